@@ -1,0 +1,1 @@
+"""One file a published method, floor or control, each readable alone; reached through entry points."""

@@ -1,0 +1,26 @@
+"""Where data lie: the user's data root, the cache, and what was looked for when something is absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_root(given: str | Path | None = None) -> Path:
+    """The data root: the one given, else ``$RISBENCH_DATA``, else the user data folder."""
+    if given is not None:
+        return Path(given).expanduser()
+    if named := os.environ.get("RISBENCH_DATA"):
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("risbench", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """Where indexes and drawn scenes are kept: ``$RISBENCH_CACHE``, else the user cache folder."""
+    if named := os.environ.get("RISBENCH_CACHE"):
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("risbench", appauthor=False))

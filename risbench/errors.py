@@ -1,0 +1,21 @@
+"""What a user is told when something is wrong: one line that names the fault, its place and the next step."""
+
+
+class RisbenchError(Exception):
+    """The work failed through data, files or a method; the command line prints the text and exits with 1."""
+
+
+class DataError(RisbenchError):
+    """A file or folder is missing, broken or not what its place promises."""
+
+
+class MaskError(RisbenchError):
+    """A mask, heat, run-length code, point or box cannot be scored."""
+
+
+class UsageError(RisbenchError):
+    """The command or call was wrong (an unknown name, an option that does not fit); exits with 2."""
+
+
+class DataWarning(UserWarning):
+    """Data that can be used but is not what the literature used: a partial copy, another count, a skipped image."""

@@ -1,0 +1,198 @@
+"""Masks in and out of COCO's run-length code.
+
+A mask is bool ``(H, W)``. A run-length code (RLE) lists the lengths of alternating runs of background and mask,
+column by column; COCO packs them into text, five bits a character, each length from the third on as the difference
+to the one two before. Codes that strangers wrote are read by `runs_of`, in numpy, which refuses what C code would
+trust: a wrong total, a negative length, a broken character.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import MaskError
+from .records import RLE, Box
+
+_MAX_CHARACTERS = 7  # of one run length: 35 bits, more than any image has pixels
+
+
+def runs_of(rle: RLE) -> np.ndarray:
+    """The checked run lengths of a code.
+
+    Args:
+        rle: ``{"size": [H, W], "counts": …}``; counts as compressed text or bytes, or as a list of lengths.
+
+    Returns:
+        int64 ``(n,)``, background first, summing to ``H * W``.
+
+    Raises:
+        MaskError: the code is malformed, with the reason.
+    """
+    height, width = size_of(rle)
+    counts = rle.get("counts")
+    if isinstance(counts, (str, bytes)):
+        runs = _unpack(counts)
+    elif isinstance(counts, (list, tuple, np.ndarray)):
+        if not all(isinstance(run, (int, np.integer)) and not isinstance(run, bool) for run in counts):
+            raise MaskError("run-length code: a length is not a whole number")
+        try:
+            runs = np.asarray(counts, dtype=np.int64)
+        except OverflowError:
+            raise MaskError("run-length code: a length is too large") from None
+    else:
+        raise MaskError(f"run-length code: 'counts' must be text or a list, not {type(counts).__name__}")
+    if runs.size and runs.min() < 0:
+        raise MaskError("run-length code: a run has a negative length")
+    if runs.size and runs.max() > height * width:
+        raise MaskError(f"run-length code: a run is longer than the image's {height * width} pixels")
+    total = int(runs.sum())
+    if total != height * width:
+        raise MaskError(f"run-length code: runs cover {total} pixels, the size {height}x{width} has {height * width}")
+    return runs
+
+
+def size_of(rle: Any) -> tuple[int, int]:
+    """``(height, width)`` of a code; refuses anything but two positive whole numbers of a sane size."""
+    size = rle.get("size") if isinstance(rle, dict) else None
+    if (
+        not isinstance(size, (list, tuple))
+        or len(size) != 2
+        or not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) for side in size)
+        or min(size) < 1
+        or max(size) > 1 << 16
+    ):
+        raise MaskError(f"run-length code: 'size' must be [height, width], got {size!r:.60}")
+    return int(size[0]), int(size[1])
+
+
+def _unpack(counts: str | bytes) -> np.ndarray:
+    try:
+        raw = np.frombuffer(counts.encode("ascii") if isinstance(counts, str) else counts, dtype=np.uint8)
+    except UnicodeEncodeError:
+        raise MaskError("run-length code: 'counts' holds a character that is not ASCII") from None
+    if raw.size == 0:
+        return np.zeros(0, np.int64)
+    if raw.min() < 48 or raw.max() > 111:
+        raise MaskError("run-length code: 'counts' holds a character outside '0' to 'o'")
+    bits = (raw - 48).astype(np.int64)
+    is_last = bits < 32
+    if not is_last[-1]:
+        raise MaskError("run-length code: 'counts' ends in the middle of a number")
+    if is_last.all():
+        values = bits
+        sign_bits = bits
+        shift_after = 5
+    else:
+        last = np.flatnonzero(is_last)
+        first = np.concatenate(([0], last[:-1] + 1))
+        length = last - first + 1
+        if int(length.max()) > _MAX_CHARACTERS:
+            raise MaskError("run-length code: a number is too long")
+        place = np.arange(raw.size) - np.repeat(first, length)
+        values = np.add.reduceat((bits & 31) << (5 * place), first)
+        sign_bits = bits[last]
+        shift_after = 5 * length
+    values = values - np.where(sign_bits & 16, np.int64(1) << np.asarray(shift_after, np.int64), 0)
+    if values.size > 3:
+        values[1::2] = np.cumsum(values[1::2])
+        values[2::2] = np.cumsum(values[2::2])
+    return values
+
+
+def decode(rle: RLE) -> np.ndarray:
+    """The mask of a checked code: bool ``(H, W)``, row-major."""
+    height, width = size_of(rle)
+    runs = runs_of(rle)
+    ink = np.zeros(runs.size, dtype=bool)
+    ink[1::2] = True
+    return np.ascontiguousarray(np.repeat(ink, runs).reshape(width, height).T)
+
+
+def encode(mask: np.ndarray) -> RLE:
+    """The code of a bool ``(H, W)`` mask."""
+    from pycocotools import mask as coco
+
+    if mask.ndim != 2 or mask.dtype != np.bool_:
+        raise MaskError(f"a mask is bool (H, W), got {mask.dtype} {mask.shape}")
+    packed = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": packed["counts"].decode("ascii")}
+
+
+def pack(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> RLE:
+    """The compressed code of a list of run lengths (checked)."""
+    from pycocotools import mask as coco
+
+    height, width = size
+    checked = runs_of({"size": [height, width], "counts": list(runs)})  # pyright: ignore[reportArgumentType]
+    packed = coco.frPyObjects({"size": [height, width], "counts": checked.tolist()}, height, width)
+    return {"size": [height, width], "counts": packed["counts"].decode("ascii")}
+
+
+def parts_of(segmentation: Any, size: tuple[int, int]) -> tuple[RLE, ...]:
+    """An annotation's segmentation, in whichever form it is stored, as one code for each part.
+
+    Args:
+        segmentation: a list of polygons ``[x, y, x, y, …]``; one RLE dict, compressed or (a crowd's) a list of
+            lengths; a list of RLE dicts; or something empty, which is an object without a mask.
+        size: ``(height, width)`` of the image.
+
+    Raises:
+        MaskError: neither of these, or a size that is not the image's.
+    """
+    if not segmentation:
+        return ()
+    items = segmentation if isinstance(segmentation, (list, tuple)) else [segmentation]
+    if all(isinstance(item, dict) for item in items):
+        return tuple(_stored(item, size) for item in items)
+    return rasterise(items, size)
+
+
+def _stored(rle: Any, size: tuple[int, int]) -> RLE:
+    if size_of(rle) != tuple(size):
+        raise MaskError(f"run-length code of size {size_of(rle)} in an image of size {tuple(size)}")
+    counts = rle.get("counts")
+    if isinstance(counts, (str, bytes)):
+        runs_of(rle)
+        return {"size": [*size], "counts": counts if isinstance(counts, str) else counts.decode("ascii")}
+    return pack(runs_of(rle), size)
+
+
+def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[RLE, ...]:
+    """One code for each polygon ``[x, y, x, y, …]``, filled as the COCO tools fill it."""
+    from pycocotools import mask as coco
+
+    height, width = size
+    for polygon in polygons:
+        if not isinstance(polygon, (list, tuple, np.ndarray)):
+            raise MaskError(f"a polygon must be a list of numbers, got {type(polygon).__name__}")
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise MaskError(f"a polygon needs at least three x, y pairs, got {len(polygon)} numbers")
+        try:
+            corners = np.asarray(polygon, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise MaskError("a polygon holds something that is not a number") from None
+        # The C code walks every edge pixel by pixel: a corner far outside would keep it busy for ever.
+        if corners.ndim != 1 or not np.isfinite(corners).all() or np.abs(corners).max() > 4 * (height + width) + 1000:
+            raise MaskError("a polygon has a corner far outside the image")
+    packed = coco.frPyObjects([list(map(float, polygon)) for polygon in polygons], height, width)
+    return tuple({"size": [height, width], "counts": item["counts"].decode("ascii")} for item in packed)
+
+
+def union_of(parts: Sequence[RLE], size: tuple[int, int]) -> np.ndarray:
+    """The mask covered by any part: bool ``(H, W)``."""
+    covered = np.zeros(size, dtype=bool)
+    for part in parts:
+        covered |= decode(part)
+    return covered
+
+
+def box_of(mask: np.ndarray) -> Box | None:
+    """The smallest box round a mask, half-open at its right and lower side; None for an empty mask."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    columns = np.flatnonzero(mask.any(axis=0))
+    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))

@@ -1,0 +1,99 @@
+"""The records that everything else passes round: a sample, a box, a prediction, an overlap.
+
+Coordinates are continuous pixels: the pixel in column ``c`` and row ``r`` covers ``[c, c + 1) x [r, r + 1)``, so its
+centre is ``(c + 0.5, r + 0.5)`` and ``floor`` of a point names its pixel. Sizes are ``(height, width)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypedDict
+
+import numpy as np
+
+NO_TAGS: Mapping[str, Any] = MappingProxyType({})
+
+
+class RLE(TypedDict):
+    """A mask as COCO writes it: ``size`` is ``[height, width]``, ``counts`` the compressed run lengths as text."""
+
+    size: list[int]
+    counts: str
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels from ``(x0, y0)`` to ``(x1, y1)``."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def area(self) -> float:
+        """Area in square pixels; 0 for a box that is turned inside out."""
+        return max(0.0, self.x1 - self.x0) * max(0.0, self.y1 - self.y0)
+
+
+class Overlap(NamedTuple):
+    """Pixel counts of a predicted and a true mask: how many in both, how many in either."""
+
+    intersection: int
+    union: int
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union in [0, 1]; two empty masks score 0."""
+        return self.intersection / self.union if self.union else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One expression about one object in one image.
+
+    Attributes:
+        id: ``"<split>/<ref_id>/<sent_id>"``.
+        image_id: the annotation's own id of the image, of its JSON type (a number for REFER).
+        ref_id: the annotation's own id of the referred object.
+        sent_id: the annotation's own id of the expression; in ReferIt's pickles its place in the file.
+        image_path: where the image lies; the file need not exist to score masks.
+        size: ``(height, width)`` of the image.
+        text: the expression.
+        box: the object's box as annotated, or None when nothing is referred to.
+        parts: the object's mask as run-length codes, one for each polygon or stored code; ``()`` is an expression
+            without a target. Rules decide how parts combine.
+        category: the object's class, or None.
+        tags: what else is known of the expression; empty but for drawn scenes (``form``, ``ambiguous``).
+    """
+
+    id: str
+    image_id: int | str
+    ref_id: int | str
+    sent_id: int | str
+    image_path: Path
+    size: tuple[int, int]
+    text: str
+    box: Box | None
+    parts: tuple[RLE, ...]
+    category: str | None = None
+    tags: Mapping[str, Any] = field(default_factory=lambda: NO_TAGS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a method says about one expression. Give a mask or a heat, or both; the rest is optional.
+
+    Attributes:
+        mask: bool ``(H, W)`` at the image's size; scored as it is.
+        heat: real ``(h, w)`` of any size; resized and cut by the rules when there is no mask, and gives the point.
+        point: ``(x, y)`` in continuous pixels; goes before the heat's maximum.
+        boxes: ``(n, 4)`` rows of x0 y0 x1 y1 in pixels, best first; only the first is scored.
+    """
+
+    mask: np.ndarray | None = None
+    heat: np.ndarray | None = None
+    point: tuple[float, float] | None = None
+    boxes: np.ndarray | None = None
