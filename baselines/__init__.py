@@ -1,1 +1,1 @@
-"""One file a published method, floor or control, each readable alone; reached through entry points."""
+"""One file per published method, each readable alone, and the floors and controls that a table needs beside them."""

@@ -1,1 +1,84 @@
-"""Risbench."""
+"""risbench: evaluation and benchmark toolkit for weakly supervised referring image segmentation.
+
+The public names. They are imported on first use, so that ``import risbench`` loads neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .datasets.load import load_split
+    from .datasets.split import Split
+    from .errors import DataError, DataWarning, MaskError, RisbenchError, UsageError
+    from .evaluate import evaluate
+    from .merge import merge
+    from .methods import Method
+    from .metrics.rules import Rules
+    from .records import RLE, Box, Overlap, Prediction, Sample
+    from .results.run import Run
+    from .run import Settings
+    from .score import score
+    from .scorer import Scorer
+
+_HOMES = {
+    "RLE": "records",
+    "Box": "records",
+    "DataError": "errors",
+    "DataWarning": "errors",
+    "MaskError": "errors",
+    "Method": "methods",
+    "Overlap": "records",
+    "Prediction": "records",
+    "RisbenchError": "errors",
+    "Rules": "metrics.rules",
+    "Run": "results.run",
+    "Sample": "records",
+    "Scorer": "scorer",
+    "Settings": "run",
+    "Split": "datasets.split",
+    "UsageError": "errors",
+    "evaluate": "evaluate",
+    "load_split": "datasets.load",
+    "merge": "merge",
+    "score": "score",
+}
+__all__ = [
+    "RLE",
+    "Box",
+    "DataError",
+    "DataWarning",
+    "MaskError",
+    "Method",
+    "Overlap",
+    "Prediction",
+    "RisbenchError",
+    "Rules",
+    "Run",
+    "Sample",
+    "Scorer",
+    "Settings",
+    "Split",
+    "UsageError",
+    "evaluate",
+    "load_split",
+    "merge",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'risbench' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    # `evaluate`, `merge` and `score` are also modules' names: importing those would set the module here.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,36 @@
+"""Control that reads the truth: the true box, filled. What a perfect box detector scores as a mask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from risbench import Prediction, Sample
+
+
+class OracleBox:
+    """Answers with the annotated box, brought as a box and as a mask."""
+
+    card = MappingProxyType({"grade": "native", "supervision": "oracle", "reads": ("box",)})
+    parameter_count = 0
+
+    def predict(self, image: np.ndarray, texts: list[str], *, samples: Sequence[Sample]) -> list[Prediction]:
+        """The true box of each sample; image uint8 ``(H, W, 3)``."""
+        return [self._answer(sample) for sample in samples]
+
+    def _answer(self, sample: Sample) -> Prediction:
+        mask = np.zeros(sample.size, dtype=bool)
+        box = sample.box
+        if box is None:
+            return Prediction(mask=mask)
+        mask[max(0, math.floor(box.y0)) : math.ceil(box.y1), max(0, math.floor(box.x0)) : math.ceil(box.x1)] = True
+        point = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        return Prediction(mask=mask, point=point, boxes=np.array([box], dtype=np.float64))
+
+
+def make() -> OracleBox:
+    """The method; it has no options."""
+    return OracleBox()

@@ -1,0 +1,185 @@
+"""A method's contract, checked on a few drawn scenes in seconds, before hours are spent on a run.
+
+Every check is a sentence that holds or does not, with what was seen. A method that passes is asked the same question
+in any company (other texts, other images) with the same answer, answers in a form that can be scored, and leaves its
+input alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .datasets.images import read_image
+from .datasets.split import Split
+from .errors import RisbenchError
+from .methods import card_of, predictions_of, reads
+from .metrics.rules import Rules
+from .records import Prediction, Sample
+
+_ODD_TEXTS = ("", "the " * 200 + "circle", "der Kreis über dem Würfel ☂", "<s> {x} %s \\n")
+_GRADES = ("native", "hosted", "external")
+_SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's largest value
+
+
+class Finding(NamedTuple):
+    """One sentence, whether it holds, and what was seen where it does not."""
+
+    claim: str
+    holds: bool
+    seen: str = ""
+
+
+def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
+    """Check a method on the first images of a split.
+
+    Args:
+        method: any object with ``predict``.
+        split: drawn scenes, or any other split whose images are there.
+        images: how many images to ask about.
+
+    Returns:
+        The findings, in the order of the questions.
+    """
+    groups = [tuple(group) for group, _ in zip(split.by_image(), range(images), strict=False)]
+    asker = _Asker(method, groups)
+    questions: list[tuple[str, Callable[[_Asker], str]]] = [
+        ("the card can be stored and says what a table needs", _card),
+        ("it answers each text with a mask or a heat that can be scored", _scorable),
+        ("it leaves the image alone", _image_untouched),
+        ("the same question gets the same answer", _repeatable),
+        ("an answer does not depend on the other texts of the call", _alone),
+        ("an answer does not depend on the order of the texts", _reversed),
+        ("predict_many agrees with predict", _many),
+        ("it answers empty, long and strange texts", _odd_texts),
+        ("it answers for a small and narrow image", _odd_image),
+    ]
+    findings = []
+    for claim, question in questions:
+        try:
+            seen = question(asker)
+        except RisbenchError as error:
+            seen = str(error)
+        except Exception as error:  # whatever a stranger's method raises is a finding
+            seen = f"{type(error).__name__}: {error}"
+        findings.append(Finding(claim, not seen, seen))
+    return findings
+
+
+class _Asker:
+    """Asks a method about images and keeps the answers to the plain question."""
+
+    def __init__(self, method: Any, groups: Sequence[tuple[Sample, ...]]) -> None:
+        self.method = method
+        self.groups = groups
+        self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
+        self.sees = bool(reads(method))
+        self._plain: list[list[Prediction]] | None = None
+
+    def ask(self, image: np.ndarray, samples: Sequence[Sample], texts: list[str] | None = None) -> list[Prediction]:
+        words = [sample.text for sample in samples] if texts is None else texts
+        extra = {"samples": tuple(samples)} if self.sees else {}
+        return predictions_of(self.method.predict(image, words, **extra), samples)
+
+    @property
+    def plain(self) -> list[list[Prediction]]:
+        if self._plain is None:
+            self._plain = [self.ask(image, group) for image, group in zip(self.images, self.groups, strict=True)]
+        return self._plain
+
+
+def _card(asker: _Asker) -> str:
+    card = card_of(asker.method)
+    try:
+        json.dumps(card)
+    except TypeError as error:
+        return f"the card holds something JSON cannot: {error}"
+    if not card:
+        return "no card: give the method a mapping `card`, at least with 'grade' and 'supervision'"
+    if card.get("grade") not in _GRADES:
+        return f"card['grade'] is {card.get('grade')!r}, one of {', '.join(_GRADES)} is expected"
+    threshold = card.get("threshold")
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
+        return f"card['threshold'] is {threshold!r}, a number is expected"
+    return "" if card.get("supervision") else "card['supervision'] is absent: what was the method trained with?"
+
+
+def _scorable(asker: _Asker) -> str:
+    rules = Rules("tris")
+    for group, answers in zip(asker.groups, asker.plain, strict=True):
+        for sample, answer in zip(group, answers, strict=True):
+            rules.judge(sample, answer)
+    return ""
+
+
+def _image_untouched(asker: _Asker) -> str:
+    image = asker.images[0].copy()
+    asker.ask(image, asker.groups[0])
+    return "" if np.array_equal(image, asker.images[0]) else "predict wrote into the image it was given"
+
+
+def _repeatable(asker: _Asker) -> str:
+    again = asker.ask(asker.images[0], asker.groups[0])
+    return _difference(asker.plain[0], again, asker.groups[0], 0.0)
+
+
+def _alone(asker: _Asker) -> str:
+    single = [asker.ask(asker.images[0], [sample])[0] for sample in asker.groups[0]]
+    return _difference(asker.plain[0], single, asker.groups[0], _SLACK)
+
+
+def _reversed(asker: _Asker) -> str:
+    backwards = asker.ask(asker.images[0], asker.groups[0][::-1])[::-1]
+    return _difference(asker.plain[0], backwards, asker.groups[0], _SLACK)
+
+
+def _many(asker: _Asker) -> str:
+    if not hasattr(asker.method, "predict_many"):
+        return ""
+    extra = {"samples": list(asker.groups)} if asker.sees else {}
+    answers = asker.method.predict_many(asker.images, [[item.text for item in group] for group in asker.groups], **extra)
+    for group, plain, answer in zip(asker.groups, asker.plain, answers, strict=True):
+        if seen := _difference(plain, predictions_of(answer, group), group, _SLACK):
+            return seen
+    return ""
+
+
+def _odd_texts(asker: _Asker) -> str:
+    samples = [asker.groups[0][0]] * len(_ODD_TEXTS)
+    asker.ask(asker.images[0], samples, list(_ODD_TEXTS))
+    return ""
+
+
+def _odd_image(asker: _Asker) -> str:
+    if asker.sees:
+        return ""  # what it reads belongs to the true image
+    sample = asker.groups[0][0]
+    small = Sample(sample.id, 0, 0, 0, sample.image_path, (7, 61), sample.text, None, ())
+    image = np.full((7, 61, 3), 127, dtype=np.uint8)
+    predictions_of(asker.method.predict(image, [sample.text]), [small])
+    return ""
+
+
+def _difference(
+    first: Sequence[Prediction], second: Sequence[Prediction], samples: Sequence[Sample], slack: float
+) -> str:
+    for sample, a, b in zip(samples, first, second, strict=True):
+        for name in ("mask", "heat", "boxes"):
+            one, other = getattr(a, name), getattr(b, name)
+            if (one is None) != (other is None) or (one is not None and one.shape != other.shape):
+                return f"{sample.id}: the {name} is of another kind or shape"
+            if one is not None and not _near(one, other, slack):
+                return f"{sample.id}: the {name} differs"
+        if a.point != b.point and not (a.point and b.point and math.dist(a.point, b.point) <= slack):
+            return f"{sample.id}: the point differs"
+    return ""
+
+
+def _near(one: np.ndarray, other: np.ndarray, slack: float) -> bool:
+    if one.dtype == np.bool_:
+        return bool((one != other).mean() <= slack)
+    return bool(np.abs(one - other).max(initial=0.0) <= slack * np.abs(one).max(initial=1e-30))

@@ -1,0 +1,154 @@
+"""Evaluate a method on a split: from a name or an object to a finished run folder."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .datasets.load import load_split
+from .datasets.split import Split
+from .errors import UsageError
+from .header import header_of, summary_record
+from .methods import card_of, make
+from .metrics.rules import DEFAULT, Rules
+from .plugins import METHODS, installed
+from .results.folder import RunFolder
+from .results.run import Run
+from .run import Progress, Settings, Stopped, run_images
+from .scorer import summary_of
+from .texts import MODES, texts_of
+
+SHARDS = "shards"
+
+
+def evaluate(
+    method: Any,
+    split: str | Split,
+    *,
+    rules: str | Rules = DEFAULT,
+    threshold: float | None = None,
+    out: str | Path | None = None,
+    data_root: str | Path | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    options: Mapping[str, str] | None = None,
+    name: str | None = None,
+    texts: str = "given",
+    limit: int | None = None,
+    shard: tuple[int, int] | None = None,
+    settings: Settings | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Run:
+    """Run a method on a split and return the run.
+
+    Args:
+        method: the name of an installed method, or any object with ``predict``.
+        split: a split or its name.
+        rules: the rules or their name.
+        threshold: overrides the rules' threshold.
+        out: the run folder, continued if it holds the same run; by default a new one below ``runs/``.
+        data_root: where the data lie; see `load_split`.
+        weights: for a method given by name: a file or a name it knows.
+        device: for a method given by name: ``cpu``, ``cuda`` or ``cuda:N``.
+        options: for a method given by name: its options as text.
+        name: what to call an object's runs; by default its class.
+        texts: ``given``, or a control: ``shuffled``, ``empty``.
+        limit: only the first images.
+        shard: ``(i, n)``: every n-th image from the i-th, written to ``out/shards/i-of-n``.
+        settings: batch size, bad images, heats.
+        progress: told after every image.
+        stop: asked after every image.
+
+    Raises:
+        RisbenchError: what is wrong, in one line; what was done stays and can be continued.
+        Stopped: ``stop`` said so.
+    """
+    whole = load_split(split, data_root) if isinstance(split, str) else split
+    settings = settings or Settings()
+    if texts not in MODES:
+        raise UsageError(f"texts={texts}: must be one of {', '.join(MODES)}")
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} images leaves nothing to run")
+    if settings.batch < 1:
+        raise UsageError(f"a batch of {settings.batch} images is none")
+    arguments: dict[str, Any] = {"given": dict(options or {}), "defaulted": {}}
+    if isinstance(method, str):
+        title, entry_point = method, installed(METHODS)[method].value if method in installed(METHODS) else None
+        built, values = make(
+            method, weights=weights, device=device, split=whole.name, data_root=whole.data_root, options=options
+        )
+        arguments["given"] = {key: _plain(values[key]) for key in options or {}}
+        arguments["defaulted"] = {key: _plain(value) for key, value in values.items() if key not in (options or {})}
+        arguments["weights"] = weights
+    else:
+        title, entry_point, built = name or type(method).__name__, None, method
+    card = card_of(built)
+    chosen = Rules(rules, threshold) if isinstance(rules, str) else rules
+    chosen = chosen.for_method(card.get("threshold"))
+    header = header_of(
+        whole,
+        chosen,
+        method=title,
+        entry_point=entry_point,
+        card=card,
+        arguments=arguments,
+        texts=texts,
+        limit=limit,
+        shard=shard,
+        save_heat=settings.heat_dtype if settings.save_heat else None,
+    )
+    header["provenance"][0]["device"] = device
+    part = whole if limit is None else whole.first_images(limit)
+    path = Path(out) if out is not None else default_folder(whole.name, title)
+    if shard is not None:
+        part = part.shard(*shard)
+        path = shard_folder(path, shard)
+    with RunFolder(path, header) as folder:
+        groups = [tuple(group) for group in part.by_image()]
+        words = texts_of(texts, whole) if texts != "given" else None
+        try:
+            watch = run_images(
+                built, groups, folder, chosen, settings, texts=words, progress=progress, stop=stop
+            )
+        except Stopped as error:
+            raise Stopped(f"{error}; give the same command with --out {path} to go on") from None
+        if watch.images:
+            folder.add_cost(watch.record(built))
+        facts = getattr(built, "facts", None)
+        if facts:
+            folder.note_facts(dict(facts))
+        close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
+    return Run.load(path)
+
+
+def close(folder: RunFolder, order: Mapping[str, int]) -> None:
+    """Put a run's files in order and write its summary."""
+    metrics = summary_of(folder.rows)
+    missing = sum(row.missing for row in folder.rows)
+    folder.close(order, summary_record(folder.header, metrics, len(folder.rows), missing))
+
+
+def default_folder(split: str, method: str) -> Path:
+    """A new folder's path: ``runs/<split>/<method>/<UTC time>-<4 hex>``."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return Path("runs") / split / method / f"{stamp}-{secrets.token_hex(2)}"
+
+
+def shard_folder(out: Path, shard: tuple[int, int]) -> Path:
+    """Where a shard of a run lies.
+
+    Raises:
+        UsageError: there is no such shard.
+    """
+    number, count = shard
+    if count < 1 or not 0 <= number < count:
+        raise UsageError(f"shard {number}/{count}: must be 0/{max(count, 1)} to {max(count, 1) - 1}/{max(count, 1)}")
+    return out / SHARDS / f"{number}-of-{count}"
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -1,0 +1,116 @@
+"""Merge the shards of a run into the run folder that one process would have made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .datasets.load import load_split
+from .datasets.split import Split
+from .errors import RisbenchError, UsageError
+from .evaluate import SHARDS, close
+from .header import split_record
+from .results import jsonlines
+from .results.folder import COST, HEADER, HEATS, MASKS, RunFolder, read_json
+from .results.run import Run
+
+
+def merge(out: str | Path, data_root: str | Path | None = None, split: Split | None = None) -> Run:
+    """Make the run folder of finished shards.
+
+    Args:
+        out: the run folder; its shards lie in ``shards/``.
+        data_root: where the split lies; by default where the run found it.
+        split: the split itself, if it is loaded already.
+
+    Raises:
+        UsageError: there are no shards, or they are parts of different runs.
+        RisbenchError: a shard is absent or unfinished, or an id is there twice or not at all.
+    """
+    path = Path(out)
+    shards = _shards(path)
+    header = _common_header(shards)
+    name = header["split"]["name"]
+    whole = split or load_split(name, data_root if data_root is not None else header["data_root"])
+    if split_record(whole) != header["split"]:
+        raise RisbenchError(f"{path}: the split {name} under {whole.data_root} is not the one that was run on")
+    part = whole if header["limit"] is None else whole.first_images(header["limit"])
+    order = {sample_id: place for place, sample_id in enumerate(part.ids)}
+    if (path / "summary.json").exists():
+        return Run.load(path)
+    with RunFolder(path, header) as folder:
+        folder.rows = [row for shard in shards for row in Run.load(shard).rows()]
+        _refuse_unless_once([row.id for row in folder.rows], order, path)
+        jsonlines.replace(path / MASKS, "".join((shard / MASKS).read_text(encoding="utf-8") for shard in shards))
+        costs = [cost for shard in shards for cost in Run.load(shard).cost()]
+        jsonlines.replace(path / COST, json.dumps(costs, indent=2) + "\n")
+        for shard in shards:
+            if (shard / HEATS).is_dir():
+                shutil.copytree(shard / HEATS, path / HEATS, dirs_exist_ok=True)
+        close(folder, order)
+    return Run.load(path)
+
+
+def wait_for_shards(out: Path, count: int, told: Callable[[int], None] | None = None, seconds: float = 0.5) -> None:
+    """Wait until all shards of a run are finished; other ranks are writing them.
+
+    Args:
+        out: the run folder.
+        count: how many shards there are.
+        told: told how many are finished, when that changes.
+        seconds: between two looks.
+    """
+    before = -1
+    while True:
+        ready = sum((out / SHARDS / f"{number}-of-{count}" / "summary.json").exists() for number in range(count))
+        if ready != before and told is not None:
+            told(ready)
+        if ready == count:
+            return
+        before = ready
+        time.sleep(seconds)
+
+
+def _shards(path: Path) -> list[Path]:
+    found = sorted((path / SHARDS).glob("*-of-*")) if (path / SHARDS).is_dir() else []
+    if not found:
+        raise UsageError(f"{path} has no shards: `risbench run … --shard I/N --out {path}` makes them")
+    counts = {shard.name.partition("-of-")[2] for shard in found}
+    if len(counts) > 1:
+        raise UsageError(f"{path / SHARDS} holds shards of {' and of '.join(sorted(counts))}: remove those of one kind")
+    count = counts.pop()
+    if not count.isdecimal():
+        raise UsageError(f"{found[0]} is not named I-of-N")
+    wanted = [path / SHARDS / f"{number}-of-{count}" for number in range(int(count))]
+    missing = [shard.name for shard in wanted if not (shard / "summary.json").exists()]
+    if missing:
+        raise RisbenchError(f"{path}: not finished: shard {', '.join(missing)}; run it with --shard I/N --out {path}")
+    return wanted
+
+
+def _common_header(shards: list[Path]) -> dict[str, Any]:
+    headers = [read_json(shard / HEADER) for shard in shards]
+    first = headers[0]
+    for shard, header in zip(shards, headers, strict=True):
+        for key in ("schema", "method", "arguments", "texts", "rules", "split", "limit", "save_heat"):
+            if header[key] != first[key]:
+                raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
+    provenance = [part for header in headers for part in header["provenance"]]
+    return {**first, "shard": None, "provenance": provenance}
+
+
+def _refuse_unless_once(ids: list[str], order: dict[str, int], path: Path) -> None:
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise RisbenchError(f"{path}: {name} is in more than one shard")
+        if name not in order:
+            raise RisbenchError(f"{path}: {name} does not belong to the split")
+        seen.add(name)
+    absent = [name for name in order if name not in seen]
+    if absent:
+        raise RisbenchError(f"{path}: {len(absent)} expressions are in no shard, the first is {absent[0]}")

@@ -1,0 +1,62 @@
+"""The rules `clean`: what one would define afresh, without inherited quirks.
+
+- Truth: the union of the parts, at the stored size; the box as annotated, in continuous pixels, half-open.
+- Heat: bilinear to the image's size (half-pixel centres), mask where it exceeds the threshold of the method's card,
+  0.5 if it names none.
+- Point: the centre of the pixel of the first maximum, or the prediction's own.
+- Box: the one round the mask's largest 8-connected component, or the first that the prediction brings.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..masks import union_of
+from ..records import Box, Prediction, Sample
+from .boxes import box_iou, component_box, first_box_iou
+from .lavt import above_of
+from .overlap import overlap
+from .pointing import centre_of, hits_box, hits_mask
+from .resize import Upsampled
+from .scores import Scores, Verdict
+
+THRESHOLD = 0.5
+
+
+class Truth(NamedTuple):
+    """The true mask, bool ``(H, W)``, its number of pixels, and the true box."""
+
+    mask: np.ndarray
+    count: int
+    box: Box | None
+
+
+def truth_of(sample: Sample) -> Truth:
+    """The union of the parts, and the box as annotated."""
+    mask = union_of(sample.parts, sample.size)
+    return Truth(mask, int(np.count_nonzero(mask)), sample.box)
+
+
+def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float | None) -> Verdict:
+    """Score one checked prediction; ``threshold`` is in the heat's units (default 0.5)."""
+    point, mask = prediction.point, prediction.mask
+    if prediction.heat is not None and (mask is None or point is None):
+        heat = Upsampled(prediction.heat, sample.size, align_corners=False)
+        if point is None:
+            point = centre_of(heat.first_largest(), sample.size)
+        if mask is None:
+            mask = above_of(heat, THRESHOLD if threshold is None else threshold)
+    if mask is None:
+        raise ValueError("a checked prediction has a mask or a heat")
+    shared = overlap(mask, truth.mask, truth.count)
+    iou = 0.0
+    if truth.box is not None:
+        if prediction.boxes is not None:
+            iou = first_box_iou(prediction.boxes, truth.box)
+        elif (found := component_box(mask)) is not None:
+            iou = box_iou(found, truth.box)
+    hit_box = None if point is None else truth.box is not None and hits_box(point, truth.box)
+    hit_mask = None if point is None else hits_mask(point, truth.mask)
+    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, iou), mask, point)

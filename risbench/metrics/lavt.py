@@ -1,0 +1,63 @@
+"""The rules `lavt`: IoU at 480 x 480, as LAVT and the fully supervised line of work evaluate.
+
+- Truth: pixels covered by exactly one part, resized to 480 x 480 with PIL's nearest.
+- Heat: bilinear to 480 x 480 (half-pixel centres), mask where ``> 0.5``. Masks: PIL's nearest.
+- PointIt, PointM and Accbox are not part of these rules.
+Source: github.com/yz93/LAVT-RIS, test.py and transforms.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ..records import Prediction, Sample
+from .floats import lowest_where
+from .overlap import overlap
+from .resize import Upsampled
+from .scores import Scores, Verdict
+from .tris import layers_of
+
+THRESHOLD = 0.5
+SIZE = (480, 480)
+
+
+class Truth(NamedTuple):
+    """The true mask, bool ``(480, 480)``, and its number of pixels."""
+
+    mask: np.ndarray
+    count: int
+
+
+def truth_of(sample: Sample) -> Truth:
+    """The truth at 480 x 480."""
+    mask = nearest(layers_of(sample.parts, sample.size) == 1)
+    return Truth(mask, int(np.count_nonzero(mask)))
+
+
+def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float | None) -> Verdict:
+    """Score one checked prediction; ``threshold`` is in the heat's units (default 0.5)."""
+    if prediction.mask is not None:
+        mask = brought = prediction.mask
+        if mask.shape != SIZE:
+            mask = nearest(mask)
+    elif prediction.heat is not None:
+        above = THRESHOLD if threshold is None else threshold
+        mask = brought = above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above)
+    else:
+        raise ValueError("a checked prediction has a mask or a heat")
+    shared = overlap(mask, truth.mask, truth.count)
+    return Verdict(Scores(shared.intersection, shared.union, None, None, None), brought, None)
+
+
+def nearest(mask: np.ndarray) -> np.ndarray:
+    """A bool mask at 480 x 480 by PIL's nearest neighbour."""
+    picture = Image.fromarray(mask.view(np.uint8)).resize(SIZE, Image.Resampling.NEAREST)
+    return np.asarray(picture).view(np.bool_)
+
+
+def above_of(heat: Upsampled, threshold: float) -> np.ndarray:
+    """Where the heat's float32 values exceed a float64 threshold."""
+    return heat.at_least(lowest_where(np.float32(threshold), lambda value: float(value) > threshold))

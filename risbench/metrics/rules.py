@@ -1,0 +1,94 @@
+"""Rules: a protocol as a named, recorded value.
+
+``Rules("tris")`` scores as one fixed protocol does. What a protocol computes stands in the file of its name; here
+are the three, the sentence printed under every table, and the memory of truths (an object's many expressions share
+one).
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import UsageError
+from ..records import Prediction, Sample
+from . import clean, lavt, tris
+from .scores import Verdict
+
+DEFAULT = "tris"
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "tris": "truth where exactly one part covers (ReferIt: any part for IoU), at the image's size; heat bilinear "
+        "with aligned corners, divided by max + 1e-5, > 1e-9; point: first maximum, integer box with closed ends; "
+        "Accbox: any box of the mask's contours",
+        "lavt": "truth where exactly one part covers, nearest to 480x480; heat bilinear to 480x480, > 0.5; masks "
+        "nearest; no PointIt, PointM, Accbox",
+        "clean": "truth is the union of parts, at the image's size; heat bilinear with half-pixel centres, > the "
+        "method's threshold (else 0.5); point: first maximum, half-open box; Accbox: box of the largest component",
+    }
+)
+_PROTOCOLS: Mapping[str, Any] = MappingProxyType({"tris": tris, "lavt": lavt, "clean": clean})
+_REMEMBERED = 32
+
+
+class Rules:
+    """One protocol, ready to score.
+
+    Attributes:
+        name: ``tris``, ``lavt`` or ``clean``.
+        text: the protocol in one sentence.
+        threshold: what overrides the protocol's own threshold, or None.
+    """
+
+    def __init__(self, name: str = DEFAULT, threshold: float | None = None) -> None:
+        """Take a protocol by its name.
+
+        Raises:
+            UsageError: no such rules, or a threshold that is not a number.
+        """
+        if name not in RULES:
+            near = difflib.get_close_matches(name, RULES, 1, 0.3)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(RULES)}"
+            raise UsageError(f"no rules named '{name}': {hint}")
+        if threshold is not None and not math.isfinite(threshold):
+            raise UsageError(f"a threshold must be a finite number, got {threshold}")
+        self.name = name
+        self.text = RULES[name]
+        self.threshold = threshold
+        self._protocol = _PROTOCOLS[name]
+        self._truths: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    def record(self) -> dict[str, Any]:
+        """What a result stores of its rules."""
+        return {"name": self.name, "text": self.text, "threshold": self.threshold}
+
+    def for_method(self, threshold: float | None) -> Rules:
+        """These rules with the threshold of a method's card, where the protocol asks the card and nobody overrode."""
+        if self.name != "clean" or self.threshold is not None or threshold is None:
+            return self
+        return Rules(self.name, threshold)
+
+    def takes(self, prediction: Prediction) -> bool:
+        """True for a mask at the size the protocol itself works in, where that is not the image's (``lavt``)."""
+        return self.name == "lavt" and prediction.mask is not None and prediction.mask.shape == lavt.SIZE
+
+    def judge(self, sample: Sample, prediction: Prediction) -> Verdict:
+        """Score one prediction that `risbench.methods.prediction_of` has checked."""
+        return self._protocol.judge(sample, self._truth(sample), prediction, self.threshold)
+
+    def _truth(self, sample: Sample) -> Any:
+        key = (sample.id.partition("/")[0], sample.image_id, sample.ref_id, sample.size, sample.box)
+        known = self._truths.get(key)
+        # Ids of a stranger's samples may repeat; the same parts are the same object (or at least equal).
+        if known is not None and (known[0] is sample.parts or known[0] == sample.parts):
+            self._truths.move_to_end(key)
+            return known[1]
+        truth = self._protocol.truth_of(sample)
+        self._truths[key] = (sample.parts, truth)
+        if len(self._truths) > _REMEMBERED:
+            self._truths.popitem(last=False)
+        return truth

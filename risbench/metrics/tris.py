@@ -1,0 +1,110 @@
+"""The rules `tris`: the evaluation of TRIS as the authors' code computes it, quirks included.
+
+- Truth: pixels covered by exactly one part of the annotation, so overlapping parts count as background. ReferIt:
+  pixels covered by any part for IoU, by exactly one for PointM.
+- Heat: bilinear to the image's size, corners on corners; divided by its maximum plus 1e-5; mask where ``> 1e-9``.
+  A heat without a positive value has its sign turned by that division: the whole image is mask.
+- Point: first maximum, row-major; box ends included; the true box cut to whole numbers.
+- Boxes: round every contour, with the odd suppression of `boxes.contour_boxes`; the best of them counts (Accbox is
+  an any-box rate).
+Source: github.com/fawnliu/TRIS, validate.py and validate_referit.py; agreement is tested in tests/metrics.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..masks import decode
+from ..records import RLE, Box, Prediction, Sample
+from .boxes import box_iou, contour_boxes, first_box_iou
+from .floats import lowest_where
+from .overlap import overlap
+from .pointing import centre_of, hits_box_pixels, hits_mask
+from .resize import Upsampled
+from .scores import Scores, Verdict
+
+THRESHOLD = 1e-9
+_FLOOR = np.float32(1e-5)
+
+
+class Truth(NamedTuple):
+    """What predictions are held against: masks for IoU and for PointM, bool ``(H, W)``, and the true box."""
+
+    mask: np.ndarray
+    count: int
+    pointed: np.ndarray
+    box: Box | None
+
+
+def truth_of(sample: Sample) -> Truth:
+    """The truth as the authors compute it."""
+    layers = layers_of(sample.parts, sample.size)
+    once = layers == 1
+    mask = layers > 0 if sample.id.startswith("referit_") else once
+    box = None
+    if sample.box is not None:
+        # The box came as x y w h, each cut to a whole number. Rounding first undoes what adding w to x did to w.
+        x, y = int(sample.box.x0), int(sample.box.y0)
+        width, height = (int(round(far - near, 6)) for near, far in zip(sample.box[:2], sample.box[2:], strict=True))
+        box = Box(float(x), float(y), float(x + width), float(y + height))
+    return Truth(mask, int(np.count_nonzero(mask)), once, box)
+
+
+def layers_of(parts: tuple[RLE, ...], size: tuple[int, int]) -> np.ndarray:
+    """How many parts cover each pixel: uint8 ``(H, W)``."""
+    layers = np.zeros(size, dtype=np.uint8)
+    for part in parts:
+        layers += decode(part).view(np.uint8)
+    return layers
+
+
+def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float | None) -> Verdict:
+    """Score one checked prediction; ``threshold`` is of the heat divided by its maximum (default 1e-9)."""
+    point = prediction.point
+    mask = prediction.mask
+    if prediction.heat is not None and (mask is None or point is None):
+        heat = Upsampled(prediction.heat, sample.size, align_corners=True)
+        divisor = heat.largest() + _FLOOR
+        if point is None:
+            point = centre_of(_place(heat, divisor), sample.size)
+        if mask is None:
+            mask = _cut(heat, divisor, THRESHOLD if threshold is None else threshold)
+    if mask is None:
+        raise ValueError("a checked prediction has a mask or a heat")
+    shared = overlap(mask, truth.mask, truth.count)
+    best = 0.0
+    if truth.box is not None:
+        if prediction.boxes is not None:
+            best = first_box_iou(prediction.boxes, truth.box)
+        else:
+            count = shared.union - truth.count + shared.intersection
+            best = max(box_iou(Box(*box), truth.box) for box in contour_boxes(mask, count).tolist())
+    hit_box = None if point is None else truth.box is not None and hits_box_pixels(point, truth.box)
+    hit_mask = None if point is None else hits_mask(point, truth.pointed)
+    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point)
+
+
+def _place(heat: Upsampled, divisor: np.float32) -> int:
+    """The first maximum after the division, which can make near values equal, or turn the order if negative."""
+    if divisor == 0:
+        return 0  # Every value is negative, so every quotient is minus infinity, and the first pixel is the first.
+    with np.errstate(over="ignore"):
+        if divisor > 0:
+            best = heat.largest()
+            quotient = best / divisor
+            return heat.first_largest(lowest_where(best, lambda value: value / divisor >= quotient))
+        best = heat.smallest()
+        quotient = best / divisor
+        return heat.first_smallest(-lowest_where(-best, lambda value: -value / divisor >= quotient))
+
+
+def _cut(heat: Upsampled, divisor: np.float32, threshold: float) -> np.ndarray:
+    above = np.float32(threshold)
+    if divisor == 0:
+        return np.full(heat.values.shape, -np.inf > threshold)
+    with np.errstate(over="ignore"):
+        if divisor < 0:
+            return heat.values / divisor > above
+        return heat.at_least(lowest_where(divisor * above, lambda value: value / divisor > above))

@@ -1,0 +1,41 @@
+"""How far a run is, and what it scored so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .results.rows import Row
+
+
+class Progress(NamedTuple):
+    """How far a run is: images done and in all, expressions scored, and their mIoU and oIoU."""
+
+    done: int
+    total: int
+    expressions: int
+    miou: float
+    oiou: float
+
+
+class Tally:
+    """Running sums for the eye; the summary is computed from the rows."""
+
+    def __init__(self, rows: Sequence[Row], total: int, done: int) -> None:
+        self.total, self.done = total, done
+        self.count, self.iou, self.both, self.either = 0, 0.0, 0, 0
+        self.add(rows)
+
+    def add(self, rows: Sequence[Row], images: int = 0) -> None:
+        """Count an image's rows."""
+        self.done += images
+        for row in rows:
+            self.count += 1
+            self.iou += row.iou
+            self.both += row.intersection
+            self.either += row.union
+
+    def progress(self) -> Progress:
+        """The sums as a report."""
+        miou, oiou = self.iou / max(1, self.count), self.both / max(1, self.either)
+        return Progress(self.done, self.total, self.count, miou, oiou)

@@ -1,0 +1,93 @@
+"""Files of one JSON object a line that survive being killed: appended to, read back, cut to their whole lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, RisbenchError
+
+
+def read(path: Path, *, drop_half: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file with their line numbers, counted from 1.
+
+    Args:
+        path: the file.
+        drop_half: pass over a last line without its newline, which a kill leaves behind.
+
+    Raises:
+        DataError: the file is absent or a line is not a JSON object, with its number.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                if drop_half and not raw.endswith(b"\n"):
+                    return
+                if raw.strip():
+                    yield number, _object(raw, path, number)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _object(raw: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}, line {number}: not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path}, line {number}: a JSON object is expected, not {type(found).__name__}")
+    return found
+
+
+def cut_half_line(path: Path) -> None:
+    """Take away a last line without its newline."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            place = file.read(end - start).rfind(b"\n")
+            if place >= 0:
+                file.truncate(start + place + 1)
+                return
+            end = start
+        file.truncate(0)
+
+
+def append(path: Path, lines: Iterable[str]) -> None:
+    """Append whole lines in one write; a failed one leaves at most a half line, which reading drops."""
+    try:
+        with path.open("ab", buffering=0) as file:
+            data = memoryview("".join(line + "\n" for line in lines).encode())
+            while data:
+                data = data[file.write(data) :]
+    except OSError as error:
+        raise full(path, error) from error
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise full(path, error) from error
+
+
+def full(path: Path, error: OSError) -> RisbenchError:
+    """The error of a write that failed, most often for want of space."""
+    return RisbenchError(
+        f"{path}: cannot be written: {error.strerror or error}; what was written before is whole: "
+        "make room and give the same command with the same --out to go on"
+    )

@@ -1,0 +1,52 @@
+"""Lines of ``masks.jsonl``: a prediction as text, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import MaskError
+from ..masks import decode, encode
+from ..records import Prediction, Sample
+
+
+def line_of(
+    name: str, mask: np.ndarray, prediction: Prediction, point: tuple[float, float] | None, rules: str
+) -> str:
+    """One line about a scored prediction.
+
+    Args:
+        name: the sample's id.
+        mask: what was scored, bool ``(H, W)``; as brought, or as the rules cut it from the heat.
+        prediction: what was brought; its boxes are kept.
+        point: what was scored, if any.
+        rules: their name, kept as ``cut`` where they made the mask, because other rules may cut otherwise.
+    """
+    line: dict[str, Any] = {"id": name, "segmentation": encode(mask)}
+    if prediction.mask is None:
+        line["cut"] = rules
+    if point is not None:
+        line["point"] = [float(point[0]), float(point[1])]
+    if prediction.boxes is not None:
+        line["boxes"] = prediction.boxes.tolist()
+    return json.dumps(line, ensure_ascii=False)
+
+
+def missing_line(sample: Sample) -> str:
+    """The line of a sample without a prediction: an empty mask, marked."""
+    line = {"id": sample.id, "segmentation": encode(np.zeros(sample.size, dtype=bool)), "missing": True}
+    return json.dumps(line, ensure_ascii=False)
+
+
+def prediction_in(line: Mapping[str, Any]) -> Prediction:
+    """The prediction that a parsed line holds; the mask's code is checked before it is decoded.
+
+    Raises:
+        MaskError: no mask, or one that is malformed.
+    """
+    if not isinstance(line.get("segmentation"), dict):
+        raise MaskError("has no 'segmentation' with 'size' and 'counts'")
+    return Prediction(mask=decode(line["segmentation"]), point=line.get("point"), boxes=line.get("boxes"))

@@ -1,0 +1,208 @@
+"""The loop: read ahead, predict all texts of an image at once, score beside the next prediction, append, go on.
+
+Images are the unit of work: an image is read and encoded once however many expressions it has, and a killed run
+loses at most the images under work. Reading and scoring run in threads of their own; memory holds a few images.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .cost import Stopwatch
+from .datasets.images import read_image
+from .errors import DataError, RisbenchError
+from .methods import predictions_of, reads
+from .metrics.rules import Rules
+from .records import Sample
+from .results import heats, masklines
+from .results.folder import RunFolder
+from .progress import Progress, Tally
+from .results.rows import Row
+from .scorer import missing_row, row_of
+
+Group = tuple[Sample, ...]
+
+
+class Stopped(RisbenchError):
+    """The user asked to stop; what was done is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run.
+
+    Attributes:
+        batch: images given to ``predict_many`` at once (methods without it get one image at a time).
+        skip_bad: record an image that cannot be read as missing instead of stopping.
+        save_heat: keep heats.
+        heat_dtype: ``float32`` or ``float16``.
+    """
+
+    batch: int = 1
+    skip_bad: bool = False
+    save_heat: bool = False
+    heat_dtype: str = "float32"
+
+
+class _Scored(NamedTuple):
+    rows: list[Row]
+    masks: list[str]
+
+
+def run_images(
+    method: Any,
+    groups: Sequence[Group],
+    folder: RunFolder,
+    rules: Rules,
+    settings: Settings,
+    *,
+    texts: Mapping[str, str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Stopwatch:
+    """Predict and score what a folder does not hold yet.
+
+    Args:
+        method: see `risbench.methods.Method`.
+        groups: the samples of each image, in the split's order.
+        folder: where rows and masks go.
+        rules: how to score.
+        settings: how to run.
+        texts: other texts by sample id, if a control is run.
+        progress: told after every image.
+        stop: asked after every image; true ends the run with everything done so far written.
+
+    Raises:
+        Stopped: ``stop`` said so.
+        DataError: an image cannot be read; the sample is named.
+        MaskError: a prediction cannot be scored; the sample is named.
+    """
+    done = {row.id for row in folder.rows}
+    todo = [group for group in groups if not all(sample.id in done for sample in group)]
+    # An image cut in two by a kill is done again as a whole.
+    again = {sample.id for group in todo for sample in group}
+    folder.rows = [row for row in folder.rows if row.id not in again]
+    tally = Tally(folder.rows, len(groups), len(groups) - len(todo))
+    watch = Stopwatch()
+    with ThreadPoolExecutor(2, "read") as readers, ThreadPoolExecutor(1, "score") as scorer:
+        pending: deque[Future[_Scored]] = deque()
+        try:
+            for batch in _read_ahead(todo, readers, settings):
+                for group, answer, seconds in _predicted(method, batch, texts, settings):
+                    pending.append(scorer.submit(_score, folder, group, answer, seconds, rules, settings))
+                    watch.count(len(group), seconds * len(group))
+                while len(pending) > 2 * settings.batch:
+                    _write(folder, pending.popleft().result(), tally, progress)
+                if stop is not None and stop():
+                    break
+        finally:
+            # What is predicted is written, also when the next image fails; a failed score raises here.
+            while pending:
+                _write(folder, pending.popleft().result(), tally, progress)
+    if len(folder.rows) < sum(len(group) for group in groups):
+        raise Stopped(f"stopped after {tally.done} of {len(groups)} images")
+    return watch
+
+
+def _write(folder: RunFolder, scored: _Scored, tally: Tally, progress: Callable[[Progress], None] | None) -> None:
+    folder.append(scored.rows, scored.masks)
+    tally.add(scored.rows, images=1)
+    if progress is not None:
+        progress(tally.progress())
+
+
+def _read_ahead(
+    groups: Sequence[Group], readers: ThreadPoolExecutor, settings: Settings
+) -> Iterator[list[tuple[Group, np.ndarray | None]]]:
+    """Batches of images with their samples, the next ones being read meanwhile; None for a bad image passed over."""
+    waiting: deque[tuple[Group, Future[np.ndarray | None]]] = deque()
+    source = iter(groups)
+    ahead = settings.batch + 2
+    while True:
+        while len(waiting) < ahead + settings.batch and (group := next(source, None)) is not None:
+            waiting.append((group, readers.submit(_read, group[0], settings.skip_bad)))
+        if not waiting:
+            return
+        yield [(group, image.result()) for group, image in (waiting.popleft() for _ in _up_to(settings.batch, waiting))]
+
+
+def _up_to(count: int, waiting: deque[Any]) -> range:
+    return range(min(count, len(waiting)))
+
+
+def _read(sample: Sample, skip_bad: bool) -> np.ndarray | None:
+    try:
+        return read_image(sample.image_path, sample.size)
+    except DataError as error:
+        if skip_bad:
+            return None
+        raise DataError(f"{sample.id}: {error} (--skip-bad records such samples as missing)") from None
+
+
+def _predicted(
+    method: Any,
+    batch: Sequence[tuple[Group, np.ndarray | None]],
+    texts: Mapping[str, str] | None,
+    settings: Settings,
+) -> Iterator[tuple[Group, Any, float]]:
+    """Each image's samples, the method's answer (None for a bad image) and the seconds per expression."""
+    good = [(group, image) for group, image in batch if image is not None]
+    asked = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
+    answers: list[tuple[Any, float]] = []
+    sees = bool(reads(method))
+    if settings.batch > 1 and len(good) > 1 and hasattr(method, "predict_many"):
+        start = time.perf_counter()
+        with _noting(good[0][0]):
+            extra = {"samples": [group for group, _ in good]} if sees else {}
+            many = method.predict_many([image for _, image in good], asked, **extra)
+        each = (time.perf_counter() - start) / sum(len(group) for group, _ in good)
+        if len(many) != len(good):
+            raise RisbenchError(f"predict_many returned {len(many)} answers for {len(good)} images")
+        answers = [(answer, each) for answer in many]
+    else:
+        for (group, image), words in zip(good, asked, strict=True):
+            start = time.perf_counter()
+            with _noting(group):
+                answer = method.predict(image, words, **({"samples": group} if sees else {}))
+            answers.append((answer, (time.perf_counter() - start) / len(group)))
+    found = iter(answers)
+    for group, image in batch:
+        yield (group, None, 0.0) if image is None else (group, *next(found))
+
+
+class _noting:  # noqa: N801 - used like a keyword
+    """Adds the image's name to whatever a method raises."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            error.add_note(f"raised while predicting {self._group[0].id} (image {self._group[0].image_path})")
+
+
+def _score(folder: RunFolder, group: Group, answer: Any, seconds: float, rules: Rules, settings: Settings) -> _Scored:
+    if answer is None:
+        rows = [missing_row(sample, rules) for sample in group]
+        return _Scored(rows, [masklines.missing_line(sample) for sample in group])
+    predictions = predictions_of(answer, group)
+    rows, lines, kept = [], [], {}
+    for sample, prediction in zip(group, predictions, strict=True):
+        verdict = rules.judge(sample, prediction)
+        rows.append(row_of(sample, verdict, seconds))
+        lines.append(masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name))
+        if settings.save_heat and prediction.heat is not None:
+            kept[sample.id] = prediction.heat
+    if kept:
+        heats.save(folder.path, group[0].image_id, kept, settings.heat_dtype)
+    return _Scored(rows, lines)

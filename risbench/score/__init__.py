@@ -1,0 +1,172 @@
+"""Score predictions that someone brought; neither images nor torch are needed."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..datasets.load import load_split
+from ..datasets.split import Split
+from ..errors import DataError, MaskError, UsageError
+from ..evaluate import close, default_folder
+from ..header import header_of, split_record
+from ..methods import prediction_of
+from ..metrics.rules import DEFAULT, Rules
+from ..progress import Progress, Tally
+from ..records import Sample
+from ..results import masklines
+from ..results.folder import HEATS, MASKS, RunFolder
+from ..results.rows import Row
+from ..results.run import Run
+from ..scorer import missing_row, row_of
+from .sources import Heats, Lines, Source, source_of
+
+
+def score(
+    path: str | Path,
+    split: str | Split,
+    *,
+    rules: str | Rules = DEFAULT,
+    threshold: float | None = None,
+    out: str | Path | None = None,
+    data_root: str | Path | None = None,
+    card: str | Path | None = None,
+    allow_missing: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Score a file or folder of predictions, or a run folder again under other rules.
+
+    Args:
+        path: ``masks.jsonl``, a COCO results array, a folder of ``<sent_id>.png`` masks or ``<sent_id>.npy`` heats, or
+            a run folder.
+        split: the split or its name.
+        rules: the rules or their name.
+        threshold: overrides the rules' threshold; only heats have one.
+        out: the run folder to make; by default a new one below ``runs/``.
+        data_root: where the annotations lie; see `load_split`.
+        card: a TOML file about the method: ``name``, ``paper``, ``supervision``, ….
+        allow_missing: count a missing prediction as an empty mask instead of refusing.
+        progress: told after every image.
+
+    Raises:
+        DataError: predictions missing, doubled, unknown or unreadable, by name.
+        MaskError: one that cannot be scored, by name.
+    """
+    given = Path(path)
+    whole = load_split(split, data_root) if isinstance(split, str) else split
+    about = _card(Path(card)) if card is not None else {}
+    earlier = Run.load(given) if (given / "header.json").is_file() else None
+    chosen = Rules(rules, threshold) if isinstance(rules, str) else rules
+    if earlier is not None:
+        about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}
+        if earlier.header["split"] != split_record(whole):
+            raise UsageError(f"{given} was run on {earlier.header['split']['name']}, or on another copy of {whole.name}")
+    chosen = chosen.for_method(about.get("threshold"))
+    source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
+    if threshold is not None and not source.has_heats:
+        raise UsageError(f"--threshold cuts heats, and {given} holds masks (a run keeps its heats with --save-heat)")
+    part = whole
+    if earlier is not None and earlier.header["limit"] is not None:
+        part = whole.first_images(earlier.header["limit"])
+    names = _match(source.names, part, allow_missing, given)
+    title = str(about.pop("name", given.stem or given.name))
+    header = header_of(
+        whole,
+        chosen,
+        method=title,
+        entry_point=None,
+        card=about,
+        arguments={"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing},
+        texts="given" if earlier is None else earlier.header["texts"],
+        limit=None if earlier is None else earlier.header["limit"],
+    )
+    header["provenance"][0]["predictions"] = str(given)
+    target = Path(out) if out is not None else default_folder(whole.name, title)
+    if target.resolve() == given.resolve():
+        raise UsageError(f"{target} holds the predictions: give another --out")
+    groups = [tuple(group) for group in part.by_image()]
+    with RunFolder(target, header) as folder:
+        folder.clear()
+        tally = Tally([], len(groups), 0)
+        for group in groups:
+            scored = [_scored(sample, source, names, chosen) for sample in group]
+            folder.append([row for row, _ in scored], [line for _, line in scored])
+            tally.add([row for row, _ in scored], images=1)
+            if progress is not None:
+                progress(tally.progress())
+        close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
+    return Run.load(target)
+
+
+def _scored(sample: Sample, source: Source, names: Mapping[str, str], rules: Rules) -> tuple[Row, str]:
+    name = names.get(sample.id)
+    brought = None if name is None else source.get(name, sample.image_id)
+    if brought is None:
+        return missing_row(sample, rules), masklines.missing_line(sample)
+    if rules.takes(brought):
+        prediction = brought
+    else:
+        try:
+            prediction = prediction_of(brought, sample)
+        except MaskError as error:
+            raise MaskError(f"{error} (brought as '{name}')") from None
+    verdict = rules.judge(sample, prediction)
+    return row_of(sample, verdict), masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name)
+
+
+def _match(names: Collection[str], split: Split, allow_missing: bool, given: Path) -> dict[str, str]:
+    """The name under which each sample's prediction was brought, by sample id."""
+    found: dict[str, str] = {}
+    absent: list[str] = []
+    for sample in split:
+        by_sentence = str(sample.sent_id)
+        if sample.id in names:
+            found[sample.id] = sample.id
+        elif by_sentence in names:
+            found[sample.id] = by_sentence
+        else:
+            absent.append(sample.id)
+    used = set(found.values())
+    unknown = [name for name in names if name not in used]
+    if unknown:
+        raise DataError(
+            f"{given}: predictions for expressions that {split.name} does not have: {_some(unknown)}; "
+            "is it the right split, and are the names sent_ids?"
+        )
+    if absent and not allow_missing:
+        raise DataError(
+            f"{given}: no prediction for {_some(absent)} of {len(split)} expressions; "
+            "--allow-missing counts them as empty masks"
+        )
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} ({shown})"
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not TOML: {error}") from None
+
+
+def _hash(path: Path) -> str:
+    """One SHA-256 of everything brought: of the file, or of a folder's file names and contents in order."""
+    whole = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    for file in files:
+        if file is not path:
+            if file.name.startswith(".") or file.name in ("header.json", "cost.json"):
+                continue  # of a run: where and when, not what
+            whole.update(str(file.relative_to(path)).encode() + b"\0")
+        with file.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()

@@ -1,0 +1,105 @@
+"""Scores accumulated sample by sample: for a loop of one's own, a training loop, or ranks that merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import UsageError
+from .methods import prediction_of
+from .metrics.names import Metric, parse_all
+from .metrics.rules import DEFAULT, Rules
+from .metrics.scores import Verdict
+from .records import Prediction, Sample
+from .results.rows import Row, columns_of
+from .stats import summarise
+
+
+def summary_of(rows: Iterable[Row], metrics: Sequence[Metric] | None = None) -> dict[str, dict[str, Any]]:
+    """Value, interval and count of each metric over rows, whatever their order."""
+    ordered = sorted(rows, key=lambda row: row.id)
+    return summarise(columns_of(ordered), [row.image_id for row in ordered], metrics or parse_all(None))
+
+
+class Scorer:
+    """Scores predictions under some rules; two halves merged equal the whole.
+
+    Example:
+        >>> scorer = Scorer("tris")
+        >>> for sample in split:
+        ...     scorer.add(sample, heat_of(sample))
+        >>> scorer.summary()["mIoU"]["value"]
+    """
+
+    def __init__(self, rules: Rules | str = DEFAULT) -> None:
+        """Start empty, with rules or their name."""
+        self.rules = Rules(rules) if isinstance(rules, str) else rules
+        self._rows: dict[str, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows so far, in the order they came."""
+        return list(self._rows.values())
+
+    def add(self, sample: Sample, prediction: Any, seconds: float | None = None) -> Row:
+        """Score one prediction: a bool mask ``(H, W)``, a float heat of any size, or a `Prediction`.
+
+        Raises:
+            MaskError: the prediction cannot be scored.
+            UsageError: the sample was added before.
+        """
+        verdict = self.rules.judge(sample, prediction_of(prediction, sample))
+        return self._put(row_of(sample, verdict, seconds))
+
+    def miss(self, sample: Sample) -> Row:
+        """Score a sample without a prediction: an empty mask that points nowhere."""
+        return self._put(missing_row(sample, self.rules))
+
+    def merge(self, other: Scorer) -> None:
+        """Take over another's rows.
+
+        Raises:
+            UsageError: it scored by other rules, or a sample that is here already.
+        """
+        if other.rules.record() != self.rules.record():
+            raise UsageError(f"cannot merge scores under '{other.rules.name}' with scores under '{self.rules.name}'")
+        for row in other._rows.values():
+            self._put(row)
+
+    def summary(self, metrics: str | None = None) -> dict[str, dict[str, Any]]:
+        """Value, interval and count of each metric (a comma-separated list, by default all ten)."""
+        return summary_of(self._rows.values(), parse_all(metrics))
+
+    def _put(self, row: Row) -> Row:
+        if row.id in self._rows:
+            raise UsageError(f"sample {row.id} was scored twice")
+        self._rows[row.id] = row
+        return row
+
+
+def row_of(sample: Sample, verdict: Verdict, seconds: float | None = None, *, missing: bool = False) -> Row:
+    """The row of a scored sample."""
+    scores = verdict.scores
+    return Row(
+        sample.id,
+        sample.image_id,
+        sample.ref_id,
+        sample.sent_id,
+        scores.intersection,
+        scores.union,
+        scores.hit_box,
+        scores.hit_mask,
+        scores.box_iou,
+        seconds,
+        missing,
+    )
+
+
+def missing_row(sample: Sample, rules: Rules) -> Row:
+    """The row of a sample that has no prediction."""
+    return row_of(sample, rules.judge(sample, Prediction(mask=np.zeros(sample.size, dtype=bool))), missing=True)

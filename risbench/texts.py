@@ -1,0 +1,67 @@
+"""Controls that break the link between image and language: what does a method score without reading?
+
+``shuffled`` gives every expression the words of another object of the same image (of another image where there is
+none); ``empty`` gives it none. A method that scores as well as before did not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from .errors import UsageError
+from .records import Sample
+
+MODES = ("given", "shuffled", "empty")
+
+
+def texts_of(mode: str, samples: Iterable[Sample], seed: int = 0) -> dict[str, str] | None:
+    """The text that each sample of a whole split is asked with, by sample id; None for its own.
+
+    Args:
+        mode: ``given``, ``shuffled`` or ``empty``.
+        samples: all of the split, so that a part of it is asked with the same texts.
+        seed: of the choice, which depends on nothing else but the sample's id and the split's texts.
+
+    Raises:
+        UsageError: another mode.
+    """
+    if mode == "given":
+        return None
+    if mode == "empty":
+        return {sample.id: "" for sample in samples}
+    if mode != "shuffled":
+        raise UsageError(f"texts={mode}: must be one of {', '.join(MODES)}")
+    everything = list(samples)
+    by_image: dict[int | str, list[Sample]] = {}
+    for sample in everything:
+        by_image.setdefault(sample.image_id, []).append(sample)
+    own: dict[int | str, set[str]] = {}
+    for sample in everything:
+        own.setdefault(sample.ref_id, set()).add(sample.text)
+    return {sample.id: _other(sample, by_image[sample.image_id], everything, own, seed) for sample in everything}
+
+
+def _other(
+    sample: Sample,
+    neighbours: Sequence[Sample],
+    everything: Sequence[Sample],
+    own: dict[int | str, set[str]],
+    seed: int,
+) -> str:
+    forbidden = own[sample.ref_id]
+    choices = [
+        other.text
+        for other in neighbours
+        # Two refs may be about one object, so the box decides as well.
+        if other.ref_id != sample.ref_id and other.box != sample.box and other.text not in forbidden
+    ]
+    draw = int.from_bytes(hashlib.sha256(f"{seed}/{sample.id}".encode()).digest()[:8], "big")
+    if choices:
+        return choices[draw % len(choices)]
+    start = draw % len(everything)
+    for step in range(len(everything)):
+        other = everything[(start + step) % len(everything)]
+        if other.image_id != sample.image_id and other.text not in forbidden:
+            return other.text
+    return ""  # A split of one object has no other words.
