@@ -73,7 +73,8 @@ class Rows:
             flat = array("d", chain.from_iterable(boxes))
             if set(map(len, boxes)) <= {4}:
                 found = np.array(flat, np.float64).reshape(-1, 4)
-                if not np.isinf(found).any() and (np.isnan(found).all(axis=1) == np.isnan(found).any(axis=1)).all():
+                empty = np.isnan(found)
+                if (empty | (np.abs(found) <= _FAR)).all() and (empty.all(axis=1) == empty.any(axis=1)).all():
                     return found
         except (TypeError, OverflowError):
             pass
@@ -112,10 +113,11 @@ class Rows:
 
 
 _NO_BOX = (float("nan"),) * 4
+_FAR = 1e7  # pixels; no image reaches so far, and products of such numbers stay whole
 
 
 def _is_finite(side: Any) -> bool:
-    return isinstance(side, (int, float)) and abs(side) < 1e300 or side is _NO_BOX[0]
+    return (isinstance(side, (int, float)) and abs(side) <= _FAR) or side is _NO_BOX[0]
 
 
 def sizes_of(heights: Sequence[int], widths: Sequence[int], rows: Rows) -> np.ndarray:
