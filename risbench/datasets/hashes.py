@@ -42,7 +42,11 @@ def sha256_of(path: Path) -> str:
     """
     state = state_of(path)
     absolute = str(path.absolute())
-    note = places.cache_folder() / "hashes" / f"{hashlib.sha256(absolute.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+    note = (
+        places.cache_folder()
+        / "hashes"
+        / f"{hashlib.sha256(absolute.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+    )
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(note.read_bytes())
         if kept["path"] == absolute and kept["state"] == state and len(bytes.fromhex(kept["sha256"])) == 32:

@@ -44,6 +44,8 @@ def read_json(path: Path, origin: str) -> Any:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}; {origin}") from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {error.lineno}: not JSON ({error.msg}, column {error.colno}); {origin}") from None
+        raise DataError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg}, column {error.colno}); {origin}"
+        ) from None
     except (RecursionError, ValueError) as error:
         raise DataError(f"{path}: not JSON of annotations ({str(error)[:80]}); {origin}") from None

@@ -68,7 +68,9 @@ def present_layout(entry: Entry, root: Path) -> Layout:
         if all(file.is_file() for file in way.files):
             return way
     if not root.is_dir():
-        raise DataError(f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA; {entry.origin}")
+        raise DataError(
+            f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA; {entry.origin}"
+        )
     # Of two layouts the half-present one is meant; with nothing there, REFER's is the one that has all splits.
     begun = [way for way in ways if any(file.is_file() for file in way.files)] or [ways[-1]]
     missing = next(file for file in begun[0].files if not file.is_file())

@@ -33,9 +33,7 @@ def load_split(name: str, data_root: str | Path | None = None, progress: Progres
     return split_of(entry, table, sources, root, ImageFiles.of(layout))
 
 
-def locate(
-    entry: Entry, data_root: str | Path | None = None, progress: Progress | None = None
-) -> tuple[Path, Layout]:
+def locate(entry: Entry, data_root: str | Path | None = None, progress: Progress | None = None) -> tuple[Path, Layout]:
     """The data root and the files of a split, after drawing them where they are drawn scenes.
 
     Raises:

@@ -147,6 +147,15 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); it should hold {what}") from None
     except (MemoryError, RecursionError, OverflowError):
         raise DataError(f"{path}: not a pickle of {what}: it asks for more memory than it can need") from None
-    except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error) as error:  # noqa: E501
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        struct.error,
+    ) as error:  # noqa: E501
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(f"{path}: not a whole pickle of {what} ({reason}); get the file anew") from None

@@ -29,7 +29,13 @@ def make_up(root: Path) -> None:
     folder = root / "refer" / "refcoco"
     folder.mkdir(parents=True)
     images = [
-        {"id": 7 + 29 * n, "file_name": f"COCO_train2014_{7 + 29 * n:012d}.jpg", "height": 480, "width": 640, "license": 3}
+        {
+            "id": 7 + 29 * n,
+            "file_name": f"COCO_train2014_{7 + 29 * n:012d}.jpg",
+            "height": 480,
+            "width": 640,
+            "license": 3,
+        }
         for n in range(IMAGES)
     ]
     annotations = []
@@ -107,7 +113,9 @@ def main() -> None:
     """Prints the table."""
     from risbench.datasets import index, load_split
 
-    processor = next((x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), "")
+    processor = next(
+        (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), ""
+    )
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {processor or platform.processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
           f"Python {platform.python_version()}")  # fmt: skip
     with tempfile.TemporaryDirectory() as made:
