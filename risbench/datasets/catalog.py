@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..errors import UsageError
 
@@ -73,8 +73,8 @@ class Entry:
         return split == self.word if self.match == "exact" else self.word in split
 
 
-def _entry(name: str, folder: str, refs_file: str, part: str, expected: Counts = UNKNOWN, **more: object) -> Entry:
-    role = "test" if part.startswith("test") else part
+def _entry(name: str, folder: str, refs_file: str, part: str, expected: Counts = UNKNOWN, **more: Any) -> Entry:
+    role: Any = "test" if part.startswith("test") else part
     if part in ("train", "val"):
         word, match = part, "exact"
     elif part == "test":
@@ -82,7 +82,7 @@ def _entry(name: str, folder: str, refs_file: str, part: str, expected: Counts =
     else:
         word, match = part[-1], "letter"
     family = more.pop("family", "refer")
-    return Entry(name, family, folder, refs_file, word, match, role, expected, **more)  # pyright: ignore
+    return Entry(name, family, folder, refs_file, word, match, role, expected, **more)
 
 
 def _coco(name: str, part: str, refs_file: str, *expected: int | None) -> Entry:
@@ -92,7 +92,7 @@ def _coco(name: str, part: str, refs_file: str, *expected: int | None) -> Entry:
     return _entry(full, name, refs_file, part, Counts(*expected))
 
 
-def _referit(part: str, end: str = "", **more: object) -> Entry:
+def _referit(part: str, end: str = "", **more: Any) -> Entry:
     refs_file = "refs(unc).p" if end == "_unc" else "refs(berkeley).p"
     more = {"origin": REFER_ORIGIN + "; or " + REFERIT_ORIGIN if "pickle" in more else REFER_ORIGIN, **more}
     name = f"referit_{part}{end}"
@@ -100,7 +100,7 @@ def _referit(part: str, end: str = "", **more: object) -> Entry:
 
 
 def _drawn(part: str) -> Entry:
-    more = {"origin": DRAWN_ORIGIN, "images_origin": DRAWN_ORIGIN, "family": "drawn"}
+    more: dict[str, Any] = {"origin": DRAWN_ORIGIN, "images_origin": DRAWN_ORIGIN, "family": "drawn"}
     return _entry(f"shapes_{part}", part, "refs(drawn).p", part, **more)
 
 

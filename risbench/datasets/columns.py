@@ -47,7 +47,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Idents:
-    """Ids, each a number or a string as the annotation has it: an int64 array where all are numbers, else JSON texts."""
+    """Ids, each a number or a string as the annotation has it: an int64 array of numbers, or else JSON texts."""
 
     numbers: np.ndarray | None
     texts: Texts | None

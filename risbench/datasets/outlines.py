@@ -10,7 +10,7 @@ import json
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Outlines:
             return [json.loads(self.texts[code]) for code in range(first, last)]
         first, last = int(self.polygons[row]), int(self.polygons[row + 1])
         ends = self.corners[first : last + 1].tolist()
-        return [self.numbers[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        return [self.numbers[a:b] for a, b in pairwise(ends)]
 
     def parts(self, row: int, size: tuple[int, int]) -> tuple[RLE, ...]:
         """An annotation's mask, one code for each polygon or stored code.

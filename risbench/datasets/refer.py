@@ -2,7 +2,8 @@
 
 Refs stand in the pickle's order, sentences in each ref's; the text is ``sent``, the cleaned one. ``file_name`` of a
 ref is passed over, because it has a suffix that no image has: the image's own one counts. COCO's ``x y w h`` becomes
-x0 y0 x1 y1 here and nowhere else. Where an image or annotation id is doubled the later one counts, as in the REFER tool.
+x0 y0 x1 y1 here and nowhere else. Where an image or annotation id is doubled the later one counts, as in the
+REFER tool.
 """
 
 from __future__ import annotations
@@ -89,8 +90,9 @@ def _refs(
     idents = refs.take_idents("ref_id")
     ref_image = refs.look_up("image_id", images, "image", instances)
     ref_ann = refs.look_up("ann_id", anns, "annotation", instances, none=True)
-    elsewhere = np.flatnonzero((ref_ann >= 0) & (ann_columns["ann_image"][ref_ann] != ref_image)) if anns else ()
-    if len(elsewhere):
+    aimed = np.flatnonzero(ref_ann >= 0)
+    elsewhere = aimed[ann_columns["ann_image"][ref_ann[aimed]] != ref_image[aimed]]
+    if elsewhere.size:
         raise refs.fail(int(elsewhere[0]), "its annotation lies in another image")
     groups = refs.take("sentences", list)
     sentences = Rows(refs.path, "sentence", list(chain.from_iterable(groups)), "sent_id")

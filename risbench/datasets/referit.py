@@ -1,7 +1,7 @@
 """The reader of ReferIt's pickles, as TRIS and MultiGrounding hand them out: one entry for each expression.
 
-``{str(image_id): {image_id, size (H, W, 3), annotations: [{ref_id, query, bbox, segmentation, category}]}}``. Two things
-are decided here:
+``{str(image_id): {image_id, size (H, W, 3), annotations: [{ref_id, query, bbox, segmentation, category}]}}``. Two
+things are decided here:
 
 - An expression has no id, so ``sent_id`` is its place in the file, from 0, over all images in the file's order.
 - Copies differ in whether ids are numbers or texts. An id written in decimal digits becomes the number, so that samples
@@ -76,8 +76,8 @@ def _image_columns(images: Rows) -> dict[str, Any]:
 def _flat(images: Rows) -> Rows:
     """The annotations of all images, each with its image's row and a box of four numbers."""
     rows = []
-    for number, annotations in enumerate(images.take("annotations", list, tuple)):
-        for annotation in annotations:
+    for number, listed in enumerate(images.take("annotations", list, tuple)):
+        for annotation in listed:
             if not isinstance(annotation, dict):
                 raise images.fail(number, f"an annotation is a {type(annotation).__name__}, not a dict")
             box = annotation.get("bbox")

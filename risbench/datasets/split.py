@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -126,7 +127,7 @@ class Split:
     def by_image(self) -> Iterator[tuple[Sample, ...]]:
         """The samples of one image after the other: images as they first appear, samples in the split's order."""
         _, starts, order = self._groups
-        for first, last in zip(starts.tolist(), starts.tolist()[1:], strict=False):
+        for first, last in pairwise(starts.tolist()):
             yield tuple(self[at] for at in order[first:last].tolist())
 
     def objects(self, image_id: Ident) -> tuple[Object, ...]:
