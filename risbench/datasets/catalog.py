@@ -1,0 +1,155 @@
+"""Every split that `risbench` knows: what it is called, where its files lie, and what it should count.
+
+Counts are those of the table in the TRIS specification, section 3.6, and only the confirmed ones: image and ref counts
+from the README of TFDS's ref_coco, expression counts from lists that sum to the published totals. ReferIt has none:
+the Berkeley counts in print (54,134 / 5,842 / 60,105 expressions) were taken from text_objseg's own lists, and neither
+REFER's refs(berkeley).p nor TRIS's pickles are known to hold the same.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from ..errors import UsageError
+
+REFER_ORIGIN = "REFER annotations: links at https://github.com/lichengunc/refer (dead ones are kept by web.archive.org)"
+COCO_ORIGIN = "COCO 2014 train images: http://images.cocodataset.org/zips/train2014.zip"
+REFERIT_ORIGIN = "ReferIt pickles: referit_annotations.zip, release v1.0.2 of https://github.com/fawnliu/storage"
+SAIAPR_ORIGIN = "ReferIt images: saiapr_tc-12.zip, linked at https://github.com/lichengunc/refer"
+DRAWN_ORIGIN = "drawn scenes: nothing to get, they are drawn into the cache when first read"
+
+
+class Counts(NamedTuple):
+    """How many images, refs and expressions a split has; None is a count that nobody confirmed."""
+
+    images: int | None
+    refs: int | None
+    expressions: int | None
+
+    def agree(self, other: Counts) -> bool:
+        """Whether no count differs, where both are known."""
+        return all(a is None or b is None or a == b for a, b in zip(self, other, strict=True))
+
+
+UNKNOWN = Counts(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One split of the catalog.
+
+    Attributes:
+        name: the canonical name.
+        family: how it is laid out: ``refer``, ``referit`` (two layouts) or ``drawn``.
+        folder: its folder below ``refer/``; for drawn scenes the split's own word.
+        refs_file: the pickle of refs in that folder.
+        word: what is looked for in a ref's ``split``.
+        match: ``exact`` (train, val), ``letter`` (testA: an "A" occurs) or ``contains`` (test: "test" occurs).
+        role: what the split is for: ``train``, ``val`` or ``test``.
+        expected: the counts of the literature.
+        origin: where its annotations come from, in a line.
+        images_origin: where its images come from, in a line.
+        pickle: for ReferIt, the file in ``referit/annotations`` that holds the split too.
+        least_percent: samples whose box is not larger than this percentage of the image are left out.
+    """
+
+    name: str
+    family: Literal["refer", "referit", "drawn"]
+    folder: str
+    refs_file: str
+    word: str
+    match: Literal["exact", "letter", "contains"]
+    role: Literal["train", "val", "test"]
+    expected: Counts = UNKNOWN
+    origin: str = REFER_ORIGIN
+    images_origin: str = COCO_ORIGIN
+    pickle: str | None = None
+    least_percent: int = 0
+
+    def takes(self, split: str) -> bool:
+        """Whether a ref whose ``split`` reads so belongs here; as the REFER tool decides it."""
+        return split == self.word if self.match == "exact" else self.word in split
+
+
+def _entry(name: str, folder: str, refs_file: str, part: str, expected: Counts = UNKNOWN, **more: Any) -> Entry:
+    role: Any = "test" if part.startswith("test") else part
+    if part in ("train", "val"):
+        word, match = part, "exact"
+    elif part == "test":
+        word, match = "test", "contains"
+    else:
+        word, match = part[-1], "letter"
+    family = more.pop("family", "refer")
+    return Entry(name, family, folder, refs_file, word, match, role, expected, **more)
+
+
+def _coco(name: str, part: str, refs_file: str, *expected: int | None) -> Entry:
+    full = f"{name}_{part}"
+    if name == "refcocog":
+        full += "_u" if "umd" in refs_file else "_g"
+    return _entry(full, name, refs_file, part, Counts(*expected))
+
+
+def _referit(part: str, end: str = "", **more: Any) -> Entry:
+    refs_file = "refs(unc).p" if end == "_unc" else "refs(berkeley).p"
+    more = {"origin": REFER_ORIGIN + "; or " + REFERIT_ORIGIN if "pickle" in more else REFER_ORIGIN, **more}
+    name = f"referit_{part}{end}"
+    return _entry(name, "refclef", refs_file, part, family="referit", images_origin=SAIAPR_ORIGIN, **more)
+
+
+def _drawn(part: str) -> Entry:
+    more: dict[str, Any] = {"origin": DRAWN_ORIGIN, "images_origin": DRAWN_ORIGIN, "family": "drawn"}
+    return _entry(f"shapes_{part}", part, "refs(drawn).p", part, **more)
+
+
+_ENTRIES: tuple[Entry, ...] = (
+    _coco("refcoco", "train", "refs(unc).p", 16_994, 42_404, 120_624),
+    _coco("refcoco", "val", "refs(unc).p", 1_500, 3_811, 10_834),
+    _coco("refcoco", "testA", "refs(unc).p", 750, 1_975, 5_657),
+    _coco("refcoco", "testB", "refs(unc).p", 750, 1_810, 5_095),
+    _coco("refcoco+", "train", "refs(unc).p", 16_992, 42_278, 120_191),
+    _coco("refcoco+", "val", "refs(unc).p", 1_500, 3_805, 10_758),
+    _coco("refcoco+", "testA", "refs(unc).p", 750, 1_975, 5_726),
+    _coco("refcoco+", "testB", "refs(unc).p", 750, 1_798, 4_889),
+    # 85,474 is quoted by one page only, but it is also the published total of 95,010 less the confirmed 9,536 of val.
+    _coco("refcocog", "train", "refs(google).p", 24_698, 44_822, 85_474),
+    _coco("refcocog", "val", "refs(google).p", 4_650, 5_000, 9_536),
+    # UMD's expression counts (80,512 / 4,896 / 9,602) are quoted nowhere that could be confirmed; only their sum is.
+    _coco("refcocog", "train", "refs(umd).p", 21_899, 42_226, None),
+    _coco("refcocog", "val", "refs(umd).p", 1_300, 2_573, None),
+    _coco("refcocog", "test", "refs(umd).p", 2_600, 5_023, None),
+    _referit("train", pickle="train.pickle"),
+    _referit("val"),
+    _referit("test", pickle="test.pickle"),
+    _referit("test", "_5pct", pickle="test.pickle", least_percent=5),
+    _referit("val", "_unc"),
+    _referit("testA", "_unc"),
+    _referit("testB", "_unc"),
+    _referit("testC", "_unc"),
+    _drawn("train"),
+    _drawn("val"),
+    _drawn("test"),
+)
+_BY_NAME = {entry.name: entry for entry in _ENTRIES}
+
+
+def names() -> tuple[str, ...]:
+    """The canonical names, in the catalog's order."""
+    return tuple(_BY_NAME)
+
+
+def find(name: str) -> Entry:
+    """The entry of a name (``refcocoplus_…`` is ``refcoco+_…``).
+
+    Raises:
+        UsageError: no such split, with the near names.
+    """
+    canonical = name.replace("refcocoplus_", "refcoco+_", 1) if name.startswith("refcocoplus_") else name
+    if canonical in _BY_NAME:
+        return _BY_NAME[canonical]
+    lowered = {known.lower(): known for known in _BY_NAME}
+    near = difflib.get_close_matches(canonical.lower(), lowered, n=4, cutoff=0.6)
+    told = "near names: " + ", ".join(lowered[known] for known in near) if near else "known: " + ", ".join(_BY_NAME)
+    raise UsageError(f"unknown split {name!r:.60}; {told}")

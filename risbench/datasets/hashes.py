@@ -1,0 +1,64 @@
+"""The SHA-256 of a file, remembered.
+
+A full instances.json has near 200 MB, and hashing it at every start would take longer than reading the index. So the
+hash is kept in the cache with the file's size, times and inode, and used again while they are the same. A change that
+keeps all of them (the size, both times, the inode) goes unseen; as a change within the clock's grain could, the hash
+of a file younger than two seconds is not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from pathlib import Path
+
+from ..errors import DataError
+from . import places
+from .atomic import write_whole
+
+_GRAIN_NS = 2_000_000_000
+
+
+def state_of(path: Path) -> list[int]:
+    """Size, modification and change time (ns) and inode: what tells that a file was changed.
+
+    Raises:
+        DataError: the file is not there.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def sha256_of(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file, from memory where the file is unchanged.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    state = state_of(path)
+    absolute = str(path.absolute())
+    note = (
+        places.cache_folder()
+        / "hashes"
+        / f"{hashlib.sha256(absolute.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+    )
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(note.read_bytes())
+        if kept["path"] == absolute and kept["state"] == state and len(bytes.fromhex(kept["sha256"])) == 32:
+            return kept["sha256"]
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    if time.time_ns() - max(state[1], state[2]) > _GRAIN_NS and state_of(path) == state:
+        text = json.dumps({"path": absolute, "state": state, "sha256": found})
+        # Without a cache every start hashes anew: slower, and right. The index says so, once.
+        with contextlib.suppress(OSError):
+            write_whole(note, lambda file: file.write(text.encode()))
+    return found

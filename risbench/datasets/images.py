@@ -1,0 +1,84 @@
+"""An image file as pixels, the way the annotations see it.
+
+The stored pixels are taken as they lie: EXIF's rotation is not applied, because boxes and masks were drawn on stored
+pixels. Alpha is dropped, not blended, and palettes, greys and CMYK become RGB, as the field's loaders do it with PIL's
+``convert("RGB")``; greys of 16 bits, which PIL would cut off at 255, are scaled.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DataError
+from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The pixels of an image file.
+
+    Args:
+        path: the file, of any form that PIL reads.
+        size: the ``(height, width)`` that the annotation promises; None to take any.
+
+    Returns:
+        uint8 ``(height, width, 3)``, RGB, of its own memory.
+
+    Raises:
+        DataError: the file is missing (with where it comes from), no image, truncated, of another size, or so large
+            that it must be a trap; naming the file.
+    """
+    from PIL import Image
+
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            if size is not None and (image.height, image.width) != tuple(size):
+                raise DataError(
+                    f"{path}: is {image.height}x{image.width} (height x width), its annotation says "
+                    f"{size[0]}x{size[1]}; it is another image, or a resized one: get it anew"
+                )
+            if Image.MAX_IMAGE_PIXELS and image.height * image.width > Image.MAX_IMAGE_PIXELS:
+                raise DataError(
+                    f"{path}: {image.height}x{image.width} pixels are more than any image of a data set has"
+                )
+            return np.array(_to_rgb(image), np.uint8)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image{origin_of(path)}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{path}: has more pixels than any image of a data set; it was not read") from None
+    except Image.UnidentifiedImageError:
+        raise DataError(f"{path}: not an image that can be read; get it anew{origin_of(path)}") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise DataError(f"{path}: broken or truncated image ({reason}); get it anew{origin_of(path)}") from None
+
+
+def origin_of(path: Path) -> str:
+    """Where an image that is missing comes from, as the end of a sentence; empty where its name does not tell."""
+    if path.name.startswith("COCO_train2014_"):
+        return f"; {COCO_ORIGIN}"
+    if {"saiapr_tc-12", "referit"} & set(path.parts):
+        return f"; {SAIAPR_ORIGIN}"
+    return ""
+
+
+def _to_rgb(image: Image.Image) -> Image.Image | np.ndarray:
+    if image.mode.startswith("I"):
+        deep = np.clip(np.asarray(image), 0, 65535).astype(np.float64)
+        grey = np.rint(deep / 257 if image.mode != "I" or deep.max(initial=0) > 255 else deep)
+        return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.mode == "F":
+        grey = np.clip(np.nan_to_num(np.asarray(image)), 0, 255)
+        return np.repeat(np.rint(grey).astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
+        # PIL warns of the direct way; the colours come out the same.
+        return image.convert("RGBA").convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,131 @@
+"""Which files a split is read from, and in which folders its images may lie.
+
+ReferIt's Berkeley splits come in two layouts. Where both are there, the pickles are read: they are what TRIS and its
+rivals were tested on, and nobody has them unless he wants those numbers, while ``refs(berkeley).p`` comes along with
+every copy of refclef. What was read is in `Split.sources`, and so in every result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataError
+from .catalog import REFERIT_ORIGIN, Entry
+
+_COCO_FOLDERS = ("train2014", "images/mscoco/images/train2014")
+_SAIAPR_FOLDERS = ("images/saiapr_tc-12", "saiapr_tc-12", "referit/saiapr_tc-12")
+_PICKLE_FOLDERS = ("referit/images", *_SAIAPR_FOLDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way in which a split can be there.
+
+    Attributes:
+        reader: ``refer`` or ``referit``.
+        files: the annotation files, all needed.
+        folders: where images may lie, the likeliest first.
+        origin: where the annotations come from.
+        nested: whether images may lie below, as ``00/images/112.jpg`` (the SAIAPR archive's own tree).
+    """
+
+    reader: str
+    files: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    origin: str
+    nested: bool = False
+
+
+def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
+    """The ways in which a split can lie below a data root, the preferred first; none for drawn scenes."""
+    if entry.family == "drawn":
+        return ()
+    folder = root / "refer" / entry.folder
+    files = (folder / entry.refs_file, folder / "instances.json")
+    if entry.family == "refer":
+        return (Layout("refer", files, _below(root, _COCO_FOLDERS), entry.origin),)
+    refer = Layout("refer", files, _below(root, (*_SAIAPR_FOLDERS, "referit/images")), entry.origin, nested=True)
+    if entry.pickle is None:
+        return (refer,)
+    pickle = (root / "referit" / "annotations" / entry.pickle,)
+    return (Layout("referit", pickle, _below(root, _PICKLE_FOLDERS), REFERIT_ORIGIN, nested=True), refer)
+
+
+def drawn_layout(entry: Entry, folder: Path) -> Layout:
+    """The layout of drawn scenes in the folder that they were written to."""
+    return Layout("refer", (folder / entry.refs_file, folder / "instances.json"), (folder / "images",), entry.origin)
+
+
+def present_layout(entry: Entry, root: Path) -> Layout:
+    """The first layout whose annotation files are all there.
+
+    Raises:
+        DataError: none is; naming the first missing file and where it comes from.
+    """
+    ways = layouts(entry, root)
+    for way in ways:
+        if all(file.is_file() for file in way.files):
+            return way
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA; {entry.origin}"
+        )
+    # Of two layouts the half-present one is meant; with nothing there, REFER's is the one that has all splits.
+    begun = [way for way in ways if any(file.is_file() for file in way.files)] or [ways[-1]]
+    missing = next(file for file in begun[0].files if not file.is_file())
+    other = "" if len(ways) == 1 else f" (or {ways[0].files[0]})"
+    also = ""
+    if entry.name == "referit_val" and (root / "referit" / "annotations").is_dir():
+        also = " (the pickles in referit/annotations have no val)"
+    raise DataError(f"{missing}: no such file{other}, needed for {entry.name}{also}; {entry.origin}")
+
+
+def _below(root: Path, folders: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(root / folder for folder in folders)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """Finds the file of an image.
+
+    Attributes:
+        folders: the folders that are there, the likeliest first; or the likeliest alone, when none is.
+        nested: whether to look below, too.
+    """
+
+    folders: tuple[Path, ...]
+    nested: bool
+
+    @classmethod
+    def of(cls, layout: Layout) -> ImageFiles:
+        """Those of a layout, as the folders are now."""
+        there = tuple(folder for folder in layout.folders if folder.is_dir())
+        return cls(there or layout.folders[:1], layout.nested)
+
+    def find(self, file: str) -> Path:
+        """Where an image lies, or should lie when it is nowhere."""
+        # A look at the disk for each of 20,000 images is slow on network drives, and needed for two folders only.
+        if len(self.folders) == 1 and not self.nested:
+            return self.folders[0] / file
+        for folder in self.folders:
+            if (flat := folder / file).is_file():
+                return flat
+            if self.nested and (below := _nested(folder, file)):
+                return below
+        return self.folders[0] / file
+
+
+def _nested(folder: Path, file: str) -> Path | None:
+    stem = Path(file).stem
+    if stem.isascii() and stem.isdigit():
+        # SAIAPR's archive puts a thousand images into each of its numbered folders.
+        likely = folder / f"{int(stem[:9]) // 1000:02d}" / "images" / file
+        if likely.is_file():
+            return likely
+    return next((path for path in sorted(folder.glob(f"*/images/{_plain(file)}")) if path.is_file()), None)
+
+
+def _plain(file: str) -> str:
+    """A file name whose wildcards mean themselves."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in file)

@@ -1,0 +1,49 @@
+"""A split by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from . import places
+from .catalog import Entry, find
+from .index import table_of
+from .layout import ImageFiles, Layout, drawn_layout, present_layout
+from .split import Split, split_of
+
+Progress = Callable[[int, int], object]
+
+
+def load_split(name: str, data_root: str | Path | None = None, progress: Progress | None = None) -> Split:
+    """The samples of a split.
+
+    Args:
+        name: one of `risbench.datasets.catalog.names`.
+        data_root: the folder of the data; by default ``$RISBENCH_DATA``, else the user data folder. Drawn scenes need
+            none: they are drawn into the cache when first asked for.
+        progress: told ``(done, total)`` while scenes are drawn.
+
+    Raises:
+        UsageError: no such split, with the near names.
+        DataError: a file is missing (with where it comes from) or broken.
+    """
+    entry = find(name)
+    root, layout = locate(entry, data_root, progress)
+    table, sources = table_of(layout.reader, layout.files)
+    return split_of(entry, table, sources, root, ImageFiles.of(layout))
+
+
+def locate(entry: Entry, data_root: str | Path | None = None, progress: Progress | None = None) -> tuple[Path, Layout]:
+    """The data root and the files of a split, after drawing them where they are drawn scenes.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    if entry.family == "drawn":
+        # Only who asks for drawn scenes loads the drawing.
+        from . import shapes  # pyright: ignore[reportAttributeAccessIssue]
+
+        root = places.cache_folder()
+        return root, drawn_layout(entry, Path(shapes.write_split(entry.folder, root, progress)))
+    root = places.data_root(data_root)
+    return root, present_layout(entry, root)

@@ -1,0 +1,279 @@
+"""A split: the samples of one name, in the annotation's order, made as they are asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, MaskError, UsageError
+from ..records import NO_TAGS, RLE, Box, Sample
+from .catalog import Counts, Entry
+from .columns import Ident
+from .index import Source
+from .layout import ImageFiles
+from .table import Table
+
+# Masks drawn last are kept: the sentences of a ref follow one another, and by_image asks for few objects at a time.
+_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One annotated object of an image, whether or not an expression refers to it."""
+
+    ann_id: Ident
+    category: str | None
+    box: Box | None
+    parts: tuple[RLE, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The samples of one split; iterable, with a length, and not to be changed.
+
+    Attributes:
+        entry: what the catalog says of it.
+        table: all that its files say.
+        rows: int64 ``(n,)``, the sentence rows that are its samples.
+        ref_rows: int64, the refs that belong to it, also those without a sentence.
+        sources: the files read, with their SHA-256.
+        data_root: the data root they were found in (for drawn scenes, the cache).
+        image_files: where its images lie.
+        counts: its images, refs and expressions.
+        partial: whether it is not the whole split that the literature uses: its counts differ from the expected ones,
+            or it was limited. Never for whole drawn scenes.
+    """
+
+    entry: Entry
+    table: Table
+    rows: np.ndarray
+    ref_rows: np.ndarray
+    sources: tuple[Source, ...]
+    data_root: Path
+    image_files: ImageFiles
+    counts: Counts
+    partial: bool
+
+    @property
+    def name(self) -> str:
+        """The canonical name."""
+        return self.entry.name
+
+    @property
+    def expected(self) -> Counts:
+        """The counts of the literature; None where unconfirmed."""
+        return self.entry.expected
+
+    @property
+    def image_folder(self) -> Path:
+        """The folder in which its images (mostly) lie."""
+        return self.image_files.folders[0]
+
+    @cached_property
+    def images(self) -> tuple[Ident, ...]:
+        """The ids of its images, in the order in which samples first show them."""
+        return tuple(self.table.image_id[row] for row in self._groups[0].tolist())
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of its samples, in order."""
+        refs = self.table.ref_id.listed(self._refs)
+        sentences = self.table.sent_id.listed(self.rows)
+        return tuple(f"{self.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[at] for at in range(len(self)))
+
+    def __getitem__(self, at: int) -> Sample:
+        table, row, ref = self.table, int(self.rows[at]), int(self._refs[at])
+        image, ann = int(table.ref_image[ref]), int(table.ref_ann[ref])
+        ref_id, sent_id = table.ref_id[ref], table.sent_id[row]
+        target = self._object(ann) if ann >= 0 else None
+        return Sample(
+            id=f"{self.name}/{ref_id}/{sent_id}",
+            image_id=table.image_id[image],
+            ref_id=ref_id,
+            sent_id=sent_id,
+            image_path=self._image_path(image),
+            size=table.size(image),
+            text=table.sent_text[row],
+            box=target.box if target else None,
+            parts=target.parts if target else (),
+            category=target.category if target else None,
+            tags=self._tags(row),
+        )
+
+    def sample(self, ident: str) -> Sample:
+        """The sample of an id.
+
+        Raises:
+            UsageError: the split has none of this id.
+        """
+        if ident not in self._places:
+            raise UsageError(f"{self.name} has no sample {ident!r:.80}; an id is '{self.name}/<ref_id>/<sent_id>'")
+        return self[self._places[ident]]
+
+    def by_image(self) -> Iterator[tuple[Sample, ...]]:
+        """The samples of one image after the other: images as they first appear, samples in the split's order."""
+        _, starts, order = self._groups
+        for first, last in pairwise(starts.tolist()):
+            yield tuple(self[at] for at in order[first:last].tolist())
+
+    def objects(self, image_id: Ident) -> tuple[Object, ...]:
+        """Every annotated object of an image in the whole data set, in file order.
+
+        Raises:
+            UsageError: the data set has no such image.
+        """
+        if image_id not in self._image_rows:
+            raise UsageError(f"{self.name}: the data set has no image {image_id!r:.40}")
+        image, (order, sorted_images) = self._image_rows[image_id], self._anns_by_image
+        first, last = np.searchsorted(sorted_images, [image, image + 1]).tolist()
+        return tuple(self._object(ann) for ann in order[first:last].tolist())
+
+    def first_images(self, count: int) -> Split:
+        """The samples of the first ``count`` images; partial, unless that is all of them."""
+        if count < 0:
+            raise UsageError(f"cannot take the first {count} images; give 0 or more")
+        limited = self._of_images(np.arange(len(self._groups[0])) < count)
+        return replace(limited, partial=self.partial or len(limited) < len(self))
+
+    def shard(self, index: int, count: int) -> Split:
+        """The samples of every ``count``-th image, from image ``index`` (0 to ``count - 1``) on.
+
+        The shards of a split are disjoint, and together are the split; so one is no more partial than the whole.
+        """
+        if not 0 <= index < count:
+            raise UsageError(f"there is no shard {index} of {count}; the first is 0, the last {count - 1}")
+        return self._of_images(np.arange(len(self._groups[0])) % count == index)
+
+    def _of_images(self, wanted: np.ndarray) -> Split:
+        images = self._groups[0][wanted]
+        kept = self.rows[np.isin(self.table.ref_image[self._refs], images)]
+        refs = self.ref_rows[np.isin(self.table.ref_image[self.ref_rows], images)]
+        return replace(self, rows=kept, ref_rows=refs, counts=count_of(self.table, refs, kept))
+
+    @cached_property
+    def _refs(self) -> np.ndarray:
+        """The ref row of each sample."""
+        return np.searchsorted(self.table.ref_sentences, self.rows, side="right") - 1
+
+    @cached_property
+    def _groups(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Image rows by first appearance, where each one's samples start in the order, and the order of samples."""
+        rows, first, inverse, counts = np.unique(
+            self.table.ref_image[self._refs], return_index=True, return_inverse=True, return_counts=True
+        )
+        appearance = np.argsort(first)
+        place = np.empty_like(appearance)
+        place[appearance] = np.arange(len(appearance))
+        order = np.argsort(place[inverse.reshape(-1)], kind="stable")
+        return rows[appearance], np.concatenate(([0], np.cumsum(counts[appearance]))), order
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {ident: at for at, ident in enumerate(self.ids)}
+
+    @cached_property
+    def _image_rows(self) -> dict[Ident, int]:
+        return {ident: row for row, ident in enumerate(self.table.image_id.listed())}
+
+    @cached_property
+    def _anns_by_image(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.table.ann_image, kind="stable")
+        return order, self.table.ann_image[order]
+
+    @cached_property
+    def _drawn(self) -> dict[int, Object]:
+        return {}
+
+    @cached_property
+    def _found(self) -> dict[int, Path]:
+        return {}
+
+    @cached_property
+    def _known_tags(self) -> dict[int, Mapping[str, Any]]:
+        return {-1: NO_TAGS}
+
+    def _object(self, ann: int) -> Object:
+        if (found := self._drawn.get(ann)) is not None:
+            return found
+        table = self.table
+        try:
+            parts = table.outlines.parts(ann, table.size(int(table.ann_image[ann])))
+        except MaskError as error:
+            raise DataError(f"{self.sources[-1].path}: annotation {table.ann_id[ann]!r}: {error}") from None
+        corners = table.ann_box[ann].tolist()
+        box = None if corners[0] != corners[0] else Box(*corners)
+        found = Object(table.ann_id[ann], table.ann_category[ann], box, parts)
+        if len(self._drawn) >= _KEPT:
+            self._drawn.clear()
+        self._drawn[ann] = found
+        return found
+
+    def _image_path(self, image: int) -> Path:
+        if image not in self._found:
+            self._found[image] = self.image_files.find(self.table.image_file[image])
+        return self._found[image]
+
+    def _tags(self, row: int) -> Mapping[str, Any]:
+        code = int(self.table.sent_tags.code[row])
+        if code not in self._known_tags:
+            self._known_tags[code] = MappingProxyType(json.loads(self.table.sent_tags.texts[code]))
+        return self._known_tags[code]
+
+
+def count_of(table: Table, refs: np.ndarray, rows: np.ndarray) -> Counts:
+    """The counts of a choice of ref rows and sentence rows; images are those that a chosen ref points at."""
+    distinct = len(set(table.ref_id.listed(refs)))
+    return Counts(len(np.unique(table.ref_image[refs])), distinct, len(rows))
+
+
+def split_of(
+    entry: Entry, table: Table, sources: tuple[Source, ...], data_root: Path, image_files: ImageFiles
+) -> Split:
+    """The split that an entry means in a table.
+
+    Raises:
+        DataError: two of its samples have one id.
+    """
+    words = [table.ref_split.texts[code] for code in range(len(table.ref_split.texts))]
+    taken = np.array([entry.takes(word) for word in words], bool)
+    refs = np.flatnonzero(taken[table.ref_split.code]) if len(words) else np.zeros(0, np.int64)
+    if entry.least_percent:
+        height_by_width = table.image_size[table.ref_image[refs]].astype(np.int64).prod(axis=1)
+        whole = np.where(table.ref_ann[refs] >= 0, table.ann_whole[table.ref_ann[refs]], 0) if len(refs) else refs
+        # In whole numbers, so that a box of exactly 5 % is left out however 0.05 rounds.
+        refs = refs[100 * whole > entry.least_percent * height_by_width]
+    starts, counts = table.ref_sentences[refs], np.diff(table.ref_sentences)[refs]
+    rows = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    found = count_of(table, refs, rows)
+    partial = entry.family != "drawn" and not found.agree(entry.expected)
+    split = Split(entry, table, rows, refs, sources, data_root, image_files, found, partial)
+    _refuse_doubled(split)
+    return split
+
+
+def _refuse_doubled(split: Split) -> None:
+    refs, sentences = split.table.ref_id.numbers, split.table.sent_id.numbers
+    if refs is not None and sentences is not None:
+        pairs = np.stack([refs[split._refs], sentences[split.rows]])
+        pairs = pairs[:, np.lexsort(pairs)]
+        if not (pairs[:, 1:] == pairs[:, :-1]).all(axis=0).any():
+            return
+    seen: set[str] = set()
+    for ident in split.ids:
+        if ident in seen:
+            raise DataError(f"{split.sources[0].path}: two expressions are {ident}; ids must differ, get the file anew")
+        seen.add(ident)

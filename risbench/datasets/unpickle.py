@@ -1,0 +1,165 @@
+"""Pickles read without trusting them: only plain values come out, nothing that the file names is ever run.
+
+REFER's and ReferIt's annotations are Python-2 pickles. A pickle is a program that may call any function by name, so the
+names are looked up in the closed table below; every other one is refused. Numpy's scalars and arrays of numbers, which
+some copies hold, are rebuilt here as plain numbers and nested lists, without calling numpy's own reconstructors.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+
+# Larger than any known annotation pickle by a factor of ten; a file is read whole, so a limit is due.
+_MOST_BYTES = 1 << 30
+_NUMBERS = re.compile(r"[<>|=]?[biuf][1248]")
+
+
+class _Dtype:
+    """The type of a numpy value, numbers only."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
+        text = code.decode("ascii") if isinstance(code, bytes) else code
+        if not isinstance(text, str) or not _NUMBERS.fullmatch(text):
+            raise pickle.UnpicklingError(f"asks for numpy values of type {text!r:.40}, which are not plain numbers")
+        self.code = text.lstrip("<>|=")
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+        if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
+            raise pickle.UnpicklingError("asks for numpy values with fields, which are not plain numbers")
+        self.code = order + self.code
+
+    def read(self, raw: Any) -> np.ndarray:
+        data = raw.encode("latin1") if isinstance(raw, str) else raw
+        return np.frombuffer(data, dtype=np.dtype(self.code))
+
+
+class _Array(list[Any]):
+    """An array of numbers, which reads as a (nested) list."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, by_columns, raw = state
+        self[:] = dtype.read(raw).reshape(shape, order="F" if by_columns else "C").tolist()
+
+
+class _Door:
+    """The calls that a pickle may make.
+
+    They are bound methods because a pickle can set attributes of what it names: a bound method takes none.
+    """
+
+    __slots__ = ()
+
+    def dtype(self, *given: Any) -> _Dtype:
+        return _Dtype(*given)
+
+    def scalar(self, dtype: Any, raw: Any) -> Any:
+        return dtype.read(raw)[0].item()
+
+    def array(self, *_: Any) -> _Array:
+        return _Array()
+
+    def ndarray(self, *_: Any) -> Any:
+        raise pickle.UnpicklingError("calls numpy.ndarray, which is not needed to hold numbers")
+
+    def encode(self, text: str, encoding: str = "latin1") -> bytes:
+        if encoding != "latin1":
+            raise pickle.UnpicklingError(f"calls _codecs.encode with {encoding!r:.40}")
+        return text.encode("latin1")
+
+    def empty(self) -> bytes:
+        return b""
+
+    def set(self, items: Any = ()) -> Any:
+        return set(items)
+
+    def frozenset(self, items: Any = ()) -> Any:
+        return frozenset(items)
+
+    def ordered(self, items: Any = ()) -> Any:
+        return dict(items)
+
+
+def _doors() -> dict[tuple[str, str], Callable[..., Any]]:
+    door = _Door()
+    known: dict[tuple[str, str], Callable[..., Any]] = {
+        ("_codecs", "encode"): door.encode,  # how Python 3 writes bytes into protocols 0 to 2
+        ("collections", "OrderedDict"): door.ordered,
+        ("numpy", "dtype"): door.dtype,
+        ("numpy", "ndarray"): door.ndarray,
+    }
+    for module in ("builtins", "__builtin__"):
+        known[module, "bytes"] = door.empty  # how Python 3 writes b"" there; it is called with nothing
+        known[module, "set"] = door.set
+        known[module, "frozenset"] = door.frozenset
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        known[module, "scalar"] = door.scalar
+        known[module, "_reconstruct"] = door.array
+    return known
+
+
+class _Refused(Exception):
+    """The pickle names something outside the table."""
+
+
+class _Restricted(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        # latin1 maps every byte of a Python-2 str to a character, so it never fails and can be undone.
+        super().__init__(file, encoding="latin1")
+        self._doors = _doors()
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        try:
+            return self._doors[module_name, global_name]
+        except KeyError:
+            raise _Refused(f"{module_name}.{global_name}") from None
+
+
+def read_pickle(path: Path, what: str = "annotations") -> Any:
+    """The plain value that a pickle of protocol 0 to 5 holds.
+
+    Args:
+        path: the file.
+        what: what it should hold, for the error texts.
+
+    Raises:
+        DataError: the file is missing, broken or too large, or names a class or function that plain data do not need;
+            nothing was executed.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no pickle of {what} is")
+        return _Restricted(io.BytesIO(path.read_bytes())).load()
+    except _Refused as refused:
+        raise DataError(
+            f"{path}: refused, the pickle asks for {refused!s:.120}; {what} need only plain values, nothing was "
+            "executed; get the file anew from where it comes from"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); it should hold {what}") from None
+    except (MemoryError, RecursionError, OverflowError):
+        raise DataError(f"{path}: not a pickle of {what}: it asks for more memory than it can need") from None
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        struct.error,
+    ) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{path}: not a whole pickle of {what} ({reason}); get the file anew") from None

@@ -1,0 +1,46 @@
+"""Where a split's files are looked for, which of them are there, and where the others come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from . import places
+from .catalog import DRAWN_ORIGIN, find
+from .layout import layouts
+
+
+class Wanted(NamedTuple):
+    """A file or folder that was looked for.
+
+    Attributes:
+        path: where.
+        found: whether it is there.
+        what: ``annotations`` or ``images``.
+        choice: files of one number belong together; another number is another way to have the same split.
+        origin: where it comes from.
+    """
+
+    path: Path
+    found: bool
+    what: str
+    choice: int
+    origin: str
+
+
+def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
+    """Every place that is looked at for a split, the preferred layout first.
+
+    Raises:
+        UsageError: no such split.
+    """
+    entry = find(name)
+    if entry.family == "drawn":
+        folder = places.cache_folder()
+        return [Wanted(folder, folder.is_dir(), "annotations", 0, DRAWN_ORIGIN)]
+    wanted = []
+    for choice, layout in enumerate(layouts(entry, places.data_root(data_root))):
+        wanted += [Wanted(file, file.is_file(), "annotations", choice, layout.origin) for file in layout.files]
+        for folder in layout.folders:
+            wanted.append(Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin))
+    return wanted

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import builtins
+import datetime
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risbench.datasets.unpickle import read_pickle
+from risbench.errors import DataError
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=20,
+)
+
+
+def _read(path: Path, content: bytes):
+    path.write_bytes(content)
+    return read_pickle(path)
+
+
+@given(value=PLAIN, protocol=st.integers(0, 5))
+def test_plain_values_come_out_as_they_went_in(tmp_path_factory: pytest.TempPathFactory, value, protocol: int):
+    path = tmp_path_factory.getbasetemp() / "plain.p"
+    assert _read(path, pickle.dumps(value, protocol=protocol)) == value
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_sets_and_ordered_dicts_are_plain(tmp_path: Path, protocol: int):
+    value = [{1, 2}, frozenset("a"), OrderedDict([("b", 1), ("a", 2)])]
+    found = _read(tmp_path / "p", pickle.dumps(value, protocol=protocol))
+    assert found == value
+    assert list(found[2]) == ["b", "a"]
+
+
+def test_a_python_2_str_is_read_as_latin1_and_unicode_as_utf8(tmp_path: Path):
+    # What cPickle of Python 2 writes for {'sent': 'caf\xe9', 'raw': u'caf\u20ac', 'n': 7}, protocol 2.
+    content = b"\x80\x02}q\x01(U\x04sentq\x02U\x04caf\xe9q\x03U\x03rawq\x04X\x06\x00\x00\x00caf\xe2\x82\xacq\x05U\x01nK\x07u."
+    assert _read(tmp_path / "p", content) == {"sent": "caf\xe9", "raw": "caf\u20ac", "n": 7}
+
+
+def test_a_python_2_pickle_of_protocol_0_is_read(tmp_path: Path):
+    content = b"(lp1\n(dp2\nS'ref_id'\np3\nI5\nsS'ann_id'\np4\nL77L\nsS'x'\nF0.5\nsa."
+    assert _read(tmp_path / "p", content) == [{"ref_id": 5, "ann_id": 77, "x": 0.5}]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_numbers_of_numpy_become_plain_numbers(tmp_path: Path, protocol: int):
+    value = {"n": np.int64(7), "x": np.float32(0.5), "yes": np.bool_(True), "a": np.arange(6, dtype=">i2").reshape(2, 3)}
+    value["f"] = np.asfortranarray(np.arange(4.0).reshape(2, 2))
+    if protocol == 5:  # asks for more of numpy than it needs
+        with pytest.raises(DataError, match="_frombuffer"):
+            _read(tmp_path / "p", pickle.dumps(value, protocol=protocol))
+        del value["a"], value["f"]
+    found = _read(tmp_path / "p", pickle.dumps(value, protocol=protocol))
+    assert {key: type(found[key]) for key in ("n", "x", "yes")} == {"n": int, "x": float, "yes": bool}
+    assert found["n"] == 7
+    if protocol < 5:
+        assert found["a"] == [[0, 1, 2], [3, 4, 5]]
+        assert found["f"] == [[0, 1], [2, 3]]
+
+
+class _Calls:
+    def __init__(self, function, *given):
+        self.call = (function, given)
+
+    def __reduce__(self):
+        return self.call
+
+
+def _evil(mark: Path):
+    return [
+        _Calls(os.system, f"touch '{mark}'"),
+        _Calls(builtins.eval, f"open({str(mark)!r}, 'w')"),
+        _Calls(builtins.exec, f"open({str(mark)!r}, 'w')"),
+        _Calls(builtins.open, str(mark), "w"),
+        _Calls(getattr, "x", "upper"),
+        _Calls(np.load, str(mark)),
+        Path("/x"),
+        datetime.date(2020, 1, 1),
+        complex(1, 2),
+        bytearray(b"x"),
+        np.array([_Calls(os.system, f"touch '{mark}'")], dtype=object),
+        np.array(["x"], dtype=object),
+        np.zeros(2, dtype=[("a", "i4"), ("b", "f4")]),
+        np.array(["text"]),
+        np.datetime64("2020-01-01"),
+    ]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("kind", range(len(_evil(Path("mark")))))
+def test_a_pickle_that_asks_for_more_is_refused_and_nothing_runs(tmp_path: Path, kind: int, protocol: int):
+    mark = tmp_path / "mark"
+    evil = _evil(mark)[kind]
+    if protocol == 5 and isinstance(evil, bytearray):
+        pytest.skip("protocol 5 has an opcode for bytearrays, which calls nothing")
+    content = pickle.dumps([{"ref_id": 1}, evil], protocol=protocol)
+    with pytest.raises(DataError) as caught:
+        _read(tmp_path / "refs.p", content)
+    assert not mark.exists()
+    assert str(caught.value).startswith(str(tmp_path / "refs.p"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_refusal_names_what_was_asked_for(tmp_path: Path):
+    with pytest.raises(DataError, match=r"refs\.p: refused, the pickle asks for os\.system"):
+        _read(tmp_path / "refs.p", b"cos\nsystem\n(S'true'\ntR.")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x04\x8c\x08builtins\x8c\x04set\x93}(\x8c\x01ax0\x00\x00\x00b.",
+        b"cnumpy\nndarray\n(I1000000\ntR.",  # calls the class that an array only names
+        b"cnumpy.core.multiarray\n_reconstruct\n(tR(I1\n(I9\ntcnumpy\ndtype\n(S'i8'\ntRI00\nS'short'\ntb.",
+        b"cnumpy\ndtype\n(S'O8'\ntR.",
+        b"\x80\x02ccopyreg\n_reconstructor\n.",
+        b"\x80\x02c__builtin__\ngetattr\n.",
+        b"\x80\x04\x8c\x0fcollections.abc\x8c\x08Callable\x93.",
+        b"\x80\x04\x8c\x0bcollections\x8c\x12OrderedDict.update\x93.",
+        b"P7\n.",  # a persistent id
+        b"\x82\x01.",  # an extension code
+    ],
+)
+def test_crafted_opcodes_are_refused(tmp_path: Path, content: bytes):
+    with pytest.raises(DataError):
+        _read(tmp_path / "p", content)
+
+
+def test_what_one_file_sets_on_a_name_does_not_reach_the_next(tmp_path: Path):
+    # GLOBAL _codecs.encode, then BUILD with a dict: sets attributes on what the name stands for.
+    poison = b"\x80\x02c_codecs\nencode\n}U\x08__name__U\x03badsb."
+    with pytest.raises(DataError):
+        _read(tmp_path / "p", poison[:-2] + b"N}U\x08__code__K\x01s\x86b.")
+    assert _read(tmp_path / "p", pickle.dumps(b"\xff", protocol=2)) == b"\xff"
+
+
+@given(cut=st.integers(0, 60), junk=st.binary(max_size=40))
+def test_a_truncated_or_foreign_file_is_one_line(tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes):
+    whole = pickle.dumps([{"ref_id": 1, "sentences": ["a", 2, None]}], protocol=2)
+    path = tmp_path_factory.getbasetemp() / "cut.p"
+    for content in (whole[: min(cut, len(whole) - 1)], junk):
+        path.write_bytes(content)
+        try:
+            read_pickle(path)
+        except DataError as error:
+            assert "\n" not in str(error)
+            assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("length", [10**18, 1 << 62])
+def test_a_promise_of_enormous_text_takes_no_memory(tmp_path: Path, length: int):
+    for opcode in (b"\x8e", b"\x8d"):
+        with pytest.raises(DataError):
+            _read(tmp_path / "p", b"\x80\x04" + opcode + length.to_bytes(8, "little") + b"x.")
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(DataError, match=r"absent\.p: cannot be read"):
+        read_pickle(tmp_path / "absent.p")
