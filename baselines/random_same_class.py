@@ -1,4 +1,7 @@
-"""Control that reads the truth: one object of the target's class, drawn blindly. A perfect detector that cannot read."""
+"""Control that reads the truth: a blind choice of an object of the target's class.
+
+What a perfect detector scores that cannot read.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Results turned into what people look at: tables and grids."""
+"""Results made visible; ``render(runs, *, out, metrics, data_root)`` returns text or writes ``out``."""

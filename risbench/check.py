@@ -141,7 +141,9 @@ def _many(asker: _Asker) -> str:
     if not hasattr(asker.method, "predict_many"):
         return ""
     extra = {"samples": list(asker.groups)} if asker.sees else {}
-    answers = asker.method.predict_many(asker.images, [[item.text for item in group] for group in asker.groups], **extra)
+    answers = asker.method.predict_many(
+        asker.images, [[item.text for item in group] for group in asker.groups], **extra
+    )
     for group, plain, answer in zip(asker.groups, asker.plain, answers, strict=True):
         if seen := _difference(plain, predictions_of(answer, group), group, _SLACK):
             return seen

@@ -89,6 +89,7 @@ def evaluate(
     card = card_of(built)
     chosen = Rules(rules, threshold) if isinstance(rules, str) else rules
     chosen = chosen.for_method(card.get("threshold"))
+    part = whole if limit is None else whole.first_images(limit)
     header = header_of(
         whole,
         chosen,
@@ -96,13 +97,13 @@ def evaluate(
         entry_point=entry_point,
         card=card,
         arguments=arguments,
+        partial=part.partial,
         texts=texts,
         limit=limit,
         shard=shard,
         save_heat=settings.heat_dtype if settings.save_heat else None,
     )
     header["provenance"][0]["device"] = device
-    part = whole if limit is None else whole.first_images(limit)
     path = Path(out) if out is not None else default_folder(whole.name, title)
     if shard is not None:
         part = part.shard(*shard)
@@ -111,9 +112,7 @@ def evaluate(
         groups = [tuple(group) for group in part.by_image()]
         words = texts_of(texts, whole) if texts != "given" else None
         try:
-            watch = run_images(
-                built, groups, folder, chosen, settings, texts=words, progress=progress, stop=stop
-            )
+            watch = run_images(built, groups, folder, chosen, settings, texts=words, progress=progress, stop=stop)
         except Stopped as error:
             raise Stopped(f"{error}; give the same command with --out {path} to go on") from None
         if watch.images:

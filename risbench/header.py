@@ -19,6 +19,7 @@ def header_of(
     entry_point: str | None,
     card: Mapping[str, Any],
     arguments: Mapping[str, Any],
+    partial: bool,
     texts: str = "given",
     limit: int | None = None,
     shard: tuple[int, int] | None = None,
@@ -33,6 +34,7 @@ def header_of(
         entry_point: what the name stands for, or None for an object or predictions brought.
         card: the method's card.
         arguments: ``given`` and ``defaulted``.
+        partial: whether less than the literature's split is run.
         texts: the control, or ``given``.
         limit: how many images, or None for all.
         shard: which part of how many.
@@ -45,7 +47,7 @@ def header_of(
         "texts": texts,
         "rules": rules.record(),
         "split": split_record(split),
-        "partial": split.partial or limit is not None,
+        "partial": partial,
         "limit": limit,
         "shard": list(shard) if shard else None,
         "save_heat": save_heat,
@@ -59,9 +61,11 @@ def split_record(split: Split) -> dict[str, Any]:
     return {
         "name": split.name,
         "counts": split.counts._asdict(),
-        "expected": None if split.expected is None else split.expected._asdict(),
+        "expected": split.expected._asdict(),
         "partial": split.partial,
-        "sources": [{"file": path.name, "folder": path.parent.name, "sha256": digest} for path, digest in split.sources],
+        "sources": [
+            {"file": path.name, "folder": path.parent.name, "sha256": digest} for path, digest in split.sources
+        ],
     }
 
 

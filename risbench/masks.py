@@ -8,7 +8,7 @@ trust: a wrong total, a negative length, a broken character.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from .records import RLE, Box
 _MAX_CHARACTERS = 7  # of one run length: 35 bits, more than any image has pixels
 
 
-def runs_of(rle: RLE) -> np.ndarray:
+def runs_of(rle: Mapping[str, Any]) -> np.ndarray:
     """The checked run lengths of a code.
 
     Args:
@@ -52,6 +52,13 @@ def runs_of(rle: RLE) -> np.ndarray:
     if total != height * width:
         raise MaskError(f"run-length code: runs cover {total} pixels, the size {height}x{width} has {height * width}")
     return runs
+
+
+def _coco() -> Any:
+    # Imported late, for speed at the start; untyped, because the stubs know less than the library does.
+    from pycocotools import mask
+
+    return mask
 
 
 def size_of(rle: Any) -> tuple[int, int]:
@@ -102,19 +109,21 @@ def _unpack(counts: str | bytes) -> np.ndarray:
     return values
 
 
-def decode(rle: RLE) -> np.ndarray:
+def decode(rle: Mapping[str, Any]) -> np.ndarray:
     """The mask of a checked code: bool ``(H, W)``, row-major."""
+    import cv2
+
     height, width = size_of(rle)
     runs = runs_of(rle)
-    ink = np.zeros(runs.size, dtype=bool)
-    ink[1::2] = True
-    return np.ascontiguousarray(np.repeat(ink, runs).reshape(width, height).T)
+    ink = np.zeros(runs.size, dtype=np.uint8)
+    ink[1::2] = 1
+    # Codes run down the columns; OpenCV turns bytes twice as fast as numpy does.
+    return cv2.transpose(np.repeat(ink, runs).reshape(width, height)).reshape(height, width).view(np.bool_)
 
 
 def encode(mask: np.ndarray) -> RLE:
     """The code of a bool ``(H, W)`` mask."""
-    from pycocotools import mask as coco
-
+    coco = _coco()
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise MaskError(f"a mask is bool (H, W), got {mask.dtype} {mask.shape}")
     packed = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
@@ -123,10 +132,9 @@ def encode(mask: np.ndarray) -> RLE:
 
 def pack(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> RLE:
     """The compressed code of a list of run lengths (checked)."""
-    from pycocotools import mask as coco
-
+    coco = _coco()
     height, width = size
-    checked = runs_of({"size": [height, width], "counts": list(runs)})  # pyright: ignore[reportArgumentType]
+    checked = runs_of({"size": [height, width], "counts": list(runs)})
     packed = coco.frPyObjects({"size": [height, width], "counts": checked.tolist()}, height, width)
     return {"size": [height, width], "counts": packed["counts"].decode("ascii")}
 
@@ -162,8 +170,7 @@ def _stored(rle: Any, size: tuple[int, int]) -> RLE:
 
 def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[RLE, ...]:
     """One code for each polygon ``[x, y, x, y, …]``, filled as the COCO tools fill it."""
-    from pycocotools import mask as coco
-
+    coco = _coco()
     height, width = size
     for polygon in polygons:
         if not isinstance(polygon, (list, tuple, np.ndarray)):

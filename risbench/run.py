@@ -20,10 +20,10 @@ from .datasets.images import read_image
 from .errors import DataError, RisbenchError
 from .methods import predictions_of, reads
 from .metrics.rules import Rules
+from .progress import Progress, Tally
 from .records import Sample
 from .results import heats, masklines
 from .results.folder import RunFolder
-from .progress import Progress, Tally
 from .results.rows import Row
 from .scorer import missing_row, row_of
 
@@ -159,7 +159,7 @@ def _predicted(
     sees = bool(reads(method))
     if settings.batch > 1 and len(good) > 1 and hasattr(method, "predict_many"):
         start = time.perf_counter()
-        with _noting(good[0][0]):
+        with _Noting(good[0][0]):
             extra = {"samples": [group for group, _ in good]} if sees else {}
             many = method.predict_many([image for _, image in good], asked, **extra)
         each = (time.perf_counter() - start) / sum(len(group) for group, _ in good)
@@ -169,7 +169,7 @@ def _predicted(
     else:
         for (group, image), words in zip(good, asked, strict=True):
             start = time.perf_counter()
-            with _noting(group):
+            with _Noting(group):
                 answer = method.predict(image, words, **({"samples": group} if sees else {}))
             answers.append((answer, (time.perf_counter() - start) / len(group)))
     found = iter(answers)
@@ -177,7 +177,7 @@ def _predicted(
         yield (group, None, 0.0) if image is None else (group, *next(found))
 
 
-class _noting:  # noqa: N801 - used like a keyword
+class _Noting:
     """Adds the image's name to whatever a method raises."""
 
     def __init__(self, group: Group) -> None:

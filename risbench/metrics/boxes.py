@@ -18,12 +18,12 @@ _SUPPRESSION = 0.05
 _FEW = 12  # up to here, counting each box by itself is faster than the integral image
 
 
-def contour_boxes(mask: np.ndarray, count: int | None = None) -> np.ndarray:
+def contour_boxes(mask: np.ndarray, area: int | None = None) -> np.ndarray:
     """The authors' boxes of a mask, in their order.
 
     Args:
         mask: bool ``(H, W)``.
-        count: its number of pixels, if known.
+        area: its number of pixels, if known.
 
     Returns:
         int64 ``(n, 4)``, n >= 1, rows of x0 y0 x1 y1 in pixels, ends open.
@@ -31,7 +31,7 @@ def contour_boxes(mask: np.ndarray, count: int | None = None) -> np.ndarray:
     import cv2
 
     pixels = np.ascontiguousarray(mask).view(np.uint8)
-    if (np.count_nonzero(pixels) if count is None else count) in (0, pixels.size):
+    if (np.count_nonzero(pixels) if area is None else area) in (0, pixels.size):
         return DUMMY
     contours, _ = cv2.findContours(pixels, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     rects = np.array([cv2.boundingRect(contour) for contour in contours], dtype=np.int64).reshape(-1, 4)

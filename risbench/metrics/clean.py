@@ -29,7 +29,7 @@ class Truth(NamedTuple):
     """The true mask, bool ``(H, W)``, its number of pixels, and the true box."""
 
     mask: np.ndarray
-    count: int
+    area: int
     box: Box | None
 
 
@@ -50,7 +50,7 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
             mask = above_of(heat, THRESHOLD if threshold is None else threshold)
     if mask is None:
         raise ValueError("a checked prediction has a mask or a heat")
-    shared = overlap(mask, truth.mask, truth.count)
+    shared = overlap(mask, truth.mask, truth.area)
     iou = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 _LARGEST = 0x7F7FFFFF  # the bits of the largest finite float32
 
 
-def lowest_where(guess: np.float32, holds: Callable[[np.float32], bool]) -> np.float32:
+def lowest_where(guess: np.float32, holds: Callable[[np.float32], Any]) -> np.float32:
     """The smallest finite float32 for which a monotone condition holds, searched outward from a guess.
 
     Args:

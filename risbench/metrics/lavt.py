@@ -28,7 +28,7 @@ class Truth(NamedTuple):
     """The true mask, bool ``(480, 480)``, and its number of pixels."""
 
     mask: np.ndarray
-    count: int
+    area: int
 
 
 def truth_of(sample: Sample) -> Truth:
@@ -48,7 +48,7 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
         mask = brought = above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above)
     else:
         raise ValueError("a checked prediction has a mask or a heat")
-    shared = overlap(mask, truth.mask, truth.count)
+    shared = overlap(mask, truth.mask, truth.area)
     return Verdict(Scores(shared.intersection, shared.union, None, None, None), brought, None)
 
 

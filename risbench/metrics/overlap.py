@@ -12,15 +12,15 @@ import numpy as np
 from ..records import Overlap
 
 
-def overlap(prediction: np.ndarray, truth: np.ndarray, truth_count: int | None = None) -> Overlap:
+def overlap(prediction: np.ndarray, truth: np.ndarray, truth_area: int | None = None) -> Overlap:
     """Count the pixels in both masks and in either.
 
     Args:
         prediction: bool ``(H, W)``.
         truth: bool ``(H, W)``.
-        truth_count: the truth's number of pixels, if known.
+        truth_area: the truth's number of pixels, if known.
     """
     both = int(np.count_nonzero(prediction & truth))
-    if truth_count is None:
-        truth_count = int(np.count_nonzero(truth))
-    return Overlap(both, int(np.count_nonzero(prediction)) + truth_count - both)
+    if truth_area is None:
+        truth_area = int(np.count_nonzero(truth))
+    return Overlap(both, int(np.count_nonzero(prediction)) + truth_area - both)

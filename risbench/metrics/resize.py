@@ -147,7 +147,7 @@ def _rough(heat: np.ndarray, size: tuple[int, int], rows: Axis, columns: Axis) -
     """Plain float32 interpolation into this thread's buffers; both gathers run along contiguous rows."""
     import cv2
 
-    height, width = size
+    width = size[1]
     turned = cv2.transpose(heat).reshape(heat.shape[1], heat.shape[0])
     wide, wide_second = _room("wide", (width, heat.shape[0])), _room("wide second", (width, heat.shape[0]))
     np.take(turned, columns.first, axis=0, out=wide, mode="clip")

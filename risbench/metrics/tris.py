@@ -33,7 +33,7 @@ class Truth(NamedTuple):
     """What predictions are held against: masks for IoU and for PointM, bool ``(H, W)``, and the true box."""
 
     mask: np.ndarray
-    count: int
+    area: int
     pointed: np.ndarray
     box: Box | None
 
@@ -73,14 +73,14 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
             mask = _cut(heat, divisor, THRESHOLD if threshold is None else threshold)
     if mask is None:
         raise ValueError("a checked prediction has a mask or a heat")
-    shared = overlap(mask, truth.mask, truth.count)
+    shared = overlap(mask, truth.mask, truth.area)
     best = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:
             best = first_box_iou(prediction.boxes, truth.box)
         else:
-            count = shared.union - truth.count + shared.intersection
-            best = max(box_iou(Box(*box), truth.box) for box in contour_boxes(mask, count).tolist())
+            area = shared.union - truth.area + shared.intersection
+            best = max(box_iou(Box(*box), truth.box) for box in contour_boxes(mask, area).tolist())
     hit_box = None if point is None else truth.box is not None and hits_box_pixels(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.pointed)
     return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point)

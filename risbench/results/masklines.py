@@ -13,9 +13,7 @@ from ..masks import decode, encode
 from ..records import Prediction, Sample
 
 
-def line_of(
-    name: str, mask: np.ndarray, prediction: Prediction, point: tuple[float, float] | None, rules: str
-) -> str:
+def line_of(name: str, mask: np.ndarray, prediction: Prediction, point: tuple[float, float] | None, rules: str) -> str:
     """One line about a scored prediction.
 
     Args:

@@ -11,7 +11,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("risbench", "torch", "open_clip_torch", "numpy", "scipy", "opencv-python-headless", "pycocotools", "pillow")
+_PACKAGES = (
+    "risbench",
+    "torch",
+    "open_clip_torch",
+    "numpy",
+    "scipy",
+    "opencv-python-headless",
+    "pycocotools",
+    "pillow",
+)
 
 
 def provenance() -> dict[str, Any]:

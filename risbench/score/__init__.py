@@ -63,7 +63,9 @@ def score(
     if earlier is not None:
         about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}
         if earlier.header["split"] != split_record(whole):
-            raise UsageError(f"{given} was run on {earlier.header['split']['name']}, or on another copy of {whole.name}")
+            raise UsageError(
+                f"{given} was run on {earlier.header['split']['name']}, or on another copy of {whole.name}"
+            )
     chosen = chosen.for_method(about.get("threshold"))
     source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
     if threshold is not None and not source.has_heats:
@@ -80,6 +82,7 @@ def score(
         entry_point=None,
         card=about,
         arguments={"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing},
+        partial=part.partial,
         texts="given" if earlier is None else earlier.header["texts"],
         limit=None if earlier is None else earlier.header["limit"],
     )

@@ -26,14 +26,17 @@ class Source(Protocol):
     """Predictions by name.
 
     Attributes:
-        names: every name that a prediction was brought for.
         kind: what was read, in words.
         has_heats: whether a threshold would change anything.
     """
 
-    names: Collection[str]
     kind: str
     has_heats: bool
+
+    @property
+    def names(self) -> Collection[str]:
+        """Every name that a prediction was brought for."""
+        ...
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
         """The prediction under a name; None where a run recorded it as missing."""
@@ -65,6 +68,7 @@ class Lines:
         return json.loads(self._bytes[start : start + length])
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
+        """The prediction under a name."""
         line = self.line(name)
         return None if line.get("missing") else _of_line(line, f"{self.path}, line {self.names[name][2]}")
 
@@ -91,6 +95,7 @@ class Array:
             _put(self.names, _name(line, where), (place, line), path)
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
+        """The prediction under a name."""
         place, line = self.names[name]
         return _of_line(line, f"{self.path}, entry {place}")
 
@@ -105,6 +110,7 @@ class Files:
         self.names = {file.stem: file for file in path.iterdir() if file.suffix == suffix and file.is_file()}
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
+        """The prediction under a name."""
         return self._read(self.names[name])
 
 
@@ -121,6 +127,7 @@ class Heats:
         self._image: tuple[int | str, dict[str, np.ndarray]] | None = None
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
+        """The prediction under a name."""
         # An image's heats lie in one file and are asked for one after another.
         if self._image is None or self._image[0] != image_id:
             self._image = (image_id, heats.load(self.path, image_id))
@@ -198,7 +205,7 @@ def read_mask(path: Path) -> Prediction:
         values = np.unique(pixels)
         shown = ", ".join(map(str, values[:4])) + (", …" if len(values) > 4 else "")
         raise DataError(
-            f"{path}: values {shown}: a mask holds {{0, 1}} or {{0, 255}}; a soft map belongs in {path.stem}.npy as float"
+            f"{path}: values {shown}: a mask holds {{0, 1}} or {{0, 255}}; a soft map belongs in a .npy of floats"
         )
     return Prediction(mask=pixels != 0)
 

@@ -1,0 +1,58 @@
+"""``risbench check``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..check import check_method
+from ..datasets.load import load_split
+from ..devices import chosen
+from ..methods import make
+from . import options, show
+
+
+@click.command("check")
+@click.argument("method")
+@click.option("--split", default="shapes_val", show_default=True, help="Where to ask; its images must be there.")
+@click.option(
+    "--images", default=3, show_default=True, type=click.IntRange(min=1), help="How many images to ask about."
+)
+@click.option("--weights", help="A file of weights, or a name the method knows.")
+@options.settings
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@options.data_root
+@options.as_json
+def command(
+    method: str,
+    split: str,
+    images: int,
+    weights: str | None,
+    pairs: tuple[str, ...],
+    device: str,
+    data_root: str | None,
+    as_json: bool,
+) -> None:
+    """Check METHOD's contract on a few drawn scenes, in seconds."""
+    with show.counting("drawing scenes") as told:
+        loaded = load_split(split, data_root, told)
+    built, _ = make(
+        method,
+        weights=weights,
+        device=chosen(device),
+        split=loaded.name,
+        data_root=loaded.data_root,
+        options=options.options_of(pairs),
+    )
+    findings = check_method(built, loaded, images)
+    if as_json:
+        show.print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            mark, style = ("ok  ", "green") if finding.holds else ("FAIL", "bold red")
+            show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
+            if not finding.holds:
+                show.out.print(f"     {finding.seen}", highlight=False, markup=False, soft_wrap=True)
+    if not all(finding.holds for finding in findings):
+        sys.exit(1)

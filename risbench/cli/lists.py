@@ -1,0 +1,110 @@
+"""``risbench list``."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.table import Table
+
+from .. import plugins
+from ..datasets import catalog
+from ..errors import RisbenchError
+from ..methods import card_of
+from ..metrics import names
+from ..metrics.rules import RULES
+from . import options, show
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes"]))
+@options.as_json
+def command(what: str, as_json: bool) -> None:
+    """List what is there: methods, splits, metrics, rules, reports or recipes."""
+    entries = _LISTS[what]()
+    if as_json:
+        show.print_json(entries)
+        return
+    if not entries:
+        show.say(f"no {what} are installed")
+        return
+    table = Table()
+    rows = [_flat(entry) for entry in entries]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(row.get(column, "") for column in columns))
+    show.out.print(table)
+
+
+def _flat(entry: Mapping[str, Any]) -> dict[str, str]:
+    """An entry as cells; of a card only what a table needs."""
+    row = {}
+    for key, value in entry.items():
+        if key == "card":
+            card = value or {}
+            row["supervision"] = str(card.get("supervision", ""))
+            row["reads"] = ", ".join(card.get("reads", ()))
+        elif isinstance(value, Mapping):
+            row.update({inner: "?" if number is None else f"{number:,}" for inner, number in value.items()})
+        else:
+            row[key] = "" if value is None else str(value)
+    return row
+
+
+def _methods() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "card": _card(name), "entry_point": point.value}
+        for name, point in plugins.installed(plugins.METHODS).items()
+    ]
+
+
+def _card(name: str) -> dict[str, Any] | None:
+    """A method's card without making the method: of the factory, or of the class it says it returns."""
+    try:
+        factory = plugins.load(plugins.METHODS, name)
+        if not hasattr(factory, "card"):
+            factory = typing.get_type_hints(factory).get("return")
+        return card_of(factory) or None
+    except (RisbenchError, NameError, TypeError):
+        return None
+
+
+def _splits() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "expected": catalog.find(name).expected._asdict(), "from": catalog.find(name).origin}
+        for name in catalog.names()
+    ]
+
+
+def _metrics() -> list[dict[str, Any]]:
+    return [{"name": name, "definition": text} for name, text in names.definitions().items()]
+
+
+def _rules() -> list[dict[str, Any]]:
+    return [{"name": name, "text": text} for name, text in RULES.items()]
+
+
+def _points(group: str) -> list[dict[str, Any]]:
+    return [{"name": name, "entry_point": point.value} for name, point in plugins.installed(group).items()]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    found = []
+    for name in plugins.installed(plugins.TRAINERS):
+        trainer = plugins.load(plugins.TRAINERS, name)
+        found += [{"name": recipe, "trainer": name} for recipe in getattr(trainer, "recipes", ())]
+    return found
+
+
+_LISTS = {
+    "methods": _methods,
+    "splits": _splits,
+    "metrics": _metrics,
+    "rules": _rules,
+    "reports": lambda: _points(plugins.REPORTS),
+    "recipes": _recipes,
+}

@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+data_root: Decorator = click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    help="Folder of the data [default: $RISBENCH_DATA, else the user data folder].",
+)
+as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+rules: Decorator = click.option("--rules", default="tris", show_default=True, help="Evaluation rules: `list rules`.")
+threshold: Decorator = click.option("--threshold", type=float, help="Cut heats here instead of where the rules say.")
+out: Decorator = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Run folder; an unfinished one is continued [default: a new folder below runs/].",
+)
+metrics: Decorator = click.option("--metrics", help="What to print, e.g. mIoU,P@0.5,PointM [default: all].")
+settings: Decorator = click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
+)
+
+
+def options_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """``KEY=VALUE`` texts as a mapping.
+
+    Raises:
+        UsageError: one without ``=``, or a key given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {pair}: write KEY=VALUE")
+        if key in found:
+            raise UsageError(f"--set {key} is given twice")
+        found[key] = value
+    return found
+
+
+def shard_of(text: str | None) -> tuple[int, int] | None:
+    """``I/N`` as two numbers.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if text is None:
+        return None
+    number, slash, count = text.partition("/")
+    if not slash or not number.isdecimal() or not count.isdecimal() or int(number) >= int(count):
+        raise UsageError(f"--shard {text}: write I/N with I from 0 to N-1")
+    return int(number), int(count)

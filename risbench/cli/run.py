@@ -1,0 +1,135 @@
+"""``risbench run``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from .. import devices
+from ..datasets.load import load_split
+from ..errors import UsageError
+from ..evaluate import default_folder, evaluate
+from ..merge import merge, wait_for_shards
+from ..results.run import Run
+from ..run import Settings
+from . import options, show
+
+
+@click.command("run")
+@click.option("--method", required=True, help="An installed method: `list methods`.")
+@click.option("--split", required=True, help="A split: `list splits`.")
+@options.rules
+@click.option("--weights", help="A file of weights, or a name the method knows.")
+@options.settings
+@options.threshold
+@click.option("--limit", type=int, help="Only the first N images; the run is marked partial.")
+@click.option("--shard", help="I/N: every N-th image from the I-th, to OUT/shards/I-of-N; then `merge OUT`.")
+@options.out
+@options.data_root
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--batch", default=1, show_default=True, help="Images given to the method at once.")
+@click.option("--save-heat", is_flag=True, help="Keep heats, for other rules and thresholds.")
+@click.option("--heat-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
+@click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing.")
+@options.metrics
+@options.as_json
+def command(
+    method: str,
+    split: str,
+    rules: str,
+    weights: str | None,
+    pairs: tuple[str, ...],
+    threshold: float | None,
+    limit: int | None,
+    shard: str | None,
+    out: Path | None,
+    data_root: Path | None,
+    device: str,
+    batch: int,
+    save_heat: bool,
+    heat_dtype: str,
+    skip_bad: bool,
+    metrics: str | None,
+    as_json: bool,
+) -> None:
+    """Run a method on a split and score it.
+
+    The same command with the same --out continues a run that was cut off. Controls for any method:
+    --set texts=shuffled gives every expression the words of another object, --set texts=empty gives none.
+    """
+    given = options.options_of(pairs)
+    part, rank = options.shard_of(shard), _rank()
+    if rank is not None:
+        if part is not None:
+            raise UsageError("--shard under torchrun: every rank takes its own shard already")
+        if out is None:
+            raise UsageError("under torchrun give --out, so that all ranks write to one folder")
+        part = rank
+    if part is not None and out is None:
+        raise UsageError("--shard needs --out: the shards of a run lie in one folder")
+    texts = given.pop("texts", "given")
+    used = devices.chosen(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if device == "auto" and used == "cpu":
+        show.say("device: cpu (no CUDA device found)")
+    with show.counting("drawing scenes") as told:
+        loaded = load_split(split, data_root, told)
+    folder = out or default_folder(loaded.name, method)
+    show.say(f"folder: {folder}")
+    with show.scoring(f"{method} on {loaded.name}") as progress, _asked_to_stop() as stop:
+        run = evaluate(
+            method,
+            loaded,
+            rules=rules,
+            threshold=threshold,
+            out=folder,
+            weights=weights,
+            device=used,
+            options=given,
+            texts=texts,
+            limit=limit,
+            shard=part,
+            settings=Settings(batch, skip_bad, save_heat, heat_dtype),
+            progress=progress,
+            stop=stop.is_set,
+        )
+    if rank is not None:
+        if rank[0]:
+            return
+        run = _merged(folder, rank[1])
+    show.print_run(run, as_json, metrics)
+
+
+def _merged(folder: Path, count: int) -> Run:
+    wait_for_shards(folder, count, lambda ready: show.say(f"{ready} of {count} shards are finished"))
+    return merge(folder)
+
+
+def _rank() -> tuple[int, int] | None:
+    """This process's number and their count under torchrun."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return None
+    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """The first Ctrl-C asks; the image under work is finished. The second is not asked twice."""
+    asked = threading.Event()
+
+    def hear(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        show.say("stopping after the image under work (Ctrl-C again to stop at once)")
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,55 @@
+"""``risbench score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..datasets.load import load_split
+from ..score import score
+from . import options, show
+
+
+@click.command("score")
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option("--split", required=True, help="The split they are of: `list splits`.")
+@options.rules
+@options.threshold
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper, ….")
+@options.out
+@options.data_root
+@click.option("--allow-missing", is_flag=True, help="Count missing predictions as empty masks.")
+@options.metrics
+@options.as_json
+def command(
+    predictions: Path,
+    split: str,
+    rules: str,
+    threshold: float | None,
+    card: Path | None,
+    out: Path | None,
+    data_root: Path | None,
+    allow_missing: bool,
+    metrics: str | None,
+    as_json: bool,
+) -> None:
+    """Score PREDICTIONS.
+
+    They are a masks.jsonl, a COCO results array with sent_id, a folder of <sent_id>.png masks or <sent_id>.npy heats,
+    or a run folder to be scored again under other rules. Images are not needed.
+    """
+    with show.counting("drawing scenes") as told:
+        loaded = load_split(split, data_root, told)
+    with show.scoring(f"scoring on {loaded.name}") as progress:
+        run = score(
+            predictions,
+            loaded,
+            rules=rules,
+            threshold=threshold,
+            out=out,
+            card=card,
+            allow_missing=allow_missing,
+            progress=progress,
+        )
+    show.print_run(run, as_json, metrics)

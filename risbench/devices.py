@@ -1,0 +1,40 @@
+"""Which device a run uses, found out without importing torch where there cannot be a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import RisbenchError, UsageError
+
+_DRIVER = (Path("/proc/driver/nvidia"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
+
+
+def chosen(device: str, rank: int = 0) -> str:
+    """``auto`` as ``cuda:RANK`` where a GPU can be used, else ``cpu``; any other name after a look.
+
+    Raises:
+        UsageError: not a device's name.
+        RisbenchError: CUDA was asked for and cannot be used.
+    """
+    if device == "cpu":
+        return device
+    if device == "auto":
+        return f"cuda:{rank}" if _cuda_count() else "cpu"
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise UsageError(f"no device named '{device}': give auto, cpu, cuda or cuda:N")
+    count = _cuda_count()
+    if not count:
+        raise RisbenchError(f"--device {device}: torch finds no CUDA device here; --device auto falls back to the CPU")
+    if number and int(number) >= count:
+        raise RisbenchError(f"--device {device}: there are {count} CUDA devices, the last is cuda:{count - 1}")
+    return device if number else f"cuda:{rank}"
+
+
+def _cuda_count() -> int:
+    # Importing torch takes seconds; without a driver it could only say no.
+    if not any(path.exists() for path in _DRIVER):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

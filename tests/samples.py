@@ -1,0 +1,45 @@
+"""Samples made up for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from risbench import Box, Sample
+from risbench.masks import box_of, encode
+
+
+def sample_of(
+    *masks: np.ndarray,
+    xywh: tuple[float, float, float, float] | None = None,
+    split: str = "refcoco_val",
+    ref: int = 1,
+    sentence: int = 1,
+    image: int = 1,
+    text: str = "the thing",
+) -> Sample:
+    """A sample whose parts are the masks; its box is given, or the first mask's."""
+    if xywh is None:
+        box = box_of(masks[0])
+    else:
+        box = Box(xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3])
+    size = masks[0].shape
+    parts = tuple(encode(mask) for mask in masks)
+    name = f"{split}/{ref}/{sentence}"
+    return Sample(name, image, ref, sentence, Path("none.jpg"), (size[0], size[1]), text, box, parts, "thing")
+
+
+def block(size: tuple[int, int], y0: int, x0: int, y1: int, x1: int) -> np.ndarray:
+    """A filled rectangle."""
+    mask = np.zeros(size, dtype=bool)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+def blobs(generator: np.random.Generator, size: tuple[int, int], share: float = 0.3, smooth: float = 5.0) -> np.ndarray:
+    """A mask of smooth blobs that covers about a share of the picture."""
+    import cv2
+
+    field = cv2.GaussianBlur(generator.standard_normal(size).astype(np.float32), (0, 0), smooth)
+    return field > np.quantile(field, 1 - share)
