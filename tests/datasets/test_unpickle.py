@@ -43,7 +43,9 @@ def test_sets_and_ordered_dicts_are_plain(tmp_path: Path, protocol: int):
 
 def test_a_python_2_str_is_read_as_latin1_and_unicode_as_utf8(tmp_path: Path):
     # What cPickle of Python 2 writes for {'sent': 'caf\xe9', 'raw': u'caf\u20ac', 'n': 7}, protocol 2.
-    content = b"\x80\x02}q\x01(U\x04sentq\x02U\x04caf\xe9q\x03U\x03rawq\x04X\x06\x00\x00\x00caf\xe2\x82\xacq\x05U\x01nK\x07u."
+    content = (
+        b"\x80\x02}q\x01(U\x04sentq\x02U\x04caf\xe9q\x03U\x03rawq\x04X\x06\x00\x00\x00caf\xe2\x82\xacq\x05U\x01nK\x07u."
+    )
     assert _read(tmp_path / "p", content) == {"sent": "caf\xe9", "raw": "caf\u20ac", "n": 7}
 
 
@@ -54,7 +56,12 @@ def test_a_python_2_pickle_of_protocol_0_is_read(tmp_path: Path):
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_numbers_of_numpy_become_plain_numbers(tmp_path: Path, protocol: int):
-    value = {"n": np.int64(7), "x": np.float32(0.5), "yes": np.bool_(True), "a": np.arange(6, dtype=">i2").reshape(2, 3)}
+    value = {
+        "n": np.int64(7),
+        "x": np.float32(0.5),
+        "yes": np.bool_(True),
+        "a": np.arange(6, dtype=">i2").reshape(2, 3),
+    }
     value["f"] = np.asfortranarray(np.arange(4.0).reshape(2, 2))
     if protocol == 5:  # asks for more of numpy than it needs
         with pytest.raises(DataError, match="_frombuffer"):
