@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -88,6 +88,10 @@ class Split:
         refs = self.table.ref_id.listed(self._refs)
         sentences = self.table.sent_id.listed(self.rows)
         return tuple(f"{self.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was drawn and found so far stays behind when a split travels to another process.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __len__(self) -> int:
         return len(self.rows)

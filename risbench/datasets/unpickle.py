@@ -3,6 +3,8 @@
 REFER's and ReferIt's annotations are Python-2 pickles. A pickle is a program that may call any function by name, so the
 names are looked up in the closed table below; every other one is refused. Numpy's scalars and arrays of numbers, which
 some copies hold, are rebuilt here as plain numbers and nested lists, without calling numpy's own reconstructors.
+
+What this does not prevent: a crafted file can still make Python's unpickler take gigabytes of memory for a while.
 """
 
 from __future__ import annotations

@@ -36,8 +36,13 @@ def test_refcocoplus_is_another_name_of_refcoco_plus():
 
 @pytest.mark.parametrize(
     ("wrong", "near"),
-    [("refcoco_testa", "refcoco_testA"), ("refcocog_val", "refcocog_val_u"), ("shape_val", "shapes_val"), ("refcocoplus_test", "refcoco+_testA")],
-)  # fmt: skip
+    [
+        ("refcoco_testa", "refcoco_testA"),
+        ("refcocog_val", "refcocog_val_u"),
+        ("shape_val", "shapes_val"),
+        ("refcocoplus_test", "refcoco+_testA"),
+    ],
+)
 def test_an_unknown_name_lists_the_near_ones(wrong: str, near: str):
     with pytest.raises(UsageError, match="near names") as caught:
         find(wrong)

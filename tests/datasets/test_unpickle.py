@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import datetime
 import os
 import pickle
@@ -157,11 +158,15 @@ def test_a_truncated_or_foreign_file_is_one_line(tmp_path_factory: pytest.TempPa
     path = tmp_path_factory.getbasetemp() / "cut.p"
     for content in (whole[: min(cut, len(whole) - 1)], junk):
         path.write_bytes(content)
-        try:
-            read_pickle(path)
-        except DataError as error:
-            assert "\n" not in str(error)
-            assert str(path) in str(error)
+        told = str(path)
+        with contextlib.suppress(DataError):  # a few bytes of junk may be a pickle
+            try:
+                read_pickle(path)
+            except DataError as error:
+                told = str(error)
+                raise
+        assert "\n" not in told
+        assert str(path) in told
 
 
 @pytest.mark.parametrize("length", [10**18, 1 << 62])
