@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
-
-NO_TAGS: Mapping[str, Any] = MappingProxyType({})
 
 
 class RLE(TypedDict):
@@ -79,7 +76,7 @@ class Sample:
     box: Box | None
     parts: tuple[RLE, ...]
     category: str | None = None
-    tags: Mapping[str, Any] = field(default_factory=lambda: NO_TAGS)
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,10 +20,8 @@ def sample_of(
     text: str = "the thing",
 ) -> Sample:
     """A sample whose parts are the masks; its box is given, or the first mask's."""
-    if xywh is None:
-        box = box_of(masks[0])
-    else:
-        box = Box(xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3])
+    x, y, width, height = xywh or (0, 0, 0, 0)
+    box = Box(x, y, x + width, y + height) if xywh else box_of(masks[0])
     size = masks[0].shape
     parts = tuple(encode(mask) for mask in masks)
     name = f"{split}/{ref}/{sentence}"

@@ -8,13 +8,12 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, MaskError, UsageError
-from ..records import NO_TAGS, RLE, Box, Sample
+from ..records import RLE, Box, Sample
 from .catalog import Counts, Entry
 from .columns import Ident
 from .index import Source
@@ -208,7 +207,7 @@ class Split:
 
     @cached_property
     def _known_tags(self) -> dict[int, Mapping[str, Any]]:
-        return {-1: NO_TAGS}
+        return {-1: {}}
 
     def _object(self, ann: int) -> Object:
         if (found := self._drawn.get(ann)) is not None:
@@ -234,7 +233,7 @@ class Split:
     def _tags(self, row: int) -> Mapping[str, Any]:
         code = int(self.table.sent_tags.code[row])
         if code not in self._known_tags:
-            self._known_tags[code] = MappingProxyType(json.loads(self.table.sent_tags.texts[code]))
+            self._known_tags[code] = json.loads(self.table.sent_tags.texts[code])
         return self._known_tags[code]
 
 

@@ -30,14 +30,14 @@ sides = st.integers(1, 70)
 out_sides = st.integers(65, 330)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(_KINDS), st.integers(0, 9999), sides, sides, out_sides, out_sides, st.booleans())
 def test_every_pixel_equals_torch_bit_for_bit(kind, seed, h, w, height, width, align):
     heat = _heat(kind, seed, (h, w))
     assert np.array_equal(bilinear(heat, (height, width), align_corners=align), _torch(heat, (height, width), align))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(_KINDS), st.integers(0, 9999), sides, sides, out_sides, out_sides, st.booleans())
 def test_cuts_and_extremes_equal_torch_exactly(kind, seed, h, w, height, width, align):
     heat = _heat(kind, seed, (h, w))

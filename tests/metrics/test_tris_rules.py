@@ -19,7 +19,7 @@ def test_all_scores_equal_the_authors_procedure(seed, kind):
     generator = np.random.default_rng(seed)
     size = int(generator.integers(70, 200)), int(generator.integers(70, 200))
     first, second = blobs(generator, size, 0.2), blobs(generator, size, 0.1)
-    xywh = tuple(np.round(generator.uniform(0, 60, 4) + [0, 0, 5, 5], 2).tolist())
+    xywh = tuple(np.round(generator.uniform([0, 0, 5, 5], [60, 60, 65, 65]), 2).tolist())
     noise = generator.standard_normal((int(generator.integers(4, 60)), int(generator.integers(4, 60))))
     heat = {
         "relu": np.maximum(noise, 0),
@@ -71,7 +71,7 @@ def test_box_ends_are_closed_for_the_point():
 
 
 def test_heats_without_a_positive_value_turn_into_the_whole_image():
-    sample = sample_of(block((80, 90), 10, 10, 20, 20))
+    sample = sample_of(block((80, 90), 0, 0, 10, 10))
     heat = np.full((10, 10), -1.0, np.float32)
     heat[3, 3] = -5.0
     verdict = _judge(sample, Prediction(heat=heat))
