@@ -98,7 +98,7 @@ def place(
     mask = stamp.mask
     area = int(mask.sum())
     reach = radius // UNIT
-    leader = dice.pick(earlier) if earlier and dice.chance(45) else None  # to be hidden a little
+    leader = dice.pick(earlier) if earlier and dice.chance(28) else None  # to be hidden a little
     for _ in range(24):
         margin = reach * 80 // 100
         at = dice.between(margin, width - margin), dice.between(margin, height - margin)

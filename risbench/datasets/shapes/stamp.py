@@ -10,8 +10,8 @@ from .forms import FORMS, REACH
 
 SUB = 3  # points a pixel's side: 9 points decide how far a pixel is covered
 UNIT = 2 * SUB  # units a pixel's side; the points lie on the odd units
-# Cosine and sine of small tilts, times 1024: 0, 5, 10 and 15 degrees either way. More would make a square a diamond.
-TILTS = ((1024, 0), (1020, 89), (1020, -89), (1008, 178), (1008, -178), (989, 265), (989, -265))
+# Cosine and sine of small tilts, times 1024: 0, 5 and 10 degrees either way. More would make a square a diamond.
+TILTS = ((1024, 0), (1020, 89), (1020, -89), (1008, 178), (1008, -178))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
