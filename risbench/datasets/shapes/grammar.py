@@ -1,0 +1,127 @@
+"""The sentences of a target: one of each form that can be true of it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .nouns import Phrase, phrases, rivals, unique
+from .positions import positions
+from .prng import Dice
+from .records import DrawnObject, Expression
+from .relations import relations
+from .spans import reach, seen_reach
+from .words import GENERIC
+
+FORMS = ("attribute", "position", "relation", "combined")
+_FEWEST = 3  # forms a target must have
+_HARD = 65  # per cent: how often an ambiguous sentence is preferred to the others
+_VAGUE = 10  # per cent: how often "shape" may stand for the class
+
+
+def express(
+    dice: Dice, target: int, things: Sequence[DrawnObject], size: tuple[int, int]
+) -> tuple[Expression, ...] | None:
+    """Sentences that are true of one object alone, each of another form; None if there are fewer than three."""
+    mine = phrases(target, things)
+    bare = [phrase for phrase in mine if phrase.adjectives == 0]
+    described = dice.shuffled([phrase for phrase in mine if phrase.adjectives])[:4]
+    placed = [option for phrase in bare for option in _placed(phrase, target, things, size)]
+    related = [option for phrase in bare for option in _related(dice, phrase, target, things)]
+    combined = [
+        option
+        for phrase in described
+        for option in _placed(phrase, target, things, size) + _related(dice, phrase, target, things)
+    ]
+    options = {
+        "attribute": _attributes(dice, target, things),
+        "position": placed,
+        "relation": related,
+        "combined": combined,
+    }
+    if sum(bool(some) for some in options.values()) < _FEWEST:
+        return None
+    return tuple(
+        Expression(_article(dice) + text, form, ambiguous)
+        for form in dice.shuffled(FORMS)
+        if options[form]
+        for text, ambiguous in [_choose(dice, options[form])]
+    )
+
+
+def best_phrase(dice: Dice, options: Sequence[Phrase]) -> Phrase:
+    """A short phrase, as people say it: rarely more adjectives than are needed."""
+    fewest = min(phrase.adjectives for phrase in options)
+    longest = fewest + (1 if dice.chance(25) else 0)
+    return dice.pick([phrase for phrase in options if phrase.adjectives <= longest])
+
+
+def _article(dice: Dice) -> str:
+    return "the " if dice.chance(65) else ""
+
+
+def _choose(dice: Dice, options: Sequence[tuple[str, bool]]) -> tuple[str, bool]:
+    exact = [option for option in options if GENERIC not in option[0].split()]
+    if exact and not dice.chance(_VAGUE):
+        options = exact
+    hard = [option for option in options if option[1]]
+    return dice.pick(hard if hard and dice.chance(_HARD) else options)
+
+
+def _is_ambiguous(phrase: Phrase, target: int, things: Sequence[DrawnObject]) -> bool:
+    return any(place != target and phrase.fits(thing) for place, thing in enumerate(things))
+
+
+def _attributes(dice: Dice, target: int, things: Sequence[DrawnObject]) -> list[tuple[str, bool]]:
+    options = [phrase for phrase in unique(target, things) if phrase.adjectives]
+    found = []
+    for noun in (things[target].shape, GENERIC):
+        if some := [phrase for phrase in options if phrase.noun == noun]:
+            found.append((best_phrase(dice, some).words, _is_ambiguous(Phrase(noun), target, things)))
+        others = [things[place] for place in rivals(Phrase(noun), target, things)]
+        if others and all(_much_larger(things[target], other) for other in others):
+            found.append((f"largest {noun}", True))
+        if others and all(_much_larger(other, things[target]) for other in others):
+            found.append((f"smallest {noun}", True))
+    return found
+
+
+def _much_larger(first: DrawnObject, second: DrawnObject) -> bool:
+    # By extent and by area, whole and as seen: a wide thin star against a compact square is nobody's "largest".
+    return (
+        100 * reach(first) >= 122 * reach(second)
+        and 100 * seen_reach(first) >= 115 * seen_reach(second)
+        and 100 * first.area >= 135 * second.area
+    )
+
+
+def _placed(
+    phrase: Phrase, target: int, things: Sequence[DrawnObject], size: tuple[int, int]
+) -> list[tuple[str, bool]]:
+    others = [things[place] for place in rivals(phrase, target, things)]
+    ambiguous = _is_ambiguous(phrase, target, things)
+    templates = positions(things[target], others, size, all(phrase.fits(other) for other in others))
+    ends = ("leftmost", "rightmost", "highest", "lowest", "second")
+    return [
+        (template.format(phrase.words), ambiguous)
+        for template in templates
+        # "left small star" is not how people talk; "leftmost small star" is.
+        if phrase.adjectives == 0 or template.startswith(("{}", *ends))
+    ]
+
+
+def _related(dice: Dice, phrase: Phrase, target: int, things: Sequence[DrawnObject]) -> list[tuple[str, bool]]:
+    ambiguous = _is_ambiguous(phrase, target, things)
+    others = rivals(phrase, target, things)
+    found = []
+    for anchor, thing in enumerate(things):
+        if anchor == target:
+            continue
+        links = relations(things[target], [things[place] for place in others if place != anchor], thing)
+        if not links:
+            continue
+        names = [name for name in unique(anchor, things) if name.noun != GENERIC]
+        if not names:
+            continue
+        name = best_phrase(dice, names)
+        found += [(f"{phrase.words} {link} the {name.words}", ambiguous) for link in links]
+    return found

@@ -1,0 +1,135 @@
+"""A picture from a seed: objects, the picture itself, its sentences and captions."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+
+from ...errors import UsageError
+from .captions import captions, named, spot
+from .grammar import express
+from .layout import Placed, box, crowd, picture_size, place
+from .paint import lay
+from .prng import Dice
+from .records import DrawnObject, Expression, Scene
+from .texture import background
+from .words import COLOURS, PATTERNS, SHAPES, SIZES
+
+MOST_TARGETS = 3  # of one picture
+_LONELY = 70  # per cent: how often an object without another of its class becomes a target
+
+
+def draw_scene(seed: int) -> Scene:
+    """The scene of a seed: 2 to 7 objects, up to three of them with sentences.
+
+    The same seed gives the same scene on every machine. The seeds of the frozen splits are in `SPLITS`; those from
+    `FREE_SEEDS` on belong to no split.
+    """
+    size, placed, things, expressions, sentences = compose(seed)
+    return Scene(seed, _painted(Dice(seed, 2), size, placed), things, MappingProxyType(expressions), sentences)
+
+
+def compose(
+    seed: int,
+) -> tuple[
+    tuple[int, int], list[Placed], tuple[DrawnObject, ...], dict[int, tuple[Expression, ...]], tuple[str, ...]
+]:
+    """All of a scene but its picture: size, objects as placed and as seen, sentences, captions."""
+    attempt = 0
+    while True:
+        dice = Dice(seed, 1, attempt)
+        attempt += 1
+        size, placed, seen = crowd(dice)
+        if len(placed) < 2:
+            continue
+        things = _seen(placed, seen)
+        expressions = _targets(dice, things, size)
+        if expressions:
+            return size, placed, things, expressions, captions(dice, things, size)
+
+
+def _seen(placed: list[Placed], seen: np.ndarray) -> tuple[DrawnObject, ...]:
+    masks = [seen == depth for depth in range(len(placed))]
+    return tuple(
+        DrawnObject(one.shape, one.colour, one.size, one.pattern, depth, mask, box(mask), one.whole)
+        for depth, (one, mask) in enumerate(zip(placed, masks, strict=True))
+    )
+
+
+def _targets(
+    dice: Dice, things: tuple[DrawnObject, ...], size: tuple[int, int]
+) -> dict[int, tuple[Expression, ...]]:
+    shapes = [thing.shape for thing in things]
+    order = dice.shuffled(range(len(things)))
+    order.sort(key=lambda place: shapes.count(shapes[place]) == 1)  # objects with others of their class go first
+    found: dict[int, tuple[Expression, ...]] = {}
+    for target in order:
+        if len(found) == MOST_TARGETS:
+            break
+        if shapes.count(shapes[target]) == 1 and not dice.chance(_LONELY):
+            continue
+        if sentences := express(dice, target, things, size):
+            found[target] = sentences
+    return found
+
+
+def _painted(dice: Dice, size: tuple[int, int], placed: list[Placed], ground: np.ndarray | None = None) -> np.ndarray:
+    picture = background(dice, *size) if ground is None else ground
+    for one in placed:
+        body, mark = COLOURS[one.colour]
+        jitter = [dice.between(-10, 10) for _ in range(3)]
+        tones = tuple(tuple(tone + off for tone, off in zip(ink, jitter, strict=True)) for ink in (body, mark))
+        lay(picture, one.stamp, one.at, (tones[0], tones[1]), one.pattern, one.turn)
+    return picture.astype(np.uint8)
+
+
+def draw_object(
+    seed: int,
+    size: tuple[int, int] | None = None,
+    *,
+    shape: str | None = None,
+    colour: str | None = None,
+    object_size: str | None = None,
+    pattern: str | None = None,
+    ground: tuple[int, int, int] | None = None,
+) -> Scene:
+    """A picture of a single object, for training: its captions name it, and say where it lies if that is plain.
+
+    Args:
+        seed: decides all that is not given.
+        size: height and width of the picture, at least 32 pixels each.
+        shape, colour, object_size, pattern: the object's attributes, by their words.
+        ground: red, green, blue of a plain ground instead of a textured one.
+
+    Raises:
+        UsageError: a word that no object has, or a picture too small.
+    """
+    dice = Dice(seed, 3)
+    height, width = size or picture_size(dice)
+    if min(height, width) < 32:
+        raise UsageError(f"a picture needs at least 32 pixels a side, got {height}x{width}")
+    kind = (
+        _word("shape", shape, SHAPES, dice),
+        _word("colour", colour, tuple(COLOURS), dice),
+        _word("object_size", object_size, tuple(SIZES), dice),
+        _word("pattern", pattern, PATTERNS, dice),
+    )
+    seen = np.full((height, width), -1, dtype=np.int8)
+    placed = None
+    while placed is None:
+        placed = place(dice, height, width, [], seen, kind)
+    things = _seen([placed], seen)
+    plain = None if ground is None else np.full((height, width, 3), ground, dtype=np.int32)
+    name, where = named(dice, things[0]), spot(things[0], (height, width))
+    sentences = (name, f"{name} {where}") if where else (name,)
+    image = _painted(dice, (height, width), [placed], plain)
+    return Scene(seed, image, things, MappingProxyType({}), sentences)
+
+
+def _word(what: str, given: str | None, known: tuple[str, ...], dice: Dice) -> str:
+    if given is None:
+        return dice.pick(known)
+    if given not in known:
+        raise UsageError(f"no {what} {given!r}: there are {', '.join(known)}")
+    return given

@@ -1,0 +1,59 @@
+"""Comparing objects by place, in whole numbers and by two readings at once.
+
+An object that is partly hidden has two middles: of what is seen and of what it is. A statement holds only when it
+holds by both; it is false only when it fails by both. Middles are doubled to stay whole.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from .records import DrawnObject
+
+
+def middles(thing: DrawnObject, axis: int) -> tuple[int, int]:
+    """Twice the middle along an axis (0 is x, 1 is y): of the seen part, of the whole."""
+    return thing.box[axis] + thing.box[axis + 2], thing.whole[axis] + thing.whole[axis + 2]
+
+
+def least_gap(first: DrawnObject, second: DrawnObject, axis: int) -> int:
+    """How far (doubled) the second lies beyond the first, by the reading that says less."""
+    return min(b - a for a, b in zip(middles(first, axis), middles(second, axis), strict=True))
+
+
+def most_gap(first: DrawnObject, second: DrawnObject, axis: int) -> int:
+    """The same by the reading that says more."""
+    return max(b - a for a, b in zip(middles(first, axis), middles(second, axis), strict=True))
+
+
+def least_distance(first: DrawnObject, second: DrawnObject) -> int:
+    """Twice the distance of the middles, by the reading that says less, rounded down."""
+    return min(_distances(first, second))
+
+
+def most_distance(first: DrawnObject, second: DrawnObject) -> int:
+    """The same by the reading that says more."""
+    return max(_distances(first, second))
+
+
+def _distances(first: DrawnObject, second: DrawnObject) -> list[int]:
+    across = zip(middles(first, 0), middles(second, 0), strict=True)
+    along = zip(middles(first, 1), middles(second, 1), strict=True)
+    return [isqrt((b - a) ** 2 + (d - c) ** 2) for (a, b), (c, d) in zip(across, along, strict=True)]
+
+
+def clearance(first: DrawnObject, second: DrawnObject) -> int:
+    """The space between two seen boxes, in pixels; 0 where they touch or overlap."""
+    across = max(first.box[0] - second.box[2], second.box[0] - first.box[2], 0)
+    along = max(first.box[1] - second.box[3], second.box[1] - first.box[3], 0)
+    return isqrt(across * across + along * along)
+
+
+def reach(thing: DrawnObject) -> int:
+    """The longer side of the whole shape's box, in pixels."""
+    return max(thing.whole[2] - thing.whole[0], thing.whole[3] - thing.whole[1])
+
+
+def seen_reach(thing: DrawnObject) -> int:
+    """The longer side of the seen part's box, in pixels."""
+    return max(thing.box[2] - thing.box[0], thing.box[3] - thing.box[1])

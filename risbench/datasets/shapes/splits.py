@@ -1,0 +1,22 @@
+"""The frozen splits: how many pictures, from which seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+VERSION = 1  # raised whenever a pixel, a mask or a sentence changes
+
+
+class Frozen(NamedTuple):
+    """A split: its pictures are drawn from ``seeds``, ``seeds + 1``, …"""
+
+    count: int
+    seeds: int
+
+
+SPLITS: Mapping[str, Frozen] = MappingProxyType(
+    {"train": Frozen(6000, 1_000_000), "val": Frozen(500, 2_000_000), "test": Frozen(500, 3_000_000)}
+)
+FREE_SEEDS = 10_000_000  # seeds from here on belong to no split

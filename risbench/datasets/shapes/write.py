@@ -1,0 +1,159 @@
+"""A split on disk in REFER's form: written once, whole or not at all.
+
+The folder is made under another name and renamed into place, under a lock: whoever comes second waits and finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from ...errors import DataError, UsageError
+from .entries import CATEGORIES
+from .splits import SPLITS, VERSION
+
+Progress = Callable[[int, int], object]
+
+_MOST_WORKERS = 16
+_WORTH_A_WORKER = 25  # pictures: starting a worker takes as long as drawing these
+
+
+def folder_of(split: str, root: str | Path) -> Path:
+    """Where a split lies, or would lie, below a root.
+
+    Raises:
+        UsageError: no such split.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"no drawn split {split!r}: there are {', '.join(SPLITS)}")
+    return Path(root) / f"shapes-v{VERSION}" / split
+
+
+def write_split(split: str, root: str | Path, progress: Progress | None = None) -> Path:
+    """Draws a split, unless it is there already.
+
+    Args:
+        split: ``train``, ``val`` or ``test``.
+        root: the folder that gets ``shapes-v<VERSION>/<split>/``.
+        progress: called with the pictures done and the pictures in all.
+
+    Returns:
+        The split's folder: ``images/``, ``instances.json``, ``refs(drawn).p``.
+
+    Raises:
+        UsageError: no such split.
+        DataError: the folder cannot be written.
+    """
+    home = folder_of(split, root)
+    if _is_whole(home):
+        return home
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(home.parent / f"{split}.lock"):
+            if not _is_whole(home):
+                _make(split, SPLITS[split].count, home, progress)
+    except OSError as fault:
+        raise DataError(f"cannot write the drawn scenes to {home}: {fault}; name another cache folder") from fault
+    return home
+
+
+def _is_whole(home: Path) -> bool:
+    return all((home / name).exists() for name in ("images", "instances.json", "refs(drawn).p"))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl
+
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+        yield
+
+
+def _make(split: str, count: int, home: Path, progress: Progress | None) -> None:
+    marker = f".{split}-unfinished-"
+    for left in home.parent.glob(f"{marker}*"):  # by a writer that was killed; the lock says that it is gone
+        shutil.rmtree(left, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(prefix=marker, dir=home.parent))
+    try:
+        draft.chmod(0o755)
+        (draft / "images").mkdir()
+        entries = _drawn(split, draft / "images", count, progress or (lambda done, total: None))
+        entries.sort(key=lambda entry: entry["image"]["id"])
+        instances = {
+            "info": {"description": f"risbench drawn scenes, {split}", "version": str(VERSION)},
+            "images": [entry["image"] for entry in entries],
+            "annotations": [annotation for entry in entries for annotation in entry["annotations"]],
+            "categories": CATEGORIES,
+        }
+        refs = [ref for entry in entries for ref in entry["refs"]]
+        (draft / "instances.json").write_text(json.dumps(instances), encoding="utf-8")
+        (draft / "refs(drawn).p").write_bytes(pickle.dumps(refs, protocol=2))
+        if home.exists():  # something is missing in it
+            home.rename(draft.with_name(draft.name + "-old"))
+            shutil.rmtree(draft.with_name(draft.name + "-old"), ignore_errors=True)
+        draft.rename(home)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dict[str, Any]]:
+    """What is written of every picture, in no particular order."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = max(1, min(processors, _MOST_WORKERS, count // _WORTH_A_WORKER))
+    entries: list[dict[str, Any]] = []
+    counting = Lock()
+
+    def gather(line: str) -> None:
+        entry = json.loads(line)
+        with counting:
+            entries.append(entry)
+            progress(len(entries), count)
+
+    running = [_start(split, folder, first, workers, count) for first in range(workers)]
+    try:
+        with ThreadPoolExecutor(workers) as readers:
+            for done in [readers.submit(_read, worker, gather) for worker in running]:
+                done.result()
+    finally:
+        for worker in running:
+            worker.kill()
+            worker.communicate()
+    if len(entries) != count:
+        raise DataError(f"the drawn split {split!r} has {len(entries)} pictures of {count}")
+    return entries
+
+
+def _start(split: str, folder: Path, first: int, step: int, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "risbench.datasets.shapes.worker", split, str(folder)]
+    # The caller may have found this package through sys.path alone.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path)}
+    return subprocess.Popen(
+        [*command, str(first), str(step), str(count)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def _read(worker: subprocess.Popen[str], gather: Callable[[str], None]) -> None:
+    assert worker.stdout is not None and worker.stderr is not None  # they are pipes
+    for line in worker.stdout:
+        gather(line)
+    said = worker.stderr.read().strip()
+    if worker.wait() != 0:
+        reason = said.splitlines()[-1] if said else f"ended with {worker.returncode}"
+        raise DataError(f"drawing scenes failed: {reason}")
