@@ -87,12 +87,16 @@ def _corner(target: DrawnObject, others: Sequence[DrawnObject], lengths: tuple[i
     found = []
     for right in (0, 1):
         for low in (0, 1):
-            if any(100 * _from_end(target, axis, end, lengths[axis])[1] > 2 * 34 * lengths[axis]
-                   for axis, end in ((0, right), (1, low))):
+            if any(
+                100 * _from_end(target, axis, end, lengths[axis])[1] > 2 * 34 * lengths[axis]
+                for axis, end in ((0, right), (1, low))
+            ):
                 continue
             if any(
-                all(100 * _from_end(other, axis, end, lengths[axis])[0] < 2 * 52 * lengths[axis]
-                    for axis, end in ((0, right), (1, low)))
+                all(
+                    100 * _from_end(other, axis, end, lengths[axis])[0] < 2 * 52 * lengths[axis]
+                    for axis, end in ((0, right), (1, low))
+                )
                 for other in others
             ):
                 continue

@@ -51,10 +51,9 @@ def _may_lie(thing: DrawnObject, anchor: DrawnObject, axis: int, end: int) -> bo
 
 
 def _much_nearer(target: DrawnObject, other: DrawnObject, anchor: DrawnObject) -> bool:
-    return (
-        10 * most_distance(target, anchor) <= 7 * least_distance(other, anchor)
-        and clearance(target, anchor) + 4 <= clearance(other, anchor)
-    )
+    return 10 * most_distance(target, anchor) <= 7 * least_distance(other, anchor) and clearance(
+        target, anchor
+    ) + 4 <= clearance(other, anchor)
 
 
 def touching(first: DrawnObject, second: DrawnObject) -> bool:
@@ -66,7 +65,8 @@ def touching(first: DrawnObject, second: DrawnObject) -> bool:
     seam = int((mine[1:] & theirs[:-1]).sum() + (mine[:-1] & theirs[1:]).sum())
     seam += int((mine[:, 1:] & theirs[:, :-1]).sum() + (mine[:, :-1] & theirs[:, 1:]).sum())
     # What the front one hides of the other's box: mere touching at an edge is not "in front of".
-    shared = (min(front.whole[2], back.whole[2]) - max(front.whole[0], back.whole[0])), (
-        min(front.whole[3], back.whole[3]) - max(front.whole[1], back.whole[1])
+    shared = (
+        (min(front.whole[2], back.whole[2]) - max(front.whole[0], back.whole[0])),
+        (min(front.whole[3], back.whole[3]) - max(front.whole[1], back.whole[1])),
     )
     return seam >= 12 and min(shared) >= 5

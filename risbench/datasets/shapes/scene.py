@@ -32,9 +32,7 @@ def draw_scene(seed: int) -> Scene:
 
 def compose(
     seed: int,
-) -> tuple[
-    tuple[int, int], list[Placed], tuple[DrawnObject, ...], dict[int, tuple[Expression, ...]], tuple[str, ...]
-]:
+) -> tuple[tuple[int, int], list[Placed], tuple[DrawnObject, ...], dict[int, tuple[Expression, ...]], tuple[str, ...]]:
     """All of a scene but its picture: size, objects as placed and as seen, sentences, captions."""
     attempt = 0
     while True:
@@ -57,9 +55,7 @@ def _seen(placed: list[Placed], seen: np.ndarray) -> tuple[DrawnObject, ...]:
     )
 
 
-def _targets(
-    dice: Dice, things: tuple[DrawnObject, ...], size: tuple[int, int]
-) -> dict[int, tuple[Expression, ...]]:
+def _targets(dice: Dice, things: tuple[DrawnObject, ...], size: tuple[int, int]) -> dict[int, tuple[Expression, ...]]:
     shapes = [thing.shape for thing in things]
     order = dice.shuffled(range(len(things)))
     order.sort(key=lambda place: shapes.count(shapes[place]) == 1)  # objects with others of their class go first
