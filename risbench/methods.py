@@ -41,7 +41,10 @@ class Method(Protocol):
 
 def card_of(method: Any) -> dict[str, Any]:
     """The method's card as plain values; empty if it has none."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in _card(method).items()}
+    card = {key: list(value) if isinstance(value, tuple) else value for key, value in _card(method).items()}
+    if "reads" in card:
+        card["reads"] = list(reads(method))
+    return card
 
 
 def _card(method: Any) -> Mapping[str, Any]:
