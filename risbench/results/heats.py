@@ -51,7 +51,8 @@ def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because numpy forgets to close what turns out to be no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
