@@ -676,6 +676,22 @@ def test_a_lost_heat_is_said_and_not_replaced_by_the_mask_cut_from_it(pictured: 
         score(tmp_path / "run", pictured, rules="clean", out=tmp_path / "again")
 
 
+def test_heats_kept_in_half_precision_are_scored_again_as_kept(pictured: Split, tmp_path: Path):
+    heats = heats_for(pictured)
+    kept = Settings(save_heat=True, heat_dtype="float16")
+    evaluate(Answers(heats), pictured, out=tmp_path / "run", settings=kept)
+    fresh = evaluate(
+        Answers({name: heat.astype(np.float16) for name, heat in heats.items()}),
+        pictured,
+        rules="clean",
+        out=tmp_path / "fresh",
+    )
+    assert_same_scores(score(tmp_path / "run", pictured, rules="clean", out=tmp_path / "again"), fresh)
+    large = {name: heat * 1e6 for name, heat in heats.items()}
+    with pytest.raises(MaskError, match=f"{SPLIT}/.*too large for float16; keep float32"):
+        evaluate(Answers(large), pictured, out=tmp_path / "large", settings=kept)
+
+
 # What it does not need
 
 
