@@ -87,12 +87,16 @@ def _corner(target: DrawnObject, others: Sequence[DrawnObject], lengths: tuple[i
     found = []
     for right in (0, 1):
         for low in (0, 1):
-            if any(100 * _from_end(target, axis, end, lengths[axis])[1] > 2 * 34 * lengths[axis]
-                   for axis, end in ((0, right), (1, low))):
+            if any(
+                100 * _from_end(target, axis, end, lengths[axis])[1] > 2 * 31 * lengths[axis]
+                for axis, end in ((0, right), (1, low))
+            ):
                 continue
             if any(
-                all(100 * _from_end(other, axis, end, lengths[axis])[0] < 2 * 52 * lengths[axis]
-                    for axis, end in ((0, right), (1, low)))
+                all(
+                    100 * _from_end(other, axis, end, lengths[axis])[0] < 2 * 52 * lengths[axis]
+                    for axis, end in ((0, right), (1, low))
+                )
                 for other in others
             ):
                 continue
@@ -105,7 +109,7 @@ def _centre(target: DrawnObject, others: Sequence[DrawnObject], lengths: tuple[i
     def off(thing: DrawnObject, axis: int) -> list[int]:
         return [abs(middle - lengths[axis]) for middle in middles(thing, axis)]
 
-    if any(100 * max(off(target, axis)) > 2 * 12 * lengths[axis] for axis in (0, 1)):
+    if any(100 * max(off(target, axis)) > 2 * 10 * lengths[axis] for axis in (0, 1)):
         return []
     for other in others:
         if not any(100 * min(off(other, axis)) >= 2 * 24 * lengths[axis] for axis in (0, 1)):

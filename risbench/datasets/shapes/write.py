@@ -62,7 +62,7 @@ def write_split(split: str, root: str | Path, progress: Progress | None = None) 
         home.parent.mkdir(parents=True, exist_ok=True)
         with _locked(home.parent / f"{split}.lock"):
             if not _is_whole(home):
-                _make(split, SPLITS[split].count, home, progress)
+                _make(split, SPLITS[split].images, home, progress)
     except OSError as fault:
         raise DataError(f"cannot write the drawn scenes to {home}: {fault}; name another cache folder") from fault
     return home
@@ -138,7 +138,7 @@ def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dic
 def _start(split: str, folder: Path, first: int, step: int, count: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "risbench.datasets.shapes.worker", split, str(folder)]
     # The caller may have found this package through sys.path alone.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path)}
     return subprocess.Popen(
         [*command, str(first), str(step), str(count)],
         stdin=subprocess.DEVNULL,
@@ -150,7 +150,8 @@ def _start(split: str, folder: Path, first: int, step: int, count: int) -> subpr
 
 
 def _read(worker: subprocess.Popen[str], gather: Callable[[str], None]) -> None:
-    assert worker.stdout is not None and worker.stderr is not None  # they are pipes
+    if worker.stdout is None or worker.stderr is None:
+        raise DataError("a worker was started without pipes")
     for line in worker.stdout:
         gather(line)
     said = worker.stderr.read().strip()
