@@ -29,7 +29,7 @@ def spot(thing: DrawnObject, size: tuple[int, int]) -> str | None:
     found = []
     for axis, (low, high) in ((0, ("on the left", "on the right")), (1, ("at the top", "at the bottom"))):
         length = size[1 - axis]
-        nearest, farthest = sorted(middles(thing, axis))
+        nearest, *_, farthest = sorted(middles(thing, axis))
         if 100 * farthest <= 2 * 36 * length:
             found.append((farthest * 1000 // length, low))
         if 100 * (2 * length - nearest) <= 2 * 36 * length:

@@ -82,6 +82,13 @@ def box(mask: np.ndarray) -> Corners:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def weight(mask: np.ndarray) -> tuple[int, tuple[int, int]]:
+    """How many pixels a mask has, and twice its centre of mass (x, y), rounded down."""
+    rows, columns = np.nonzero(mask)
+    area = int(rows.size)
+    return area, (2 * int(columns.sum()) // area + 1, 2 * int(rows.sum()) // area + 1)
+
+
 def place(
     dice: Dice, height: int, width: int, earlier: list[Placed], seen: np.ndarray, kind: tuple[str, str, str, str]
 ) -> Placed | None:

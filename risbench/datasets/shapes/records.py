@@ -21,6 +21,7 @@ class DrawnObject:
         box: ``(x0, y0, x1, y1)`` round the mask, whole pixels, half-open.
         whole: the same round the whole shape, parts that are hidden or outside the picture included.
         area: pixels of the mask.
+        mass: twice the mask's centre of mass, ``(x, y)`` in pixels, rounded down to whole numbers.
     """
 
     shape: str
@@ -32,6 +33,7 @@ class DrawnObject:
     box: Corners
     whole: Corners
     area: int
+    mass: tuple[int, int]
 
     @property
     def centre(self) -> tuple[float, float]:

@@ -54,7 +54,7 @@ def _lies(thing: DrawnObject, anchor: DrawnObject, axis: int, end: int) -> bool:
 
 
 def _may_lie(thing: DrawnObject, anchor: DrawnObject, axis: int, end: int) -> bool:
-    return (most_gap(thing, anchor, axis) if end == 0 else most_gap(anchor, thing, axis)) > 0
+    return (most_gap(thing, anchor, axis) if end == 0 else most_gap(anchor, thing, axis)) > -4  # doubled pixels
 
 
 def _much_nearer(target: DrawnObject, other: DrawnObject, anchor: DrawnObject) -> bool:

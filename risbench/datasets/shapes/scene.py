@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import UsageError
 from .captions import captions, named, spot
 from .grammar import express
-from .layout import Placed, box, crowd, picture_size, place
+from .layout import Placed, box, crowd, picture_size, place, weight
 from .nouns import unique
 from .paint import lay
 from .prng import Dice
@@ -51,7 +51,7 @@ def compose(
 def _seen(placed: list[Placed], seen: np.ndarray) -> tuple[DrawnObject, ...]:
     masks = [seen == depth for depth in range(len(placed))]
     return tuple(
-        DrawnObject(one.shape, one.colour, one.size, one.pattern, depth, mask, box(mask), one.whole, int(mask.sum()))
+        DrawnObject(one.shape, one.colour, one.size, one.pattern, depth, mask, box(mask), one.whole, *weight(mask))
         for depth, (one, mask) in enumerate(zip(placed, masks, strict=True))
     )
 
