@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -122,14 +122,15 @@ def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dic
             progress(len(entries), count)
 
     running = [_start(split, folder, first, workers, count) for first in range(workers)]
-    try:
-        with ThreadPoolExecutor(workers) as readers:
+    with ExitStack() as closing, ThreadPoolExecutor(workers) as readers:
+        for worker in running:
+            closing.callback(worker.communicate)
+        try:
             for done in [readers.submit(_read, worker, gather) for worker in running]:
                 done.result()
-    finally:
-        for worker in running:
-            worker.kill()
-            worker.communicate()
+        finally:  # inside the pool: its end waits for the readers, which wait for the workers
+            for worker in running:
+                worker.kill()
     if len(entries) != count:
         raise DataError(f"the drawn split {split!r} has {len(entries)} pictures of {count}")
     return entries
