@@ -38,13 +38,11 @@ def few(monkeypatch):
 
 def contents(folder):
     """Every file below a folder, pictures decoded."""
-    return {
-        str(path.relative_to(folder)): np.asarray(Image.open(path)).tobytes()
-        if path.suffix == ".png"
-        else path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+
+    def read(path):
+        return np.asarray(Image.open(path)).tobytes() if path.suffix == ".png" else path.read_bytes()
+
+    return {str(path.relative_to(folder)): read(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def start(root, images):
@@ -116,10 +114,8 @@ def test_a_killed_writer_leaves_nothing_in_place(tmp_path, few):
     few(20)
     folder = write_split("val", tmp_path)
     assert len(list((folder / "images").iterdir())) == 20
-    assert sorted(path.name for path in home.iterdir() if not path.name.startswith(".val-unfinished")) == [
-        "val",
-        "val.lock",
-    ]
+    # A worker of the killed writer may still put its last picture into the old draft.
+    assert sorted(path.name for path in home.glob("[!.]*")) == ["val", "val.lock"]
 
 
 def test_an_interruption_stops_the_work_and_clears_up(tmp_path, few):
