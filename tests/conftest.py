@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, in which scenes are drawn once for all workers, and the tiny real data."""
+"""What all tests share: a cache in which scenes are drawn once for all workers, and the tiny real data."""
 
 from __future__ import annotations
 
