@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from .datasets.split import Split
 from .errors import UsageError
 from .header import header_of, summary_record
 from .methods import card_of, make
-from .metrics.rules import DEFAULT, Rules
+from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, installed
 from .results.folder import RunFolder
 from .results.run import Run
@@ -87,8 +88,7 @@ def evaluate(
     else:
         title, entry_point, built = name or type(method).__name__, None, method
     card = card_of(built)
-    chosen = Rules(rules, threshold) if isinstance(rules, str) else rules
-    chosen = chosen.for_method(card.get("threshold"))
+    chosen = rules_of(rules, threshold).for_method(card.get("threshold"))
     part = whole if limit is None else whole.first_images(limit)
     header = header_of(
         whole,
@@ -134,7 +134,9 @@ def close(folder: RunFolder, order: Mapping[str, int]) -> None:
 def default_folder(split: str, method: str) -> Path:
     """A new folder's path: ``runs/<split>/<method>/<UTC time>-<4 hex>``."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return Path("runs") / split / method / f"{stamp}-{secrets.token_hex(2)}"
+    # A name may hold anything; as a folder it must stay one folder, below `runs`.
+    name = re.sub(r"[^\w+@=,() .-]", "_", method)[:100].strip(". ") or "_"
+    return Path("runs") / split / name / f"{stamp}-{secrets.token_hex(2)}"
 
 
 def shard_folder(out: Path, shard: tuple[int, int]) -> Path:

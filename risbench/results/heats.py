@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, MaskError
 from . import jsonlines
 from .folder import HEATS
 
@@ -27,18 +27,31 @@ def file_of(folder: Path, image_id: int | str) -> Path:
 
 
 def save(folder: Path, image_id: int | str, heats: Mapping[str, np.ndarray], dtype: str) -> None:
-    """Write an image's heats, ``{sample id: float (h, w)}``, whole or not at all."""
+    """Write an image's heats, ``{sample id: float (h, w)}``, whole or not at all.
+
+    Raises:
+        MaskError: a heat's numbers are too large for the type.
+    """
+    stored = {name: _fitted(name, heat, dtype) for name, heat in heats.items()}
     path = file_of(folder, image_id)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             # numpy's parameters are positional names here; ids are keys with slashes, which zip allows.
-            np.savez(file, **{name: heat.astype(dtype) for name, heat in heats.items()})  # pyright: ignore[reportArgumentType]
+            np.savez(file, **stored)  # pyright: ignore[reportArgumentType]
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise jsonlines.full(path, error) from error
+
+
+def _fitted(name: str, heat: np.ndarray, dtype: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        fitted = heat.astype(dtype)
+    if not np.isfinite(fitted).all():
+        raise MaskError(f"prediction for {name}: its heat has numbers too large for {dtype}; keep float32")
+    return fitted
 
 
 def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
@@ -51,7 +64,8 @@ def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because numpy forgets to close what turns out to be no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
