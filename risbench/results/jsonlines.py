@@ -60,12 +60,18 @@ def cut_half_line(path: Path) -> None:
 
 
 def append(path: Path, lines: Iterable[str]) -> None:
-    """Append whole lines in one write; a failed one leaves at most a half line, which reading drops."""
+    """Append all lines or none; only a kill can leave a half line, which the next opening cuts."""
     try:
         with path.open("ab", buffering=0) as file:
             data = memoryview("".join(line + "\n" for line in lines).encode())
-            while data:
-                data = data[file.write(data) :]
+            before = file.seek(0, os.SEEK_END)
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except BaseException:
+                # A half line would become a broken one in the middle of the file as soon as another follows it.
+                file.truncate(before)
+                raise
     except OSError as error:
         raise full(path, error) from error
 
