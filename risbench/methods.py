@@ -21,7 +21,8 @@ class Method(Protocol):
 
     Optional attributes: ``predict_many(images, texts)`` for several images at once; ``card``, a mapping (paper,
     licence, supervision, extra_data, grade, threshold in the heat's units, weights hash, ``reads``);
-    ``parameter_count``; ``facts``, a mapping of what became known while running. A method whose card ``reads``
+    ``parameter_count``; ``facts``, a mapping of what became known while running. Answers are scored while the next
+    image is predicted, so they must not be written into again. A method whose card ``reads``
     something gets ``samples=`` as a keyword: the samples of the texts, in their order.
     """
 
@@ -87,8 +88,8 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
         if mask is None and heat is None:
             raise MaskError("has neither mask nor heat")
         return Prediction(
-            mask=None if mask is None else _mask(np.asarray(mask), sample.size),
-            heat=None if heat is None else _heat(np.asarray(heat)),
+            mask=None if mask is None else _mask(_array(mask), sample.size),
+            heat=None if heat is None else _heat(_array(heat)),
             point=_point(getattr(raw, "point", None)),
             boxes=_boxes(getattr(raw, "boxes", None)),
         )
@@ -99,10 +100,17 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
 def _of_array(raw: Any, sample: Sample) -> Prediction:
     if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__"):
         raise MaskError(f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction")
-    array = np.asarray(raw)
+    array = _array(raw)
     if array.dtype == np.bool_:
         return Prediction(mask=_mask(array, sample.size))
     return Prediction(heat=_heat(array))
+
+
+def _array(raw: Any) -> np.ndarray:
+    try:
+        return np.asarray(raw)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, or one that wants gradients
+        raise MaskError(f"cannot be made an array: {error}") from None
 
 
 def _mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
