@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def heat_for(image: np.ndarray, text: str) -> np.ndarray:
 class Heats:
     """Asked image by image; keeps count of what it was asked."""
 
-    card: Any = {"grade": "native", "supervision": "none"}
+    card: Any = MappingProxyType({"grade": "native", "supervision": "none"})
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []

@@ -38,7 +38,11 @@ def write_small(root: Path, images: int = 8, seed: int = 0) -> Path:
             refs.append(ref(5000 - ident, ident, number, "val", sentences))
     # The refs of an image do not follow one another.
     refs = refs[::2] + refs[1::2]
-    instances = {"images": entries, "annotations": anns, "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "cup"}]}
+    instances = {
+        "images": entries,
+        "annotations": anns,
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "cup"}],
+    }
     return write_refer(root, instances, refs)
 
 
