@@ -48,9 +48,10 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
         # A merge that was cut off has noted where the shards come from.
         known = earlier.get("provenance", [])
         header["provenance"] = [part for part in header["provenance"] if part not in known]
+    rows = [row for shard in shards for row in Run.load(shard).rows()]
+    _refuse_unless_once([row.id for row in rows], order, path)
     with RunFolder(path, header) as folder:
-        folder.rows = [row for shard in shards for row in Run.load(shard).rows()]
-        _refuse_unless_once([row.id for row in folder.rows], order, path)
+        folder.rows = rows
         jsonlines.replace(path / MASKS, "".join((shard / MASKS).read_text(encoding="utf-8") for shard in shards))
         costs = [cost for shard in shards for cost in Run.load(shard).cost()]
         jsonlines.replace(path / COST, json.dumps(costs, indent=2) + "\n")

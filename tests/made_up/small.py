@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from made_up.annotations import annotation, code_of, image, ref, sentence, write_refer
+from made_up.annotations import CATEGORIES, annotation, code_of, image, ref, sentence, write_refer
 from PIL import Image
 
 from risbench import Split, load_split
@@ -41,7 +41,7 @@ def write_small(root: Path, images: int = 8, seed: int = 0) -> Path:
     instances = {
         "images": entries,
         "annotations": anns,
-        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "cup"}],
+        "categories": CATEGORIES,
     }
     return write_refer(root, instances, refs)
 
