@@ -164,12 +164,13 @@ def put_in_order(path: Path, ids: Iterable[str]) -> None:
             if raw.strip():
                 places[jsonlines.object_in(raw, path, number).get("id")] = (place, len(raw))
             place += len(raw)
+        wanted = list(ids)
+        if absent := next((name for name in wanted if name not in places), None):
+            raise DataError(f"{path}: has no line for {absent}")
         temporary = path.with_name(f".{path.name}.part")
         try:
             with temporary.open("wb") as out:
-                for name in ids:
-                    if name not in places:
-                        raise DataError(f"{path}: has no line for {name}")
+                for name in wanted:
                     start, length = places[name]
                     file.seek(start)
                     out.write(file.read(length))
