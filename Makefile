@@ -6,6 +6,7 @@ STAMP := .venv/.installed
 .PHONY: demo picture test lint clean
 
 demo: $(STAMP)
+	rm -rf runs/demo
 	$(BIN)/risbench run --method centre --split shapes_val --out runs/demo/centre
 	$(BIN)/risbench run --method oracle_class --split shapes_val --out runs/demo/oracle_class > /dev/null
 	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as markdown
