@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .cost import Stopwatch
 from .datasets.load import load_split
 from .datasets.split import Split
-from .errors import UsageError
+from .errors import RisbenchError, UsageError
 from .header import header_of, summary_record
 from .methods import card_of, make
 from .metrics.rules import DEFAULT, Rules, rules_of
@@ -104,24 +106,34 @@ def evaluate(
         save_heat=settings.heat_dtype if settings.save_heat else None,
     )
     header["provenance"][0]["device"] = device
-    path = Path(out) if out is not None else default_folder(whole.name, title)
+    base = path = Path(out) if out is not None else default_folder(whole.name, title)
     if shard is not None:
+        path = shard_folder(base, shard)
         part = part.shard(*shard)
-        path = shard_folder(path, shard)
     with RunFolder(path, header) as folder:
         groups = [tuple(group) for group in part.by_image()]
         words = texts_of(texts, whole) if texts != "given" else None
+        watch = Stopwatch()
         try:
-            watch = run_images(built, groups, folder, chosen, settings, texts=words, progress=progress, stop=stop)
-        except Stopped as error:
-            raise Stopped(f"{error}; give the same command with --out {path} to go on") from None
-        if watch.images:
-            folder.add_cost(watch.record(built))
-        facts = getattr(built, "facts", None)
-        if facts:
-            folder.note_facts(dict(facts))
+            run_images(built, groups, folder, chosen, settings, watch=watch, texts=words, progress=progress, stop=stop)
+        except BaseException as error:
+            with suppress(RisbenchError):  # on a full disk the first fault is the one to tell
+                _note(folder, watch, built)
+            if isinstance(error, Stopped):
+                raise Stopped(f"{error}; give the same command with --out {base} to go on") from None
+            raise
+        _note(folder, watch, built)
         close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
     return Run.load(path)
+
+
+def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
+    """Record what this part of the run took and what the method learnt, also when it ended early."""
+    if watch.images:
+        folder.add_cost(watch.record(method))
+    facts = getattr(method, "facts", None)
+    if facts:
+        folder.note_facts(dict(facts))
 
 
 def close(folder: RunFolder, order: Mapping[str, int]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -23,6 +24,8 @@ _COMMANDS = {
     "score": ("score", "Score predicted masks or heats that someone sent you."),
     "list": ("lists", "List methods, splits, metrics, rules, reports or recipes."),
     "check": ("check", "Check a method's contract on a few drawn scenes."),
+    "predict": ("predict", "Ask a method about one image and some texts."),
+    "weights": ("weights", "Look into files of weights, and convert them."),
     "data": ("data", "Look after data sets: check, where, leaks."),
     "report": ("report", "Tables and pictures of runs."),
 }
@@ -64,9 +67,9 @@ def main() -> None:
         code = app(prog_name="risbench", standalone_mode=False)
         sys.stdout.flush()
     except UsageError as error:
-        _fail(str(error), 2)
+        _fail(str(error), 2, getattr(error, "__notes__", ()))
     except RisbenchError as error:
-        _fail(str(error), 1)
+        _fail(str(error), 1, getattr(error, "__notes__", ()))
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # not in click 8.1
             click.echo(error.format_message(), err=True)
@@ -88,6 +91,8 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(text: str, code: int) -> NoReturn:
+def _fail(text: str, code: int, notes: Sequence[str] = ()) -> NoReturn:
     click.echo(f"risbench: {' '.join(text.splitlines())}", err=True)
+    for note in notes:
+        click.echo(note, err=True)
     sys.exit(code)

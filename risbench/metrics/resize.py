@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,8 +70,7 @@ class Upsampled:
     """A heat at the image's size, asked for its maximum and for the pixels at or above a value.
 
     Attributes:
-        values: float32 ``(H, W)``, within a few units in the last place of torch's (of the heat's largest value);
-            borrowed until this thread makes the next `Upsampled`.
+        values: float32 ``(H, W)``, within a few units in the last place of torch's.
     """
 
     def __init__(self, heat: np.ndarray, size: tuple[int, int], *, align_corners: bool) -> None:
@@ -84,7 +83,8 @@ class Upsampled:
         self._relative = 8 * _EPSILON if low >= 0 or high <= 0 else 0.0
         self._absolute = 0.0 if self._relative else 8 * _EPSILON * max(abs(low), abs(high))
         self._plain = low == high == 0
-        self.values = _rough(self._heat, size, self._rows, self._columns)
+        self._extremes: dict[int, tuple[np.float32, np.ndarray, np.ndarray]] = {}
+        self.values: np.ndarray = _rough(self._heat, self._heat.shape, size, align_corners)
 
     def _slack(self, value: float) -> float:
         # The smallest normal number covers what underflows.
@@ -110,23 +110,33 @@ class Upsampled:
         largest, places, exact = self._extreme(1)
         return int(places[np.argmax(exact >= (largest if same is None else same))])
 
+    def smallest(self) -> np.float32:
+        """torch's minimum."""
+        return self._extreme(-1)[0]
+
     def first_smallest(self, same: np.float32 | None = None) -> int:
         """The flat place of the first value at or below ``same``, which is near the minimum or the minimum itself."""
         smallest, places, exact = self._extreme(-1)
         return int(places[np.argmax(exact <= (smallest if same is None else same))])
 
-    def smallest(self) -> np.float32:
-        """torch's minimum."""
-        return self._extreme(-1)[0]
-
     def _extreme(self, sign: int) -> tuple[np.float32, np.ndarray, np.ndarray]:
+        """The exact maximum (1) or minimum (-1), and the places and exact values of all that come near it."""
+        if sign not in self._extremes:
+            self._extremes[sign] = self._find_extreme(sign)
+        return self._extremes[sign]
+
+    def _find_extreme(self, sign: int) -> tuple[np.float32, np.ndarray, np.ndarray]:
         if self._plain:
             return np.float32(0), np.zeros(1, np.int64), np.zeros(1, np.float32)
-        flat = self.values.reshape(-1)
-        rough = float(flat.max() if sign > 0 else flat.min())
+        of_rows = self.values.max(axis=1) if sign > 0 else self.values.min(axis=1)
+        rough = float(of_rows.max() if sign > 0 else of_rows.min())
         # Twice the slack of rounding, and room for values that a division makes equal.
         slack = 2 * self._slack(rough) + 4 * _EPSILON * abs(rough)
-        places = np.flatnonzero(flat >= rough - slack if sign > 0 else flat <= rough + slack)
+        bound = np.float32(rough - sign * slack)
+        rows = np.flatnonzero(of_rows >= bound if sign > 0 else of_rows <= bound)
+        near = self.values[rows]
+        row, column = np.nonzero(near >= bound if sign > 0 else near <= bound)
+        places = rows[row] * self._size[1] + column
         exact = self.exact(places)
         return (exact.max() if sign > 0 else exact.min()), places, exact
 
@@ -136,39 +146,36 @@ class Upsampled:
             return np.full(self._size, bool(cut <= 0))
         slack = 2 * self._slack(float(cut))
         mask = self.values >= np.float32(float(cut) - slack)
-        sure = self.values > np.float32(float(cut) + slack)
+        sure = np.greater(self.values, np.float32(float(cut) + slack), out=_room(self._size))
         if np.count_nonzero(mask) != np.count_nonzero(sure):
             doubtful = np.flatnonzero(mask ^ sure)
             mask.reshape(-1)[doubtful] = self.exact(doubtful) >= cut
         return mask
 
 
-def _rough(heat: np.ndarray, size: tuple[int, int], rows: Axis, columns: Axis) -> np.ndarray:
-    """Plain float32 interpolation into this thread's buffers; both gathers run along contiguous rows."""
+def _rough(heat: np.ndarray, shape: tuple[int, int], size: tuple[int, int], align_corners: bool) -> np.ndarray:
+    """Plain float32 interpolation; a sparse product adds whole contiguous rows, so the columns are turned first."""
     import cv2
 
-    width = size[1]
-    turned = cv2.transpose(heat).reshape(heat.shape[1], heat.shape[0])
-    wide, wide_second = _room("wide", (width, heat.shape[0])), _room("wide second", (width, heat.shape[0]))
-    np.take(turned, columns.first, axis=0, out=wide, mode="clip")
-    np.take(turned, columns.second, axis=0, out=wide_second, mode="clip")
-    wide *= columns.weight_first[:, None]
-    wide_second *= columns.weight_second[:, None]
-    wide += wide_second
-    lines = cv2.transpose(wide).reshape(heat.shape[0], width)
-    tall, tall_second = _room("tall", size), _room("tall second", size)
-    np.take(lines, rows.first, axis=0, out=tall, mode="clip")
-    np.take(lines, rows.second, axis=0, out=tall_second, mode="clip")
-    tall *= rows.weight_first[:, None]
-    tall_second *= rows.weight_second[:, None]
-    tall += tall_second
-    return tall
+    wide = _matrix(shape[1], size[1], align_corners) @ cv2.transpose(heat).reshape(shape[1], shape[0])
+    return _matrix(shape[0], size[0], align_corners) @ cv2.transpose(wide).reshape(shape[0], size[1])
 
 
-def _room(name: str, shape: tuple[int, int]) -> np.ndarray:
-    # Fresh megabytes for every heat cost more (page faults) than the arithmetic; each thread keeps its own.
-    rooms = _LOCAL.__dict__.setdefault("rooms", {})
-    room = rooms.get(name)
-    if room is None or room.size < shape[0] * shape[1]:
-        room = rooms[name] = np.empty(shape[0] * shape[1], np.float32)
-    return room[: shape[0] * shape[1]].reshape(shape)
+@lru_cache(maxsize=256)
+def _matrix(count_in: int, count_out: int, align_corners: bool) -> Any:
+    """One axis as a sparse matrix ``(count_out, count_in)`` with two weights in each row."""
+    from scipy.sparse import csr_array
+
+    first, second, weight_first, weight_second = axis(count_in, count_out, align_corners)
+    weights = np.stack([weight_first, weight_second], axis=1).reshape(-1)
+    places = np.stack([first, second], axis=1).reshape(-1).astype(np.int32)
+    return csr_array((weights, places, np.arange(0, 2 * count_out + 1, 2, dtype=np.int32)), (count_out, count_in))
+
+
+def _room(size: tuple[int, int]) -> np.ndarray:
+    # A fresh picture for every heat costs more (page faults) than the comparison; each thread keeps one.
+    count = size[0] * size[1]
+    room = getattr(_LOCAL, "room", None)
+    if room is None or room.size < count:
+        room = _LOCAL.room = np.empty(count, np.bool_)
+    return room[:count].reshape(size)

@@ -63,6 +63,10 @@ class Rules:
         self._protocol = _PROTOCOLS[name]
         self._truths: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
+    def __reduce__(self) -> tuple[type[Rules], tuple[str, float | None]]:
+        # To another process go the name and the threshold; a protocol is a module, and the truths are large.
+        return Rules, (self.name, self.threshold)
+
     def record(self) -> dict[str, Any]:
         """What a result stores of its rules."""
         return {"name": self.name, "text": self.text, "threshold": self.threshold}

@@ -78,3 +78,8 @@ def test_the_same_maps_as_heats_are_cut_where_the_script_cuts_them(
     # Only heats point.
     assert masks.summary["metrics"]["PointM"]["count"] == 0
     assert heats.summary["metrics"]["PointM"]["count"] == len(split)
+
+
+def test_the_readme_shows_the_script_that_is_tested():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert SCRIPT.read_text(encoding="utf-8").split('"""\n\n', 1)[1].strip() in readme

@@ -1,0 +1,130 @@
+"""How fast predictions are scored: ``python tests/bench/scoring.py``, one core.
+
+Two races. Masks: `Scorer` from run-length codes and from arrays, against pycocotools' decode with numpy and against
+torchmetrics, which give IoU alone. Heats: `Scorer` under the rules `tris`, all six metrics at 480x640, against the
+authors' procedure step by step (tests/authors.py), with exactly equal values. Heats are made up in TRIS's form: a
+10x10 response, enlarged to 320x320, rectified.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchmetrics
+from pycocotools import mask as coco
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import authors
+from bench.machine import described, seconds
+from samples import blobs, sample_of
+
+from risbench import Prediction, Sample, Scorer
+from risbench.masks import decode, encode
+
+SIZE = (480, 640)
+OBJECTS, SENTENCES = 40, 3
+
+
+def main() -> None:
+    """Run both races and print the ratios."""
+    torch.set_num_threads(1)
+    import cv2
+
+    cv2.setNumThreads(1)
+    generator = np.random.default_rng(0)
+    truths = [blobs(generator, SIZE, 0.12, 25.0) for _ in range(OBJECTS)]
+    samples = [
+        sample_of(truth, xywh=(100.5, 80.25, 250.75, 200.5), ref=ref, sentence=SENTENCES * ref + turn, image=ref)
+        for ref, truth in enumerate(truths)
+        for turn in range(SENTENCES)
+    ]
+    print(described())
+    _masks(generator, truths, samples)
+    _heats(generator, truths, samples)
+
+
+def _masks(generator: np.random.Generator, truths: list[np.ndarray], samples: list[Sample]) -> None:
+    arrays = [blobs(generator, SIZE, 0.15, 20.0) for _ in samples]
+    codes = [encode(mask) for mask in arrays]
+
+    def from_codes() -> list[float]:
+        scorer = Scorer("tris")
+        return [scorer.add(sample, decode(code)).iou for sample, code in zip(samples, codes, strict=True)]
+
+    def from_arrays() -> list[float]:
+        scorer = Scorer("tris")
+        return [scorer.add(sample, mask).iou for sample, mask in zip(samples, arrays, strict=True)]
+
+    def plain() -> list[float]:
+        ious = []
+        for sample, code in zip(samples, codes, strict=True):
+            truth, mask = coco.decode(sample.parts[0]), coco.decode(code)
+            ious.append(float(np.logical_and(truth, mask).sum() / np.logical_or(truth, mask).sum()))
+        return ious
+
+    def metrics() -> list[float]:
+        ious = []
+        for place, mask in enumerate(arrays):
+            jaccard = torchmetrics.classification.BinaryJaccardIndex()
+            ious.append(float(jaccard(torch.from_numpy(mask), torch.from_numpy(truths[place // SENTENCES]))))
+        return ious
+
+    assert from_codes() == from_arrays() == plain()
+    assert np.allclose(metrics(), plain(), atol=1e-6)
+    _print(
+        f"masks at {SIZE[0]}x{SIZE[1]}",
+        len(samples),
+        {
+            "risbench, from codes (IoU, Accbox)": seconds(from_codes),
+            "risbench, from arrays (IoU, Accbox)": seconds(from_arrays),
+            "pycocotools + numpy, from codes (IoU)": seconds(plain),
+            "torchmetrics, from arrays (IoU)": seconds(metrics),
+        },
+        base="pycocotools + numpy, from codes (IoU)",
+    )
+
+
+def _heats(generator: np.random.Generator, truths: list[np.ndarray], samples: list[Sample]) -> None:
+    heats = []
+    for _ in samples:
+        small = torch.from_numpy(generator.standard_normal((1, 1, 10, 10)).astype(np.float32) - 0.7)
+        heats.append(torch.nn.functional.interpolate(small, (320, 320), mode="bilinear").relu()[0, 0].numpy())
+
+    def ours() -> list[tuple[object, ...]]:
+        scorer = Scorer("tris")
+        rows = [scorer.add(sample, Prediction(heat=heat)) for sample, heat in zip(samples, heats, strict=True)]
+        return [(row.intersection, row.union, row.hit_box, row.hit_mask, row.box_iou) for row in rows]
+
+    def theirs(colour: bool) -> list[tuple[object, ...]]:
+        answers = []
+        for place, heat in enumerate(heats):
+            truth = truths[place // SENTENCES].astype(np.uint8)
+            answer = authors.score(heat, truth, (100.5, 80.25, 250.75, 200.5), colour=colour)
+            answers.append((answer.intersection, answer.union, answer.hit_box, answer.hit_mask, answer.box_iou))
+        return answers
+
+    assert ours() == theirs(True) == theirs(False)
+    _print(
+        f"heats 320x320 to six metrics at {SIZE[0]}x{SIZE[1]}, equal values",
+        len(samples),
+        {
+            "risbench": seconds(ours),
+            "authors' steps": seconds(lambda: theirs(True)),
+            "authors' steps without the colour map": seconds(lambda: theirs(False)),
+        },
+        base="authors' steps",
+    )
+
+
+def _print(title: str, count: int, times: dict[str, float], base: str) -> None:
+    print(f"\n{title}, {count} sentences of {OBJECTS} objects")
+    for name, time in times.items():
+        print(f"  {name:40} {1000 * time / count:7.2f} ms each {count / time:8.0f}/s {times[base] / time:6.1f}x")
+
+
+if __name__ == "__main__":
+    main()

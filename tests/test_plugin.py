@@ -1,0 +1,47 @@
+"""A third party's package, found through its entry point alone: the README's own method in twelve lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_PLUGIN = Path(__file__).parent / "plugin"
+_MAIN = "from risbench.cli import main; main()"
+
+
+@pytest.fixture
+def risbench(tmp_path: Path):
+    def call(*words: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(_PLUGIN)}
+        done = subprocess.run(
+            [sys.executable, "-c", _MAIN, *words], capture_output=True, text=True, env=environment, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+def test_an_installed_package_is_listed_with_its_entry_point(risbench):
+    methods = {entry["name"]: entry for entry in json.loads(risbench("list", "methods", "--json"))}
+    assert methods["brightest"]["entry_point"] == "brightest:make"
+
+
+def test_the_twelve_lines_pass_the_check_and_run(risbench, tmp_path):
+    assert "FAIL" not in risbench("check", "brightest")
+    words = ("run", "--method", "brightest", "--split", "shapes_val", "--limit", "3", "--json")
+    summary = json.loads(risbench(*words))
+    assert summary["partial"] is True
+    assert summary["metrics"]["PointM"]["count"] == summary["count"] > 0
+    assert (tmp_path / summary["folder"] / "summary.json").is_file()
+
+
+def test_the_readme_shows_the_method_that_is_tested():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert (_PLUGIN / "brightest.py").read_text(encoding="utf-8").strip() in readme
+    assert len((_PLUGIN / "brightest.py").read_text(encoding="utf-8").split("\n")) - 1 <= 14
