@@ -15,7 +15,7 @@ from .datasets.split import Split
 from .errors import RisbenchError, UsageError
 from .header import header_of, summary_record
 from .methods import card_of, make
-from .metrics.rules import DEFAULT, Rules
+from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, installed
 from .results.folder import RunFolder
 from .results.run import Run
@@ -89,10 +89,7 @@ def evaluate(
     else:
         title, entry_point, built = name or type(method).__name__, None, method
     card = card_of(built)
-    chosen = Rules(rules) if isinstance(rules, str) else rules
-    if threshold is not None:
-        chosen = Rules(chosen.name, threshold)
-    chosen = chosen.for_method(card.get("threshold"))
+    chosen = rules_of(rules, threshold).for_method(card.get("threshold"))
     part = whole if limit is None else whole.first_images(limit)
     header = header_of(
         whole,

@@ -96,3 +96,10 @@ class Rules:
         if len(self._truths) > _REMEMBERED:
             self._truths.popitem(last=False)
         return truth
+
+
+def rules_of(rules: str | Rules, threshold: float | None = None) -> Rules:
+    """Rules, or those of a name, with another threshold if one is given."""
+    if isinstance(rules, Rules):
+        return rules if threshold is None else Rules(rules.name, threshold)
+    return Rules(rules, threshold)

@@ -1,4 +1,4 @@
-"""Files of lines survive being cut anywhere: what is whole is read, what is half is dropped, what is broken is named."""
+"""Files of lines survive being cut anywhere: what is whole is read, what is half dropped, what is broken named."""
 
 from __future__ import annotations
 
