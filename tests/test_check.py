@@ -188,7 +188,8 @@ def test_answers_that_differ_in_kind_point_or_box_are_found(split: Split):
 @pytest.mark.parametrize(
     ("turn", "said"),
     [
-        (lambda many: many[::-1], "refcoco_val/"),
+        (lambda many: many[::-1], "predictions for"),
+        (lambda many: [each[::-1] for each in many], "not the same heat"),
         (lambda many: many[:-1], "predict_many returned 2 answers for 3 images"),
         (lambda many: iter(many), "predict_many returned list_iterator, a list of one answer an image is expected"),
         (lambda many: [each[:-1] for each in many], "predictions for"),
