@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -145,7 +146,9 @@ def close(folder: RunFolder, order: Mapping[str, int]) -> None:
 def default_folder(split: str, method: str) -> Path:
     """A new folder's path: ``runs/<split>/<method>/<UTC time>-<4 hex>``."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return Path("runs") / split / method / f"{stamp}-{secrets.token_hex(2)}"
+    # A name may hold anything; as a folder it must stay one folder, below `runs`.
+    name = re.sub(r"[^\w+@=,() .-]", "_", method)[:100].strip(". ") or "_"
+    return Path("runs") / split / name / f"{stamp}-{secrets.token_hex(2)}"
 
 
 def shard_folder(out: Path, shard: tuple[int, int]) -> Path:

@@ -12,6 +12,8 @@ from .errors import RisbenchError, UsageError
 METHODS = "risbench.methods"
 TRAINERS = "risbench.trainers"
 REPORTS = "risbench.reports"
+PICTURES = "risbench.pictures"
+WEIGHTS = "risbench.weights"
 
 
 def installed(group: str) -> dict[str, EntryPoint]:

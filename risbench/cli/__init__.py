@@ -20,6 +20,8 @@ _COMMANDS = {
     "score": ("score", "Score predicted masks or heats that someone sent you."),
     "list": ("lists", "List methods, splits, metrics, rules, reports or recipes."),
     "check": ("check", "Check a method's contract on a few drawn scenes."),
+    "predict": ("predict", "Ask a method about one image and some texts."),
+    "weights": ("weights", "Look into files of weights, and convert them."),
     "data": ("data", "Look after data sets: check, where, leaks."),
     "report": ("report", "Tables and pictures of runs."),
 }

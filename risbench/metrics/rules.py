@@ -11,6 +11,7 @@ import difflib
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -74,7 +75,9 @@ class Rules:
         """These rules with the threshold of a method's card, where the protocol asks the card and nobody overrode."""
         if self.name != "clean" or self.threshold is not None or threshold is None:
             return self
-        return Rules(self.name, threshold)
+        if isinstance(threshold, bool) or not isinstance(threshold, Real):
+            raise UsageError(f"the threshold of a method's card must be a number, not {threshold!r:.60}")
+        return Rules(self.name, float(threshold))
 
     def takes(self, prediction: Prediction) -> bool:
         """True for a mask at the size the protocol itself works in, where that is not the image's (``lavt``)."""

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,14 @@ class RunFolder:
         self.rows = []
         for name in (ROWS, MASKS, SUMMARY):
             (self.path / name).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Take back everything that was written, and the folder if nothing else lies in it."""
+        self.clear()
+        for name in (HEADER, ".lock"):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def append(self, rows: Sequence[Row], masks: Sequence[str]) -> None:
         """Add an image's rows and mask lines."""

@@ -1,0 +1,50 @@
+"""A picture of answers: the image under each mask, the text below it, a ring where the method is surest."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .grid import PREDICTED, tinted
+
+_COLUMNS = 3
+_WIDTH = 4.0  # inches a panel
+
+
+def draw(image: np.ndarray, answers: Sequence[Any], out: Path) -> None:
+    """Draw some answers about one image.
+
+    Args:
+        image: uint8 ``(H, W, 3)``.
+        answers: objects with ``text``, ``mask`` and ``point``.
+        out: a PNG or PDF.
+    """
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    columns = min(_COLUMNS, len(answers))
+    rows = -(-len(answers) // columns)
+    tall = _WIDTH * image.shape[0] / image.shape[1] + 0.5
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(_WIDTH * columns, tall * rows), squeeze=False, layout="constrained"
+    )
+    for cell in axes.flat:
+        cell.axis("off")
+    for cell, answer in zip(axes.flat, answers, strict=False):
+        picture = tinted(image, answer.mask, PREDICTED)
+        # A tinted picture may be enlarged; the ring is placed in the image's own pixels.
+        cell.imshow(picture, extent=(0, image.shape[1], image.shape[0], 0), interpolation="nearest")
+        if answer.point is not None:
+            cell.plot(*answer.point, marker="o", markersize=9, markerfacecolor="none", markeredgecolor="black", mew=3.5)
+            cell.plot(*answer.point, marker="o", markersize=9, markerfacecolor="none", markeredgecolor="white", mew=1.5)
+        text = "\n".join(textwrap.wrap(answer.text, 44, max_lines=3, placeholder=" …"))
+        cell.text(0.5, -0.03, text.replace("$", r"\$"), transform=cell.transAxes, ha="center", va="top", fontsize=10)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150)
+    plt.close(figure)

@@ -1,0 +1,108 @@
+"""``risbench predict``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+
+from .. import plugins
+from ..datasets.images import read_image
+from ..devices import chosen
+from ..errors import RisbenchError, UsageError
+from ..methods import card_of, make
+from ..metrics.rules import Rules
+from ..predict import Answer, predict
+from ..results.jsonlines import replace_bytes
+from . import options, show
+
+
+@click.command("predict")
+@click.argument("image", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("texts", nargs=-1, required=True)
+@click.option("--method", required=True, help="An installed method: `list methods`.")
+@click.option("--weights", help="A file of weights, or a name the method knows.")
+@options.settings
+@options.rules
+@options.threshold
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--overlay", type=click.Path(path_type=Path, dir_okay=False), help="Draw the masks here (.png or .pdf).")
+@click.option("--mask", type=click.Path(path_type=Path, dir_okay=False), help="Write the mask here (.png, 0 or 255).")
+@click.option("--heat", type=click.Path(path_type=Path, dir_okay=False), help="Write the heat here (.npy, float32).")
+@options.as_json
+def command(
+    image: Path,
+    texts: tuple[str, ...],
+    method: str,
+    weights: str | None,
+    pairs: tuple[str, ...],
+    rules: str,
+    threshold: float | None,
+    device: str,
+    overlay: Path | None,
+    mask: Path | None,
+    heat: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask a method about one IMAGE and one or several TEXTS.
+
+    With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, ….
+    """
+    for path, suffixes in ((overlay, (".png", ".pdf")), (mask, (".png",)), (heat, (".npy",))):
+        if path is not None and path.suffix not in suffixes:
+            raise UsageError(f"{path}: the name must end in {' or '.join(suffixes)}")
+    pixels = read_image(image)
+    built, _ = make(method, weights=weights, device=chosen(device), options=options.options_of(pairs))
+    cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
+    answers = predict(built, pixels, texts, cut)
+    if heat is not None and any(answer.heat is None for answer in answers):
+        raise RisbenchError(f"method '{method}' gives masks without heats: leave --heat out")
+    written = []
+    for number, answer in enumerate(answers, start=1):
+        for path, content in ((mask, _png), (heat, _npy)):
+            if path is not None:
+                target = path if len(answers) == 1 else path.with_stem(f"{path.stem}-{number}")
+                replace_bytes(target, content(answer))
+                written.append(target)
+    if overlay is not None:
+        draw: Callable[..., None] = plugins.load(plugins.PICTURES, "overlay")
+        draw(pixels, answers, overlay)
+        written.append(overlay)
+    _print(answers, written, as_json)
+
+
+def _png(answer: Answer) -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(answer.mask.astype(np.uint8) * 255).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+def _npy(answer: Answer) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(0) if answer.heat is None else answer.heat, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _print(answers: list[Answer], written: list[Path], as_json: bool) -> None:
+    entries = [
+        {
+            "text": answer.text,
+            "share": round(float(answer.mask.mean()), 6),
+            "point": None if answer.point is None else list(answer.point),
+        }
+        for answer in answers
+    ]
+    if as_json:
+        show.print_json({"answers": entries, "written": [str(path) for path in written]})
+        return
+    for answer in answers:
+        point = "" if answer.point is None else f", surest at {answer.point[0]:.1f}, {answer.point[1]:.1f}"
+        line = f"{answer.text}: {100 * answer.mask.mean():.1f} % of the image{point}"
+        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+    for path in written:
+        show.say(f"written: {path}")

@@ -1,0 +1,49 @@
+"""``risbench weights``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import plugins
+from ..errors import UsageError
+from . import options, show
+
+
+@click.group("weights")
+def command() -> None:
+    """Look into files of weights, and convert them to safetensors."""
+
+
+_of = click.option(
+    "--of", "method", default="tris", show_default=True, help="Whose weights: a method that reads files."
+)
+
+
+@command.command("show")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_of
+@options.as_json
+def show_command(file: Path, method: str, as_json: bool) -> None:
+    """Say what FILE holds: stage, architecture, parameters, where it was converted from."""
+    found: dict[str, Any] = plugins.load(plugins.WEIGHTS, method).describe(file)
+    if as_json:
+        show.print_json(found)
+        return
+    for key, value in found.items():
+        show.out.print(f"{key:16} {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+@command.command("convert")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@_of
+def convert(file: Path, out: Path | None, method: str) -> None:
+    """Convert FILE (.pth) to OUT (.safetensors), or back; by the suffix of OUT [default: FILE.safetensors]."""
+    target = out or file.with_suffix(".safetensors")
+    if target.resolve() == file.resolve():
+        raise UsageError(f"{file} would be overwritten: give another OUT")
+    plugins.load(plugins.WEIGHTS, method).convert(file, target)
+    show.say(f"written: {target}")

@@ -1,0 +1,59 @@
+"""One image, some texts, a method: masks to look at, without any truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import UsageError
+from .methods import predictions_of, reads
+from .metrics.rules import Rules
+from .records import Sample
+
+
+class Answer(NamedTuple):
+    """What a method says about one text.
+
+    Attributes:
+        text: the expression.
+        mask: bool ``(H, W)``, as given or as the rules cut it.
+        point: ``(x, y)`` in continuous pixels, or None.
+        heat: float32 of the method's own size, or None.
+    """
+
+    text: str
+    mask: np.ndarray
+    point: tuple[float, float] | None
+    heat: np.ndarray | None
+
+
+def predict(method: Any, image: np.ndarray, texts: Sequence[str], rules: Rules) -> list[Answer]:
+    """Ask a method about one image.
+
+    Args:
+        method: any object with ``predict`` that looks at image and text alone.
+        image: uint8 ``(H, W, 3)``.
+        texts: the expressions.
+        rules: how a heat becomes a mask; not ``lavt``, whose masks are not at the image's size.
+
+    Raises:
+        UsageError: the method reads more than image and text, or the rules do not fit.
+        MaskError: an answer that is neither mask nor heat.
+    """
+    if reads(method):
+        raise UsageError(f"this method reads {', '.join(reads(method))}: it can only be run on a split")
+    if rules.name == "lavt":
+        raise UsageError("--rules lavt makes masks of 480x480; give tris or clean")
+    height, width = image.shape[:2]
+    samples = [
+        Sample(f"predict/0/{place}", 0, 0, place, Path(), (height, width), text, None, ())
+        for place, text in enumerate(texts)
+    ]
+    answers = []
+    for sample, prediction in zip(samples, predictions_of(method.predict(image, list(texts)), samples), strict=True):
+        verdict = rules.judge(sample, prediction)
+        answers.append(Answer(sample.text, verdict.mask, verdict.point, prediction.heat))
+    return answers
