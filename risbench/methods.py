@@ -91,8 +91,8 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
         if mask is None and heat is None:
             raise MaskError("has neither mask nor heat")
         return Prediction(
-            mask=None if mask is None else _mask(np.asarray(mask), sample.size),
-            heat=None if heat is None else _heat(np.asarray(heat)),
+            mask=None if mask is None else _mask(_array(mask), sample.size),
+            heat=None if heat is None else _heat(_array(heat)),
             point=_point(getattr(raw, "point", None)),
             boxes=_boxes(getattr(raw, "boxes", None)),
         )
@@ -103,7 +103,7 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
 def _of_array(raw: Any, sample: Sample) -> Prediction:
     if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__"):
         raise MaskError(f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction")
-    array = np.asarray(raw)
+    array = _array(raw)
     if array.dtype == np.bool_:
         return Prediction(mask=_mask(array, sample.size))
     return Prediction(heat=_heat(array))
