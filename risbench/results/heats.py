@@ -50,7 +50,7 @@ def _fitted(name: str, heat: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         fitted = heat.astype(dtype)
     if not np.isfinite(fitted).all():
-        raise MaskError(f"prediction for {name}: its heat has numbers too large for {dtype}; keep float32")
+        raise MaskError(f"prediction for {name}: its numbers do not fit {dtype}: give --heat-dtype float32")
     return fitted
 
 
