@@ -40,10 +40,13 @@ class CausalAttention(nn.Module):
         self.heads = heads
         nn.init.normal_(self.in_proj_weight, std=width**-0.5)
 
+    def project(self, x: Tensor) -> Tensor:
+        """``(N, L, C)`` -> queries, keys and values, ``(N, L, 3C)``."""
+        return F.linear(x, self.in_proj_weight, self.in_proj_bias)
+
     def forward(self, x: Tensor) -> Tensor:
         """``(N, L, C)`` -> ``(N, L, C)``; position i attends to 0..i."""
-        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        q, k, v = qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = self.project(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.out_proj(out.transpose(1, 2).flatten(2))
 
