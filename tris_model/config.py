@@ -90,7 +90,9 @@ class Config:
                 raise TypeError(f"unknown field {', '.join(unknown)}")
             return cls(**{**values, "depth": tuple(values.get("depth", RN50))})
         except (ValueError, TypeError) as error:
-            raise DataError(f"a TRIS config cannot be read ({error}); was the file written by a newer risbench?") from None
+            raise DataError(
+                f"a TRIS config cannot be read ({error}); was the file written by a newer risbench?"
+            ) from None
 
 
 STAGE1 = Config()

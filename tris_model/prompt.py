@@ -1,8 +1,8 @@
 """The bilateral prompt: the texts look at the image and the image looks at the texts (the paper's section 3.1).
 
 The first attention runs over the texts of the batch, so a batch is more than the sum of its pairs. The official
-evaluation has one text, and then the prompt for the image is no function of either: a softmax over one element is 1,
-the map is constant over the image, and an InstanceNorm turns a constant map into its bias. :meth:`BilateralPrompt.alone`
+evaluation has one text, and then the prompt for the image is a function of neither: a softmax over one element is 1,
+the map is constant over the image, and an InstanceNorm turns a constant map into its bias. ``BilateralPrompt.alone``
 uses that.
 """
 

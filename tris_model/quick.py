@@ -19,7 +19,6 @@ from .stage2 import Smooth
 from .text import CausalAttention
 from .trunk import Bottleneck, Pyramid, Trunk
 
-
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -36,7 +35,9 @@ def packs() -> bool:
         conv = nn.Conv2d(16, 16, 3, padding=1)
         linear = nn.Linear(16, 16)
         with torch.inference_mode():
-            near = torch.allclose(Conv(conv, None, relu=True, pack=True)(ones, ones), F.relu(conv(ones) + ones), atol=1e-5)
+            near = torch.allclose(
+                Conv(conv, None, relu=True, pack=True)(ones, ones), F.relu(conv(ones) + ones), atol=1e-5
+            )
             rows = torch.ones(4, 16)
             return near and torch.allclose(Linear(linear.weight, linear.bias, pack=True)(rows), linear(rows), atol=1e-5)
     except (AttributeError, RuntimeError, TypeError, NotImplementedError):
@@ -45,6 +46,9 @@ def packs() -> bool:
 
 class Conv(nn.Module):
     """Convolution with its BatchNorm folded in, an optional summand, an optional ReLU."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, *, relu: bool = False, pack: bool):
         super().__init__()
@@ -82,13 +86,14 @@ class Conv(nn.Module):
         if summand is None:
             return ops._convolution_pointwise(x, self.weight, self.bias, *layout, after, [], "")
         then = "relu" if self.relu else None
-        return ops._convolution_pointwise.binary(
-            x, summand, self.weight, self.bias, *layout, "add", 1.0, then, [], ""
-        )
+        return ops._convolution_pointwise.binary(x, summand, self.weight, self.bias, *layout, "add", 1.0, then, [], "")
 
 
 class Linear(nn.Module):
     """A linear layer whose weight is packed where that helps."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, weight: Tensor, bias: Tensor | None, *, pack: bool):
         super().__init__()
@@ -131,7 +136,7 @@ class QuickBottleneck(nn.Module):
         self.conv3 = Conv(block.conv3, block.bn3, relu=True, pack=pack)
         self.shortcut = nn.Identity()
         if (down := block.downsample) is not None:
-            pool, conv, norm = down
+            pool, conv, norm = down.children()
             if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
                 raise TypeError("a shortcut is a pool, a convolution and a BatchNorm")
             self.shortcut = nn.Sequential(pool, Conv(conv, norm, pack=pack))
@@ -150,7 +155,8 @@ class QuickTrunk(nn.Module):
         self.stem = nn.Sequential(*(Conv(conv, norm, relu=True, pack=pack) for conv, norm in stem), trunk.avgpool)
         layers = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
         self.layers = nn.ModuleList(
-            nn.Sequential(*(QuickBottleneck(block, pack=pack) for block in layer)) for layer in layers
+            nn.Sequential(*(QuickBottleneck(block, pack=pack) for block in layer if isinstance(block, Bottleneck)))
+            for layer in layers
         )
 
     def forward(self, x: Tensor) -> Pyramid:

@@ -46,6 +46,11 @@ class Bottleneck(nn.Module):
         return F.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
+def _layer(inside: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
+    rest = (Bottleneck(4 * planes, planes, 1) for _ in range(blocks - 1))
+    return nn.Sequential(Bottleneck(inside, planes, stride), *rest)
+
+
 class AttentionPool(nn.Module):
     """CLIP's pool. The authors compute it and throw it away; we keep its weights and skip its work."""
 
@@ -70,7 +75,7 @@ class AttentionPool(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, C, h, w)`` -> the global feature ``(B, embed)`` and the local ones ``(B, embed, h, w)``."""
-        batch, _, height, width = x.shape
+        height, width = x.shape[2:]
         tokens = x.flatten(2).transpose(1, 2)
         tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1) + self.positions(height, width)
         q, k, v = (
@@ -96,15 +101,12 @@ class Trunk(nn.Module):
         self.bn3 = nn.BatchNorm2d(width)
         self.avgpool = nn.AvgPool2d(2)
         strides = {32: (1, 2, 2, 2), 16: (1, 2, 2, 1), 8: (1, 2, 1, 1)}[config.stride]
-        inside = width
-        for number, (blocks, stride) in enumerate(zip(config.depth, strides, strict=True), start=1):
-            planes = width * 2 ** (number - 1)
-            layer = [Bottleneck(inside, planes, stride)]
-            layer += [Bottleneck(4 * planes, planes, 1) for _ in range(blocks - 1)]
-            setattr(self, f"layer{number}", nn.Sequential(*layer))
-            inside = 4 * planes
+        inside = (width, *config.channels)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _layer(inside[i], inside[i + 1] // 4, config.depth[i], strides[i]) for i in range(4)
+        )
         if config.pool_grid:
-            self.attnpool = AttentionPool(config.pool_grid, inside, config.pool_heads, config.embed)
+            self.attnpool = AttentionPool(config.pool_grid, config.channels[3], config.pool_heads, config.embed)
 
     def forward(self, x: Tensor) -> Pyramid:
         """See an image at four scales.
