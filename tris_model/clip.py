@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import Config
-from .text import LayerNorm, Transformer
+from .text import LayerNorm, Transformer, drawn
 from .trunk import Pyramid, Trunk
 
 TEMPERATURE = math.log(1 / 0.07)
@@ -21,13 +21,13 @@ class Clip(nn.Module):
         super().__init__()
         self.visual = Trunk(config)
         self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads)
-        self.token_embedding = nn.Embedding(config.vocabulary, config.text_width)
-        self.positional_embedding = nn.Parameter(0.01 * torch.randn(config.context, config.text_width))
+        self.token_embedding = nn.Embedding.from_pretrained(drawn(config.vocabulary, config.text_width, deviation=0.02))
+        self.token_embedding.weight.requires_grad_(True)
+        self.positional_embedding = nn.Parameter(drawn(config.context, config.text_width, deviation=0.01))
         self.ln_final = LayerNorm(config.text_width)
-        self.text_projection = nn.Parameter(torch.randn(config.text_width, config.embed) * config.text_width**-0.5)
+        self.text_projection = nn.Parameter(drawn(config.text_width, config.embed, deviation=config.text_width**-0.5))
         # CLIP's own temperature: in the files, read by nobody.
         self.logit_scale = nn.Parameter(torch.tensor(TEMPERATURE))
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
 
     def see(self, images: Tensor) -> Pyramid:
         """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.trunk.Trunk`."""

@@ -12,6 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def drawn(*shape: int, deviation: float) -> Tensor:
+    """Normal numbers of that deviation; on the meta device none, where drawing imports torch's compiler for seconds."""
+    table = torch.empty(shape)
+    return table if table.is_meta else table.normal_(std=deviation)
+
+
 class QuickGELU(nn.Module):
     """``x * sigmoid(1.702 x)``, what OpenAI trained with; the exact GELU gives other features."""
 
@@ -34,11 +40,10 @@ class CausalAttention(nn.Module):
 
     def __init__(self, width: int, heads: int):
         super().__init__()
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_weight = nn.Parameter(drawn(3 * width, width, deviation=width**-0.5))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
         self.heads = heads
-        nn.init.normal_(self.in_proj_weight, std=width**-0.5)
 
     def project(self, x: Tensor) -> Tensor:
         """``(N, L, C)`` -> queries, keys and values, ``(N, L, 3C)``."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Config
+from .text import drawn
 
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -56,7 +57,7 @@ class AttentionPool(nn.Module):
 
     def __init__(self, grid: int, channels: int, heads: int, embed: int):
         super().__init__()
-        self.positional_embedding = nn.Parameter(torch.randn(grid * grid + 1, channels) / channels**0.5)
+        self.positional_embedding = nn.Parameter(drawn(grid * grid + 1, channels, deviation=channels**-0.5))
         self.k_proj = nn.Linear(channels, channels)
         self.q_proj = nn.Linear(channels, channels)
         self.v_proj = nn.Linear(channels, channels)
