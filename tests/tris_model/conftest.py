@@ -25,9 +25,10 @@ SMALL = replace(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _two_threads() -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(min(2, before))
+    # Threads that wait for each other spin, and several test processes on few cores then all wait.
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
