@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from risbench.errors import UsageError
 
 from .places import advice
-
-if TYPE_CHECKING:
-    from .answer import Tris
 
 CARD: Mapping[str, Any] = MappingProxyType(
     {
@@ -43,8 +40,8 @@ def make(
     scorer: str | None = None,
     precision: Literal["float32", "tf32", "bf16"] = "float32",
     batch: int = 16,
-) -> Tris:
-    """Build the method.
+) -> Any:
+    """Build the method, a :class:`tris_model.answer.Tris`.
 
     Args:
         weights: an authors' ``.pth``, a safetensors file of ours, or ``shapes``, the shipped drawn-world weights

@@ -20,7 +20,7 @@ from tris_model.stage2 import Stage2
 
 SMALL = replace(
     STAGE1, image_size=64, stride=16, depth=(1, 1, 2, 1), width=8, pool_grid=0, vocabulary=49408, text_width=64,
-    text_depth=2, text_heads=4, embed=48, hidden=32, alpha=0.2,
+    text_depth=2, text_heads=4, embed=48, hidden=24, alpha=0.2,
 )  # fmt: skip
 
 

@@ -1,0 +1,105 @@
+"""OpenAI's archives are read, and what is in them is not run."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from risbench.errors import DataError
+from tris_model import clipfile
+from tris_model.architecture import detect_clip, towers
+from tris_model.clip import Clip
+from tris_model.stage1 import Stage1
+
+
+class Tiny(nn.Module):
+    """Nested modules, a buffer, half precision, a view into a shared storage, and OpenAI's three numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.visual = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+        self.text_projection = nn.Parameter(torch.randn(6, 5).half())
+        self.register_buffer("turned", torch.randn(4, 3).T)
+        self.register_buffer("input_resolution", torch.tensor(224))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.visual(x)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> tuple[Path, nn.Module]:
+    tiny = Tiny().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is old, and so are the files it wrote
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.jit.save(torch.jit.script(tiny), str(tmp_path / "tiny.pt"))
+    return tmp_path / "tiny.pt", tiny
+
+
+def test_an_archive_gives_the_modules_weights_by_name(archive: tuple[Path, nn.Module]) -> None:
+    path, tiny = archive
+    assert clipfile.is_archive(path)
+    state = clipfile.read(path)
+    expected = {key: value for key, value in tiny.state_dict().items() if key != "input_resolution"}
+    assert set(state) == set(expected)
+    for key, value in expected.items():
+        assert torch.equal(state[key], value.float() if value.is_floating_point() else value), key
+    assert state["text_projection"].dtype == torch.float32
+
+
+def test_a_whole_clip_goes_through_an_archives_tree(small: Stage1, tmp_path: Path) -> None:
+    torch.save(small.backbone.state_dict(), tmp_path / "clip.pt")
+    assert not clipfile.is_archive(tmp_path / "clip.pt")
+    state = clipfile.read(tmp_path / "clip.pt")
+    from dataclasses import replace
+
+    config = replace(detect_clip(state), stride=16, text_heads=4)
+    clip = towers(config, state, "clip.pt")
+    assert isinstance(clip, Clip)
+    for key, value in small.backbone.state_dict().items():
+        assert torch.equal(clip.state_dict()[key], value)
+
+
+def test_the_program_in_an_archive_is_never_read(archive: tuple[Path, nn.Module], tmp_path: Path) -> None:
+    path, _ = archive
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "bare.pt", "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, b"this is no program" if "/code/" in name else content)
+    assert set(clipfile.read(tmp_path / "bare.pt")) == set(clipfile.read(path))
+
+
+class Bomb:
+    def __init__(self, fuse: Path):
+        self.fuse = fuse
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.mkdir, (self.fuse,))
+
+
+def test_a_name_that_might_act_is_refused_and_does_not(archive: tuple[Path, nn.Module], tmp_path: Path) -> None:
+    path, _ = archive
+    fuse = tmp_path / "ran"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "bomb.pt", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, pickle.dumps(Bomb(fuse), 2) if name.endswith("data.pkl") else old.read(name))
+    with pytest.raises(DataError, match="not opened: it names"):
+        clipfile.read(tmp_path / "bomb.pt")
+    assert not fuse.exists()
+
+
+def test_a_damaged_archive_is_one_line(archive: tuple[Path, nn.Module], tmp_path: Path) -> None:
+    path, _ = archive
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "short.pt", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name)[:2] if "/data/" in name else old.read(name))
+    with pytest.raises(DataError, match=r"short\.pt"):
+        clipfile.read(tmp_path / "short.pt")
+    with pytest.raises(DataError, match="cannot be read"):
+        clipfile.read(tmp_path / "absent.pt")
