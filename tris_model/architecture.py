@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from risbench.errors import DataError
 
-from .clip import Clip
 from .config import STAGE1, STAGE2, Config
 from .stage1 import Stage1
 from .stage2 import Stage2
@@ -64,7 +63,8 @@ def detect_clip(state: State, base: Config = STAGE1, prefix: str = "") -> Config
         vocabulary=_size(state, f"{prefix}token_embedding.weight", 0, base.vocabulary),
         text_width=text_width,
         text_depth=_count(state, rf"{prefix}transformer\.resblocks\.(\d+)\."),
-        text_heads=max(1, text_width // 64),
+        # Heads leave no trace in shapes; CLIP's have 64 channels each.
+        text_heads=base.text_heads if text_width == base.text_width else max(1, text_width // 64),
         embed=_size(state, f"{prefix}text_projection", 1, base.embed),
     )
 
@@ -108,14 +108,6 @@ def compare(expected: Mapping[str, tuple[int, ...]], state: State, what: str) ->
     ]
     if faults:
         raise DataError(f"{what}: of {len(expected)} keys {'; '.join(faults)}")
-
-
-def towers(config: Config, state: State, source: str) -> Clip:
-    """CLIP's two towers with exactly these weights, float32, in eval mode."""
-    with torch.device("meta"):
-        clip = Clip(config)
-    fill(clip, state, f"{source} as CLIP ({config.backbone})")
-    return clip.eval()
 
 
 def _some(keys: list[str]) -> str:

@@ -21,7 +21,11 @@ from torch import Tensor
 
 from risbench.errors import DataError
 
+from .architecture import detect_clip, fill
 from .checkpoint import read as read_checkpoint
+from .config import STAGE1, Config
+from .stage1 import Stage1
+from .stage2 import Stage2
 
 # Numbers about the model that OpenAI keeps among its tensors.
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
@@ -141,3 +145,22 @@ def _tensor(numbers: Tensor, offset: int, size: tuple[int, ...], stride: tuple[i
     if not isinstance(numbers, Tensor):
         raise pickle.UnpicklingError("a tensor is made of something else than numbers")
     return numbers.as_strided(tuple(size), tuple(stride), offset)  # raises where it would leave the storage
+
+
+def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Stage2:
+    """A network to be trained: CLIP's towers from a file, heads freshly drawn.
+
+    Args:
+        path: see :func:`read`.
+        config: the network's stage and heads; the towers' sizes come from the file.
+
+    Raises:
+        DataError: the file is broken or no CLIP with a ResNet; missing, unexpected and misshapen keys are named.
+    """
+    state = read(path)
+    if "visual.layer1.0.conv1.weight" not in state:
+        raise DataError(f"{path} has no ResNet tower (visual.layer1.…); TRIS starts from OpenAI's RN50.pt or RN101.pt")
+    config = detect_clip(state, config)
+    network = Stage1(config) if config.stage == 1 else Stage2(config)
+    fill(network.backbone, state, f"{path} as CLIP ({config.backbone})")
+    return network

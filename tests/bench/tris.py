@@ -6,6 +6,7 @@ Full RN50 size, made-up weights, drawn pictures at 427 x 640. Both sides answer 
 else the machine does falls on both; the ratio is of sums. Weights are made up, so nothing is said about quality.
 """
 
+# ruff: noqa: E402 - the made-up weights live with the tests, so the path comes first
 from __future__ import annotations
 
 import argparse
@@ -25,7 +26,7 @@ import torch
 from PIL import Image, ImageDraw
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tris_model")]  # ruff: noqa: E402 - the made-up weights live with the tests
+sys.path[:0] = [str(HERE), str(HERE.parent / "tris_model")]
 
 import naive_tris
 from made_up import built
@@ -169,10 +170,10 @@ def bound(method: Tris, network: Stage1) -> None:
     trunk, pool, text = (parts[k] for k in ("naive trunk", "naive attention pool", "naive text, 20 tokens"))
     for count in (7, 1):
         ours = parts["our trunk"] + count * parts["our text, 7 together, each" if count > 1 else "our text, 1 together"]
-        once = trunk + count * text
+        theirs = count * (trunk + pool + text)
         print(
-            f"  bound with {count} expressions an image: encoding once alone {count * (trunk + pool + text) / once:.2f},"
-            f" with our towers {count * (trunk + pool + text) / ours:.2f}"
+            f"  bound with {count} expressions an image: encoding once alone {theirs / (trunk + count * text):.2f},"
+            f" with our towers {theirs / ours:.2f}"
         )
 
 

@@ -13,9 +13,8 @@ from torch import nn
 
 from risbench.errors import DataError
 from tris_model import clipfile
-from tris_model.architecture import detect_clip, towers
-from tris_model.clip import Clip
 from tris_model.stage1 import Stage1
+from tris_model.stage2 import Stage2
 
 
 class Tiny(nn.Module):
@@ -53,17 +52,23 @@ def test_an_archive_gives_the_modules_weights_by_name(archive: tuple[Path, nn.Mo
     assert state["text_projection"].dtype == torch.float32
 
 
-def test_a_whole_clip_goes_through_an_archives_tree(small: Stage1, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_training_starts_from_clips_towers_and_fresh_heads(
+    stage: int, small: Stage1, small2: Stage2, tmp_path: Path
+) -> None:
     torch.save(small.backbone.state_dict(), tmp_path / "clip.pt")
     assert not clipfile.is_archive(tmp_path / "clip.pt")
-    state = clipfile.read(tmp_path / "clip.pt")
-    from dataclasses import replace
-
-    config = replace(detect_clip(state), stride=16, text_heads=4)
-    clip = towers(config, state, "clip.pt")
-    assert isinstance(clip, Clip)
+    network = clipfile.start(tmp_path / "clip.pt", (small if stage == 1 else small2).config)
+    assert network.config == (small if stage == 1 else small2).config
     for key, value in small.backbone.state_dict().items():
-        assert torch.equal(clip.state_dict()[key], value)
+        assert torch.equal(network.backbone.state_dict()[key], value)
+    assert all(weight.requires_grad for weight in network.parameters())
+
+
+def test_a_clip_without_a_resnet_starts_nothing(tmp_path: Path) -> None:
+    torch.save({"visual.conv1.weight": torch.zeros(768, 3, 32, 32)}, tmp_path / "vit.pt")
+    with pytest.raises(DataError, match="no ResNet tower"):
+        clipfile.start(tmp_path / "vit.pt")
 
 
 def test_the_program_in_an_archive_is_never_read(archive: tuple[Path, nn.Module], tmp_path: Path) -> None:

@@ -249,3 +249,16 @@ def test_a_network_that_is_quickened_leaves_no_trace_on_others(small: Stage1, we
     make(weights=weights).predict(PICTURES[0], ["a"])
     again = tris_model.load(weights).state_dict()
     assert all(torch.equal(before[key], again[key]) for key in before)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_a_gpu_answers_as_the_cpu(weights: str, weights2: str, precision: str) -> None:
+    for file in (weights, weights2):
+        here = make(weights=file).predict_many(PICTURES, TEXTS)
+        there = make(weights=file, device="cuda", precision=precision, batch=2).predict_many(PICTURES, TEXTS)  # pyright: ignore
+        tolerance = {"float32": 1e-3, "tf32": 1e-2, "bf16": 0.1}[precision]
+        for some, others in zip(here, there, strict=True):
+            for a, b in zip(some, others, strict=True):
+                assert np.abs(a - b).max() <= tolerance * max(np.abs(a).max(), 1)
