@@ -46,16 +46,16 @@ class Difference(NamedTuple):
     p: float
 
 
-def rows_in_step(runs: Sequence[Run]) -> list[list[Row]]:
+def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row]]:
     """The runs' rows, each sorted by id, about the same expressions.
 
     Raises:
         DataError: a run lacks an expression that another has.
     """
-    found = [sorted(run.rows(), key=lambda row: row.id) for run in runs]
+    found = [sorted(each, key=lambda row: row.id) for each in rows]
     first = [row.id for row in found[0]]
-    for run, rows in zip(runs[1:], found[1:], strict=True):
-        ids = [row.id for row in rows]
+    for run, each in zip(runs[1:], found[1:], strict=True):
+        ids = [row.id for row in each]
         if ids != first:
             odd = sorted(set(ids) ^ set(first)) or ["one that is there twice"]
             raise DataError(f"{runs[0].path} and {run.path} are not about the same expressions: {odd[0]}")
@@ -95,7 +95,7 @@ def draw(
 
 
 def draw_runs(rows: Sequence[Sequence[Row]], metrics: Sequence[Metric], **more: Any) -> Draws:
-    """`draw` for rows in step; see `rows_in_step`."""
+    """`draw` for rows in step; see `in_step`."""
     return draw([columns_of(run) for run in rows], [row.image_id for row in rows[0]], metrics, **more)
 
 
