@@ -48,51 +48,53 @@ def places_of(
         rivals = [place for place, line in enumerate(lines) if line.competes and line.runs.get(split)]
         if len(rivals) < 2 or split in mixed:
             continue
-        drawn = _drawn([lines[place].runs[split] for place in rivals], here, recount)
+        drawn, images = _drawn([lines[place].runs[split] for place in rivals], here, recount)
         for turn, column in enumerate(here):
             known = [place for place in rivals if column in lines[place].values]
             values = {place: lines[place].values[column].value for place in known}
             draws = None if drawn is None else {place: drawn[rivals.index(place)][turn] for place in known}
-            found[column] = _winners(values, draws)
+            found[column] = _winners(values, draws, images)
     return found
 
 
 def _drawn(
     groups: Sequence[Sequence[Run]], columns: Sequence[Column], recount: Recount
-) -> list[list[np.ndarray]] | None:
-    """Each line's resampled values, the mean over its seeds, by column; None where rows are not at hand."""
+) -> tuple[list[list[np.ndarray]] | None, int]:
+    """Each line's resampled values, the mean over its seeds, by column (None where rows are not at hand), and how
+    many images were resampled."""
     runs = [run for group in groups for run in group]
     if not all(recount.has_rows(run) for run in runs):
-        return None
+        return None, 0
     rows = in_step(runs, [recount.rows(run) for run in runs])
-    drawn = draw_runs(rows, [column.metric for column in columns]).resampled
+    _, drawn, images = draw_runs(rows, [column.metric for column in columns])
     ends = np.cumsum([len(group) for group in groups])
-    return [
+    means = [
         [drawn[:, end - len(group) : end, turn].mean(axis=1) for turn in range(len(columns))]
         for group, end in zip(groups, ends.tolist(), strict=True)
     ]
+    return means, images
 
 
-def _winners(values: Mapping[int, float], draws: Mapping[int, np.ndarray] | None) -> Places:
+def _winners(values: Mapping[int, float], draws: Mapping[int, np.ndarray] | None, images: int) -> Places:
     if len(values) < 2:
         return _NOBODY._replace(tested=draws is not None)
-    best = _leaders(values, draws)
+    best = _leaders(values, draws, images)
     rest = {place: value for place, value in values.items() if place not in best}
     if not rest:
         return Places(frozenset(), frozenset(), draws is not None)
     # With two lines the second is simply the other one.
-    second = _leaders(rest, draws) if len(values) > 2 else frozenset[int]()
+    second = _leaders(rest, draws, images) if len(values) > 2 else frozenset[int]()
     return Places(best, second, draws is not None)
 
 
-def _leaders(values: Mapping[int, float], draws: Mapping[int, np.ndarray] | None) -> frozenset[int]:
+def _leaders(values: Mapping[int, float], draws: Mapping[int, np.ndarray] | None, images: int) -> frozenset[int]:
     """The line with the largest value, and those that cannot be told from it."""
     first = max(values, key=lambda place: values[place])
     if draws is None:
         # Without rows: what prints the same is level.
         return frozenset(place for place, value in values.items() if _printed(value) == _printed(values[first]))
     others = [place for place in values if place != first]
-    tests = [difference(values[first] - values[place], draws[first] - draws[place]) for place in others]
+    tests = [difference(values[first] - values[place], draws[first] - draws[place], images) for place in others]
     corrected = holm([1.0 if test is None else test.p for test in tests])
     return frozenset([first, *(place for place, p in zip(others, corrected, strict=True) if p > LEVEL)])
 

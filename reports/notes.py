@@ -15,6 +15,7 @@ from .lines import Line, metrics_in
 from .recount import Recount
 
 READS, REPORTED, DERIVED = "*", "†", "‡"
+_SIGNS = READS + REPORTED + DERIVED
 
 
 class Note(NamedTuple):
@@ -39,16 +40,14 @@ class Notes:
     def mark(self, text: str, mark: str | None = None) -> str:
         """The mark of a note, the next free letter unless one is given."""
         if text not in self._marked:
-            used = sum(len(found) == 1 and found in string.ascii_lowercase for found in self._marked.values())
-            used += sum(len(found) == 2 for found in self._marked.values())
-            letters = string.ascii_lowercase
-            letter = letters[used] if used < 26 else letters[used // 26 - 1] + letters[used % 26]
-            self._marked[text] = mark or letter
+            used, letters = sum(found not in _SIGNS for found in self._marked.values()), string.ascii_lowercase
+            self._marked[text] = mark or (letters[used // 26 - 1] if used > 25 else "") + letters[used % 26]
         return self._marked[text]
 
     def all(self) -> tuple[Note, ...]:
-        """The notes: first those about the whole table."""
-        return (*(Note("", text) for text in self._plain), *(Note(mark, text) for text, mark in self._marked.items()))
+        """The notes: first those about the whole table, then the signs, then the letters."""
+        marked = sorted(self._marked.items(), key=lambda item: _SIGNS.find(item[1]) % (len(_SIGNS) + 1))
+        return (*(Note("", text) for text in self._plain), *(Note(mark, text) for text, mark in marked))
 
 
 def about_splits(notes: Notes, runs: Sequence[Run]) -> None:

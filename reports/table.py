@@ -110,6 +110,7 @@ def table_of(
     lines = measured(runs, all_columns)
     if published:
         lines += reported(figures_on(splits, names), all_columns)
+    lines.sort(key=lambda line: list(GROUPS).index(line.supervision.group))  # as printed, so notes come in order
     recount, notes = Recount(), Notes()
     about_splits(notes, runs)
     places = places_of(lines, all_columns, recount, mixtures)

@@ -44,7 +44,7 @@ class Figure:
 @lru_cache(maxsize=1)
 def figures() -> tuple[Figure, ...]:
     """All of them, in the file's order."""
-    found = json.loads((files(__package__) / "published.json").read_text(encoding="utf-8"))
+    found = json.loads((files(__name__.rpartition(".")[0]) / "published.json").read_text(encoding="utf-8"))
     return tuple(Figure(**{**entry, "metric": parse(entry["metric"]).name}) for entry in found["reported"])
 
 
