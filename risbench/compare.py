@@ -24,14 +24,14 @@ SCHEMA = 1
 _MOST = 10
 
 
-class Test(NamedTuple):
+class Contrast(NamedTuple):
     """One paired test.
 
     Attributes:
         first, second: places of the two runs; the difference is first minus second.
         metric: the metric's name.
         slice, part: the question and answer that chose the expressions; None for all of them.
-        count: how many expressions.
+        expressions: how many.
         values: what the two runs score there, fractions; None where nothing counts.
         difference: with interval and uncorrected p-value; None where it cannot be taken.
         corrected: the p-value corrected for the number of tests beside this one.
@@ -42,7 +42,7 @@ class Test(NamedTuple):
     metric: str
     slice: str | None
     part: str | None
-    count: int
+    expressions: int
     values: tuple[float | None, float | None]
     difference: Difference | None
     corrected: float | None
@@ -65,8 +65,8 @@ class Comparison(NamedTuple):
     """What `compare` found: tests over all expressions, tests by slice, and the expressions farthest apart."""
 
     runs: tuple[Run, ...]
-    overall: tuple[Test, ...]
-    slices: tuple[Test, ...]
+    overall: tuple[Contrast, ...]
+    slices: tuple[Contrast, ...]
     apart: tuple[Apart, ...]
 
     def record(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def compare(
     drawn = draw(columns, images, chosen, resamples=resamples)
     overall = _tests(drawn, chosen, None, None, len(images))
     texts: dict[str, str] = {}
-    by_slice: list[Test] = []
+    by_slice: list[Contrast] = []
     if slices:
         split = _split_of(runs[0], data_root)
         samples = [split.sample(row.id) for row in rows[0]]
@@ -140,18 +140,18 @@ def _split_of(run: Run, data_root: str | Path | None) -> Split:
     return split
 
 
-def _tests(drawn: Any, metrics: Sequence[Metric], name: str | None, part: str | None, count: int) -> list[Test]:
+def _tests(drawn: Any, metrics: Sequence[Metric], name: str | None, part: str | None, count: int) -> list[Contrast]:
     found = []
     for first, second in combinations(range(drawn.values.shape[0]), 2):
         for turn, metric in enumerate(metrics):
             values, draws = drawn.values[:, turn], drawn.resampled[:, :, turn]
             both = tuple(None if np.isnan(values[place]) else float(values[place]) for place in (first, second))
             test = difference(values[first] - values[second], draws[:, first] - draws[:, second], drawn.images)
-            found.append(Test(first, second, metric.name, name, part, count, (both[0], both[1]), test, None))
+            found.append(Contrast(first, second, metric.name, name, part, count, (both[0], both[1]), test, None))
     return found
 
 
-def _corrected(tests: Sequence[Test]) -> tuple[Test, ...]:
+def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
     known = [place for place, test in enumerate(tests) if test.difference is not None]
     ps = holm([test.difference.p for test in tests if test.difference is not None])
     by_place = dict(zip(known, ps, strict=True))
@@ -167,13 +167,13 @@ def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apa
     )
 
 
-def _record(test: Test) -> dict[str, Any]:
+def _record(test: Contrast) -> dict[str, Any]:
     found = test.difference
     record: dict[str, Any] = {"first": test.first, "second": test.second, "metric": test.metric}
     if test.slice is not None:
         record |= {"slice": test.slice, "part": test.part}
     return record | {
-        "count": test.count,
+        "count": test.expressions,
         "values": list(test.values),
         "difference": None if found is None else found.value,
         "low": None if found is None else found.low,

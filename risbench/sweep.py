@@ -38,7 +38,7 @@ class Sweep(NamedTuple):
     Attributes:
         split, rules: the names.
         partial: whether it is not the whole split.
-        count: how many expressions.
+        expressions: how many.
         missing: those of them without a prediction, which count as empty masks at every threshold.
         thresholds: in the units of the rules.
         metrics: their names.
@@ -48,7 +48,7 @@ class Sweep(NamedTuple):
     split: str
     rules: str
     partial: bool
-    count: int
+    expressions: int
     missing: int
     thresholds: tuple[float, ...]
     metrics: tuple[str, ...]
@@ -77,7 +77,7 @@ class Sweep(NamedTuple):
             "split": self.split,
             "rules": self.rules,
             "partial": self.partial,
-            "count": self.count,
+            "count": self.expressions,
             "missing": self.missing,
             "lines": lines,
             "best": {name: self.thresholds[self.best(turn)] for turn, name in enumerate(self.metrics)},
@@ -175,7 +175,7 @@ def thresholds_of(text: str) -> tuple[float, ...]:
 
 
 def _grid(thresholds: Sequence[float] | None, rules: Rules) -> tuple[float, ...]:
-    found = sorted({*(GRID if thresholds is None else thresholds), *([] if thresholds else [rules.own_threshold])})
+    found = sorted({*GRID, rules.own_threshold} if thresholds is None else set(thresholds))
     if not found or len(found) > _MOST or not np.isfinite(found).all():
         raise UsageError(f"give 1 to {_MOST} thresholds, finite numbers")
     return tuple(found)

@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from ..compare import Comparison, Test, compare
+from ..compare import Comparison, Contrast, compare
 from . import options, show
 
 
@@ -58,7 +58,7 @@ def _names(found: Comparison) -> list[str]:
     ]
 
 
-def _print_tests(tests: Sequence[Test], names: Sequence[str], title: str) -> None:
+def _print_tests(tests: Sequence[Contrast], names: Sequence[str], title: str) -> None:
     table = Table(title=title, title_justify="left")
     for column in ("metric", "first", "second"):
         table.add_column(column)
@@ -68,7 +68,7 @@ def _print_tests(tests: Sequence[Test], names: Sequence[str], title: str) -> Non
     show.out.print(table)
 
 
-def _print_slices(tests: Sequence[Test], title: str) -> None:
+def _print_slices(tests: Sequence[Contrast], title: str) -> None:
     table = Table(title=escape(title), title_justify="left")
     for column in ("slice", "part"):
         table.add_column(column)
@@ -79,7 +79,7 @@ def _print_slices(tests: Sequence[Test], title: str) -> None:
         if before not in (None, test.slice):
             table.add_section()
         table.add_row(
-            "" if before == test.slice else test.slice, escape(str(test.part)), str(test.count), *_numbers(test)
+            "" if before == test.slice else test.slice, escape(str(test.part)), str(test.expressions), *_numbers(test)
         )
         before = test.slice
     show.out.print(table)
@@ -108,7 +108,7 @@ def _add_numbers(table: Table) -> None:
         table.add_column(column, justify="right")
 
 
-def _numbers(test: Test) -> list[str]:
+def _numbers(test: Contrast) -> list[str]:
     values = ["–" if value is None else f"{100 * value:.2f}" for value in test.values]
     if test.difference is None or test.corrected is None:
         return [*values, "–", "", ""]

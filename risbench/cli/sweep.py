@@ -76,6 +76,6 @@ def _print(found: Sweep) -> None:
     if place in (0, len(found.thresholds) - 1) and len(found.thresholds) > 1:
         notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")
     if found.missing:
-        notes.append(f"{found.missing} of {found.count} expressions have no heat and count as empty masks")
+        notes.append(f"{found.missing} of {found.expressions} expressions have no heat and count as empty masks")
     for note in notes:
         show.out.print(note, highlight=False, soft_wrap=True, markup=False)
