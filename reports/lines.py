@@ -117,7 +117,7 @@ def metrics_in(run: Run, metrics: Sequence[Metric]) -> Mapping[str, Mapping[str,
 
 def seed_of(run: Run) -> Any:
     """The run's seed; None if the method has none."""
-    arguments = run.header["arguments"]
+    arguments = run.header.get("arguments", {})
     return {**arguments.get("defaulted", {}), **arguments.get("given", {})}.get("seed")
 
 
@@ -131,7 +131,7 @@ def _method(run: Run) -> str:
 
 def _weights(run: Run) -> str:
     card = run.header["method"]["card"]
-    about = [run.header["arguments"].get("weights"), {key: card[key] for key in card if key.startswith("weights")}]
+    about = [run.header.get("arguments", {}).get("weights"), {key: card[key] for key in card if key.startswith("weights")}]
     return json.dumps(about, sort_keys=True, default=str)
 
 
@@ -144,7 +144,7 @@ def _with_several_weights(runs: Sequence[Run]) -> set[str]:
 
 
 def _options(run: Run) -> dict[str, Any]:
-    arguments = run.header["arguments"]
+    arguments = run.header.get("arguments", {})
     options = {**arguments.get("defaulted", {}), **arguments.get("given", {})}
     return {key: value for key, value in options.items() if key != "seed"}
 
@@ -175,7 +175,7 @@ def _titles(runs: Sequence[Run]) -> list[str]:
 
 
 def _told(run: Run) -> dict[str, Any]:
-    return {**_options(run), "weights": run.header["arguments"].get("weights")}
+    return {**_options(run), "weights": run.header.get("arguments", {}).get("weights")}
 
 
 def _short(value: Any) -> str:

@@ -13,7 +13,7 @@ from .plain import is_right_to_left, plain
 from .table import Cell, Table, table_of
 from .write import given_or_written
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
 
 def render(
@@ -53,7 +53,7 @@ def escaped(text: str) -> str:
     found = plain(text)
     # Isolated, so that the cells beside it keep their order.
     isolated = f"\u2068{found}\u2069" if is_right_to_left(found) else found
-    return _SPECIAL.sub(r"\\\1", isolated.replace("&", "&amp;"))
+    return _SPECIAL.sub(r"\\\1", isolated)
 
 
 def _heads(table: Table) -> list[str]:

@@ -50,15 +50,15 @@ class Notes:
         return (*(Note("", text) for text in self._plain), *(Note(mark, text) for text, mark in marked))
 
 
-def about_splits(notes: Notes, runs: Sequence[Run]) -> None:
+def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
     """Say what the columns are of: counts, rules, drawn scenes, partial copies."""
     splits: dict[str, Run] = {}
     for run in runs:
         splits.setdefault(run.summary["split"], run)
     for split, run in splits.items():
         images = run.header["split"]["counts"]["images"]
-        if run.header["limit"] is not None:
-            images = min(run.header["limit"], images)
+        if recount.has_rows(run):
+            images = len({row.image_id for row in recount.rows(run)})
         notes.add(f"{split}: {run.summary['count']} expressions about {images} images, in percent.")
     rules: dict[tuple[str, str], list[str]] = {}
     for run in runs:

@@ -22,7 +22,7 @@ from .recount import Recount
 from .supervision import GROUPS
 
 DASH = "–"
-_TITLE = 60  # characters of a method's name; a longer one is cut, and whole in CSV and JSON
+_TITLE = 100  # characters of a method's name; a longer one is cut, and whole in CSV and JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,10 @@ def table_of(
         efficiency_too: add columns of what the runs cost.
 
     Raises:
-        UsageError: runs that cannot be compared, with the difference; an unknown metric or column set.
+        UsageError: runs that cannot be compared, with the difference; an unknown metric or column set; no runs.
     """
+    if not runs:
+        raise UsageError("a table needs at least one run")
     by_split: dict[str, list[Run]] = {}
     for run in runs:
         by_split.setdefault(run.summary["split"], []).append(run)
@@ -112,7 +114,7 @@ def table_of(
         lines += reported(figures_on(splits, names), all_columns)
     lines.sort(key=lambda line: list(GROUPS).index(line.supervision.group))  # as printed, so notes come in order
     recount, notes = Recount(), Notes()
-    about_splits(notes, runs)
+    about_splits(notes, runs, recount)
     places = places_of(lines, all_columns, recount, mixtures)
     about_places(notes, lines, places)
     _about_seeds(notes, lines)

@@ -23,6 +23,7 @@ _ESCAPES: Mapping[str, str] = MappingProxyType(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
+        "*": "{*}",  # after a line break a star or a bracket would be an option of it
         "[": "{[}",
         "]": "{]}",
         "–": "--",
