@@ -36,7 +36,6 @@ _LAYOUTS = tuple(
         ("footnotesize", 8, 3),
         ("scriptsize", 7, 2.5),
         ("scriptsize", 7, 1.5),
-        ("tiny", 5, 1.5),
     )
     for turned in (False, True)
 )
@@ -122,7 +121,7 @@ def _fitted(table: Table) -> tuple[Layout, bool, list[list[int]]]:
     for layout in _LAYOUTS:
         if _width(table, everything, layout) <= _PAGE:
             return layout, True, [everything]
-    layout = _LAYOUTS[5]
+    layout = _LAYOUTS[5]  # nobody reads what is smaller than \\scriptsize
     blocks: list[list[int]] = [[]]
     for span in everything:
         if blocks[-1] and _width(table, [*blocks[-1], span], layout) > _PAGE:

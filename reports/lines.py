@@ -131,7 +131,10 @@ def _method(run: Run) -> str:
 
 def _weights(run: Run) -> str:
     card = run.header["method"]["card"]
-    about = [run.header.get("arguments", {}).get("weights"), {key: card[key] for key in card if key.startswith("weights")}]
+    about = [
+        run.header.get("arguments", {}).get("weights"),
+        {key: card[key] for key in card if key.startswith("weights")},
+    ]
     return json.dumps(about, sort_keys=True, default=str)
 
 
