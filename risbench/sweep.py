@@ -121,12 +121,12 @@ def sweep(
     names = _names(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]
     counts: list[list[Overlap]] = []
-    images: list[Any] = []
+    seen: list[tuple[str, Any]] = []
     missing = 0
     for done, group in enumerate(groups, start=1):
         for sample in group:
             brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
-            images.append(sample.image_id)
+            seen.append((sample.id, sample.image_id))
             if brought is None:
                 missing += 1
                 row = named.judge(sample, Prediction(mask=np.zeros(sample.size, dtype=bool))).scores
@@ -138,7 +138,10 @@ def sweep(
             counts.append(named.sweep(sample, heat, grid))
         if progress is not None:
             progress(done, len(groups))
-    table = np.array(counts, dtype=np.float64).reshape(-1, len(grid), 2)
+    # In the order that summaries are taken in, so that the bootstrap draws the same images.
+    order = sorted(range(len(seen)), key=lambda place: seen[place][0])
+    images = [seen[place][1] for place in order]
+    table = np.array(counts, dtype=np.float64).reshape(-1, len(grid), 2)[order]
     columns = [{"intersection": table[:, place, 0], "union": table[:, place, 1]} for place in range(len(grid))]
     values, drawn, _ = draw(columns, images, chosen)
     low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0).round(6)
