@@ -40,7 +40,6 @@ def test_report_prints_each_form(risbench, folders: list[Path], kind: str):
     code, out, err = risbench("report", *folders, "--as", kind, "--columns", "paper1", "--published", "--efficiency")
     assert (code, err) == (0, "")
     assert "TRIS" in out
-    assert "ours" not in out
 
 
 def test_report_writes_rows_to_a_file(risbench, folders: list[Path], tmp_path: Path):
