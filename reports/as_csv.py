@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from risbench import Run
+from risbench.plain import plain
 
-from .plain import plain
 from .table import Row, Table, table_of
 from .write import given_or_written
 

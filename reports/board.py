@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from risbench.leaderboard.board import Place, Ranking
+from risbench.plain import plain
 
 from .markdown import escaped
-from .plain import plain
 from .supervision import of_card, supervision_of
 
 _DASH = "–"
@@ -85,8 +85,9 @@ def title_of(ranking: Ranking) -> str:
 
 def notes_of(ranking: Ranking) -> list[str]:
     """What must be known to read a ranking."""
-    notes = [f"In percent, with 95 % intervals (bootstrap over images); ranked by {ranking.metrics[0]}."]
+    notes = ["In percent; nothing was measured here yet."]
     if ranking.rules is not None:
+        notes = [f"In percent, with 95 % intervals (bootstrap over images); ranked by {ranking.metrics[0]}."]
         counts = ranking.counts
         notes.append(f"{counts['expressions']} expressions about {counts['images']} images.")
         notes.append(f"Rules {ranking.rules['name']}: {ranking.rules['text']}.")

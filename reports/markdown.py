@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from risbench import Run
+from risbench.plain import is_right_to_left, plain
 
 from .notes import READS
-from .plain import is_right_to_left, plain
 from .table import Cell, Table, table_of
 from .write import given_or_written
 

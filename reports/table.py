@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from risbench import Run, UsageError
 from risbench.comparable import difference
 from risbench.leaderboard.published import figures_on
+from risbench.plain import plain
 
 from . import efficiency
 from .best import places_of
 from .columns import PAPER_SPLITS, Column, metrics_of, splits_of
 from .lines import Line, Value, measured, reported
 from .notes import READS, Note, Notes, about_places, about_splits, marks_of, marks_of_cell, marks_of_mixture
-from .plain import plain
 from .recount import Recount
 from .supervision import GROUPS
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from .plain import plain
+from risbench.plain import plain
 
 _ESCAPES: Mapping[str, str] = MappingProxyType(
     {

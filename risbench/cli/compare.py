@@ -10,7 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..compare import Comparison, Contrast, compare
+from ..plain import plain
 from . import options, show
+
+_LONGEST = 300  # characters of an expression; the whole is in --json
 
 
 @click.command("compare")
@@ -49,7 +52,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
 def _names(found: Comparison) -> list[str]:
     """The methods' names; with the folder's where two are of one name."""
     methods = [
-        run.summary["method"] + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
+        plain(run.summary["method"]) + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
         for run in found.runs
     ]
     return [
@@ -78,9 +81,8 @@ def _print_slices(tests: Sequence[Contrast], title: str) -> None:
     for test in tests:
         if before not in (None, test.slice):
             table.add_section()
-        table.add_row(
-            "" if before == test.slice else test.slice, escape(str(test.part)), str(test.expressions), *_numbers(test)
-        )
+        name, part = "" if before == test.slice else test.slice, escape(plain(str(test.part)))
+        table.add_row(name, part, str(test.expressions), *_numbers(test))
         before = test.slice
     show.out.print(table)
 
@@ -98,7 +100,7 @@ def _print_apart(found: Comparison, names: Sequence[str]) -> None:
     for name in names:
         table.add_column(escape(name), justify="right")
     for item in found.apart:
-        text = [] if item.text is None else [escape(item.text)]
+        text = [] if item.text is None else [escape(plain(item.text, _LONGEST))]
         table.add_row(item.id, *text, *(f"{100 * iou:.1f}" for iou in item.ious))
     show.out.print(table)
 

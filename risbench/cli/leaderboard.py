@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.markup import escape
@@ -13,6 +13,7 @@ from .. import plugins
 from ..datasets import catalog
 from ..leaderboard.board import Place, Ranking, entries_in, rankings_of
 from ..metrics.names import parse_all
+from ..plain import plain
 from ..results.jsonlines import replace
 from . import options, show
 
@@ -43,22 +44,17 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
         for ranking in rankings:
             _print(ranking)
         return
-    text = _json(entries) if kind == "json" else plugins.load(plugins.BOARDS, _form(kind))(rankings)
+    form = "markdown" if kind == "terminal" else kind  # a file is not a terminal
+    text = (
+        json.dumps(entries, indent=2, ensure_ascii=False)
+        if kind == "json"
+        else plugins.load(plugins.BOARDS, form)(rankings)
+    )
     if out is None:
         click.echo(text)
     else:
         replace(out, text + "\n")
         show.say(f"written: {out}")
-
-
-def _form(kind: str) -> str:
-    return "markdown" if kind == "terminal" else kind
-
-
-def _json(entries: list[dict[str, Any]]) -> str:
-    import json
-
-    return json.dumps(entries, indent=2, ensure_ascii=False)
 
 
 def _print(ranking: Ranking) -> None:
@@ -73,7 +69,7 @@ def _print(ranking: Ranking) -> None:
         commit = None if place.entry is None else place.entry["measured"]["commit"]
         cells = [_cell(place, name) for name in ranking.metrics]
         rank = "" if place.rank is None else str(place.rank)
-        table.add_row(rank, escape(place.method), *cells, "" if commit is None else commit[:10])
+        table.add_row(rank, escape(plain(place.method, 100)), *cells, "" if commit is None else commit[:10])
     show.out.print(table)
     notes = [f"in percent, with 95 % intervals; ranked by {ranking.metrics[0]}"]
     if ranking.rules is not None:
