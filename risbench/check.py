@@ -204,11 +204,11 @@ def _difference(
         for name in ("mask", "heat", "boxes"):
             one, other = getattr(a, name), getattr(b, name)
             if (one is None) != (other is None) or (one is not None and one.shape != other.shape):
-                return f"{sample.id}: the {name} is of another kind or shape"
+                return f"{sample.id}: {name} of another kind or shape"
             if one is not None and not _near(one, other, slack):
-                return f"{sample.id}: the {name} differs"
+                return f"{sample.id}: not the same {name}"
         if a.point != b.point and not (a.point and b.point and math.dist(a.point, b.point) <= slack):
-            return f"{sample.id}: the point differs"
+            return f"{sample.id}: not the same point"
     return ""
 
 

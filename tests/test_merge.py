@@ -181,7 +181,7 @@ def test_another_copy_of_the_split_is_refused(out: Path, tmp_path: Path):
 def test_shards_do_not_merge_into_another_run(split: Split, out: Path):
     """Neither a finished run nor an unfinished one in the folder may pass for theirs."""
     evaluate(Heats(), split, out=out, rules="lavt")
-    for name in ("summary.json", "none"):
+    for name in ("none", "summary.json"):
         (out / name).unlink(missing_ok=True)
         with pytest.raises(UsageError, match=r'holds another run: its rules\.name is "lavt"'):
             merge(out, split=split)

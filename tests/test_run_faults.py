@@ -204,7 +204,8 @@ def test_a_failing_batch_names_all_its_images(split: Split, tmp_path: Path):
 
 def test_heats_too_large_for_half_precision_are_refused_by_name(split: Split, tmp_path: Path):
     large = Turning(3, _with(_poked(1e6)))
-    with pytest.raises(MaskError, match=rf"heat for {_ids(split, 2)[-1]}: values up to 1e\+06 do not fit float16"):
+    said = rf"prediction for {_ids(split, 2)[-1]}: its numbers do not fit float16"
+    with pytest.raises(MaskError, match=said):
         evaluate(large, split, out=tmp_path / "run", settings=Settings(save_heat=True, heat_dtype="float16"))
     assert not [file for file in (tmp_path / "run" / "heats").iterdir() if file.name.startswith(".")]
 

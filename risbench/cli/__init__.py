@@ -5,8 +5,12 @@ Data goes to stdout, talk and progress to stderr. Exit codes: 0; 1 the work fail
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -62,28 +66,37 @@ def app() -> None:
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; an error is one line on stderr."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="risbench", standalone_mode=False)
+        sys.stdout.flush()
     except UsageError as error:
-        _tell(error)
-        sys.exit(2)
+        _fail(str(error), 2, getattr(error, "__notes__", ()))
     except RisbenchError as error:
-        _tell(error)
-        sys.exit(1)
+        _fail(str(error), 1, getattr(error, "__notes__", ()))
+    except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # not in click 8.1
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
+        path = error.ctx.command_path if error.ctx else "risbench"
+        _fail(f"{error.format_message()} (see `{path} --help`)", 2)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("risbench: stopped", err=True)
-        sys.exit(1)
+        _fail("stopped", 1)
     except BrokenPipeError:
-        # The reader of stdout has gone (`| head`); that is no failure of ours.
-        sys.stderr.close()
-        sys.exit(0)
+        # The reader of stdout has gone (`| head`). What is left in the buffer must not be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise  # not about a file, so nothing that the user did
+        _fail(f"{error.filename or 'output'}: {error.strerror}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _tell(error: RisbenchError) -> None:
-    for line in (f"risbench: {error}", *getattr(error, "__notes__", ())):
-        click.echo(line, err=True)
+def _fail(text: str, code: int, notes: Sequence[str] = ()) -> NoReturn:
+    click.echo(f"risbench: {' '.join(text.splitlines())}", err=True)
+    for note in notes:
+        click.echo(note, err=True)
+    sys.exit(code)

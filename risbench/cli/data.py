@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from ..datasets.check import Report, check_split
@@ -85,7 +86,7 @@ def where_command(split: str, data_root: Path | None, as_json: bool) -> None:
         return
     for item in wanted:
         mark = "[green]found  [/]" if item.found else "[red]missing[/]"
-        show.out.print(f"{mark} {item.what:11} {item.path}", highlight=False, soft_wrap=True)
+        show.out.print(f"{mark} {item.what:11} {escape(str(item.path))}", highlight=False, soft_wrap=True)
         if not item.found:
             show.out.print(f"        from {item.origin}", highlight=False, markup=False, soft_wrap=True)
 
@@ -105,7 +106,7 @@ def leaks(splits: tuple[str, ...], data_root: Path | None, as_json: bool) -> Non
         return
     table = Table()
     for column in ("seen in", "tested in", "shared images", "shared objects"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for leak in found:
         objects = "?" if leak.objects is None else f"{leak.objects} of {leak.of_objects}"
         table.add_row(leak.seen, leak.tested, f"{leak.images} of {leak.of_images}", objects)

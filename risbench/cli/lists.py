@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from .. import plugins
@@ -36,7 +37,7 @@ def command(what: str, as_json: bool) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(row.get(column, "") for column in columns))
+        table.add_row(*(escape(row.get(column, "")) for column in columns))
     show.out.print(table)
 
 

@@ -26,7 +26,11 @@ out: Decorator = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Run folder; an unfinished one is continued [default: a new folder below runs/].",
 )
-metrics: Decorator = click.option("--metrics", help="What to print, e.g. mIoU,P@0.5,PointM [default: all].")
+metrics: Decorator = click.option(
+    "--metrics",
+    callback=lambda ctx, param, value: _known(value),
+    help="What to print, e.g. mIoU,P@0.5,PointM [default: all].",
+)
 settings: Decorator = click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
 )
@@ -47,6 +51,14 @@ def own_board(*, to_write: bool = False) -> Path:
     if to_write and not (folder.parent.parent / "pyproject.toml").is_file():
         raise UsageError("this is not a checkout of risbench: give --board DIR")
     return folder
+
+
+def _known(metrics: str | None) -> str | None:
+    """The list as given, once every name in it is known: before a run of hours, not after it."""
+    from ..metrics.names import parse_all
+
+    parse_all(metrics)
+    return metrics
 
 
 def options_of(pairs: tuple[str, ...]) -> dict[str, str]:

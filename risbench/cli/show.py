@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -17,8 +19,10 @@ from ..metrics.names import parse_all
 from ..progress import Progress
 from ..results.run import Run
 
-out = Console()
-err = Console(stderr=True)
+# Under NO_COLOR rich leaves out colours alone; bold letters are escape codes, too.
+_COLOURS = None if os.environ.get("NO_COLOR") else "auto"
+out = Console(color_system=_COLOURS)
+err = Console(color_system=_COLOURS, stderr=True)
 
 
 @contextmanager
@@ -81,7 +85,8 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     title = f"{run.summary['method']} on {run.summary['split']}"
     if run.summary["partial"]:
         title += " (PARTIAL)"
-    table = Table(title=title, title_justify="left")
+    # A method may be named anything, and rich takes what stands in brackets for markup.
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("metric")
     for column in ("%", "95 % interval", "expressions"):
         table.add_column(column, justify="right")

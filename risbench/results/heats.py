@@ -8,7 +8,6 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,30 +30,28 @@ def save(folder: Path, image_id: int | str, heats: Mapping[str, np.ndarray], dty
     """Write an image's heats, ``{sample id: float (h, w)}``, whole or not at all.
 
     Raises:
-        MaskError: a heat is too large for the type.
-        RisbenchError: the disk is full.
+        MaskError: a heat's numbers are too large for the type.
     """
+    stored = {name: _fitted(name, heat, dtype) for name, heat in heats.items()}
     path = file_of(folder, image_id)
-    arrays: dict[str, Any] = {name: _as(dtype, heat, name) for name, heat in heats.items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             # numpy's parameters are positional names here; ids are keys with slashes, which zip allows.
-            np.savez(file, **arrays)
+            np.savez(file, **stored)  # pyright: ignore[reportArgumentType]
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise jsonlines.full(path, error) from error
 
 
-def _as(dtype: str, heat: np.ndarray, name: str) -> np.ndarray:
+def _fitted(name: str, heat: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
-        kept = heat.astype(dtype)
-    if not np.isfinite(kept).all():
-        largest = np.abs(heat).max()
-        raise MaskError(f"heat for {name}: values up to {largest:g} do not fit {dtype}: give --heat-dtype float32")
-    return kept
+        fitted = heat.astype(dtype)
+    if not np.isfinite(fitted).all():
+        raise MaskError(f"prediction for {name}: its numbers do not fit {dtype}: give --heat-dtype float32")
+    return fitted
 
 
 def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
@@ -67,7 +64,8 @@ def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because numpy forgets to close what turns out to be no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None

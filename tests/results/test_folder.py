@@ -21,10 +21,15 @@ from risbench.results.run import Run
 HEADER = {
     "schema": SCHEMA,
     "method": {"name": "m", "card": {}},
+    "rules": {"name": "tris"},
+    "split": {"name": "s"},
+    "texts": "given",
     "limit": None,
     "shard": (0, 2),
+    "data_root": "here",
     "provenance": [{"n": 1}],
 }
+SUMMARY = {"schema": SCHEMA, "method": "m", "split": "s", "rules": {}, "texts": "given", "count": 6, "metrics": {}}
 
 
 def _row(number: int, score: int = 1) -> Row:
@@ -107,18 +112,18 @@ def test_closing_brings_rows_and_masks_into_order(tmp_path: Path, came: Sequence
             jsonlines.append(tmp_path / "masks.jsonl", [_mask(number, "old")])
         for number in came:
             folder.append([_row(number)], [_mask(number, "new")])
-        folder.close({f"s/{number}/0": number for number in range(6)}, {"done": True})
+        folder.close({f"s/{number}/0": number for number in range(6)}, SUMMARY)
     wanted = [f"s/{number}/0" for number in range(6)]
     assert _lines(tmp_path / "rows.jsonl") == _lines(tmp_path / "masks.jsonl") == wanted
     assert {line["said"] for _, line in jsonlines.read(tmp_path / "masks.jsonl")} == {"new"}
     run = Run.load(tmp_path)
     assert [row.id for row in run.rows()] == wanted
-    assert run.summary == {"done": True}
+    assert run.summary == SUMMARY
 
 
 def test_an_empty_run_has_all_its_files(tmp_path: Path):
     with RunFolder(tmp_path, HEADER) as folder:
-        folder.close({}, {})
+        folder.close({}, SUMMARY)
     run = Run.load(tmp_path)
     assert (run.rows(), list(run.masks()), run.cost()) == ([], [], [])
 
@@ -149,11 +154,11 @@ def test_what_is_no_run_is_not_read_as_one(tmp_path: Path):
     (tmp_path / "header.json").write_text('{"schema": 1')
     with pytest.raises(RisbenchError, match=r"header\.json: not JSON"):
         Run.load(tmp_path)
-    (tmp_path / "header.json").write_text('{"schema": 1}')
+    (tmp_path / "header.json").write_text(json.dumps(HEADER))
     with pytest.raises(DataError, match="give its command again with --out to continue"):
         Run.load(tmp_path)
     (tmp_path / "shards").mkdir()
-    with pytest.raises(DataError, match="is not finished .*`risbench merge"):
+    with pytest.raises(DataError, match=r"is not finished .*`risbench merge"):
         Run.load(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Files of lines survive being cut anywhere: what is whole is read, what is half is dropped, what is broken is named."""
+"""Files of lines survive being cut anywhere: the whole is read, the half is dropped, the broken is named."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_a_value_of_another_type_is_refused_by_its_key(key: str, value: Any):
 
 @pytest.mark.parametrize(("both", "either"), [(-1, 3), (4, 3), (1.0, 3), (True, 3), (None, 3), (1, "3")])
 def test_what_is_no_pixel_count_is_refused(both: Any, either: Any):
-    with pytest.raises(DataError, match="there: intersection .* and union .* are not pixel counts"):
+    with pytest.raises(DataError, match=r"there: intersection .* and union .* are not pixel counts"):
         Row.from_json({**asdict(ROW), "intersection": both, "union": either}, "there")
 
 

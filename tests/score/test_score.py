@@ -688,7 +688,7 @@ def test_heats_kept_in_half_precision_are_scored_again_as_kept(pictured: Split, 
     )
     assert_same_scores(score(tmp_path / "run", pictured, rules="clean", out=tmp_path / "again"), fresh)
     large = {name: heat * 1e6 for name, heat in heats.items()}
-    with pytest.raises(MaskError, match=f"{SPLIT}/.*too large for float16; keep float32"):
+    with pytest.raises(MaskError, match=f"{SPLIT}/.*do not fit float16: give --heat-dtype float32"):
         evaluate(Answers(large), pictured, out=tmp_path / "large", settings=kept)
 
 
