@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo picture test lint clean
+.PHONY: board demo picture test lint clean
 
 demo: $(STAMP)
 	rm -rf runs/demo
@@ -25,6 +25,17 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+# Our floors and controls on drawn scenes: run anew, then all entered; commit what changes in reports/leaderboard.
+# All run before the first is entered, because a changed entry would make the checkout's commit a changed one.
+BOARD := centre full random_box random_point oracle_box oracle_class random_same_class
+board: $(STAMP)
+	rm -rf runs/board
+	for method in $(BOARD); do \
+		$(BIN)/risbench run --method $$method --split shapes_test --out runs/board/$$method > /dev/null || exit 1; \
+	done
+	for method in $(BOARD); do $(BIN)/risbench submit runs/board/$$method --replace || exit 1; done
+	$(BIN)/risbench leaderboard --as markdown --out reports/leaderboard/README.md
 
 clean:
 	rm -rf .venv runs dist

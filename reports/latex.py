@@ -1,57 +1,146 @@
-"""A LaTeX table with booktabs; the best of each column is bold."""
+"""A LaTeX table with booktabs that fits a page of two columns; the best of each column is bold, the second underlined.
+
+No TeX is needed to lay it out: its width is reckoned from the characters, and the largest type that fits is taken,
+with slanted heads where numbers are narrower than their titles. What fits no type is cut into blocks of columns.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from risbench import Run
 
-from .table import DASH, table_of
+from .table import Cell, Row, Table, table_of
+from .tex import escaped, marked
 from .write import given_or_written
 
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    DASH: "--",
-}
+_COLUMN, _PAGE = 3.25 * 72.27, 6.9 * 72.27  # points
+_EM = 0.5  # a digit's width, in type sizes
+
+
+class Layout(NamedTuple):
+    """How a table is set: type size and its command, half the gap between columns (pt), heads upright or turned."""
+
+    command: str
+    size: float
+    gap: float
+    turned: bool
+
+
+_LAYOUTS = tuple(
+    Layout(command, size, gap, turned)
+    for command, size, gap in (
+        ("small", 9, 4),
+        ("footnotesize", 8, 3),
+        ("scriptsize", 7, 2.5),
+        ("scriptsize", 7, 1.5),
+    )
+    for turned in (False, True)
+)
 
 
 def render(
-    runs: Sequence[Run], *, out: Path | None = None, metrics: str | None = None, data_root: Path | None = None
+    runs: Sequence[Run],
+    *,
+    out: Path | None = None,
+    metrics: str | None = None,
+    data_root: Path | None = None,
+    columns: str | None = None,
+    mixed: bool = False,
+    published: bool = False,
+    efficiency: bool = False,
 ) -> str | None:
-    """The table of some runs of one split; needs ``\\usepackage{booktabs}``."""
-    table = table_of(runs, metrics)
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{tabular}{l" + "r" * (len(table.head) - 1) + "}",
-        r"\toprule",
-        " & ".join(escaped(title) for title in table.head) + r" \\",
-        r"\midrule",
-    ]
-    for number, row in enumerate(table.rows):
-        cells = [escaped(cell) for cell in row]
-        for column, winners in enumerate(table.best):
-            if number in winners:
-                cells[column] = rf"\textbf{{{cells[column]}}}"
-        if cells[0].startswith(("[", "*")):
-            cells[0] = "{}" + cells[0]  # or the line break before would take it for an option of its own
-        lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [f"% {' '.join(note.split())}" for note in table.notes]
-    return given_or_written("\n".join(lines), out)
+    """The table of some runs; see `reports.table.table_of`."""
+    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
+    return given_or_written("\n".join(lines_of(table)), out)
 
 
-def escaped(text: str) -> str:
-    """Text that TeX prints and never obeys."""
-    return "".join(_ESCAPES.get(character, character) for character in " ".join(text.split()))
+def lines_of(table: Table) -> list[str]:
+    """A whole ``table`` or ``table*``, with its notes below it."""
+    layout, wide, blocks = _fitted(table)
+    packages = r"\usepackage{booktabs}" + (r" and \usepackage{graphicx}" if layout.turned else "")
+    kind, width = ("table*", r"\textwidth") if wide else ("table", r"\columnwidth")
+    lines = [f"% needs {packages}", rf"\begin{{{kind}}}[t]", r"\centering", rf"\{layout.command}"]
+    lines.append(rf"\setlength{{\tabcolsep}}{{{layout.gap:g}pt}}")
+    for number, spans in enumerate(blocks):
+        if number:
+            lines.append(r"\par\medskip")
+        lines += _tabular(table, spans, layout)
+    lines += [r"\par\smallskip", rf"\begin{{minipage}}{{{width}}}\scriptsize\raggedright"]
+    for note in table.notes:
+        lines.append(f"{marked((note.mark,)) + ' ' if note.mark else ''}{escaped(note.text)}\\par")
+    return [*lines, r"\end{minipage}", rf"\end{{{kind}}}"]
+
+
+def _tabular(table: Table, spans: Sequence[int], layout: Layout) -> list[str]:
+    places = [place for span in spans for place in _places(table, span)]
+    lines = [r"\begin{tabular}{l" + "r" * len(places) + "}", r"\toprule"]
+    if len(table.spans) > 1:
+        over, rules, at = [""], "", 2
+        for span in spans:
+            title, width = table.spans[span]
+            over.append(rf"\multicolumn{{{width}}}{{c}}{{{escaped(title)}}}")
+            rules += rf"\cmidrule(lr){{{at}-{at + width - 1}}}"
+            at += width
+        lines += [" & ".join(over) + r" \\", rules]
+    lines += [" & ".join(["Method", *(_head(table.heads[place], layout) for place in places)]) + r" \\", r"\midrule"]
+    for number, (title, rows) in enumerate(table.groups):
+        if title:
+            lines += [r"\addlinespace"] if number else []
+            lines.append(rf"\multicolumn{{{len(places) + 1}}}{{l}}{{\textit{{{escaped(title)}}}}} \\")
+        lines += [_line(row, places) for row in rows]
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _line(row: Row, places: Sequence[int]) -> str:
+    return " & ".join([escaped(row.title) + marked(row.marks), *(_cell(row.cells[place]) for place in places)]) + r" \\"
+
+
+def _cell(cell: Cell) -> str:
+    wrap = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[cell.place]
+    return wrap.format(escaped(cell.text)) + marked(cell.marks)
+
+
+def _head(title: str, layout: Layout) -> str:
+    return rf"\rotatebox{{90}}{{{escaped(title)}}}" if layout.turned else escaped(title)
+
+
+def _places(table: Table, span: int) -> range:
+    start = sum(width for _, width in table.spans[:span])
+    return range(start, start + table.spans[span][1])
+
+
+def _fitted(table: Table) -> tuple[Layout, bool, list[list[int]]]:
+    """The largest layout in which the table fits one column, else the page, else the page in blocks of spans."""
+    everything = list(range(len(table.spans)))
+    for layout in _LAYOUTS[:4]:
+        if _width(table, everything, layout) <= _COLUMN:
+            return layout, False, [everything]
+    for layout in _LAYOUTS:
+        if _width(table, everything, layout) <= _PAGE:
+            return layout, True, [everything]
+    layout = _LAYOUTS[5]  # nobody reads what is smaller than \\scriptsize
+    blocks: list[list[int]] = [[]]
+    for span in everything:
+        if blocks[-1] and _width(table, [*blocks[-1], span], layout) > _PAGE:
+            blocks.append([])
+        blocks[-1].append(span)
+    return layout, True, blocks
+
+
+def _width(table: Table, spans: Sequence[int], layout: Layout) -> float:
+    """Points, reckoned generously: a character is half its size wide, a mark a third."""
+    rows = table.rows
+    first = max([6.0, *(len(row.title) + 0.7 * len(row.marks) for row in rows)])
+    total = first * layout.size * _EM
+    for span in spans:
+        title, _ = table.spans[span]
+        cells = 0.0
+        for place in _places(table, span):
+            widest = max(len(row.cells[place].text) + 0.7 * len(row.cells[place].marks) for row in rows)
+            head = 2.4 if layout.turned else float(len(table.heads[place]))
+            cells += max(widest, head) * layout.size * _EM + 2 * layout.gap
+        total += max(cells, len(title) * layout.size * _EM + 2 * layout.gap if len(table.spans) > 1 else 0.0)
+    return total + 2 * layout.gap

@@ -1,4 +1,4 @@
-"""A Markdown table; the best of each column is bold."""
+"""A Markdown table; the best of each column is bold, the second underlined."""
 
 from __future__ import annotations
 
@@ -7,28 +7,69 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from risbench import Run
+from risbench.plain import is_right_to_left, plain
 
-from .table import table_of
+from .notes import READS
+from .table import Cell, Table, table_of
 from .write import given_or_written
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
 
 def render(
-    runs: Sequence[Run], *, out: Path | None = None, metrics: str | None = None, data_root: Path | None = None
+    runs: Sequence[Run],
+    *,
+    out: Path | None = None,
+    metrics: str | None = None,
+    data_root: Path | None = None,
+    columns: str | None = None,
+    mixed: bool = False,
+    published: bool = False,
+    efficiency: bool = False,
 ) -> str | None:
-    """The table of some runs of one split."""
-    table = table_of(runs, metrics)
-    lines = ["| " + " | ".join(table.head) + " |", "|:--" + "|--:" * (len(table.head) - 1) + "|"]
-    for number, row in enumerate(table.rows):
-        cells = [_escaped(cell) for cell in row]
-        for column, winners in enumerate(table.best):
-            if number in winners:
-                cells[column] = f"**{cells[column]}**"
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", *(f"{_escaped(note)}  " for note in table.notes)]
-    return given_or_written("\n".join(lines).rstrip(), out)
+    """The table of some runs; see `reports.table.table_of`."""
+    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
+    return given_or_written("\n".join(lines_of(table)), out)
 
 
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+def lines_of(table: Table) -> list[str]:
+    """The table and its notes."""
+    heads = ["Method", *_heads(table)]
+    lines = ["| " + " | ".join(heads) + " |", "|:--" + "|--:" * (len(heads) - 1) + "|"]
+    for title, rows in table.groups:
+        if title:
+            lines.append(f"| *{escaped(title)}* |" + " |" * (len(heads) - 1))
+        for row in rows:
+            cells = [_cell(cell) for cell in row.cells]
+            lines.append("| " + " | ".join([escaped(row.title) + _marks(row.marks), *cells]) + " |")
+    lines.append("")
+    lines += [f"{_marks((note.mark,)) + ' ' if note.mark else ''}{escaped(note.text)}  " for note in table.notes]
+    lines[-1] = lines[-1].rstrip()
+    return lines
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and HTML print and never obey."""
+    found = plain(text)
+    # Isolated, so that the cells beside it keep their order.
+    isolated = f"\u2068{found}\u2069" if is_right_to_left(found) else found
+    return _SPECIAL.sub(r"\\\1", isolated)
+
+
+def _heads(table: Table) -> list[str]:
+    if len({column.split for column in table.columns}) == 1:
+        return [escaped(head) for head in table.heads]
+    over = [title for title, width in table.spans for _ in range(width)]
+    return [
+        escaped(head if title == "cost" else f"{title} {head}") for title, head in zip(over, table.heads, strict=True)
+    ]
+
+
+def _cell(cell: Cell) -> str:
+    text = {0: "{}", 1: "**{}**", 2: "<ins>{}</ins>"}[cell.place].format(escaped(cell.text))
+    return text + _marks(cell.marks)
+
+
+def _marks(marks: Sequence[str]) -> str:
+    others = [mark for mark in marks if mark != READS]
+    return (r"\*" if READS in marks else "") + (f"<sup>{','.join(others)}</sup>" if others else "")

@@ -1,4 +1,7 @@
-"""Runs as rows and metrics as columns, before any markup: what every table renderer prints."""
+"""Runs as lines and metrics as columns, before any markup: what every table renderer prints.
+
+One column is a metric on a split. Runs that cannot be compared are kept out of one column, or marked in it.
+"""
 
 from __future__ import annotations
 
@@ -6,103 +9,171 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from risbench import Run, UsageError
-from risbench.metrics.names import parse_all
-from risbench.scorer import summary_of
+from risbench.comparable import difference
+from risbench.leaderboard.published import figures_on
+from risbench.plain import plain
+
+from . import efficiency
+from .best import places_of
+from .columns import PAPER_SPLITS, Column, metrics_of, splits_of
+from .lines import Line, Value, measured, reported
+from .notes import READS, Note, Notes, about_places, about_splits, marks_of, marks_of_cell, marks_of_mixture
+from .recount import Recount
+from .supervision import GROUPS
 
 DASH = "–"
+_TITLE = 100  # characters of a method's name; a longer one is cut, and whole in CSV and JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure.
+
+    Attributes:
+        text: as printed, not escaped.
+        value: what it prints; None for a dash and for costs.
+        place: 1 for the best of its column, 2 for the second, 0 for others.
+        marks: of its footnotes.
+    """
+
+    text: str
+    value: Value | None = None
+    place: int = 0
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One printed line: a title with its marks, and as many cells as the table has heads."""
+
+    title: str
+    marks: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as text, ready for escaping.
+    """A table to be printed.
 
     Attributes:
-        head: the column titles; the first is the method's.
-        rows: one for each run, as long as the head.
-        best: for each column the rows that hold its largest value; empty for the first column.
+        columns: the metrics on splits.
+        heads: the columns' titles, those of costs included.
+        spans: titles over groups of columns with the groups' widths; one, over all, if there is one split.
+        groups: supervision groups with their rows; the title is empty where there is only one.
         notes: the footnotes.
     """
 
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    best: tuple[frozenset[int], ...]
-    notes: tuple[str, ...]
+    columns: tuple[Column, ...]
+    heads: tuple[str, ...]
+    spans: tuple[tuple[str, int], ...]
+    groups: tuple[tuple[str, tuple[Row, ...]], ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, group after group."""
+        return tuple(row for _, rows in self.groups for row in rows)
 
 
-def table_of(runs: Sequence[Run], metrics: str | None = None) -> Table:
-    """One row a run, one column a metric, in percent.
+def table_of(
+    runs: Sequence[Run],
+    metrics: str | None = None,
+    *,
+    columns: str | None = None,
+    mixed: bool = False,
+    published: bool = False,
+    efficiency_too: bool = False,
+) -> Table:
+    """The table of some runs, in percent.
+
+    Args:
+        runs: of one split or several.
+        metrics: a comma-separated list; by default all ten.
+        columns: the name of a column set instead.
+        mixed: put runs that cannot be compared into one column, with a footnote.
+        published: add lines of published figures.
+        efficiency_too: add columns of what the runs cost.
 
     Raises:
-        UsageError: the runs are of different splits, inputs or rules, with the difference; or there are none.
+        UsageError: runs that cannot be compared, with the difference; an unknown metric or column set; no runs.
     """
     if not runs:
         raise UsageError("a table needs at least one run")
-    _refuse_mixture(runs)
-    chosen = parse_all(metrics)
-    cells: list[tuple[str, ...]] = []
-    values: list[list[float | None]] = []
+    by_split: dict[str, list[Run]] = {}
     for run in runs:
-        found = run.summary["metrics"]
-        if any(metric.name not in found for metric in chosen):
-            found = summary_of(run.rows(), chosen)
-        line = [found[metric.name]["value"] for metric in chosen]
-        values.append(line)
-        cells.append((_title(run), *(DASH if value is None else f"{100 * value:.1f}" for value in line)))
-    # Best is what prints as best: two rows that print the same are level.
-    best = [frozenset[int]()]
-    for column in range(1, len(chosen) + 1):
-        shown = {row: float(cell[column]) for row, cell in enumerate(cells) if cell[column] != DASH}
-        top = max(shown.values(), default=None)
-        winners = frozenset(row for row, value in shown.items() if value == top)
-        best.append(winners if len(winners) < len(cells) else frozenset())
-    head = ("Method", *(metric.name for metric in chosen))
-    return Table(head, tuple(cells), tuple(best), tuple(_notes(runs)))
+        by_split.setdefault(run.summary["split"], []).append(run)
+    mixtures = _mixtures(by_split, mixed)
+    chosen = metrics_of(metrics, columns)
+    names = {metric.name for metric in chosen}
+    from_papers = {figure.split for figure in figures_on(PAPER_SPLITS, names)} if published else set[str]()
+    splits = splits_of([run.summary["split"] for run in runs], from_papers, columns)
+    all_columns = tuple(Column(split, metric) for split in splits for metric in chosen)
+    lines = measured(runs, all_columns)
+    if published:
+        lines += reported(figures_on(splits, names), all_columns)
+    lines.sort(key=lambda line: list(GROUPS).index(line.supervision.group))  # as printed, so notes come in order
+    recount, notes = Recount(), Notes()
+    about_splits(notes, runs, recount)
+    places = places_of(lines, all_columns, recount, mixtures)
+    about_places(notes, lines, places)
+    _about_seeds(notes, lines)
+    costs = [efficiency.cost_of(line) for line in lines] if efficiency_too else []
+    rows: dict[str, list[Row]] = {key: [] for key in GROUPS}
+    for number, line in enumerate(lines):
+        cells = []
+        for column in all_columns:
+            value, (best, second, _) = line.values.get(column), places[column]
+            marks = marks_of_cell(notes, line, column, recount)
+            if column.split in mixtures:
+                marks += marks_of_mixture(notes, by_split[column.split][0], line, column.split)
+            cells.append(Cell(_printed(value), value, 1 if number in best else 2 if number in second else 0, marks))
+        title_marks = marks_of(notes, line)
+        if efficiency_too:
+            cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]
+            title_marks += efficiency.marks_of(notes, costs, number)
+        rows[line.supervision.group].append(Row(plain(line.title, _TITLE), title_marks, tuple(cells), line))
+    what = sorted({item for line in lines for item in line.reads})
+    if what:
+        notes.mark(f"looks at more than image and text: {', '.join(what)}; does not compete.", READS)
+    heads = [column.metric.name for column in all_columns] + list(efficiency.HEADS if efficiency_too else ())
+    spans = [(split, len(chosen)) for split in splits] + ([("cost", len(efficiency.HEADS))] if efficiency_too else [])
+    groups = [(title, tuple(rows[key])) for key, title in GROUPS.items() if rows[key]]
+    if len(groups) == 1:
+        groups = [("", groups[0][1])]
+    return Table(all_columns, tuple(heads), tuple(spans), tuple(groups), notes.all())
 
 
-def _title(run: Run) -> str:
-    title = run.summary["method"]
-    if run.summary["texts"] != "given":
-        title += f" (texts {run.summary['texts']})"
-    return title + ("*" if run.header["method"]["card"].get("reads") else "")
+def _mixtures(by_split: dict[str, list[Run]], mixed: bool) -> set[str]:
+    """The splits whose runs cannot be compared.
+
+    Raises:
+        UsageError: there are some, and nobody asked for a mixture.
+    """
+    found = set[str]()
+    for split, (first, *others) in by_split.items():
+        for run in others:
+            if differs := difference(first, run):
+                if not mixed:
+                    raise UsageError(
+                        f"{first.path} and {run.path} are of {differs}: one table cannot hold both "
+                        "(--mixed puts them there, with a footnote)"
+                    )
+                found.add(split)
+    return found
 
 
-def _refuse_mixture(runs: Sequence[Run]) -> None:
-    first = runs[0]
-    for run in runs[1:]:
-        for what, key in (
-            ("splits or copies of one", "split"),
-            ("rules", "rules"),
-            ("limits", "limit"),
-            ("shards", "shard"),
-        ):
-            a, b = first.header[key], run.header[key]
-            # Thresholds may differ within a table (under `clean` each is the method's own); the notes tell them.
-            if key == "rules":
-                a, b = a["name"], b["name"]
-            if a != b:
-                raise UsageError(f"{first.path} and {run.path} are of different {what}: one table cannot hold both")
+def _printed(value: Value | None) -> str:
+    if value is None:
+        return DASH
+    return f"{100 * value.value:.1f}" + ("" if value.sd is None else f" ± {100 * value.sd:.1f}")
 
 
-def _notes(runs: Sequence[Run]) -> list[str]:
-    run = runs[0]
-    images = len({row.image_id for row in run.rows()})
-    notes = [f"{run.summary['split']}: {run.summary['count']} expressions about {images} images, in percent."]
-    notes.append(f"Rules {run.summary['rules']['name']}: {run.summary['rules']['text']}.")
-    if run.summary["split"].startswith("shapes_"):
-        notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
-    if run.summary["partial"]:
-        notes.append("PARTIAL: not the whole split; not comparable with published figures.")
-    readers = [run for run in runs if run.header["method"]["card"].get("reads")]
-    if readers:
-        what = sorted({item for run in readers for item in run.header["method"]["card"]["reads"]})
-        notes.append(f"* looks at more than image and text: {', '.join(what)}.")
-    for run in runs:
-        threshold = run.summary["rules"]["threshold"]
-        if threshold is not None:
-            notes.append(f"{_title(run)}: heats cut at {threshold:g}.")
-    for run in runs:
-        if run.summary["missing"]:
-            notes.append(
-                f"{_title(run)}: {run.summary['missing']} expressions without a prediction count as empty masks."
-            )
-    return notes
+def _about_seeds(notes: Notes, lines: Sequence[Line]) -> None:
+    counts: dict[int, list[str]] = {}
+    for line in lines:
+        for group in line.runs.values():
+            if len(group) > 1 and line.title not in counts.setdefault(len(group), []):
+                counts[len(group)].append(line.title)
+    for count, titles in counts.items():
+        notes.add(f"Mean ± standard deviation over {count} seeds: {', '.join(titles)}.")

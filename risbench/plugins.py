@@ -12,6 +12,7 @@ from .errors import RisbenchError, UsageError
 METHODS = "risbench.methods"
 TRAINERS = "risbench.trainers"
 REPORTS = "risbench.reports"
+BOARDS = "risbench.boards"
 PICTURES = "risbench.pictures"
 WEIGHTS = "risbench.weights"
 

@@ -28,6 +28,10 @@ _COMMANDS = {
     "weights": ("weights", "Look into files of weights, and convert them."),
     "data": ("data", "Look after data sets: check, where, leaks."),
     "report": ("report", "Tables and pictures of runs."),
+    "compare": ("compare", "Whether runs differ, overall and by kind of expression."),
+    "sweep": ("sweep", "How scores depend on the threshold, from saved heats."),
+    "leaderboard": ("leaderboard", "Rank the runs that were submitted."),
+    "submit": ("submit", "Check a run to the last row and put it on the leaderboard."),
 }
 
 

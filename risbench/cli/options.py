@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .. import plugins
 from ..errors import UsageError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -33,6 +34,23 @@ metrics: Decorator = click.option(
 settings: Decorator = click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
 )
+board: Decorator = click.option(
+    "--board",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the board [default: the one that came with risbench].",
+)
+
+
+def own_board(*, to_write: bool = False) -> Path:
+    """The board that came with this program.
+
+    Raises:
+        UsageError: it is to be written, and this is not a checkout: what is installed belongs to nobody.
+    """
+    folder: Path = plugins.load(plugins.BOARDS, "folder")()
+    if to_write and not (folder.parent.parent / "pyproject.toml").is_file():
+        raise UsageError("this is not a checkout of risbench: give --board DIR")
+    return folder
 
 
 def _known(metrics: str | None) -> str | None:

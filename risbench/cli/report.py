@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .. import plugins
+from ..errors import UsageError
 from ..results.run import Run
 from . import options, show
 
@@ -17,11 +20,32 @@ from . import options, show
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
 @options.metrics
 @options.data_root
-def command(runs: tuple[Path, ...], kind: str, out: Path | None, metrics: str | None, data_root: Path | None) -> None:
-    """Render RUNS as a table or a picture."""
+# What follows is passed to the renderer by name, if it was given and the renderer takes it.
+@click.option("--columns", help="Tables: a set of columns, paper1 or paper2, instead of --metrics.")
+@click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
+@click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
+@click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
+def command(
+    runs: tuple[Path, ...], kind: str, out: Path | None, metrics: str | None, data_root: Path | None, **more: Any
+) -> None:
+    """Render RUNS as a table or a picture, or export their rows.
+
+    Tables: markdown, latex, csv, json. `--as rows --out rows.csv` (or .jsonl, .parquet) writes every expression.
+    """
     render = plugins.load(plugins.REPORTS, kind)
-    text = render([Run.load(folder) for folder in runs], out=out, metrics=metrics, data_root=data_root)
+    chosen = {key: value for key, value in more.items() if value not in (None, False, ())}
+    _refuse_unknown(render, kind, chosen)
+    text = render([Run.load(folder) for folder in runs], out=out, metrics=metrics, data_root=data_root, **chosen)
     if text is not None:
         click.echo(text)
     if out is not None:
         show.say(f"written: {out}")
+
+
+def _refuse_unknown(render: Any, kind: str, chosen: dict[str, Any]) -> None:
+    accepted = inspect.signature(render).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
+        return
+    for key in chosen:
+        if key not in accepted:
+            raise UsageError(f"--{key.replace('_', '-')} is no option of --as {kind}")

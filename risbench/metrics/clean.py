@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..masks import union_of
-from ..records import Box, Prediction, Sample
+from ..records import Box, Overlap, Prediction, Sample
 from .boxes import box_iou, component_box, first_box_iou
 from .lavt import above_of
 from .overlap import overlap
@@ -60,3 +61,9 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
     hit_box = None if point is None else truth.box is not None and hits_box(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.mask)
     return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, iou), mask, point)
+
+
+def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
+    """What `judge` counts for the heat at each threshold, in the heat's units; it is resized once."""
+    grown = Upsampled(heat, sample.size, align_corners=False)
+    return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]

@@ -8,12 +8,13 @@ Source: github.com/yz93/LAVT-RIS, test.py and transforms.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from ..records import Prediction, Sample
+from ..records import Overlap, Prediction, Sample
 from .floats import lowest_where
 from .overlap import overlap
 from .resize import Upsampled
@@ -50,6 +51,12 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
         raise ValueError("a checked prediction has a mask or a heat")
     shared = overlap(mask, truth.mask, truth.area)
     return Verdict(Scores(shared.intersection, shared.union, None, None, None), brought, None)
+
+
+def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
+    """What `judge` counts for the heat at each threshold, in the heat's units; it is resized once."""
+    grown = Upsampled(heat, SIZE, align_corners=False)
+    return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]
 
 
 def nearest(mask: np.ndarray) -> np.ndarray:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import difflib
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from ..errors import UsageError
-from ..records import Prediction, Sample
+from ..records import Overlap, Prediction, Sample
 from . import clean, lavt, tris
 from .scores import Verdict
 
@@ -63,6 +65,11 @@ class Rules:
         self._protocol = _PROTOCOLS[name]
         self._truths: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
+    @property
+    def own_threshold(self) -> float:
+        """The one in force: what overrides, else the protocol's."""
+        return self._protocol.THRESHOLD if self.threshold is None else self.threshold
+
     def __reduce__(self) -> tuple[type[Rules], tuple[str, float | None]]:
         # To another process go the name and the threshold; a protocol is a module, and the truths are large.
         return Rules, (self.name, self.threshold)
@@ -86,6 +93,10 @@ class Rules:
     def judge(self, sample: Sample, prediction: Prediction) -> Verdict:
         """Score one prediction that `risbench.methods.prediction_of` has checked."""
         return self._protocol.judge(sample, self._truth(sample), prediction, self.threshold)
+
+    def sweep(self, sample: Sample, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
+        """The overlap of a checked heat, float32 ``(h, w)``, at each threshold, as `judge` would count it."""
+        return self._protocol.sweep(sample, self._truth(sample), heat, thresholds)
 
     def _truth(self, sample: Sample) -> Any:
         key = (sample.id.partition("/")[0], sample.image_id, sample.ref_id, sample.size, sample.box)

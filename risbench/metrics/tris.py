@@ -12,12 +12,13 @@ Source: github.com/fawnliu/TRIS, validate.py and validate_referit.py; agreement 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..masks import decode
-from ..records import RLE, Box, Prediction, Sample
+from ..records import RLE, Box, Overlap, Prediction, Sample
 from .boxes import box_iou, contour_boxes, first_box_iou
 from .floats import lowest_where
 from .overlap import overlap
@@ -84,6 +85,13 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
     hit_box = None if point is None else truth.box is not None and hits_box_pixels(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.pointed)
     return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point)
+
+
+def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
+    """What `judge` counts for the heat at each threshold of the divided heat; it is resized once."""
+    grown = Upsampled(heat, sample.size, align_corners=True)
+    divisor = grown.largest() + _FLOOR
+    return [overlap(_cut(grown, divisor, threshold), truth.mask, truth.area) for threshold in thresholds]
 
 
 def _place(heat: Upsampled, divisor: np.float32) -> int:

@@ -82,7 +82,7 @@ def assert_one_line(said: Said, code: int) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("scroe x", "no command 'scroe': did you mean 'score'?"),
+        ("scroe x", "no command 'scroe': did you mean 'score'"),
         ("data chek", "Did you mean 'check'?"),
         ("data leeks", "No such command 'leeks'"),
         ("list metods", "'metods' is not one of 'methods'"),

@@ -116,7 +116,8 @@ def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dic
     counting = Lock()
 
     def gather(line: str) -> None:
-        entry = json.loads(line)
+        # A decoder of its own: threads that share one may share keys, and then the pickle's bytes would vary.
+        entry = json.JSONDecoder().decode(line)
         with counting:
             entries.append(entry)
             progress(len(entries), count)

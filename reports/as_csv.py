@@ -1,0 +1,78 @@
+"""A table as comma-separated values, for spreadsheets and programs: figures in percent, a line a method."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from risbench import Run
+from risbench.plain import plain
+
+from .table import Row, Table, table_of
+from .write import given_or_written
+
+_ABOUT = ("method", "supervision", "besides", "reads", "origin")
+
+
+def render(
+    runs: Sequence[Run],
+    *,
+    out: Path | None = None,
+    metrics: str | None = None,
+    data_root: Path | None = None,
+    columns: str | None = None,
+    mixed: bool = False,
+    published: bool = False,
+    efficiency: bool = False,
+) -> str | None:
+    """The table of some runs; see `reports.table.table_of`. Absent figures are empty; notes are in the JSON form."""
+    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    seeds = [any(_sd(row, place) for row in table.rows) for place in range(len(table.columns))]
+    heads = list(_ABOUT)
+    for column, several in zip(table.columns, seeds, strict=True):
+        name = f"{column.split} {column.metric.name}"
+        heads += [name, f"{name} sd"] if several else [name]
+    writer.writerow([*heads, *table.heads[len(table.columns) :]])
+    for row in table.rows:
+        writer.writerow(_line(row, table, seeds))
+    return given_or_written(stream.getvalue().rstrip("\n"), out)
+
+
+def harmless(text: str) -> str:
+    """Text that a spreadsheet shows instead of computing it."""
+    found = plain(text)
+    return f"'{found}" if found.startswith(("=", "+", "-", "@")) else found
+
+
+def _line(row: Row, table: Table, seeds: Sequence[bool]) -> list[str]:
+    line = row.line
+    about = [line.title, line.supervision.group, line.supervision.extra, ", ".join(line.reads), origin_of(row)]
+    cells = [harmless(text) for text in about]
+    for place, several in enumerate(seeds):
+        value = row.cells[place].value
+        cells.append("" if value is None else _percent(value.value))
+        if several:
+            cells.append("" if value is None or value.sd is None else _percent(value.sd))
+    cells += [cell.text if cell.text[0].isdigit() else "" for cell in row.cells[len(table.columns) :]]
+    return cells
+
+
+def origin_of(row: Row) -> str:
+    """``measured``, ``reported``, or ``derived`` if all its published figures are."""
+    if not row.line.reported:
+        return "measured"
+    figures = [value.figure for value in row.line.values.values() if value.figure is not None]
+    return "derived" if all(figure.confidence == "derived" for figure in figures) else "reported"
+
+
+def _sd(row: Row, place: int) -> bool:
+    value = row.cells[place].value
+    return value is not None and value.sd is not None
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.4f}"

@@ -1,0 +1,81 @@
+"""A table as JSON, with all that the printed forms show by type and marks; figures are fractions, as in a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from risbench import Run
+
+from .as_csv import origin_of
+from .efficiency import cost_of
+from .lines import seed_of
+from .table import Cell, Row, Table, table_of
+from .write import given_or_written
+
+SCHEMA = 1
+
+
+def render(
+    runs: Sequence[Run],
+    *,
+    out: Path | None = None,
+    metrics: str | None = None,
+    data_root: Path | None = None,
+    columns: str | None = None,
+    mixed: bool = False,
+    published: bool = False,
+    efficiency: bool = False,
+) -> str | None:
+    """The table of some runs; see `reports.table.table_of`."""
+    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published)
+    record = {
+        "schema": SCHEMA,
+        "unit": "fraction",
+        "columns": [{"split": column.split, "metric": column.metric.name} for column in table.columns],
+        "lines": [_line(row, table, efficiency) for row in table.rows],
+        "notes": [{"mark": note.mark, "text": note.text} for note in table.notes],
+    }
+    return given_or_written(json.dumps(record, indent=2, ensure_ascii=False), out)
+
+
+def _line(row: Row, table: Table, efficiency: bool) -> dict[str, Any]:
+    line = row.line
+    found: dict[str, Any] = {
+        "method": line.title,
+        "supervision": line.supervision.group or None,
+        "besides": line.supervision.extra or None,
+        "reads": list(line.reads),
+        "origin": origin_of(row),
+        "marks": list(row.marks),
+        "runs": [
+            {"folder": run.path.name, "split": split, "seed": seed_of(run), "rules": run.header["rules"]["name"]}
+            for split, group in line.runs.items()
+            for run in group
+        ],
+        "cells": [_cell(cell) for cell in row.cells[: len(table.columns)]],
+    }
+    if efficiency:
+        found["cost"] = cost_of(line)._asdict()
+    return found
+
+
+def _cell(cell: Cell) -> dict[str, Any] | None:
+    value = cell.value
+    if value is None:
+        return None
+    found: dict[str, Any] = {
+        "value": value.value,
+        "sd": value.sd,
+        "low": value.low,
+        "high": value.high,
+        "count": value.count,
+        "place": ("", "best", "second")[cell.place] or None,
+        "marks": list(cell.marks),
+    }
+    if value.figure is not None:
+        found["source"] = value.figure.citation
+        found["confidence"] = value.figure.confidence
+    return found

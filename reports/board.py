@@ -1,0 +1,157 @@
+"""The leaderboard as Markdown and as a page of HTML that opens from disk, and the folder of committed entries."""
+
+from __future__ import annotations
+
+import html as escaping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from risbench.leaderboard.board import Place, Ranking
+from risbench.plain import plain
+
+from .markdown import escaped
+from .supervision import of_card, supervision_of
+
+_DASH = "–"
+_HEADS = ("#", "Method", "Learnt from")
+_TAIL = ("Hardware", "Date", "Commit")
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; }
+th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #8884; }
+th { border-bottom-width: 2px; font-weight: 600; }
+th.text, td.text { text-align: left; }
+td.text { overflow-wrap: anywhere; min-width: 6rem; }
+small { opacity: .75; display: block; white-space: nowrap; }
+tr.aside td { font-style: italic; }
+p.note { font-size: .87em; margin: .35rem 0; max-width: 60rem; }
+""".strip()
+
+
+def folder() -> Path:
+    """Where the committed entries lie: beside this file, in a checkout and in the wheel."""
+    return Path(__file__).parent / "leaderboard"
+
+
+def markdown(rankings: Sequence[Ranking]) -> str:
+    """All rankings, a section each."""
+    lines = ["# Leaderboard"]
+    for ranking in rankings:
+        heads = [*_HEADS, *ranking.metrics, *_TAIL]
+        lines += ["", f"## {escaped(title_of(ranking))}", ""]
+        lines += ["| " + " | ".join(heads) + " |", "|--:|:--|:--" + "|--:" * len(ranking.metrics) + "|:--" * 3 + "|"]
+        for place in ranking.places:
+            cells = [_cell(place, name) for name in ranking.metrics]
+            figures = [f"{escaped(main)}{f' <sub>{escaped(side)}</sub>' if side else ''}" for main, side in cells]
+            lines.append(
+                "| " + " | ".join([*(escaped(text) for text in _about(place)), *figures, *_made(place)]) + " |"
+            )
+        lines += ["", *(f"{escaped(note)}  " for note in notes_of(ranking))]
+    return "\n".join(lines).rstrip()
+
+
+def html(rankings: Sequence[Ranking]) -> str:
+    """All rankings as one self-contained page."""
+    parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">', "<title>risbench leaderboard</title>"]
+    parts += [
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{_STYLE}</style></head><body>",
+    ]
+    parts.append("<h1>Leaderboard</h1>")
+    for ranking in rankings:
+        parts += [f"<h2>{_safe(title_of(ranking))}</h2>", '<div class="wide"><table><thead><tr>']
+        parts += [_tag("th", head, head in _HEADS[1:] + _TAIL) for head in (*_HEADS, *ranking.metrics, *_TAIL)]
+        parts.append("</tr></thead><tbody>")
+        for place in ranking.places:
+            parts.append("<tr>" if place.rank is not None else '<tr class="aside">')
+            parts += [_tag("td", text, number > 0) for number, text in enumerate(_about(place))]
+            for name in ranking.metrics:
+                main, side = _cell(place, name)
+                parts.append(f"<td>{_safe(main)}{f'<small>{_safe(side)}</small>' if side else ''}</td>")
+            parts += [_tag("td", text, True) for text in _made(place, whole=True)]
+            parts.append("</tr>")
+        parts.append("</tbody></table></div>")
+        parts += [f'<p class="note">{_safe(note)}</p>' for note in notes_of(ranking)]
+    return "\n".join([*parts, "</body></html>"])
+
+
+def title_of(ranking: Ranking) -> str:
+    """The split and the rules."""
+    return ranking.split if ranking.rules is None else f"{ranking.split}, rules {ranking.rules['name']}"
+
+
+def notes_of(ranking: Ranking) -> list[str]:
+    """What must be known to read a ranking."""
+    notes = ["In percent; nothing was measured here yet."]
+    if ranking.rules is not None:
+        notes = [f"In percent, with 95 % intervals (bootstrap over images); ranked by {ranking.metrics[0]}."]
+        counts = ranking.counts
+        notes.append(f"{counts['expressions']} expressions about {counts['images']} images.")
+        notes.append(f"Rules {ranking.rules['name']}: {ranking.rules['text']}.")
+    if ranking.split.startswith("shapes_"):
+        notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
+    reads = {place.method: _reads(place) for place in ranking.places if _reads(place)}
+    for method, what in reads.items():
+        notes.append(f"{method} looks at more than image and text ({what}) and is not ranked.")
+    if any(place.reported for place in ranking.places):
+        notes.append(
+            "† reported in a paper, not run here; the protocol may be another. ‡ derived from printed figures."
+        )
+        sources = dict.fromkeys(
+            f"{figure.method}: {figure.citation}"
+            for place in ranking.places
+            for metric, figure in place.reported.items()
+            if metric in ranking.metrics
+        )
+        notes += [f"{source}." for source in sources]
+    return notes
+
+
+def _about(place: Place) -> tuple[str, str, str]:
+    if place.entry is not None:
+        found = of_card(place.entry["measured"]["card"])
+    else:
+        found = supervision_of(next(iter(place.reported.values())).supervision)
+    words = " + ".join(part for part in (found.group, found.extra) if part)
+    rank = _DASH if place.rank is None else str(place.rank)
+    return rank, plain(place.method, 80), words or _DASH
+
+
+def _cell(place: Place, metric: str) -> tuple[str, str]:
+    """The measured figure, and its interval and what papers report as the small print."""
+    number, figure = place.values.get(metric), place.reported.get(metric)
+    said = ""
+    if figure is not None:
+        said = f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}"
+    if number is None or number["value"] is None:
+        return said or _DASH, ""
+    bounds = f"{100 * number['low']:.1f} to {100 * number['high']:.1f}"
+    return f"{100 * number['value']:.1f}", f"{bounds}, {said}" if said else bounds
+
+
+def _made(place: Place, whole: bool = False) -> tuple[str, str, str]:
+    if place.entry is None:
+        return _DASH, _DASH, _DASH
+    measured: dict[str, Any] = place.entry["measured"]
+    machine = measured["hardware"]
+    hardware = machine["gpu"] if machine["gpu"] and measured["device"] != "cpu" else machine["processor"]
+    commit = measured["commit"]
+    words = f"{hardware}, {machine['cores']} cores", measured["date"], _DASH if commit is None else commit[:10]
+    return words if whole else (escaped(words[0]), escaped(words[1]), escaped(words[2]))
+
+
+def _reads(place: Place) -> str:
+    reads = place.entry["measured"]["card"].get("reads") if place.entry is not None else None
+    return reads if isinstance(reads, str) else ", ".join(map(str, reads or ()))
+
+
+def _safe(text: str) -> str:
+    # Isolated, so that a name from right to left leaves its neighbours alone.
+    return f"<bdi>{escaping.escape(plain(text))}</bdi>"
+
+
+def _tag(tag: str, text: str, is_text: bool) -> str:
+    return f'<{tag} class="text">{_safe(text)}</{tag}>' if is_text else f"<{tag}>{_safe(text)}</{tag}>"

@@ -1,0 +1,121 @@
+"""The rows of runs, one line an expression, as CSV, JSON lines or Parquet, with their types kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from risbench import RisbenchError, Run, UsageError
+from risbench.results.jsonlines import replace_bytes
+from risbench.results.rows import Row
+
+from .as_csv import harmless
+
+_SUFFIXES = (".csv", ".jsonl", ".parquet")
+# How each column is typed in Parquet; ids are numbers where every one is, else text.
+_TYPES = {
+    "method": "string",
+    "split": "string",
+    "rules": "string",
+    "run": "string",
+    "id": "string",
+    "image_id": "id",
+    "ref_id": "id",
+    "sent_id": "id",
+    "intersection": "int64",
+    "union": "int64",
+    "iou": "float64",
+    "hit_box": "bool",
+    "hit_mask": "bool",
+    "box_iou": "float64",
+    "box_hit": "bool",
+    "seconds": "float64",
+    "missing": "bool",
+}
+
+
+def render(
+    runs: Sequence[Run], *, out: Path | None = None, metrics: str | None = None, data_root: Path | None = None
+) -> str | None:
+    """All rows of some runs, of any splits and rules: each row says of which. Without ``out``, CSV to stdout.
+
+    Raises:
+        UsageError: another suffix.
+        RisbenchError: Parquet without pyarrow.
+    """
+    if out is not None and out.suffix not in _SUFFIXES:
+        raise UsageError(f"{out}: rows are written as {', '.join(_SUFFIXES)}")
+    records = [_record(run, row) for run in runs for row in run.rows()]
+    if out is None:
+        return _csv(records).rstrip("\n")
+    writers = {".csv": lambda: _csv(records).encode(), ".jsonl": lambda: _jsonl(records), ".parquet": None}
+    write = writers[out.suffix]
+    replace_bytes(out, _parquet(records) if write is None else write())
+    return None
+
+
+def _record(run: Run, row: Row) -> dict[str, Any]:
+    return {
+        "method": run.summary["method"],
+        "split": run.summary["split"],
+        "rules": run.summary["rules"]["name"],
+        "run": run.path.name,
+        "id": row.id,
+        "image_id": row.image_id,
+        "ref_id": row.ref_id,
+        "sent_id": row.sent_id,
+        "intersection": row.intersection,
+        "union": row.union,
+        "iou": row.iou,
+        "hit_box": row.hit_box,
+        "hit_mask": row.hit_mask,
+        "box_iou": row.box_iou,
+        "box_hit": None if row.box_iou is None else row.box_iou > 0.5,
+        "seconds": row.seconds,
+        "missing": row.missing,
+    }
+
+
+def _csv(records: Sequence[dict[str, Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_TYPES)
+    for record in records:
+        writer.writerow([_cell(record[name]) for name in _TYPES])
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return harmless(value)
+    return "" if value is None else value  # a float prints with all its digits
+
+
+def _jsonl(records: Sequence[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+
+
+def _parquet(records: Sequence[dict[str, Any]]) -> bytes:
+    try:
+        import pyarrow  # pyright: ignore[reportMissingImports]
+        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise RisbenchError("Parquet needs pyarrow: pip install 'risbench[parquet]'") from None
+    names = ("string", "int64", "float64")
+    kinds = {**{name: getattr(pyarrow, name)() for name in names}, "bool": pyarrow.bool_()}
+    arrays = {}
+    for name, kind in _TYPES.items():
+        values = [record[name] for record in records]
+        if kind == "id":
+            kind = "int64" if all(isinstance(value, int) for value in values) else "string"
+            values = values if kind == "int64" else [str(value) for value in values]
+        arrays[name] = pyarrow.array(values, kinds[kind])
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.table(arrays), sink)
+    return sink.getvalue().to_pybytes()

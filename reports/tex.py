@@ -1,0 +1,70 @@
+"""Text that TeX prints and never obeys, in any engine."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from risbench.plain import plain
+
+_ESCAPES: Mapping[str, str] = MappingProxyType(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "*": "{*}",  # after a line break a star or a bracket would be an option of it
+        "[": "{[}",
+        "]": "{]}",
+        "–": "--",
+        "—": "---",
+        "…": r"\ldots{}",
+        "±": r"\ensuremath{\pm}",
+        "×": r"\ensuremath{\times}",
+        "≥": r"\ensuremath{\geq}",
+        "≤": r"\ensuremath{\leq}",
+        "·": r"\ensuremath{\cdot}",
+        "‘": "`",
+        "’": "'",
+        "“": "``",
+        "”": "''",
+    }
+)
+_MARKS: Mapping[str, str] = MappingProxyType({"†": r"\dagger", "‡": r"\ddagger", "*": r"\ast"})
+_LETTERS = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝ")
+
+
+def escaped(text: str) -> str:
+    """The text on one line. Quotes of T1 are avoided, and what pdfLaTeX cannot set stands as its code point."""
+    return "".join(_character(character) for character in plain(text))
+
+
+def marked(marks: Sequence[str]) -> str:
+    """Footnote marks, raised."""
+    if not marks:
+        return ""
+    return "$^{" + ",".join(_MARKS.get(mark, rf"\mathrm{{{mark}}}") for mark in marks) + "}$"
+
+
+def _character(character: str) -> str:
+    if character == '"':
+        return "''"
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isascii() or character in _LETTERS:
+        return character
+    # Without its font an engine drops a character in silence, or stops; its code says what stood there.
+    base = unicodedata.normalize("NFKD", character)
+    if base.isascii() and base.isprintable():
+        return "".join(_ESCAPES.get(each, each) for each in base)
+    return rf"\texttt{{U+{ord(character):04X}}}"

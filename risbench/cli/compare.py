@@ -1,0 +1,120 @@
+"""``risbench compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from ..compare import Comparison, Contrast, compare
+from ..plain import plain
+from . import options, show
+
+_LONGEST = 300  # characters of an expression; the whole is in --json
+
+
+@click.command("compare")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.metrics
+@click.option("--slices/--no-slices", default=True, show_default=True, help="By kind of expression; needs the data.")
+@options.data_root
+@options.as_json
+def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root: Path | None, as_json: bool) -> None:
+    """Compare RUNS of one split expression by expression.
+
+    Differences come with a 95 % interval from a bootstrap over images and a p-value corrected (Holm) for the number of
+    comparisons. Slices are compared in the first of --metrics.
+    """
+    found = compare(runs, metrics=metrics, data_root=data_root, slices=slices)
+    if as_json:
+        show.print_json(found.record())
+        return
+    names = _names(found)
+    _print_tests(found.overall, names, "Over all expressions, in points of percent")
+    for pair in dict.fromkeys((test.first, test.second) for test in found.slices):
+        tests = [test for test in found.slices if (test.first, test.second) == pair]
+        title = f"By kind of expression, {tests[0].metric}: {names[pair[0]]} minus {names[pair[1]]}"
+        _print_slices(tests, title)
+    _print_apart(found, names)
+    rules = found.runs[0].summary["rules"]
+    notes = [f"rules {rules['name']}: {rules['text']}"]
+    if found.runs[0].summary["partial"]:
+        notes.append("partial: not the whole split")
+    notes.append("intervals are of single differences; p is corrected by Holm within each block of tests")
+    notes.append("* differs at 5 % after correction")
+    for note in notes:
+        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+
+
+def _names(found: Comparison) -> list[str]:
+    """The methods' names; with the folder's where two are of one name."""
+    methods = [
+        plain(run.summary["method"]) + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
+        for run in found.runs
+    ]
+    return [
+        name if methods.count(name) == 1 else f"{name} [{run.path.name}]"
+        for name, run in zip(methods, found.runs, strict=True)
+    ]
+
+
+def _print_tests(tests: Sequence[Contrast], names: Sequence[str], title: str) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in ("metric", "first", "second"):
+        table.add_column(column)
+    _add_numbers(table)
+    for test in tests:
+        table.add_row(test.metric, escape(names[test.first]), escape(names[test.second]), *_numbers(test))
+    show.out.print(table)
+
+
+def _print_slices(tests: Sequence[Contrast], title: str) -> None:
+    table = Table(title=escape(title), title_justify="left")
+    for column in ("slice", "part"):
+        table.add_column(column)
+    table.add_column("expressions", justify="right")
+    _add_numbers(table)
+    before = None
+    for test in tests:
+        if before not in (None, test.slice):
+            table.add_section()
+        name, part = "" if before == test.slice else test.slice, escape(plain(str(test.part)))
+        table.add_row(name, part, str(test.expressions), *_numbers(test))
+        before = test.slice
+    show.out.print(table)
+
+
+def _print_apart(found: Comparison, names: Sequence[str]) -> None:
+    if not found.apart:
+        show.out.print("The runs score every expression the same.", highlight=False)
+        return
+    table = Table(
+        title=f"The {len(found.apart)} expressions where they differ most: IoU in percent", title_justify="left"
+    )
+    table.add_column("id", overflow="fold")
+    if any(item.text is not None for item in found.apart):
+        table.add_column("expression", overflow="fold")
+    for name in names:
+        table.add_column(escape(name), justify="right")
+    for item in found.apart:
+        text = [] if item.text is None else [escape(plain(item.text, _LONGEST))]
+        table.add_row(item.id, *text, *(f"{100 * iou:.1f}" for iou in item.ious))
+    show.out.print(table)
+
+
+def _add_numbers(table: Table) -> None:
+    for column in ("first %", "second %", "difference", "95 % interval", "p (Holm)"):
+        table.add_column(column, justify="right")
+
+
+def _numbers(test: Contrast) -> list[str]:
+    values = ["–" if value is None else f"{100 * value:.2f}" for value in test.values]
+    if test.difference is None or test.corrected is None:
+        return [*values, "–", "", ""]
+    value, low, high, _ = test.difference
+    mark = " *" if test.differs else ""
+    p = "<0.001" if test.corrected < 0.001 else f"{test.corrected:.3f}"
+    return [*values, f"{100 * value:+.2f}{mark}", f"{100 * low:+.2f} to {100 * high:+.2f}", p]

@@ -1,0 +1,94 @@
+"""``risbench leaderboard``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from .. import plugins
+from ..datasets import catalog
+from ..leaderboard.board import Place, Ranking, entries_in, rankings_of
+from ..metrics.names import parse_all
+from ..plain import plain
+from ..results.jsonlines import replace
+from . import options, show
+
+_METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
+
+
+@click.command("leaderboard")
+@click.option("--split", help="Only this one [default: all that have entries].")
+@click.option(
+    "--as",
+    "kind",
+    default="terminal",
+    show_default=True,
+    type=click.Choice(["terminal", "markdown", "html", "json"]),
+    help="How to show it.",
+)
+@click.option("--metrics", default=_METRICS, show_default=True, help="The columns; the first one ranks.")
+@options.board
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
+def command(split: str | None, kind: str, metrics: str, board: Path | None, out: Path | None) -> None:
+    """Rank the runs that were submitted, with what papers report beside them."""
+    name = None if split is None else catalog.find(split).name
+    entries = entries_in(board if board is not None else options.own_board(), name)
+    rankings = rankings_of(entries, parse_all(metrics), name)
+    if not rankings:
+        show.say("no entries" if name is None else f"no entries on {name}")
+    if kind == "terminal" and out is None:
+        for ranking in rankings:
+            _print(ranking)
+        return
+    form = "markdown" if kind == "terminal" else kind  # a file is not a terminal
+    text = (
+        json.dumps(entries, indent=2, ensure_ascii=False)
+        if kind == "json"
+        else plugins.load(plugins.BOARDS, form)(rankings)
+    )
+    if out is None:
+        click.echo(text)
+    else:
+        replace(out, text + "\n")
+        show.say(f"written: {out}")
+
+
+def _print(ranking: Ranking) -> None:
+    title = ranking.split if ranking.rules is None else f"{ranking.split}, rules {ranking.rules['name']}"
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("method", overflow="fold")
+    for name in ranking.metrics:
+        table.add_column(name, justify="right")
+    table.add_column("commit")
+    for place in ranking.places:
+        commit = None if place.entry is None else place.entry["measured"]["commit"]
+        cells = [_cell(place, name) for name in ranking.metrics]
+        rank = "" if place.rank is None else str(place.rank)
+        table.add_row(rank, escape(plain(place.method, 100)), *cells, "" if commit is None else commit[:10])
+    show.out.print(table)
+    notes = [f"in percent, with 95 % intervals; ranked by {ranking.metrics[0]}"]
+    if ranking.rules is not None:
+        notes.append(f"rules {ranking.rules['name']}: {ranking.rules['text']}")
+    if any(place.rank is None and place.entry is not None for place in ranking.places):
+        notes.append("without a rank: looks at more than image and text, or a control")
+    if any(place.reported for place in ranking.places):
+        notes.append("† reported in a paper, not run here, ‡ derived from printed figures; protocols may be others")
+    if ranking.split.startswith("shapes_"):
+        notes.append("drawn scenes; not comparable with photographs")
+    for note in notes:
+        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+
+
+def _cell(place: Place, metric: str) -> str:
+    number, figure = place.values.get(metric), place.reported.get(metric)
+    parts = []
+    if number is not None and number["value"] is not None:
+        parts.append(f"{100 * number['value']:.1f} ({100 * number['low']:.1f} to {100 * number['high']:.1f})")
+    if figure is not None:
+        parts.append(f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}")
+    return " ".join(parts) or "–"

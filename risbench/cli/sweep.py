@@ -1,0 +1,81 @@
+"""``risbench sweep``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from ..datasets.load import load_split
+from ..sweep import CAUTION, Sweep, sweep, thresholds_of
+from . import options, show
+
+
+@click.command("sweep")
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option("--split", required=True, help="The split they are of: `list splits`.")
+@options.rules
+@click.option("--thresholds", help="0.1,0.2,0.5 or START:STOP:STEP [default: 0:0.95:0.05 and the rules' own].")
+@click.option("--metrics", help="mIoU, oIoU and P@k [default: mIoU,oIoU,P@0.5,P@0.7,P@0.9].")
+@click.option("--allow-missing", is_flag=True, help="Count missing heats as empty masks.")
+@options.data_root
+@options.as_json
+def command(
+    predictions: Path,
+    split: str,
+    rules: str,
+    thresholds: str | None,
+    metrics: str | None,
+    allow_missing: bool,
+    data_root: Path | None,
+    as_json: bool,
+) -> None:
+    """Score the heats of PREDICTIONS at several thresholds.
+
+    They are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units of the
+    rules: tris divides each heat by its maximum, the others take it as it is.
+    """
+    with show.counting("drawing scenes") as told:
+        loaded = load_split(split, data_root, told)
+    with show.counting(f"sweeping on {loaded.name}") as told:
+        found = sweep(
+            predictions,
+            loaded,
+            rules=rules,
+            thresholds=None if thresholds is None else thresholds_of(thresholds),
+            metrics=metrics,
+            allow_missing=allow_missing,
+            progress=told,
+        )
+    if as_json:
+        show.print_json(found.record())
+    else:
+        _print(found)
+
+
+def _print(found: Sweep) -> None:
+    title = f"{found.split}, rules {found.rules}, in percent" + (" (PARTIAL)" if found.partial else "")
+    table = Table(title=title, title_justify="left")
+    table.add_column("threshold", justify="right")
+    for name in found.metrics:
+        table.add_column(name, justify="right")
+    best = [found.best(turn) for turn in range(len(found.metrics))]
+    for place, (threshold, values) in enumerate(zip(found.thresholds, found.values, strict=True)):
+        cells = [f"{100 * value:.2f}" for value in values]
+        marked = [f"[bold]{cell}[/]" if best[turn] == place else cell for turn, cell in enumerate(cells)]
+        table.add_row(f"{threshold:g}", *marked)
+    show.out.print(table)
+    place = best[0]
+    value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
+    notes = [
+        f"best {found.metrics[0]}: {value:.2f} (95 % interval {low:.2f} to {high:.2f}) "
+        f"at threshold {found.thresholds[place]:g}",
+        f"caution: {CAUTION}",
+    ]
+    if place in (0, len(found.thresholds) - 1) and len(found.thresholds) > 1:
+        notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")
+    if found.missing:
+        notes.append(f"{found.missing} of {found.expressions} expressions have no heat and count as empty masks")
+    for note in notes:
+        show.out.print(note, highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,56 @@
+"""Which runs may stand in one column: of the same expressions, read from the same files, scored by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import UsageError
+from .results.run import Run
+
+
+def difference(first: Run, other: Run) -> str | None:
+    """What keeps two runs out of one column, in words; None if nothing does.
+
+    Thresholds may differ: under ``clean`` they are the methods' own, and elsewhere tables note them.
+    """
+    a, b = first.header, other.header
+    if a["split"]["name"] != b["split"]["name"]:
+        return f"different splits ({a['split']['name']} and {b['split']['name']})"
+    if a["split"]["sources"] != b["split"]["sources"] or a["split"]["counts"] != b["split"]["counts"]:
+        return f"different copies of {a['split']['name']} ({_copies(a['split'], b['split'])})"
+    if a["rules"]["name"] != b["rules"]["name"]:
+        return f"different rules ({a['rules']['name']} and {b['rules']['name']})"
+    if a["rules"]["text"] != b["rules"]["text"]:
+        return f"different versions of the rules {a['rules']['name']}"
+    if a["limit"] != b["limit"]:
+        return f"different limits ({limit_of(first)} and {limit_of(other)})"
+    if a["shard"] != b["shard"]:
+        return "different shards (merge them first)"
+    return None
+
+
+def refuse_mixture(runs: Sequence[Run], what: str = "one table cannot hold both") -> None:
+    """Refuse runs that cannot be compared.
+
+    Raises:
+        UsageError: two of them differ, with the difference.
+    """
+    for run in runs[1:]:
+        if found := difference(runs[0], run):
+            raise UsageError(f"{runs[0].path} and {run.path} are of {found}: {what}")
+
+
+def limit_of(run: Run) -> str:
+    """How much of the split was run, in words."""
+    limit = run.header["limit"]
+    return "all images" if limit is None else f"the first {limit} images"
+
+
+def _copies(a: dict[str, Any], b: dict[str, Any]) -> str:
+    for key, count in a["counts"].items():
+        if b["counts"].get(key) != count:
+            return f"{count} and {b['counts'].get(key)} {key}"
+    ours, theirs = ({source["file"]: source["sha256"] for source in split["sources"]} for split in (a, b))
+    differing = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return f"{', '.join(differing)} differ" if differing else "their files differ"

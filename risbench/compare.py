@@ -1,0 +1,184 @@
+"""Runs held against each other: paired differences overall and by kind of expression, and where they differ most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .comparable import refuse_mixture
+from .datasets.load import load_split
+from .datasets.split import Split
+from .errors import UsageError
+from .metrics.names import Metric, parse_all
+from .paired import LEVEL, Difference, difference, draw, holm, in_step
+from .results.rows import Row, columns_of
+from .results.run import Run
+from .slices import slices_of
+from .stats import RESAMPLES
+
+SCHEMA = 1
+_MOST = 10
+
+
+class Contrast(NamedTuple):
+    """One paired test.
+
+    Attributes:
+        first, second: places of the two runs; the difference is first minus second.
+        metric: the metric's name.
+        slice, part: the question and answer that chose the expressions; None for all of them.
+        expressions: how many.
+        values: what the two runs score there, fractions; None where nothing counts.
+        difference: with interval and uncorrected p-value; None where it cannot be taken.
+        corrected: the p-value corrected for the number of tests beside this one.
+    """
+
+    first: int
+    second: int
+    metric: str
+    slice: str | None
+    part: str | None
+    expressions: int
+    values: tuple[float | None, float | None]
+    difference: Difference | None
+    corrected: float | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the test tells the two apart."""
+        return self.corrected is not None and self.corrected <= LEVEL
+
+
+class Apart(NamedTuple):
+    """An expression that the runs score differently: its IoU under each."""
+
+    id: str
+    text: str | None
+    ious: tuple[float, ...]
+
+
+class Comparison(NamedTuple):
+    """What `compare` found: tests over all expressions, tests by slice, and the expressions farthest apart."""
+
+    runs: tuple[Run, ...]
+    overall: tuple[Contrast, ...]
+    slices: tuple[Contrast, ...]
+    apart: tuple[Apart, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As plain values, fractions."""
+        return {
+            "schema": SCHEMA,
+            "split": self.runs[0].summary["split"],
+            "rules": self.runs[0].summary["rules"],
+            "partial": self.runs[0].summary["partial"],
+            "runs": [
+                {"folder": str(run.path), "method": run.summary["method"], "texts": run.summary["texts"]}
+                for run in self.runs
+            ],
+            "overall": [_record(test) for test in self.overall],
+            "slices": [_record(test) for test in self.slices],
+            "apart": [{"id": found.id, "text": found.text, "iou": list(found.ious)} for found in self.apart],
+        }
+
+
+def compare(
+    folders: Sequence[str | Path | Run],
+    *,
+    metrics: str | None = None,
+    data_root: str | Path | None = None,
+    slices: bool = True,
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Compare runs of one split.
+
+    Args:
+        folders: two runs or more.
+        metrics: a comma-separated list, by default all ten; the first is the one that slices are compared in.
+        data_root: where the split lies; by default where the first run found it.
+        slices: compare by kind of expression, too, which needs the split's annotations.
+        resamples: number of bootstrap resamples.
+
+    Raises:
+        UsageError: fewer than two runs, or runs that differ in split, copy, rules or limit.
+        DataError: a run lacks an expression, or the split is not there.
+    """
+    runs = tuple(item if isinstance(item, Run) else Run.load(item) for item in folders)
+    if len(runs) < 2:
+        raise UsageError("give two runs or more to compare")
+    refuse_mixture(runs, "they cannot be compared expression by expression")
+    rows = in_step(runs, [run.rows() for run in runs])
+    chosen = parse_all(metrics)
+    columns = [columns_of(each) for each in rows]
+    images = [row.image_id for row in rows[0]]
+    drawn = draw(columns, images, chosen, resamples=resamples)
+    overall = _tests(drawn, chosen, None, None, len(images))
+    texts: dict[str, str] = {}
+    by_slice: list[Contrast] = []
+    if slices:
+        split = _split_of(runs[0], data_root)
+        samples = [split.sample(row.id) for row in rows[0]]
+        texts = {sample.id: sample.text for sample in samples}
+        for name, parts in slices_of(split, samples).items():
+            for part, wanted in parts.items():
+                drawn = draw(columns, images, chosen[:1], wanted=wanted, resamples=resamples)
+                by_slice += _tests(drawn, chosen[:1], name, part, int(wanted.sum()))
+    return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, texts))
+
+
+def _split_of(run: Run, data_root: str | Path | None) -> Split:
+    split = load_split(run.header["split"]["name"], data_root if data_root is not None else run.header["data_root"])
+    sources = {path.name: digest for path, digest in split.sources}
+    if sources != {source["file"]: source["sha256"] for source in run.header["split"]["sources"]}:
+        raise UsageError(
+            f"the split {split.name} under {split.data_root} is not the one {run.path} was run on: give its --data-root"
+        )
+    return split
+
+
+def _tests(drawn: Any, metrics: Sequence[Metric], name: str | None, part: str | None, count: int) -> list[Contrast]:
+    found = []
+    for first, second in combinations(range(drawn.values.shape[0]), 2):
+        for turn, metric in enumerate(metrics):
+            values, draws = drawn.values[:, turn], drawn.resampled[:, :, turn]
+            both = tuple(None if np.isnan(values[place]) else float(values[place]) for place in (first, second))
+            test = difference(values[first] - values[second], draws[:, first] - draws[:, second], drawn.images)
+            found.append(Contrast(first, second, metric.name, name, part, count, (both[0], both[1]), test, None))
+    return found
+
+
+def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
+    known = [place for place, test in enumerate(tests) if test.difference is not None]
+    ps = holm([test.difference.p for test in tests if test.difference is not None])
+    by_place = dict(zip(known, ps, strict=True))
+    return tuple(test._replace(corrected=by_place.get(place)) for place, test in enumerate(tests))
+
+
+def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apart, ...]:
+    ious = np.array([[row.iou for row in each] for each in rows])
+    spread = ious.max(axis=0) - ious.min(axis=0)
+    places = [place for place in np.argsort(-spread, kind="stable")[:_MOST].tolist() if spread[place] > 0]
+    return tuple(
+        Apart(rows[0][place].id, texts.get(rows[0][place].id), tuple(ious[:, place].tolist())) for place in places
+    )
+
+
+def _record(test: Contrast) -> dict[str, Any]:
+    found = test.difference
+    record: dict[str, Any] = {"first": test.first, "second": test.second, "metric": test.metric}
+    if test.slice is not None:
+        record |= {"slice": test.slice, "part": test.part}
+    return record | {
+        "count": test.expressions,
+        "values": list(test.values),
+        "difference": None if found is None else found.value,
+        "low": None if found is None else found.low,
+        "high": None if found is None else found.high,
+        "p": None if found is None else found.p,
+        "p_corrected": test.corrected,
+        "differs": test.differs,
+    }

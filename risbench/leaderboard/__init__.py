@@ -1,0 +1,1 @@
+"""Runs of many people in one ranking: entries, the board they lie on, and figures that papers reported."""

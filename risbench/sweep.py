@@ -1,0 +1,224 @@
+"""Scores over thresholds, from saved heats: what a threshold of one's own would give, and what it would cost to trust.
+
+Every heat is read and resized once and cut at each threshold exactly as `score --threshold` would cut it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .datasets.load import load_split
+from .datasets.split import Split
+from .errors import DataError, UsageError
+from .header import split_record
+from .methods import prediction_of
+from .metrics.names import Metric, parse_all
+from .metrics.rules import DEFAULT, Rules
+from .paired import draw
+from .records import Overlap, Prediction
+from .results.folder import HEATS
+from .results.run import Run
+from .score.sources import Heats, Source, source_of
+
+SCHEMA = 1
+METRICS = "mIoU,oIoU,P@0.5,P@0.7,P@0.9"
+GRID = tuple(round(0.05 * step, 2) for step in range(20))  # 0, 0.05, …, 0.95
+CAUTION = "a threshold chosen here is tuned on this split: report it on another one"
+_MOST = 1000
+_KINDS = ("mIoU", "oIoU", "P")
+
+
+class Sweep(NamedTuple):
+    """What `sweep` found.
+
+    Attributes:
+        split, rules: the names.
+        partial: whether it is not the whole split.
+        expressions: how many.
+        missing: those of them without a prediction, which count as empty masks at every threshold.
+        thresholds: in the units of the rules.
+        metrics: their names.
+        values, low, high: fractions with 95 % intervals, ``[threshold][metric]``.
+    """
+
+    split: str
+    rules: str
+    partial: bool
+    expressions: int
+    missing: int
+    thresholds: tuple[float, ...]
+    metrics: tuple[str, ...]
+    values: list[list[float]]
+    low: list[list[float]]
+    high: list[list[float]]
+
+    def best(self, metric: int = 0) -> int:
+        """The place of the threshold with the largest value of a metric; the first of equals."""
+        return int(np.argmax([line[metric] for line in self.values]))
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        lines = [
+            {
+                "threshold": threshold,
+                **{
+                    name: {"value": values[turn], "low": low[turn], "high": high[turn]}
+                    for turn, name in enumerate(self.metrics)
+                },
+            }
+            for threshold, values, low, high in zip(self.thresholds, self.values, self.low, self.high, strict=True)
+        ]
+        return {
+            "schema": SCHEMA,
+            "split": self.split,
+            "rules": self.rules,
+            "partial": self.partial,
+            "count": self.expressions,
+            "missing": self.missing,
+            "lines": lines,
+            "best": {name: self.thresholds[self.best(turn)] for turn, name in enumerate(self.metrics)},
+            "caution": CAUTION,
+        }
+
+
+def sweep(
+    path: str | Path,
+    split: str | Split,
+    *,
+    rules: str = DEFAULT,
+    thresholds: Sequence[float] | None = None,
+    metrics: str | None = None,
+    data_root: str | Path | None = None,
+    allow_missing: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Sweep:
+    """Score heats at several thresholds.
+
+    Args:
+        path: a run folder with saved heats, or a folder of ``<sent_id>.npy`` heats.
+        split: the split or its name.
+        rules: their name; their units are the thresholds'.
+        thresholds: by default 0 to 0.95 in steps of 0.05, and the rules' own.
+        metrics: a comma-separated list of metrics that masks alone decide: mIoU, oIoU, P@k.
+        data_root: where the annotations lie.
+        allow_missing: count a missing heat as an empty mask instead of refusing.
+        progress: told ``(images done, images)``.
+
+    Raises:
+        UsageError: there are no heats, or a metric that a threshold does not decide.
+        DataError: heats missing or unknown, by name.
+    """
+    given = Path(path)
+    chosen = _metrics(metrics)
+    named = Rules(rules)
+    grid = _grid(thresholds, named)
+    whole = load_split(split, data_root) if isinstance(split, str) else split
+    source, part = _source(given, whole)
+    names = _names(source, part, given, allow_missing)
+    groups = [tuple(group) for group in part.by_image()]
+    counts: list[list[Overlap]] = []
+    seen: list[tuple[str, Any]] = []
+    missing = 0
+    for done, group in enumerate(groups, start=1):
+        for sample in group:
+            brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
+            seen.append((sample.id, sample.image_id))
+            if brought is None:
+                missing += 1
+                row = named.judge(sample, Prediction(mask=np.zeros(sample.size, dtype=bool))).scores
+                counts.append([Overlap(row.intersection, row.union)] * len(grid))
+                continue
+            heat = prediction_of(Prediction(heat=brought.heat), sample).heat if brought.heat is not None else None
+            if heat is None:
+                raise DataError(f"{given}: {sample.id} has a mask and no heat: there is nothing to cut")
+            counts.append(named.sweep(sample, heat, grid))
+        if progress is not None:
+            progress(done, len(groups))
+    # In the order that summaries are taken in, so that the bootstrap draws the same images.
+    order = sorted(range(len(seen)), key=lambda place: seen[place][0])
+    images = [seen[place][1] for place in order]
+    table = np.array(counts, dtype=np.float64).reshape(-1, len(grid), 2)[order]
+    columns = [{"intersection": table[:, place, 0], "union": table[:, place, 1]} for place in range(len(grid))]
+    values, drawn, _ = draw(columns, images, chosen)
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0).round(6)
+    return Sweep(
+        whole.name,
+        rules,
+        part.partial,
+        len(images),
+        missing,
+        grid,
+        tuple(metric.name for metric in chosen),
+        values.tolist(),
+        low.tolist(),
+        high.tolist(),
+    )
+
+
+def thresholds_of(text: str) -> tuple[float, ...]:
+    """Thresholds as a list ``0.1,0.2,0.5`` or a range ``START:STOP:STEP`` with both ends.
+
+    Raises:
+        UsageError: neither.
+    """
+    try:
+        if ":" in text:
+            start, stop, step = (float(word) for word in text.split(":"))
+            if not (step > 0 and stop >= start and (stop - start) / step <= _MOST):
+                raise ValueError
+            count = int((stop - start) / step + 1e-9) + 1
+            return tuple(round(start + step * turn, 12) for turn in range(count))
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise UsageError(f"--thresholds {text}: write 0.1,0.2,0.5 or START:STOP:STEP, at most {_MOST}") from None
+
+
+def _grid(thresholds: Sequence[float] | None, rules: Rules) -> tuple[float, ...]:
+    found = sorted({*GRID, rules.own_threshold} if thresholds is None else set(thresholds))
+    if not found or len(found) > _MOST or not np.isfinite(found).all():
+        raise UsageError(f"give 1 to {_MOST} thresholds, finite numbers")
+    return tuple(found)
+
+
+def _metrics(text: str | None) -> tuple[Metric, ...]:
+    chosen = parse_all(METRICS if text is None else text)
+    for metric in chosen:
+        if metric.kind not in _KINDS:
+            raise UsageError(f"{metric.name} does not sweep: only what the mask alone decides does (mIoU, oIoU, P@k)")
+    return chosen
+
+
+def _source(given: Path, whole: Split) -> tuple[Source, Split]:
+    """The heats, and the part of the split that they are of."""
+    if not (given / "header.json").is_file():
+        source = source_of(given)
+        if not source.has_heats:
+            raise UsageError(f"{given} holds {source.kind}: a threshold cuts heats, a folder of <sent_id>.npy")
+        return source, whole
+    run = Run.load(given)
+    if run.header["split"] != split_record(whole):
+        raise UsageError(f"{given} was run on {run.header['split']['name']}, or on another copy of {whole.name}")
+    if not (given / HEATS).is_dir():
+        raise UsageError(f"{given} has no heats: run it with --save-heat")
+    limit = run.header["limit"]
+    return Heats(given), whole if limit is None else whole.first_images(limit)
+
+
+def _names(source: Source, part: Split, given: Path, allow_missing: bool) -> dict[str, str]:
+    """The name that each sample's heat goes by."""
+    known = set(source.names)
+    found: dict[str, str] = {}
+    for sample in part:
+        name = sample.id if sample.id in known else str(sample.sent_id)
+        if name in known:
+            found[sample.id] = name
+        elif not allow_missing:
+            raise DataError(f"{given}: no heat for {sample.id}; --allow-missing counts such as empty masks")
+    unknown = sorted(known - set(found.values()))
+    if unknown:
+        raise DataError(f"{given}: {len(unknown)} heats are of no expression of {part.name}, the first is {unknown[0]}")
+    return found

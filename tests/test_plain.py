@@ -1,0 +1,20 @@
+"""Other people's text is made fit to print."""
+
+from __future__ import annotations
+
+from risbench.plain import is_right_to_left, plain
+
+
+def test_nothing_invisible_is_left():
+    assert plain("a\x1b[31mb\u202ec\u2066d\x00e\u200bf\n\tg") == "a[31mbcdef g"
+
+
+def test_long_text_is_cut_at_the_limit():
+    assert plain("x" * 500, 20) == "x" * 19 + "…"
+    assert plain("x" * 20, 20) == "x" * 20
+
+
+def test_directions_are_told():
+    assert is_right_to_left("abc שלום")
+    assert is_right_to_left("مرحبا")
+    assert not is_right_to_left("abc 123")

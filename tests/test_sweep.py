@@ -1,0 +1,95 @@
+"""A sweep gives what scoring at each threshold gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up.answers import Answers, heats_for, masks_for
+from made_up.whole import whole_split
+
+from risbench import DataError, Prediction, Settings, Split, UsageError, evaluate, score
+from risbench.sweep import sweep, thresholds_of
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Split:
+    return whole_split(tmp_path / "data")
+
+
+@pytest.fixture
+def heats(split: Split, tmp_path: Path) -> Path:
+    folder = tmp_path / "heats"
+    folder.mkdir()
+    for name, heat in heats_for(split).items():
+        np.save(folder / f"{name.rpartition('/')[2]}.npy", heat)
+    return folder
+
+
+@pytest.mark.parametrize("rules", ["tris", "clean", "lavt"])
+def test_every_line_is_what_score_gives_at_that_threshold(split: Split, heats: Path, tmp_path: Path, rules: str):
+    metrics = "mIoU,oIoU,P@0.1,P@0.3"
+    found = sweep(heats, split, rules=rules, thresholds=[-0.2, 0.0, 0.4], metrics=metrics)
+    for place, threshold in enumerate(found.thresholds):
+        run = score(heats, split, rules=rules, threshold=threshold, out=tmp_path / str(place))
+        summary = run.summary["metrics"]
+        for turn, name in enumerate(found.metrics[:2]):
+            assert found.values[place][turn] == pytest.approx(summary[name]["value"], abs=1e-12)
+            assert found.low[place][turn] == pytest.approx(summary[name]["low"], abs=2e-6)
+            assert found.high[place][turn] == pytest.approx(summary[name]["high"], abs=2e-6)
+
+
+def test_the_rules_own_threshold_is_among_the_default_ones(split: Split, heats: Path):
+    assert sweep(heats, split).thresholds[:3] == (0.0, 1e-9, 0.05)
+    assert 0.5 in sweep(heats, split, rules="clean").thresholds
+
+
+def test_the_best_is_stated_with_its_caution(split: Split, heats: Path):
+    record = sweep(heats, split).record()
+    values = {line["threshold"]: line["mIoU"]["value"] for line in record["lines"]}
+    assert values[record["best"]["mIoU"]] == max(values.values())
+    assert "tuned on this split" in record["caution"]
+
+
+def test_a_run_is_swept_by_its_saved_heats(split: Split, heats: Path, tmp_path: Path):
+    prepared = {name: Prediction(mask=masks_for(split)[name], heat=heat) for name, heat in heats_for(split).items()}
+    settings = Settings(save_heat=True)
+    run = evaluate(Answers(prepared), split, out=tmp_path / "run", settings=settings)
+    assert sweep(run.path, split).values == sweep(heats, split).values
+    limited = evaluate(Answers(prepared), split, out=tmp_path / "limited", settings=settings, limit=2)
+    assert sweep(limited.path, split).partial
+
+
+def test_what_has_no_heats_is_refused(split: Split, heats: Path, tmp_path: Path):
+    run = evaluate(Answers(masks_for(split)), split, out=tmp_path / "run")
+    with pytest.raises(UsageError, match="--save-heat"):
+        sweep(run.path, split)
+    with pytest.raises(UsageError, match="a threshold cuts heats"):
+        sweep(run.path / "masks.jsonl", split)
+    with pytest.raises(UsageError, match="PointM does not sweep"):
+        sweep(heats, split, metrics="PointM")
+    masks = evaluate(Answers(masks_for(split)), split, out=tmp_path / "b", settings=Settings(save_heat=True))
+    (masks.path / "heats").mkdir(exist_ok=True)
+    with pytest.raises(DataError, match="has a mask and no heat"):
+        sweep(masks.path, split)
+
+
+def test_missing_heats_are_refused_or_counted_as_empty(split: Split, heats: Path):
+    first = next(iter(split))
+    (heats / f"{first.sent_id}.npy").unlink()
+    with pytest.raises(DataError, match=f"no heat for {first.id}"):
+        sweep(heats, split)
+    assert sweep(heats, split, allow_missing=True).missing == 1
+    (heats / "77.npy").write_bytes((heats / f"{split[1].sent_id}.npy").read_bytes())
+    with pytest.raises(DataError, match="the first is 77"):
+        sweep(heats, split, allow_missing=True)
+
+
+def test_thresholds_are_lists_or_ranges():
+    assert thresholds_of("0.1,0.5") == (0.1, 0.5)
+    assert thresholds_of("0:1:0.25") == (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert thresholds_of("-1:1:1") == (-1.0, 0.0, 1.0)
+    for wrong in ("a", "0:1", "1:0:0.1", "0:1:0", "0:1:-1", "0:1:0.00001", "nan:1:1", ""):
+        with pytest.raises(UsageError, match="--thresholds"):
+            thresholds_of(wrong)
