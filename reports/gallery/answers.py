@@ -25,7 +25,7 @@ def answers_of(run: Run, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
     for name, line in run.masks():
         if name not in wanted:
             continue
-        code = line.get("segmentation")
+        code: Any = line.get("segmentation")
         try:
             # The script trusts what it is given, so a code is checked here.
             runs, size = runs_of(code), size_of(code)

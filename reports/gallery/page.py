@@ -64,7 +64,7 @@ def block_of(value: Any) -> str:
 
 def _template(title: str) -> tuple[str, str]:
     """The page before and after its data."""
-    here = files(__package__)
+    here = files("reports.gallery")
     style = (here / "page.css").read_text(encoding="utf-8")
     script = "\n".join((here / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     script = f'(function () {{\n"use strict";\n{script}\nstart();\n}})();\n'
