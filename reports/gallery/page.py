@@ -15,7 +15,7 @@ from risbench.results.jsonlines import full
 
 _SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "page.js")
 # Inside <script> only these could end the block or begin another; JSON may write any of them by number.
-_UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
+_UNSAFE = {character: f"\\u{ord(character):04x}" for character in "<>&"}
 
 
 class Page:
@@ -59,7 +59,10 @@ class Page:
 
 def block_of(value: Any) -> str:
     """JSON that no browser can take for markup; ASCII, so that lone surrogates survive too."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_UNSAFE)
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character, number in _UNSAFE.items():
+        text = text.replace(character, number)
+    return text
 
 
 def _template(title: str) -> tuple[str, str]:
