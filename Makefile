@@ -3,13 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint wheel clean
+.PHONY: demo picture test lint clean
 
 demo: $(STAMP)
+	rm -rf runs/demo
 	$(BIN)/risbench run --method centre --split shapes_val --out runs/demo/centre
 	$(BIN)/risbench run --method oracle_class --split shapes_val --out runs/demo/oracle_class > /dev/null
 	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as markdown
 	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as grid --out runs/demo/grid.png
+
+# The README's picture.
+picture: demo
+	mkdir -p reports/pictures
+	cp runs/demo/grid.png reports/pictures/demo.png
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2

@@ -26,7 +26,10 @@ class OracleBox:
         box = sample.box
         if box is None:
             return Prediction(mask=mask)
-        mask[max(0, math.floor(box.y0)) : math.ceil(box.y1), max(0, math.floor(box.x0)) : math.ceil(box.x1)] = True
+        # A box outside the image has negative corners, which a slice would count from the far side.
+        x0, y0 = (max(0, math.floor(corner)) for corner in (box.x0, box.y0))
+        x1, y1 = (max(0, math.ceil(corner)) for corner in (box.x1, box.y1))
+        mask[y0:y1, x0:x1] = True
         point = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
         return Prediction(mask=mask, point=point, boxes=np.array([box], dtype=np.float64))
 

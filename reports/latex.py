@@ -44,6 +44,8 @@ def render(
         for column, winners in enumerate(table.best):
             if number in winners:
                 cells[column] = rf"\textbf{{{cells[column]}}}"
+        if cells[0].startswith(("[", "*")):
+            cells[0] = "{}" + cells[0]  # or the line break before would take it for an option of its own
         lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [f"% {' '.join(note.split())}" for note in table.notes]

@@ -11,7 +11,7 @@ from risbench import Run
 from .table import table_of
 from .write import given_or_written
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
 
 def render(

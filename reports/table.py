@@ -33,8 +33,10 @@ def table_of(runs: Sequence[Run], metrics: str | None = None) -> Table:
     """One row a run, one column a metric, in percent.
 
     Raises:
-        UsageError: the runs are of different splits, inputs or rules, with the difference.
+        UsageError: the runs are of different splits, inputs or rules, with the difference; or there are none.
     """
+    if not runs:
+        raise UsageError("a table needs at least one run")
     _refuse_mixture(runs)
     chosen = parse_all(metrics)
     cells: list[tuple[str, ...]] = []
@@ -67,9 +69,14 @@ def _title(run: Run) -> str:
 def _refuse_mixture(runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs[1:]:
-        for what, key in (("splits or copies of one", "split"), ("rules", "rules"), ("limits", "limit")):
+        for what, key in (
+            ("splits or copies of one", "split"),
+            ("rules", "rules"),
+            ("limits", "limit"),
+            ("shards", "shard"),
+        ):
             a, b = first.header[key], run.header[key]
-            # The threshold under `clean` is the method's own, so it may differ within a table.
+            # Thresholds may differ within a table (under `clean` each is the method's own); the notes tell them.
             if key == "rules":
                 a, b = a["name"], b["name"]
             if a != b:
@@ -78,7 +85,7 @@ def _refuse_mixture(runs: Sequence[Run]) -> None:
 
 def _notes(runs: Sequence[Run]) -> list[str]:
     run = runs[0]
-    images = run.header["split"]["counts"]["images"] if run.header["limit"] is None else run.header["limit"]
+    images = len({row.image_id for row in run.rows()})
     notes = [f"{run.summary['split']}: {run.summary['count']} expressions about {images} images, in percent."]
     notes.append(f"Rules {run.summary['rules']['name']}: {run.summary['rules']['text']}.")
     if run.summary["split"].startswith("shapes_"):
@@ -89,6 +96,10 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     if readers:
         what = sorted({item for run in readers for item in run.header["method"]["card"]["reads"]})
         notes.append(f"* looks at more than image and text: {', '.join(what)}.")
+    for run in runs:
+        threshold = run.summary["rules"]["threshold"]
+        if threshold is not None:
+            notes.append(f"{_title(run)}: heats cut at {threshold:g}.")
     for run in runs:
         if run.summary["missing"]:
             notes.append(

@@ -5,6 +5,8 @@ The public names. They are imported on first use, so that ``import risbench`` lo
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -75,9 +77,19 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    # `evaluate`, `merge` and `score` are also modules' names: importing those would set the module here.
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `evaluate`, `merge` and `score` are functions and the modules they lie in. Whoever imports such a module (and
+        # `score` imports `evaluate`) makes Python set it here, where it would hide the function.
+        if not (isinstance(value, ModuleType) and _HOMES.get(name) == name):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

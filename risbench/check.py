@@ -7,6 +7,7 @@ input alone.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 
 from .datasets.images import read_image
 from .datasets.split import Split
-from .errors import RisbenchError
+from .errors import RisbenchError, UsageError
 from .methods import card_of, predictions_of, reads
 from .metrics.rules import Rules
 from .records import Prediction, Sample
@@ -46,11 +47,14 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
         The findings, in the order of the questions.
     """
     groups = [tuple(group) for group, _ in zip(split.by_image(), range(images), strict=False)]
+    if not groups:
+        raise UsageError(f"{split.name} has no images to ask about")
     asker = _Asker(method, groups)
     questions: list[tuple[str, Callable[[_Asker], str]]] = [
         ("the card can be stored and says what a table needs", _card),
         ("it answers each text with a mask or a heat that can be scored", _scorable),
         ("it leaves the image alone", _image_untouched),
+        ("an answer stays what it was when the next question comes", _kept),
         ("the same question gets the same answer", _repeatable),
         ("an answer does not depend on the other texts of the call", _alone),
         ("an answer does not depend on the order of the texts", _reversed),
@@ -77,13 +81,21 @@ class _Asker:
         self.method = method
         self.groups = groups
         self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
-        self.sees = bool(reads(method))
         self._plain: list[list[Prediction]] | None = None
 
-    def ask(self, image: np.ndarray, samples: Sequence[Sample], texts: list[str] | None = None) -> list[Prediction]:
+    @property
+    def sees(self) -> bool:
+        return bool(reads(self.method))
+
+    def raw(self, image: np.ndarray, samples: Sequence[Sample], texts: list[str] | None = None) -> list[Prediction]:
+        """The answers in the method's own memory, about this very image."""
         words = [sample.text for sample in samples] if texts is None else texts
         extra = {"samples": tuple(samples)} if self.sees else {}
         return predictions_of(self.method.predict(image, words, **extra), samples)
+
+    def ask(self, image: np.ndarray, samples: Sequence[Sample], texts: list[str] | None = None) -> list[Prediction]:
+        """The answers, copied; about a copy, so that a method that writes into it spoils no later question."""
+        return _copied(self.raw(image.copy(), samples, texts))
 
     @property
     def plain(self) -> list[list[Prediction]]:
@@ -118,8 +130,18 @@ def _scorable(asker: _Asker) -> str:
 
 def _image_untouched(asker: _Asker) -> str:
     image = asker.images[0].copy()
-    asker.ask(image, asker.groups[0])
+    asker.raw(image, asker.groups[0])
     return "" if np.array_equal(image, asker.images[0]) else "predict wrote into the image it was given"
+
+
+def _kept(asker: _Asker) -> str:
+    """A run scores an answer while the next question is asked, so a method must not write into it any more."""
+    image, group = asker.images[0], asker.groups[0]
+    answers = asker.raw(image.copy(), group)
+    before = _copied(answers)
+    asker.raw(255 - image, group[::-1])
+    seen = _difference(before, answers, group, 0.0)
+    return seen and f"{seen} after another question: return arrays that predict will not write into again"
 
 
 def _repeatable(asker: _Asker) -> str:
@@ -141,9 +163,14 @@ def _many(asker: _Asker) -> str:
     if not hasattr(asker.method, "predict_many"):
         return ""
     extra = {"samples": list(asker.groups)} if asker.sees else {}
-    answers = asker.method.predict_many(
-        asker.images, [[item.text for item in group] for group in asker.groups], **extra
-    )
+    images = [image.copy() for image in asker.images]
+    answers = asker.method.predict_many(images, [[item.text for item in group] for group in asker.groups], **extra)
+    if not hasattr(answers, "__len__"):
+        return f"predict_many returned {type(answers).__name__}, a list of one answer an image is expected"
+    if len(answers) != len(images):
+        return f"predict_many returned {len(answers)} answers for {len(images)} images"
+    if not all(np.array_equal(image, own) for image, own in zip(images, asker.images, strict=True)):
+        return "predict_many wrote into an image it was given"
     for group, plain, answer in zip(asker.groups, asker.plain, answers, strict=True):
         if seen := _difference(plain, predictions_of(answer, group), group, _SLACK):
             return seen
@@ -164,6 +191,10 @@ def _odd_image(asker: _Asker) -> str:
     image = np.full((7, 61, 3), 127, dtype=np.uint8)
     predictions_of(asker.method.predict(image, [sample.text]), [small])
     return ""
+
+
+def _copied(predictions: Sequence[Prediction]) -> list[Prediction]:
+    return [copy.deepcopy(prediction) for prediction in predictions]
 
 
 def _difference(

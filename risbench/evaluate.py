@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .cost import Stopwatch
 from .datasets.load import load_split
 from .datasets.split import Split
-from .errors import UsageError
+from .errors import RisbenchError, UsageError
 from .header import header_of, summary_record
 from .methods import card_of, make
-from .metrics.rules import DEFAULT, Rules
+from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, installed
 from .results.folder import RunFolder
 from .results.run import Run
@@ -87,8 +90,7 @@ def evaluate(
     else:
         title, entry_point, built = name or type(method).__name__, None, method
     card = card_of(built)
-    chosen = Rules(rules, threshold) if isinstance(rules, str) else rules
-    chosen = chosen.for_method(card.get("threshold"))
+    chosen = rules_of(rules, threshold).for_method(card.get("threshold"))
     part = whole if limit is None else whole.first_images(limit)
     header = header_of(
         whole,
@@ -104,24 +106,34 @@ def evaluate(
         save_heat=settings.heat_dtype if settings.save_heat else None,
     )
     header["provenance"][0]["device"] = device
-    path = Path(out) if out is not None else default_folder(whole.name, title)
+    base = path = Path(out) if out is not None else default_folder(whole.name, title)
     if shard is not None:
+        path = shard_folder(base, shard)
         part = part.shard(*shard)
-        path = shard_folder(path, shard)
     with RunFolder(path, header) as folder:
         groups = [tuple(group) for group in part.by_image()]
         words = texts_of(texts, whole) if texts != "given" else None
+        watch = Stopwatch()
         try:
-            watch = run_images(built, groups, folder, chosen, settings, texts=words, progress=progress, stop=stop)
-        except Stopped as error:
-            raise Stopped(f"{error}; give the same command with --out {path} to go on") from None
-        if watch.images:
-            folder.add_cost(watch.record(built))
-        facts = getattr(built, "facts", None)
-        if facts:
-            folder.note_facts(dict(facts))
+            run_images(built, groups, folder, chosen, settings, watch=watch, texts=words, progress=progress, stop=stop)
+        except BaseException as error:
+            with suppress(RisbenchError):  # on a full disk the first fault is the one to tell
+                _note(folder, watch, built)
+            if isinstance(error, Stopped):
+                raise Stopped(f"{error}; give the same command with --out {base} to go on") from None
+            raise
+        _note(folder, watch, built)
         close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
     return Run.load(path)
+
+
+def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
+    """Record what this part of the run took and what the method learnt, also when it ended early."""
+    if watch.images:
+        folder.add_cost(watch.record(method))
+    facts = getattr(method, "facts", None)
+    if facts:
+        folder.note_facts(dict(facts))
 
 
 def close(folder: RunFolder, order: Mapping[str, int]) -> None:
@@ -134,7 +146,9 @@ def close(folder: RunFolder, order: Mapping[str, int]) -> None:
 def default_folder(split: str, method: str) -> Path:
     """A new folder's path: ``runs/<split>/<method>/<UTC time>-<4 hex>``."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return Path("runs") / split / method / f"{stamp}-{secrets.token_hex(2)}"
+    # A name may hold anything; as a folder it must stay one folder, below `runs`.
+    name = re.sub(r"[^\w+@=,() .-]", "_", method)[:100].strip(". ") or "_"
+    return Path("runs") / split / name / f"{stamp}-{secrets.token_hex(2)}"
 
 
 def shard_folder(out: Path, shard: tuple[int, int]) -> Path:

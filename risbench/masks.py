@@ -17,6 +17,7 @@ from .errors import MaskError
 from .records import RLE, Box
 
 _MAX_CHARACTERS = 7  # of one run length: 35 bits, more than any image has pixels
+_MAX_PIXELS = 1 << 28  # a code of ten characters may name billions of pixels, which decoding would have to hold
 
 
 def runs_of(rle: Mapping[str, Any]) -> np.ndarray:
@@ -63,13 +64,13 @@ def _coco() -> Any:
 
 def size_of(rle: Any) -> tuple[int, int]:
     """``(height, width)`` of a code; refuses anything but two positive whole numbers of a sane size."""
-    size = rle.get("size") if isinstance(rle, dict) else None
+    size = rle.get("size") if isinstance(rle, Mapping) else None
     if (
         not isinstance(size, (list, tuple))
         or len(size) != 2
         or not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) for side in size)
         or min(size) < 1
-        or max(size) > 1 << 16
+        or int(size[0]) * int(size[1]) > _MAX_PIXELS
     ):
         raise MaskError(f"run-length code: 'size' must be [height, width], got {size!r:.60}")
     return int(size[0]), int(size[1])
@@ -178,9 +179,12 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
         if len(polygon) < 6 or len(polygon) % 2:
             raise MaskError(f"a polygon needs at least three x, y pairs, got {len(polygon)} numbers")
         try:
-            corners = np.asarray(polygon, dtype=np.float64)
+            corners = np.asarray(polygon)
         except (TypeError, ValueError, OverflowError):
-            raise MaskError("a polygon holds something that is not a number") from None
+            corners = np.asarray(None)
+        # Asked for floats, numpy would read them out of texts.
+        if corners.dtype.kind not in "iuf":
+            raise MaskError("a polygon holds something that is not a number")
         # The C code walks every edge pixel by pixel: a corner far outside would keep it busy for ever.
         if corners.ndim != 1 or not np.isfinite(corners).all() or np.abs(corners).max() > 4 * (height + width) + 1000:
             raise MaskError("a polygon has a corner far outside the image")

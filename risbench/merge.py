@@ -15,7 +15,7 @@ from .errors import RisbenchError, UsageError
 from .evaluate import SHARDS, close
 from .header import split_record
 from .results import jsonlines
-from .results.folder import COST, HEADER, HEATS, MASKS, RunFolder, read_json
+from .results.folder import COST, HEADER, HEATS, MASKS, SUMMARY, RunFolder, read_json, refuse_another
 from .results.run import Run
 
 
@@ -40,11 +40,18 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
         raise RisbenchError(f"{path}: the split {name} under {whole.data_root} is not the one that was run on")
     part = whole if header["limit"] is None else whole.first_images(header["limit"])
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
-    if (path / "summary.json").exists():
-        return Run.load(path)
+    if (path / HEADER).exists():
+        earlier = read_json(path / HEADER)
+        refuse_another(path, earlier, header)
+        if (path / SUMMARY).exists():
+            return Run.load(path)
+        # A merge that was cut off has noted where the shards come from.
+        known = earlier.get("provenance", [])
+        header["provenance"] = [part for part in header["provenance"] if part not in known]
+    rows = [row for shard in shards for row in Run.load(shard).rows()]
+    _refuse_unless_once([row.id for row in rows], order, path)
     with RunFolder(path, header) as folder:
-        folder.rows = [row for shard in shards for row in Run.load(shard).rows()]
-        _refuse_unless_once([row.id for row in folder.rows], order, path)
+        folder.rows = rows
         jsonlines.replace(path / MASKS, "".join((shard / MASKS).read_text(encoding="utf-8") for shard in shards))
         costs = [cost for shard in shards for cost in Run.load(shard).cost()]
         jsonlines.replace(path / COST, json.dumps(costs, indent=2) + "\n")
@@ -66,7 +73,7 @@ def wait_for_shards(out: Path, count: int, told: Callable[[int], None] | None = 
     """
     before = -1
     while True:
-        ready = sum((out / SHARDS / f"{number}-of-{count}" / "summary.json").exists() for number in range(count))
+        ready = sum((out / SHARDS / f"{number}-of-{count}" / SUMMARY).exists() for number in range(count))
         if ready != before and told is not None:
             told(ready)
         if ready == count:
@@ -83,10 +90,10 @@ def _shards(path: Path) -> list[Path]:
     if len(counts) > 1:
         raise UsageError(f"{path / SHARDS} holds shards of {' and of '.join(sorted(counts))}: remove those of one kind")
     count = counts.pop()
-    if not count.isdecimal():
+    if not count.isdecimal() or int(count) < 1:
         raise UsageError(f"{found[0]} is not named I-of-N")
     wanted = [path / SHARDS / f"{number}-of-{count}" for number in range(int(count))]
-    missing = [shard.name for shard in wanted if not (shard / "summary.json").exists()]
+    missing = [shard.name for shard in wanted if not (shard / SUMMARY).exists()]
     if missing:
         raise RisbenchError(f"{path}: not finished: shard {', '.join(missing)}; run it with --shard I/N --out {path}")
     return wanted
@@ -97,7 +104,7 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
     first = headers[0]
     for shard, header in zip(shards, headers, strict=True):
         for key in ("schema", "method", "arguments", "texts", "rules", "split", "limit", "save_heat"):
-            if header[key] != first[key]:
+            if header.get(key) != first.get(key):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
     provenance = [part for header in headers for part in header["provenance"]]
     return {**first, "shard": None, "provenance": provenance}

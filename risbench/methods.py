@@ -21,7 +21,8 @@ class Method(Protocol):
 
     Optional attributes: ``predict_many(images, texts)`` for several images at once; ``card``, a mapping (paper,
     licence, supervision, extra_data, grade, threshold in the heat's units, weights hash, ``reads``);
-    ``parameter_count``; ``facts``, a mapping of what became known while running. A method whose card ``reads``
+    ``parameter_count``; ``facts``, a mapping of what became known while running. Answers are scored while the next
+    image is predicted, so they must not be written into again. A method whose card ``reads``
     something gets ``samples=`` as a keyword: the samples of the texts, in their order.
     """
 
@@ -41,7 +42,10 @@ class Method(Protocol):
 
 def card_of(method: Any) -> dict[str, Any]:
     """The method's card as plain values; empty if it has none."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in _card(method).items()}
+    card = {key: list(value) if isinstance(value, tuple) else value for key, value in _card(method).items()}
+    if "reads" in card:
+        card["reads"] = list(reads(method))
+    return card
 
 
 def _card(method: Any) -> Mapping[str, Any]:
@@ -87,8 +91,8 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
         if mask is None and heat is None:
             raise MaskError("has neither mask nor heat")
         return Prediction(
-            mask=None if mask is None else _mask(np.asarray(mask), sample.size),
-            heat=None if heat is None else _heat(np.asarray(heat)),
+            mask=None if mask is None else _mask(_array(mask), sample.size),
+            heat=None if heat is None else _heat(_array(heat)),
             point=_point(getattr(raw, "point", None)),
             boxes=_boxes(getattr(raw, "boxes", None)),
         )
@@ -99,10 +103,18 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
 def _of_array(raw: Any, sample: Sample) -> Prediction:
     if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__"):
         raise MaskError(f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction")
-    array = np.asarray(raw)
+    array = _array(raw)
     if array.dtype == np.bool_:
         return Prediction(mask=_mask(array, sample.size))
     return Prediction(heat=_heat(array))
+
+
+def _array(raw: Any) -> np.ndarray:
+    try:
+        return np.asarray(raw)
+    except (TypeError, ValueError, RuntimeError) as error:
+        # torch's tensors refuse while they are on a GPU, need a gradient or are bfloat16, and say what to call.
+        raise MaskError(f"cannot be read as an array: {' '.join(str(error).split())}") from None
 
 
 def _mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -130,8 +142,10 @@ def _point(point: Any) -> tuple[float, float] | None:
     if point is None:
         return None
     try:
+        if isinstance(point, (str, bytes, Mapping)):
+            raise TypeError
         x, y = (float(value) for value in point)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise MaskError(f"its point is {point!r:.60}; a point is (x, y)") from None
     if not np.isfinite([x, y]).all():
         raise MaskError("its point is not finite")
@@ -141,12 +155,13 @@ def _point(point: Any) -> tuple[float, float] | None:
 def _boxes(boxes: Any) -> np.ndarray | None:
     if boxes is None:
         return None
-    try:
-        table = np.asarray(boxes, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise MaskError("its boxes are not numbers") from None
+    table = _array(boxes)
     if table.size == 0:
-        return table.reshape(0, 4)
+        return np.zeros((0, 4))
+    # Asked for floats, numpy would read them out of texts.
+    if table.dtype.kind not in "iuf":
+        raise MaskError("its boxes are not numbers")
+    table = table.astype(np.float64)
     if table.ndim != 2 or table.shape[1] != 4:
         raise MaskError(f"its boxes have shape {table.shape}; boxes are (n, 4) rows of x0 y0 x1 y1")
     if not np.isfinite(table).all():
@@ -208,7 +223,7 @@ def make(
         chosen[key] = converted(key, text, named[key].annotation) if key in named else text
     for key, item in accepted.items():
         needed = item.default is item.empty and item.kind in (item.KEYWORD_ONLY, item.POSITIONAL_OR_KEYWORD)
-        if needed and chosen.get(key, arguments.get(key)) is None:
+        if needed and key not in chosen and arguments.get(key) is None:
             step = f"--{key.replace('_', '-')}" if key in given else f"--set {key}=…"
             raise UsageError(f"method '{name}' needs {step}")
     defaults = {key: item.default for key, item in named.items() if item.default is not item.empty}
@@ -216,7 +231,7 @@ def make(
 
 
 def converted(key: str, text: str, annotation: Any) -> Any:
-    """An option's text as its annotation asks: bool, int, float, str, Path, Literal, or one of these or None.
+    """An option's text as its annotation asks: bool, int, float, str, Path, Literal, or the first of several that fits.
 
     Raises:
         UsageError: the text does not convert.
@@ -226,7 +241,12 @@ def converted(key: str, text: str, annotation: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         if text.lower() == "none" and len(choices) < len(typing.get_args(annotation)):
             return None
-        return converted(key, text, choices[0])
+        for choice in choices[:-1]:
+            try:
+                return converted(key, text, choice)
+            except UsageError:
+                continue
+        return converted(key, text, choices[-1])
     if origin is typing.Literal:
         for choice in choices:
             if str(choice) == text:

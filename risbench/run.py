@@ -51,6 +51,10 @@ class Settings:
     heat_dtype: str = "float32"
 
 
+class _Unreadable:
+    """Stands for the answer about an image that was passed over; a method that answers None is wrong."""
+
+
 class _Scored(NamedTuple):
     rows: list[Row]
     masks: list[str]
@@ -63,10 +67,11 @@ def run_images(
     rules: Rules,
     settings: Settings,
     *,
+    watch: Stopwatch,
     texts: Mapping[str, str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Stopwatch:
+) -> None:
     """Predict and score what a folder does not hold yet.
 
     Args:
@@ -75,6 +80,7 @@ def run_images(
         folder: where rows and masks go.
         rules: how to score.
         settings: how to run.
+        watch: counts what is predicted, also when the run ends early.
         texts: other texts by sample id, if a control is run.
         progress: told after every image.
         stop: asked after every image; true ends the run with everything done so far written.
@@ -90,7 +96,6 @@ def run_images(
     again = {sample.id for group in todo for sample in group}
     folder.rows = [row for row in folder.rows if row.id not in again]
     tally = Tally(folder.rows, len(groups), len(groups) - len(todo))
-    watch = Stopwatch()
     with ThreadPoolExecutor(2, "read") as readers, ThreadPoolExecutor(1, "score") as scorer:
         pending: deque[Future[_Scored]] = deque()
         try:
@@ -108,7 +113,6 @@ def run_images(
                 _write(folder, pending.popleft().result(), tally, progress)
     if len(folder.rows) < sum(len(group) for group in groups):
         raise Stopped(f"stopped after {tally.done} of {len(groups)} images")
-    return watch
 
 
 def _write(folder: RunFolder, scored: _Scored, tally: Tally, progress: Callable[[Progress], None] | None) -> None:
@@ -152,47 +156,51 @@ def _predicted(
     texts: Mapping[str, str] | None,
     settings: Settings,
 ) -> Iterator[tuple[Group, Any, float]]:
-    """Each image's samples, the method's answer (None for a bad image) and the seconds per expression."""
+    """Each image's samples, the method's answer (or `_Unreadable`) and the seconds per expression."""
     good = [(group, image) for group, image in batch if image is not None]
     asked = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
     answers: list[tuple[Any, float]] = []
     sees = bool(reads(method))
     if settings.batch > 1 and len(good) > 1 and hasattr(method, "predict_many"):
         start = time.perf_counter()
-        with _Noting(good[0][0]):
+        with _Noting([group for group, _ in good]):
             extra = {"samples": [group for group, _ in good]} if sees else {}
             many = method.predict_many([image for _, image in good], asked, **extra)
         each = (time.perf_counter() - start) / sum(len(group) for group, _ in good)
-        if len(many) != len(good):
-            raise RisbenchError(f"predict_many returned {len(many)} answers for {len(good)} images")
+        count = len(many) if hasattr(many, "__len__") else None
+        if count != len(good):
+            found = type(many).__name__ if count is None else f"{count} answers"
+            first = good[0][0][0].image_path
+            raise RisbenchError(f"predict_many returned {found} for {len(good)} images, the first being {first}")
         answers = [(answer, each) for answer in many]
     else:
         for (group, image), words in zip(good, asked, strict=True):
             start = time.perf_counter()
-            with _Noting(group):
+            with _Noting([group]):
                 answer = method.predict(image, words, **({"samples": group} if sees else {}))
             answers.append((answer, (time.perf_counter() - start) / len(group)))
     found = iter(answers)
     for group, image in batch:
-        yield (group, None, 0.0) if image is None else (group, *next(found))
+        yield (group, _Unreadable(), 0.0) if image is None else (group, *next(found))
 
 
 class _Noting:
-    """Adds the image's name to whatever a method raises."""
+    """Adds the images' names to whatever a method raises."""
 
-    def __init__(self, group: Group) -> None:
-        self._group = group
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = groups
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
-            error.add_note(f"raised while predicting {self._group[0].id} (image {self._group[0].image_path})")
+            names = ", ".join(f"{group[0].id} (image {group[0].image_path})" for group in self._groups)
+            error.add_note(f"raised while predicting {names}")
 
 
 def _score(folder: RunFolder, group: Group, answer: Any, seconds: float, rules: Rules, settings: Settings) -> _Scored:
-    if answer is None:
+    if isinstance(answer, _Unreadable):
         rows = [missing_row(sample, rules) for sample in group]
         return _Scored(rows, [masklines.missing_line(sample) for sample in group])
     predictions = predictions_of(answer, group)

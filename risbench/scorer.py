@@ -64,22 +64,30 @@ class Scorer:
         """Take over another's rows.
 
         Raises:
-            UsageError: it scored by other rules, or a sample that is here already.
+            UsageError: it scored by other rules, or a sample that is here already; nothing is taken over then.
         """
         if other.rules.record() != self.rules.record():
-            raise UsageError(f"cannot merge scores under '{other.rules.name}' with scores under '{self.rules.name}'")
-        for row in other._rows.values():
-            self._put(row)
+            raise UsageError(f"cannot merge scores under {_named(other.rules)} with scores under {_named(self.rules)}")
+        for name in other._rows:
+            self._refuse_known(name)
+        self._rows.update(other._rows)
 
     def summary(self, metrics: str | None = None) -> dict[str, dict[str, Any]]:
         """Value, interval and count of each metric (a comma-separated list, by default all ten)."""
         return summary_of(self._rows.values(), parse_all(metrics))
 
     def _put(self, row: Row) -> Row:
-        if row.id in self._rows:
-            raise UsageError(f"sample {row.id} was scored twice")
+        self._refuse_known(row.id)
         self._rows[row.id] = row
         return row
+
+    def _refuse_known(self, name: str) -> None:
+        if name in self._rows:
+            raise UsageError(f"sample {name} was scored twice")
+
+
+def _named(rules: Rules) -> str:
+    return f"'{rules.name}'" if rules.threshold is None else f"'{rules.name}' at threshold {rules.threshold:g}"
 
 
 def row_of(sample: Sample, verdict: Verdict, seconds: float | None = None, *, missing: bool = False) -> Row:

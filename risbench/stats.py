@@ -51,7 +51,7 @@ def summarise(
         if drawn is None or not metric.counted(columns):
             summary[metric.name] = {"value": None, "low": None, "high": None, "count": 0}
             continue
-        low, high = interval(ratio(drawn[:, 2 * place], drawn[:, 2 * place + 1]))
+        low, high = interval(*drawn[:, 2 * place : 2 * place + 2].T)
         value = math.fsum(above) / total if total else 0.0
         summary[metric.name] = {"value": value, "low": low, "high": high, "count": metric.counted(columns)}
     return summary
@@ -84,12 +84,13 @@ def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     return totals
 
 
-def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Elementwise quotient; 0/0 is 0, as for a single expression."""
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+def interval(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of the resampled ratios ``above / below``, ``(resamples,)`` each.
 
-
-def interval(draws: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % of resampled values."""
+    A resample in which nothing counts (a metric that few images have) says nothing about the metric and is passed
+    over; where that is so in all of them, 0/0 is 0, as for a single expression.
+    """
+    counts = below > 0
+    draws = above[counts] / below[counts] if counts.any() else np.zeros(1)
     low, high = np.percentile(draws, [2.5, 97.5])
     return round(float(low), _DIGITS), round(float(high), _DIGITS)

@@ -1,11 +1,16 @@
-"""What all tests share: a cache of their own, in which scenes are drawn once for all workers, and the tiny real data."""
+"""What all tests share: one cache, in which scenes are drawn once for all workers, and the tiny real data."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Shared machines stall for longer than hypothesis waits, and a red CI must be one that anybody can see again.
+hypothesis.settings.register_profile("risbench", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("risbench")
 
 
 @pytest.fixture(scope="session", autouse=True)

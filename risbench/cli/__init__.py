@@ -62,10 +62,10 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except UsageError as error:
-        click.echo(f"risbench: {error}", err=True)
+        _tell(error)
         sys.exit(2)
     except RisbenchError as error:
-        click.echo(f"risbench: {error}", err=True)
+        _tell(error)
         sys.exit(1)
     except click.ClickException as error:
         error.show()
@@ -78,3 +78,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: RisbenchError) -> None:
+    for line in (f"risbench: {error}", *getattr(error, "__notes__", ())):
+        click.echo(line, err=True)

@@ -13,6 +13,7 @@ import click
 
 from .. import devices
 from ..datasets.load import load_split
+from ..datasets.split import Split
 from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
 from ..merge import merge, wait_for_shards
@@ -101,13 +102,13 @@ def command(
     if rank is not None:
         if rank[0]:
             return
-        run = _merged(folder, rank[1])
+        run = _merged(folder, rank[1], loaded)
     show.print_run(run, as_json, metrics)
 
 
-def _merged(folder: Path, count: int) -> Run:
+def _merged(folder: Path, count: int, split: Split) -> Run:
     wait_for_shards(folder, count, lambda ready: show.say(f"{ready} of {count} shards are finished"))
-    return merge(folder)
+    return merge(folder, split=split)
 
 
 def _rank() -> tuple[int, int] | None:

@@ -99,9 +99,9 @@ def _referit(part: str, end: str = "", **more: Any) -> Entry:
     return _entry(name, "refclef", refs_file, part, family="referit", images_origin=SAIAPR_ORIGIN, **more)
 
 
-def _drawn(part: str) -> Entry:
+def _drawn(part: str, *counts: int) -> Entry:
     more: dict[str, Any] = {"origin": DRAWN_ORIGIN, "images_origin": DRAWN_ORIGIN, "family": "drawn"}
-    return _entry(f"shapes_{part}", part, "refs(drawn).p", part, **more)
+    return _entry(f"shapes_{part}", part, "refs(drawn).p", part, Counts(*counts), **more)
 
 
 _ENTRIES: tuple[Entry, ...] = (
@@ -128,9 +128,9 @@ _ENTRIES: tuple[Entry, ...] = (
     _referit("testA", "_unc"),
     _referit("testB", "_unc"),
     _referit("testC", "_unc"),
-    _drawn("train"),
-    _drawn("val"),
-    _drawn("test"),
+    _drawn("train", 6_000, 16_327, 59_525),
+    _drawn("val", 500, 1_364, 4_970),
+    _drawn("test", 500, 1_365, 4_965),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
 

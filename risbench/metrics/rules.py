@@ -11,6 +11,7 @@ import difflib
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -62,6 +63,10 @@ class Rules:
         self._protocol = _PROTOCOLS[name]
         self._truths: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
+    def __reduce__(self) -> tuple[type[Rules], tuple[str, float | None]]:
+        # To another process go the name and the threshold; a protocol is a module, and the truths are large.
+        return Rules, (self.name, self.threshold)
+
     def record(self) -> dict[str, Any]:
         """What a result stores of its rules."""
         return {"name": self.name, "text": self.text, "threshold": self.threshold}
@@ -70,7 +75,9 @@ class Rules:
         """These rules with the threshold of a method's card, where the protocol asks the card and nobody overrode."""
         if self.name != "clean" or self.threshold is not None or threshold is None:
             return self
-        return Rules(self.name, threshold)
+        if isinstance(threshold, bool) or not isinstance(threshold, Real):
+            raise UsageError(f"the threshold of a method's card must be a number, not {threshold!r:.60}")
+        return Rules(self.name, float(threshold))
 
     def takes(self, prediction: Prediction) -> bool:
         """True for a mask at the size the protocol itself works in, where that is not the image's (``lavt``)."""
@@ -92,3 +99,10 @@ class Rules:
         if len(self._truths) > _REMEMBERED:
             self._truths.popitem(last=False)
         return truth
+
+
+def rules_of(rules: str | Rules, threshold: float | None = None) -> Rules:
+    """Rules, or those of a name, with another threshold if one is given."""
+    if isinstance(rules, Rules):
+        return rules if threshold is None else Rules(rules.name, threshold)
+    return Rules(rules, threshold)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import RisbenchError, UsageError
+from ..errors import DataError, RisbenchError, UsageError
 from . import jsonlines
 from .rows import Row
 
@@ -56,6 +58,7 @@ class RunFolder:
             self._lock.close()
             raise RisbenchError(f"{path}: another process is writing to this folder; give another --out") from None
         try:
+            self._sweep()
             self.header = self._continued(header)
             self.rows = self._done()
         except BaseException:
@@ -70,18 +73,18 @@ class RunFolder:
         """Release the lock."""
         self._lock.close()
 
+    def _sweep(self) -> None:
+        """Take away what a kill left of files that are written beside their place; the lock says nobody needs them."""
+        for left in [*self.path.glob(".*.part"), *(self.path / HEATS).glob(".*.part")]:
+            left.unlink(missing_ok=True)
+
     def _continued(self, header: Mapping[str, Any]) -> dict[str, Any]:
         file = self.path / HEADER
         # As it reads back from the file: tuples as lists, keys as text.
         merged = json.loads(json.dumps(header))
         if file.exists():
             old = read_json(file)
-            for key in _IDENTITY:
-                if old.get(key) != merged.get(key):
-                    raise UsageError(
-                        f"{self.path} holds another run: {_difference(key, old.get(key), merged.get(key))}; "
-                        "give another --out, or the same command to continue it"
-                    )
+            refuse_another(self.path, old, merged)
             merged["provenance"] = [*old.get("provenance", []), *merged.get("provenance", [])]
         elif (self.path / ROWS).exists():
             raise UsageError(f"{self.path} holds {ROWS} but no {HEADER}: not a run folder; give another --out")
@@ -101,6 +104,14 @@ class RunFolder:
         self.rows = []
         for name in (ROWS, MASKS, SUMMARY):
             (self.path / name).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Take back everything that was written, and the folder if nothing else lies in it."""
+        self.clear()
+        for name in (HEADER, ".lock"):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def append(self, rows: Sequence[Row], masks: Sequence[str]) -> None:
         """Add an image's rows and mask lines."""
@@ -127,26 +138,53 @@ class RunFolder:
             summary: of all rows.
         """
         self.rows.sort(key=lambda row: order[row.id])
+        jsonlines.append(self.path / MASKS, [])  # A shard without images has nothing to say, in a file like any other.
         jsonlines.replace(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
         put_in_order(self.path / MASKS, [row.id for row in self.rows])
         jsonlines.replace(self.path / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
+def refuse_another(path: Path, old: Any, new: Mapping[str, Any]) -> None:
+    """Refuse to mix two runs.
+
+    Raises:
+        UsageError: the folder's header is that of another run, with the first difference.
+    """
+    if not isinstance(old, dict):
+        raise UsageError(f"{path / HEADER} is not a run's header; give another --out")
+    for key in _IDENTITY:
+        if old.get(key) != new.get(key):
+            raise UsageError(
+                f"{path} holds another run: {_difference(key, old.get(key), new.get(key))}; "
+                "give another --out, or the same command to continue it"
+            )
+
+
 def put_in_order(path: Path, ids: Iterable[str]) -> None:
-    """Rewrite a file of lines with ids in the order given; the last of several with one id stays."""
-    places: dict[str, tuple[int, int]] = {}
+    """Rewrite a file of lines with ids in the order given; the last of several with one id stays.
+
+    Raises:
+        DataError: a line is broken, with its number, or there is none for an id.
+    """
+    places: dict[Any, tuple[int, int]] = {}
     place = 0
     with path.open("rb") as file:
-        for raw in file:
-            places[json.loads(raw)["id"]] = (place, len(raw))
+        for number, raw in enumerate(file, start=1):
+            if raw.strip():
+                places[jsonlines.object_in(raw, path, number).get("id")] = (place, len(raw))
             place += len(raw)
+        wanted = list(ids)
+        if absent := next((name for name in wanted if name not in places), None):
+            raise DataError(f"{path}: has no line for {absent}")
         temporary = path.with_name(f".{path.name}.part")
         try:
             with temporary.open("wb") as out:
-                for name in ids:
+                for name in wanted:
                     start, length = places[name]
                     file.seek(start)
                     out.write(file.read(length))
+                out.flush()
+                os.fsync(out.fileno())
             temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)

@@ -11,12 +11,8 @@ from typing import Any
 from ..errors import DataError, RisbenchError
 
 
-def read(path: Path, *, drop_half: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a file with their line numbers, counted from 1.
-
-    Args:
-        path: the file.
-        drop_half: pass over a last line without its newline, which a kill leaves behind.
 
     Raises:
         DataError: the file is absent or a line is not a JSON object, with its number.
@@ -24,15 +20,18 @@ def read(path: Path, *, drop_half: bool = False) -> Iterator[tuple[int, dict[str
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
-                if drop_half and not raw.endswith(b"\n"):
-                    return
                 if raw.strip():
-                    yield number, _object(raw, path, number)
+                    yield number, object_in(raw, path, number)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _object(raw: bytes, path: Path, number: int) -> dict[str, Any]:
+def object_in(raw: bytes, path: Path, number: int) -> dict[str, Any]:
+    """The object of one line.
+
+    Raises:
+        DataError: it is none, with the line's number.
+    """
     try:
         found = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -43,29 +42,38 @@ def _object(raw: bytes, path: Path, number: int) -> dict[str, Any]:
 
 
 def cut_half_line(path: Path) -> None:
-    """Take away a last line without its newline."""
-    if not path.exists():
+    """Take away a last line without its newline, which a kill leaves behind; an absent file stays absent."""
+    try:
+        with path.open("r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            while end > 0:
+                start = max(0, end - 65536)
+                file.seek(start)
+                place = file.read(end - start).rfind(b"\n")
+                if place >= 0:
+                    file.truncate(start + place + 1)
+                    return
+                end = start
+            file.truncate(0)
+    except FileNotFoundError:
         return
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - 65536)
-            file.seek(start)
-            place = file.read(end - start).rfind(b"\n")
-            if place >= 0:
-                file.truncate(start + place + 1)
-                return
-            end = start
-        file.truncate(0)
+    except OSError as error:
+        raise full(path, error) from error
 
 
 def append(path: Path, lines: Iterable[str]) -> None:
-    """Append whole lines in one write; a failed one leaves at most a half line, which reading drops."""
+    """Append all lines or none; only a kill can leave a half line, which the next opening cuts."""
     try:
         with path.open("ab", buffering=0) as file:
             data = memoryview("".join(line + "\n" for line in lines).encode())
-            while data:
-                data = data[file.write(data) :]
+            before = file.seek(0, os.SEEK_END)
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except BaseException:
+                # A half line would become a broken one in the middle of the file as soon as another follows it.
+                file.truncate(before)
+                raise
     except OSError as error:
         raise full(path, error) from error
 

@@ -19,13 +19,18 @@ def line_of(name: str, mask: np.ndarray, prediction: Prediction, point: tuple[fl
     Args:
         name: the sample's id.
         mask: what was scored, bool ``(H, W)``; as brought, or as the rules cut it from the heat.
-        prediction: what was brought; its boxes are kept.
+        prediction: what was brought; its boxes are kept, and its point also where the rules have no use for it.
         point: what was scored, if any.
-        rules: their name, kept as ``cut`` where they made the mask, because other rules may cut otherwise.
+        rules: their name, kept as ``cut`` where they made the mask and as ``found`` where they found the point,
+            because other rules may cut and find otherwise.
     """
     line: dict[str, Any] = {"id": name, "segmentation": encode(mask)}
     if prediction.mask is None:
         line["cut"] = rules
+    if prediction.point is not None:
+        point = prediction.point
+    elif point is not None:
+        line["found"] = rules
     if point is not None:
         line["point"] = [float(point[0]), float(point[1])]
     if prediction.boxes is not None:

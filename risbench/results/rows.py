@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
+
+_KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "id": (str,),
+        **dict.fromkeys(("image_id", "ref_id", "sent_id"), (int, str)),
+        **dict.fromkeys(("hit_box", "hit_mask"), (bool, type(None))),
+        **dict.fromkeys(("box_iou", "seconds"), (float, int, type(None))),
+        "missing": (bool,),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +76,7 @@ class Row:
         """
         try:
             both, either, box_iou = line["intersection"], line["union"], line["box_iou"]
-            if type(both) is not int or type(either) is not int or not 0 <= both <= either:
-                raise DataError(f"{where}: intersection {both!r} and union {either!r} are not pixel counts")
-            return Row(
+            row = Row(
                 id=line["id"],
                 image_id=line["image_id"],
                 ref_id=line["ref_id"],
@@ -75,14 +85,20 @@ class Row:
                 union=either,
                 hit_box=line["hit_box"],
                 hit_mask=line["hit_mask"],
-                box_iou=None if box_iou is None else float(box_iou),
+                box_iou=float(box_iou) if type(box_iou) is int else box_iou,
                 seconds=line.get("seconds"),
-                missing=bool(line.get("missing", False)),
+                missing=line.get("missing", False),
             )
         except KeyError as error:
             raise DataError(f"{where}: the row has no {error}") from None
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{where}: not a row: {error}") from None
+        if type(both) is not int or type(either) is not int or not 0 <= both <= either:
+            raise DataError(f"{where}: intersection {both!r} and union {either!r} are not pixel counts")
+        for name, kinds in _KINDS.items():
+            value = getattr(row, name)
+            # By type, not isinstance: JSON's true is no number. JSON's NaN is not JSON.
+            if type(value) not in kinds or (type(value) is float and not math.isfinite(value)):
+                raise DataError(f"{where}: {name} cannot be {value!r:.60}")
+        return row
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray]:

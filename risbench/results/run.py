@@ -37,14 +37,12 @@ class Run:
         path = Path(folder)
         if not (path / HEADER).is_file():
             raise DataError(f"{path} is not a run folder: it has no {HEADER}")
-        header = read_json(path / HEADER)
-        if header.get("schema") != SCHEMA:
-            raise DataError(f"{path / HEADER} has schema {header.get('schema')!r}; this version reads {SCHEMA}")
+        header = _object(path / HEADER, ("method", "rules", "split", "texts", "limit", "shard", "data_root"))
         if not (path / SUMMARY).is_file():
             shards = path / "shards"
             step = f"`risbench merge {path}`" if shards.is_dir() else "give its command again with --out to continue"
             raise DataError(f"{path} is not finished (no {SUMMARY}): {step}")
-        return Run(path, header, read_json(path / SUMMARY))
+        return Run(path, header, _object(path / SUMMARY, ("method", "split", "rules", "texts", "count", "metrics")))
 
     def rows(self) -> list[Row]:
         """All rows, in the split's order."""
@@ -60,3 +58,14 @@ class Run:
     def cost(self) -> list[dict[str, Any]]:
         """What each part of the run took; empty where nothing was run."""
         return read_json(self.path / COST) if (self.path / COST).exists() else []
+
+
+def _object(file: Path, needed: tuple[str, ...]) -> dict[str, Any]:
+    """A file of this schema with its keys; what is made by hand is often a list, or short of some."""
+    found = read_json(file)
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema != SCHEMA:
+        raise DataError(f"{file} has schema {schema!r}; this version reads {SCHEMA}")
+    if absent := [key for key in needed if key not in found]:
+        raise DataError(f"{file} has no {', '.join(absent)}: it is not what a run left")
+    return found

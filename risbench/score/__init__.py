@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ..datasets.load import load_split
@@ -13,8 +16,8 @@ from ..datasets.split import Split
 from ..errors import DataError, MaskError, UsageError
 from ..evaluate import close, default_folder
 from ..header import header_of, split_record
-from ..methods import prediction_of
-from ..metrics.rules import DEFAULT, Rules
+from ..methods import card_of, prediction_of
+from ..metrics.rules import DEFAULT, Rules, rules_of
 from ..progress import Progress, Tally
 from ..records import Sample
 from ..results import masklines
@@ -59,7 +62,8 @@ def score(
     whole = load_split(split, data_root) if isinstance(split, str) else split
     about = _card(Path(card)) if card is not None else {}
     earlier = Run.load(given) if (given / "header.json").is_file() else None
-    chosen = Rules(rules, threshold) if isinstance(rules, str) else rules
+    chosen = rules_of(rules, threshold)
+    asked = chosen.threshold
     if earlier is not None:
         about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}
         if earlier.header["split"] != split_record(whole):
@@ -68,13 +72,18 @@ def score(
             )
     chosen = chosen.for_method(about.get("threshold"))
     source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
-    if threshold is not None and not source.has_heats:
+    if asked is not None and not source.has_heats:
         raise UsageError(f"--threshold cuts heats, and {given} holds masks (a run keeps its heats with --save-heat)")
+    if isinstance(source, Lines) and "lavt" in source.cuts and chosen.name != "lavt":
+        raise UsageError(
+            f"{given} holds masks that lavt cut from heats at its own size, {chosen.name} scores at the image's: "
+            "run the method again with --save-heat"
+        )
     part = whole
     if earlier is not None and earlier.header["limit"] is not None:
         part = whole.first_images(earlier.header["limit"])
     names = _match(source.names, part, allow_missing, given)
-    title = str(about.pop("name", given.stem or given.name))
+    title = about.pop("name", given.resolve().stem)
     header = header_of(
         whole,
         chosen,
@@ -94,12 +103,17 @@ def score(
     with RunFolder(target, header) as folder:
         folder.clear()
         tally = Tally([], len(groups), 0)
-        for group in groups:
-            scored = [_scored(sample, source, names, chosen) for sample in group]
-            folder.append([row for row, _ in scored], [line for _, line in scored])
-            tally.add([row for row, _ in scored], images=1)
-            if progress is not None:
-                progress(tally.progress())
+        try:
+            for group in groups:
+                scored = [_scored(sample, source, names, chosen) for sample in group]
+                folder.append([row for row, _ in scored], [line for _, line in scored])
+                tally.add([row for row, _ in scored], images=1)
+                if progress is not None:
+                    progress(tally.progress())
+        except BaseException:
+            # Scoring is not continued but done again, with predictions put right, perhaps to the same folder.
+            folder.forget()
+            raise
         close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
     return Run.load(target)
 
@@ -109,13 +123,13 @@ def _scored(sample: Sample, source: Source, names: Mapping[str, str], rules: Rul
     brought = None if name is None else source.get(name, sample.image_id)
     if brought is None:
         return missing_row(sample, rules), masklines.missing_line(sample)
-    if rules.takes(brought):
-        prediction = brought
-    else:
-        try:
-            prediction = prediction_of(brought, sample)
-        except MaskError as error:
-            raise MaskError(f"{error} (brought as '{name}')") from None
+    # A mask that is already at the size of the rules is held against that size.
+    own = brought.mask if rules.takes(brought) else None
+    wanted = sample if own is None else replace(sample, size=(own.shape[0], own.shape[1]))
+    try:
+        prediction = prediction_of(brought, wanted)
+    except MaskError as error:
+        raise MaskError(f"{error} (brought as '{name}')") from None
     verdict = rules.judge(sample, prediction)
     return row_of(sample, verdict), masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name)
 
@@ -127,6 +141,8 @@ def _match(names: Collection[str], split: Split, allow_missing: bool, given: Pat
     for sample in split:
         by_sentence = str(sample.sent_id)
         if sample.id in names:
+            if by_sentence in names:
+                raise DataError(f"{given}: two predictions for {sample.id}: by id and by sent_id {by_sentence}")
             found[sample.id] = sample.id
         elif by_sentence in names:
             found[sample.id] = by_sentence
@@ -154,11 +170,17 @@ def _some(names: Sequence[str]) -> str:
 
 def _card(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        card = card_of(SimpleNamespace(card=tomllib.loads(path.read_text(encoding="utf-8"))))
+        json.dumps(card)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not TOML: {error}") from None
+    except TypeError:
+        raise DataError(f"{path}: a card holds texts, numbers and lists; write dates and times as texts") from None
+    if not isinstance(card.get("name", "-"), str) or not card.get("name", "-").strip():
+        raise DataError(f"{path}: a method's name is a text, not {card['name']!r:.60}")
+    return card
 
 
 def _hash(path: Path) -> str:

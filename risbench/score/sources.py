@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, MaskError, UsageError
-from ..masks import decode
 from ..records import Prediction
 from ..results import heats
 from ..results.folder import MASKS
@@ -44,7 +43,7 @@ class Source(Protocol):
 
 
 class Lines:
-    """``masks.jsonl``, keyed by ``id`` or by ``sent_id``."""
+    """``masks.jsonl``, keyed by ``id`` or by ``sent_id``; ``cuts`` names the rules that cut masks in it from heats."""
 
     kind = "lines of masks"
     has_heats = False
@@ -52,6 +51,7 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.names: dict[str, tuple[int, int, int]] = {}
+        self.cuts: set[str] = set()
         place = 0
         with path.open("rb") as file:
             # Mapped, so that lines can be asked for in any order and nothing stays open.
@@ -60,6 +60,8 @@ class Lines:
                 if raw.strip():
                     line = _parsed(raw, f"{path}, line {number}")
                     _put(self.names, _name(line, f"{path}, line {number}"), (place, len(raw), number), path)
+                    if isinstance(line.get("cut"), str):
+                        self.cuts.add(line["cut"])
                 place += len(raw)
 
     def line(self, name: str) -> dict[str, Any]:
@@ -107,7 +109,7 @@ class Files:
         self.kind = kind
         self.has_heats = suffix == ".npy"
         self._read = read
-        self.names = {file.stem: file for file in path.iterdir() if file.suffix == suffix and file.is_file()}
+        self.names = {file.stem: file for file in _seen(path) if file.suffix == suffix}
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
         """The prediction under a name."""
@@ -133,11 +135,18 @@ class Heats:
             self._image = (image_id, heats.load(self.path, image_id))
         line = self._lines.line(name)
         heat = self._image[1].get(name)
-        if heat is None or line.get("missing"):
-            return self._lines.get(name, image_id)
-        # A mask that the method itself gave goes before its heat; one that rules cut is cut anew.
-        mask = None if line.get("cut") else decode(line["segmentation"])
-        return Prediction(mask=mask, heat=heat, boxes=line.get("boxes"))
+        brought = self._lines.get(name, image_id)
+        if brought is None or (heat is None and not line.get("cut")):
+            return brought
+        if heat is None:
+            raise DataError(f"{heats.file_of(self.path, image_id)}: the heat of {name} is not there")
+        # A mask or point that the method itself gave goes before its heat; what rules made is made anew.
+        return Prediction(
+            mask=None if line.get("cut") else brought.mask,
+            heat=heat,
+            point=None if line.get("found") else brought.point,
+            boxes=brought.boxes,
+        )
 
 
 def source_of(path: Path, rescored: Callable[[Path], Source] | None = None) -> Source:
@@ -168,7 +177,7 @@ def source_of(path: Path, rescored: Callable[[Path], Source] | None = None) -> S
 def _folder(path: Path, rescored: Callable[[Path], Source] | None) -> Source:
     if (path / "header.json").is_file() and rescored is not None:
         return rescored(path)
-    suffixes = {file.suffix for file in path.iterdir() if file.is_file() and not file.name.startswith(".")}
+    suffixes = {file.suffix for file in _seen(path)}
     if {".png", ".npy"} <= suffixes:
         raise UsageError(f"{path} holds both .png masks and .npy heats: put them in two folders")
     if ".png" in suffixes:
@@ -178,6 +187,11 @@ def _folder(path: Path, rescored: Callable[[Path], Source] | None) -> Source:
     if (path / MASKS).is_file():
         return Lines(path / MASKS)
     raise UsageError(f"{path} holds neither <sent_id>.png masks, <sent_id>.npy heats, nor a run")
+
+
+def _seen(path: Path) -> list[Path]:
+    """The files of a folder in order, but for hidden ones, which file managers leave behind."""
+    return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
 
 
 def read_mask(path: Path) -> Prediction:
@@ -217,8 +231,10 @@ def read_heat(path: Path) -> Prediction:
         DataError: not such a file.
     """
     try:
-        return Prediction(heat=np.load(path, allow_pickle=False))
-    except (ValueError, OSError, EOFError) as error:
+        with path.open("rb") as file:
+            # Not `np.load`, which would also open archives and pickles.
+            return Prediction(heat=np.lib.format.read_array(file, allow_pickle=False))
+    except (ValueError, OSError, EOFError, MemoryError, OverflowError) as error:
         raise DataError(f"{path}: not a readable .npy of numbers: {error}") from None
 
 

@@ -12,7 +12,6 @@ from made_up.annotations import annotation, image, ref, sentence, write_image, w
 from risbench.datasets import Object, catalog, load_split
 from risbench.datasets.catalog import Counts
 from risbench.errors import UsageError
-from risbench.records import NO_TAGS
 
 
 @pytest.fixture
@@ -141,4 +140,4 @@ def test_drawn_scenes_are_read_like_any_other(tmp_path: Path, cache: Path, monke
     assert (split.name, split.partial, len(split)) == ("shapes_val", False, 6)
     assert split.first_images(1).partial
     assert split[2].image_path.is_file()
-    assert split[0].tags is NO_TAGS
+    assert split[0].tags == {}

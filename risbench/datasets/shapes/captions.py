@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .nouns import Phrase
 from .prng import Dice
 from .records import DrawnObject
-from .relations import relations
+from .relations import TEXTS, links
 from .spans import middles
 
 _LISTED = 3  # more objects than this are too much for one sentence
@@ -29,7 +29,7 @@ def spot(thing: DrawnObject, size: tuple[int, int]) -> str | None:
     found = []
     for axis, (low, high) in ((0, ("on the left", "on the right")), (1, ("at the top", "at the bottom"))):
         length = size[1 - axis]
-        nearest, farthest = sorted(middles(thing, axis))
+        nearest, *_, farthest = sorted(middles(thing, axis))
         if 100 * farthest <= 2 * 36 * length:
             found.append((farthest * 1000 // length, low))
         if 100 * (2 * length - nearest) <= 2 * 36 * length:
@@ -53,9 +53,10 @@ def captions(dice: Dice, things: Sequence[DrawnObject], size: tuple[int, int]) -
             found.append(f"{named(dice, thing)} {where}")
             break
     for first, second in ((a, b) for a in order for b in order if a is not b):
-        links = relations(first, [], second)
-        if links:
-            found.append(f"{named(dice, first)} {dice.pick(links)} {named(dice, second)}")
+        held = [link for link in links(first, second) if link != "closest to"]
+        if held:
+            link = dice.pick(held)
+            found.append(f"{named(dice, first)} {dice.pick(TEXTS.get(link, (link,)))} {named(dice, second)}")
             break
     if len(things) > _LISTED:
         found.append(_joined([named(dice, thing) for thing in order[-_LISTED:]]))

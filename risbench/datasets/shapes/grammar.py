@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .nouns import Phrase, phrases, rivals, unique
+from .nouns import Phrase, phrases, rivals
 from .positions import positions
 from .prng import Dice
 from .records import DrawnObject, Expression
-from .relations import relations
+from .relations import TEXTS, links, singles_out
 from .spans import reach, seen_reach
 from .words import GENERIC
 
@@ -19,21 +19,39 @@ _VAGUE = 10  # per cent: how often "shape" may stand for the class
 
 
 def express(
-    dice: Dice, target: int, things: Sequence[DrawnObject], size: tuple[int, int]
+    dice: Dice,
+    target: int,
+    things: Sequence[DrawnObject],
+    names: Sequence[Sequence[Phrase]],
+    size: tuple[int, int],
 ) -> tuple[Expression, ...] | None:
-    """Sentences that are true of one object alone, each of another form; None if there are fewer than three."""
+    """Sentences that are true of one object alone, each of another form; None if there are fewer than three.
+
+    Args:
+        dice: decides.
+        target: the place of the object among all.
+        things: all objects of the picture.
+        names: for each of them the phrases that can mean no other.
+        size: height and width of the picture.
+    """
+    held = [
+        (anchor, link)
+        for anchor, thing in enumerate(things)
+        if anchor != target and any(name.noun != GENERIC for name in names[anchor])
+        for link in links(things[target], thing)
+    ]
     mine = phrases(target, things)
     bare = [phrase for phrase in mine if phrase.adjectives == 0]
     described = dice.shuffled([phrase for phrase in mine if phrase.adjectives])[:4]
     placed = [option for phrase in bare for option in _placed(phrase, target, things, size)]
-    related = [option for phrase in bare for option in _related(dice, phrase, target, things)]
+    related = [option for phrase in bare for option in _related(dice, phrase, target, things, held, names)]
     combined = [
         option
         for phrase in described
-        for option in _placed(phrase, target, things, size) + _related(dice, phrase, target, things)
+        for option in _placed(phrase, target, things, size) + _related(dice, phrase, target, things, held, names)
     ]
     options = {
-        "attribute": _attributes(dice, target, things),
+        "attribute": _attributes(dice, target, things, names[target]),
         "position": placed,
         "relation": related,
         "combined": combined,
@@ -71,8 +89,10 @@ def _is_ambiguous(phrase: Phrase, target: int, things: Sequence[DrawnObject]) ->
     return any(place != target and phrase.fits(thing) for place, thing in enumerate(things))
 
 
-def _attributes(dice: Dice, target: int, things: Sequence[DrawnObject]) -> list[tuple[str, bool]]:
-    options = [phrase for phrase in unique(target, things) if phrase.adjectives]
+def _attributes(
+    dice: Dice, target: int, things: Sequence[DrawnObject], names: Sequence[Phrase]
+) -> list[tuple[str, bool]]:
+    options = [phrase for phrase in names if phrase.adjectives]
     found = []
     for noun in (things[target].shape, GENERIC):
         if some := [phrase for phrase in options if phrase.noun == noun]:
@@ -109,19 +129,21 @@ def _placed(
     ]
 
 
-def _related(dice: Dice, phrase: Phrase, target: int, things: Sequence[DrawnObject]) -> list[tuple[str, bool]]:
+def _related(
+    dice: Dice,
+    phrase: Phrase,
+    target: int,
+    things: Sequence[DrawnObject],
+    held: Sequence[tuple[int, str]],
+    names: Sequence[Sequence[Phrase]],
+) -> list[tuple[str, bool]]:
     ambiguous = _is_ambiguous(phrase, target, things)
     others = rivals(phrase, target, things)
     found = []
-    for anchor, thing in enumerate(things):
-        if anchor == target:
-            continue
-        links = relations(things[target], [things[place] for place in others if place != anchor], thing)
-        if not links:
-            continue
-        names = [name for name in unique(anchor, things) if name.noun != GENERIC]
-        if not names:
-            continue
-        name = best_phrase(dice, names)
-        found += [(f"{phrase.words} {link} the {name.words}", ambiguous) for link in links]
+    for anchor, link in held:
+        rest = [things[place] for place in others if place != anchor]
+        if singles_out(link, things[target], rest, things[anchor]):
+            name = best_phrase(dice, [name for name in names[anchor] if name.noun != GENERIC])
+            text = dice.pick(TEXTS.get(link, (link,)))
+            found.append((f"{phrase.words} {text} the {name.words}", ambiguous))
     return found

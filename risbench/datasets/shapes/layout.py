@@ -27,7 +27,7 @@ class Placed:
     Attributes:
         shape, colour, size, pattern: its attributes, by their words.
         radius: in units (sixths of a pixel).
-        stamp: its shape; `at` the pixel where the stamp's origin lies.
+        stamp: its shape; `area` the pixels of it, `at` the pixel where the stamp's origin lies.
         turn: direction of its stripes.
         whole: the box of the whole shape, hidden or cut off parts included.
     """
@@ -38,6 +38,7 @@ class Placed:
     pattern: str
     radius: int
     stamp: Stamp
+    area: int
     at: tuple[int, int]
     turn: int
     whole: Corners
@@ -81,6 +82,13 @@ def box(mask: np.ndarray) -> Corners:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def weight(mask: np.ndarray) -> tuple[int, tuple[int, int]]:
+    """How many pixels a mask has, and twice its centre of mass (x, y), rounded down."""
+    rows, columns = np.nonzero(mask)
+    area = int(rows.size)
+    return area, (2 * int(columns.sum()) // area + 1, 2 * int(rows.sum()) // area + 1)
+
+
 def place(
     dice: Dice, height: int, width: int, earlier: list[Placed], seen: np.ndarray, kind: tuple[str, str, str, str]
 ) -> Placed | None:
@@ -90,7 +98,8 @@ def place(
         dice: decides.
         height, width: of the picture.
         earlier: the objects that are there, from the back to the front.
-        seen: int8 ``(H, W)``, the place in `earlier` of the object seen in each pixel, or -1. Changed when room is found.
+        seen: int8 ``(H, W)``, the place in `earlier` of the object seen in each pixel, or -1. Changed when
+            room is found.
         kind: shape, colour, size and pattern.
     """
     shape, colour, size, pattern = kind
@@ -117,8 +126,8 @@ def place(
             continue
         after = seen.copy()
         after[picture_rows, picture_columns][ink] = len(earlier)
-        left = np.bincount((after[after >= 0]).astype(np.int64), minlength=len(earlier) + 1)
-        areas = [int(other.stamp.mask.sum()) for other in earlier] + [area]
+        left = np.bincount(after.ravel() + 1, minlength=len(earlier) + 2)[1:]
+        areas = [other.area for other in earlier] + [area]
         if any(
             100 * int(now) < _SEEN * all_of_it or 1000 * int(now) < _TINIEST * height * width
             for now, all_of_it in zip(left, areas, strict=True)
@@ -128,7 +137,7 @@ def place(
         x0, y0, x1, y1 = box(mask)
         x, y = at[0] + stamp.left, at[1] + stamp.top
         whole = x0 + x, y0 + y, x1 + x, y1 + y
-        return Placed(shape, colour, size, pattern, radius, stamp, at, dice.below(4), whole)
+        return Placed(shape, colour, size, pattern, radius, stamp, area, at, dice.below(4), whole)
     return None
 
 

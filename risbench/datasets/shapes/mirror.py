@@ -69,4 +69,11 @@ def _turned(thing: DrawnObject, axis: str) -> DrawnObject:
         x0, y0, x1, y1 = box
         return (width - x1, y0, width - x0, y1) if axis == "left-right" else (x0, height - y1, x1, height - y0)
 
-    return replace(thing, mask=_flipped(thing.mask, axis), box=turned(thing.box), whole=turned(thing.whole))
+    x, y = thing.mass
+    return replace(
+        thing,
+        mask=_flipped(thing.mask, axis),
+        box=turned(thing.box),
+        whole=turned(thing.whole),
+        mass=(2 * width - x, y) if axis == "left-right" else (x, 2 * height - y),
+    )

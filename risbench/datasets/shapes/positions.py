@@ -1,6 +1,6 @@
 """Positions: what can be said of where an object lies, so that none of its rivals lies there too.
 
-Every position is true of the target by a margin and false of every rival by a margin, by both readings of `spans`.
+Every position is true of the target by a margin and false of every rival by a margin, by every reading of `spans`.
 A template has ``{}`` where the noun phrase stands; the ones that start with the position are for bare nouns only.
 """
 
@@ -39,7 +39,7 @@ def positions(target: DrawnObject, others: Sequence[DrawnObject], size: tuple[in
 
 def _from_end(thing: DrawnObject, axis: int, end: int, length: int) -> tuple[int, int]:
     """Twice the distance of the middle from one end of the picture, the nearer and the farther reading."""
-    low, high = sorted(middles(thing, axis))
+    low, *_, high = sorted(middles(thing, axis))
     return (low, high) if end == 0 else (2 * length - high, 2 * length - low)
 
 
@@ -52,7 +52,7 @@ def _side(target: DrawnObject, others: Sequence[DrawnObject], axis: int, end: in
     if 100 * _from_end(target, axis, end, length)[1] > 2 * 38 * length:
         return []
     for other in others:
-        if _from_end(other, axis, end, length)[0] < length:
+        if 100 * _from_end(other, axis, end, length)[0] < 103 * length:
             return []
         if 100 * _beyond(target, other, axis, end) < 2 * 16 * length:
             return []
@@ -88,7 +88,7 @@ def _corner(target: DrawnObject, others: Sequence[DrawnObject], lengths: tuple[i
     for right in (0, 1):
         for low in (0, 1):
             if any(
-                100 * _from_end(target, axis, end, lengths[axis])[1] > 2 * 34 * lengths[axis]
+                100 * _from_end(target, axis, end, lengths[axis])[1] > 2 * 31 * lengths[axis]
                 for axis, end in ((0, right), (1, low))
             ):
                 continue
@@ -109,7 +109,7 @@ def _centre(target: DrawnObject, others: Sequence[DrawnObject], lengths: tuple[i
     def off(thing: DrawnObject, axis: int) -> list[int]:
         return [abs(middle - lengths[axis]) for middle in middles(thing, axis)]
 
-    if any(100 * max(off(target, axis)) > 2 * 12 * lengths[axis] for axis in (0, 1)):
+    if any(100 * max(off(target, axis)) > 2 * 10 * lengths[axis] for axis in (0, 1)):
         return []
     for other in others:
         if not any(100 * min(off(other, axis)) >= 2 * 24 * lengths[axis] for axis in (0, 1)):

@@ -20,6 +20,8 @@ class DrawnObject:
         mask: bool ``(H, W)``, the pixels where it is seen.
         box: ``(x0, y0, x1, y1)`` round the mask, whole pixels, half-open.
         whole: the same round the whole shape, parts that are hidden or outside the picture included.
+        area: pixels of the mask.
+        mass: twice the mask's centre of mass, ``(x, y)`` in pixels, rounded down to whole numbers.
     """
 
     shape: str
@@ -30,11 +32,8 @@ class DrawnObject:
     mask: np.ndarray
     box: Corners
     whole: Corners
-
-    @property
-    def area(self) -> int:
-        """Pixels seen."""
-        return int(self.mask.sum())
+    area: int
+    mass: tuple[int, int]
 
     @property
     def centre(self) -> tuple[float, float]:

@@ -8,34 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .records import DrawnObject
 from .spans import clearance, least_distance, least_gap, middles, most_distance, most_gap
 
-_WAYS = (
-    (0, 0, ("to the left of", "left of")),
-    (0, 1, ("to the right of", "right of")),
-    (1, 0, ("above",)),
-    (1, 1, ("below",)),
-)
+_WAYS = {"left of": (0, 0), "right of": (0, 1), "above": (1, 0), "below": (1, 1)}  # axis; end that it points to
+TEXTS = {
+    "left of": ("to the left of", "left of"),
+    "right of": ("to the right of", "right of"),
+}
 
 
-def relations(target: DrawnObject, others: Sequence[DrawnObject], anchor: DrawnObject) -> list[str]:
-    """What may stand between the noun phrase and the anchor.
+def links(target: DrawnObject, anchor: DrawnObject) -> list[str]:
+    """Every relation that the target has to the anchor by the strict reading."""
+    found = [link for link, (axis, end) in _WAYS.items() if _lies(target, anchor, axis, end)]
+    found.append("closest to")  # whether it is depends on the others
+    if touching(target, anchor):
+        found.append("in front of" if target.depth > anchor.depth else "behind")
+    return found
+
+
+def singles_out(link: str, target: DrawnObject, others: Sequence[DrawnObject], anchor: DrawnObject) -> bool:
+    """Whether no rival has the target's relation to the anchor, even by the lenient reading.
 
     Args:
+        link: one of the target's `links` to the anchor.
         target: the object meant.
         others: every other object that the noun phrase might mean, the anchor not among them.
         anchor: the object that the target is related to.
     """
-    found: list[str] = []
-    for axis, end, texts in _WAYS:
-        if _lies(target, anchor, axis, end) and not any(_may_lie(other, anchor, axis, end) for other in others):
-            found += texts
-    if others and all(_much_nearer(target, other, anchor) for other in others):
-        found.append("closest to")
-    if touching(target, anchor) and not any(clearance(other, anchor) < 3 for other in others):
-        found.append("in front of" if target.depth > anchor.depth else "behind")
-    return found
+    if link in _WAYS:
+        return not any(_may_lie(other, anchor, *_WAYS[link]) for other in others)
+    if link == "closest to":
+        return bool(others) and all(_much_nearer(target, other, anchor) for other in others)
+    return not any(clearance(other, anchor) < 3 for other in others)
 
 
 def _lies(thing: DrawnObject, anchor: DrawnObject, axis: int, end: int) -> bool:
@@ -47,7 +54,7 @@ def _lies(thing: DrawnObject, anchor: DrawnObject, axis: int, end: int) -> bool:
 
 
 def _may_lie(thing: DrawnObject, anchor: DrawnObject, axis: int, end: int) -> bool:
-    return (most_gap(thing, anchor, axis) if end == 0 else most_gap(anchor, thing, axis)) > 0
+    return (most_gap(thing, anchor, axis) if end == 0 else most_gap(anchor, thing, axis)) > -4  # doubled pixels
 
 
 def _much_nearer(target: DrawnObject, other: DrawnObject, anchor: DrawnObject) -> bool:
@@ -58,15 +65,15 @@ def _much_nearer(target: DrawnObject, other: DrawnObject, anchor: DrawnObject) -
 
 def touching(first: DrawnObject, second: DrawnObject) -> bool:
     """Whether the front one of two objects visibly hides a part of the other."""
-    front, back = (first, second) if first.depth > second.depth else (second, first)
-    y0, x0 = max(0, front.box[1] - 1), max(0, front.box[0] - 1)
-    window = slice(y0, front.box[3] + 1), slice(x0, front.box[2] + 1)
-    mine, theirs = front.mask[window], back.mask[window]
-    seam = int((mine[1:] & theirs[:-1]).sum() + (mine[:-1] & theirs[1:]).sum())
-    seam += int((mine[:, 1:] & theirs[:, :-1]).sum() + (mine[:, :-1] & theirs[:, 1:]).sum())
-    # What the front one hides of the other's box: mere touching at an edge is not "in front of".
-    shared = (
-        (min(front.whole[2], back.whole[2]) - max(front.whole[0], back.whole[0])),
-        (min(front.whole[3], back.whole[3]) - max(front.whole[1], back.whole[1])),
-    )
-    return seam >= 12 and min(shared) >= 5
+    # Boxes that merely meet at an edge are not "in front of" each other.
+    if any(
+        min(first.whole[axis + 2], second.whole[axis + 2]) - max(first.whole[axis], second.whole[axis]) < 5
+        for axis in (0, 1)
+    ):
+        return False
+    y0, x0 = max(0, first.box[1] - 1), max(0, first.box[0] - 1)
+    window = slice(y0, first.box[3] + 1), slice(x0, first.box[2] + 1)
+    mine, theirs = first.mask[window], second.mask[window]
+    seam = np.count_nonzero(mine[1:] & theirs[:-1]) + np.count_nonzero(mine[:-1] & theirs[1:])
+    seam += np.count_nonzero(mine[:, 1:] & theirs[:, :-1]) + np.count_nonzero(mine[:, :-1] & theirs[:, 1:])
+    return bool(seam >= 12)

@@ -9,7 +9,8 @@ import numpy as np
 from ...errors import UsageError
 from .captions import captions, named, spot
 from .grammar import express
-from .layout import Placed, box, crowd, picture_size, place
+from .layout import Placed, box, crowd, picture_size, place, weight
+from .nouns import unique
 from .paint import lay
 from .prng import Dice
 from .records import DrawnObject, Expression, Scene
@@ -17,7 +18,7 @@ from .texture import background
 from .words import COLOURS, PATTERNS, SHAPES, SIZES
 
 MOST_TARGETS = 3  # of one picture
-_LONELY = 70  # per cent: how often an object without another of its class becomes a target
+_LONELY = 90  # per cent: how often an object without another of its class becomes a target
 
 
 def draw_scene(seed: int) -> Scene:
@@ -50,13 +51,14 @@ def compose(
 def _seen(placed: list[Placed], seen: np.ndarray) -> tuple[DrawnObject, ...]:
     masks = [seen == depth for depth in range(len(placed))]
     return tuple(
-        DrawnObject(one.shape, one.colour, one.size, one.pattern, depth, mask, box(mask), one.whole)
+        DrawnObject(one.shape, one.colour, one.size, one.pattern, depth, mask, box(mask), one.whole, *weight(mask))
         for depth, (one, mask) in enumerate(zip(placed, masks, strict=True))
     )
 
 
 def _targets(dice: Dice, things: tuple[DrawnObject, ...], size: tuple[int, int]) -> dict[int, tuple[Expression, ...]]:
     shapes = [thing.shape for thing in things]
+    names = [unique(place, things) for place in range(len(things))]
     order = dice.shuffled(range(len(things)))
     order.sort(key=lambda place: shapes.count(shapes[place]) == 1)  # objects with others of their class go first
     found: dict[int, tuple[Expression, ...]] = {}
@@ -65,7 +67,7 @@ def _targets(dice: Dice, things: tuple[DrawnObject, ...], size: tuple[int, int])
             break
         if shapes.count(shapes[target]) == 1 and not dice.chance(_LONELY):
             continue
-        if sentences := express(dice, target, things, size):
+        if sentences := express(dice, target, things, names, size):
             found[target] = sentences
     return found
 

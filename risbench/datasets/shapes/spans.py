@@ -1,7 +1,8 @@
-"""Comparing objects by place, in whole numbers and by two readings at once.
+"""Comparing objects by place, in whole numbers and by three readings at once.
 
-An object that is partly hidden has two middles: of what is seen and of what it is. A statement holds only when it
-holds by both; it is false only when it fails by both. Middles are doubled to stay whole.
+An object has more than one middle: of the box round what is seen, of the box round all that it is, and its centre of
+mass. A statement holds only when it holds by every reading; it is false only when it fails by every reading. Middles
+are doubled to stay whole.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from math import isqrt
 from .records import DrawnObject
 
 
-def middles(thing: DrawnObject, axis: int) -> tuple[int, int]:
-    """Twice the middle along an axis (0 is x, 1 is y): of the seen part, of the whole."""
-    return thing.box[axis] + thing.box[axis + 2], thing.whole[axis] + thing.whole[axis + 2]
+def middles(thing: DrawnObject, axis: int) -> tuple[int, int, int]:
+    """Twice the middle along an axis (0 is x, 1 is y): of the seen box, of the whole box, of the mass."""
+    return thing.box[axis] + thing.box[axis + 2], thing.whole[axis] + thing.whole[axis + 2], thing.mass[axis]
 
 
 def least_gap(first: DrawnObject, second: DrawnObject, axis: int) -> int:

@@ -12,7 +12,7 @@ VERSION = 1  # raised whenever a pixel, a mask or a sentence changes
 class Frozen(NamedTuple):
     """A split: its pictures are drawn from ``seeds``, ``seeds + 1``, …"""
 
-    count: int
+    images: int
     seeds: int
 
 

@@ -42,8 +42,9 @@ class Stamp:
 
 def count(points: np.ndarray) -> np.ndarray:
     """How many of each pixel's points are true: int32 ``(h, w)`` from bool ``(3 h, 3 w)``."""
-    height, width = points.shape[0] // SUB, points.shape[1] // SUB
-    return points.reshape(height, SUB, width, SUB).sum(axis=(1, 3), dtype=np.int32)
+    ones = points.view(np.uint8)  # adding slices is several times as fast as a sum over two axes
+    rows = ones[0::SUB] + ones[1::SUB] + ones[2::SUB]
+    return (rows[:, 0::SUB] + rows[:, 1::SUB] + rows[:, 2::SUB]).astype(np.int32)
 
 
 def cut(shape: str, radius: int, *, tilt: int = 0, flip: bool = False, shift: tuple[int, int] = (0, 0)) -> Stamp:

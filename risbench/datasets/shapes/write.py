@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -62,7 +62,7 @@ def write_split(split: str, root: str | Path, progress: Progress | None = None) 
         home.parent.mkdir(parents=True, exist_ok=True)
         with _locked(home.parent / f"{split}.lock"):
             if not _is_whole(home):
-                _make(split, SPLITS[split].count, home, progress)
+                _make(split, SPLITS[split].images, home, progress)
     except OSError as fault:
         raise DataError(f"cannot write the drawn scenes to {home}: {fault}; name another cache folder") from fault
     return home
@@ -122,14 +122,15 @@ def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dic
             progress(len(entries), count)
 
     running = [_start(split, folder, first, workers, count) for first in range(workers)]
-    try:
-        with ThreadPoolExecutor(workers) as readers:
+    with ExitStack() as closing, ThreadPoolExecutor(workers) as readers:
+        for worker in running:
+            closing.callback(worker.communicate)
+        try:
             for done in [readers.submit(_read, worker, gather) for worker in running]:
                 done.result()
-    finally:
-        for worker in running:
-            worker.kill()
-            worker.communicate()
+        finally:  # inside the pool: its end waits for the readers, which wait for the workers
+            for worker in running:
+                worker.kill()
     if len(entries) != count:
         raise DataError(f"the drawn split {split!r} has {len(entries)} pictures of {count}")
     return entries
@@ -138,7 +139,7 @@ def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dic
 def _start(split: str, folder: Path, first: int, step: int, count: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "risbench.datasets.shapes.worker", split, str(folder)]
     # The caller may have found this package through sys.path alone.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path)}
     return subprocess.Popen(
         [*command, str(first), str(step), str(count)],
         stdin=subprocess.DEVNULL,
@@ -150,7 +151,8 @@ def _start(split: str, folder: Path, first: int, step: int, count: int) -> subpr
 
 
 def _read(worker: subprocess.Popen[str], gather: Callable[[str], None]) -> None:
-    assert worker.stdout is not None and worker.stderr is not None  # they are pipes
+    if worker.stdout is None or worker.stderr is None:
+        raise DataError("a worker was started without pipes")
     for line in worker.stdout:
         gather(line)
     said = worker.stderr.read().strip()
