@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from risbench import DataError, Run, Split, UsageError, load_split
+import numpy as np
+
+from risbench import DataError, Run, Sample, Split, UsageError, load_split
 from risbench.header import split_record
+from risbench.masks import runs_of, union_of
 from risbench.metrics.names import parse_all
 from risbench.results.rows import Row
 from risbench.scorer import summary_of
@@ -98,3 +101,10 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         if reads := run.header["method"]["card"].get("reads"):
             notes.append(f"{title}: looks at more than image and text: {', '.join(reads)}.")
     return notes
+
+
+def area_of(sample: Sample) -> int:
+    """Pixels in the union of a sample's parts."""
+    if len(sample.parts) == 1:
+        return int(runs_of(sample.parts[0])[1::2].sum())
+    return int(np.count_nonzero(union_of(sample.parts, sample.size)))

@@ -8,12 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from risbench import Sample, Split
-from risbench.masks import encode, runs_of, union_of
+from risbench.masks import encode, union_of
 from risbench.results.rows import Row
 
+from ..about import area_of
 from .answers import heats_of
 from .thumbnails import Thumbnails
 
@@ -112,11 +111,8 @@ class Overview:
 def _truth(sample: Sample) -> dict[str, Any]:
     """Code, pixels and box of the object."""
     box = None if sample.box is None else [round(float(value), 1) for value in sample.box]
-    if len(sample.parts) == 1:
-        code = sample.parts[0]
-        return {"counts": code["counts"], "area": int(runs_of(code)[1::2].sum()), "box": box}
-    mask = union_of(sample.parts, sample.size)
-    return {"counts": encode(mask)["counts"], "area": int(np.count_nonzero(mask)), "box": box}
+    code = sample.parts[0] if len(sample.parts) == 1 else encode(union_of(sample.parts, sample.size))
+    return {"counts": code["counts"], "area": area_of(sample), "box": box}
 
 
 def _scores(row: Row) -> list[Any]:
