@@ -93,9 +93,12 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     for name, text in {run.summary["rules"]["name"]: run.summary["rules"]["text"] for run in runs}.items():
         notes.append(f"Rules {name}: {text}.")
+    partial = [run.summary["count"] if run.summary["partial"] else None for run in runs]
     for title, run in zip(titles_of(runs), runs, strict=True):
         if run.summary["partial"]:
-            notes.append(f"PARTIAL: {title} has {run.summary['count']} expressions, not the literature's whole split.")
+            who = "every run" if len(set(partial)) == 1 else title
+            note = f"PARTIAL: {who} has {run.summary['count']} expressions, not the literature's whole split."
+            notes += [note] if note not in notes else []
         if run.summary["missing"]:
             notes.append(f"{title}: {run.summary['missing']} expressions without a prediction count as empty masks.")
         if reads := run.header["method"]["card"].get("reads"):

@@ -67,7 +67,7 @@ def drawing(width: float, height: float, caption: Sequence[str]) -> Iterator[tup
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         below = _LINE * (len(caption) + 1)
         figure = Figure(figsize=(width, height + below), layout="constrained")
-        area, foot = figure.subfigures(2, 1, height_ratios=(height, below))
+        area, foot = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, below))[:, 0]
         foot.text(
             0.02, 0.98, "\n".join(caption), fontsize=6.5, va="top", color="#444444", linespacing=1.35, parse_math=False
         )
