@@ -100,7 +100,8 @@ function paint(canvas, size, truth, answer, view) {
   } else {
     const picture = context.createImageData(width, height);
     const predicted = () => zonesOf(answer, answer.size || size, height, width, view === "both" ? 1 : reach);
-    const real = () => zonesOf(truth, size, height, width, reach);
+    // Where the truth is a line alone, it is a firmer one.
+    const real = () => zonesOf(truth, size, height, width, view === "both" ? reach + 1 : reach);
     if (view === "truth") paintMask(picture.data, real(), TRUTH);
     else if (view === "both") paintBoth(picture.data, real(), predicted());
     else paintMask(picture.data, predicted(), PREDICTED);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +20,48 @@ from . import options, show
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
 @options.metrics
 @options.data_root
-@click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree, or ids:ID,ID… [default: spread].")
-@click.option("--count", type=click.IntRange(1), help="grid: how many rows [default: 6].")
-@click.option("--heat", is_flag=True, help="grid: show saved heats as colours.")
+# What follows is passed to the renderer by name, if it was given and the renderer takes it.
+@click.option("--columns", help="Tables: a set of columns, paper1 or paper2, instead of --metrics.")
+@click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
+@click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
+@click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
+@click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID… [default: spread].")
+@click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
+@click.option("--heat", is_flag=True, help="grid: show saved heats, too.")
 @click.option("--thumbnails", help="html: `inside` the page or `beside` it [default: inside, up to 3000 images].")
 def command(
     runs: tuple[Path, ...], kind: str, out: Path | None, metrics: str | None, data_root: Path | None, **more: Any
 ) -> None:
-    """Render RUNS as a table, a picture or a page. RUNS are run folders; curves also take a training's log.jsonl."""
+    """Render RUNS as a table or a picture, or export their rows.
+
+    Tables: markdown, latex, csv, json. `--as rows --out rows.csv` (or .jsonl, .parquet) writes every expression.
+    Pictures and pages, to --out: grid and curves (.png, .pdf), html. Curves also take a training's log.jsonl as a RUN.
+    """
     render = plugins.load(plugins.REPORTS, kind)
-    given = {name: value for name, value in more.items() if value not in (None, False)}
+    chosen = {key: value for key, value in more.items() if value not in (None, False, ())}
     logs = [path for path in runs if path.suffix == ".jsonl"]
     if logs:
-        given["logs"] = logs
-    _refuse_strange(render, kind, given)
-    found = [Run.load(folder) for folder in runs if folder not in logs]
-    text = render(found, out=out, metrics=metrics, data_root=data_root, **given)
+        chosen["logs"] = logs
+    _refuse_unknown(render, kind, chosen)
+    text = render(
+        [Run.load(folder) for folder in runs if folder not in logs],
+        out=out,
+        metrics=metrics,
+        data_root=data_root,
+        **chosen,
+    )
     if text is not None:
         click.echo(text)
     if out is not None:
         show.say(f"written: {out}")
 
 
-def _refuse_strange(render: Callable[..., Any], kind: str, given: dict[str, Any]) -> None:
-    """Say so where an option means nothing to a renderer, which would otherwise be passed over in silence."""
-    taken = inspect.signature(render).parameters
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values()):
+def _refuse_unknown(render: Any, kind: str, chosen: dict[str, Any]) -> None:
+    accepted = inspect.signature(render).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         return
-    for name in given:
-        if name == "logs" and name not in taken:
-            raise UsageError(f"{given[name][0]} is a log, which --as {kind} does not read; --as curves does")
-        if name not in taken:
-            raise UsageError(f"--{name.replace('_', '-')} means nothing to --as {kind}")
+    for key in chosen:
+        if key == "logs" and key not in accepted:
+            raise UsageError(f"{chosen[key][0]} is a log, which --as {kind} does not read; --as curves does")
+        if key not in accepted:
+            raise UsageError(f"--{key.replace('_', '-')} is no option of --as {kind}")
