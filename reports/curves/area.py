@@ -42,7 +42,7 @@ def bins_of(shares: np.ndarray) -> np.ndarray:
 
 
 def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean IoU of each bin and its lower and upper bound, fractions."""
+    """Mean IoU of each bin and its lower and upper bound, fractions; no bounds where a bin is of one image."""
     count = int(bins.max()) + 1
     iou = np.array([row.iou for row in rows])
     image = clusters([row.image_id for row in rows])
@@ -55,6 +55,9 @@ def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray
     number = drawn[:, count:]
     spread = np.divide(drawn[:, :count], number, out=np.full(number.shape, np.nan), where=number > 0)
     low, high = np.nanpercentile(spread, [2.5, 97.5], axis=0)
+    # One image resampled is always itself: no band is honest, one without width would not be.
+    alone = (sums[:, count:] > 0).sum(axis=0) < 2
+    low[alone] = high[alone] = np.nan
     return totals[:count] / totals[count:], low, high
 
 
