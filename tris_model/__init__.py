@@ -1,1 +1,43 @@
-"""TRIS: referring image segmentation from text supervision alone (Liu et al., ICCV 2023)."""
+"""TRIS: referring image segmentation from text supervision alone (Liu et al., ICCV 2023).
+
+The names below are the public ones. Each is imported when it is first used, so ``import tris_model`` is light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .checkpoint import convert, describe, load, save
+    from .config import Config
+    from .pixels import preprocess
+    from .segmenter import make
+    from .stage1 import Stage1
+    from .stage2 import Stage2
+    from .tokens import tokenize
+
+__all__ = ["Config", "Stage1", "Stage2", "convert", "describe", "load", "make", "preprocess", "save", "tokenize"]
+
+_HOMES = {
+    "Config": "config",
+    "Stage1": "stage1",
+    "Stage2": "stage2",
+    "convert": "checkpoint",
+    "describe": "checkpoint",
+    "load": "checkpoint",
+    "make": "segmenter",
+    "preprocess": "pixels",
+    "save": "checkpoint",
+    "tokenize": "tokens",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tris_model' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,221 @@
+"""How many times the expressions per second of the authors' procedure?
+
+    python tests/bench/tris.py [--images 40] [--threads 2] [--post risbench|naive|none]
+
+Full RN50 size, made-up weights, drawn pictures at 427 x 640. Both sides answer the same image in turn, so that what
+else the machine does falls on both; the ratio is of sums. Weights are made up, so nothing is said about quality.
+"""
+
+# ruff: noqa: E402 - the made-up weights live with the tests, so the path comes first
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tris_model")]
+
+import naive_tris
+from made_up import built
+from naive_tris import Truth
+
+from risbench.records import Box, Prediction, Sample
+from tris_model import load, preprocess, save, tokenize
+from tris_model.answer import Tris
+from tris_model.config import STAGE1
+from tris_model.stage1 import Stage1
+
+SIZE = (427, 640)
+THINGS = ("man", "woman in a dress", "brown dog", "umbrella", "zebra", "pizza slice", "bus", "kid with a kite")
+FORMS = ("the {} on the far left", "{}", "{} next to the table", "the {} that is looking at the camera", "right {}")
+Post = Callable[[Sample, np.ndarray, Truth], None]
+
+
+def scene(number: int) -> tuple[np.ndarray, Truth]:
+    """A picture with ellipses on noise, and one of them as truth."""
+    draw = np.random.default_rng(number)
+    picture = Image.fromarray(draw.integers(0, 256, (*SIZE, 3), dtype=np.uint8))
+    pen = ImageDraw.Draw(picture)
+    x, y, width, height = 0, 0, 1, 1
+    for _ in range(12):
+        x, y = int(draw.integers(0, 500)), int(draw.integers(0, 300))
+        width, height = int(draw.integers(40, 140)), int(draw.integers(40, 120))
+        pen.ellipse((x, y, x + width, y + height), fill=tuple(int(c) for c in draw.integers(0, 256, 3)))
+    mask = Image.new("L", SIZE[::-1])
+    ImageDraw.Draw(mask).ellipse((x, y, x + width, y + height), fill=1)
+    return np.array(picture), Truth(np.array(mask), (x, y, x + width, y + height))
+
+
+def expressions(number: int, count: int) -> list[str]:
+    """Different texts of 3 to 12 tokens, as an image's are."""
+    draw = np.random.default_rng(1000 + number)
+    pairs = draw.permutation(len(THINGS) * len(FORMS))[:count]
+    return [FORMS[pair % len(FORMS)].format(THINGS[pair // len(FORMS)]) for pair in pairs]
+
+
+def sample(number: int, place: int, text: str, truth: Truth) -> Sample:
+    """The record that risbench's scorer takes."""
+    from pycocotools import mask as coco
+
+    code = coco.encode(np.asfortranarray(truth.mask))
+    counts = code["counts"]
+    rle = {"size": list(SIZE), "counts": counts.decode() if isinstance(counts, bytes) else counts}
+    name = f"bench/{number}/{place}"
+    return Sample(name, number, number, place, Path("none"), SIZE, text, Box(*map(float, truth.box)), (rle,))  # pyright: ignore
+
+
+def post(kind: str) -> tuple[str, Post]:
+    """Our side's scoring: the toolkit's where it is there, else the naive one, which flatters nobody."""
+    if kind in ("risbench", "auto"):
+        try:
+            from risbench import Scorer  # pyright: ignore
+
+            scorer = Scorer("tris")
+            return "risbench.Scorer('tris')", lambda one, heat, _: scorer.add(one, Prediction(heat=heat))
+        except (ImportError, AttributeError):
+            if kind == "risbench":
+                raise
+    if kind == "none":
+        return "none", lambda *_: None
+    return "the naive one, on both sides", lambda _, heat, truth: naive(torch.from_numpy(heat)[None, None], truth)
+
+
+def naive(heat: torch.Tensor, truth: Truth) -> None:
+    """The authors' scoring, its result dropped."""
+    naive_tris.score(heat, truth)
+
+
+def clock(work: Callable[[], object], times: int = 9) -> float:
+    """The least seconds of a few calls: what else the machine does can only add."""
+    seen = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        seen.append(time.perf_counter() - start)
+    return min(seen)
+
+
+def memory() -> float:
+    """Peak memory of this process so far, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def compare(method: Tris, network: Stage1, images: int, texts: int, kind: str) -> None:
+    """Print expressions per second, end to end from pixels in memory to scores."""
+    label, ours = post(kind)
+    spent: list[tuple[float, float]] = []
+    for number in range(-1, images):  # the first one warms up
+        picture, truth = scene(max(number, 0))
+        asked = expressions(max(number, 0), texts)
+        records = [sample(number, place, text, truth) for place, text in enumerate(asked)]
+        start = time.perf_counter()
+        pixels = preprocess(picture)[None]
+        for text in asked:
+            heat = naive_tris.forward(network, pixels, tokenize([text]))
+            if kind != "none":
+                naive_tris.score(heat, truth)
+        middle = time.perf_counter()
+        for record, heat in zip(records, method.predict(picture, asked), strict=True):
+            ours(record, heat, truth)
+        end = time.perf_counter()
+        if number >= 0:
+            spent.append((middle - start, end - middle))
+    naive_all, our_all = np.array(spent).sum(0) / (images * texts)
+    ratios = np.array([a / b for a, b in spent])
+    print(
+        f"{images} images x {texts} expressions, post-processing: {label}\n"
+        f"  naive {1 / naive_all:.2f} expressions/s, ours {1 / our_all:.2f}, ratio {naive_all / our_all:.2f}"
+        f" (image by image: median {np.median(ratios):.2f}, quartiles {np.quantile(ratios, 0.25):.2f}"
+        f" to {np.quantile(ratios, 0.75):.2f})"
+    )
+
+
+@torch.inference_mode()
+def bound(method: Tris, network: Stage1) -> None:
+    """What the towers' times imply, and the parts."""
+    pixels, truth = scene(0)
+    picture = preprocess(pixels)[None]
+    rows = tokenize(expressions(0, 7))
+    quick = method._network
+    c4 = network.backbone.see(picture)[3]
+    seen, texts = quick.encode(picture), quick.read(rows)
+    heat = quick.heat(quick.compare(seen, texts[:1]))
+    parts = {
+        "naive trunk": clock(lambda: network.backbone.see(picture)),
+        "naive attention pool": clock(lambda: network.backbone.visual.attnpool(c4)),
+        "naive text, 20 tokens": clock(lambda: network.backbone.read(rows[:1])),
+        "our trunk": clock(lambda: quick.backbone.see(picture)),
+        "our trunk and projections": clock(lambda: quick.encode(picture)),
+        "our text, 1 together": clock(lambda: quick.read(rows[:1])),
+        "our text, 7 together, each": clock(lambda: quick.read(rows)) / 7,
+        "our pairs and maps, 7, each": clock(lambda: quick.heat(quick.compare(seen, texts))) / 7,
+        "naive post-processing": clock(lambda: naive_tris.score(heat, truth)),
+        "preprocessing": clock(lambda: preprocess(pixels)),
+    }
+    for name, seconds in parts.items():
+        print(f"  {name:30s} {1000 * seconds:8.2f} ms")
+    trunk, pool, text = (parts[k] for k in ("naive trunk", "naive attention pool", "naive text, 20 tokens"))
+    for count in (7, 1):
+        ours = parts["our trunk"] + count * parts["our text, 7 together, each" if count > 1 else "our text, 1 together"]
+        theirs = count * (trunk + pool + text)
+        print(
+            f"  bound with {count} expressions an image: encoding once alone {theirs / (trunk + count * text):.2f},"
+            f" with our towers {theirs / ours:.2f}"
+        )
+
+
+def main() -> None:
+    """Run all of it and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--post", choices=("auto", "risbench", "naive", "none"), default="auto")
+    parser.add_argument("--write", type=Path, help="only write the made-up weights to this file")
+    options = parser.parse_args()
+    if options.write:
+        return save(built(STAGE1), options.write)
+    torch.set_num_threads(options.threads)
+    print(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {hardware()}, {options.threads} threads")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "made_up.safetensors"
+        # In a process of its own: making weights up takes more memory than using them.
+        subprocess.run([sys.executable, __file__, "--write", str(file)], check=True)
+        empty = memory()
+        method = Tris(str(file))
+        method.predict(scene(0)[0], expressions(0, 7))
+        ours = memory()
+        network = load(file)
+    if not isinstance(network, Stage1):
+        raise TypeError("the made-up weights are stage 1")
+    compare(method, network, options.images, 7, options.post)
+    compare(method, network, options.images, 1, options.post)
+    bound(method, network)
+    print(f"  peak memory: {empty:.2f} GiB before, {ours:.2f} GiB after ours, {memory():.2f} GiB with both")
+    print(f"  load average at the end: {os.getloadavg()[0]:.2f}")
+
+
+def hardware() -> str:
+    """Processor, torch and commit."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=HERE
+    )
+    return f"{model}, {os.cpu_count()} cores, torch {torch.__version__}, commit {commit.stdout.strip() or 'unknown'}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Networks that several tests share; the two large ones are built once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_up import built, filled
+
+from tris_model.config import STAGE1, STAGE2, Config
+from tris_model.stage1 import Stage1
+from tris_model.stage2 import Stage2
+
+SMALL = replace(
+    STAGE1, image_size=64, stride=16, depth=(1, 1, 2, 1), width=8, pool_grid=0, vocabulary=49408, text_width=64,
+    text_depth=2, text_heads=4, embed=48, hidden=24, alpha=0.2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    # Threads that wait for each other spin, and several test processes on few cores then all wait.
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def small_config() -> Config:
+    return SMALL
+
+
+@pytest.fixture
+def small() -> Stage1:
+    network = filled(Stage1(SMALL))
+    assert isinstance(network, Stage1)
+    return network
+
+
+@pytest.fixture
+def small2() -> Stage2:
+    network = filled(Stage2(replace(SMALL, stage=2, hidden=0, decoder=8)))
+    assert isinstance(network, Stage2)
+    return network
+
+
+@pytest.fixture(scope="session")
+def stage1() -> Stage1:
+    network = built(STAGE1)
+    assert isinstance(network, Stage1)
+    return network
+
+
+@pytest.fixture(scope="session")
+def stage2(stage1: Stage1) -> Stage2:
+    # The recipe knows keys alone, so both stages have the same towers; they are not drawn twice.
+    network = built(STAGE2, stage1.state_dict())
+    assert isinstance(network, Stage2)
+    return network

@@ -1,0 +1,202 @@
+"""Ask a TRIS network about images: trunk once an image, text tower once a distinct text, all pairs in one product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from risbench.errors import DataError, UsageError
+from risbench.records import Sample
+
+from .batches import Batches
+from .checkpoint import digest, load
+from .devices import pick
+from .half import HalfClip
+from .pixels import preprocess
+from .places import find
+from .prms import ClipScorer, Scorer, choose
+from .quick import quicken
+from .segmenter import CARD
+from .stage1 import Stage1
+from .tokens import encode, pack
+
+Heats = list[np.ndarray]
+READERS = 4
+
+
+class Asked(NamedTuple):
+    """One image with its texts, as tokens, and the samples behind them if the method reads those."""
+
+    pixels: Callable[[], Tensor]
+    tokens: Tensor
+    texts: Sequence[str]
+    samples: Sequence[Sample] | None
+
+
+class Tris:
+    """A method in the benchmark's sense; see :func:`tris_model.segmenter.make` for the options.
+
+    On the CPU an image is answered by itself, so what else is in a call changes no bit of an answer. On a GPU images
+    share a batch and answers agree within float noise.
+
+    Attributes:
+        card: frozen; what the method is.
+        parameter_count: weights of the network as loaded, the unused attention pool included.
+        batch: images that one call of ``predict_many`` had best bring.
+    """
+
+    def __init__(
+        self,
+        weights: str,
+        *,
+        device: str = "cpu",
+        stage: int | None = None,
+        keep_end: bool = False,
+        scorer: str | Scorer | None = None,
+        precision: Literal["float32", "tf32", "bf16"] = "float32",
+        batch: int = 16,
+    ):
+        self._device = pick(device)
+        network = load(weights, str(self._device), stage=stage)
+        self.config = network.config
+        if scorer is not None and not isinstance(network, Stage1):
+            raise UsageError("prms chooses among stage 1's maps; these weights are stage 2")
+        self.parameter_count = sum(weight.numel() for weight in network.parameters())
+        on_cpu = self._device.type == "cpu"
+        self._network = quicken(network, pack=False if precision == "bf16" else None)
+        if precision == "bf16":
+            self._network.backbone = HalfClip(network.backbone)  # pyright: ignore[reportAttributeAccessIssue]
+        self._scorer = ClipScorer(scorer, self._device, keep_end) if isinstance(scorer, str) else scorer
+        self._keep_end = keep_end
+        self._precision = precision
+        self._batches = Batches(1 if on_cpu else batch)
+        self._asked_device = device
+        self._texts = 0
+        self._cut = 0
+        reads = () if scorer is None else ("refs",)
+        extra = {"weights": digest(find(weights, stage)), "stage": self.config.stage, "reads": reads}
+        self.card: Mapping[str, Any] = MappingProxyType({**CARD, **extra})
+
+    @property
+    def batch(self) -> int:
+        """See the class."""
+        return self._batches.size
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a run's header should hold of what happened; read it when the run ends.
+
+        ``texts`` answered, ``texts_cut`` of them too long for the network, ``text_length`` in tokens, ``keep_end``,
+        ``device``, ``precision``, ``batch``; ``device_fell_back`` is true if ``auto`` found no CUDA.
+        """
+        return MappingProxyType(
+            {
+                "texts": self._texts,
+                "texts_cut": self._cut,
+                "text_length": self.config.text_length,
+                "keep_end": self._keep_end,
+                "device": str(self._device),
+                "device_fell_back": self._asked_device == "auto" and self._device.type == "cpu",
+                "precision": self._precision,
+                "batch": self._batches.size,
+            }
+        )
+
+    def notes(self) -> list[str]:
+        """The same as lines for people, those that are worth one."""
+        said = []
+        if self._asked_device == "auto" and self._device.type == "cpu":
+            said.append("there is no CUDA device: auto fell back to the CPU")
+        if self._cut:
+            end = (
+                "their end-of-text put back" if self._keep_end else "as the authors do; --set keep_end=true repairs it"
+            )
+            said.append(f"{self._cut} of {self._texts} texts were cut to {self.config.text_length} tokens ({end})")
+        return said
+
+    def predict(self, image: np.ndarray, texts: Sequence[str], samples: Sequence[Sample] | None = None) -> Heats:
+        """Answer every text about one image.
+
+        Args:
+            image: uint8 ``(H, W, 3)``.
+            texts: any number.
+            samples: one a text, when the card says that the method reads refs.
+
+        Returns:
+            One float32 heat ``(S, S)`` a text, S the network's input size: stage 1's ReLU'd response, or stage 2's
+            signed logits.
+        """
+        return self.predict_many([image], [texts], None if samples is None else [samples])[0]
+
+    def predict_many(
+        self,
+        images: Sequence[np.ndarray],
+        texts: Sequence[Sequence[str]],
+        samples: Sequence[Sequence[Sample]] | None = None,
+    ) -> list[Heats]:
+        """Answer several images, each with its own texts; see :meth:`predict`."""
+        if len(images) != len(texts) or (samples is not None and len(samples) != len(texts)):
+            raise DataError(f"{len(images)} images came with {len(texts)} lists of texts; each image needs its own")
+        tokens = [self._tokenize(some) for some in texts]
+        grouped = samples or [None] * len(texts)
+        questions = list(zip(tokens, texts, grouped, strict=True))
+        if self._device.type == "cpu":
+            lazily = [partial(self._pixels, image) for image in images]
+            return self._answer_all([Asked(get, *rest) for get, rest in zip(lazily, questions, strict=True)])
+        # Resizing lets the interpreter go, so threads prepare images while the GPU works on earlier ones.
+        with ThreadPoolExecutor(READERS) as pool:
+            ahead = [pool.submit(self._pixels, image).result for image in images]
+            return self._answer_all([Asked(get, *rest) for get, rest in zip(ahead, questions, strict=True)])
+
+    def _pixels(self, image: np.ndarray) -> Tensor:
+        return preprocess(image, self.config.image_size)
+
+    def _tokenize(self, texts: Sequence[str]) -> Tensor:
+        rows = encode(list(texts))
+        self._texts += len(rows)
+        self._cut += sum(len(row) > self.config.text_length for row in rows)
+        return pack(rows, keep_end=self._keep_end, length=self.config.text_length)
+
+    def _answer_all(self, asked: Sequence[Asked]) -> list[Heats]:
+        return [heats for answers in self._batches.over(asked, self._answer) for heats in answers]
+
+    @torch.inference_mode()
+    def _answer(self, asked: Sequence[Asked]) -> list[Heats]:
+        """One batch: towers on all images and all distinct texts together, heads image by image."""
+        network, device = self._network, self._device
+        images = torch.stack([one.pixels() for one in asked]).to(device, non_blocking=True)
+        distinct, which = torch.unique(torch.cat([one.tokens for one in asked]), dim=0, return_inverse=True)
+        if not len(distinct):
+            return [[] for _ in asked]
+        # Torch's default lets convolutions round to tf32, which is not what float32 promises.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=self._precision == "tf32"):
+            seen = network.encode(images)
+            texts = network.read(distinct.to(device))
+        answers: list[Heats] = []
+        for index, (one, rows) in enumerate(zip(asked, which.split([len(one.tokens) for one in asked]), strict=True)):
+            response = network.compare(seen.of(index), texts[rows.to(device)])  # pyright: ignore[reportArgumentType]
+            heats = network.heat(response)[0]
+            answers.append(list(self._select(one, images[index], heats).float().cpu().numpy()))
+        return answers
+
+    def _select(self, one: Asked, pixels: Tensor, heats: Tensor) -> Tensor:
+        """With a scorer, give all texts of a referred object the same map."""
+        if self._scorer is None:
+            return heats
+        if one.samples is None or len(one.samples) != len(one.texts):
+            raise DataError("prms needs to know which texts belong together: pass one sample a text")
+        together: dict[Any, list[int]] = {}
+        for place, sample in enumerate(one.samples):
+            together.setdefault(sample.ref_id, []).append(place)
+        chosen = heats.clone()
+        for places in together.values():
+            best = choose(self._scorer, pixels, heats[places], [one.texts[place] for place in places])
+            chosen[places] = heats[places[best]]
+        return chosen

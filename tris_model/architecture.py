@@ -1,0 +1,125 @@
+"""From the names and shapes in a file to the network they belong to, with every difference named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from risbench.errors import DataError
+
+from .config import STAGE1, STAGE2, Config
+from .stage1 import Stage1
+from .stage2 import Stage2
+
+State = Mapping[str, Tensor]
+SHOWN = 5
+
+
+def stage_of(state: State) -> int | None:
+    """1 or 2 by the heads that are there, None without any."""
+    for stage, head in ((1, "attn_fusion."), (2, "attention2.")):
+        if any(key.startswith(head) for key in state):
+            return stage
+    return None
+
+
+def detect(state: State, source: str) -> Config:
+    """The config that the shapes of a TRIS state imply; what shapes cannot tell is as the authors have it.
+
+    Raises:
+        DataError: it is no TRIS state, naming what it looks like.
+    """
+    stage = stage_of(state)
+    if stage is None:
+        if "visual.conv1.weight" in state or "visual.layer1.0.conv1.weight" in state:
+            raise DataError(
+                f"{source} is a CLIP, not a TRIS: it holds both towers and no heads. It can start a training, "
+                "tris_model.clipfile.read opens it"
+            )
+        some = ", ".join(list(state)[:3]) or "nothing"
+        raise DataError(
+            f"{source} is neither TRIS stage 1 (no key attn_fusion.…) nor stage 2 (no attention2.…): {some} …"
+        )
+    config = detect_clip(state, STAGE1 if stage == 1 else STAGE2, prefix="backbone.")
+    if stage == 1:
+        return replace(config, hidden=_size(state, "vis_project.weight", 0, config.hidden))
+    return replace(config, decoder=_size(state, "reduced_c1.conv.weight", 0, config.decoder))
+
+
+def detect_clip(state: State, base: Config = STAGE1, prefix: str = "") -> Config:
+    """The towers' sizes. A missing key leaves ``base``'s size: the comparison that follows names the key."""
+    text_width = _size(state, f"{prefix}ln_final.weight", 0, base.text_width)
+    grid = _size(state, f"{prefix}visual.attnpool.positional_embedding", 0, 1) - 1
+    return replace(
+        base,
+        depth=tuple(_count(state, rf"{prefix}visual\.layer{layer}\.(\d+)\.") for layer in (1, 2, 3, 4)),
+        width=_size(state, f"{prefix}visual.conv3.weight", 0, base.width),
+        pool_grid=round(grid**0.5),
+        context=_size(state, f"{prefix}positional_embedding", 0, base.context),
+        vocabulary=_size(state, f"{prefix}token_embedding.weight", 0, base.vocabulary),
+        text_width=text_width,
+        text_depth=_count(state, rf"{prefix}transformer\.resblocks\.(\d+)\."),
+        # Heads leave no trace in shapes; CLIP's have 64 channels each.
+        text_heads=base.text_heads if text_width == base.text_width else max(1, text_width // 64),
+        embed=_size(state, f"{prefix}text_projection", 1, base.embed),
+    )
+
+
+def build(config: Config, state: State, source: str) -> Stage1 | Stage2:
+    """The network of a config with exactly these weights, float32, in eval mode.
+
+    Raises:
+        DataError: keys are missing, unexpected or of the wrong shape; all three are named.
+    """
+    with torch.device("meta"):  # no default weights to draw and throw away
+        network = Stage1(config) if config.stage == 1 else Stage2(config)
+    fill(network, state, f"{source} as TRIS stage {config.stage} ({config.backbone})")
+    return network.eval()
+
+
+def fill(network: nn.Module, state: State, what: str) -> None:
+    """Give a network these weights, strictly; floats become float32.
+
+    Raises:
+        DataError: see :func:`build`.
+    """
+    compare({key: tuple(value.shape) for key, value in network.state_dict().items()}, state, what)
+    own = {key: (value.float() if value.is_floating_point() else value).clone() for key, value in state.items()}
+    network.load_state_dict(own, strict=True, assign=True)
+
+
+def compare(expected: Mapping[str, tuple[int, ...]], state: State, what: str) -> None:
+    """Raise unless ``state`` has exactly the expected keys and shapes."""
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected]
+    wrong = [
+        f"{key} {tuple(state[key].shape)} instead of {shape}"
+        for key, shape in expected.items()
+        if key in state and tuple(state[key].shape) != shape
+    ]
+    faults = [
+        f"{len(keys)} {kind} ({_some(keys)})"
+        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of the wrong shape", wrong))
+        if keys
+    ]
+    if faults:
+        raise DataError(f"{what}: of {len(expected)} keys {'; '.join(faults)}")
+
+
+def _some(keys: list[str]) -> str:
+    rest = len(keys) - SHOWN
+    return ", ".join(keys[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _size(state: State, key: str, axis: int, default: int) -> int:
+    value = state.get(key)
+    return int(value.shape[axis]) if value is not None and value.ndim > axis else default
+
+
+def _count(state: State, pattern: str) -> int:
+    found = {int(match[1]) for key in state if (match := re.match(pattern, key))}
+    return max(found, default=0) + 1

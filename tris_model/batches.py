@@ -1,0 +1,59 @@
+"""Work in batches that shrink when the device's memory does not suffice."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+from risbench.errors import RisbenchError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batches:
+    """A batch size that is halved on running out of memory, and stays so.
+
+    Attributes:
+        size: items in a batch now.
+    """
+
+    def __init__(self, size: int):
+        self.size = max(1, size)
+
+    def over(self, items: Sequence[Item], work: Callable[[Sequence[Item]], Result]) -> Iterator[Result]:
+        """Apply ``work`` to successive slices of ``items``.
+
+        Warns:
+            RuntimeWarning: each time the size is halved.
+
+        Raises:
+            RisbenchError: one item alone does not fit.
+        """
+        start = 0
+        while start < len(items):
+            result = self._attempt(items[start : start + self.size], work)
+            if result is not None:
+                start += self.size
+                yield result[0]
+                continue
+            if self.size == 1:
+                raise RisbenchError("one image alone does not fit into the GPU's memory; use --device cpu")
+            self.size //= 2
+            warnings.warn(
+                f"the GPU ran out of memory; going on with {self.size} images at once (--set batch={self.size})",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            torch.cuda.empty_cache()
+
+    @staticmethod
+    def _attempt(items: Sequence[Item], work: Callable[[Sequence[Item]], Result]) -> tuple[Result] | None:
+        # A function of its own: while the exception lives it holds the frames, and they hold the memory.
+        try:
+            return (work(items),)
+        except torch.OutOfMemoryError:
+            return None

@@ -1,0 +1,63 @@
+"""The two towers of CLIP under OpenAI's key names: the trunk that sees and the transformer that reads."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .config import Config
+from .text import LayerNorm, Transformer, drawn
+from .trunk import Pyramid, Trunk
+
+TEMPERATURE = math.log(1 / 0.07)
+
+
+class Clip(nn.Module):
+    """TRIS's backbone; stage 1 and stage 2 own one each."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.visual = Trunk(config)
+        self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads)
+        self.token_embedding = nn.Embedding.from_pretrained(drawn(config.vocabulary, config.text_width, deviation=0.02))
+        self.token_embedding.weight.requires_grad_(True)
+        self.positional_embedding = nn.Parameter(drawn(config.context, config.text_width, deviation=0.01))
+        self.ln_final = LayerNorm(config.text_width)
+        self.text_projection = nn.Parameter(drawn(config.text_width, config.embed, deviation=config.text_width**-0.5))
+        # CLIP's own temperature: in the files, read by nobody.
+        self.logit_scale = nn.Parameter(torch.tensor(TEMPERATURE))
+
+    def see(self, images: Tensor) -> Pyramid:
+        """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.trunk.Trunk`."""
+        return self.visual(images)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """Features of every word, padding included.
+
+        Args:
+            tokens: int64 ``(N, L)``, L at most the number of text positions.
+
+        Returns:
+            ``(N, L, text_width)``, after the last LayerNorm and before any projection.
+        """
+        x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
+        return self.ln_final(self.transformer(x))
+
+    def sum_up(self, tokens: Tensor) -> Tensor:
+        """One feature a text: the word feature at the largest token id (the end-of-text), projected.
+
+        A text that was cut before its end-of-text has its start-of-text as largest id, and under the causal mask the
+        feature there is the same for every text: the authors' code does this, so do we.
+
+        Args:
+            tokens: int64 ``(N, L)``.
+
+        Returns:
+            ``(N, embed)``, not normalised.
+        """
+        end = tokens.argmax(1)
+        # Causal: what stands behind the last end-of-text of the batch changes no end-of-text, so it is not read.
+        words = self.read(tokens[:, : int(end.max()) + 1]) if len(tokens) else self.read(tokens)
+        return words[torch.arange(len(tokens), device=tokens.device), end] @ self.text_projection

@@ -1,0 +1,99 @@
+"""One frozen record of every size that a TRIS network has; the default is the authors' RN50 at 320 pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from risbench.errors import DataError
+
+RN50 = (3, 4, 6, 3)
+RN101 = (3, 4, 23, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The sizes of a network. Nothing else decides the shapes of its tensors.
+
+    Attributes:
+        stage: 1 (response maps from texts alone) or 2 (segmentation, learned from stage 1's masks).
+        image_size: side of the square input in pixels; a multiple of ``stride``.
+        text_length: tokens a text has, start and end included.
+        stride: pixels of the input a cell of the last trunk layer covers: 32, 16 or 8 (layers 4, then 3, keep the
+            resolution of the layer before).
+        depth: bottlenecks in the four trunk layers.
+        width: channels of the stem; the layers have 4, 8, 16 and 32 times as many.
+        pool_grid: side of the attention pool's table of positions; 0 leaves the pool out. TRIS never uses the pool,
+            its weights are only kept with CLIP's others.
+        context: rows of the table of text positions.
+        vocabulary: rows of the table of tokens.
+        text_width, text_depth, text_heads: the text transformer.
+        embed: size of the text's hidden feature (CLIP's joint space).
+        hidden: size C in which stage 1 compares image and text; 0 in stage 2.
+        decoder: channels of stage 2's finest reduced feature; 0 in stage 1.
+        alpha, beta: weights of the two residuals of the bilateral prompt (image's, text's).
+    """
+
+    stage: int = 1
+    image_size: int = 320
+    text_length: int = 20
+    stride: int = 32
+    depth: tuple[int, int, int, int] = RN50
+    width: int = 64
+    pool_grid: int = 7
+    context: int = 77
+    vocabulary: int = 49408
+    text_width: int = 512
+    text_depth: int = 12
+    text_heads: int = 8
+    embed: int = 1024
+    hidden: int = 1024
+    decoder: int = 0
+    alpha: float = 0.1
+    beta: float = 0.1
+
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Channels of c1 to c4."""
+        return (4 * self.width, 8 * self.width, 16 * self.width, 32 * self.width)
+
+    @property
+    def pool_heads(self) -> int:
+        """Heads of the attention pool, as CLIP counts them."""
+        return max(1, self.width * 32 // 64)
+
+    @property
+    def backbone(self) -> str:
+        """The name the authors' scripts give the trunk, or ``custom``."""
+        named = {(RN50, 64, 1024): "clip-RN50", (RN101, 64, 512): "clip-RN101"}
+        return named.get((self.depth, self.width, self.embed), "custom")
+
+    def to_json(self) -> str:
+        """All fields as one line of JSON, as it stands in a safetensors header."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        """The config that :meth:`to_json` wrote.
+
+        Raises:
+            DataError: the text is not such a config.
+        """
+        try:
+            values: Any = json.loads(text)
+            if not isinstance(values, Mapping):
+                raise TypeError("not an object")
+            known = {field.name for field in fields(cls)}
+            if unknown := sorted(set(values) - known):
+                raise TypeError(f"unknown field {', '.join(unknown)}")
+            return cls(**{**values, "depth": tuple(values.get("depth", RN50))})
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"a TRIS config cannot be read ({error}); was the file written by a newer risbench?"
+            ) from None
+
+
+STAGE1 = Config()
+STAGE2 = Config(stage=2, hidden=0, decoder=64)

@@ -1,0 +1,43 @@
+"""Images become input as the authors' do: squashed to a square, ImageNet's mean and deviation (not CLIP's)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from risbench.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+def preprocess(image: np.ndarray | Image.Image, size: int = 320) -> Tensor:
+    """Resize with PIL's bilinear filter (anti-aliased, aspect not kept) and normalise.
+
+    Args:
+        image: uint8 ``(H, W, 3)`` RGB, or a PIL image of any mode.
+        size: side of the square.
+
+    Returns:
+        float32 ``(3, size, size)`` on the CPU.
+
+    Raises:
+        DataError: the array is of another shape or dtype.
+    """
+    import torch
+
+    if not isinstance(image, Image.Image):
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise DataError(f"an image is uint8 (H, W, 3) in RGB or a PIL image, not {kind}")
+        if 0 in image.shape:
+            raise DataError(f"an image of {image.shape[0]} x {image.shape[1]} pixels has nothing to see")
+        image = Image.fromarray(np.ascontiguousarray(image))
+    squashed = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).contiguous().float().div_(255)
+    return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None])

@@ -1,0 +1,86 @@
+"""Positive response map selection: of the maps of one object's texts, keep the one CLIP likes best.
+
+All texts of a referred object mean the same thing, so the map whose visible part fits **all** of them best stands for
+each. This looks at which texts belong together, which a single question does not tell: a card with ``reads`` says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from risbench.errors import DataError, UsageError
+
+from .clipfile import read
+from .tokens import tokenize
+
+SIDE = 224
+
+
+class Scorer(Protocol):
+    """Anything that puts images and texts into one space."""
+
+    def see(self, images: Tensor) -> Tensor:
+        """``(M, 3, 224, 224)`` -> ``(M, D)``."""
+        ...
+
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """M texts -> ``(M, D)``."""
+        ...
+
+
+def choose(scorer: Scorer, image: Tensor, heats: Tensor, texts: Sequence[str]) -> int:
+    """The index of the first map with the largest summed similarity.
+
+    Args:
+        scorer: CLIP ViT-B/32 in the paper.
+        image: ``(3, S, S)``, as the network saw it: ImageNet's normalisation, not CLIP's, as in the authors' code.
+        heats: ReLU maps ``(M, S, S)``, neither normalised nor bounded.
+        texts: the M texts of one object.
+
+    Returns:
+        An index below M.
+    """
+    size = (SIDE, SIDE)
+    masks = F.interpolate(heats[:, None], size=size, mode="bilinear", align_corners=True)
+    pixels = F.interpolate(image[None], size=size, mode="bilinear", align_corners=True)
+    seen = F.normalize(scorer.see(masks * pixels).float(), dim=1)  # (M, D)
+    said = F.normalize(scorer.read(texts).float(), dim=1)  # (M, D)
+    return int((seen @ said.T).sum(1).argmax())  # argmax: the first of equals
+
+
+class ClipScorer:
+    """CLIP ViT-B/32 from a local file, through open_clip."""
+
+    def __init__(self, path: str | os.PathLike[str], device: torch.device, keep_end: bool = False):
+        from open_clip.model import CLIP
+
+        if not Path(path).is_file():
+            raise UsageError(f"there is no scorer file {path}; prms needs OpenAI's ViT-B-32.pt, pass --set scorer=FILE")
+        with torch.device("meta"):
+            vision = {"image_size": SIDE, "layers": 12, "width": 768, "patch_size": 32}
+            self._clip = CLIP(512, vision, {"context_length": 77}, quick_gelu=True)  # pyright: ignore[reportArgumentType]
+        try:
+            self._clip.load_state_dict(read(path), strict=True, assign=True)
+        except RuntimeError as error:
+            raise DataError(f"{path} is no CLIP ViT-B/32: {str(error).splitlines()[-1].strip()[:200]}") from None
+        with torch.device("cpu"):  # the mask is no weight, so no file brings it
+            self._clip.attn_mask = torch.full((77, 77), float("-inf")).triu_(1)
+        self._clip.eval().to(device)
+        self._device = device
+        self._keep_end = keep_end
+
+    def see(self, images: Tensor) -> Tensor:
+        """``(M, 3, 224, 224)`` -> ``(M, 512)``."""
+        return self._clip.encode_image(images)
+
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """M texts -> ``(M, 512)``, cut at 20 tokens as for TRIS; zeros behind the end change nothing."""
+        tokens = F.pad(tokenize(list(texts), self._keep_end), (0, 77 - 20))
+        return self._clip.encode_text(tokens.to(self._device))

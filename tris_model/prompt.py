@@ -1,0 +1,83 @@
+"""The bilateral prompt: the texts look at the image and the image looks at the texts (the paper's section 3.1).
+
+The first attention runs over the texts of the batch, so a batch is more than the sum of its pairs. The official
+evaluation has one text, and then the prompt for the image is a function of neither: a softmax over one element is 1,
+the map is constant over the image, and an InstanceNorm turns a constant map into its bias. ``BilateralPrompt.alone``
+uses that.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def _seen(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, channels, 1), nn.InstanceNorm2d(channels, affine=True), nn.ReLU())
+
+
+def _read(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(channels, channels), nn.ReLU())
+
+
+class BilateralPrompt(nn.Module):
+    """Cross attention both ways between P = h * w image cells and N texts of C channels.
+
+    InstanceNorm uses the image's own statistics, in training and evaluation alike.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.v_proj1 = _seen(channels)
+        self.v_proj2 = _seen(channels)
+        self.v_proj3 = _seen(channels)
+        self.t_proj1 = _read(channels)
+        self.t_proj2 = _read(channels)
+        self.t_proj3 = _read(channels)
+        self.v_output = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.InstanceNorm2d(channels, affine=True))
+        self.t_output = nn.Sequential(nn.Linear(channels, channels))
+        self.scale = channels**-0.5
+
+    def forward(self, image: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
+        """What each side gains from the other, over all texts of the batch.
+
+        Args:
+            image: ``(B, C, h, w)``, unit length over C.
+            texts: ``(N, C)``, unit length.
+
+        Returns:
+            The image's prompt ``(B, C, h, w)`` and the texts' ``(B, N, C)``.
+        """
+        query = self.v_proj1(image).flatten(2).transpose(1, 2)  # (B, P, C)
+        towards = torch.softmax(query @ self.t_proj2(texts).T * self.scale, dim=-1)  # (B, P, N)
+        gained = (towards @ self.t_proj3(texts)).transpose(1, 2)  # (B, C, P)
+        for_image = self.v_output(gained.reshape(image.shape))
+        return for_image, self.look(*self.shown(image), self.asked(texts))
+
+    def shown(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """An image's keys and values, both ``(B, C, P)``: all that a text needs of it."""
+        return self.v_proj2(image).flatten(2), self.v_proj3(image).flatten(2)
+
+    def asked(self, texts: Tensor) -> Tensor:
+        """The texts' queries, ``(N, C)`` -> ``(N, C)``."""
+        return self.t_proj1(texts)
+
+    def look(self, keys: Tensor, values: Tensor, queries: Tensor) -> Tensor:
+        """Every text gathers what it attends to in every image.
+
+        Args:
+            keys, values: ``(B, C, P)`` of :meth:`shown`.
+            queries: ``(N, C)`` of :meth:`asked`.
+
+        Returns:
+            ``(B, N, C)``; no text sees another here.
+        """
+        towards = torch.softmax(queries @ keys * self.scale, dim=-1)  # (B, N, P)
+        return self.t_output(towards @ values.transpose(1, 2))
+
+    @property
+    def alone(self) -> Tensor:
+        """The image's prompt when there is one text: the last InstanceNorm's bias, ``(C,)``, whatever the inputs."""
+        bias = self.v_output[1].bias
+        assert isinstance(bias, Tensor)  # always affine
+        return bias

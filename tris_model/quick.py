@@ -1,0 +1,199 @@
+"""The same network, made quicker for answering: BatchNorm folded into its convolution, weights packed for the CPU.
+
+A folded layer computes the same sums in another order: maps differ by float32 noise (tests: below 1e-4 of their
+maximum). oneDNN's packed weights also make a row of a product independent of the other rows, so that on the CPU a
+text's feature does not depend on which texts are read with it. A quickened network answers and cannot be trained or
+saved: make it from one that was loaded, and let that one go.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .stage2 import Smooth
+from .text import CausalAttention
+from .trunk import Bottleneck, Pyramid, Trunk
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@cache
+def packs() -> bool:
+    """Does this torch have the private oneDNN operators, and do they compute what their public kin compute?
+
+    Torch's own compiler uses them for frozen networks; they promise nothing, so they are tried before they are used.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return False
+    try:
+        ones = torch.ones(1, 16, 4, 4).contiguous(memory_format=torch.channels_last)
+        conv = nn.Conv2d(16, 16, 3, padding=1)
+        linear = nn.Linear(16, 16)
+        with torch.inference_mode():
+            near = torch.allclose(
+                Conv(conv, None, relu=True, pack=True)(ones, ones), F.relu(conv(ones) + ones), atol=1e-5
+            )
+            rows = torch.ones(4, 16)
+            return near and torch.allclose(Linear(linear.weight, linear.bias, pack=True)(rows), linear(rows), atol=1e-5)
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError):
+        return False
+
+
+class Conv(nn.Module):
+    """Convolution with its BatchNorm folded in, an optional summand, an optional ReLU."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, *, relu: bool = False, pack: bool):
+        super().__init__()
+        weight, bias = conv.weight.detach(), conv.bias.detach() if conv.bias is not None else None
+        if norm is not None:
+            if norm.running_mean is None or norm.running_var is None:
+                raise ValueError("a BatchNorm without running statistics cannot be folded")
+            gain = norm.weight.detach() * torch.rsqrt(norm.running_var + norm.eps)
+            weight = weight * gain[:, None, None, None]
+            shift = norm.running_mean if bias is None else norm.running_mean - bias
+            bias = norm.bias.detach() - shift * gain
+        # Channels last: oneDNN and cuDNN both read it without reordering.
+        self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last), persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+        self.padding = [int(side) for side in conv.padding]
+        self.stride = list(conv.stride)
+        self.relu = relu
+        self.pack = pack
+        self.packed = False
+
+    def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
+        """``(B, inside, H, W)``, summand of the output's shape -> ``(B, outside, H', W')``."""
+        if not self.pack:
+            out = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+            out = out if summand is None else out.add_(summand)
+            return out.relu_() if self.relu else out
+        ops = torch.ops.mkldnn
+        if not self.packed:  # the best layout depends on the input, known only now
+            self.weight = ops._reorder_convolution_weight(
+                self.weight, self.padding, self.stride, [1, 1], 1, list(x.shape)
+            )
+            self.packed = True
+        layout = (self.padding, self.stride, [1, 1], 1)
+        after = "relu" if self.relu else "none"
+        if summand is None:
+            return ops._convolution_pointwise(x, self.weight, self.bias, *layout, after, [], "")
+        then = "relu" if self.relu else None
+        return ops._convolution_pointwise.binary(x, summand, self.weight, self.bias, *layout, "add", 1.0, then, [], "")
+
+
+class Linear(nn.Module):
+    """A linear layer whose weight is packed where that helps."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, pack: bool):
+        super().__init__()
+        weight = weight.detach()
+        if pack:  # 64 rows: a handful of texts, what an image usually has
+            weight = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", None if bias is None else bias.detach(), persistent=False)
+        self.pack = pack
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., inside)`` -> ``(..., outside)``."""
+        if self.pack:
+            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return F.linear(x, self.weight, self.bias)
+
+
+class Attention(CausalAttention):
+    """Causal attention with packed projections."""
+
+    def __init__(self, attention: CausalAttention, *, pack: bool):
+        nn.Module.__init__(self)
+        self.heads = attention.heads
+        self.in_proj = Linear(attention.in_proj_weight, attention.in_proj_bias, pack=pack)
+        self.out_proj = Linear(attention.out_proj.weight, attention.out_proj.bias, pack=pack)
+
+    def project(self, x: Tensor) -> Tensor:
+        """``(N, L, C)`` -> ``(N, L, 3C)``."""
+        return self.in_proj(x)
+
+
+class QuickBottleneck(nn.Module):
+    """A bottleneck in three or four fused convolutions."""
+
+    def __init__(self, block: Bottleneck, *, pack: bool):
+        super().__init__()
+        self.conv1 = Conv(block.conv1, block.bn1, relu=True, pack=pack)
+        self.conv2 = Conv(block.conv2, block.bn2, relu=True, pack=pack)
+        self.pool = block.avgpool
+        self.conv3 = Conv(block.conv3, block.bn3, relu=True, pack=pack)
+        self.shortcut = nn.Identity()
+        if (down := block.downsample) is not None:
+            pool, conv, norm = down.children()
+            if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
+                raise TypeError("a shortcut is a pool, a convolution and a BatchNorm")
+            self.shortcut = nn.Sequential(pool, Conv(conv, norm, pack=pack))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As :class:`~tris_model.trunk.Bottleneck`."""
+        return self.conv3(self.pool(self.conv2(self.conv1(x))), self.shortcut(x))
+
+
+class QuickTrunk(nn.Module):
+    """The trunk in fused convolutions, without the attention pool."""
+
+    def __init__(self, trunk: Trunk, *, pack: bool):
+        super().__init__()
+        stem = ((trunk.conv1, trunk.bn1), (trunk.conv2, trunk.bn2), (trunk.conv3, trunk.bn3))
+        self.stem = nn.Sequential(*(Conv(conv, norm, relu=True, pack=pack) for conv, norm in stem), trunk.avgpool)
+        layers = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
+        self.layers = nn.ModuleList(
+            nn.Sequential(*(QuickBottleneck(block, pack=pack) for block in layer if isinstance(block, Bottleneck)))
+            for layer in layers
+        )
+
+    def forward(self, x: Tensor) -> Pyramid:
+        """As :class:`~tris_model.trunk.Trunk`."""
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        c1 = self.layers[0](x)
+        c2 = self.layers[1](c1)
+        c3 = self.layers[2](c2)
+        return c1, c2, c3, self.layers[3](c3)
+
+
+def quicken(network: M, *, pack: bool | None = None) -> M:
+    """Replace the layers of a network in eval mode by quicker ones, in place, and return it.
+
+    Args:
+        network: a stage 1 or stage 2, on its device, in its dtype.
+        pack: use oneDNN's packed weights; by default when the network is in float32 on the CPU and torch has them.
+    """
+    if pack is None:
+        first = next(network.parameters())
+        pack = first.device.type == "cpu" and first.dtype == torch.float32 and packs()
+    for name, child in network.named_children():
+        setattr(network, name, _quick(child, pack))
+    return network
+
+
+def _quick(module: nn.Module, pack: bool) -> nn.Module:
+    match module:
+        case Trunk():
+            return QuickTrunk(module, pack=pack)
+        case CausalAttention():
+            return Attention(module, pack=pack)
+        case nn.Conv2d():
+            return Conv(module, None, pack=pack)
+        case nn.Linear():
+            return Linear(module.weight, module.bias, pack=pack)
+        case Smooth():
+            return nn.Sequential(Conv(module.conv, module.bn, pack=pack), module.relu)
+        case _:
+            return quicken(module, pack=pack)

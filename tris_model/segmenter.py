@@ -1,0 +1,88 @@
+"""The method ``tris``: what the benchmark asks, TRIS answers.
+
+This file is what the entry point loads, so it is light; the network comes with the first ``make``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from risbench.errors import UsageError
+
+from .places import advice
+
+CARD: Mapping[str, Any] = MappingProxyType(
+    {
+        "paper": "Liu et al., Referring Image Segmentation Using Text Supervision, ICCV 2023, arXiv 2308.14575",
+        "code": "https://github.com/fawnliu/TRIS at c6666b3",
+        "licence": "MIT",
+        "supervision": "text",
+        "extra_data": "CLIP RN50 (400 million image-text pairs); stage 2 also an ImageNet ResNet-50",
+        "grade": "native",
+        # In the heat's units: stage 1's ReLU'd response and stage 2's signed logit are both cut at zero.
+        "threshold": 0.0,
+        "weights": None,
+        "reads": (),
+    }
+)
+
+
+def make(
+    *,
+    weights: str | None = None,
+    device: str = "cpu",
+    split: str | None = None,
+    stage: int | None = None,
+    keep_end: bool = False,
+    prms: bool = False,
+    scorer: str | None = None,
+    precision: Literal["float32", "tf32", "bf16"] = "float32",
+    batch: int = 16,
+) -> Any:
+    """Build the method, a :class:`tris_model.answer.Tris`.
+
+    Args:
+        weights: an authors' ``.pth``, a safetensors file of ours, or ``shapes``, the shipped drawn-world weights
+            (which need no asking on splits ``shapes_*``).
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+        split: the split that will be answered, given by the runner.
+        stage: which of the shipped networks; a file decides by itself, and another value is an error.
+        keep_end: give texts that are too long their end-of-text back (the authors lose it).
+        prms: one map per referred object, chosen by CLIP among those of its texts; stage 1 only. The method then
+            reads which texts belong together.
+        scorer: file of CLIP ViT-B/32 for ``prms``.
+        precision: of the two towers: float32, its tf32 variant on a GPU, or bf16. Heads are always float32.
+        batch: images at once on a GPU; halved when memory does not suffice. On the CPU images go one by one.
+
+    Raises:
+        UsageError: no weights, no such device, options that do not go together.
+        DataError: a weights file that cannot be used.
+    """
+    if precision not in ("float32", "tf32", "bf16"):
+        raise UsageError(f"precision is float32, tf32 or bf16, not {precision!r}")
+    if batch < 1:
+        raise UsageError(f"batch is at least 1, not {batch}")
+    if prms and scorer is None:
+        raise UsageError(
+            "prms compares maps by CLIP ViT-B/32: get OpenAI's ViT-B-32.pt (sha256 40d3…) and pass --set scorer=FILE"
+        )
+    if weights is None:
+        if split is None or not split.startswith("shapes_"):
+            raise UsageError(advice(split))
+        weights = "shapes"
+    from .answer import Tris
+
+    return Tris(
+        weights,
+        device=device,
+        stage=stage,
+        keep_end=keep_end,
+        scorer=scorer if prms else None,
+        precision=precision,
+        batch=batch,
+    )
+
+
+make.card = CARD  # pyright: ignore[reportFunctionMemberAccess] - `list methods` shows it without weights

@@ -1,0 +1,167 @@
+"""TRIS stage 1: where in the image does each text respond? Learned from texts alone.
+
+The shapes below: B images, N texts, C hidden channels, P = h * w cells of c4 (10 x 10 for 320 pixels).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .clip import TEMPERATURE, Clip
+from .config import STAGE1, Config
+from .prompt import BilateralPrompt
+
+FOCAL_POWER = 3  # p of eq. 6
+FOCAL_FLOOR = 0.01  # c of eq. 6
+
+
+class Seen(NamedTuple):
+    """What stage 1 keeps of an image, whatever the text: cells ``(B, C, h, w)``, keys and values ``(B, C, P)``."""
+
+    cells: Tensor
+    keys: Tensor
+    values: Tensor
+
+    def of(self, index: int) -> Seen:
+        """The one image at ``index``, still with a batch axis."""
+        return Seen(*(part[index : index + 1] for part in self))
+
+
+class Stage1Training(NamedTuple):
+    """What training needs, in the authors' order.
+
+    Attributes:
+        scores: ``(B, N)``, image by text, raw logits of eq. 6.
+        coverage: ``(B,)``, the mean of the softmax (background included) of every image's own text.
+        response: ``(B, 1, H, W)``, ReLU of the diagonal response.
+        probability: ``(B, 1, H, W)``, its sigmoid.
+        temperature: ``()``, exp(logit_scale).
+    """
+
+    scores: Tensor
+    coverage: Tensor
+    response: Tensor
+    probability: Tensor
+    temperature: Tensor
+
+
+def unit(x: Tensor, dim: int) -> Tensor:
+    """Length one along ``dim``. No epsilon, as the authors have none."""
+    return x / x.norm(dim=dim, keepdim=True)
+
+
+class Stage1(nn.Module):
+    """CLIP's towers, one projection each, the bilateral prompt, and a scaled product."""
+
+    def __init__(self, config: Config = STAGE1):
+        super().__init__()
+        self.config = config
+        self.logit_scale = nn.Parameter(torch.tensor(TEMPERATURE))
+        self.backbone = Clip(config)
+        self.vis_project = nn.Conv2d(config.channels[3], config.hidden, 1)
+        self.lan_project = nn.Linear(config.embed, config.hidden)
+        self.attn_fusion = BilateralPrompt(config.hidden)
+
+    def forward(self, images: Tensor, tokens: Tensor) -> Tensor | Stage1Training:
+        """The authors' forward: image i is asked text i, and the prompt mixes all texts of the batch.
+
+        Because of that mixing a batch gives other maps than its pairs alone, at evaluation too; the official
+        evaluation has batches of one. Use :meth:`respond` for pairs as if alone.
+
+        Args:
+            images: ``(B, 3, H, W)``, normalised.
+            tokens: int64 ``(B, L)``.
+
+        Returns:
+            In eval mode ReLU'd maps ``(B, 1, H, W)``; in train mode a :class:`Stage1Training`.
+        """
+        cells = self.see(images)
+        texts = self.read(tokens)
+        for_image, for_texts = self.attn_fusion(cells, texts)
+        cells = (cells + self.config.alpha * for_image).flatten(2)  # (B, C, P), no longer unit length
+        texts = texts + self.config.beta * for_texts  # (B, N, C)
+        temperature = self.logit_scale.exp()
+        response = temperature * (texts @ cells)  # (B, N, P)
+        own = response.diagonal(dim1=0, dim2=1).T  # (B, P): image i under text i
+        side = (images.shape[2] // self.config.stride, images.shape[3] // self.config.stride)
+        maps = enlarge(own.unflatten(1, side)[:, None], images.shape[2:])
+        if not self.training:
+            return F.relu(maps)
+        scores, coverage = score(response)
+        return Stage1Training(scores, coverage.diagonal(), F.relu(maps), torch.sigmoid(maps), temperature)
+
+    def respond(self, images: Tensor, tokens: Tensor) -> Tensor:
+        """The raw response of every image to every text, each pair as if alone in its batch.
+
+        The trunk runs once an image, the text tower once a distinct text.
+
+        Args:
+            images: ``(B, 3, H, W)``, normalised.
+            tokens: int64 ``(N, L)``; the images need not be as many as the texts.
+
+        Returns:
+            ``(B, N, h, w)``, before up-sampling and ReLU; see :func:`heat`.
+        """
+        distinct, which = torch.unique(tokens, dim=0, return_inverse=True)
+        return self.compare(self.encode(images), self.read(distinct))[:, which]
+
+    def see(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` -> projected cells ``(B, C, h, w)``, unit length over C."""
+        return unit(self.vis_project(self.backbone.see(images)[3]), 1)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """``(N, L)`` -> projected texts ``(N, C)``, unit length."""
+        return unit(self.lan_project(self.backbone.sum_up(tokens)), 1)
+
+    def encode(self, images: Tensor) -> Seen:
+        """``(B, 3, H, W)`` -> all that :meth:`compare` needs of the images."""
+        cells = self.see(images)
+        return Seen(cells, *self.attn_fusion.shown(cells))
+
+    def compare(self, seen: Seen, texts: Tensor) -> Tensor:
+        """Every image with every text, as if alone.
+
+        Args:
+            seen: B images of :meth:`encode`.
+            texts: ``(N, C)`` of :meth:`read`.
+
+        Returns:
+            Raw responses ``(B, N, h, w)``.
+        """
+        prompt = self.attn_fusion
+        cells = seen.cells + self.config.alpha * prompt.alone[:, None, None]
+        texts = texts + self.config.beta * prompt.look(seen.keys, seen.values, prompt.asked(texts))  # (B, N, C)
+        response = self.logit_scale.exp() * (texts @ cells.flatten(2))  # (B, N, P)
+        return response.unflatten(2, cells.shape[2:])
+
+    def heat(self, response: Tensor) -> Tensor:
+        """Raw responses ``(B, N, h, w)`` -> what ``forward`` returns: ``(B, N, H, W)``, enlarged, ReLU'd."""
+        size = tuple(self.config.stride * side for side in response.shape[2:])
+        return F.relu(enlarge(response, size))
+
+
+def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Bilinear to ``size``, with half-pixel centres, as inside the networks (the evaluation's resize differs)."""
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def score(response: Tensor) -> tuple[Tensor, Tensor]:
+    """Equation 6: how well does each text fit each image, given that all texts compete for its cells?
+
+    A background channel of constant 1, not scaled by the temperature, competes too. The regulariser punishes texts
+    that win no cell.
+
+    Args:
+        response: ``(B, N, P)``.
+
+    Returns:
+        Scores ``(B, N)`` (raw logits: the sigmoid is inside the loss) and coverage ``(B, N)``, each text's mean share.
+    """
+    share = torch.softmax(F.pad(response, (0, 0, 1, 0), value=1.0), dim=1)  # (B, 1 + N, P)
+    coverage = share.mean(2)[:, 1:]
+    regulariser = (1 - coverage) ** FOCAL_POWER * torch.log(FOCAL_FLOOR + coverage)
+    return response.mean(2) + response.amax(2) + regulariser, coverage

@@ -1,0 +1,176 @@
+"""TRIS stage 2: a segmentation network, learned from the pseudo masks of stage 1.
+
+Words join the image at c2, c3 and c4, behind the trunk: the trunk's own layers never see them, so it runs once an
+image, whatever is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .clip import Clip
+from .config import STAGE2, Config
+from .stage1 import enlarge
+from .trunk import Pyramid
+from .wordattention import Asked, WordAttention
+
+
+class Smooth(nn.Module):
+    """3x3 convolution, BatchNorm, PReLU with one slope; keeps the size."""
+
+    def __init__(self, inside: int, outside: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(outside)
+        self.relu = nn.PReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, inside, h, w)`` -> ``(B, outside, h, w)``."""
+        return self.relu(self.bn(self.conv(x)))
+
+
+def _segment(inside: int, between: int) -> nn.Sequential:
+    return nn.Sequential(Smooth(inside, between), nn.Conv2d(between, 1, 1, bias=False))
+
+
+class Seen(NamedTuple):
+    """What stage 2 keeps of B images, whatever the text: the reduced c1, and c2 to c4 with what they ask."""
+
+    reduced: Tensor
+    features: tuple[Tensor, Tensor, Tensor]
+    asked: tuple[Asked, Asked, Asked]
+
+    def of(self, index: int) -> Seen:
+        """The one image at ``index``, still with a batch axis."""
+        at = slice(index, index + 1)
+        c2, c3, c4 = self.features
+        a2, a3, a4 = (Asked(part.query[at], part.gate[at]) for part in self.asked)
+        return Seen(self.reduced[at], (c2[at], c3[at], c4[at]), (a2, a3, a4))
+
+
+class Stage2(nn.Module):
+    """CLIP's towers, three pixel-word attentions and a top-down decoder of four levels."""
+
+    def __init__(self, config: Config = STAGE2):
+        super().__init__()
+        self.config = config
+        self.backbone = Clip(config)
+        c1, c2, c3, c4 = config.channels
+        width = config.decoder
+        self.attention2 = WordAttention(c2, config.text_width)
+        self.attention3 = WordAttention(c3, config.text_width)
+        self.attention4 = WordAttention(c4, config.text_width)
+        self.reduced_c1 = Smooth(c1, width)
+        self.reduced_c2 = Smooth(c2, 2 * width)
+        self.reduced_c3 = Smooth(c3, 4 * width)
+        self.reduced_c4 = Smooth(c4, 8 * width)
+        self.output4 = Smooth(8 * width, 4 * width)
+        self.output3 = Smooth(4 * width, 2 * width)
+        self.output2 = Smooth(2 * width, width)
+        self.output1 = Smooth(width, width // 2)
+        self.final_seg1 = _segment(width // 2, width // 2)
+        self.final_seg2 = _segment(width, width // 2)
+        self.final_seg3 = _segment(2 * width, width)
+        self.final_seg4 = _segment(4 * width, width)
+
+    def forward(self, images: Tensor, tokens: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Segment what text i says in image i.
+
+        Args:
+            images: ``(B, 3, H, W)``, normalised.
+            tokens: int64 ``(B, L)``; all L words are used, padding included, so L matters.
+
+        Returns:
+            In eval mode signed logits ``(B, 1, H, W)``; in train mode those and three auxiliary ones of that shape,
+            fine to coarse.
+        """
+        d1, d2, d3, d4 = self.decode(self.encode(images), self.read(tokens))
+        size = images.shape[2:]
+        logits = enlarge(self.final_seg1(d1), size)
+        if not self.training:
+            return logits
+        coarse = (self.final_seg2(d2), self.final_seg3(d3), self.final_seg4(d4))
+        second, third, fourth = (enlarge(part, size) for part in coarse)
+        return logits, second, third, fourth
+
+    def respond(self, images: Tensor, tokens: Tensor) -> Tensor:
+        """The logits of every image under every text, ``(B, N, H / 4, W / 4)``; the trunk runs once an image.
+
+        Args:
+            images: ``(B, 3, H, W)``, normalised.
+            tokens: int64 ``(N, L)``.
+        """
+        distinct, which = torch.unique(tokens, dim=0, return_inverse=True)
+        return self.compare(self.encode(images), self.read(distinct))[:, which]
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """``(N, L)`` -> word features ``(N, L, D)``."""
+        return self.backbone.read(tokens)
+
+    def encode(self, images: Tensor) -> Seen:
+        """``(B, 3, H, W)`` -> all that needs no text."""
+        c1, c2, c3, c4 = self.backbone.see(images)
+        asked = (self.attention2.ask(c2), self.attention3.ask(c3), self.attention4.ask(c4))
+        return Seen(self.reduced_c1(c1), (c2, c3, c4), asked)
+
+    def compare(self, seen: Seen, words: Tensor, batch: int = 8) -> Tensor:
+        """Every image with every text.
+
+        Args:
+            seen: B images of :meth:`encode`.
+            words: ``(N, L, D)`` of :meth:`read`.
+            batch: texts decoded at once; memory grows with it.
+
+        Returns:
+            Logits ``(B, N, H / 4, W / 4)``, to be enlarged by :meth:`heat`.
+        """
+        rows: list[Tensor] = []
+        for index in range(len(seen.reduced)):
+            image = seen.of(index)
+            parts = [self.final_seg1(self.decode(image, some)[0])[:, 0] for some in words.split(batch)]
+            rows.append(torch.cat(parts))
+        return torch.stack(rows)
+
+    def decode(self, seen: Seen, words: Tensor) -> Pyramid:
+        """Let the words join, then go from coarse to fine.
+
+        Args:
+            seen: B images, or one image under B texts.
+            words: ``(B, L, D)``.
+
+        Returns:
+            d1 ``(B, w / 2, H / 4, W / 4)``, d2 ``(B, w, H / 4, W / 4)``, d3 ``(B, 2w, H / 8, W / 8)``,
+            d4 ``(B, 4w, H / 16, W / 16)`` for decoder width w.
+        """
+        fused = (
+            feature + attention.answer(_repeat(asked, len(words)), words)
+            for feature, asked, attention in zip(seen.features, seen.asked, self._attentions, strict=True)
+        )
+        r2, r3, r4 = (reduce(part) for reduce, part in zip(self._reductions, fused, strict=True))
+        d4 = enlarge(self.output4(r4), r3.shape[2:])
+        d3 = enlarge(self.output3(d4 + r3), r2.shape[2:])
+        d2 = enlarge(self.output2(d3 + r2), seen.reduced.shape[2:])
+        return self.output1(d2 + seen.reduced), d2, d3, d4
+
+    def heat(self, response: Tensor) -> Tensor:
+        """Logits ``(B, N, h, w)`` -> what ``forward`` returns in eval: ``(B, N, 4h, 4w)``, signed."""
+        return enlarge(response, (4 * response.shape[2], 4 * response.shape[3]))
+
+    @property
+    def _attentions(self) -> Sequence[WordAttention]:
+        return (self.attention2, self.attention3, self.attention4)
+
+    @property
+    def _reductions(self) -> Sequence[Smooth]:
+        return (self.reduced_c2, self.reduced_c3, self.reduced_c4)
+
+
+def _repeat(asked: Asked, times: int) -> Asked:
+    """One image's questions for several texts, without copying; several images' as they are."""
+    if len(asked.query) == times:
+        return asked
+    return Asked(asked.query.expand(times, -1, -1), asked.gate.expand(times, -1, -1, -1))

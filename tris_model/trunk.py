@@ -1,0 +1,128 @@
+"""CLIP's ModifiedResNet, returning its four layers (TRIS reads c4 in stage 1, all four in stage 2).
+
+Three convolutions instead of one in the stem, and an average pool before every stride ("anti-aliased" strides). Key
+names are OpenAI's, so their files and the authors' load without renaming.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import Config
+from .text import drawn
+
+Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, (pool), 1x1, each with BatchNorm; the shortcut is pooled and projected where the shape changes."""
+
+    def __init__(self, inside: int, planes: int, stride: int):
+        super().__init__()
+        outside = 4 * planes
+        self.conv1 = nn.Conv2d(inside, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.avgpool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
+        self.conv3 = nn.Conv2d(planes, outside, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outside)
+        self.downsample: nn.Sequential | None = None
+        if stride > 1 or inside != outside:
+            parts = OrderedDict[str, nn.Module]()
+            parts["-1"] = nn.AvgPool2d(stride)
+            parts["0"] = nn.Conv2d(inside, outside, 1, bias=False)
+            parts["1"] = nn.BatchNorm2d(outside)
+            self.downsample = nn.Sequential(parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, inside, H, W)`` -> ``(B, 4 * planes, H / stride, W / stride)``."""
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = F.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(self.avgpool(out)))
+        return F.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+def _layer(inside: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
+    rest = (Bottleneck(4 * planes, planes, 1) for _ in range(blocks - 1))
+    return nn.Sequential(Bottleneck(inside, planes, stride), *rest)
+
+
+class AttentionPool(nn.Module):
+    """CLIP's pool. The authors compute it and throw it away; we keep its weights and skip its work."""
+
+    def __init__(self, grid: int, channels: int, heads: int, embed: int):
+        super().__init__()
+        self.positional_embedding = nn.Parameter(drawn(grid * grid + 1, channels, deviation=channels**-0.5))
+        self.k_proj = nn.Linear(channels, channels)
+        self.q_proj = nn.Linear(channels, channels)
+        self.v_proj = nn.Linear(channels, channels)
+        self.c_proj = nn.Linear(channels, embed)
+        self.heads = heads
+
+    def positions(self, height: int, width: int) -> Tensor:
+        """The table resized bilinearly to the feature's grid, the mean token's row first: ``(1 + h * w, C)``."""
+        first, grid = self.positional_embedding[:1], self.positional_embedding[1:]
+        side = round(len(grid) ** 0.5)
+        if (height, width) == (side, side):
+            return self.positional_embedding
+        grid = grid.T.reshape(1, -1, side, side)
+        grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
+        return torch.cat([first, grid[0].flatten(1).T])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, C, h, w)`` -> the global feature ``(B, embed)`` and the local ones ``(B, embed, h, w)``."""
+        height, width = x.shape[2:]
+        tokens = x.flatten(2).transpose(1, 2)
+        tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1) + self.positions(height, width)
+        q, k, v = (
+            project(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        out = self.c_proj(out)
+        return out[:, 0], out[:, 1:].transpose(1, 2).unflatten(2, (height, width))
+
+
+class Trunk(nn.Module):
+    """The image tower up to c4."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        width = config.width
+        self.conv1 = nn.Conv2d(3, width // 2, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width // 2)
+        self.conv2 = nn.Conv2d(width // 2, width // 2, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width // 2)
+        self.conv3 = nn.Conv2d(width // 2, width, 3, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(width)
+        self.avgpool = nn.AvgPool2d(2)
+        strides = {32: (1, 2, 2, 2), 16: (1, 2, 2, 1), 8: (1, 2, 1, 1)}[config.stride]
+        inside = (width, *config.channels)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _layer(inside[i], inside[i + 1] // 4, config.depth[i], strides[i]) for i in range(4)
+        )
+        if config.pool_grid:
+            self.attnpool = AttentionPool(config.pool_grid, config.channels[3], config.pool_heads, config.embed)
+
+    def forward(self, x: Tensor) -> Pyramid:
+        """See an image at four scales.
+
+        Args:
+            x: ``(B, 3, H, W)``, normalised.
+
+        Returns:
+            c1 ``(B, 4w, H/4, W/4)``, c2 ``(B, 8w, H/8, W/8)``, c3 ``(B, 16w, H/16, W/16)``, c4 ``(B, 32w, H/32, W/32)``
+            for width w (64 in RN50) and stride 32.
+        """
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn2(self.conv2(x)))
+        x = self.avgpool(F.relu(self.bn3(self.conv3(x))))
+        c1 = self.layer1(x)
+        c2 = self.layer2(c1)
+        c3 = self.layer3(c2)
+        return c1, c2, c3, self.layer4(c3)

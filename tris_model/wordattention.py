@@ -1,0 +1,64 @@
+"""Pixel-word attention (LAVT's): every cell of a feature map gathers from the words of the text.
+
+With C channels of the map, D of the words, L words, P = h * w cells:
+    A = softmax over words of norm(Wq V)^T (Wk L) / sqrt(C),  G = A (Wv L),
+    out = ReLU(Wo(ReLU(Wm V) * norm(Ww G))).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Asked(NamedTuple):
+    """What the attention keeps of a map, whatever the text: queries ``(B, C, P)`` and gates ``(B, C, h, w)``."""
+
+    query: Tensor
+    gate: Tensor
+
+
+class WordAttention(nn.Module):
+    """One attention; stage 2 has three, at c2, c3 and c4. Padding words take part, as in the authors' code."""
+
+    def __init__(self, channels: int, words: int):
+        super().__init__()
+        self.Wk = nn.Conv1d(words, channels, 1)
+        self.Wv = nn.Conv1d(words, channels, 1)
+        self.Wq = nn.Conv2d(channels, channels, 1)
+        self.Wm = nn.Conv2d(channels, channels, 1)
+        self.Ww = nn.Conv2d(channels, channels, 1)
+        self.Wo = nn.Conv2d(channels, channels, 1)
+        self.ins_q = nn.InstanceNorm2d(channels, affine=True)
+        self.ins_w = nn.InstanceNorm2d(channels, affine=True)
+        self.scale = channels**-0.5
+
+    def ask(self, feature: Tensor) -> Asked:
+        """``(B, C, h, w)`` -> the part that needs no text."""
+        return Asked(self.ins_q(self.Wq(feature)).flatten(2), F.relu(self.Wm(feature)))
+
+    def answer(self, asked: Asked, words: Tensor) -> Tensor:
+        """Gather from the words.
+
+        ``Ww`` is applied to the L words rather than to the P cells: the attention's rows sum to 1, so a linear map
+        with its bias may change places with the gathering, and there are far fewer words than cells.
+
+        Args:
+            asked: of :meth:`ask`, B maps.
+            words: ``(B, L, D)``.
+
+        Returns:
+            ``(B, C, h, w)``, to be added to the feature map.
+        """
+        words = words.transpose(1, 2)  # (B, D, L)
+        towards = torch.softmax(asked.query.transpose(1, 2) @ self.Wk(words) * self.scale, dim=-1)  # (B, P, L)
+        values = self.Ww(self.Wv(words)[..., None])[..., 0]  # (B, C, L)
+        gathered = (values @ towards.transpose(1, 2)).reshape(asked.gate.shape)
+        return F.relu(self.Wo(asked.gate * self.ins_w(gathered)))
+
+    def forward(self, feature: Tensor, words: Tensor) -> Tensor:
+        """``(B, C, h, w)``, ``(B, L, D)`` -> ``(B, C, h, w)``."""
+        return self.answer(self.ask(feature), words)
