@@ -6,7 +6,6 @@ Full RN50 size at 320 pixels, made-up weights, drawn pictures in memory (no deco
 TFLOP/s by precision from its data sheet; without it no share is printed.
 """
 
-
 from __future__ import annotations
 
 import argparse

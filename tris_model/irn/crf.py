@@ -27,7 +27,9 @@ STEPS = 10
 ENGINES = ("auto", "pydensecrf", "torch")
 
 
-def clean(image: np.ndarray, labels: np.ndarray, engine: str = "auto", device: str | torch.device = "cpu") -> np.ndarray:
+def clean(
+    image: np.ndarray, labels: np.ndarray, engine: str = "auto", device: str | torch.device = "cpu"
+) -> np.ndarray:
     """Clean label maps of one image.
 
     Args:
@@ -132,8 +134,6 @@ def _by_package(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     field = DenseCRF2D(width, height, 2)
     field.setUnaryEnergy(energy)
     field.addPairwiseGaussian(sxy=NEAR, compat=NEAR_WEIGHT)
-    field.addPairwiseBilateral(
-        sxy=FAR, srgb=COLOUR, rgbim=np.ascontiguousarray(image).copy(), compat=ALIKE_WEIGHT
-    )
+    field.addPairwiseBilateral(sxy=FAR, srgb=COLOUR, rgbim=np.ascontiguousarray(image).copy(), compat=ALIKE_WEIGHT)
     belief = np.array(field.inference(STEPS)).reshape(2, height, width)
     return belief[1] > belief[0]
