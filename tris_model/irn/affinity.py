@@ -1,9 +1,9 @@
 """The losses of IRN: pairs of sure pixels teach edges and displacements.
 
-The affinity of two cells is one minus the highest edge on the straight path between them (eq. 3 of the IRN paper). Two
-of one label should have a high one, two of different labels a low one: so edges arise between labels although no edge
-was ever drawn (eq. 4). And displacements: two cells of one object shall point at the same place (eq. 6), two of the
-background have no middle to point at, and shall point alike (eq. 7).
+The affinity of two cells is one minus the highest edge on the straight path between them. Two of one label should have
+a high one, two of different labels a low one: so edges arise between labels although no edge was ever drawn. And
+displacements: two cells of one object shall point at the same place; two of the background have no middle to point at,
+and shall point alike.
 """
 
 from __future__ import annotations

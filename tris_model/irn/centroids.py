@@ -1,6 +1,6 @@
-"""Displacements divide an image into parts: follow them from each cell, and cells that end at one place belong together.
+"""Displacements divide an image into parts: cells from which one ends at the same place belong together.
 
-Sec. 4.3 of the IRN paper. Two objects of one heat are walked over apart.
+Two objects under one heat then walk apart.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a heat to the pixels of whose side one can be sure: 1 object, 0 background, 255 neither.
 
-Only pairs of sure pixels teach the network. The heat is cut twice, high for the object and low for the background, and a
-dense CRF cleans both cuts; what lies between them is unsure.
+Only pairs of sure pixels teach the network. The heat is cut twice, high for the object and low for the background,
+and a dense CRF cleans both cuts; what lies between them is unsure.
 """
 
 from __future__ import annotations

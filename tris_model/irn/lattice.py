@@ -1,9 +1,9 @@
 """Gaussian filtering of points with many coordinates on a permutohedral lattice (Adams et al. 2010).
 
-``out_i = sum_j exp(-|f_i - f_j|^2 / 2) in_j`` costs N^2 products. On the lattice each point gives its value to the d + 1
-vertices of the simplex it lies in, vertices are blurred along d + 1 axes by (1/2, 1, 1/2), and each point gathers from
-its simplex again: N d^2. The construction is the one that Krähenbühl's dense CRF (and so ``pydensecrf``) uses, steps
-and roundings included, so that a CRF gives the same labels with and without that package.
+``out_i = sum_j exp(-|f_i - f_j|^2 / 2) in_j`` costs N^2 products. On the lattice each point gives its value to the
+d + 1 vertices of the simplex it lies in, vertices are blurred along d + 1 axes by (1/2, 1, 1/2), and each point gathers
+from its simplex again: N d^2. The construction is the one that Krähenbühl's dense CRF (and so ``pydensecrf``) uses,
+steps and roundings included, so that a CRF gives the same labels with and without that package.
 """
 
 from __future__ import annotations

@@ -7,67 +7,29 @@ was killed goes on from its last checkpoint to the same losses.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError, UsageError
 
 from .affinity import losses
-from .augment import Draw, draw, vary
-from .items import Item
-from .labels import read_labels
-from .network import WIDTH, EdgeDisplacement, save
+from .feed import Labelled, batches, loaded
+from .network import EdgeDisplacement, save
 from .network import load as load_network
-from .paths import window
+from .recipe import PAPER, Recipe, check
 from .trunks import FiveDepths, fingerprint
 
 CHECKPOINT = "irn_checkpoint.pth"
 NETWORK = "irn.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that training depends on besides the data; the defaults are the authors'.
-
-    Attributes:
-        epochs: passes over the items; in each, what is left over after the last whole batch is not used.
-        batch: items a step; all there are if they are fewer.
-        rate: learning rate of the edge layers; displacement layers have ten times as much. Both fall by a polynomial.
-        power: of that polynomial, stepped every step.
-        momentum: 1e-4 because the authors pass their weight decay in momentum's place.
-        decay: weight decay.
-        crop: side of the square input, a multiple of 4.
-        radius: of pairs, in cells of 4 pixels.
-        scales: the images' sides are scaled by a number between these.
-        mirror: whether half of the images are.
-        width: of the network's heads.
-        seed: of the weights, the order and the variations.
-        bf16: the trunk computes in bfloat16 (on a GPU).
-    """
-
-    epochs: int = 3
-    batch: int = 24
-    rate: float = 0.1
-    power: float = 0.9
-    momentum: float = 1e-4
-    decay: float = 1e-4
-    crop: int = 512
-    radius: int = 10
-    scales: tuple[float, float] = (0.5, 1.5)
-    mirror: bool = True
-    width: int = WIDTH
-    seed: int = 1234
-    bf16: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +47,11 @@ class Step:
     speed: float
 
 
-class Labelled(Protocol):
-    """Items with their sure labels, in a fixed order."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The image, uint8 ``(H, W, 3)``, and its labels, uint8 ``(H, W)``."""
-        ...
-
-
-class LabelFolder:
-    """Items and what :func:`~tris_model.irn.labels.write_labels` wrote of them."""
-
-    def __init__(self, items: Sequence[Item], folder: Path):
-        self.items = items
-        self.folder = folder
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """As :class:`Labelled`."""
-        item = self.items[index]
-        return item.image(), read_labels(self.folder, item.name)
-
-
 def train(
     data: Labelled,
     trunk: FiveDepths,
     out: Path,
-    recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
+    recipe: Recipe = PAPER,
     *,
     device: str | torch.device = "cpu",
     workers: int = 0,
@@ -175,11 +111,12 @@ def train(
         terms.total.backward()
         optimiser.step()
 
-        values = [float(value) for value in torch.stack([*terms, terms.total]).detach().cpu()]
-        if not np.isfinite(values).all():
+        alike, apart, inside, outside, total = torch.stack([*terms, terms.total]).tolist()
+        if not math.isfinite(total):
             raise DataError(f"the loss of IRN is no longer finite at step {number + 1}; lower the recipe's rate")
         before, clock = clock, time.perf_counter()
-        tell(Step(number + 1, steps, *values, recipe.rate * left, len(images) / (clock - before)))
+        speed = len(images) / (clock - before)
+        tell(Step(number + 1, steps, alike, apart, inside, outside, total, recipe.rate * left, speed))
         stopped = stop()
         if stopped or (number + 1) % every == 0 or number + 1 == steps:
             _save(out / CHECKPOINT, number + 1, signs, network, optimiser)
@@ -191,32 +128,6 @@ def train(
     return network.eval()
 
 
-def check(recipe: Recipe, items: int) -> int:
-    """The number of steps.
-
-    Raises:
-        UsageError: no items, or values that cannot work.
-    """
-    if items < 1:
-        raise UsageError("there is nothing to train IRN on: no item has labels")
-    if recipe.crop < 4 or recipe.crop % 4 or recipe.epochs < 1 or recipe.batch < 1 or recipe.scales[0] <= 0:
-        raise UsageError("IRN's recipe needs epochs and batch of at least 1, scales above 0, and crop a multiple of 4")
-    window((recipe.crop // 4, recipe.crop // 4), recipe.radius)
-    return recipe.epochs * (items // min(recipe.batch, items))
-
-
-def batches(
-    data: Labelled, recipe: Recipe, done: int, workers: int, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """The input of all steps from number ``done`` on: ``(B, 3, crop, crop)`` and ``(B, crop / 4, crop / 4)``."""
-    size = min(recipe.batch, len(data))
-    wanted: list[list[tuple[int, int]]] = []
-    for epoch in range(recipe.epochs):
-        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(data)).tolist()
-        wanted += [[(epoch, index) for index in order[at : at + size]] for at in range(0, len(data) - size + 1, size)]
-    yield from _loaded(_Varied(data, recipe), wanted[done:], workers, device)
-
-
 @torch.inference_mode()
 def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe, workers: int = 0) -> Tensor:
     """The mean over all images' top left crops, padding included, ``(2,)``; of a network in training mode."""
@@ -224,38 +135,11 @@ def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe,
     wanted = [[(-1, index) for index in range(at, min(at + size, len(data)))] for at in range(0, len(data), size)]
     device = network.fc_edge6.weight.device
     total = torch.zeros(2, dtype=torch.float64, device=device)
-    for images, _ in _loaded(_Varied(data, recipe), wanted, workers, device):
+    for images, _ in loaded(data, recipe, wanted, workers, device):
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
             features = network.see(images)
         total += network.displacements(features).double().mean((2, 3)).sum(0)
     return (total / len(data)).float()
-
-
-class _Varied:
-    """Input by (epoch, index); epoch -1 is as it is."""
-
-    def __init__(self, data: Labelled, recipe: Recipe):
-        self._data = data
-        self._recipe = recipe
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        epoch, index = key
-        recipe = self._recipe
-        image, labels = self._data[index]
-        how = Draw()
-        if epoch >= 0:
-            how = draw((recipe.seed, epoch, index), recipe.scales)
-            how = how._replace(mirror=how.mirror and recipe.mirror)
-        return vary(image, labels, how, recipe.crop)
-
-
-def _loaded(
-    varied: _Varied, wanted: list[list[tuple[int, int]]], workers: int, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
-    fast = device.type == "cuda"
-    loader: Any = DataLoader(varied, batch_sampler=wanted, num_workers=workers, pin_memory=fast)  # pyright: ignore
-    for images, labels in loader:
-        yield images.to(device, non_blocking=fast), labels.to(device, non_blocking=fast)
 
 
 def _groups(network: EdgeDisplacement) -> list[tuple[float, list[nn.Parameter]]]:

@@ -115,7 +115,7 @@ class ClipTrunk(nn.Module):
 
 
 def fingerprint(module: nn.Module) -> str:
-    """The sha256 of all weights of a module by name, so that heads are never put on a trunk they were not trained on."""
+    """The sha256 of all weights of a module, by which heads know the trunk that they were trained on."""
     digest = hashlib.sha256()
     for key, value in sorted(module.state_dict().items()):
         if not key.endswith("num_batches_tracked"):

@@ -1,8 +1,8 @@
 """A random walk that spreads a heat over an object and stops at its edges.
 
-From a cell the walk goes to a cell nearer than five with a probability that is proportional to ``affinity ** 10`` (eq. 9
-and 10 of the IRN paper), 256 times. The authors square the dense matrix of all pairs eight times; but each row of it has
-at most 69 entries, and the heat is a vector, so 256 sparse products are the same and need a hundredth of the memory.
+From a cell the walk goes to a cell nearer than five with a probability that is proportional to ``affinity ** 10``, 256
+times. The authors square the dense matrix of all pairs eight times; but each row of it has at most 69 entries, and the
+heat is a vector, so 256 sparse products are the same and need a hundredth of the memory.
 """
 
 from __future__ import annotations
