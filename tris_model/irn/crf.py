@@ -101,7 +101,7 @@ def believe(image: np.ndarray, labels: np.ndarray, device: str | torch.device = 
         (NEAR_WEIGHT, _Kernel(place / NEAR)),
         (ALIKE_WEIGHT, _Kernel(torch.cat([place / FAR, colour / COLOUR], 1))),
     )
-    given = torch.from_numpy(np.ascontiguousarray(labels)).reshape(len(labels), -1).T.to(device)
+    given = torch.from_numpy(np.ascontiguousarray(labels)).flatten(1).T.to(device)
     said = torch.where(given, 1.0, -1.0) * math.log(TRUST / (1 - TRUST))  # (N, K), as the log of the odds
     odds = said
     for _ in range(STEPS):

@@ -18,7 +18,7 @@ from ..pixels import DEVIATION, MEAN
 from .centroids import split
 from .items import Item, checked_heat, read_png, write_each
 from .network import STRIDE, EdgeDisplacement
-from .walk import spread
+from .walk import PAPER, Walk, spread
 
 THRESHOLD = 0.25  # of the hottest pixel
 
@@ -29,13 +29,14 @@ def normalise(image: np.ndarray) -> torch.Tensor:
     return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None]).contiguous()
 
 
-def refine(image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement) -> np.ndarray:
+def refine(image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, how: Walk = PAPER) -> np.ndarray:
     """A heat that has walked up to the object's edges.
 
     Args:
         image: uint8 ``(H, W, 3)``.
         heat: float ``(H, W)``, of any scale; below 0 counts as 0.
         network: trained, in eval mode; its device is used.
+        how: the walk.
 
     Returns:
         float32 ``(H, W)`` in [0, 1], the hottest of all parts at each pixel, divided by the maximum; zeros for a heat
@@ -49,11 +50,15 @@ def refine(image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement) -> np
         return np.zeros_like(heat)
     device = network.fc_edge6.weight.device
     edges, displacements = (part.cpu().numpy() for part in network.analyse(normalise(image).to(device)))
-    return walk(heat, edges, displacements, device)
+    return walk(heat, edges, displacements, how, device)
 
 
 def walk(
-    heat: np.ndarray, edges: np.ndarray, displacements: np.ndarray, device: str | torch.device = "cpu"
+    heat: np.ndarray,
+    edges: np.ndarray,
+    displacements: np.ndarray,
+    how: Walk = PAPER,
+    device: str | torch.device = "cpu",
 ) -> np.ndarray:
     """As :func:`refine`, from what the network said.
 
@@ -61,6 +66,7 @@ def walk(
         heat: float32 ``(H, W)``, not negative.
         edges: ``(h, w)`` for h = ceil(H / 4), w = ceil(W / 4).
         displacements: ``(2, h, w)``.
+        how: the walk.
         device: where the walk multiplies.
     """
     parts = split(displacements)
@@ -70,7 +76,7 @@ def walk(
     warm = np.flatnonzero(np.bincount(parts.ravel(), small.ravel()) > 0)
     if not len(warm):  # all of it lay between the cells
         return np.zeros_like(heat)
-    walked = spread(small * (parts == warm[:, None, None]), edges, device=device)
+    walked = spread(small * (parts == warm[:, None, None]), edges, how, device)
     full = np.zeros_like(heat)
     for one in walked:  # one at a time: parts are many and images large
         up = F.interpolate(torch.from_numpy(one)[None, None], scale_factor=STRIDE, mode="bilinear", align_corners=False)
@@ -80,10 +86,10 @@ def walk(
 
 
 def pseudo_mask(
-    image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, threshold: float = THRESHOLD
+    image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, threshold: float = THRESHOLD, how: Walk = PAPER
 ) -> np.ndarray:
     """The mask of one object: bool ``(H, W)``, empty for an empty heat. See :func:`refine`."""
-    return refine(image, heat, network) > np.float32(threshold)
+    return refine(image, heat, network, how) > np.float32(threshold)
 
 
 def write_masks(
@@ -92,6 +98,7 @@ def write_masks(
     network: EdgeDisplacement,
     *,
     threshold: float = THRESHOLD,
+    how: Walk = PAPER,
     tell: Callable[[str], object] = lambda name: None,
 ) -> int:
     """Write :func:`pseudo_mask` of each item as ``<folder>/<name>.png`` (0 and 255); those that are there are kept.
@@ -103,7 +110,7 @@ def write_masks(
     def make(item: Item) -> np.ndarray:
         image = item.image()
         heat = checked_heat(item.heat(), image.shape[:2], f"the heat of {item.name}")
-        return pseudo_mask(image, heat, network, threshold).astype(np.uint8) * 255
+        return pseudo_mask(image, heat, network, threshold, how).astype(np.uint8) * 255
 
     return write_each(items, folder, make, tell)
 

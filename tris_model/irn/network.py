@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from risbench.errors import DataError, UsageError
 
-from ..architecture import fill
+from ..architecture import compare
 from ..checkpoint import read, write
 from .trunks import Features, FiveDepths, fingerprint
 
@@ -75,14 +75,16 @@ class EdgeDisplacement(nn.Module):
         c1, c2, c3, c4, c5 = trunk.channels
         s2, s3, s4, s5 = trunk.strides[1:]
         half, double, full = width // 2, 2 * width, 4 * width
-        self.fc_edge1 = _branch(c1, half, 4)
-        self.fc_edge2 = _branch(c2, half, 4)
-        self.fc_edge3 = _branch(c3, half, 4, s3 // s2)
-        self.fc_edge4 = _branch(c4, half, 4, s4 // s2)
-        self.fc_edge5 = _branch(c5, half, 4, s5 // s2)
+        # A group has at least two channels, or a map of one cell would have nothing to be normalised by.
+        groups = min(4, half // 2)
+        self.fc_edge1 = _branch(c1, half, groups)
+        self.fc_edge2 = _branch(c2, half, groups)
+        self.fc_edge3 = _branch(c3, half, groups, s3 // s2)
+        self.fc_edge4 = _branch(c4, half, groups, s4 // s2)
+        self.fc_edge5 = _branch(c5, half, groups, s5 // s2)
         self.fc_edge6 = nn.Conv2d(5 * half, 1, 1)
         groups = min(16, full // 4)
-        self.fc_dp1 = _branch(c1, width, 8)
+        self.fc_dp1 = _branch(c1, width, min(8, width // 2))
         self.fc_dp2 = _branch(c2, double, groups)
         self.fc_dp3 = _branch(c3, full, groups)
         self.fc_dp4 = _branch(c4, full, groups, s4 // s3)
@@ -145,7 +147,12 @@ class EdgeDisplacement(nn.Module):
 
         Returns:
             Edges ``(h, w)`` in [0, 1], and displacements ``(2, h, w)``.
+
+        Raises:
+            UsageError: the network is in training mode, where the mean displacement is not taken away.
         """
+        if self.training:
+            raise UsageError("IRN analyses images in eval mode; call eval() first")
         features = self.see(torch.stack([image, image.flip(-1)]))
         straight, mirrored = self.edges(features)[:, 0]
         one: Any = tuple(feature[:1] for feature in features)
@@ -161,10 +168,9 @@ class EdgeDisplacement(nn.Module):
         Raises:
             DataError: keys or shapes differ; they are named.
         """
-        own = {f"trunk.{key}": value for key, value in self.trunk.state_dict().items()}
-        place = self.fc_edge6.weight.device
-        fill(self, {**own, **{key: value.to(place) for key, value in state.items()}}, what)
-        self.trunk.requires_grad_(False)
+        compare({key: tuple(value.shape) for key, value in self.heads().items()}, state, what)
+        # Copied into the tensors that are there: an optimiser may hold them.
+        self.load_state_dict(state, strict=False)
 
 
 def _cut(feature: Tensor, size: tuple[int, int]) -> Tensor:

@@ -175,7 +175,16 @@ def _read(path: Path) -> dict[str, Any]:
         if not {"done", "signs", "heads", "optimiser"} <= set(held):
             raise ValueError("other contents")
         return held
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        pickle.UnpicklingError,
+    ) as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise DataError(f"{path} is no checkpoint of IRN or a broken one ({reason}); delete it to begin anew") from None
 

@@ -8,7 +8,7 @@ heat is a vector, so 256 sparse products are the same and need a hundredth of th
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,20 +19,33 @@ from risbench.errors import DataError
 
 from .paths import half_disc
 
-RADIUS = 5
-POWER = 10
-STEPS = 256
 AT_ONCE = 32  # heats that walk together; memory grows with it
 NOTHING = 1e-30  # a weight that no float32 sum with the cell's own, 1, can feel; denormal numbers are slow
 
 
-def transition(edges: np.ndarray, radius: int = RADIUS, power: int = POWER) -> sparse.csr_array:
+class Walk(NamedTuple):
+    """How to walk; the defaults are the authors'.
+
+    Attributes:
+        steps: how often.
+        radius: of one step, in cells.
+        power: of the affinities: the higher, the less gets over an edge.
+    """
+
+    steps: int = 256
+    radius: int = 5
+    power: int = 10
+
+
+PAPER = Walk()
+
+
+def transition(edges: np.ndarray, how: Walk = PAPER) -> sparse.csr_array:
     """How a heat is handed on.
 
     Args:
         edges: float ``(h, w)`` in [0, 1].
-        radius: in cells.
-        power: of the affinities: the higher, the less gets over an edge.
+        how: its radius and power.
 
     Returns:
         float32 ``(n, n)`` for n = h w cells, row by row: ``T @ heat`` is the heat one step later. Rows sum up to 1.
@@ -46,7 +59,7 @@ def transition(edges: np.ndarray, radius: int = RADIUS, power: int = POWER) -> s
     edges = edges.astype(np.float32)
     cells = np.arange(height * width, dtype=np.int32).reshape(height, width)
     starts, ends, weights = [cells.ravel()], [cells.ravel()], [np.ones(height * width, np.float32)]
-    for path in half_disc(radius):
+    for path in half_disc(how.radius):
         down, right = path.end
         # The starts from which this path stays within the image.
         left, rows, columns = max(0, -right), height - down, width - abs(right)
@@ -60,7 +73,7 @@ def transition(edges: np.ndarray, radius: int = RADIUS, power: int = POWER) -> s
         highest = seen(edges, path.cells[0])
         for cell in path.cells[1:]:
             highest = np.maximum(highest, seen(edges, cell))
-        weight = ((1 - highest) ** power).ravel()
+        weight = ((1 - highest) ** how.power).ravel()
         some = weight > NOTHING
         start, end = seen(cells, (0, 0)).ravel()[some], seen(cells, path.end).ravel()[some]
         starts += [start, end]
@@ -70,27 +83,18 @@ def transition(edges: np.ndarray, radius: int = RADIUS, power: int = POWER) -> s
     matrix = sparse.coo_array((np.concatenate(weights), pairs), (height * width,) * 2).tocsr()
     # Columns of the authors' matrix, which multiplies from the right, sum up to 1; weights are symmetric, so rows of
     # ours do.
-    matrix.data /= np.repeat(matrix.sum(1), np.diff(matrix.indptr)).astype(np.float32)
+    sums = matrix.sum(1, dtype=np.float64)  # 256 steps add up what rounding does to a row
+    matrix.data = (matrix.data / np.repeat(sums, np.diff(matrix.indptr))).astype(np.float32)
     return matrix
 
 
-def spread(
-    heats: np.ndarray,
-    edges: np.ndarray,
-    *,
-    steps: int = STEPS,
-    radius: int = RADIUS,
-    power: int = POWER,
-    device: str | torch.device = "cpu",
-) -> np.ndarray:
+def spread(heats: np.ndarray, edges: np.ndarray, how: Walk = PAPER, device: str | torch.device = "cpu") -> np.ndarray:
     """Let heats walk.
 
     Args:
         heats: float ``(K, h, w)``, each walks alone. Heat that lies on an edge is taken away first.
         edges: float ``(h, w)`` in [0, 1].
-        steps: products.
-        radius: in cells.
-        power: see :func:`transition`.
+        how: the walk.
         device: a GPU multiplies there.
 
     Returns:
@@ -106,12 +110,14 @@ def spread(
     warm = np.flatnonzero(start.any(0))
     if not len(warm):
         return out.T.reshape(heats.shape)
-    matrix = transition(edges, radius, power)
+    matrix = transition(edges, how)
     place = torch.device(device)
     for first in range(0, len(warm), AT_ONCE):
         some = warm[first : first + AT_ONCE]
         now = np.ascontiguousarray(start[:, some])
-        out[:, some] = _on_cpu(matrix, now, steps) if place.type == "cpu" else _by_torch(matrix, now, steps, place)
+        out[:, some] = (
+            _on_cpu(matrix, now, how.steps) if place.type == "cpu" else _by_torch(matrix, now, how.steps, place)
+        )
     return np.ascontiguousarray(out.T).reshape(heats.shape)
 
 
