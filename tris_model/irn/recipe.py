@@ -17,7 +17,8 @@ class Recipe:
     Attributes:
         epochs: passes over the items; in each, what is left over after the last whole batch is not used.
         batch: items a step; all there are if they are fewer.
-        rate: learning rate of the edge layers; displacement layers have ten times as much. Both fall by a polynomial.
+        rate: learning rate of the edge layers. Few steps need more than the authors': 1.0 for some hundred.
+        displacement_rate: learning rate of the displacement layers. Both rates fall by a polynomial.
         power: of that polynomial, stepped every step.
         momentum: 1e-4, for the authors pass their weight decay in momentum's place.
         decay: weight decay.
@@ -33,6 +34,7 @@ class Recipe:
     epochs: int = 3
     batch: int = 24
     rate: float = 0.1
+    displacement_rate: float = 1.0
     power: float = 0.9
     momentum: float = 1e-4
     decay: float = 1e-4

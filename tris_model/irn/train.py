@@ -90,7 +90,7 @@ def train(
         torch.manual_seed(recipe.seed)
         network = EdgeDisplacement(trunk, recipe.width).to(place)
     optimiser = torch.optim.SGD(
-        [{"params": part, "lr": factor * recipe.rate} for factor, part in _groups(network)],
+        [{"params": part, "lr": rate} for rate, part in _groups(network, recipe)],
         lr=recipe.rate, momentum=recipe.momentum, weight_decay=recipe.decay,
     )  # fmt: skip
     rates = [group["lr"] for group in optimiser.param_groups]
@@ -142,10 +142,11 @@ def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe,
     return (total / len(data)).float()
 
 
-def _groups(network: EdgeDisplacement) -> list[tuple[float, list[nn.Parameter]]]:
+def _groups(network: EdgeDisplacement, recipe: Recipe) -> list[tuple[float, list[nn.Parameter]]]:
     named = [(name, value) for name, value in network.named_parameters() if not name.startswith("trunk.")]
     edges = [value for name, value in named if name.startswith("fc_edge")]
-    return [(1.0, edges), (10.0, [value for name, value in named if not name.startswith("fc_edge")])]
+    others = [value for name, value in named if not name.startswith("fc_edge")]
+    return [(recipe.rate, edges), (recipe.displacement_rate, others)]
 
 
 def _save(
