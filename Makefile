@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: board demo picture test lint clean
+.PHONY: board demo pictures test lint clean
 
 demo: $(STAMP)
 	rm -rf runs/demo
