@@ -6,7 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,23 +15,51 @@ from risbench.datasets.images import read_image
 from risbench.header import split_record
 from risbench.masks import decode, union_of
 
+from .about import common_rows, notes_of, titles_of
+from .choice import SPREAD, chosen
+from .heatmap import coloured, heats_of, refuse_without
+
 # Okabe and Ito's orange and blue: colour-blind readers tell them apart. A white rim parts them from the picture.
 TRUTH, PREDICTED = (0.90, 0.62, 0.00), (0.00, 0.45, 0.70)
-_ROWS = 6
 # Inches: four columns are as wide as they are printed in a paper's column and a half, and read there.
-_CELL, _CAPTION, _TITLE = 1.2, 0.22, 0.2
+_CELL, _CAPTION, _TITLE, _LINE = 1.2, 0.22, 0.2, 0.115
 _TALLEST = 1.25  # of a row, by its width
 _LETTERS = 22  # that fit beside each other in a cell
+_SHORT = 15  # letters of a title that fit in its larger type
 _FINE = 480  # pixels along a picture's longer side, at least, so that contours are thin
 
 
+class Column(NamedTuple):
+    """A method's pictures and what stands below them, by sample id; a sample may have none."""
+
+    title: str
+    pictures: dict[str, tuple[np.ndarray, str]]
+    is_heat: bool = False
+
+
 def render(
-    runs: Sequence[Run], *, out: Path | None = None, metrics: str | None = None, data_root: Path | None = None
+    runs: Sequence[Run],
+    *,
+    out: Path | None = None,
+    metrics: str | None = None,
+    data_root: Path | None = None,
+    rows: str = SPREAD,
+    count: int | None = None,
+    heat: bool = False,
 ) -> str | None:
-    """Draw the grid to ``out``, a PNG or PDF. Rows are spread evenly over the split, one an image.
+    """Draw the grid to ``out``, a PNG or PDF: image, expression, truth, and a column for each run.
+
+    Args:
+        runs: of one split.
+        out: the picture.
+        metrics: has no meaning here.
+        data_root: where the images lie, by default where the first run found them.
+        rows: which expressions, by a rule that the caption states; see `reports.choice.chosen`.
+        count: how many.
+        heat: add a column for each run that kept its heats.
 
     Raises:
-        UsageError: no ``out``, another suffix, or runs of different splits.
+        UsageError: no ``out``, another suffix, runs of different splits, or rows that there are not.
         DataError: the split is not the copy that was run on, or the runs have no expression in common.
     """
     if not runs:
@@ -45,50 +73,72 @@ def render(
     for run in runs:
         if run.header["split"] != split_record(split):
             raise DataError(f"{run.path} was run on another copy of {split.name} than the one in {split.data_root}")
-    chosen = _chosen(split, [{row.id for row in run.rows()} for run in runs])
-    _draw(chosen, [_of_run(run, chosen) for run in runs], [run.summary["method"] for run in runs], out)
+    covered, _ = common_rows(runs)
+    samples, rule = chosen(split, covered, rows, count)
+    hot = [heats_of(run, samples) if heat else None for run in runs]
+    if heat:
+        refuse_without(hot)
+    columns: list[Column] = []
+    for run, title, found, heats in zip(runs, titles_of(runs), covered, hot, strict=True):
+        masks = _masks(run, samples)
+        said = {name: (mask, f"IoU {100 * found[name].iou:.0f}") for name, mask in masks.items()}
+        columns.append(Column(title, said))
+        if heats:
+            columns.append(Column(f"{title}, heat", {name: (one, _range(one)) for name, one in heats.items()}, True))
+    notes = [f"Rows: {rule}. Orange: truth; blue: prediction.", *notes_of(runs)]
+    if heat:
+        notes.insert(1, "Heats: each from its own lowest value (dark) to its highest (yellow), as printed.")
+    _draw(samples, columns, notes, out)
     return None
 
 
-def _chosen(split: Any, covered: list[set[str]]) -> list[Sample]:
-    """One expression from each of some images, evenly spread: the choice depends on the split alone."""
-    common = set.intersection(*covered)
-    groups = [kept for group in split.by_image() if (kept := [item for item in group if item.id in common])]
-    if not groups:
-        raise DataError("the runs have no expression in common")
-    places = np.linspace(0, len(groups) - 1, min(_ROWS, len(groups))).round().astype(int)
-    return [groups[place][turn % len(groups[place])] for turn, place in enumerate(places.tolist())]
-
-
-def _of_run(run: Run, samples: Sequence[Sample]) -> dict[str, tuple[np.ndarray, float]]:
-    """Mask and IoU of each sample."""
+def _masks(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     wanted = {sample.id for sample in samples}
-    masks = {name: decode(line["segmentation"]) for name, line in run.masks() if name in wanted}
-    return {row.id: (masks[row.id], row.iou) for row in run.rows() if row.id in wanted}
+    return {name: decode(line["segmentation"]) for name, line in run.masks() if name in wanted}
 
 
-def _draw(
-    samples: Sequence[Sample], answers: Sequence[dict[str, tuple[np.ndarray, float]]], titles: Sequence[str], out: Path
-) -> None:
+def _range(heat: np.ndarray) -> str:
+    return f"{float(heat.min()):.2g} to {float(heat.max()):.2g}"
+
+
+def _draw(samples: Sequence[Sample], methods: Sequence[Column], notes: Sequence[str], out: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.style import context
 
-    columns = 2 + len(answers)
+    columns = 2 + len(methods)
     shapes = [min(_TALLEST, sample.size[0] / sample.size[1]) for sample in samples]
-    height = _TITLE + sum(_CELL * shape + _CAPTION for shape in shapes)
+    caption = [line for note in notes for line in textwrap.wrap(note, 27 * columns)]
+    below = _LINE * (len(caption) + 1)
+    height = _TITLE + sum(_CELL * shape + _CAPTION for shape in shapes) + below
     # The reader's own settings must not change the picture, and a letter that the font lacks is no fault of a run.
     with context("default"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         figure = Figure(figsize=(_CELL * columns, height), layout="constrained")
+        figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
+        # The caption is set in the room left below, read as plain text.
+        figure.text(
+            *(0.05 / _CELL / columns, (below - 0.06) / height),
+            "\n".join(caption),
+            fontsize=6,
+            va="top",
+            color="#444444",
+            linespacing=1.3,
+            parse_math=False,
+        ).set_in_layout(False)
         axes = figure.subplots(len(samples), columns, squeeze=False, gridspec_kw={"height_ratios": shapes})
         for line, sample in zip(axes, samples, strict=True):
             image = read_image(sample.image_path, sample.size)
             pictures = [_enlarged(image), tinted(image, union_of(sample.parts, sample.size), TRUTH)]
-            captions = ["\n".join(textwrap.wrap(sample.text, 2 * _LETTERS, max_lines=2, placeholder=" …")), ""]
-            for found in answers:
-                mask, iou = found[sample.id]
-                pictures.append(tinted(image, _at_size(mask, sample.size), PREDICTED))
-                captions.append(f"IoU {100 * iou:.0f}")
+            captions = ["\n".join(textwrap.wrap(sample.text, 2 * _LETTERS - 4, max_lines=2, placeholder=" …")), ""]
+            for method in methods:
+                found, said = method.pictures.get(sample.id, (None, "not saved"))
+                if found is None:
+                    pictures.append(np.full_like(pictures[0], 128))
+                elif method.is_heat:
+                    pictures.append(coloured(pictures[0], found))
+                else:
+                    pictures.append(tinted(image, _at_size(found, sample.size), PREDICTED))
+                captions.append(said)
             for cell, picture, caption in zip(line, pictures, captions, strict=True):
                 cell.imshow(picture, interpolation="antialiased")
                 cell.set_xticks([])
@@ -98,8 +148,9 @@ def _draw(
                 cell.set_xlabel(caption, loc=place, fontsize=7.5, labelpad=2, parse_math=False)
                 for side in cell.spines.values():
                     side.set_visible(False)
-        for cell, title in zip(axes[0], ["image", "truth", *titles], strict=True):
-            cell.set_title(textwrap.shorten(title, _LETTERS, placeholder="…"), fontsize=8.5, parse_math=False)
+        for cell, title in zip(axes[0], ["image", "truth", *(method.title for method in methods)], strict=True):
+            size = 8.5 if len(title) <= _SHORT else 7
+            cell.set_title(textwrap.shorten(title, _LETTERS, placeholder="…"), fontsize=size, parse_math=False)
         out.parent.mkdir(parents=True, exist_ok=True)
         # Neither a date nor a version: the same results make the same file.
         plain = {"Software": None} if out.suffix == ".png" else {"CreationDate": None, "Producer": None}

@@ -46,5 +46,5 @@ def draw(image: np.ndarray, answers: Sequence[Any], out: Path) -> None:
         text = "\n".join(textwrap.wrap(answer.text, 44, max_lines=3, placeholder=" …"))
         cell.text(0.5, -0.03, text.replace("$", r"\$"), transform=cell.transAxes, ha="center", va="top", fontsize=10)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150)
+    figure.savefig(out, dpi=150, bbox_inches="tight", pad_inches=0.08)
     plt.close(figure)

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,6 @@ def evaluate(
         raise UsageError(f"texts={texts}: must be one of {', '.join(MODES)}")
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} images leaves nothing to run")
-    if settings.batch < 1:
-        raise UsageError(f"a batch of {settings.batch} images is none")
     arguments: dict[str, Any] = {"given": dict(options or {}), "defaulted": {}}
     if isinstance(method, str):
         title, entry_point = method, installed(METHODS)[method].value if method in installed(METHODS) else None
@@ -89,6 +88,10 @@ def evaluate(
         arguments["weights"] = weights
     else:
         title, entry_point, built = name or type(method).__name__, None, method
+    if settings.batch is None:
+        settings = replace(settings, batch=int(getattr(built, "batch", 1)))
+    if settings.at_once < 1:
+        raise UsageError(f"a batch of {settings.batch} images is none")
     card = card_of(built)
     chosen = rules_of(rules, threshold).for_method(card.get("threshold"))
     part = whole if limit is None else whole.first_images(limit)

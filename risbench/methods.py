@@ -21,9 +21,10 @@ class Method(Protocol):
 
     Optional attributes: ``predict_many(images, texts)`` for several images at once; ``card``, a mapping (paper,
     licence, supervision, extra_data, grade, threshold in the heat's units, weights hash, ``reads``);
-    ``parameter_count``; ``facts``, a mapping of what became known while running. Answers are scored while the next
-    image is predicted, so they must not be written into again. A method whose card ``reads``
-    something gets ``samples=`` as a keyword: the samples of the texts, in their order.
+    ``parameter_count``; ``batch``, how many images to bring at once where nobody says; ``facts``, a mapping of what
+    became known while running. Answers are scored while the next image is predicted, so they must not be written into
+    again. A method whose card ``reads`` something gets ``samples=`` as a keyword: the samples of the texts, in their
+    order.
     """
 
     def predict(self, image: np.ndarray, texts: list[str]) -> Sequence[Any]:

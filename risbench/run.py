@@ -39,16 +39,22 @@ class Settings:
     """How to run.
 
     Attributes:
-        batch: images given to ``predict_many`` at once (methods without it get one image at a time).
+        batch: images given to ``predict_many`` at once (methods without it get one image at a time); None is what
+            the method asks for with an attribute ``batch``, else 1.
         skip_bad: record an image that cannot be read as missing instead of stopping.
         save_heat: keep heats.
         heat_dtype: ``float32`` or ``float16``.
     """
 
-    batch: int = 1
+    batch: int | None = None
     skip_bad: bool = False
     save_heat: bool = False
     heat_dtype: str = "float32"
+
+    @property
+    def at_once(self) -> int:
+        """Images of a batch."""
+        return 1 if self.batch is None else self.batch
 
 
 class _Unreadable:
@@ -103,7 +109,7 @@ def run_images(
                 for group, answer, seconds in _predicted(method, batch, texts, settings):
                     pending.append(scorer.submit(_score, folder, group, answer, seconds, rules, settings))
                     watch.count(len(group), seconds * len(group))
-                while len(pending) > 2 * settings.batch:
+                while len(pending) > 2 * settings.at_once:
                     _write(folder, pending.popleft().result(), tally, progress)
                 if stop is not None and stop():
                     break
@@ -128,13 +134,15 @@ def _read_ahead(
     """Batches of images with their samples, the next ones being read meanwhile; None for a bad image passed over."""
     waiting: deque[tuple[Group, Future[np.ndarray | None]]] = deque()
     source = iter(groups)
-    ahead = settings.batch + 2
+    ahead = settings.at_once + 2
     while True:
-        while len(waiting) < ahead + settings.batch and (group := next(source, None)) is not None:
+        while len(waiting) < ahead + settings.at_once and (group := next(source, None)) is not None:
             waiting.append((group, readers.submit(_read, group[0], settings.skip_bad)))
         if not waiting:
             return
-        yield [(group, image.result()) for group, image in (waiting.popleft() for _ in _up_to(settings.batch, waiting))]
+        yield [
+            (group, image.result()) for group, image in (waiting.popleft() for _ in _up_to(settings.at_once, waiting))
+        ]
 
 
 def _up_to(count: int, waiting: deque[Any]) -> range:
@@ -161,7 +169,7 @@ def _predicted(
     asked = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
     answers: list[tuple[Any, float]] = []
     sees = bool(reads(method))
-    if settings.batch > 1 and len(good) > 1 and hasattr(method, "predict_many"):
+    if settings.at_once > 1 and len(good) > 1 and hasattr(method, "predict_many"):
         start = time.perf_counter()
         with _Noting([group for group, _ in good]):
             extra = {"samples": [group for group, _ in good]} if sees else {}

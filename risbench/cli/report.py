@@ -25,17 +25,31 @@ from . import options, show
 @click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
 @click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
 @click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
+@click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID… [default: spread].")
+@click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
+@click.option("--heat", is_flag=True, help="grid: show saved heats, too.")
+@click.option("--thumbnails", help="html: `inside` the page or `beside` it [default: inside, up to 3000 images].")
 def command(
     runs: tuple[Path, ...], kind: str, out: Path | None, metrics: str | None, data_root: Path | None, **more: Any
 ) -> None:
     """Render RUNS as a table or a picture, or export their rows.
 
     Tables: markdown, latex, csv, json. `--as rows --out rows.csv` (or .jsonl, .parquet) writes every expression.
+    Pictures and pages, to --out: grid and curves (.png, .pdf), html. Curves also take a training's log.jsonl as a RUN.
     """
     render = plugins.load(plugins.REPORTS, kind)
     chosen = {key: value for key, value in more.items() if value not in (None, False, ())}
+    logs = [path for path in runs if path.suffix == ".jsonl"]
+    if logs:
+        chosen["logs"] = logs
     _refuse_unknown(render, kind, chosen)
-    text = render([Run.load(folder) for folder in runs], out=out, metrics=metrics, data_root=data_root, **chosen)
+    text = render(
+        [Run.load(folder) for folder in runs if folder not in logs],
+        out=out,
+        metrics=metrics,
+        data_root=data_root,
+        **chosen,
+    )
     if text is not None:
         click.echo(text)
     if out is not None:
@@ -47,5 +61,7 @@ def _refuse_unknown(render: Any, kind: str, chosen: dict[str, Any]) -> None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         return
     for key in chosen:
+        if key == "logs" and key not in accepted:
+            raise UsageError(f"{chosen[key][0]} is a log, which --as {kind} does not read; --as curves does")
         if key not in accepted:
             raise UsageError(f"--{key.replace('_', '-')} is no option of --as {kind}")

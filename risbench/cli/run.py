@@ -34,7 +34,7 @@ from . import options, show
 @options.out
 @options.data_root
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--batch", default=1, show_default=True, help="Images given to the method at once.")
+@click.option("--batch", type=int, help="Images given to the method at once [default: what it asks for, else 1].")
 @click.option("--save-heat", is_flag=True, help="Keep heats, for other rules and thresholds.")
 @click.option("--heat-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
 @click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing.")
@@ -52,7 +52,7 @@ def command(
     out: Path | None,
     data_root: Path | None,
     device: str,
-    batch: int,
+    batch: int | None,
     save_heat: bool,
     heat_dtype: str,
     skip_bad: bool,

@@ -29,8 +29,8 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tris_model")]
 
 import naive_tris
-from made_up import built
 from naive_tris import Truth
+from weight_recipe import built
 
 from risbench.records import Box, Prediction, Sample
 from tris_model import load, preprocess, save, tokenize

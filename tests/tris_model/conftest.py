@@ -12,7 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from made_up import built, filled
+from weight_recipe import built, filled
 
 from tris_model.config import STAGE1, STAGE2, Config
 from tris_model.stage1 import Stage1

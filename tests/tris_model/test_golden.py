@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from made_up import filled, fingerprint, images, token_rows
+from weight_recipe import filled, fingerprint, images, token_rows
 
 from tris_model.config import STAGE1
 from tris_model.stage1 import Stage1, Stage1Training

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up import made_up
+from weight_recipe import made_up
 
 from risbench.errors import DataError
 from tris_model.prms import ClipScorer, choose

@@ -6,8 +6,8 @@ import copy
 
 import pytest
 import torch
-from made_up import images, token_rows
 from test_stage1 import texts
+from weight_recipe import images, token_rows
 
 from tris_model.half import HalfClip
 from tris_model.quick import packs, quicken

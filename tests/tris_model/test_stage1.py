@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from made_up import images, token_rows
 from torch import Tensor, nn
+from weight_recipe import images, token_rows
 
 from tris_model import tokenize
 from tris_model.prompt import BilateralPrompt

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from made_up import filled, images, token_rows
 from test_stage1 import Count, texts
 from torch import Tensor
+from weight_recipe import filled, images, token_rows
 
 from tris_model.stage2 import Stage2
 from tris_model.wordattention import WordAttention

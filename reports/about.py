@@ -1,0 +1,113 @@
+"""What every picture and page says of its runs, and the one split behind them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from risbench import DataError, Run, Sample, Split, UsageError, load_split
+from risbench.header import split_record
+from risbench.masks import runs_of, union_of
+from risbench.metrics.names import parse_all
+from risbench.results.rows import Row
+from risbench.scorer import summary_of
+
+
+def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
+    """The split of all runs, from ``data_root`` or where the first run found it.
+
+    Raises:
+        UsageError: the runs are of different splits or copies of one.
+        DataError: what lies there is another copy than the one scored.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if run.header["split"] != first.header["split"]:
+            raise UsageError(
+                f"{first.path} and {run.path} are of different splits or copies of one "
+                f"({first.summary['split']}, {run.summary['split']}): one picture cannot hold both"
+            )
+    root = data_root if data_root is not None else first.header["data_root"]
+    split = load_split(first.summary["split"], root)
+    if split_record(split) != first.header["split"]:
+        raise DataError(
+            f"{split.data_root} holds another copy of {split.name} than {first.path} was scored on: "
+            "give --data-root DIR of that copy"
+        )
+    return split
+
+
+def common_rows(runs: Sequence[Run]) -> tuple[list[dict[str, Row]], int]:
+    """Each run's rows by id, only of expressions that every run has, in the split's order; and how many were left out.
+
+    Raises:
+        DataError: the runs have no expression in common.
+    """
+    found = [{row.id: row for row in run.rows()} for run in runs]
+    common = set.intersection(*(set(rows) for rows in found))
+    if not common:
+        raise DataError("the runs have no expression in common")
+    left_out = len(set.union(*(set(rows) for rows in found))) - len(common)
+    return [{name: row for name, row in rows.items() if name in common} for rows in found], left_out
+
+
+def titles_of(runs: Sequence[Run]) -> list[str]:
+    """A short name for each run; where two would be the same, what tells them apart is added."""
+    plain = [_title(run) for run in runs]
+    rules = [f"{title} ({run.summary['rules']['name']})" for title, run in zip(plain, runs, strict=True)]
+    folders = [f"{title} ({run.path.name})" for title, run in zip(plain, runs, strict=True)]
+    numbered = [f"{title} ({number})" for number, title in enumerate(plain, start=1)]
+    titles = list(plain)
+    for more in (rules, folders, numbered):
+        doubled = {title for title, count in Counter(titles).items() if count > 1}
+        titles = [longer if title in doubled else title for title, longer in zip(titles, more, strict=True)]
+    return titles
+
+
+def _title(run: Run) -> str:
+    title = run.summary["method"]
+    if run.summary["texts"] != "given":
+        title += f" (texts {run.summary['texts']})"
+    # A method that reads more than image and text never stands beside others unmarked.
+    return title + ("*" if run.header["method"]["card"].get("reads") else "")
+
+
+def numbers_of(run: Run, metrics: str | None = None) -> Mapping[str, dict[str, Any]]:
+    """Value, interval and count of the metrics asked for, by canonical name."""
+    chosen, found = parse_all(metrics), run.summary["metrics"]
+    if any(metric.name not in found for metric in chosen):
+        found = summary_of(run.rows(), chosen)
+    return {metric.name: found[metric.name] for metric in chosen}
+
+
+def notes_of(runs: Sequence[Run]) -> list[str]:
+    """What a reader must know before he believes the picture."""
+    first = runs[0]
+    counts = first.header["split"]["counts"]
+    notes = [f"Split {first.summary['split']}: {counts['expressions']} expressions about {counts['images']} images."]
+    if first.summary["split"].startswith("shapes_"):
+        notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
+    for name, text in {run.summary["rules"]["name"]: run.summary["rules"]["text"] for run in runs}.items():
+        notes.append(f"Rules {name}: {text}.")
+    partial = [run.summary["count"] if run.summary["partial"] else None for run in runs]
+    for title, run in zip(titles_of(runs), runs, strict=True):
+        if run.summary["partial"]:
+            who = "every run" if len(set(partial)) == 1 else title
+            note = f"PARTIAL: {who} has {run.summary['count']} expressions, not the literature's whole split."
+            notes += [note] if note not in notes else []
+        if run.summary["missing"]:
+            notes.append(f"{title}: {run.summary['missing']} expressions without a prediction count as empty masks.")
+        if reads := run.header["method"]["card"].get("reads"):
+            notes.append(f"{title}: looks at more than image and text: {', '.join(reads)}.")
+    return notes
+
+
+def area_of(sample: Sample) -> int:
+    """Pixels in the union of a sample's parts."""
+    if len(sample.parts) == 1:
+        return int(runs_of(sample.parts[0])[1::2].sum())
+    return int(np.count_nonzero(union_of(sample.parts, sample.size)))

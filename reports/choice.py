@@ -1,0 +1,103 @@
+"""Which expressions a picture shows: chosen by a rule that is stated below it, never by hand without saying so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from risbench import Sample, Split, UsageError
+from risbench.plugins import near
+from risbench.results.rows import Row
+
+SPREAD = "spread"
+COUNT = 6
+_MOST = 100
+_RULES = (SPREAD, "random:SEED", "worst", "best", "disagree", "ids:ID,ID…")
+
+
+def chosen(
+    split: Split, rows: Sequence[Mapping[str, Row]], rule: str = SPREAD, count: int | None = None
+) -> tuple[list[Sample], str]:
+    """The samples that a rule takes, and the rule in words, for the caption.
+
+    Args:
+        split: of all rows.
+        rows: each run's by sample id, the same ids in each.
+        rule: ``spread`` (over the split's images, by the split alone), ``random:SEED``, ``worst`` or ``best`` (mean
+            IoU over the runs), ``disagree`` (largest difference of IoU between runs), each one an image, or
+            ``ids:ID,ID…`` (the last parts of ids are enough).
+        count: how many, 6 unless given.
+
+    Raises:
+        UsageError: no such rule, an unknown id, or one that these runs cannot answer.
+    """
+    name, colon, rest = rule.partition(":")
+    if name == "ids" and colon:
+        if count is not None:
+            raise UsageError("--rows ids:… says how many rows there are: leave --count away")
+        return _named(split, rows, rest.split(","))
+    count = COUNT if count is None else count
+    if not 1 <= count <= _MOST:
+        raise UsageError(f"--count {count}: a picture has 1 to {_MOST} rows")
+    if rule == SPREAD:
+        return _spread(split, rows, count), "spread evenly over the split's images, whatever the runs score"
+    if name == "random" and colon:
+        if not rest.isascii() or not rest.isdigit():
+            raise UsageError(f"--rows {rule}: write random:SEED with a whole number, e.g. random:0")
+        places = np.random.default_rng(int(rest)).permutation(len(split)).tolist()
+        return _first(split, rows, places, count), f"drawn at random with seed {int(rest)}, one an image"
+    places = list(range(len(split)))
+    iou = {ident: [of[ident].iou for of in rows] for ident in rows[0]}
+    keys = {
+        "worst": lambda ious: sum(ious),
+        "best": lambda ious: -sum(ious),
+        "disagree": lambda ious: min(ious) - max(ious),
+    }
+    if rule not in keys:
+        raise UsageError(f"--rows {rule}: {near(rule, _RULES)}")
+    if rule == "disagree" and len(rows) < 2:
+        raise UsageError("--rows disagree compares runs: give two or more")
+    # Sorting is stable, so equal ones stay in the split's order.
+    places.sort(key=lambda place: keys[rule](iou.get(split.ids[place], [0.0])))
+    several = " mean" if len(rows) > 1 else ""
+    words = {
+        "worst": f"the lowest{several} IoU, one an image",
+        "best": f"the highest{several} IoU, one an image",
+        "disagree": "the largest difference of IoU between runs, one an image",
+    }
+    return _first(split, rows, places, count), words[rule]
+
+
+def _first(split: Split, rows: Sequence[Mapping[str, Row]], places: Sequence[int], count: int) -> list[Sample]:
+    """The first samples that the runs have in an order of places, one an image: sentences of one object are alike."""
+    taken: list[Sample] = []
+    images = set()
+    for place in places:
+        row = rows[0].get(split.ids[place])
+        if row is not None and row.image_id not in images:
+            images.add(row.image_id)
+            taken.append(split[place])
+            if len(taken) == count:
+                break
+    return taken
+
+
+def _spread(split: Split, rows: Sequence[Mapping[str, Row]], count: int) -> list[Sample]:
+    groups = [kept for group in split.by_image() if (kept := [item for item in group if item.id in rows[0]])]
+    places = np.linspace(0, len(groups) - 1, min(count, len(groups))).round().astype(int)
+    return [groups[place][turn % len(groups[place])] for turn, place in enumerate(places.tolist())]
+
+
+def _named(split: Split, rows: Sequence[Mapping[str, Row]], names: Sequence[str]) -> tuple[list[Sample], str]:
+    taken = []
+    for name in names:
+        ident = name.strip()
+        if ident not in rows[0]:
+            found = [known for known in rows[0] if known.endswith(f"/{ident}")] if ident else []
+            if len(found) != 1:
+                what = "several expressions end so" if found else "no expression of all runs has this id"
+                raise UsageError(f"--rows ids:{ident}: {what}; an id is '{split.name}/<ref_id>/<sent_id>'")
+            ident = found[0]
+        taken.append(split.sample(ident))
+    return taken, "chosen by hand, by their ids"

@@ -1,0 +1,91 @@
+"""IoU against the size of the object: means over equally many expressions each, from the smallest objects up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from risbench import Split
+from risbench.results.rows import Row
+from risbench.stats import clusters, resampled
+
+from ..about import area_of
+from .style import labelled, legend, look_of
+
+_BINS = 8
+_FEWEST = 5  # expressions in a bin, below which its mean says nothing
+_RESAMPLES = 2000
+
+
+def shares_of(split: Split, wanted: Sequence[str]) -> np.ndarray:
+    """The part of the image that each sample's object covers: float64 ``(n,)``."""
+    found: dict[tuple[Any, Any], float] = {}
+    share: dict[str, float] = {}
+    asked = set(wanted)
+    for sample in split:
+        if sample.id in asked:
+            key = (sample.image_id, sample.ref_id)
+            if key not in found:
+                found[key] = area_of(sample) / (sample.size[0] * sample.size[1])
+            share[sample.id] = found[key]
+    return np.array([share[name] for name in wanted])
+
+
+def bins_of(shares: np.ndarray) -> np.ndarray:
+    """The bin of each expression, from 0: as equally filled as equal sizes allow, which never part."""
+    count = max(1, min(_BINS, len(shares) // _FEWEST))
+    edges = np.unique(np.quantile(shares, np.linspace(0, 1, count + 1)[1:-1])) if count > 1 else np.zeros(0)
+    _, dense = np.unique(np.searchsorted(edges, shares, side="left"), return_inverse=True)
+    return dense
+
+
+def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean IoU of each bin and its lower and upper bound, fractions; no bounds where a bin is of one image."""
+    count = int(bins.max()) + 1
+    iou = np.array([row.iou for row in rows])
+    image = clusters([row.image_id for row in rows])
+    sums = np.zeros((int(image.max()) + 1, 2 * count))
+    np.add.at(sums, (image, bins), iou)
+    np.add.at(sums, (image, count + bins), 1)
+    totals = sums.sum(axis=0)
+    drawn = resampled(sums, _RESAMPLES, seed=0)
+    # A resample without any image of a bin says nothing about it.
+    number = drawn[:, count:]
+    spread = np.divide(drawn[:, :count], number, out=np.full(number.shape, np.nan), where=number > 0)
+    low, high = np.nanpercentile(spread, [2.5, 97.5], axis=0)
+    # One image resampled is always itself: no band is honest, one without width would not be.
+    alone = (sums[:, count:] > 0).sum(axis=0) < 2
+    low[alone] = high[alone] = np.nan
+    return totals[:count] / totals[count:], low, high
+
+
+def draw_area(cell: Any, split: Split, runs: Sequence[Sequence[Row]], titles: Sequence[str]) -> None:
+    """One line a run over the bins' median sizes."""
+    shares = shares_of(split, [row.id for row in runs[0]])
+    bins = bins_of(shares)
+    middle = np.array([100 * np.median(shares[bins == one]) for one in range(int(bins.max()) + 1)])
+    for place, (rows, title) in enumerate(zip(runs, titles, strict=True)):
+        value, low, high = means(rows, bins)
+        look = look_of(place)
+        cell.plot(middle, 100 * value, label=title, **look)
+        cell.fill_between(middle, 100 * low, 100 * high, color=look["color"], alpha=0.18, linewidth=0)
+    if (middle > 0).all() and len(middle) > 1:
+        cell.set_xscale("log")
+        _plain_ticks(cell, middle)
+    cell.set_ylim(0, 101)
+    each = f"{len(middle)} bins of ≈ {len(shares) // len(middle)}"
+    labelled(cell, "IoU against object size", f"object, % of the image ({each})", "mean IoU, %")
+    legend(cell, loc="best")
+
+
+def _plain_ticks(cell: Any, middle: np.ndarray) -> None:
+    """Percent as people write it, not as powers of ten."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    nice = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+    near = [value for value in nice if 0.7 * middle.min() <= value <= 1.4 * middle.max()]
+    cell.xaxis.set_major_locator(FixedLocator(near or [float(middle[0])]))
+    cell.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    cell.xaxis.set_minor_locator(NullLocator())

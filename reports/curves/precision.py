@@ -1,0 +1,42 @@
+"""P@k over k: the share of expressions with IoU >= k. The area below the curve is mIoU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from risbench.results.rows import Row
+from risbench.stats import clusters, resampled
+
+from .style import labelled, legend, look_of
+
+LEVELS = np.linspace(0, 1, 51)
+_RESAMPLES = 2000
+
+
+def precisions(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """P@k at `LEVELS` and its lower and upper bound, fractions, ``(51,)`` each."""
+    # A pixel count exactly on a level must count as it does in P@k, so nothing is rounded here.
+    above = np.array([row.iou for row in rows])[:, None] >= LEVELS
+    image = clusters([row.image_id for row in rows])
+    sums = np.zeros((int(image.max()) + 1, len(LEVELS) + 1))
+    np.add.at(sums, image, np.concatenate([above, np.ones((len(rows), 1))], axis=1))
+    drawn = resampled(sums, _RESAMPLES, seed=0)
+    low, high = np.percentile(drawn[:, :-1] / drawn[:, -1:], [2.5, 97.5], axis=0)
+    return above.mean(axis=0), low, high
+
+
+def draw_precision(cell: Any, runs: Sequence[Sequence[Row]], titles: Sequence[str]) -> None:
+    """One line a run."""
+    for place, (rows, title) in enumerate(zip(runs, titles, strict=True)):
+        value, low, high = precisions(rows)
+        look = look_of(place)
+        miou = 100 * float(np.mean([row.iou for row in rows]))
+        cell.plot(LEVELS, 100 * value, label=f"{title}, mIoU {miou:.1f}", markevery=(place * 2 % 10, 10), **look)
+        cell.fill_between(LEVELS, 100 * low, 100 * high, color=look["color"], alpha=0.18, linewidth=0)
+    cell.set_xlim(0, 1)
+    cell.set_ylim(0, 101)
+    labelled(cell, "P@k: how many are at least this good", "k (IoU)", "P@k, %")
+    legend(cell, loc="upper right")

@@ -1,0 +1,37 @@
+"""Scores over the threshold that heats are cut at: how much a method owes to the choice of its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from risbench import Run, Split
+
+from .style import labelled, legend, look_of
+
+
+def sweep_of(run: Run, split: Split) -> Any:
+    """mIoU and P@0.5 of a run's saved heats at each threshold, by the run's own rules."""
+    from risbench.sweep import sweep  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
+    return sweep(run.path, split, rules=run.summary["rules"]["name"], metrics="mIoU,P@0.5", allow_missing=True)
+
+
+def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
+    """Two lines a run, mIoU firm and P@0.5 thin; ``swept`` holds a run's place among all, its title and its sweep."""
+    top = 10.0
+    for place, title, found in swept:
+        look = look_of(place)
+        for turn, (name, line, size) in enumerate((("mIoU", "-", 4), ("P@0.5", (0, (2, 1)), 0))):
+            value = [100 * values[turn] for values in found.values]
+            low = [100 * values[turn] for values in found.low]
+            high = [100 * values[turn] for values in found.high]
+            more = {"linestyle": line, "markersize": size, "linewidth": 1.4 if turn == 0 else 1.0}
+            cell.plot(found.thresholds, value, label=f"{title}, {name}", **{**look, **more})
+            top = max(top, *high)
+            cell.fill_between(found.thresholds, low, high, color=look["color"], alpha=0.15, linewidth=0)
+    # Weak methods lie low, and where their best threshold is must still be seen.
+    cell.set_ylim(0, min(101, 1.3 * top))
+    rules = ", ".join(dict.fromkeys(found.rules for _, _, found in swept))
+    labelled(cell, f"Heats cut at a threshold, rules {rules}", "threshold, in the rules' units", "%")
+    legend(cell, loc="best")

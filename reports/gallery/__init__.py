@@ -1,0 +1,69 @@
+"""A page to browse every expression of some runs: one file that opens from disk, without network or server.
+
+The page holds a block of JSON about each image (a thumbnail, the masks' codes, small heats), which the browser reads
+when that image comes into view, and one overview that it sorts and filters. Masks are drawn by the page's own script
+from their run-length codes, so they are exact at any size and cost a few hundred bytes each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from risbench import Run, UsageError
+
+from ..about import common_rows, notes_of, numbers_of, split_of, titles_of
+from .answers import answers_of
+from .contents import Contents, Overview
+from .page import Page
+from .thumbnails import Thumbnails
+
+INSIDE, BESIDE = "inside", "beside"
+# Above some 50 MB a browser is slow to open a page; a thumbnail takes about 15 kB as text.
+_MOST_INSIDE = 3000
+
+
+def render(
+    runs: Sequence[Run],
+    *,
+    out: Path | None = None,
+    metrics: str | None = None,
+    data_root: Path | None = None,
+    thumbnails: str | None = None,
+) -> str | None:
+    """Write the page to ``out``.
+
+    Args:
+        runs: of one split; their columns stand side by side.
+        out: the page, ``.html``.
+        metrics: which numbers head the page, by default all ten.
+        data_root: where the images lie, by default where the first run found them.
+        thumbnails: ``inside`` the page or ``beside`` it, in the folder ``<name>_files``; by default inside, up to
+            3000 images.
+
+    Raises:
+        UsageError: no ``out``, another suffix, or runs of different splits.
+    """
+    if not runs:
+        raise UsageError("a gallery shows runs: give one or more run folders")
+    if out is None or out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError("a gallery is a page: give --out FILE.html")
+    if thumbnails not in (None, INSIDE, BESIDE):
+        raise UsageError(f"--thumbnails {thumbnails}: must be {INSIDE} or {BESIDE}")
+    split = split_of(runs, data_root)
+    rows, left_out = common_rows(runs)
+    beside = thumbnails == BESIDE or (thumbnails is None and len(split.images) > _MOST_INSIDE)
+    folder = out.with_name(f"{out.stem}_files") if beside else None
+    titles = titles_of(runs)
+    contents = Contents(split, rows, [answers_of(run, set(rows[0])) for run in runs], [run.path for run in runs])
+    with Page(out, f"{split.name}: {', '.join(titles)}") as page, Thumbnails(folder) as pictures:
+        for number, block in contents.blocks(pictures):
+            page.add(f"image-{number}", block)
+        notes = notes_of(runs)
+        if left_out:
+            notes.append(f"{left_out} expressions that not every run has are left out.")
+        notes += pictures.notes(split.image_folder)
+        notes.append("Truth is drawn as the union of the annotated parts; areas are shares of the image it covers.")
+        overview = Overview(split.name, titles, [numbers_of(run, metrics) for run in runs], notes)
+        page.add("overview", overview.record(contents))
+    return None

@@ -1,0 +1,163 @@
+// The page: reads its controls, chooses, shows one page of cards, and draws what comes near the window.
+
+const byId = (name) => document.getElementById(name);
+
+function start() {
+  const overview = JSON.parse(byId("overview").textContent);
+  const measures = measured(overview);
+  const state = { list: [], page: 0, cards: new Map(), large: null };
+
+  head(overview);
+  fill(overview);
+  // A card is as wide as its pictures need; a narrow window shows fewer of them.
+  byId("cards").style.setProperty("--card", `${Math.min(60, 1 + 12 * overview.runs.length)}rem`);
+
+  const choice = () => ({
+    run: byId("run").value, words: byId("words").value, sort: byId("sort").value, hit: byId("hit").value,
+    iouLow: byId("iou-low").value, iouHigh: byId("iou-high").value,
+    lengthLow: byId("length-low").value, lengthHigh: byId("length-high").value,
+    areaLow: byId("area-low").value, areaHigh: byId("area-high").value,
+    category: byId("category").value, form: byId("form").value,
+  });
+
+  const near = new IntersectionObserver((entries) => entries.forEach((entry) => {
+    if (!entry.isIntersecting) return;
+    near.unobserve(entry.target);
+    state.cards.get(entry.target).draw(byId("show").value);
+  }), { rootMargin: "400px" });
+
+  function listed() {
+    state.list = chosen(overview, measures, choice());
+    state.page = 0;
+    shown();
+  }
+
+  function shown() {
+    const many = Number(byId("many").value);
+    const pages = Math.max(1, Math.ceil(state.list.length / many));
+    state.page = Math.min(Math.max(0, state.page), pages - 1);
+    const run = Number(byId("run").value);
+    const mean = state.list.reduce((sum, one) => sum + one.ious[run], 0) / state.list.length;
+    byId("count").textContent = state.list.length
+      ? `${state.list.length} of ${measures.length} expressions, mIoU ${percent(mean)} (${overview.runs[run].title})`
+      : `None of ${measures.length} expressions: loosen a filter, or Reset`;
+    byId("page").textContent = `page ${state.page + 1} of ${pages}`;
+    byId("before").disabled = state.page === 0;
+    byId("after").disabled = state.page === pages - 1;
+    near.disconnect();
+    state.cards.clear();
+    const items = state.list.slice(state.page * many, (state.page + 1) * many).map((measure) => {
+      const card = cardOf(overview, measure, () => open(state.list.indexOf(measure)));
+      const hover = (on) => () => card.isMade() && card.draw(byId(on ? "hover" : "show").value);
+      card.item.addEventListener("mouseenter", hover(true));
+      card.item.addEventListener("mouseleave", hover(false));
+      card.item.addEventListener("focusin", hover(true));
+      card.item.addEventListener("focusout", hover(false));
+      state.cards.set(card.item, card);
+      return card.item;
+    });
+    byId("cards").replaceChildren(...items);
+    items.forEach((item) => near.observe(item));
+  }
+
+  function turn(step) {
+    state.page += step;
+    shown();
+    byId("count").scrollIntoView();
+  }
+
+  function open(at) {
+    if (at < 0 || at >= state.list.length) return;
+    state.large = at;
+    const big = enlarged(overview, state.list[at]);
+    const views = [...byId("show").options].map((option) => {
+      const button = make("button", { type: "button", textContent: option.textContent, value: option.value });
+      button.addEventListener("click", () => { byId("show").value = option.value; redraw(); });
+      return button;
+    });
+    state.drawLarge = (view) => {
+      views.forEach((button) => button.setAttribute("aria-pressed", String(button.value === view)));
+      big.draw(view);
+    };
+    const step = (by, title) => {
+      const button = make("button", { type: "button", textContent: title, disabled: !state.list[at + by] });
+      button.addEventListener("click", () => open(at + by));
+      return button;
+    };
+    const close = make("button", { type: "button", textContent: "Close" });
+    close.addEventListener("click", () => byId("large").close());
+    const said = make("span", { textContent: `${at + 1} of ${state.list.length}` });
+    const line = make("div", { className: "line" }, step(-1, "‹"), said, step(1, "›"), make("div", { className: "views" }, ...views), close);
+    byId("large").replaceChildren(line, ...big.body);
+    if (!byId("large").open) byId("large").showModal();
+    state.drawLarge(byId("show").value);
+  }
+
+  function redraw() {
+    const view = byId("show").value;
+    state.cards.forEach((card) => card.isMade() && card.draw(view));
+    if (byId("large").open) state.drawLarge(view);
+  }
+
+  let waiting = 0;
+  byId("controls").addEventListener("input", (event) => {
+    if (["show", "hover"].includes(event.target.id)) return redraw();
+    clearTimeout(waiting);
+    waiting = setTimeout(listed, event.target.tagName === "INPUT" ? 120 : 0);
+    return undefined;
+  });
+  byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("controls").addEventListener("reset", () => setTimeout(listed, 0));
+  byId("many").addEventListener("change", shown);
+  byId("before").addEventListener("click", () => turn(-1));
+  byId("after").addEventListener("click", () => turn(1));
+  window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(redraw, 200); });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
+    const large = byId("large").open;
+    if (large && event.key === "ArrowLeft") open(state.large - 1);
+    else if (large && event.key === "ArrowRight") open(state.large + 1);
+    else if (byId("show").options[Number(event.key) - 1]) {
+      byId("show").value = byId("show").options[Number(event.key) - 1].value;
+      redraw();
+    }
+    else if (!large && event.key === "/") { event.preventDefault(); byId("words").focus(); }
+    else if (!large && event.key === "[" && !byId("before").disabled) turn(-1);
+    else if (!large && event.key === "]" && !byId("after").disabled) turn(1);
+  });
+  listed();
+}
+
+// Title, numbers and notes; what warns stands outside the fold.
+function head(overview) {
+  byId("title").textContent = `risbench gallery: ${overview.split}`;
+  const names = Object.keys(overview.runs[0].metrics);
+  const row = (tag, cells) => make("tr", {}, ...cells.map((cell) => make(tag, { textContent: cell, dir: "auto" })));
+  const value = (number) => {
+    if (number.value === null) return "–";
+    return `${percent(number.value)} [${percent(number.low)}, ${percent(number.high)}]`;
+  };
+  const lines = overview.runs.map((run) => row("td", [run.title, ...names.map((name) => value(run.metrics[name]))]));
+  byId("runs").replaceChildren(
+    make("caption", { textContent: "In percent, with 95 % intervals from a bootstrap over images" }),
+    make("thead", {}, row("th", ["Run", ...names])), make("tbody", {}, ...lines),
+  );
+  const warns = /^(PARTIAL|Drawn scenes)|without a prediction|left out|not there|cannot be read/u;
+  byId("notes").replaceChildren(...overview.notes.map((note) => make("li", { textContent: note })));
+  byId("warnings").textContent = overview.notes.filter((note) => warns.test(note)).join(" ");
+}
+
+// The choices that depend on the data.
+function fill(overview) {
+  const options = (pairs) => pairs.map(([value, title]) => make("option", { value, textContent: title }));
+  const told = (key) => [...new Set(overview.samples.map((sample) => sample[key]).filter(Boolean))].sort();
+  const views = overview.runs.some((run) => run.heats) ? VIEWS : VIEWS.filter(([value]) => value !== "heat");
+  byId("run").replaceChildren(...options(overview.runs.map((run, at) => [String(at), run.title])));
+  byId("show").replaceChildren(...options(views));
+  byId("hover").replaceChildren(...options([views[1], views[0], ...views.slice(2)]));
+  for (const key of ["category", "form"]) {
+    const found = told(key);
+    byId(key).replaceChildren(...options([["", "any"], ...found.map((one) => [one, one])]));
+    byId(`${key}-label`).hidden = !found.length;
+  }
+}

@@ -1,0 +1,86 @@
+"""The file itself: written piece by piece, whole or not at all, with no data outside its JSON blocks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any
+
+from risbench.results.jsonlines import full
+
+_SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "page.js")
+# Inside <script> only these could end the block or begin another; JSON may write any of them by number.
+_UNSAFE = {character: f"\\u{ord(character):04x}" for character in "<>&"}
+
+
+class Page:
+    """A page under work; use it as a context."""
+
+    def __init__(self, out: Path, title: str) -> None:
+        self._out = out
+        self._part = out.with_name(f".{out.name}.{os.getpid()}.part")
+        head, self._tail = _template(title)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = self._part.open("w", encoding="utf-8", newline="\n")
+            self._file.write(head)
+        except OSError as error:
+            raise full(out, error) from error
+
+    def __enter__(self) -> Page:
+        """The page itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *reason: object) -> None:
+        """Put it in its place, or away if something failed."""
+        try:
+            if kind is None:
+                self._file.write(self._tail)
+            self._file.close()
+            if kind is None:
+                self._part.replace(self._out)
+        except OSError as error:
+            raise full(self._out, error) from error
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def add(self, name: str, block: Any) -> None:
+        """One block of data."""
+        try:
+            self._file.write(f'<script type="application/json" id="{name}">{block_of(block)}</script>\n')
+        except OSError as error:
+            raise full(self._out, error) from error
+
+
+def block_of(value: Any) -> str:
+    """JSON that no browser can take for markup; ASCII, so that lone surrogates survive too."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character, number in _UNSAFE.items():
+        text = text.replace(character, number)
+    return text
+
+
+def _template(title: str) -> tuple[str, str]:
+    """The page before and after its data."""
+    here = files("reports.gallery")
+    style = (here / "page.css").read_text(encoding="utf-8")
+    script = "\n".join((here / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    script = f'(function () {{\n"use strict";\n{script}\nstart();\n}})();\n'
+    # The browser itself refuses the network, and every script but this one.
+    policy = (
+        f"default-src 'none'; img-src data: file: 'self'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    text = (here / "page.html").read_text(encoding="utf-8")
+    head, _, tail = text.partition("<!-- data -->\n")
+    head = head.replace("<!-- policy -->", html.escape(policy), 1).replace("<!-- style -->", style, 1)
+    return head.replace("<!-- title -->", html.escape(title), 1), tail.replace("<!-- script -->", script, 1)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

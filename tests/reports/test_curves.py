@@ -1,0 +1,152 @@
+"""Curves: their numbers are the metrics', they are the same each time, and a log shows every term."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from reports import curves
+from reports.curves.area import bins_of, means, shares_of
+from reports.curves.precision import LEVELS, precisions
+from reports.curves.sweep import draw_sweep
+from reports.curves.training import Log, running_mean
+from risbench import DataError, UsageError, load_split
+from risbench.masks import union_of
+from risbench.metrics.names import parse_all
+from risbench.scorer import summary_of
+
+
+def test_the_curve_passes_through_every_printed_p_at_k(drawn_runs):
+    for run in drawn_runs:
+        value, low, high = precisions(run.rows())
+        for level in (0.0, 0.3, 0.5, 0.9, 1.0):
+            printed = summary_of(run.rows(), parse_all(f"P@{level}"))[f"P@{level:g}"]["value"]
+            assert value[np.argmin(np.abs(LEVELS - level))] == printed
+        assert (low <= value).all()
+        assert (value <= high).all()
+
+
+def test_an_iou_exactly_on_a_level_counts_as_reaching_it(drawn_runs, changed):
+    run = changed(drawn_runs[0], intersection=3, union=10)
+    before, after = precisions(run.rows())[0], precisions(changed(run, intersection=29, union=100).rows())[0]
+    place = int(np.argmin(np.abs(LEVELS - 0.3)))
+    assert before[place] - after[place] == pytest.approx(1 / len(run.rows()))
+
+
+def test_bins_are_level_never_part_equal_sizes_and_their_means_make_up_the_mean(drawn_runs):
+    rows = drawn_runs[1].rows()
+    split = load_split("shapes_val")
+    shares = shares_of(split, [row.id for row in rows])
+    for row, share in list(zip(rows, shares, strict=True))[::7]:
+        sample = split.sample(row.id)
+        assert share == union_of(sample.parts, sample.size).mean()
+    bins = bins_of(shares)
+    assert sorted(set(bins)) == list(range(bins.max() + 1))
+    assert all(len(set(bins[shares == one])) == 1 for one in set(shares))
+    order = np.argsort(shares, kind="stable")
+    assert (np.diff(bins[order]) >= 0).all()
+    value, low, high = means(rows, bins)
+    counts = np.bincount(bins)
+    assert value @ counts / counts.sum() == pytest.approx(np.mean([row.iou for row in rows]))
+    known = ~np.isnan(low)
+    assert known.any()
+    assert ((low <= value + 1e-12) & (value <= high + 1e-12))[known].all()
+
+
+def test_a_bin_of_one_image_has_no_band(drawn_runs):
+    rows = drawn_runs[1].rows()
+    alone = np.array([int(row.image_id == rows[0].image_id) for row in rows])
+    _, low, high = means(rows, alone)
+    assert np.isnan(low).tolist() == np.isnan(high).tolist() == [False, True]
+
+
+def test_equal_objects_are_one_bin():
+    assert set(bins_of(np.full(100, 0.25))) == {0}
+    assert set(bins_of(np.array([0.5]))) == {0}
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_the_same_runs_make_the_same_picture_and_another_number_another(drawn_runs, changed, tmp_path, suffix):
+    runs = drawn_runs[1:]
+    for name in ("one", "two"):
+        assert curves.render(runs, out=tmp_path / f"{name}.{suffix}") is None
+    curves.render([changed(runs[0], intersection=0), runs[1]], out=tmp_path / f"three.{suffix}")
+    one, two, three = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("one", "two", "three"))
+    assert one == two != three
+
+
+def test_saved_heats_are_swept_by_the_runs_own_rules(drawn_runs, tmp_path):
+    pytest.importorskip("risbench.sweep")
+    from reports.curves.sweep import sweep_of
+
+    found = sweep_of(drawn_runs[0], load_split("shapes_val"))
+    assert found.metrics == ("mIoU", "P@0.5")
+    cell = Figure().subplots()
+    draw_sweep(cell, [(0, "centre", found)])
+    drawn = {line.get_label(): line.get_ydata() for line in cell.get_lines()}
+    assert drawn["centre, mIoU"] == pytest.approx([100 * values[0] for values in found.values])
+    curves.render(drawn_runs, out=tmp_path / "curves.png")
+
+
+def _log(path, lines) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 9, "lo')
+
+
+def test_a_log_shows_every_number_over_its_steps(tmp_path):
+    lines = [
+        {"step": n, "loss": 1 / (n + 1), "stage": "one", "part": {"a_$b": n}, "done": True} for n in range(0, 8, 2)
+    ]
+    _log(tmp_path / "stage1" / "log.jsonl", lines)
+    log = Log.read_all([tmp_path / "stage1" / "log.jsonl"])[0]
+    assert (log.title, log.across) == ("stage1", "step")
+    assert log.terms == {
+        "loss": ([0, 2, 4, 6], [1, 1 / 3, 1 / 5, 1 / 7]),
+        "part.a_$b": ([0, 2, 4, 6], [0, 2, 4, 6]),
+    }
+    curves.render([], out=tmp_path / "log.pdf", logs=[tmp_path / "stage1" / "log.jsonl"])
+    assert (tmp_path / "log.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_values_that_are_no_numbers_leave_gaps_and_are_said(tmp_path):
+    _log(tmp_path / "log.jsonl", [{"loss": 1.0}, {"loss": float("nan")}, {"loss": float("inf")}, {"loss": 2.0}])
+    log = Log(tmp_path / "log.jsonl", "mine")
+    assert log.across == "line"
+    np.testing.assert_array_equal(log.terms["loss"][1], [1, np.nan, np.nan, 2])
+    assert log.notes == ["mine: 2 values are not finite numbers; the lines have gaps there."]
+
+
+def test_logs_of_one_folder_name_are_told_apart(tmp_path):
+    paths = [tmp_path / name / "stage1" / "log.jsonl" for name in ("a", "b")]
+    for path in paths:
+        _log(path, [{"step": 0, "loss": 1}])
+    assert len({log.title for log in Log.read_all(paths)}) == 2
+
+
+def test_a_running_mean_keeps_constants_and_passes_over_gaps():
+    assert running_mean(np.full(9, 3.0), 2) == pytest.approx(np.full(9, 3.0))
+    assert running_mean(np.array([1, np.nan, 5, 3]), 1) == pytest.approx([1, 3, 4, 4])
+    assert np.isnan(running_mean(np.full(3, np.nan), 1)).all()
+
+
+def test_a_file_that_is_no_log_is_refused_by_name(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"text": "hello"}\n')
+    with pytest.raises(DataError, match=r"log\.jsonl: no line holds a number"):
+        curves.render([], out=tmp_path / "log.png", logs=[tmp_path / "log.jsonl"])
+
+
+@pytest.mark.parametrize(
+    ("out", "more", "said"),
+    [
+        (None, {}, "--out"),
+        ("a.jpg", {}, "--out"),
+        ("a.png", {}, "give one"),
+        ("a.png", {"metrics": "mIoU"}, "--metrics"),
+    ],
+)
+def test_what_curves_cannot_be_is_said(tmp_path, out, more, said):
+    with pytest.raises(UsageError, match=said):
+        curves.render([], out=tmp_path / out if out else None, **more)
