@@ -1,0 +1,119 @@
+"""What IRN works on: images with the heat of one referred object each, and a folder with one result for each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from risbench.datasets.atomic import write_whole
+from risbench.datasets.images import read_image
+from risbench.errors import DataError
+
+
+class Item(Protocol):
+    """A referred object: what stage 1 says of it in which image."""
+
+    @property
+    def name(self) -> str:
+        """Unique, and usable as a file's name; the authors' is ``<index>_<image id>``."""
+        ...
+
+    def image(self) -> np.ndarray:
+        """uint8 ``(H, W, 3)`` RGB."""
+        ...
+
+    def heat(self) -> np.ndarray:
+        """float ``(H, W)``, divided by its maximum; values below 0 count as 0."""
+        ...
+
+
+AnyItem = TypeVar("AnyItem", bound=Item)
+
+
+@dataclass(frozen=True, slots=True)
+class FileItem:
+    """An item of files: any image, and a heat as ``.npy``."""
+
+    name: str
+    image_path: Path
+    heat_path: Path
+
+    def image(self) -> np.ndarray:
+        """As :meth:`Item.image`."""
+        return read_image(self.image_path)
+
+    def heat(self) -> np.ndarray:
+        """As :meth:`Item.heat`.
+
+        Raises:
+            DataError: the file is absent, broken or a pickle.
+        """
+        try:
+            return np.load(self.heat_path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{self.heat_path}: no heat can be read: {error}; delete it and write it again") from None
+
+
+def checked_heat(heat: np.ndarray, size: tuple[int, int], what: str = "the heat") -> np.ndarray:
+    """A heat as float32 without negative values.
+
+    Raises:
+        DataError: it is of another size than the image, no real numbers, or not all finite.
+    """
+    if heat.shape != tuple(size) or heat.dtype.kind != "f" or 0 in heat.shape:
+        raise DataError(f"{what} is float {tuple(size)} like its image, not {heat.dtype} {heat.shape}")
+    if not np.isfinite(heat).all():
+        raise DataError(f"{what} holds NaN or infinite values; write it again")
+    return np.maximum(heat, 0).astype(np.float32)
+
+
+def write_each(
+    items: Iterable[AnyItem],
+    folder: Path,
+    make: Callable[[AnyItem], np.ndarray],
+    tell: Callable[[str], object] = lambda name: None,
+) -> int:
+    """Make a one-channel PNG for each item that has none yet, so that a killed run goes on where it was.
+
+    Args:
+        items: with distinct names. Several processes may share them out (``items[rank::count]``).
+        folder: gets ``<name>.png``, whole or not at all.
+        make: gives uint8 ``(H, W)``.
+        tell: hears each name when its file is there.
+
+    Returns:
+        How many were made now.
+    """
+    made = 0
+    for item in items:
+        path = folder / f"{item.name}.png"
+        if not path.exists():
+            content = io.BytesIO()
+            Image.fromarray(make(item)).save(content, format="PNG")
+            write_whole(path, lambda file, content=content: file.write(content.getvalue()))
+            made += 1
+        tell(item.name)
+    return made
+
+
+def read_png(path: Path, values: frozenset[int]) -> np.ndarray:
+    """uint8 ``(H, W)`` of a file that :func:`write_each` wrote.
+
+    Raises:
+        DataError: absent, broken, of several channels, or with other values.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            pixels = np.array(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); delete it and run the step again") from None
+    if pixels.dtype != np.uint8 or pixels.ndim != 2 or not set(np.unique(pixels).tolist()) <= values:
+        raise DataError(f"{path}: expected one channel of {sorted(values)}; delete it and run the step again")
+    return pixels

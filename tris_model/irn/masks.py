@@ -1,0 +1,124 @@
+"""From a heat and a trained network to the pseudo mask that stage 2 learns from.
+
+The displacements split the heat into parts, each part walks alone, and what is warm in any of them is the mask. The
+authors store every connected piece of it with a score, the small ones with 0, and stage 2 adds all of them up again
+whatever their score: the union is all that is ever used, so it is all that is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..pixels import DEVIATION, MEAN
+from .centroids import split
+from .items import Item, checked_heat, read_png, write_each
+from .network import STRIDE, EdgeDisplacement
+from .walk import PAPER, Walk, spread
+
+THRESHOLD = 0.25  # of the hottest pixel
+
+
+def normalise(image: np.ndarray) -> torch.Tensor:
+    """uint8 ``(H, W, 3)`` -> float32 ``(3, H, W)`` by ImageNet's mean and deviation, at its own size."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float().div_(255)
+    return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None]).contiguous()
+
+
+def refine(image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, how: Walk = PAPER) -> np.ndarray:
+    """A heat that has walked up to the object's edges.
+
+    Args:
+        image: uint8 ``(H, W, 3)``.
+        heat: float ``(H, W)``, of any scale; below 0 counts as 0.
+        network: trained, in eval mode; its device is used.
+        how: the walk.
+
+    Returns:
+        float32 ``(H, W)`` in [0, 1], the hottest of all parts at each pixel, divided by the maximum; zeros for a heat
+        without anything above 0.
+
+    Raises:
+        DataError: the heat is of another size, or holds NaN.
+    """
+    heat = checked_heat(heat, image.shape[:2])
+    if not heat.any():
+        return np.zeros_like(heat)
+    device = network.fc_edge6.weight.device
+    edges, displacements = (part.cpu().numpy() for part in network.analyse(normalise(image).to(device)))
+    return walk(heat, edges, displacements, how, device)
+
+
+def walk(
+    heat: np.ndarray,
+    edges: np.ndarray,
+    displacements: np.ndarray,
+    how: Walk = PAPER,
+    device: str | torch.device = "cpu",
+) -> np.ndarray:
+    """As :func:`refine`, from what the network said.
+
+    Args:
+        heat: float32 ``(H, W)``, not negative.
+        edges: ``(h, w)`` for h = ceil(H / 4), w = ceil(W / 4).
+        displacements: ``(2, h, w)``.
+        how: the walk.
+        device: where the walk multiplies.
+    """
+    parts = split(displacements)
+    size = (parts.shape[0], parts.shape[1])
+    small = F.interpolate(torch.from_numpy(heat)[None, None], size, mode="bilinear", align_corners=True)[0, 0].numpy()
+    # Most parts hold no heat, and would walk for nothing.
+    warm = np.flatnonzero(np.bincount(parts.ravel(), small.ravel()) > 0)
+    if not len(warm):  # all of it lay between the cells
+        return np.zeros_like(heat)
+    walked = spread(small * (parts == warm[:, None, None]), edges, how, device)
+    full = np.zeros_like(heat)
+    for one in walked:  # one at a time: parts are many and images large
+        up = F.interpolate(torch.from_numpy(one)[None, None], scale_factor=STRIDE, mode="bilinear", align_corners=False)
+        np.maximum(full, up[0, 0, : heat.shape[0], : heat.shape[1]].numpy(), out=full)
+    top = full.max()
+    return full / top if top > 0 else full
+
+
+def pseudo_mask(
+    image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, threshold: float = THRESHOLD, how: Walk = PAPER
+) -> np.ndarray:
+    """The mask of one object: bool ``(H, W)``, empty for an empty heat. See :func:`refine`."""
+    return refine(image, heat, network, how) > np.float32(threshold)
+
+
+def write_masks(
+    items: Iterable[Item],
+    folder: Path,
+    network: EdgeDisplacement,
+    *,
+    threshold: float = THRESHOLD,
+    how: Walk = PAPER,
+    tell: Callable[[str], object] = lambda name: None,
+) -> int:
+    """Write :func:`pseudo_mask` of each item as ``<folder>/<name>.png`` (0 and 255); those that are there are kept.
+
+    Returns:
+        How many were made now.
+    """
+
+    def make(item: Item) -> np.ndarray:
+        image = item.image()
+        heat = checked_heat(item.heat(), image.shape[:2], f"the heat of {item.name}")
+        return pseudo_mask(image, heat, network, threshold, how).astype(np.uint8) * 255
+
+    return write_each(items, folder, make, tell)
+
+
+def read_mask(folder: Path, name: str) -> np.ndarray:
+    """bool ``(H, W)``, as :func:`write_masks` wrote it.
+
+    Raises:
+        DataError: it is absent or broken.
+    """
+    return read_png(folder / f"{name}.png", frozenset((0, 255))) == 255

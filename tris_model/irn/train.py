@@ -1,0 +1,197 @@
+"""Training IRN: edges and displacements from sure pixels, three epochs.
+
+One loop, seen whole in :func:`train`. What a step sees depends on the recipe and the step's number alone, so a run that
+was killed goes on from its last checkpoint to the same losses.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from risbench.datasets.atomic import write_whole
+from risbench.errors import DataError, UsageError
+
+from .affinity import losses
+from .feed import Labelled, batches, loaded
+from .network import EdgeDisplacement, save
+from .network import load as load_network
+from .recipe import PAPER, Recipe, check
+from .trunks import FiveDepths, fingerprint
+
+CHECKPOINT = "irn_checkpoint.pth"
+NETWORK = "irn.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step has to tell: its number (from 1) of how many, the four terms, the rate, images a second."""
+
+    number: int
+    steps: int
+    alike: float
+    apart: float
+    inside: float
+    outside: float
+    total: float
+    rate: float
+    speed: float
+
+
+def train(
+    data: Labelled,
+    trunk: FiveDepths,
+    out: Path,
+    recipe: Recipe = PAPER,
+    *,
+    device: str | torch.device = "cpu",
+    workers: int = 0,
+    every: int = 100,
+    tell: Callable[[Step], object] = lambda step: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> EdgeDisplacement:
+    """Train a network, or go on with it, or take the one that is finished.
+
+    Args:
+        data: what to learn from.
+        trunk: what to see with; it is not changed.
+        out: a folder; gets a checkpoint, and in the end ``irn.safetensors``.
+        recipe: how.
+        device: where.
+        workers: processes that prepare images; 0 does it in this one.
+        every: steps between checkpoints.
+        tell: hears of each step.
+        stop: asked after each step; if true, the work is saved and KeyboardInterrupt raised.
+
+    Returns:
+        The network in eval mode, its mean displacement taken.
+
+    Raises:
+        UsageError: no data, a recipe that does not do, or ``out`` belongs to another recipe, trunk or number of items.
+        DataError: a broken checkpoint; or the loss is no longer finite.
+    """
+    steps = check(recipe, len(data))
+    # A finished folder is recognised by the same signs as a started one.
+    signs = {**asdict(recipe), "scales": list(recipe.scales), "items": len(data)}
+    place = torch.device(device)
+    if (out / NETWORK).exists():
+        return _finished(out, trunk, signs).to(place)
+
+    with torch.random.fork_rng(devices=[]):  # the seed is ours alone
+        torch.manual_seed(recipe.seed)
+        network = EdgeDisplacement(trunk, recipe.width).to(place)
+    optimiser = torch.optim.SGD(
+        [{"params": part, "lr": rate} for rate, part in _groups(network, recipe)],
+        lr=recipe.rate, momentum=recipe.momentum, weight_decay=recipe.decay,
+    )  # fmt: skip
+    rates = [group["lr"] for group in optimiser.param_groups]
+    signs["trunk"] = fingerprint(network.trunk)
+    done = _resume(out / CHECKPOINT, signs, network, optimiser)
+
+    network.train()
+    clock = time.perf_counter()
+    for number, (images, labels) in enumerate(batches(data, recipe, done, workers, place), start=done):
+        left = (1 - number / steps) ** recipe.power
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * left
+
+        with torch.autocast(place.type, torch.bfloat16, enabled=recipe.bf16):
+            features = network.see(images)
+        terms = losses(network.edges(features), network.displacements(features), labels, recipe.radius)
+        optimiser.zero_grad()
+        terms.total.backward()
+        optimiser.step()
+
+        alike, apart, inside, outside, total = torch.stack([*terms, terms.total]).tolist()
+        if not math.isfinite(total):
+            raise DataError(f"the loss of IRN is no longer finite at step {number + 1}; lower the recipe's rate")
+        before, clock = clock, time.perf_counter()
+        speed = len(images) / (clock - before)
+        tell(Step(number + 1, steps, alike, apart, inside, outside, total, recipe.rate * left, speed))
+        stopped = stop()
+        if stopped or (number + 1) % every == 0 or number + 1 == steps:
+            _save(out / CHECKPOINT, number + 1, signs, network, optimiser)
+        if stopped:
+            raise KeyboardInterrupt
+
+    network.mean_shift.running_mean.copy_(mean_displacement(network, data, recipe, workers))
+    save(network, out / NETWORK)
+    return network.eval()
+
+
+@torch.inference_mode()
+def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe, workers: int = 0) -> Tensor:
+    """The mean over all images' top left crops, padding included, ``(2,)``; of a network in training mode."""
+    size = min(recipe.batch, len(data))
+    wanted = [[(-1, index) for index in range(at, min(at + size, len(data)))] for at in range(0, len(data), size)]
+    device = network.fc_edge6.weight.device
+    total = torch.zeros(2, dtype=torch.float64, device=device)
+    for images, _ in loaded(data, recipe, wanted, workers, device):
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+            features = network.see(images)
+        total += network.displacements(features).double().mean((2, 3)).sum(0)
+    return (total / len(data)).float()
+
+
+def _groups(network: EdgeDisplacement, recipe: Recipe) -> list[tuple[float, list[nn.Parameter]]]:
+    named = [(name, value) for name, value in network.named_parameters() if not name.startswith("trunk.")]
+    edges = [value for name, value in named if name.startswith("fc_edge")]
+    others = [value for name, value in named if not name.startswith("fc_edge")]
+    return [(recipe.rate, edges), (recipe.displacement_rate, others)]
+
+
+def _save(
+    path: Path, done: int, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer
+) -> None:
+    held = {"done": done, "signs": signs, "heads": network.heads(), "optimiser": optimiser.state_dict()}
+    write_whole(path, lambda file: torch.save(held, file))
+
+
+def _resume(path: Path, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer) -> int:
+    """The number of steps that are done; 0 without a checkpoint."""
+    if not path.exists():
+        return 0
+    held = _read(path)
+    if differ := sorted(key for key in signs if held["signs"].get(key) != signs[key]):
+        raise UsageError(
+            f"{path.parent} was begun with another {', '.join(differ)}; give another --out or the old values"
+        )
+    network.fill(held["heads"], f"{path} as IRN")
+    optimiser.load_state_dict(held["optimiser"])
+    return held["done"]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        held = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        if not {"done", "signs", "heads", "optimiser"} <= set(held):
+            raise ValueError("other contents")
+        return held
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise DataError(f"{path} is no checkpoint of IRN or a broken one ({reason}); delete it to begin anew") from None
+
+
+def _finished(out: Path, trunk: FiveDepths, signs: dict[str, Any]) -> EdgeDisplacement:
+    held = _read(out / CHECKPOINT) if (out / CHECKPOINT).exists() else None
+    if held and (differ := sorted(key for key in signs if held["signs"].get(key) != signs[key])):
+        raise UsageError(f"{out} was finished with another {', '.join(differ)}; give another --out or the old values")
+    return load_network(out / NETWORK, trunk)

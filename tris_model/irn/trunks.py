@@ -1,0 +1,124 @@
+"""What the network of IRN sees with: a frozen trunk that gives features at five depths.
+
+The paper's is torchvision's ResNet-50 trained on ImageNet, its last stride taken out. CLIP's trunk, which stage 1 has
+anyway, serves where there are no ImageNet weights: in the drawn world.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from risbench.errors import UsageError
+
+from ..architecture import fill
+from ..checkpoint import read
+from ..trunk import Trunk
+
+RESNET50 = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
+Features = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+class FiveDepths(Protocol):
+    """A module that the network can stand on.
+
+    Attributes:
+        channels: of the five features.
+        strides: pixels a cell of each covers; the first two 4.
+        multiple: sides of an image must be multiples of this.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    multiple: int
+
+    def __call__(self, images: Tensor) -> Features:
+        """``(B, 3, H, W)``, normalised as for ImageNet -> five of ``(B, channels, ~H / stride, ~W / stride)``."""
+        ...
+
+
+class ImageNetTrunk(nn.Module):
+    """torchvision's ResNet-50 with strides 4, 4, 8, 16, 16."""
+
+    channels = (64, 256, 512, 1024, 2048)
+    strides = (4, 4, 8, 16, 16)
+    multiple = 1
+
+    def __init__(self, weights: str | os.PathLike[str] | None):
+        """Build it.
+
+        Args:
+            weights: torchvision's file (``.pth`` or safetensors); None leaves it untrained, for tests.
+
+        Raises:
+            UsageError: there is no such file, with where to get it.
+            DataError: the file is something else; the keys are named.
+        """
+        super().__init__()
+        from torchvision.models import resnet50
+
+        if weights is not None and not Path(weights).is_file():
+            raise UsageError(f"there is no trunk file {weights}; IRN needs ImageNet's ResNet-50: get {RESNET50}")
+        self.resnet = resnet50(weights=None)
+        self.resnet.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+        first = self.resnet.layer4[0]
+        # Not dilated in its place, unlike torchvision's own switch: as IRN does it.
+        first.conv2.stride = first.downsample[0].stride = (1, 1)  # pyright: ignore
+        if weights is not None:
+            state = {key: value for key, value in read(Path(weights)).state.items() if not key.startswith("fc.")}
+            # Older files do not count batches, which nothing here reads.
+            counts = {key: value for key, value in self.resnet.state_dict().items() if key.endswith("_tracked")}
+            fill(self.resnet, {**counts, **state}, f"{weights} as torchvision's ResNet-50")
+
+    def forward(self, images: Tensor) -> Features:
+        """As :class:`FiveDepths`."""
+        net = self.resnet
+        x1 = net.maxpool(net.relu(net.bn1(net.conv1(images))))
+        x2 = net.layer1(x1)
+        x3 = net.layer2(x2)
+        x4 = net.layer3(x3)
+        return x1, x2, x3, x4, net.layer4(x4)
+
+
+class ClipTrunk(nn.Module):
+    """The image tower of a TRIS network: its stem and c1 to c4. The tower is shared, not copied."""
+
+    def __init__(self, trunk: Trunk):
+        super().__init__()
+        self.trunk = trunk
+        layers = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
+        blocks = [layer[0] for layer in layers]
+        self.channels = (trunk.conv3.out_channels, *(block.conv3.out_channels for block in blocks))  # pyright: ignore
+        pools = [block.avgpool for block in blocks]
+        strides = [4]
+        for pool in pools:
+            strides.append(strides[-1] * (int(pool.kernel_size) if isinstance(pool, nn.AvgPool2d) else 1))  # pyright: ignore
+        self.strides = tuple(strides)
+        self.multiple = strides[-1]  # its pools drop what is left over
+
+    def forward(self, images: Tensor) -> Features:
+        """As :class:`FiveDepths`."""
+        trunk = self.trunk
+        x = F.relu(trunk.bn1(trunk.conv1(images)))
+        x = F.relu(trunk.bn2(trunk.conv2(x)))
+        stem = trunk.avgpool(F.relu(trunk.bn3(trunk.conv3(x))))
+        c1 = trunk.layer1(stem)
+        c2 = trunk.layer2(c1)
+        c3 = trunk.layer3(c2)
+        return stem, c1, c2, c3, trunk.layer4(c3)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """The sha256 of all weights of a module, by which heads know the trunk that they were trained on."""
+    digest = hashlib.sha256()
+    for key, value in sorted(module.state_dict().items()):
+        if not key.endswith("num_batches_tracked"):
+            digest.update(key.encode())
+            digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()
