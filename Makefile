@@ -12,10 +12,13 @@ demo: $(STAMP)
 	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as markdown
 	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as grid --out runs/demo/grid.png
 
-# The README's picture.
-picture: demo
+# The README's pictures.
+pictures: demo
 	mkdir -p reports/pictures
 	cp runs/demo/grid.png reports/pictures/demo.png
+	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as curves --out reports/pictures/curves.png
+	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as html --out runs/demo/gallery.html
+	@echo "reports/pictures/gallery.png is a screenshot of runs/demo/gallery.html: tests/bench/screenshot.py"
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2

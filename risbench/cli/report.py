@@ -39,7 +39,8 @@ def command(
     """
     render = plugins.load(plugins.REPORTS, kind)
     chosen = {key: value for key, value in more.items() if value not in (None, False, ())}
-    logs = [path for path in runs if path.suffix == ".jsonl"]
+    reads_logs = "logs" in inspect.signature(render).parameters
+    logs = [path for path in runs if reads_logs and path.suffix == ".jsonl"]
     if logs:
         chosen["logs"] = logs
     _refuse_unknown(render, kind, chosen)
@@ -61,7 +62,5 @@ def _refuse_unknown(render: Any, kind: str, chosen: dict[str, Any]) -> None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         return
     for key in chosen:
-        if key == "logs" and key not in accepted:
-            raise UsageError(f"{chosen[key][0]} is a log, which --as {kind} does not read; --as curves does")
         if key not in accepted:
             raise UsageError(f"--{key.replace('_', '-')} is no option of --as {kind}")
