@@ -14,7 +14,7 @@ from risbench.datasets.shapes import write
 
 def refs_drawn(folder: Path) -> bytes:
     folder.mkdir()
-    entries = write._drawn("val", folder, 40, lambda done, total: None)
+    entries = write._drawn("val", folder, 150, lambda done, total: None)
     entries.sort(key=lambda entry: entry["image"]["id"])
     return pickle.dumps([ref for entry in entries for ref in entry["refs"]], protocol=2)
 
@@ -27,10 +27,10 @@ def test_threads_leave_no_trace_in_the_pickle(tmp_path: Path, monkeypatch: pytes
     before = gc.get_threshold()
 
     def interrupt(*_: object) -> None:
-        time.sleep(0.0002)
+        time.sleep(0.001)
 
     gc.callbacks.append(interrupt)
-    gc.set_threshold(20)
+    gc.set_threshold(5)
     try:
         assert refs_drawn(tmp_path / "interrupted") == calm
     finally:
