@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .. import plugins
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..results.run import Run
 from . import options, show
 
@@ -43,6 +43,8 @@ def command(
     logs = [path for path in runs if reads_logs and path.suffix == ".jsonl"]
     if logs:
         chosen["logs"] = logs
+    elif stray := next((path for path in runs if path.suffix == ".jsonl" and path.is_file()), None):
+        raise DataError(f"{stray} is not a run folder (a training's log is read by --as curves)")
     _refuse_unknown(render, kind, chosen)
     text = render(
         [Run.load(folder) for folder in runs if folder not in logs],
