@@ -19,6 +19,7 @@ class Clip(nn.Module):
 
     def __init__(self, config: Config):
         super().__init__()
+        self.config = config
         self.visual = Trunk(config)
         self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads)
         self.token_embedding = nn.Embedding.from_pretrained(drawn(config.vocabulary, config.text_width, deviation=0.02))
@@ -56,7 +57,7 @@ class Clip(nn.Module):
         """The row of the table for every token id, of any shape."""
         if self.token_ids is None:
             return tokens
-        row = torch.searchsorted(self.token_ids, tokens).clamp(max=len(self.token_ids) - 1)
+        row = torch.searchsorted(self.token_ids, tokens.contiguous()).clamp(max=len(self.token_ids) - 1)
         return torch.where(self.token_ids[row] == tokens, row, len(self.token_ids))
 
     def sum_up(self, tokens: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The tiny CLIP of the drawn world: ``risbench train clip --recipe shapes``.
 
-It is TRIS's start and its scorer, so what it cannot see TRIS cannot learn. Two lessons at once: questions about pictures
-of one object (shape, colour, pattern, size, place; see ``questions``), and sentences about whole scenes, each scene
-beside its mirror image, whose sentence differs by "left" and "right" or "above" and "below" alone.
+It is TRIS's start and its scorer, so what it cannot see TRIS cannot learn. Two lessons: questions about pictures of one
+object (shape, colour, pattern, size, place; see ``questions``), and sentences about whole scenes, each scene beside its
+mirror image, whose sentence differs by "left" and "right" or "above" and "below" alone.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from .questions import all_words, question
 from .recipe import changed, names, read, record
 
 WARMUP = 50
+MOST = 40
 AXES = ("left-right", "top-bottom")
 
 
@@ -199,7 +200,7 @@ def _losses(
     texts: list[list[str | None]] = []
     for _ in range(recipe.questions if things else 0):
         asked = question(draw, recipe.places, recipe.relations)
-        texts.append([asked.answer(thing) for thing in things])
+        texts.append(_few([asked.answer(thing) for thing in things], draw))
     some, sentences = _scenes(scenes, recipe, lesson, draw)
     batch = normalised(np.concatenate([images, some]), device)
     seen = F.normalize(network.look(batch), dim=1)
@@ -224,6 +225,13 @@ def _losses(
     if sentences:
         terms["scenes"] = torch.stack([about(whole, row) for row in sentences]).mean()
     return terms
+
+
+def _few(row: list[str | None], draw: np.random.Generator) -> list[str | None]:
+    """A row of captions with at most `MOST` distinct ones; reading more costs more than seeing the pictures."""
+    distinct = sorted({text for text in row if text is not None})
+    kept = {distinct[at] for at in draw.permutation(len(distinct))[:MOST].tolist()}
+    return [text if text in kept else None for text in row]
 
 
 def _objects(objects: Pictures, lesson: Lesson, draw: np.random.Generator) -> tuple[np.ndarray, list]:

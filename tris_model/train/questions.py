@@ -122,9 +122,7 @@ def question(draw: np.random.Generator, places: float = 0.45, relations: float =
             return Question(**attributes, place=place, axis="y", sides=("top", "bottom"))
         if way == 5:
             return Question(**attributes, place="{side} {noun}", axis="y", sides=("highest", "lowest"))
-        return Question(
-            **attributes, place=("{noun} in the {side} corner", "{side} {noun}")[way - 6], axis="corner"
-        )
+        return Question(**attributes, place=("{noun} in the {side} corner", "{side} {noun}")[way - 6], axis="corner")
     anchor = f"the {draw.choice(ANCHOR_COLOURS)}{draw.choice(ANCHORS)}"
     way = draw.integers(6)
     if way < 4:
