@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=150)
     asked = parser.parse_args()
     torch.set_num_threads(2)
-    clip = load_clip(asked.clip).eval()
+    clip = load_clip(asked.clip).eval()  # BatchNorm as it was learned
     split = load_split(asked.split).first_images(asked.images)
     size = clip.config.image_size
     hits, own, other = defaultdict(list), [], []
