@@ -52,9 +52,7 @@ def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(tmp_
     )
     here, root = Path(__file__).parent, Path(__file__).parents[2]
     env = os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=env) for rank in (0, 1)
-    ]
+    running = [subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=env) for rank in (0, 1)]
     assert [one.wait(120) for one in running] == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     whole = gradients(slice(0, 4), distributed=False)

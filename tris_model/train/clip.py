@@ -25,19 +25,20 @@ from risbench.errors import UsageError
 
 from ..checkpoint import write
 from ..clip import Clip
+from ..clipfile import open_clip
 from ..config import Config
 from ..devices import pick
 from ..pixels import DEVIATION, MEAN
 from ..tokens import encode, pack
 from .contrast import contrast
 from .journal import Journal, Stopped, bar, interruptible, memory
+from .order import AXES
 from .pictures import Pictures, pictures, thing_of
 from .questions import all_words, question
 from .recipe import changed, names, read, record
 
 WARMUP = 50
 MOST = 40
-AXES = ("left-right", "top-bottom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class ClipRecipe:
         object_seed, scene_seed: of the first, counted from ``FREE_SEEDS``.
         questions: asked of every batch of objects.
         sentences: taken of every scene.
-        places, relations: how many of the questions ask for them.
+        alone, places, relations: see :func:`tris_model.train.questions.question`.
+        start: a tiny CLIP to go on from, instead of a new one.
         ramp: deviation of the coordinate ramp and of the attention pool's positions at the start.
     """
 
@@ -81,6 +83,7 @@ class ClipRecipe:
     scene_seed: int = 1_000_000
     questions: int = 4
     sentences: int = 3
+    alone: float = 0.5
     places: float = 0.45
     relations: float = 0.15
     lr: float = 2e-3
@@ -88,6 +91,7 @@ class ClipRecipe:
     clip: float = 5.0
     ramp: float = 0.3
     warmest: float = 50.0
+    start: str | None = None
     seed: int = 0
 
 
@@ -124,6 +128,8 @@ def start(recipe: ClipRecipe) -> Clip:
         network.visual.attnpool.positional_embedding.normal_(std=recipe.ramp)
         if network.visual.ramp is not None:
             network.visual.ramp.normal_(std=recipe.ramp)
+    if recipe.start is not None:
+        network.load_state_dict(open_clip(recipe.start)[0])
     return network
 
 
@@ -199,7 +205,7 @@ def _losses(
     images, things = _objects(objects, lesson, draw)
     texts: list[list[str | None]] = []
     for _ in range(recipe.questions if things else 0):
-        asked = question(draw, recipe.places, recipe.relations)
+        asked = question(draw, recipe.alone, recipe.places, recipe.relations)
         texts.append(_few([asked.answer(thing) for thing in things], draw))
     some, sentences = _scenes(scenes, recipe, lesson, draw)
     batch = normalised(np.concatenate([images, some]), device)

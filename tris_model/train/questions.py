@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEFT_RIGHT = ("{} on the {}", "{} {}", "{}most {}")
 RELATIONS = (
     ("left of", "right of"),
     ("to the left of", "to the right of"),
@@ -92,16 +91,36 @@ def _half(at: float, margin: float) -> int | None:
     return 0 if at < 0.5 - margin else 1 if at > 0.5 + margin else None
 
 
-def question(draw: np.random.Generator, places: float = 0.45, relations: float = 0.15) -> Question:
+PLACES = {
+    "x": (
+        ("{noun} on the {side}", "left", "right"),
+        ("{side} {noun}", "left", "right"),
+        ("{side}most {noun}", "left", "right"),
+    ),
+    "y": (
+        ("{noun} at the {side}", "top", "bottom"),
+        ("{side} {noun}", "top", "bottom"),
+        ("{side} {noun}", "highest", "lowest"),
+    ),
+    "corner": (("{noun} in the {side} corner", "", ""), ("{side} {noun}", "", "")),
+}
+ALONE = ("shape", "colour", "pattern", "pattern", "size", "x", "y", "y", "corner")
+
+
+def question(draw: np.random.Generator, alone: float = 0.5, places: float = 0.45, relations: float = 0.15) -> Question:
     """A question at random.
 
     Args:
         draw: decides.
-        places: how often it asks for a position.
+        alone: how often it asks for one thing only. Beside a shape or a colour, which are found first, a pattern or a
+            height is worth little to the contrast and stays unlearned for long; alone it is all there is to learn.
+        places: how often the others ask for a position.
         relations: how often for a relation to something that the picture does not show. What is visible of a masked
             picture is the object alone; such captions teach that the noun in front is the one that is meant.
     """
     article = str(draw.choice(("the ", "", "a "), p=(0.55, 0.35, 0.1)))
+    if draw.random() < alone:
+        return _alone(draw, article)
     kind = draw.random()
     noun = bool(draw.random() < 0.85)
     placed = kind < places + relations
@@ -113,16 +132,7 @@ def question(draw: np.random.Generator, places: float = 0.45, relations: float =
     if not placed:
         return Question(**attributes)
     if kind < places:
-        way = draw.integers(8)
-        if way < 3:
-            place = ("{noun} on the {side}", "{side} {noun}", "{side}most {noun}")[way]
-            return Question(**attributes, place=place, axis="x", sides=("left", "right"))
-        if way < 5:
-            place = ("{noun} at the {side}", "{side} {noun}")[way - 3]
-            return Question(**attributes, place=place, axis="y", sides=("top", "bottom"))
-        if way == 5:
-            return Question(**attributes, place="{side} {noun}", axis="y", sides=("highest", "lowest"))
-        return Question(**attributes, place=("{noun} in the {side} corner", "{side} {noun}")[way - 6], axis="corner")
+        return _placed(draw, str(draw.choice(("x", "x", "x", "y", "y", "y", "corner", "corner"))), attributes)
     anchor = f"the {draw.choice(ANCHOR_COLOURS)}{draw.choice(ANCHORS)}"
     way = draw.integers(6)
     if way < 4:
@@ -130,6 +140,27 @@ def question(draw: np.random.Generator, places: float = 0.45, relations: float =
         axis = "y" if sides[0] == "above" else "x"
         return Question(**attributes, place=f"{{noun}} {{side}} {anchor}", axis=axis, sides=sides)
     return Question(**attributes, place=f"{{noun}} {draw.choice(FREE_RELATIONS)} {anchor}")
+
+
+def _alone(draw: np.random.Generator, article: str) -> Question:
+    what = str(draw.choice(ALONE))
+    match what:
+        case "shape":
+            return Question(article)
+        case "colour":
+            return Question(article, noun=False, colour=True)
+        case "pattern":
+            return Question(article, noun=False, pattern=True)
+        case "size":
+            return Question(article, noun=False, size=str(draw.choice(("adjective", "est"))))
+        case _:
+            return _placed(draw, what, {"article": article, "noun": False})
+
+
+def _placed(draw: np.random.Generator, axis: str, attributes: dict) -> Question:
+    ways = PLACES[axis]
+    place, low, high = ways[draw.integers(len(ways))]
+    return Question(**attributes, place=place, axis=axis, sides=(low, high))
 
 
 def all_words() -> list[str]:

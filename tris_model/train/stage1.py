@@ -9,24 +9,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from risbench.datasets.load import load_split
-from risbench.datasets.shapes import exchange
 from risbench.errors import UsageError
 
 from ..checkpoint import save
-from ..clipfile import start
+from ..clipfile import open_clip, start
 from ..config import Config
 from ..stage1 import Stage1
 from ..tokens import tokenize
 from .best import Best
-from .clip import AXES, normalised
+from .clip import normalised
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .objective import Objective, Weights
 from .optimiser import Rates, adamw, decay, freeze_unused
+from .order import Batches
 from .photographs import Photographs
 from .ranks import rank, world
 from .refs import Refs
@@ -38,9 +37,12 @@ class Stage1Recipe:
     """Everything that decides stage 1; the defaults are the authors' code at HEAD.
 
     Attributes:
+        imagenet: torchvision's file of weights, for ``trunk``.
         split: its refs and images; never a mask.
         val: for the final table, and for ``select`` if that looks at labels.
         start: file of the CLIP whose towers the network starts from.
+        heads: ``drawn`` at random as the authors do, or ``pool``: the two projections start as CLIP's own way from a
+            cell and from a text into its joint space, which saves a short training the search for it.
         trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50 instead of CLIP's image tower.
         scorer: file of the frozen scorer.
         network: sizes; those of the towers come from ``start``.
@@ -59,6 +61,8 @@ class Stage1Recipe:
     scorer: str
     val: str | None = None
     trunk: Literal["clip", "imagenet"] = "clip"
+    imagenet: str | None = None
+    heads: Literal["drawn", "pool"] = "drawn"
     network: Config = field(default_factory=Config)
     weights: Weights = field(default_factory=Weights)
     rates: Rates = field(default_factory=Rates)
@@ -83,8 +87,27 @@ def new(recipe: Stage1Recipe) -> Stage1:
     if not isinstance(network, Stage1):
         raise UsageError("stage1.network.stage must be 1")
     if recipe.trunk == "imagenet":
-        raise UsageError("trunk = imagenet is not built yet")
+        from .imagenet import put_trunk
+
+        put_trunk(network, recipe.imagenet)
+    if recipe.heads == "pool":
+        _from_pool(network, recipe.start)
     return network
+
+
+@torch.no_grad()
+def _from_pool(network: Stage1, path: str) -> None:
+    """The projections as the attention pool has them: values, then output, for cells; nothing for texts."""
+    state, config = open_clip(path)
+    if network.config.hidden != config.embed:
+        raise UsageError(f"heads = pool needs stage1.network.hidden = {config.embed}, the CLIP's joint space")
+    value, bias = state["visual.attnpool.v_proj.weight"], state["visual.attnpool.v_proj.bias"]
+    onward = state["visual.attnpool.c_proj.weight"]
+    network.vis_project.weight.copy_((onward @ value)[:, :, None, None])
+    assert network.vis_project.bias is not None
+    network.vis_project.bias.copy_(onward @ bias + state["visual.attnpool.c_proj.bias"])
+    network.lan_project.weight.copy_(torch.eye(config.embed))
+    network.lan_project.bias.zero_()
 
 
 def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path | None = None) -> Path:
@@ -125,7 +148,9 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
 
     begun = journal.resume(said, load)
-    batches = Batches(refs, photographs, recipe)
+    batches = Batches(
+        refs, photographs, recipe.batch, seed=recipe.seed, negatives=recipe.negatives, mirror=recipe.mirror
+    )
     total = recipe.epochs * batches.an_epoch
     half = torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
     ahead = batches.ask(begun) if begun < total else None
@@ -163,63 +188,3 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
         save(network, kept, {"recipe": said, "selected": recipe.select})
         journal.done()
     return kept
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """This rank's part of a step: images under way, texts ``B``, negatives ``B x K``, and how each is mirrored."""
-
-    asked: list
-    texts: list[str]
-    negatives: list[list[str]]
-    flips: list[tuple[bool, bool]]
-
-
-class Batches:
-    """The steps' batches, each a function of the seed and the step.
-
-    Attributes:
-        an_epoch: steps of an epoch. The last one may have a smaller batch, as the authors', if ranks share it evenly.
-    """
-
-    def __init__(self, refs: Refs, photographs: Photographs, recipe: Stage1Recipe):
-        self._refs = refs
-        self._photographs = photographs
-        self._recipe = recipe
-        self.an_epoch = max(1, -(-len(refs) // recipe.batch))
-        self._epoch = -1
-        self._order = np.zeros(0, np.int64)
-
-    def ask(self, step: int) -> Batch:
-        """Begin to read the images of a step, and draw its texts."""
-        recipe, (epoch, place) = self._recipe, divmod(step, self.an_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._refs.order(recipe.seed, epoch)
-        chosen = self._order[place * recipe.batch : (place + 1) * recipe.batch]
-        part = -(-len(chosen) // world())
-        # Ranks need equal parts; who has too few takes from the front once more.
-        chosen = np.resize(chosen, part * world())[rank() * part : (rank() + 1) * part]
-        texts, negatives, flips = [], [], []
-        for at in chosen.tolist():
-            draw = np.random.default_rng((recipe.seed, epoch, at))
-            own = self._refs.refs[at].texts
-            text = own[draw.integers(len(own))]
-            others = self._refs.negatives(at, text, recipe.negatives, draw)
-            turned = (bool(draw.random() < 0.5), bool(draw.random() < 0.5)) if recipe.mirror else (False, False)
-            texts.append(_turned(text, turned))
-            negatives.append([_turned(other, turned) for other in others])
-            flips.append(turned)
-        return Batch(self._photographs.ask([self._refs.refs[at].image for at in chosen]), texts, negatives, flips)
-
-    def images(self, batch: Batch) -> np.ndarray:
-        """uint8 ``(B, S, S, 3)``."""
-        images = self._photographs.take(batch.asked)
-        for at, (across, down) in enumerate(batch.flips):
-            images[at] = images[at, :: -1 if down else 1, :: -1 if across else 1].copy()
-        return images
-
-
-def _turned(text: str, turned: tuple[bool, bool]) -> str:
-    for axis, flipped in zip(AXES, turned, strict=True):
-        text = exchange(text, axis) if flipped else text
-    return text
