@@ -9,6 +9,7 @@ from typing import Any
 from risbench.errors import UsageError
 
 from ..devices import pick
+from .presets import with_preset
 from .ranks import torchrun
 from .recipe import changed, names, read, record
 
@@ -33,14 +34,15 @@ def train(
         stage: ``1``, ``maps``, ``labels`` or ``2``; all of them by default.
         data_root: where the data lie.
         options: changes to the recipe: ``stage1.epochs=2``; a plain key belongs to ``stage1``, except ``split``,
-            ``val``, ``clip`` and ``scorer``, which belong to every stage that has them.
+            ``val``, ``clip`` and ``scorer``, which belong to every stage that has them, and ``preset``, one of
+            :data:`tris_model.train.presets.PRESETS`.
 
     Returns:
         The folder.
     """
     if stage is not None and str(stage) not in STAGES:
         raise UsageError(f"--stage is one of {', '.join(STAGES)}, not {stage!r}")
-    tables = read(recipe)
+    tables = with_preset(read(recipe), options.pop("preset", None))
     for name in ("stage1", "stage2"):
         for key, target in (("split", "split"), ("val", "val"), ("clip", "start"), ("clip", "scorer")):
             if key in options and name in tables and not (name == "stage2" and target == "scorer"):
