@@ -175,14 +175,10 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
             rate = recipe.lr * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + cos(pi * step / total))
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            terms = _losses(network, recipe, lesson, objects, scenes, draw, device)
+            terms = _losses(network, recipe, lesson, objects, scenes, draw, device, still=step < recipe.still)
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            if step < recipe.still:
-                for name, weight in network.named_parameters():
-                    if not name.startswith("visual.") and name != "logit_scale":
-                        weight.grad = None
             torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimiser.step()
             seconds = time.perf_counter() - tick
@@ -210,6 +206,8 @@ def _losses(
     scenes: Pictures,
     draw: np.random.Generator,
     device: torch.device,
+    *,
+    still: bool,
 ) -> dict[str, Tensor]:
     """One forward of a batch of objects and scenes, and every contrast about them."""
     scale = network.logit_scale.exp().clamp(max=recipe.warmest)
@@ -225,7 +223,8 @@ def _losses(
     distinct = sorted({text for row in (*texts, *sentences) for text in row if text is not None})
     place = {text: at for at, text in enumerate(distinct)}
     tokens = pack(encode(distinct), length=network.config.text_length).to(device)
-    read_all = F.normalize(network.sum_up(tokens), dim=1)
+    with torch.set_grad_enabled(not still):
+        read_all = F.normalize(network.sum_up(tokens), dim=1)
 
     def about(part: Tensor, row: list[str | None]) -> Tensor:
         kept = [at for at, text in enumerate(row) if text is not None]
