@@ -1,4 +1,4 @@
-"""What a tiny CLIP tells apart on pictures of one object that it has not seen: ``python tests/bench/zeroshot.py CLIP``."""
+"""What a tiny CLIP tells apart on unseen pictures of one object: ``python tests/bench/zeroshot.py CLIP``."""
 
 from __future__ import annotations
 

@@ -259,8 +259,7 @@ def _objects(objects: Pictures, lesson: Lesson, draw: np.random.Generator) -> tu
     images, things = [], []
     for at in draw.integers(len(objects.images), size=lesson.objects).tolist():
         image, said = objects.images[at], objects.said[at]
-        corner = [_corner(draw, *said[4 + axis :: 2][:2], side, full) for axis in (0, 1)]
-        x, y = corner
+        x, y = (_corner(draw, said[4 + axis], said[6 + axis], side, full) for axis in (0, 1))
         thing = thing_of(said, x / full, y / full, side / full)
         image = image[y : y + side, x : x + side]
         if draw.random() < 0.5:

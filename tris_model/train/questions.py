@@ -104,7 +104,7 @@ PLACES = {
     ),
     "corner": (("{noun} in the {side} corner", "", ""), ("{side} {noun}", "", "")),
 }
-ALONE = "shape shape shape colour pattern pattern pattern size x y y corner".split()
+ALONE = ("shape", "shape", "shape", "colour", "pattern", "pattern", "pattern", "size", "x", "y", "y", "corner")
 
 
 def question(draw: np.random.Generator, alone: float = 0.5, places: float = 0.45, relations: float = 0.15) -> Question:

@@ -66,7 +66,9 @@ def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
 
 def _value(hint: Any, value: Any, what: str) -> Any:
     """A value as its field wants it; texts (from ``--set``) are converted."""
-    if is_dataclass(hint) and isinstance(hint, type):
+    if isinstance(hint, type) and is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{what} is a table of the recipe, not {value!r}")
         return record(hint, value, what)
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         if value in (None, "none"):
@@ -85,7 +87,8 @@ def _value(hint: Any, value: Any, what: str) -> Any:
             return {"true": True, "false": False}[value.lower()]
         if hint is int and isinstance(value, float):
             raise ValueError
-        return value if isinstance(value, hint) and hint is not float else hint(value)
+        convert: Any = hint
+        return value if isinstance(value, convert) and hint is not float else convert(value)
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{what} is {getattr(hint, '__name__', hint)}, not {value!r}") from None
 

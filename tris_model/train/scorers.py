@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +18,8 @@ from ..clip import Clip
 from ..clipfile import is_archive, load_clip
 from ..prms import SIDE, ClipScorer, Scorer
 from ..tokens import tokenize
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class TowerScorer:
@@ -68,7 +72,7 @@ class Frozen:
         return torch.stack([self._table[self._rows[text]] for text in texts])
 
 
-def frozen(network: nn.Module) -> nn.Module:
+def frozen(network: M) -> M:
     """In eval mode, without gradients of its own."""
     return network.eval().requires_grad_(False)
 
@@ -80,8 +84,6 @@ def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = 
         UsageError: there is no such file.
         DataError: it holds no such CLIP.
     """
-    from pathlib import Path
-
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"there is no scorer file {path}; stage 1 needs OpenAI's ViT-B-32.pt, or a tiny CLIP")
