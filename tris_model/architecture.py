@@ -61,6 +61,8 @@ def detect_clip(state: State, base: Config = STAGE1, prefix: str = "") -> Config
         pool_grid=round(grid**0.5),
         context=_size(state, f"{prefix}positional_embedding", 0, base.context),
         vocabulary=_size(state, f"{prefix}token_embedding.weight", 0, base.vocabulary),
+        trimmed=f"{prefix}token_ids" in state,
+        ramp=f"{prefix}visual.ramp" in state,
         text_width=text_width,
         text_depth=_count(state, rf"{prefix}transformer\.resblocks\.(\d+)\."),
         # Heads leave no trace in shapes; CLIP's have 64 channels each.

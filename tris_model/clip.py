@@ -19,10 +19,14 @@ class Clip(nn.Module):
 
     def __init__(self, config: Config):
         super().__init__()
+        self.config = config
         self.visual = Trunk(config)
         self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads)
         self.token_embedding = nn.Embedding.from_pretrained(drawn(config.vocabulary, config.text_width, deviation=0.02))
         self.token_embedding.weight.requires_grad_(True)
+        self.token_ids: Tensor | None
+        # Ascending ids of CLIP's vocabulary, one a row; the row behind them is for every other id.
+        self.register_buffer("token_ids", torch.arange(config.vocabulary - 1) if config.trimmed else None)
         self.positional_embedding = nn.Parameter(drawn(config.context, config.text_width, deviation=0.01))
         self.ln_final = LayerNorm(config.text_width)
         self.text_projection = nn.Parameter(drawn(config.text_width, config.embed, deviation=config.text_width**-0.5))
@@ -33,6 +37,10 @@ class Clip(nn.Module):
         """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.trunk.Trunk`."""
         return self.visual(images)
 
+    def look(self, images: Tensor) -> Tensor:
+        """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised; needs the attention pool."""
+        return self.visual.attnpool.summary(self.visual(images)[3])
+
     def read(self, tokens: Tensor) -> Tensor:
         """Features of every word, padding included.
 
@@ -42,8 +50,15 @@ class Clip(nn.Module):
         Returns:
             ``(N, L, text_width)``, after the last LayerNorm and before any projection.
         """
-        x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
+        x = self.token_embedding(self.rows(tokens)) + self.positional_embedding[: tokens.shape[1]]
         return self.ln_final(self.transformer(x))
+
+    def rows(self, tokens: Tensor) -> Tensor:
+        """The row of the table for every token id, of any shape."""
+        if self.token_ids is None:
+            return tokens
+        row = torch.searchsorted(self.token_ids, tokens.contiguous()).clamp(max=len(self.token_ids) - 1)
+        return torch.where(self.token_ids[row] == tokens, row, len(self.token_ids))
 
     def sum_up(self, tokens: Tensor) -> Tensor:
         """One feature a text: the word feature at the largest token id (the end-of-text), projected.

@@ -12,7 +12,8 @@ import os
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from risbench.errors import DataError
 
 from .architecture import detect_clip, fill
 from .checkpoint import read as read_checkpoint
+from .clip import Clip
 from .config import STAGE1, Config
 from .stage1 import Stage1
 from .stage2 import Stage2
@@ -67,7 +69,10 @@ def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         DataError: broken, or holding anything but boxes, numbers and tensors.
     """
     path = Path(path)
-    state = _archive(path) if is_archive(path) else dict(read_checkpoint(path).state)
+    return _floats(_archive(path) if is_archive(path) else read_checkpoint(path).state)
+
+
+def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {
         key: value.float() if value.is_floating_point() else value
         for key, value in state.items()
@@ -151,16 +156,47 @@ def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Sta
     """A network to be trained: CLIP's towers from a file, heads freshly drawn.
 
     Args:
-        path: see :func:`read`.
-        config: the network's stage and heads; the towers' sizes come from the file.
+        path: OpenAI's file, or a tiny CLIP of ours.
+        config: the network's stage and heads; the towers' sizes come from the file. Without a ``pool_grid`` the
+            attention pool, which TRIS never uses, is left out.
 
     Raises:
         DataError: the file is broken or no CLIP with a ResNet; missing, unexpected and misshapen keys are named.
     """
-    state = read(path)
-    if "visual.layer1.0.conv1.weight" not in state:
-        raise DataError(f"{path} has no ResNet tower (visual.layer1.…); TRIS starts from OpenAI's RN50.pt or RN101.pt")
-    config = detect_clip(state, config)
+    state, towers = open_clip(path, config)
+    heads = ("stage", "hidden", "decoder", "alpha", "beta")
+    grid = towers.pool_grid if config.pool_grid else 0
+    config = replace(towers, pool_grid=grid, **{name: getattr(config, name) for name in heads})
+    if not config.pool_grid:
+        state = {key: value for key, value in state.items() if not key.startswith("visual.attnpool.")}
     network = Stage1(config) if config.stage == 1 else Stage2(config)
     fill(network.backbone, state, f"{path} as CLIP ({config.backbone})")
     return network
+
+
+def load_clip(path: str | os.PathLike[str]) -> Clip:
+    """A CLIP with a ResNet tower and its attention pool: ours, or OpenAI's RN50.
+
+    Raises:
+        DataError: broken, or no such CLIP.
+    """
+    state, config = open_clip(path)
+    clip = Clip(config)
+    fill(clip, state, f"{path} as CLIP")
+    return clip
+
+
+def open_clip(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict[str, Tensor], Config]:
+    """The weights of a CLIP with a ResNet tower, and its sizes: as its file says, else by its shapes.
+
+    Raises:
+        DataError: broken, or no such CLIP.
+    """
+    path = Path(path)
+    held = None if is_archive(path) else read_checkpoint(path)
+    state = read(path) if held is None else _floats(held.state)
+    if "visual.layer1.0.conv1.weight" not in state:
+        raise DataError(f"{path} has no ResNet tower (visual.layer1.…); TRIS starts from OpenAI's RN50.pt or RN101.pt")
+    if held is not None and "config" in held.said:
+        return state, Config.from_json(held.said["config"])
+    return state, detect_clip(state, base)

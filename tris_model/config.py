@@ -29,6 +29,10 @@ class Config:
             its weights are only kept with CLIP's others.
         context: rows of the table of text positions.
         vocabulary: rows of the table of tokens.
+        trimmed: the table has rows for some of CLIP's token ids only (which, stands among the weights as
+            ``token_ids``), and a last row for all others.
+        ramp: learnable ramps from left to right and top to bottom are added before layer 4, so that a small trunk
+            knows where it looks.
         text_width, text_depth, text_heads: the text transformer.
         embed: size of the text's hidden feature (CLIP's joint space).
         hidden: size C in which stage 1 compares image and text; 0 in stage 2.
@@ -45,6 +49,8 @@ class Config:
     pool_grid: int = 7
     context: int = 77
     vocabulary: int = 49408
+    trimmed: bool = False
+    ramp: bool = False
     text_width: int = 512
     text_depth: int = 12
     text_heads: int = 8

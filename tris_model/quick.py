@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .stage2 import Smooth
 from .text import CausalAttention
-from .trunk import Bottleneck, Pyramid, Trunk
+from .trunk import Bottleneck, Pyramid, Trunk, placed
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -154,6 +154,7 @@ class QuickTrunk(nn.Module):
         stem = ((trunk.conv1, trunk.bn1), (trunk.conv2, trunk.bn2), (trunk.conv3, trunk.bn3))
         self.stem = nn.Sequential(*(Conv(conv, norm, relu=True, pack=pack) for conv, norm in stem), trunk.avgpool)
         layers = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
+        self.ramp = trunk.ramp
         self.layers = nn.ModuleList(
             nn.Sequential(*(QuickBottleneck(block, pack=pack) for block in layer if isinstance(block, Bottleneck)))
             for layer in layers
@@ -165,7 +166,7 @@ class QuickTrunk(nn.Module):
         c1 = self.layers[0](x)
         c2 = self.layers[1](c1)
         c3 = self.layers[2](c2)
-        return c1, c2, c3, self.layers[3](c3)
+        return c1, c2, c3, self.layers[3](placed(c3, self.ramp))
 
 
 def quicken(network: M, *, pack: bool | None = None) -> M:

@@ -49,6 +49,13 @@ class Stage1Training(NamedTuple):
     temperature: Tensor
 
 
+class Met(NamedTuple):
+    """Every image under every text of a batch, ``(B, N, P)``, and under its own text, ``(B, h, w)``; raw responses."""
+
+    response: Tensor
+    own: Tensor
+
+
 def unit(x: Tensor, dim: int) -> Tensor:
     """Length one along ``dim``. No epsilon, as the authors have none."""
     return x / x.norm(dim=dim, keepdim=True)
@@ -79,20 +86,28 @@ class Stage1(nn.Module):
         Returns:
             In eval mode ReLU'd maps ``(B, 1, H, W)``; in train mode a :class:`Stage1Training`.
         """
-        cells = self.see(images)
-        texts = self.read(tokens)
-        for_image, for_texts = self.attn_fusion(cells, texts)
-        cells = (cells + self.config.alpha * for_image).flatten(2)  # (B, C, P), no longer unit length
-        texts = texts + self.config.beta * for_texts  # (B, N, C)
-        temperature = self.logit_scale.exp()
-        response = temperature * (texts @ cells)  # (B, N, P)
-        own = response.diagonal(dim1=0, dim2=1).T  # (B, P): image i under text i
-        side = (images.shape[2] // self.config.stride, images.shape[3] // self.config.stride)
-        maps = enlarge(own.unflatten(1, side)[:, None], images.shape[2:])
+        met = self.meet(self.see(images), self.read(tokens), torch.arange(len(images), device=images.device))
+        maps = enlarge(met.own[:, None], images.shape[2:])
         if not self.training:
             return F.relu(maps)
-        scores, coverage = score(response)
-        return Stage1Training(scores, coverage.diagonal(), F.relu(maps), torch.sigmoid(maps), temperature)
+        scores, coverage = score(met.response)
+        return Stage1Training(scores, coverage.diagonal(), F.relu(maps), torch.sigmoid(maps), self.logit_scale.exp())
+
+    def meet(self, cells: Tensor, texts: Tensor, own: Tensor) -> Met:
+        """Images and texts of one batch, mixed by the prompt.
+
+        Args:
+            cells: ``(B, C, h, w)`` of :meth:`see`.
+            texts: ``(N, C)`` of :meth:`read`; with more ranks than one the texts of all of them.
+            own: int64 ``(B,)``, which text is each image's own.
+        """
+        for_image, for_texts = self.attn_fusion(cells, texts)
+        side = cells.shape[2:]
+        cells = (cells + self.config.alpha * for_image).flatten(2)  # (B, C, P), no longer unit length
+        texts = texts + self.config.beta * for_texts  # (B, N, C)
+        response = self.logit_scale.exp() * (texts @ cells)  # (B, N, P)
+        images = torch.arange(len(cells), device=cells.device)
+        return Met(response, response[images, own].unflatten(1, side))
 
     def respond(self, images: Tensor, tokens: Tensor) -> Tensor:
         """The raw response of every image to every text, each pair as if alone in its batch.

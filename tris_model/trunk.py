@@ -74,6 +74,22 @@ class AttentionPool(nn.Module):
         grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
         return torch.cat([first, grid[0].flatten(1).T])
 
+    def summary(self, x: Tensor) -> Tensor:
+        """The global feature alone, ``(B, C, h, w)`` -> ``(B, embed)``, at a small part of the cost.
+
+        One query needs no projected keys and values: the query is taken through the key projection (whose bias
+        shifts all cells alike and drops out of the softmax), and the cells are averaged before the value projection.
+        """
+        tokens = x.flatten(2).transpose(1, 2)
+        tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1) + self.positions(*x.shape[2:])
+        size = tokens.shape[2] // self.heads
+        query = self.q_proj(tokens[:, 0]).unflatten(1, (self.heads, size))  # (B, heads, C / heads)
+        keys = self.k_proj.weight.unflatten(0, (self.heads, size))  # (heads, C / heads, C)
+        towards = torch.einsum("bhd,hdc,bpc->bhp", query, keys, tokens) * size**-0.5
+        averages = towards.softmax(2) @ tokens  # (B, heads, C)
+        values = torch.einsum("bhc,hdc->bhd", averages, self.v_proj.weight.unflatten(0, (self.heads, size)))
+        return self.c_proj(values.flatten(1) + self.v_proj.bias)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, C, h, w)`` -> the global feature ``(B, embed)`` and the local ones ``(B, embed, h, w)``."""
         height, width = x.shape[2:]
@@ -106,6 +122,7 @@ class Trunk(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             _layer(inside[i], inside[i + 1] // 4, config.depth[i], strides[i]) for i in range(4)
         )
+        self.ramp = nn.Parameter(torch.zeros(2, config.channels[2])) if config.ramp else None
         if config.pool_grid:
             self.attnpool = AttentionPool(config.pool_grid, config.channels[3], config.pool_heads, config.embed)
 
@@ -125,4 +142,13 @@ class Trunk(nn.Module):
         c1 = self.layer1(x)
         c2 = self.layer2(c1)
         c3 = self.layer3(c2)
-        return c1, c2, c3, self.layer4(c3)
+        return c1, c2, c3, self.layer4(placed(c3, self.ramp))
+
+
+def placed(x: Tensor, ramp: Tensor | None) -> Tensor:
+    """A map ``(B, C, h, w)`` with ramps ``(2, C)`` from -1 to 1 added, the first along x, the second along y."""
+    if ramp is None:
+        return x
+    rows, columns = (torch.linspace(-1, 1, side, dtype=x.dtype, device=x.device) for side in x.shape[2:])
+    across, down = ramp.to(x.dtype)[:, :, None, None]
+    return x + across * columns + down * rows[:, None]

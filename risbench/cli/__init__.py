@@ -25,6 +25,7 @@ _COMMANDS = {
     "list": ("lists", "List methods, splits, metrics, rules, reports or recipes."),
     "check": ("check", "Check a method's contract on a few drawn scenes."),
     "predict": ("predict", "Ask a method about one image and some texts."),
+    "train": ("train", "Train a method from a recipe."),
     "weights": ("weights", "Look into files of weights, and convert them."),
     "data": ("data", "Look after data sets: check, where, leaks."),
     "report": ("report", "Tables and pictures of runs."),

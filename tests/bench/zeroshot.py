@@ -1,0 +1,50 @@
+"""What a tiny CLIP tells apart on unseen pictures of one object: ``python tests/bench/zeroshot.py CLIP``."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+import torch.nn.functional as F
+
+from risbench.datasets.shapes import COLOURS, PATTERNS, SHAPES
+from tris_model.clipfile import load_clip
+from tris_model.tokens import tokenize
+from tris_model.train.clip import normalised
+from tris_model.train.pictures import pictures, thing_of
+
+ASKED = {
+    "shape": ("the {}", SHAPES),
+    "colour": ("{} shape", tuple(COLOURS)),
+    "pattern": ("the {} shape", PATTERNS),
+    "size": ("{} shape", ("small", "large")),
+    "x": ("shape on the {}", ("left", "right")),
+    "y": ("{} shape", ("top", "bottom")),
+    "extreme": ("the {} shape", ("leftmost", "rightmost")),
+}
+
+
+@torch.inference_mode()
+def main(path: str) -> None:
+    clip = load_clip(path).eval()
+    drawn = pictures("objects", 400, 5_000_000, clip.config.image_size)
+    things = [thing_of(said) for said in drawn.said]
+    seen = F.normalize(clip.look(normalised(drawn.images, torch.device("cpu"))), dim=1)
+    for name, (template, words) in ASKED.items():
+        texts = [template.format(word) for word in words]
+        best = (seen @ F.normalize(clip.sum_up(tokenize(texts)), dim=1).T).argmax(1).tolist()
+        hits = []
+        for thing, guess in zip(things, best, strict=True):
+            if name in ("x", "y", "extreme"):
+                at = thing.y if name == "y" else thing.x
+                truth = None if 0.42 < at < 0.58 else words[at > 0.5]
+            else:
+                truth = getattr(thing, name)
+            if truth in words:
+                hits.append(words[guess] == truth)
+        print(f"{name:8} {100 * sum(hits) / len(hits):5.1f} % of {len(hits)}, chance {100 / len(words):.0f} %")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    main(sys.argv[1])

@@ -1,0 +1,62 @@
+"""The losses by hand."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+import pytest
+import torch
+
+from tris_model.train.contrast import contrast
+from tris_model.train.losses import classification, negative, positive, segmentation, visible
+
+
+def softplus(x: float) -> float:
+    return log(1 + exp(x))
+
+
+def test_equation_7_takes_the_own_text_as_the_only_true_one() -> None:
+    scores = torch.tensor([[1.0, -1.0, 0.5], [0.0, 2.0, 3.0]])
+    own = torch.tensor([0, 2])
+    by_hand = (softplus(-1) + softplus(-1) + softplus(0.5)) / 3 + (softplus(0) + softplus(2) + softplus(-3)) / 3
+    assert classification(scores, own).item() == pytest.approx(by_hand / 2)
+
+
+def test_equation_8_is_minus_the_logarithm_of_the_cosine() -> None:
+    seen = torch.tensor([[3.0, 4.0], [5.0, 0.0]])
+    said = torch.tensor([[2.0, 0.0], [1.0, 0.0]])
+    assert positive(seen, said).item() == pytest.approx((-log(0.6) - log(0.9999)) / 2, rel=1e-5)
+
+
+def test_the_clamp_keeps_an_opposite_text_finite_and_its_absence_does_not() -> None:
+    seen, said = torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 0.0]])
+    assert positive(seen, said).item() == pytest.approx(-log(1e-4))
+    assert positive(seen, said, clamped=False).isnan()
+
+
+def test_equation_9_is_the_mean_over_images_and_their_negatives() -> None:
+    seen = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    said = torch.tensor([[[3.0, 4.0], [0.0, 1.0]], [[1.0, 0.0], [4.0, 3.0]]])
+    assert negative(seen, said).item() == pytest.approx((-log(0.4) - log(0.4)) / 4, rel=1e-5)
+
+
+def test_what_is_masked_takes_the_mean_colour_at_the_scorers_size() -> None:
+    images, masks = torch.full((1, 3, 8, 8), 2.0), torch.zeros(1, 1, 8, 8)
+    masks[..., :4] = 1
+    shown = visible(images, masks, 4)
+    assert shown.shape == (1, 3, 4, 4)
+    torch.testing.assert_close(shown[0, 0, 0], torch.tensor([2.0, 2.0, 0.0, 0.0]))
+
+
+def test_stage_2_adds_four_cross_entropies() -> None:
+    logits = tuple(torch.full((2, 1, 4, 4), value) for value in (0.0, 0.0, 0.0, 2.0))
+    assert segmentation(logits, torch.ones(2, 1, 4, 4)).item() == pytest.approx(3 * log(2) + softplus(-2))
+
+
+def test_pictures_that_share_a_caption_share_its_weight() -> None:
+    images = torch.eye(3)
+    texts = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    loss = contrast(images, texts, torch.tensor([0, 1, 1]), torch.tensor(1.0))
+    towards_texts = (2 * log(exp(1) + 1) - 2 + log(2)) / 3
+    first, second = log(exp(1) + 2) - 1, log(exp(1) + 2) - 0.5
+    assert loss.item() == pytest.approx((towards_texts + (first + second) / 2) / 2)

@@ -1,0 +1,64 @@
+"""Two processes with half a batch each are one with the whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from made_up import filled
+from training import TOWERS
+
+from tris_model.clip import Clip
+from tris_model.stage1 import Stage1
+from tris_model.tokens import tokenize
+from tris_model.train.objective import Objective, Weights
+from tris_model.train.optimiser import freeze_unused
+from tris_model.train.scorers import Frozen, TowerScorer
+
+TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
+OTHERS = ["bus", "tree", "small bird", "a red car"]
+
+
+def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
+    """The loss and every gradient, of some images of the batch (BatchNorm in eval mode)."""
+    network = filled(Stage1(TOWERS))
+    assert isinstance(network, Stage1)
+    freeze_unused(network, temperature=False)
+    clip = filled(Clip(TOWERS))
+    assert isinstance(clip, Clip)
+    judge = Frozen(TowerScorer(clip, torch.device("cpu")))
+    objective: torch.nn.Module = Objective(network, judge, Weights()).eval()
+    if distributed:
+        objective = torch.nn.parallel.DistributedDataParallel(objective, broadcast_buffers=False)
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))[part]
+    terms = objective(
+        images, tokenize(TEXTS)[part], judge.read(TEXTS)[part], judge.read(OTHERS)[part].unflatten(0, (-1, 1))
+    )
+    terms["loss"].backward()
+    found = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
+    return {"loss": terms["loss"].detach(), **found}
+
+
+def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(tmp_path: Path) -> None:
+    program = (
+        "import sys, torch, torch.distributed as dist; torch.set_num_threads(1); rank = int(sys.argv[1]);"
+        "dist.init_process_group('gloo', init_method='file://' + sys.argv[2] + '/meet', rank=rank, world_size=2);"
+        "from test_ranks import gradients;"
+        "torch.save(gradients(slice(2 * rank, 2 * rank + 2), distributed=True), sys.argv[2] + f'/{rank}.pt');"
+        "dist.destroy_process_group()"
+    )
+    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    env = os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
+    running = [subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=env) for rank in (0, 1)]
+    assert [one.wait(120) for one in running] == [0, 0]
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    whole = gradients(slice(0, 4), distributed=False)
+    torch.testing.assert_close((first["loss"] + second["loss"]) / 2, whole["loss"])
+    assert set(first) == set(second) == set(whole)
+    largest = max(float(grad.abs().max()) for name, grad in whole.items() if name != "loss")
+    for name in set(whole) - {"loss"}:
+        torch.testing.assert_close(first[name], second[name], rtol=0, atol=0)
+        torch.testing.assert_close(first[name], whole[name], rtol=1e-4, atol=1e-6 * largest)

@@ -1,0 +1,1 @@
+"""How TRIS learns: one visible loop a stage, and the tiny CLIP of the drawn world."""

@@ -1,0 +1,69 @@
+"""Which weights are kept: the last ones, or those that score best on labelled masks, as the authors choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from risbench.datasets.load import load_split
+from risbench.errors import UsageError
+from risbench.evaluate import evaluate
+from risbench.results.run import Run
+
+from ..checkpoint import save
+from ..stage1 import Stage1
+from ..stage2 import Stage2
+from .ranks import rank
+
+
+class Best:
+    """Keeps the best weights so far, or none if the last ones are wanted.
+
+    Attributes:
+        value: the best score so far.
+    """
+
+    def __init__(self, select: str, val: str | None, out: Path, device: torch.device, data_root: Path | None):
+        if select != "last" and val is None:
+            raise UsageError(f"select = {select} needs a val split")
+        self.value = -1.0
+        self._metric = select.partition("_")[2]
+        self._val = val
+        self._out = out
+        self._device = device
+        self._data_root = data_root
+
+    def offer(self, network: Stage1 | Stage2, epoch: int) -> None:
+        """Score the network after an epoch and keep its weights if none were better."""
+        if not self._metric or rank():
+            return
+        path = self._file(network)
+        trial = path.with_name("trial.safetensors")
+        save(network, trial)
+        folder = self._out / f"stage{network.config.stage}" / f"val-{epoch:02}"
+        run = validate(trial, str(self._val), folder, self._device, self._data_root)
+        value = run.summary["metrics"][self._metric]["value"] or 0.0
+        if value > self.value:
+            self.value = value
+            trial.replace(path)
+        trial.unlink(missing_ok=True)
+
+    def give(self, network: Stage1 | Stage2) -> None:
+        """Put the kept weights into the network."""
+        path = self._file(network)
+        if self._metric and path.exists():
+            from ..checkpoint import read
+
+            network.load_state_dict(dict(read(path).state))
+
+    def _file(self, network: Stage1 | Stage2) -> Path:
+        return self._out / f"stage{network.config.stage}" / "best.safetensors"
+
+
+def validate(weights: Path, split: str, out: Path, device: torch.device, data_root: Path | None = None) -> Run:
+    """A run of these weights on a split, below ``out``."""
+    from ..answer import Tris
+
+    method = Tris(str(weights), device=str(device))
+    return evaluate(method, load_split(split, data_root), out=out, name="tris")

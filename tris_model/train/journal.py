@@ -1,0 +1,150 @@
+"""What a training leaves behind while it runs: ``log.jsonl``, a bar, and a state from which it goes on.
+
+A killed training loses at most the steps since its last state; continued, it writes the same curve, since the order of
+the data depends on the seed and the step alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from risbench.errors import DataError, RisbenchError
+
+console = Console(stderr=True)
+
+
+class Journal:
+    """The diary of one stage, kept in a folder.
+
+    Attributes:
+        folder: holds ``log.jsonl`` and, until the stage is done, ``state.pt``.
+        writes: false on all ranks but the first.
+    """
+
+    def __init__(self, folder: Path, *, every: float = 60.0, writes: bool = True):
+        self.folder = folder
+        self.writes = writes
+        self._every = every
+        self._saved = time.monotonic()
+        if writes:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None]) -> int:
+        """The step to go on from, 0 for a new training.
+
+        Args:
+            recipe: the recipe as text; a state of another recipe is refused.
+            load: gives the state to networks and optimisers.
+        """
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return 0
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to start anew") from None
+        if state["recipe"] != recipe:
+            raise DataError(f"{path} belongs to another recipe; give another --out, or remove it to start anew")
+        load(state)
+        step = int(state["step"])
+        self._forget(step)
+        return step
+
+    def _forget(self, step: int) -> None:
+        """Lines that will be written again are taken away."""
+        path = self.folder / "log.jsonl"
+        if self.writes and path.exists():
+            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
+            kept = [line for line in lines if json.loads(line)["step"] < step]
+            path.write_text("".join(line + "\n" for line in kept))
+
+    def log(self, step: int, **terms: Any) -> None:
+        """Append a line."""
+        if self.writes:
+            line = {"step": step, **{key: _short(value) for key, value in terms.items()}}
+            with (self.folder / "log.jsonl").open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
+        """Write the state if it is time; the file appears whole or not at all."""
+        if self.writes and (now or time.monotonic() - self._saved > self._every):
+            part = self.folder / "state.pt.part"
+            torch.save({"recipe": recipe, "step": step, **state()}, part)
+            part.replace(self.folder / "state.pt")
+            self._saved = time.monotonic()
+
+    def done(self) -> None:
+        """The state is not needed any more."""
+        if self.writes:
+            (self.folder / "state.pt").unlink(missing_ok=True)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        value = value.item()
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+class Stopped(RisbenchError):
+    """Ctrl-C came; the state is saved."""
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks to stop after the step under work; a second one stops at once."""
+    asked = threading.Event()
+
+    def hear(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        console.print("stopping after this step (Ctrl-C again to stop at once)")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def bar(title: str, total: int, start: int = 0, shown: bool = True) -> Iterator[Callable[[int, str], None]]:
+    """A bar on stderr with steps, time left and a text; nothing where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
+        task = progress.add_task(title, total=total, completed=start, text="")
+        yield lambda done, text: progress.update(task, completed=done, text=text)
+
+
+def memory(device: torch.device) -> float:
+    """Peak memory in MiB: of the GPU, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    import resource
+    import sys
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def processors() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,79 @@
+"""What TRIS minimises. Equation numbers are the paper's; the score of eq. 6 is :func:`tris_model.stage1.score`.
+
+B images, N texts in the batch, K negatives of an image, D the scorer's feature size.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LOWEST, HIGHEST = 1e-4, 0.9999  # between which the authors clamp the cosine (since 2023-12-29)
+
+
+def classification(scores: Tensor, own: Tensor) -> Tensor:
+    """Equation 7: is each text about each image? Only an image's own text is.
+
+    Two images of one object, or one image twice, count as negatives for each other, as in the authors' code.
+
+    Args:
+        scores: ``(B, N)``, raw logits of eq. 6.
+        own: int64 ``(B,)``, each image's own text.
+    """
+    return F.multilabel_soft_margin_loss(scores, F.one_hot(own, scores.shape[1]).to(scores.dtype))
+
+
+def positive(seen: Tensor, said: Tensor, *, clamped: bool = True) -> Tensor:
+    """Equation 8: what the map leaves of an image should look like its text to the frozen scorer.
+
+    Args:
+        seen: ``(B, D)``, features of the masked images.
+        said: ``(B, D)``, features of their texts.
+        clamped: keep the cosine above 0; without, one that is not gives NaN (the first release did).
+    """
+    cosine = F.cosine_similarity(seen, said, dim=1)
+    return -torch.log(cosine.clamp(LOWEST, HIGHEST) if clamped else cosine).mean()
+
+
+def negative(seen: Tensor, said: Tensor) -> Tensor:
+    """Equation 9: and not like the texts of other objects in the same image.
+
+    Args:
+        seen: ``(B, D)``.
+        said: ``(B, K, D)``.
+    """
+    return -torch.log1p(-F.cosine_similarity(seen[:, None], said, dim=2)).mean()
+
+
+def visible(images: Tensor, masks: Tensor, side: int) -> Tensor:
+    """What a mask leaves of an image, at the scorer's size.
+
+    Masks and ImageNet-normalised images are resized apart (corners aligned) and multiplied: what is masked takes the
+    mean colour. CLIP's own normalisation is never applied, as in the authors' code.
+
+    Args:
+        images: ``(B, 3, H, W)``.
+        masks: ``(B, 1, H, W)``.
+        side: of the scorer's input.
+
+    Returns:
+        ``(B, 3, side, side)``.
+    """
+    return _resized(images, side) * _resized(masks, side)
+
+
+def _resized(x: Tensor, side: int) -> Tensor:
+    if x.shape[-2:] == (side, side):
+        return x
+    return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=True)
+
+
+def segmentation(logits: tuple[Tensor, ...], masks: Tensor) -> Tensor:
+    """Stage 2: binary cross entropy of the final and the three auxiliary logits against the pseudo mask.
+
+    Args:
+        logits: each ``(B, 1, H, W)``.
+        masks: float ``(B, 1, H, W)`` of 0 and 1.
+    """
+    return torch.stack([F.binary_cross_entropy_with_logits(one, masks) for one in logits]).sum()

@@ -1,0 +1,196 @@
+"""Positive response map selection over all training refs: one map an object, for the pseudo masks.
+
+What is kept of a map is the raw response of the chosen sentence at the network's grid, a few hundred bytes; everything
+behind it (enlarging, ReLU, the image's size, division by the maximum) is a function of that, see :func:`heat_of`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from risbench.datasets.load import load_split
+from risbench.errors import DataError
+
+from ..checkpoint import digest, load
+from ..prms import Scorer
+from ..stage1 import Stage1, enlarge
+from ..tokens import tokenize
+from .clip import normalised
+from .journal import Stopped, bar, interruptible
+from .losses import visible
+from .photographs import Photographs
+from .ranks import rank, world
+from .refs import Refs
+from .scorers import scorer
+
+CHUNK = 64  # images; what is lost when a run is killed
+AT_ONCE = 256  # masked images that the scorer sees at once
+
+
+class Chosen(NamedTuple):
+    """The maps of R refs.
+
+    Attributes:
+        response: float32 ``(R, h, w)``, raw.
+        sentence: int64 ``(R,)``, whose map was chosen, as a place among the ref's sentences.
+    """
+
+    response: np.ndarray
+    sentence: np.ndarray
+
+
+@torch.inference_mode()
+def choose_many(scorer: Scorer, side: int, images: Tensor, heats: Tensor, refs: Tensor, texts: list[str]) -> Tensor:
+    """The best map of every ref, with all sentences of a ref against all its maps in one product.
+
+    Args:
+        scorer: the frozen CLIP.
+        side: of its input.
+        images: ``(M, 3, S, S)``, the image of each sentence (expanded, not copied, where the caller can).
+        heats: ReLU maps ``(M, S, S)``, neither normalised nor bounded.
+        refs: int64 ``(M,)``, which ref each sentence belongs to: ascending, from 0 without gaps.
+        texts: the M sentences.
+
+    Returns:
+        int64 ``(R,)``: for every ref the place among the M of the first map with the largest summed cosine.
+    """
+    parts = [
+        scorer.see(visible(image, heat[:, None], side)).float()
+        for image, heat in zip(images.split(AT_ONCE), heats.split(AT_ONCE), strict=True)
+    ]
+    seen = F.normalize(torch.cat(parts), dim=1)
+    said = F.normalize(scorer.read(texts).float(), dim=1)
+    # The sum over a ref's sentences of the cosine is the product with the sum of their features.
+    together = torch.zeros(int(refs[-1]) + 1, said.shape[1], dtype=said.dtype, device=said.device)
+    together.index_add_(0, refs.to(said.device), said)
+    sums = (seen * together[refs]).sum(1).cpu()
+    best = torch.full((len(together),), -torch.inf).scatter_reduce_(0, refs.cpu(), sums, "amax")
+    places = torch.arange(len(sums)).masked_fill(sums < best[refs.cpu()], len(sums))
+    return torch.full((len(together),), len(sums)).scatter_reduce_(0, refs.cpu(), places, "amin")
+
+
+def heat_of(response: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
+    """A kept map as the authors save it: enlarged, ReLU'd, at the image's size, divided by its maximum.
+
+    Args:
+        response: float32 ``(h, w)``.
+        stride: of the network.
+        size: ``(H, W)`` of the image.
+
+    Returns:
+        float32 ``(H, W)`` in [0, 1]; all 0 if nothing responds.
+    """
+    raw = torch.from_numpy(np.asarray(response, np.float32))[None, None]
+    heat = F.relu(enlarge(raw, tuple(stride * side for side in response.shape)))
+    heat = F.interpolate(heat, size=size, mode="bilinear", align_corners=True)[0, 0]
+    return (heat / (heat.max() + 1e-5)).numpy()
+
+
+def choose_all(
+    weights: Path, scorer_path: str, split_name: str, out: Path, device: torch.device, data_root: Path | None = None,
+    limit: int | None = None, keep_end: bool = False,
+) -> Path:  # fmt: skip
+    """Choose a map for every ref of a split, chunk by chunk; a folder with some chunks is gone on with.
+
+    Args:
+        weights: of stage 1.
+        scorer_path: the frozen CLIP.
+        split_name: usually the training split.
+        out: gets ``maps/``: a file a chunk of images, and ``maps.json`` when all are there.
+        device: where it runs.
+        data_root: where the data lie.
+        limit: only the first images.
+        keep_end: of texts that are too long.
+
+    Returns:
+        ``OUT/maps``, to be read by :func:`read_maps`.
+    """
+    folder = out / "maps"
+    folder.mkdir(parents=True, exist_ok=True)
+    split = load_split(split_name, data_root)
+    split = split if limit is None else split.first_images(limit)
+    refs = Refs(split)
+    network = load(weights, str(device))
+    if not isinstance(network, Stage1):
+        raise DataError(f"{weights} is no stage 1")
+    head = {"weights": digest(weights), "split": split.name, "refs": len(refs), "stride": network.config.stride}
+    _same(folder / "head.json", head)
+    judge = scorer(scorer_path, device, keep_end)
+    photographs = Photographs(refs.paths, network.config.image_size)
+    of_image: dict[int, list[int]] = {}
+    for at, ref in enumerate(refs.refs):
+        of_image.setdefault(ref.image, []).append(at)
+    chunks = [list(of_image)[first : first + CHUNK] for first in range(0, len(of_image), CHUNK)]
+    with bar("maps", len(chunks), 0, rank() == 0) as told, interruptible() as stopping:
+        for number, images in enumerate(chunks):
+            path = folder / f"{number:05}.npz"
+            if number % world() != rank() or path.exists():
+                continue
+            places = [at for image in images for at in of_image[image]]
+            pixels = normalised(photographs.batch(images), device)
+            chosen = _chunk(network, judge, pixels, [of_image[image] for image in images], refs, keep_end)
+            part = path.with_name(f".{path.stem}.part.npz")
+            np.savez(part, refs=np.array(places), response=chosen.response, sentence=chosen.sentence)
+            part.replace(path)
+            told(number + 1, "")
+            if stopping():
+                raise Stopped(f"stopped after {number + 1} of {len(chunks)} chunks; the same command goes on")
+    return folder
+
+
+@torch.inference_mode()
+def _chunk(
+    network: Stage1, judge: Scorer, pixels: Tensor, of_image: list[list[int]], refs: Refs, keep_end: bool
+) -> Chosen:
+    """The maps of the refs of some images, in the order in which the images list them."""
+    texts = [text for places in of_image for at in places for text in refs.refs[at].texts]
+    counts = [len(refs.refs[at].texts) for places in of_image for at in places]
+    ref_of = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    seen, responses, rows = network.encode(pixels), [], []
+    tokens = tokenize(texts, keep_end, network.config.text_length).to(pixels.device)
+    distinct, which = torch.unique(tokens, dim=0, return_inverse=True)
+    read, first = network.read(distinct)[which], 0
+    for index, places in enumerate(of_image):
+        count = sum(len(refs.refs[at].texts) for at in places)
+        responses.append(network.compare(seen.of(index), read[first : first + count])[0])
+        rows += [index] * count
+        first += count
+    response = torch.cat(responses)  # (M, h, w)
+    heats = network.heat(response[None])[0]
+    side = int(getattr(judge, "side", pixels.shape[2]))
+    best = choose_many(judge, side, pixels[rows], heats, ref_of, texts)
+    starts = torch.tensor(counts).cumsum(0) - torch.tensor(counts)
+    return Chosen(response[best.to(response.device)].float().cpu().numpy(), (best - starts).numpy())
+
+
+def read_maps(folder: Path) -> Chosen:
+    """The maps of all refs in the order of :class:`~tris_model.train.refs.Refs`.
+
+    Raises:
+        DataError: some are missing.
+    """
+    head = json.loads((folder / "head.json").read_text())
+    found: Chosen | None = None
+    done = np.zeros(head["refs"], bool)
+    for path in sorted(folder.glob("[0-9]*.npz")):
+        with np.load(path, allow_pickle=False) as held:
+            response, refs = held["response"], held["refs"]
+            if found is None:
+                found = Chosen(np.zeros((len(done), *response.shape[1:]), np.float32), np.zeros(len(done), np.int64))
+            found.response[refs], found.sentence[refs], done[refs] = response, held["sentence"], True
+    if found is None or not done.all():
+        raise DataError(f"{folder} has maps of {done.sum()} of {len(done)} refs; run the stage 'maps' again")
+    return found
+
+
+def _same(path: Path, head: dict) -> None:
+    if path.exists() and json.loads(path.read_text()) != head:
+        raise DataError(f"{path.parent} holds maps of other weights or another split; remove it")
+    path.write_text(json.dumps(head))

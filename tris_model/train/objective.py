@@ -1,0 +1,72 @@
+"""Stage 1's loss of one batch: towers, prompt, scores, calibration. One module, so that ranks can share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..stage1 import Stage1, enlarge, score
+from .losses import classification, negative, positive, visible
+from .ranks import gather, rank
+from .scorers import Frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each term counts; a term of weight 0 is not computed.
+
+    Attributes:
+        classification: of eq. 7, the paper's lambda.
+        positive, negative: of the calibration's terms, eq. 8 and 9.
+        clamped: see :func:`tris_model.train.losses.positive`.
+    """
+
+    classification: float = 5.0
+    positive: float = 1.0
+    negative: float = 2.0
+    clamped: bool = True
+
+
+class Objective(nn.Module):
+    """The three terms; the scorer is no part of what is trained.
+
+    Attributes:
+        network: what is trained.
+    """
+
+    def __init__(self, network: Stage1, scorer: Frozen | None, weights: Weights):
+        super().__init__()
+        self.network = network
+        self._scorer = scorer
+        self._weights = weights
+
+    def forward(
+        self, images: Tensor, tokens: Tensor, said: Tensor | None, not_said: Tensor | None
+    ) -> Mapping[str, Tensor]:
+        """The terms, unweighted, and their weighted sum as ``loss``.
+
+        Args:
+            images: ``(B, 3, H, W)``, this rank's.
+            tokens: int64 ``(B, L)``, their texts.
+            said: ``(B, D)``, the scorer's features of these texts.
+            not_said: ``(B, K, D)``, of the negatives.
+        """
+        network, weights = self.network, self._weights
+        own = torch.arange(len(images), device=images.device) + rank() * len(images)
+        texts = gather(network.read(tokens))  # of all ranks: the batch's other texts are the negatives of eq. 7
+        met = network.meet(network.see(images), texts, own)
+        scores, coverage = score(met.response.float())
+        terms = {"classification": classification(scores, own)}
+        if said is not None and self._scorer is not None and weights.positive + weights.negative > 0:
+            mask = torch.sigmoid(enlarge(met.own[:, None].float(), images.shape[2:]))
+            seen = self._scorer.see(visible(images, mask, self._scorer.side))
+            if weights.positive:
+                terms["positive"] = positive(seen, said, clamped=weights.clamped)
+            if weights.negative and not_said is not None:
+                terms["negative"] = negative(seen, not_said)
+        loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
+        index = torch.arange(len(images), device=images.device)
+        return {"loss": loss, **terms, "coverage": coverage[index, own].mean().detach()}

@@ -1,0 +1,108 @@
+"""What each step sees: a function of the seed and the step alone, so that runs continue and ranks agree."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from risbench.datasets.shapes import exchange
+
+from .photographs import Photographs
+from .ranks import rank, world
+from .refs import Refs
+
+AXES = ("left-right", "top-bottom")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """This rank's part of a step.
+
+    Attributes:
+        refs: places among the refs, ``B``.
+        asked: their images, under way.
+        texts: one sentence each.
+        negatives: ``B x K`` texts.
+        flips: how each is mirrored: left to right, top to bottom.
+    """
+
+    refs: list[int]
+    asked: list[Future[np.ndarray]]
+    texts: list[str]
+    negatives: list[list[str]]
+    flips: list[tuple[bool, bool]]
+
+
+class Batches:
+    """The batches of all steps.
+
+    Attributes:
+        an_epoch: steps of an epoch. The last may be smaller, as the authors'; ranks fill it up to share it evenly.
+    """
+
+    def __init__(self, refs: Refs, photographs: Photographs, batch: int, *, seed: int, negatives: int, mirror: bool):
+        """Arrange refs.
+
+        Args:
+            refs: of a split.
+            photographs: their images.
+            batch: of all ranks together.
+            seed: decides everything.
+            negatives: of each image.
+            mirror: mirror images and texts at random; only for drawn scenes are texts known to allow it.
+        """
+        self.an_epoch = max(1, -(-len(refs) // batch))
+        self._refs = refs
+        self._photographs = photographs
+        self._batch = batch
+        self._seed = seed
+        self._negatives = negatives
+        self._mirror = mirror
+        self._epoch = -1
+        self._order = np.zeros(0, np.int64)
+
+    def ask(self, step: int) -> Batch:
+        """Begin to read the images of a step, and draw its texts."""
+        epoch, place = divmod(step, self.an_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._refs.order(self._seed, epoch)
+        chosen = self._order[place * self._batch : (place + 1) * self._batch]
+        part = -(-len(chosen) // world())
+        # Ranks need equal parts; what is missing is taken from the front once more.
+        mine = np.resize(chosen, part * world())[rank() * part : (rank() + 1) * part].tolist()
+        texts, negatives, flips = [], [], []
+        for at in mine:
+            draw = np.random.default_rng((self._seed, epoch, at))
+            own = self._refs.refs[at].texts
+            text = own[draw.integers(len(own))]
+            others = self._refs.negatives(at, text, self._negatives, draw)
+            turned = (bool(draw.random() < 0.5), bool(draw.random() < 0.5)) if self._mirror else (False, False)
+            texts.append(_turned(text, turned))
+            negatives.append([_turned(other, turned) for other in others])
+            flips.append(turned)
+        return Batch(mine, self._photographs.ask([self._refs.refs[at].image for at in mine]), texts, negatives, flips)
+
+    def images(self, batch: Batch) -> np.ndarray:
+        """uint8 ``(B, S, S, 3)``, mirrored."""
+        images = self._photographs.take(batch.asked)
+        for at, (across, down) in enumerate(batch.flips):
+            images[at] = images[at, :: -1 if down else 1, :: -1 if across else 1].copy()
+        return images
+
+    def turned(self, masks: Tensor, batch: Batch) -> Tensor:
+        """``(B, S, S)``, mirrored as the images are."""
+        parts = [
+            mask.flip([axis for axis, flipped in ((1, across), (0, down)) if flipped])
+            for mask, (across, down) in zip(masks, batch.flips, strict=True)
+        ]
+        return torch.stack(parts)
+
+
+def _turned(text: str, turned: tuple[bool, bool]) -> str:
+    for axis, flipped in zip(AXES, turned, strict=True):
+        text = exchange(text, axis) if flipped else text
+    return text

@@ -1,0 +1,117 @@
+"""Recipes: a TOML file with one table a part of the training, read into frozen records that know every key."""
+
+from __future__ import annotations
+
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from risbench.errors import DataError, UsageError
+from risbench.plugins import near
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+R = TypeVar("R")
+
+
+def names(table: str) -> tuple[str, ...]:
+    """The shipped recipes that have a certain table, such as ``clip`` or ``stage1``."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml") if table in _parse(path)))
+
+
+def read(name_or_path: str) -> dict[str, Any]:
+    """The tables of a shipped recipe, or of a file.
+
+    Raises:
+        UsageError: neither.
+        DataError: no TOML.
+    """
+    path = Path(name_or_path)
+    if not path.is_file():
+        path = FOLDER / f"{name_or_path}.toml"
+        if not path.is_file():
+            known = [one.stem for one in FOLDER.glob("*.toml")]
+            raise UsageError(f"no recipe {str(name_or_path)!r}, and no such file: {near(str(name_or_path), known)}")
+    return _parse(path)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} is no recipe: {error}") from None
+
+
+def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
+    """A frozen record from a table; tables inside become the records that the fields name.
+
+    Raises:
+        UsageError: an unknown key (with the near ones), or a value of the wrong kind.
+    """
+    hints = typing.get_type_hints(kind)
+    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            raise UsageError(f"{what} has no key {key!r}: {near(key, known)}")
+        values[key] = _value(hints[key], value, f"{what}.{key}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise UsageError(f"{what}: {error}") from None
+
+
+def _value(hint: Any, value: Any, what: str) -> Any:
+    """A value as its field wants it; texts (from ``--set``) are converted."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{what} is a table of the recipe, not {value!r}")
+        return record(hint, value, what)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        if value in (None, "none"):
+            return None
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise UsageError(f"{what} is {value!r}: {near(str(value), map(str, typing.get_args(hint)))}")
+        return value
+    if typing.get_origin(hint) is tuple:
+        inner = typing.get_args(hint)[0]
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(_value(inner, part, what) for part in parts)
+    try:
+        if hint is bool and isinstance(value, str):
+            return {"true": True, "false": False}[value.lower()]
+        if hint is int and isinstance(value, float):
+            raise ValueError
+        convert: Any = hint
+        return value if isinstance(value, convert) and hint is not float else convert(value)
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{what} is {getattr(hint, '__name__', hint)}, not {value!r}") from None
+
+
+def changed(tables: Mapping[str, Any], options: Mapping[str, Any], default: str) -> dict[str, Any]:
+    """The tables with options laid over them.
+
+    Args:
+        tables: of :func:`read`.
+        options: ``table.key`` (any depth) or a plain key, which belongs to the table ``default``.
+        default: the table of plain keys.
+    """
+    new: dict[str, Any] = _copied(tables)
+    for key, value in options.items():
+        *path, last = key.split(".") if "." in key else (default, key)
+        place = new
+        for part in path:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"{key}: {part} is a value, not a table of the recipe")
+        place[last] = value
+    return new
+
+
+def _copied(value: Any) -> Any:
+    return {key: _copied(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value

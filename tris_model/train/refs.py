@@ -1,0 +1,123 @@
+"""What TRIS trains on: referred objects, each with its sentences, and the texts it should not mean.
+
+An epoch sees every ref once, with one of its sentences. Which, and which negatives, depends on the seed, the epoch and
+the ref alone, so that a training continues where it was and ranks agree without talking.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from risbench.datasets.split import Split
+from risbench.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An object that sentences refer to.
+
+    Attributes:
+        image: place among the images of :class:`Refs`.
+        texts: its sentences, at least one.
+        mates: other refs of its image and split, as places among the refs.
+    """
+
+    image: int
+    texts: tuple[str, ...]
+    mates: tuple[int, ...]
+
+
+class Refs:
+    """The refs of a split that have sentences, in the split's order.
+
+    Attributes:
+        refs: all of them.
+        paths: where their images lie.
+        ids: for each ref its id in the annotation.
+    """
+
+    def __init__(self, split: Split, *, stop_at_strangers: bool = True):
+        """Read a split.
+
+        Args:
+            split: any.
+            stop_at_strangers: collect the mates of a ref as the authors do: in file order until the first ref of the
+                image that is in another split (which happens in RefCOCOg's Google split alone).
+        """
+        grouped: dict[object, list] = {}
+        images: dict[object, int] = {}
+        self.paths = []
+        for sample in split:
+            if sample.image_id not in images:
+                images[sample.image_id] = len(images)
+                self.paths.append(sample.image_path)
+            grouped.setdefault(sample.ref_id, [images[sample.image_id]]).append(sample.text)
+        if not grouped:
+            raise DataError(f"{split.name} has no sentences to learn from")
+        self.ids = list(grouped)
+        mates = _mates(split, {ident: at for at, ident in enumerate(self.ids)}, stop_at_strangers)
+        self.refs = [Ref(image, tuple(texts), mates[at]) for at, (image, *texts) in enumerate(grouped.values())]
+
+    def __len__(self) -> int:
+        return len(self.refs)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Every distinct sentence, sorted."""
+        return sorted({text for ref in self.refs for text in ref.texts})
+
+    def negatives(self, at: int, text: str, count: int, draw: np.random.Generator) -> list[str]:
+        """Sentences about something else, with replacement.
+
+        Of the other refs of the image each draw takes one and then one of its sentences; a ref alone in its image
+        takes them from the whole split, except the very text.
+
+        Args:
+            at: the ref.
+            text: its sentence of this epoch.
+            count: how many (the paper's K).
+            draw: decides.
+        """
+        mates = self.refs[at].mates
+        found: list[str] = []
+        attempts = 0
+        while len(found) < count:
+            other = self.refs[mates[draw.integers(len(mates))] if mates else draw.integers(len(self.refs))]
+            candidate = other.texts[draw.integers(len(other.texts))]
+            attempts += 1
+            if mates or candidate != text:
+                found.append(candidate)
+            elif attempts > 1000 * count:
+                raise DataError(f"there is no other text than {text!r} to be a negative")
+        return found
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:
+        """The refs in the order in which an epoch sees them."""
+        return np.random.default_rng((seed, epoch)).permutation(len(self.refs))
+
+
+def _mates(split: Split, places: dict, stop_at_strangers: bool) -> list[tuple[int, ...]]:
+    """For every ref its mates, collected over all refs of the image in the data set, in file order."""
+    table = split.table
+    of_image: dict[int, list] = {}
+    wanted = set(table.ref_image[split.ref_rows].tolist())
+    for row, image in enumerate(table.ref_image.tolist()):
+        if image in wanted:
+            of_image.setdefault(image, []).append(table.ref_id[row])
+    found: list[tuple[int, ...]] = [()] * len(places)
+    for idents in of_image.values():
+        for ident in idents:
+            if ident not in places:
+                continue
+            mates = []
+            for other in idents:
+                if other not in places:
+                    if stop_at_strangers:
+                        break
+                elif other != ident:
+                    mates.append(places[other])
+            found[places[ident]] = tuple(dict.fromkeys(mates))
+    return found

@@ -1,0 +1,94 @@
+"""The frozen scorer of the calibration and of PRMS, with the features of texts it has read kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from risbench.errors import UsageError
+
+from ..checkpoint import read
+from ..clip import Clip
+from ..clipfile import is_archive, load_clip
+from ..prms import SIDE, ClipScorer, Scorer
+from ..tokens import tokenize
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class TowerScorer:
+    """A CLIP with a ResNet tower as a scorer: the tiny one of the drawn world.
+
+    Attributes:
+        side: of its input in pixels.
+    """
+
+    def __init__(self, clip: Clip, device: torch.device, keep_end: bool = False):
+        self.side = clip.config.image_size
+        self._clip = frozen(clip).to(device)
+        self._device = device
+        self._keep_end = keep_end
+
+    def see(self, images: Tensor) -> Tensor:
+        """``(M, 3, side, side)`` -> ``(M, D)``."""
+        return self._clip.look(images)
+
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """M texts -> ``(M, D)``."""
+        tokens = tokenize(list(texts), self._keep_end, self._clip.config.text_length)
+        return self._clip.sum_up(tokens.to(self._device))
+
+
+class Frozen:
+    """A scorer that reads every text once, without gradients; images pass with them.
+
+    Attributes:
+        side: of its input in pixels.
+    """
+
+    def __init__(self, scorer: Scorer):
+        self.side = int(getattr(scorer, "side", SIDE))
+        self._scorer = scorer
+        self._rows: dict[str, int] = {}
+        self._table: list[Tensor] = []
+
+    def see(self, images: Tensor) -> Tensor:
+        """``(M, 3, side, side)`` -> ``(M, D)``, unit length."""
+        return F.normalize(self._scorer.see(images).float(), dim=1)
+
+    @torch.no_grad()
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """M texts -> ``(M, D)``, unit length."""
+        if new := sorted(set(texts) - self._rows.keys()):
+            for text, row in zip(new, F.normalize(self._scorer.read(new).float(), dim=1), strict=True):
+                self._rows[text] = len(self._table)
+                self._table.append(row)
+        return torch.stack([self._table[self._rows[text]] for text in texts])
+
+
+def frozen(network: M) -> M:
+    """In eval mode, without gradients of its own."""
+    return network.eval().requires_grad_(False)
+
+
+def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = False) -> Frozen:
+    """The scorer in a file: OpenAI's ViT-B/32, or a CLIP with a ResNet tower such as the tiny one.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it holds no such CLIP.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"there is no scorer file {path}; stage 1 needs OpenAI's ViT-B-32.pt, or a tiny CLIP")
+    if not is_archive(path) and "visual.layer1.0.conv1.weight" in read(path).state:
+        return Frozen(TowerScorer(load_clip(path), device, keep_end))
+    made = ClipScorer(path, device, keep_end)
+    frozen(made._clip)
+    return Frozen(made)

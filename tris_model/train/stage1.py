@@ -1,0 +1,190 @@
+"""Stage 1: response maps from texts alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from risbench.datasets.load import load_split
+from risbench.errors import UsageError
+
+from ..checkpoint import save
+from ..clipfile import open_clip, start
+from ..config import Config
+from ..stage1 import Stage1
+from ..tokens import tokenize
+from .best import Best
+from .clip import normalised
+from .journal import Journal, Stopped, bar, interruptible, memory
+from .objective import Objective, Weights
+from .optimiser import Rates, adamw, decay, freeze_unused
+from .order import Batches
+from .photographs import Photographs
+from .ranks import rank, world
+from .refs import Refs
+from .scorers import scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Stage1Recipe:
+    """Everything that decides stage 1; the defaults are the authors' code at HEAD.
+
+    Attributes:
+        imagenet: torchvision's file of weights, for ``trunk``.
+        split: its refs and images; never a mask.
+        val: for the final table, and for ``select`` if that looks at labels.
+        start: file of the CLIP whose towers the network starts from.
+        heads: ``drawn`` at random as the authors do, or ``pool``: the two projections start as CLIP's own way from a
+            cell and from a text into its joint space, which saves a short training the search for it.
+        trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50 instead of CLIP's image tower.
+        scorer: file of the frozen scorer.
+        network: sizes; those of the towers come from ``start``.
+        batch: images of all ranks together (the paper's N is one less).
+        negatives: the paper's K.
+        keep_end: give texts that are too long their end-of-text back.
+        mirror: every image and its texts mirrored at random; for drawn scenes, whose sentences are known to allow it.
+        clip: largest norm of the gradient, 0 for any.
+        channels_last: memory format of images, faster on GPUs.
+        select: which weights are kept: the last, or the best on ``val``, which looks at mask labels.
+        stop_at_strangers: see :class:`~tris_model.train.refs.Refs`.
+    """
+
+    split: str
+    start: str
+    scorer: str
+    val: str | None = None
+    trunk: Literal["clip", "imagenet"] = "clip"
+    imagenet: str | None = None
+    heads: Literal["drawn", "pool"] = "drawn"
+    network: Config = field(default_factory=Config)
+    weights: Weights = field(default_factory=Weights)
+    rates: Rates = field(default_factory=Rates)
+    batch: int = 48
+    epochs: int = 15
+    negatives: int = 3
+    keep_end: bool = False
+    mirror: bool = False
+    clip: float = 0.0
+    precision: Literal["float32", "bf16"] = "float32"
+    channels_last: bool = False
+    select: Literal["last", "val_mIoU", "val_PointM"] = "last"
+    stop_at_strangers: bool = True
+    limit: int | None = None
+    seed: int = 1234
+
+
+def new(recipe: Stage1Recipe) -> Stage1:
+    """The network before it learns: CLIP's towers, heads drawn from the seed."""
+    torch.manual_seed(recipe.seed)
+    network = start(recipe.start, recipe.network)
+    if not isinstance(network, Stage1):
+        raise UsageError("stage1.network.stage must be 1")
+    if recipe.trunk == "imagenet":
+        from .imagenet import put_trunk
+
+        put_trunk(network, recipe.imagenet)
+    if recipe.heads == "pool":
+        _from_pool(network, recipe.start)
+    return network
+
+
+@torch.no_grad()
+def _from_pool(network: Stage1, path: str) -> None:
+    """The projections as the attention pool has them: values, then output, for cells; nothing for texts."""
+    state, config = open_clip(path)
+    if network.config.hidden != config.embed:
+        raise UsageError(f"heads = pool needs stage1.network.hidden = {config.embed}, the CLIP's joint space")
+    value, bias = state["visual.attnpool.v_proj.weight"], state["visual.attnpool.v_proj.bias"]
+    onward = state["visual.attnpool.c_proj.weight"]
+    network.vis_project.weight.copy_((onward @ value)[:, :, None, None])
+    assert network.vis_project.bias is not None
+    network.vis_project.bias.copy_(onward @ bias + state["visual.attnpool.c_proj.bias"])
+    network.lan_project.weight.copy_(torch.eye(config.embed))
+    network.lan_project.bias.zero_()
+
+
+def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path | None = None) -> Path:
+    """The loop.
+
+    Returns:
+        The weights, ``OUT/stage1.safetensors``.
+    """
+    kept = out / "stage1.safetensors"
+    if kept.exists():
+        return kept
+    if recipe.batch % world():
+        raise UsageError(f"a batch of {recipe.batch} cannot be shared by {world()} ranks; make it a multiple")
+    split = load_split(recipe.split, data_root)
+    split = split if recipe.limit is None else split.first_images(recipe.limit)
+    refs = Refs(split, stop_at_strangers=recipe.stop_at_strangers)
+    network = new(recipe).to(device).train()
+    freeze_unused(network, recipe.rates.temperature > 0)
+    weights = recipe.weights
+    judge = scorer(recipe.scorer, device, recipe.keep_end) if weights.positive or weights.negative else None
+    objective: Any = Objective(network, judge, weights)
+    if world() > 1:
+        objective = DistributedDataParallel(objective, broadcast_buffers=False)
+    if recipe.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
+    photographs = Photographs(refs.paths, network.config.image_size)
+    journal = Journal(out / "stage1", writes=rank() == 0)
+    best = Best(recipe.select, recipe.val, out, device, data_root)
+    said = json.dumps(asdict(recipe), sort_keys=True)
+
+    def load(state: Any) -> None:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        best.value = state["best"]
+
+    def state() -> dict[str, Any]:
+        return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
+
+    begun = journal.resume(said, load)
+    batches = Batches(
+        refs, photographs, recipe.batch, seed=recipe.seed, negatives=recipe.negatives, mirror=recipe.mirror
+    )
+    total = recipe.epochs * batches.an_epoch
+    half = torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
+    ahead = batches.ask(begun) if begun < total else None
+    with bar("stage 1", total, begun, rank() == 0) as told, interruptible() as stopping:
+        for step in range(begun, total):
+            tick = time.perf_counter()
+            batch, ahead = ahead, batches.ask(step + 1) if step + 1 < total else None
+            assert batch is not None
+            images = normalised(batches.images(batch), device)
+            if recipe.channels_last:
+                images = images.contiguous(memory_format=torch.channels_last)
+            tokens = tokenize(batch.texts, recipe.keep_end, network.config.text_length).to(device)
+            own = judge.read(batch.texts) if judge else None
+            others = [text for row in batch.negatives for text in row]
+            rest = judge.read(others).unflatten(0, (len(batch.texts), -1)) if judge and others else None
+            decay(optimiser, step, total, recipe.rates.power)  # every iteration
+            optimiser.zero_grad(set_to_none=True)
+            with half:
+                terms = objective(images, tokens, own, rest)
+            terms["loss"].backward()
+            if recipe.clip:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            optimiser.step()
+            speed = len(images) * world() / (time.perf_counter() - tick)
+            rate = optimiser.param_groups[0]["lr"]
+            journal.log(step, **terms, lr=rate, images_per_second=speed, memory=memory(device))
+            told(step + 1, f"loss {terms['loss'].item():.3f}  {speed:.0f} images/s")
+            if (step + 1) % batches.an_epoch == 0:
+                best.offer(network, (step + 1) // batches.an_epoch)
+            journal.keep(step + 1, said, state, now=stopping())
+            if stopping():
+                raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
+    if rank() == 0:
+        best.give(network.eval())
+        save(network, kept, {"recipe": said, "selected": recipe.select})
+        journal.done()
+    return kept

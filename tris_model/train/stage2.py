@@ -1,0 +1,162 @@
+"""Stage 2: a segmentation network, from the pseudo masks that stage 1's maps became."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from risbench.datasets.load import load_split
+from risbench.errors import UsageError
+
+from ..checkpoint import save
+from ..clipfile import start
+from ..config import STAGE2, Config
+from ..stage2 import Stage2
+from ..tokens import tokenize
+from .best import Best
+from .clip import normalised
+from .journal import Journal, Stopped, bar, interruptible, memory
+from .losses import segmentation
+from .optimiser import Rates, adamw, decay, freeze_unused
+from .order import Batches
+from .photographs import Photographs
+from .ranks import rank, world
+from .refs import Refs
+
+MaskOf = Callable[[int], np.ndarray]
+"""The pseudo mask of a ref, by its place among the refs: bool ``(H, W)``, or at any other size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage2Recipe:
+    """Everything that decides stage 2; the defaults are the authors'.
+
+    Attributes:
+        split, val, start, trunk, network, batch, epochs, keep_end, mirror, clip, precision, channels_last, select,
+            limit, seed: as for stage 1. The authors start from CLIP, not from stage 1.
+        rates: the two tables of positions learn with the heads.
+        schedule: ``authors`` means to decay and does not: it counts iterations and is stepped once an epoch, so that
+            the rate stays almost constant. ``poly`` decays every iteration.
+    """
+
+    split: str
+    start: str
+    val: str | None = None
+    network: Config = field(default_factory=lambda: STAGE2)
+    rates: Rates = field(default_factory=lambda: Rates(positions=5e-5))
+    schedule: Literal["authors", "poly"] = "authors"
+    batch: int = 48
+    epochs: int = 15
+    keep_end: bool = False
+    mirror: bool = False
+    clip: float = 0.0
+    precision: Literal["float32", "bf16"] = "float32"
+    channels_last: bool = False
+    select: Literal["last", "val_mIoU", "val_PointM"] = "last"
+    limit: int | None = None
+    seed: int = 1234
+
+
+def new(recipe: Stage2Recipe) -> Stage2:
+    """The network before it learns: towers from a file, heads drawn from the seed."""
+    torch.manual_seed(recipe.seed)
+    network = start(recipe.start, recipe.network)
+    if not isinstance(network, Stage2):
+        raise UsageError("stage2.network.stage must be 2")
+    return network
+
+
+def fit(recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, data_root: Path | None = None) -> Path:
+    """The loop.
+
+    Args:
+        recipe: see there.
+        mask_of: the pseudo masks.
+        out: gets ``stage2.safetensors``.
+        device: where it runs.
+        data_root: where the data lie.
+    """
+    kept = out / "stage2.safetensors"
+    if kept.exists():
+        return kept
+    split = load_split(recipe.split, data_root)
+    refs = Refs(split if recipe.limit is None else split.first_images(recipe.limit))
+    network = new(recipe).to(device).train()
+    freeze_unused(network, temperature=False)
+    learner: Any = network
+    if world() > 1:
+        learner = DistributedDataParallel(network, broadcast_buffers=False)
+    if recipe.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
+    journal = Journal(out / "stage2", writes=rank() == 0)
+    best = Best(recipe.select, recipe.val, out, device, data_root)
+    said = json.dumps(asdict(recipe), sort_keys=True)
+
+    def load(state: Any) -> None:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        best.value = state["best"]
+
+    def state() -> dict[str, Any]:
+        return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
+
+    begun = journal.resume(said, load)
+    size = network.config.image_size
+    batches = Batches(
+        refs, Photographs(refs.paths, size), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
+    )
+    total = recipe.epochs * batches.an_epoch
+    half = torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
+    ahead = batches.ask(begun) if begun < total else None
+    with bar("stage 2", total, begun, rank() == 0) as told, interruptible() as stopping:
+        for step in range(begun, total):
+            tick = time.perf_counter()
+            batch, ahead = ahead, batches.ask(step + 1) if step + 1 < total else None
+            assert batch is not None
+            images = normalised(batches.images(batch), device)
+            masks = batches.turned(torch.stack([_nearest(mask_of(at), size) for at in batch.refs]), batch).to(device)
+            if recipe.channels_last:
+                images = images.contiguous(memory_format=torch.channels_last)
+            tokens = tokenize(batch.texts, recipe.keep_end, network.config.text_length).to(device)
+            # The authors' function counts iterations and is called once an epoch.
+            done = step if recipe.schedule == "poly" else step // batches.an_epoch
+            decay(optimiser, done, total, recipe.rates.power)
+            optimiser.zero_grad(set_to_none=True)
+            with half:
+                logits = learner(images, tokens)
+            loss = segmentation(tuple(one.float() for one in logits), masks[:, None].float())
+            loss.backward()
+            if recipe.clip:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            optimiser.step()
+            speed = len(images) * world() / (time.perf_counter() - tick)
+            rate = max(group["lr"] for group in optimiser.param_groups)
+            journal.log(step, loss=loss, lr=rate, images_per_second=speed, memory=memory(device))
+            told(step + 1, f"loss {loss.item():.3f}  {speed:.0f} images/s")
+            if (step + 1) % batches.an_epoch == 0:
+                best.offer(network, (step + 1) // batches.an_epoch)
+            journal.keep(step + 1, said, state, now=stopping())
+            if stopping():
+                raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
+    if rank() == 0:
+        best.give(network.eval())
+        save(network, kept, {"recipe": said, "selected": recipe.select})
+        journal.done()
+    return kept
+
+
+def _nearest(mask: np.ndarray, size: int) -> torch.Tensor:
+    """A pseudo mask at the network's size, as the authors resize it."""
+    whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
+    return F.interpolate(whole, size=(size, size), mode="nearest")[0, 0] > 0.5
