@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_up import built, filled
 from training import TOWERS, clip_file, refer_tree
+from weight_recipe import built, filled
 
 from risbench.errors import DataError
 from tris_model.checkpoint import save

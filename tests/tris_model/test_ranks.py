@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import torch
-from made_up import filled
 from training import TOWERS
+from weight_recipe import filled
 
 from tris_model.clip import Clip
 from tris_model.stage1 import Stage1

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from made_up import filled
 from PIL import Image
+from weight_recipe import filled
 
 from tris_model.checkpoint import write
 from tris_model.clip import Clip
