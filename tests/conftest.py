@@ -7,6 +7,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from commands import ask
+
+__all__ = ["ask"]
 
 # Shared machines stall for longer than hypothesis waits, and a red CI must be one that anybody can see again.
 hypothesis.settings.register_profile("risbench", deadline=None, derandomize=True)

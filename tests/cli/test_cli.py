@@ -6,46 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from commands import Ask, Said
 from made_up.annotations import SIZE, refer_content, write_image, write_refer
 
 from risbench import load_split
-from risbench.cli import main
 from risbench.datasets import catalog
 from risbench.masks import encode
 
 SPLIT = "refcoco_val"
 START = "from risbench.cli import main; main()"
-
-
-class Said(NamedTuple):
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-
-Ask = Callable[..., Said]
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Ask:
-    """Runs a command line in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def asked(*words: Any) -> Said:
-        monkeypatch.setattr(sys, "argv", ["risbench", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Said(end.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type]
-
-    return asked
 
 
 @pytest.fixture

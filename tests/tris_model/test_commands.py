@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from commands import Ask
 from made_up.annotations import SIZE, write_image, write_refer
 from PIL import Image
 
 from risbench import Run
-from risbench.cli import main
 from tris_model import Stage1, Stage2, load, save
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Ask = Callable[..., Said]
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Ask:
-    monkeypatch.chdir(tmp_path)
-
-    def asked(*words: Any) -> Said:
-        monkeypatch.setattr(sys, "argv", ["risbench", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Said(end.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type]
-
-    return asked
 
 
 @pytest.fixture
