@@ -31,7 +31,6 @@ from .ranks import rank, world
 from .refs import Refs
 from .scorers import scorer
 
-
 CENTRED = 256  # images and texts whose means are taken
 
 
