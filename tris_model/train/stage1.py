@@ -31,6 +31,8 @@ from .ranks import rank, world
 from .refs import Refs
 from .scorers import scorer
 
+CENTRED = 256  # images and texts whose means are taken
+
 
 @dataclass(frozen=True, slots=True)
 class Stage1Recipe:
@@ -43,6 +45,9 @@ class Stage1Recipe:
         start: file of the CLIP whose towers the network starts from.
         heads: ``drawn`` at random as the authors do, or ``pool``: the two projections start as CLIP's own way from a
             cell and from a text into its joint space, which saves a short training the search for it.
+        centred: the projections' biases start so that the mean over cells and over texts is zero. A tiny CLIP's
+            features share most of their length (measured: cells 96 %, texts 89 %), and unit vectors that are almost
+            one vector leave nothing to compare; the authors leave it to a long training to find that out.
         trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50 instead of CLIP's image tower.
         scorer: file of the frozen scorer.
         network: sizes; those of the towers come from ``start``.
@@ -62,6 +67,7 @@ class Stage1Recipe:
     val: str | None = None
     trunk: Literal["clip", "imagenet"] = "clip"
     imagenet: str | None = None
+    centred: bool = False
     heads: Literal["drawn", "pool"] = "drawn"
     network: Config = field(default_factory=Config)
     weights: Weights = field(default_factory=Weights)
@@ -110,6 +116,22 @@ def _from_pool(network: Stage1, path: str) -> None:
     network.lan_project.bias.zero_()
 
 
+@torch.no_grad()
+def _centre(network: Stage1, refs: Refs, photographs: Photographs, recipe: Stage1Recipe) -> None:
+    """Take the means of a few images and texts, all of the seed, out of what the projections give."""
+    device = network.logit_scale.device
+    some = refs.order(recipe.seed, 0)[:CENTRED]
+    tokens = tokenize([refs.refs[at].texts[0] for at in some], recipe.keep_end, network.config.text_length)
+    network.eval()
+    images = normalised(photographs.batch([refs.refs[at].image for at in some]), device)
+    cells = [network.vis_project(network.backbone.see(part)[3]).mean((0, 2, 3)) for part in images.split(32)]
+    texts = network.lan_project(network.backbone.sum_up(tokens.to(device)))
+    assert network.vis_project.bias is not None
+    network.vis_project.bias -= torch.stack(cells).mean(0)
+    network.lan_project.bias -= texts.mean(0)
+    network.train()
+
+
 def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path | None = None) -> Path:
     """The loop.
 
@@ -136,6 +158,8 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
     optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
     photographs = Photographs(refs.paths, network.config.image_size)
     journal = Journal(out / "stage1", writes=rank() == 0)
+    if recipe.centred:
+        _centre(network, refs, photographs, recipe)
     best = Best(recipe.select, recipe.val, out, device, data_root)
     said = json.dumps(asdict(recipe), sort_keys=True)
 
