@@ -13,7 +13,8 @@ from .presets import with_preset
 from .ranks import torchrun
 from .recipe import changed, names, read, record
 
-STAGES = ("1", "maps", "labels", "2")
+# What is joined so far; `irn` and `stage2` are called by hand until they follow here.
+STAGES = ("1", "maps")
 
 
 def train(
@@ -31,7 +32,7 @@ def train(
         recipe: a name or a TOML file.
         out: folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu``, ``cuda``.
-        stage: ``1``, ``maps``, ``labels`` or ``2``; all of them by default.
+        stage: ``1`` or ``maps``; both by default.
         data_root: where the data lie.
         options: changes to the recipe: ``stage1.epochs=2``; a plain key belongs to ``stage1``, except ``split``,
             ``val``, ``clip`` and ``scorer``, which belong to every stage that has them, and ``preset``, one of
