@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
 import torch
 
 from risbench.errors import UsageError
+
+Precision = Literal["float32", "bf16", "auto"]
+"""``auto`` is bf16 where the hardware computes in it, else float32."""
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """The context of a forward in that precision; enter it anew for every step."""
+    if precision == "auto":
+        precision = "bf16" if _has_bf16(device) else "float32"
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Without these instructions a CPU computes bf16 too, many times slower than float32.
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
 
 
 def pick(device: str) -> torch.device:

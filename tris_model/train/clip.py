@@ -20,42 +20,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from risbench.datasets.shapes import exchange
 from risbench.errors import UsageError
 
 from ..checkpoint import write
 from ..clip import Clip
 from ..clipfile import open_clip
 from ..config import Config
-from ..devices import pick
+from ..devices import Precision, autocast, pick
 from ..pixels import DEVIATION, MEAN
 from ..tokens import encode, pack
-from .contrast import contrast
+from .cone import add_cone
+from .contrast import choice, contrast
 from .journal import Journal, Stopped, bar, interruptible, memory
-from .order import AXES
-from .pictures import Pictures, pictures, thing_of
-from .questions import all_words, question
+from .lessons import MOST, Lesson, ask, show
+from .pictures import Pictures, pictures
+from .questions import all_words, alone, mixed
 from .recipe import changed, names, read, record
 
 WARMUP = 50
-MOST = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """A part of the curriculum.
-
-    Attributes:
-        steps: of the optimiser.
-        objects: pictures of one object in a batch.
-        scenes: scenes in a batch, half of them mirror images of the other half.
-        side: pixels; objects are cut out at this size, scenes need the whole picture.
-    """
-
-    steps: int = 400
-    objects: int = 128
-    scenes: int = 0
-    side: int = 80
+SAMPLE = 256  # pictures whose mean is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +50,22 @@ class ClipRecipe:
         network: sizes; ``vocabulary`` follows from the words.
         objects, scenes: pictures drawn.
         object_seed, scene_seed: of the first, counted from ``FREE_SEEDS``.
-        questions: asked of every batch of objects.
-        sentences: taken of every scene.
-        alone, places, relations: see :func:`tris_model.train.questions.question`.
+        mixed: questions about several things, besides those about one, that are asked of every batch.
+        sentences: taken of every subject of a scene.
+        told: weight of the sentences' choice beside the questions' contrasts.
+        places, relations: see :func:`tris_model.train.questions.mixed`.
         warmth, warmest: the temperature at the start, and at most.
         still: steps in which the text tower does not learn. Words that pictures cannot yet answer ("dotted", "top")
             only disturb the contrast, so a learning text tower soon reads them all alike, and then nothing tells
             pictures to tell them apart: measured, both stayed at chance for 900 steps. A fixed tower keeps them apart.
+        text: the text tower's rate as a part of ``lr``.
         start: a tiny CLIP to go on from, instead of a new one.
         ramp: deviation of the coordinate ramp and of the attention pool's positions at the start.
+        cone: see :func:`tris_model.train.cone.add_cone`, applied at the end; 0 leaves it out.
+        centred: the biases before the joint space start so that the mean picture and the mean text are zero there.
+            Else both begin as two narrow cones (texts at a cosine of 0.9), and the first hundreds of steps pass in
+            widening them.
+        precision: of the image tower.
     """
 
     first: Lesson
@@ -85,15 +75,19 @@ class ClipRecipe:
     object_seed: int = 0
     scenes: int = 3000
     scene_seed: int = 1_000_000
-    questions: int = 4
+    mixed: int = 3
     sentences: int = 3
-    alone: float = 0.5
+    told: float = 4.0
     places: float = 0.45
     relations: float = 0.15
     lr: float = 2e-3
+    text: float = 0.3
     weight_decay: float = 0.05
     clip: float = 5.0
     ramp: float = 0.3
+    centred: bool = True
+    cone: float = 0.6
+    precision: Precision = "auto"
     warmth: float = 1 / 0.07
     warmest: float = 50.0
     still: int = 0
@@ -145,12 +139,8 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
     kept = out / "clip.safetensors"
     if kept.exists():
         return kept
-    network = start(recipe).to(device).train()
-    # BatchNorms, biases and tables of positions are not drawn to zero.
-    matrices = [p for name, p in network.named_parameters() if p.ndim >= 2 and "positional" not in name]
-    others = [p for name, p in network.named_parameters() if p.ndim < 2 or "positional" in name]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98))
+    network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+    optimiser = torch.optim.AdamW(_groups(network, recipe), betas=(0.9, 0.98))
     journal = Journal(out / "clip")
     said = json.dumps(asdict(recipe), sort_keys=True)
 
@@ -164,6 +154,9 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
         objects = pictures("objects", recipe.objects, recipe.object_seed, recipe.network.image_size, _share(told))
         scenes = pictures("scenes", recipe.scenes, recipe.scene_seed, recipe.network.image_size, _share(told))
 
+    if not begun and recipe.centred and recipe.start is None:
+        _centre(network, *_sample(network, objects, recipe, device))
+
     def state() -> dict[str, Any]:
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
 
@@ -174,7 +167,7 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
             draw = np.random.default_rng((recipe.seed, step))
             rate = recipe.lr * min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + cos(pi * step / total))
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["part"]
             terms = _losses(network, recipe, lesson, objects, scenes, draw, device, still=step < recipe.still)
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
@@ -189,9 +182,42 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
             if stopping():
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     network.eval()
+    if recipe.cone:
+        add_cone(network, *_sample(network, objects, recipe, device), recipe.cone)
     write(network.state_dict(), kept, {"config": network.config.to_json(), "recipe": said})
     journal.done()
     return kept
+
+
+def _groups(network: Clip, recipe: ClipRecipe) -> list[dict[str, Any]]:
+    """Image and text tower, each with what decays and what does not: BatchNorms, biases and tables of positions."""
+    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+    for name, weight in network.named_parameters():
+        decays = weight.ndim >= 2 and "positional" not in name
+        groups.setdefault((name.startswith("visual."), decays), []).append(weight)
+    return [
+        {"params": some, "weight_decay": recipe.weight_decay if decays else 0.0, "part": 1.0 if sees else recipe.text}
+        for (sees, decays), some in groups.items()
+    ]
+
+
+def _sample(network: Clip, objects: Pictures, recipe: ClipRecipe, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Some pictures of objects, and captions as tokens."""
+    draw = np.random.default_rng((recipe.seed, SAMPLE))
+    shown = show(objects, objects, Lesson(objects=SAMPLE, side=recipe.first.side), 0, draw)
+    captions: set[str] = set()
+    for _ in range(SAMPLE // MOST):
+        captions.update(ask(mixed(draw, recipe.places, recipe.relations), shown.things, draw)[0])
+    tokens = pack(encode(sorted(captions)), length=network.config.text_length)
+    return normalised(shown.images, device), tokens.to(device)
+
+
+@torch.no_grad()
+def _centre(network: Clip, images: Tensor, tokens: Tensor) -> None:
+    """Take the means of some pictures and of their captions out of what the two towers give."""
+    words = network.read(tokens)[torch.arange(len(tokens), device=tokens.device), tokens.argmax(1)]
+    network.ln_final.bias.sub_(words.mean(0))
+    network.visual.attnpool.c_proj.bias.sub_(network.look(images).mean(0))
 
 
 def _share(told: Callable[[int, str], None]) -> Callable[[int, int], None]:
@@ -211,89 +237,31 @@ def _losses(
 ) -> dict[str, Tensor]:
     """One forward of a batch of objects and scenes, and every contrast about them."""
     scale = network.logit_scale.exp().clamp(max=recipe.warmest)
-    images, things = _objects(objects, lesson, draw)
-    texts: list[list[str | None]] = []
-    for _ in range(recipe.questions if things else 0):
-        asked = question(draw, recipe.alone, recipe.places, recipe.relations)
-        texts.append(_few([asked.answer(thing) for thing in things], draw))
-    some, sentences = _scenes(scenes, recipe, lesson, draw)
-    batch = normalised(np.concatenate([images, some]), device)
-    seen = F.normalize(network.look(batch), dim=1)
-    own, whole = seen[: len(images)], seen[len(images) :]
-    distinct = sorted({text for row in (*texts, *sentences) for text in row if text is not None})
-    place = {text: at for at, text in enumerate(distinct)}
-    tokens = pack(encode(distinct), length=network.config.text_length).to(device)
+    shown = show(objects, scenes, lesson, recipe.sentences, draw)
+    questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
+    asked = [ask(one, shown.things, draw) for one in questions]
+    batch = normalised(shown.images, device) * torch.from_numpy(shown.masks).to(device)[:, None]
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    with autocast(recipe.precision, device):
+        seen = network.look(batch)
+    seen = F.normalize(seen.float(), dim=1)
+    flat = [text for captions, _ in asked for text in captions]
+    flat += [text for text, _ in shown.sentences]
+    distinct, where = np.unique(np.array(flat, dtype=object), return_inverse=True)
+    tokens = pack(encode(distinct.tolist()), length=network.config.text_length).to(device)
     with torch.set_grad_enabled(not still):
-        read_all = F.normalize(network.sum_up(tokens), dim=1)
-
-    def about(part: Tensor, row: list[str | None]) -> Tensor:
-        kept = [at for at, text in enumerate(row) if text is not None]
-        if len(kept) < 2:
-            return part.sum() * 0
-        known = sorted({place[row[at]] for at in kept})  # pyright: ignore[reportArgumentType]
-        where = {at: number for number, at in enumerate(known)}
-        which = torch.tensor([where[place[row[at]]] for at in kept], device=device)  # pyright: ignore
-        return contrast(part[kept], read_all[known], which, scale)
-
-    terms = {}
-    if texts:
-        terms["objects"] = torch.stack([about(own, row) for row in texts]).mean()
-    if sentences:
-        terms["scenes"] = torch.stack([about(whole, row) for row in sentences]).mean()
+        read_all = F.normalize(network.sum_up(tokens), dim=1)[torch.from_numpy(where).to(device)]
+    each, first = [], 0
+    for captions, true in asked:
+        texts = read_all[first : first + len(captions)]
+        each.append(contrast(seen, texts, torch.from_numpy(true).to(device), scale))
+        first += len(captions)
+    terms = {"questions": torch.stack(each).sum()}
+    if shown.sentences:
+        own = torch.tensor([at for _, at in shown.sentences], device=device)
+        other = lesson.objects + ((own - lesson.objects) ^ 1)
+        terms["sentences"] = recipe.told * choice(read_all[first:], seen[own], seen[other], scale)
     return terms
-
-
-def _few(row: list[str | None], draw: np.random.Generator) -> list[str | None]:
-    """A row of captions with at most `MOST` distinct ones; reading more costs more than seeing the pictures."""
-    distinct = sorted({text for text in row if text is not None})
-    kept = {distinct[at] for at in draw.permutation(len(distinct))[:MOST].tolist()}
-    return [text if text in kept else None for text in row]
-
-
-def _objects(objects: Pictures, lesson: Lesson, draw: np.random.Generator) -> tuple[np.ndarray, list]:
-    """Pictures of one object, cut to the lesson's side round it, half of them mirrored."""
-    full = objects.images.shape[1]
-    side = lesson.side
-    if not lesson.objects:
-        return np.zeros((0, side, side, 3), np.uint8), []
-    images, things = [], []
-    for at in draw.integers(len(objects.images), size=lesson.objects).tolist():
-        image, said = objects.images[at], objects.said[at]
-        x, y = (_corner(draw, said[4 + axis], said[6 + axis], side, full) for axis in (0, 1))
-        thing = thing_of(said, x / full, y / full, side / full)
-        image = image[y : y + side, x : x + side]
-        if draw.random() < 0.5:
-            image, thing = image[:, ::-1], replace(thing, x=1 - thing.x)
-        images.append(image)
-        things.append(thing)
-    return np.stack(images), things
-
-
-def _corner(draw: np.random.Generator, low: float, high: float, side: int, full: int) -> int:
-    """Where a window begins that holds what lies between two fractions of the picture."""
-    first, last = max(0, int(np.ceil(high * full)) - side), min(full - side, int(low * full))
-    return int(draw.integers(first, last + 1)) if first <= last else max(0, min(full - side, last))
-
-
-def _scenes(
-    scenes: Pictures, recipe: ClipRecipe, lesson: Lesson, draw: np.random.Generator
-) -> tuple[np.ndarray, list[list[str | None]]]:
-    """Scenes beside their mirror images, and some sentences of each: ``(M, S, S, 3)``, a list a sentence."""
-    if not lesson.scenes:
-        return np.zeros((0, lesson.side, lesson.side, 3), np.uint8), []
-    chosen = draw.integers(len(scenes.images), size=lesson.scenes // 2).tolist()
-    images, rows = [], [[] for _ in range(recipe.sentences)]
-    for at in chosen:
-        image, said = scenes.images[at], scenes.said[at]
-        flipped, axis = draw.random() < 0.5, AXES[draw.integers(2)]
-        if flipped:
-            image = image[:, ::-1]
-        other = image[:, ::-1] if axis == AXES[0] else image[::-1]
-        images += [image, other]
-        for row, pick_ in zip(rows, draw.permutation(len(said))[: len(rows)].tolist(), strict=True):
-            text = exchange(said[pick_]) if flipped else said[pick_]
-            row += [text, exchange(text, axis)]
-    return np.stack(images), rows
 
 
 def normalised(images: np.ndarray, device: torch.device) -> Tensor:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +17,14 @@ import numpy as np
 from PIL import Image
 
 from risbench.datasets.places import cache_folder
-from risbench.datasets.shapes import FREE_SEEDS, VERSION, draw_object, draw_scene
+from risbench.datasets.shapes import FREE_SEEDS, VERSION, Scene, draw_object, draw_scene
 
 from .questions import Thing
 
 # The mean of ImageNet, which becomes 0 and is what a masked picture shows where it is masked.
 GREY = (124, 116, 104)
 CHUNK = 50
+FORM = 3  # of the files in the cache
 
 
 class Pictures(NamedTuple):
@@ -32,11 +32,13 @@ class Pictures(NamedTuple):
 
     Attributes:
         images: uint8 ``(N, S, S, 3)``.
-        said: for every picture of one object what it is and its box, for every scene its sentences.
+        things: for every picture its objects.
+        sentences: for every object of every picture what is said of it alone; nothing of objects by themselves.
     """
 
     images: np.ndarray
-    said: list
+    things: list[list[Thing]]
+    sentences: list[list[list[str]]]
 
 
 def squash(image: np.ndarray, size: int) -> np.ndarray:
@@ -44,24 +46,31 @@ def squash(image: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
-def _object(seed: int, size: int) -> tuple[np.ndarray, list]:
-    scene = draw_object(FREE_SEEDS + seed, ground=GREY if seed % 2 else None)
-    thing = scene.objects[0]
+def _object(seed: int) -> Scene:
+    return draw_object(FREE_SEEDS + seed, ground=GREY if seed % 2 else None)
+
+
+def _scene(seed: int) -> Scene:
+    return draw_scene(FREE_SEEDS + seed)
+
+
+def _said(scene: Scene) -> tuple[list[list], list[list[str]]]:
+    """The objects of a scene, each as the fields of a :class:`Thing`, and what is said of each."""
     height, width = scene.image.shape[:2]
-    x0, y0, x1, y1 = thing.box
-    box = [x0 / width, y0 / height, x1 / width, y1 / height]
-    return squash(scene.image, size), [thing.shape, thing.colour, thing.size, thing.pattern, *box]
-
-
-def _scene(seed: int, size: int) -> tuple[np.ndarray, list]:
-    scene = draw_scene(FREE_SEEDS + seed)
-    sentences = [one.text for some in scene.expressions.values() for one in some]
-    return squash(scene.image, size), [*scene.captions, *sentences]
+    things = []
+    for thing in scene.objects:
+        x0, y0, x1, y1 = thing.box
+        across, down = (x0 / width, x1 / width), (y0 / height, y1 / height)
+        things.append(
+            [thing.shape, thing.colour, thing.size, thing.pattern, sum(across) / 2, sum(down) / 2, across, down]
+        )
+    said = [[one.text for one in scene.expressions.get(depth, ())] for depth in range(len(things))]
+    return things, said
 
 
 def _some(kind: str, size: int, seeds: range) -> tuple[np.ndarray, list]:
-    drawn = [(_object if kind == "objects" else _scene)(seed, size) for seed in seeds]
-    return np.stack([image for image, _ in drawn]), [said for _, said in drawn]
+    drawn = [(_object if kind == "objects" else _scene)(seed) for seed in seeds]
+    return np.stack([squash(scene.image, size) for scene in drawn]), [_said(scene) for scene in drawn]
 
 
 def pictures(
@@ -76,27 +85,25 @@ def pictures(
         size: side in pixels.
         told: of pictures done and in all.
     """
-    name = hashlib.sha256(f"{VERSION} {kind} {count} {first} {size}".encode()).hexdigest()[:12]
+    name = hashlib.sha256(f"{FORM} {VERSION} {kind} {count} {first} {size}".encode()).hexdigest()[:12]
     path = cache_folder() / "tris_clip" / f"{kind}-{name}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as held:
-            return Pictures(held["images"], json.loads(str(held["said"])))
+            return _read(held["images"], json.loads(str(held["said"])))
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
-    images, said = [], []
+    images, said = [np.zeros((0, size, size, 3), np.uint8)], []
     with ProcessPoolExecutor(2) as pool:
-        for some, words in pool.map(partial(_some, kind, size), chunks):
+        for number, (some, words) in enumerate(pool.map(partial(_some, kind, size), chunks), start=1):
             images.append(some)
-            said.append(words)
-            told(CHUNK * len(images), count)
-    drawn = Pictures(np.concatenate(images), list(chain.from_iterable(said)))
+            said += words
+            told(min(CHUNK * number, count), count)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(f"{path}.part.npz")
-    np.savez(part, images=drawn.images, said=np.array(json.dumps(drawn.said)))
+    np.savez(part, images=np.concatenate(images), said=np.array(json.dumps(said)))
     part.replace(path)
-    return drawn
+    return _read(np.concatenate(images), said)
 
 
-def thing_of(said: list, x0: float = 0.0, y0: float = 0.0, side: float = 1.0) -> Thing:
-    """The object of a picture as seen in a square window (corner and side as fractions of the picture)."""
-    shape, colour, size, pattern, left, top, right, bottom = said
-    return Thing(shape, colour, size, pattern, ((left + right) / 2 - x0) / side, ((top + bottom) / 2 - y0) / side)
+def _read(images: np.ndarray, said: list) -> Pictures:
+    things = [[Thing(*thing[:6], *map(tuple, thing[6:])) for thing in some] for some, _ in said]
+    return Pictures(images, things, [sentences for _, sentences in said])

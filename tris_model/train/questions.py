@@ -23,7 +23,13 @@ ANCHORS = ("circle", "square", "triangle", "star", "ring", "cross", "diamond", "
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """The object of a picture: its attributes by their words, and its middle as fractions of the picture."""
+    """An object of a picture.
+
+    Attributes:
+        shape, colour, size, pattern: by their words.
+        x, y: its middle as fractions of the picture.
+        across, down: where it begins and ends in the whole picture, as fractions.
+    """
 
     shape: str
     colour: str
@@ -31,6 +37,8 @@ class Thing:
     pattern: str
     x: float
     y: float
+    across: tuple[float, float] = (0.0, 1.0)
+    down: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +112,28 @@ PLACES = {
     ),
     "corner": (("{noun} in the {side} corner", "", ""), ("{side} {noun}", "", "")),
 }
-ALONE = ("shape", "shape", "shape", "colour", "pattern", "pattern", "pattern", "size", "x", "y", "y", "corner")
+ALONE = ("shape", "colour", "pattern", "size", "place")
 
 
-def question(draw: np.random.Generator, alone: float = 0.5, places: float = 0.45, relations: float = 0.15) -> Question:
-    """A question at random.
+def alone(draw: np.random.Generator) -> list[Question]:
+    """A question about each thing by itself.
+
+    Beside a shape or a colour, which are found first, a pattern or a height is worth little to the contrast and stays
+    unlearned for long; alone it is all there is to learn.
+    """
+    return [_alone(draw, _article(draw), what) for what in ALONE]
+
+
+def mixed(draw: np.random.Generator, places: float = 0.45, relations: float = 0.15) -> Question:
+    """A question about several things together.
 
     Args:
         draw: decides.
-        alone: how often it asks for one thing only. Beside a shape or a colour, which are found first, a pattern or a
-            height is worth little to the contrast and stays unlearned for long; alone it is all there is to learn.
-        places: how often the others ask for a position.
-        relations: how often for a relation to something that the picture does not show. What is visible of a masked
+        places: how often it asks for a position.
+        relations: how often for a relation to something that the picture need not show. What is visible of a masked
             picture is the object alone; such captions teach that the noun in front is the one that is meant.
     """
-    article = str(draw.choice(("the ", "", "a "), p=(0.55, 0.35, 0.1)))
-    if draw.random() < alone:
-        return _alone(draw, article)
+    article = _article(draw)
     kind = draw.random()
     noun = bool(draw.random() < 0.85)
     placed = kind < places + relations
@@ -142,8 +155,11 @@ def question(draw: np.random.Generator, alone: float = 0.5, places: float = 0.45
     return Question(**attributes, place=f"{{noun}} {draw.choice(FREE_RELATIONS)} {anchor}")
 
 
-def _alone(draw: np.random.Generator, article: str) -> Question:
-    what = str(draw.choice(ALONE))
+def _article(draw: np.random.Generator) -> str:
+    return str(draw.choice(("the ", "", "a "), p=(0.55, 0.35, 0.1)))
+
+
+def _alone(draw: np.random.Generator, article: str, what: str) -> Question:
     match what:
         case "shape":
             return Question(article)
@@ -154,7 +170,8 @@ def _alone(draw: np.random.Generator, article: str) -> Question:
         case "size":
             return Question(article, noun=False, size=str(draw.choice(("adjective", "est"))))
         case _:
-            return _placed(draw, what, {"article": article, "noun": False})
+            axis = str(draw.choice(("x", "y", "corner"), p=(0.4, 0.4, 0.2)))
+            return _placed(draw, axis, {"article": article, "noun": False})
 
 
 def _placed(draw: np.random.Generator, axis: str, attributes: dict) -> Question:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from risbench.errors import UsageError
 from ..checkpoint import save
 from ..clipfile import open_clip, start
 from ..config import Config
+from ..devices import Precision, autocast
 from ..stage1 import Stage1
 from ..tokens import tokenize
 from .best import Best
@@ -78,7 +78,7 @@ class Stage1Recipe:
     keep_end: bool = False
     mirror: bool = False
     clip: float = 0.0
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
     stop_at_strangers: bool = True
@@ -176,7 +176,6 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
         refs, photographs, recipe.batch, seed=recipe.seed, negatives=recipe.negatives, mirror=recipe.mirror
     )
     total = recipe.epochs * batches.an_epoch
-    half = torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
     ahead = batches.ask(begun) if begun < total else None
     with bar("stage 1", total, begun, rank() == 0) as told, interruptible() as stopping:
         for step in range(begun, total):
@@ -192,7 +191,7 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
             rest = judge.read(others).unflatten(0, (len(batch.texts), -1)) if judge and others else None
             decay(optimiser, step, total, recipe.rates.power)  # every iteration
             optimiser.zero_grad(set_to_none=True)
-            with half:
+            with autocast(recipe.precision, device):
                 terms = objective(images, tokens, own, rest)
             terms["loss"].backward()
             if recipe.clip:

@@ -1,0 +1,158 @@
+"""What the tiny CLIP is shown in a step: pictures with one subject each.
+
+A subject is alone in its picture, or in focus: the rest of a scene has faded to grey, more or less. That is what TRIS
+will show its scorer, a scene under a soft mask, and a tiny CLIP that never saw such pictures cannot choose among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from risbench.datasets.shapes import exchange
+
+from .order import AXES
+from .pictures import Pictures
+from .questions import Question, Thing
+
+MOST = 40  # captions of one question; reading more costs more than seeing the pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A part of the curriculum.
+
+    Attributes:
+        steps: of the optimiser.
+        objects: pictures of one object in a batch.
+        scenes: scenes in a batch, each shown twice, with another subject in focus.
+        side: pixels; objects are cut out at this size, scenes need the whole picture.
+    """
+
+    steps: int = 400
+    objects: int = 128
+    scenes: int = 0
+    side: int = 80
+
+
+class Shown(NamedTuple):
+    """B pictures of a step.
+
+    Attributes:
+        images: uint8 ``(B, S, S, 3)``; the two views of a scene come last, one behind the other.
+        masks: float32 ``(B, S, S)`` in [0, 1], what has not faded.
+        things: the subject of each.
+        sentences: of subjects in focus, each with the place of its picture; the other view of that scene is where it is
+            not true.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    things: list[Thing]
+    sentences: list[tuple[str, int]]
+
+
+def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator) -> Shown:
+    """The pictures of a step.
+
+    Args:
+        objects: pictures of one object.
+        scenes: of several.
+        lesson: how many of each.
+        sentences: taken of every subject.
+        draw: decides.
+    """
+    side = lesson.side
+    images, masks, things, said = [], [], [], []
+    for at in draw.integers(len(objects.images), size=lesson.objects).tolist():
+        image, thing = _window(objects.images[at], objects.things[at][0], side, draw)
+        if draw.random() < 0.5:
+            image, thing = image[:, ::-1], _mirrored(thing, AXES[0])
+        images.append(image)
+        masks.append(np.ones((side, side), np.float32))
+        things.append(thing)
+    for at in draw.integers(max(1, len(scenes.images)), size=lesson.scenes).tolist():
+        flips = [axis for axis in AXES if draw.random() < 0.5]
+        image = scenes.images[at]
+        for axis in flips:
+            image = image[:, ::-1] if axis == AXES[0] else image[::-1]
+        for subject in _two(scenes, at, draw):
+            thing = scenes.things[at][subject]
+            for axis in flips:
+                thing = _mirrored(thing, axis)
+            texts = scenes.sentences[at][subject]
+            for one in draw.permutation(len(texts))[:sentences].tolist():
+                text = texts[one]
+                for axis in flips:
+                    text = exchange(text, axis)
+                said.append((text, len(images)))
+            images.append(image)
+            masks.append(_focus(thing, side, draw))
+            things.append(thing)
+    return Shown(np.stack(images), np.stack(masks), things, said)
+
+
+def _two(scenes: Pictures, at: int, draw: np.random.Generator) -> list[int]:
+    """Two objects of a scene, if possible of one shape, the first with sentences."""
+    things, sentences = scenes.things[at], scenes.sentences[at]
+    order = draw.permutation(len(things)).tolist()
+    first = next(one for one in order if sentences[one])
+    rest = sorted((one for one in order if one != first), key=lambda one: things[one].shape != things[first].shape)
+    return [first, rest[0] if draw.random() < 0.6 else rest[draw.integers(len(rest))]]
+
+
+def _focus(thing: Thing, side: int, draw: np.random.Generator) -> np.ndarray:
+    """A soft mask that shows a subject better than anything else: float32 ``(side, side)``."""
+    at = (np.arange(side, dtype=np.float32) + 0.5) / side
+    high = draw.uniform(0.5, 1.0)
+    low = high * draw.uniform(0.0, 0.8) * (draw.random() < 0.7)
+    spread = draw.uniform(0.5, 1.3)
+    axes = []
+    for middle, (begin, end) in ((thing.x, thing.across), (thing.y, thing.down)):
+        reach = max(0.04, spread * (end - begin) / 2)
+        axes.append(np.abs(at - middle - draw.normal(0, 0.2) * reach) / reach)
+    blob = np.exp(-(axes[1][:, None] ** 4 + axes[0][None] ** 4) / 2)  # flat inside, soft at the edge
+    return (low + (high - low) * blob).astype(np.float32)
+
+
+def ask(question: Question, things: Sequence[Thing], draw: np.random.Generator) -> tuple[list[str], np.ndarray]:
+    """The captions that a question has for some pictures, and of which pictures each is true.
+
+    Args:
+        question: the same for all.
+        things: the subject of every picture.
+        draw: decides which captions stay when there are too many.
+
+    Returns:
+        U captions, at most :data:`MOST`, and bool ``(B, U)``.
+    """
+    answers = [question.answer(thing) for thing in things]
+    distinct = sorted({text for text in answers if text is not None})
+    kept = [distinct[at] for at in draw.permutation(len(distinct))[:MOST].tolist()]
+    true = [[text == answer for text in kept] for answer in answers]
+    return kept, np.array(true, bool).reshape(len(things), len(kept))
+
+
+def _mirrored(thing: Thing, axis: str) -> Thing:
+    if axis == AXES[0]:
+        return replace(thing, x=1 - thing.x, across=(1 - thing.across[1], 1 - thing.across[0]))
+    return replace(thing, y=1 - thing.y, down=(1 - thing.down[1], 1 - thing.down[0]))
+
+
+def _window(image: np.ndarray, thing: Thing, side: int, draw: np.random.Generator) -> tuple[np.ndarray, Thing]:
+    """A square part of a picture round its object, and the object as seen in it."""
+    full = image.shape[0]
+    if side == full:
+        return image, thing
+    x, y = (_corner(draw, *reach, side, full) for reach in (thing.across, thing.down))
+    moved = replace(thing, x=(thing.x * full - x) / side, y=(thing.y * full - y) / side)
+    return image[y : y + side, x : x + side], moved
+
+
+def _corner(draw: np.random.Generator, low: float, high: float, side: int, full: int) -> int:
+    """Where a window begins that holds what lies between two fractions of the picture."""
+    first, last = max(0, int(np.ceil(high * full)) - side), min(full - side, int(low * full))
+    return int(draw.integers(first, last + 1)) if first <= last else max(0, min(full - side, last))
