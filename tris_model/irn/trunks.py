@@ -19,7 +19,7 @@ from risbench.errors import UsageError
 
 from ..architecture import fill
 from ..checkpoint import read
-from ..trunk import Trunk
+from ..trunk import Trunk, placed
 
 RESNET50 = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
 Features = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -111,7 +111,7 @@ class ClipTrunk(nn.Module):
         c1 = trunk.layer1(stem)
         c2 = trunk.layer2(c1)
         c3 = trunk.layer3(c2)
-        return stem, c1, c2, c3, trunk.layer4(c3)
+        return stem, c1, c2, c3, trunk.layer4(placed(c3, trunk.ramp))
 
 
 def fingerprint(module: nn.Module) -> str:
