@@ -48,10 +48,11 @@ def score_all(out: Path, vals: Mapping[int, str | None], device: torch.device, d
 
 def _print(rows: list[dict[str, Any]]) -> None:
     console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
-    table = Table(title="TRIS on " + ", ".join(dict.fromkeys(row["split"] for row in rows)), title_justify="left")
+    splits = ", ".join(dict.fromkeys(row["split"] for row in rows))
+    table = Table(title=f"TRIS on {splits}: %, with 95 % intervals", title_justify="left")
     table.add_column("stage")
     for name in SHOWN:
-        table.add_column(f"{name} %, 95 % interval", justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("expressions", justify="right")
     for row in rows:
         cells = [_cell(row["metrics"][name]) for name in SHOWN]
@@ -65,4 +66,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
 def _cell(metric: Mapping[str, Any]) -> str:
     if metric["value"] is None:
         return "–"
-    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f} to {100 * metric['high']:.1f})"
+    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f}–{100 * metric['high']:.1f})"

@@ -47,6 +47,8 @@ class Stage2Recipe:
         split, val, start, trunk, network, batch, epochs, keep_end, mirror, clip, precision, channels_last, select,
             limit, seed: as for stage 1. The authors start from CLIP, not from stage 1.
         rates: the two tables of positions learn with the heads.
+        weight: of a pixel of the mask in the loss. Where objects are small and doubt is great no pixel is more probably
+            object than not, and at 1, the authors', every mask stays empty for long.
         schedule: ``authors`` means to decay and does not: it counts iterations and is stepped once an epoch, so that
             the rate stays almost constant. ``poly`` decays every iteration.
     """
@@ -62,6 +64,7 @@ class Stage2Recipe:
     keep_end: bool = False
     mirror: bool = False
     clip: float = 0.0
+    weight: float = 1.0
     precision: Literal["float32", "bf16"] = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
@@ -152,7 +155,7 @@ def fit(
             optimiser.zero_grad(set_to_none=True)
             with half:
                 logits = learner(images, tokens)
-            loss = segmentation(tuple(one.float() for one in logits), wanted[:, None].float())
+            loss = segmentation(tuple(one.float() for one in logits), wanted[:, None].float(), recipe.weight)
             loss.backward()
             if recipe.clip:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
