@@ -46,8 +46,8 @@ class FiveDepths(Protocol):
 class ImageNetTrunk(nn.Module):
     """torchvision's ResNet-50 with strides 4, 4, 8, 16, 16."""
 
-    channels = (64, 256, 512, 1024, 2048)
-    strides = (4, 4, 8, 16, 16)
+    channels: tuple[int, ...] = (64, 256, 512, 1024, 2048)
+    strides: tuple[int, ...] = (4, 4, 8, 16, 16)
     multiple = 1
 
     def __init__(self, weights: str | os.PathLike[str] | None):
@@ -94,12 +94,12 @@ class ClipTrunk(nn.Module):
         self.trunk = trunk
         layers = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
         blocks = [layer[0] for layer in layers]
-        self.channels = (trunk.conv3.out_channels, *(block.conv3.out_channels for block in blocks))  # pyright: ignore
+        self.channels: tuple[int, ...] = (trunk.conv3.out_channels, *(block.conv3.out_channels for block in blocks))  # pyright: ignore
         pools = [block.avgpool for block in blocks]
         strides = [4]
         for pool in pools:
             strides.append(strides[-1] * (int(pool.kernel_size) if isinstance(pool, nn.AvgPool2d) else 1))  # pyright: ignore
-        self.strides = tuple(strides)
+        self.strides: tuple[int, ...] = tuple(strides)
         self.multiple = strides[-1]  # its pools drop what is left over
 
     def forward(self, images: Tensor) -> Features:

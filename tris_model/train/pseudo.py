@@ -51,6 +51,8 @@ class PseudoRecipe:
         prms: choose among the maps of a ref's sentences; without, it is the first sentence's (an ablation).
         irn: refine maps; without, a map above ``plain`` is the mask (an ablation).
         refs: only so many get a map and a mask, and stage 2 learns from those; all by default.
+        learn: IRN learns from so many of those, which alone need sure pixels; all by default. A tiny one has seen
+            enough after some hundred, and sure pixels cost more than a walk.
         seed: decides which.
         trunk: what IRN sees with: ``imagenet``, torchvision's ResNet-50, or ``stage1``, that network's own.
         imagenet: torchvision's file.
@@ -65,6 +67,7 @@ class PseudoRecipe:
     prms: bool = True
     irn: bool = True
     refs: int | None = None
+    learn: int | None = None
     seed: int = 1234
     trunk: Literal["imagenet", "stage1"] = "imagenet"
     imagenet: str | None = None
@@ -135,9 +138,10 @@ def make_masks(
     if not recipe.irn:
         share("masks", partial(_cut, folder=masks, above=recipe.plain), pieces, count)
         return masks
+    some = _some(pieces, recipe.learn, recipe.seed)
     labels = partial(write_labels, folder=folder / "labels", above=recipe.above, below=recipe.below, device=device)
-    share("labels", labels, pieces, count)
-    _learn(recipe, weights, items, folder, device)
+    share("labels", labels, some, count)
+    _learn(recipe, weights, [*chain.from_iterable(some)], folder, device)
     sha256 = digest(folder / NETWORK)
     walk = partial(_walk, recipe=recipe, weights=weights, folder=folder, device=str(device), sha256=sha256)
     share("masks", walk, pieces, count)
@@ -161,6 +165,15 @@ def _pieces(items: Sequence[MapItem]) -> list[list[MapItem]]:
     by_image = sorted(items, key=lambda item: item.picture)
     groups = [list(group) for _, group in groupby(by_image, key=lambda item: item.picture)]
     return [[*chain.from_iterable(groups[at : at + PIECE])] for at in range(0, len(groups), PIECE)]
+
+
+def _some(pieces: list[list[MapItem]], count: int | None, seed: int) -> list[list[MapItem]]:
+    """Pieces drawn by the seed, with ``count`` items together or all there are."""
+    some: list[list[MapItem]] = []
+    for at in np.random.default_rng(seed).permutation(len(pieces)) if count is not None else range(len(pieces)):
+        left = None if count is None else count - sum(map(len, some))
+        some.append(pieces[at][:left])
+    return [piece for piece in some if piece]
 
 
 def _cut(items: Sequence[MapItem], folder: Path, above: float) -> None:

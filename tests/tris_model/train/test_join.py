@@ -151,6 +151,16 @@ def test_a_limit_holds_for_all_stages_and_refs_for_what_follows_stage_1(tmp_path
         train(recipe, out=tmp_path / "out", **{**given, "stage2.limit": "1"})
 
 
+def test_irn_may_learn_from_some_refs_and_then_walk_for_all(tmp_path: Path) -> None:
+    recipe, data = made(tmp_path)
+    given: dict[str, Any] = {"device": "cpu", "data_root": data, "val": "none", "pseudo.learn": "4"}
+    for stage in ("1", "maps", "labels"):
+        train(recipe, out=tmp_path / "out", stage=stage, **given)
+    assert len(list((tmp_path / "out/pseudo/labels").iterdir())) == 4
+    assert len(list((tmp_path / "out/pseudo/masks").iterdir())) == 6
+    assert len((tmp_path / "out/pseudo/log.jsonl").read_text().splitlines()) == 2  # of 3 in two epochs
+
+
 def test_without_prms_the_map_is_the_first_sentences(tmp_path: Path) -> None:
     recipe, data = made(tmp_path)
     given: dict[str, Any] = {"device": "cpu", "data_root": data, "val": "none", "prms": "false"}
