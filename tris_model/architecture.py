@@ -54,9 +54,12 @@ def detect_clip(state: State, base: Config = STAGE1, prefix: str = "") -> Config
     """The towers' sizes. A missing key leaves ``base``'s size: the comparison that follows names the key."""
     text_width = _size(state, f"{prefix}ln_final.weight", 0, base.text_width)
     grid = _size(state, f"{prefix}visual.attnpool.positional_embedding", 0, 1) - 1
+    imagenet = f"{prefix}visual.resnet.conv1.weight" in state
+    depth = tuple(_count(state, rf"{prefix}visual\.layer{layer}\.(\d+)\.") for layer in (1, 2, 3, 4))
     return replace(
         base,
-        depth=tuple(_count(state, rf"{prefix}visual\.layer{layer}\.(\d+)\.") for layer in (1, 2, 3, 4)),
+        trunk="imagenet" if imagenet else "clip",
+        depth=base.depth if imagenet else depth,
         width=_size(state, f"{prefix}visual.conv3.weight", 0, base.width),
         pool_grid=round(grid**0.5),
         context=_size(state, f"{prefix}positional_embedding", 0, base.context),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .config import Config
+from .imagenet import ImageNetTrunk
 from .text import LayerNorm, Transformer, drawn
 from .trunk import Pyramid, Trunk
 
@@ -20,7 +22,7 @@ class Clip(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        self.visual = Trunk(config)
+        self.visual: Any = ImageNetTrunk() if config.trunk == "imagenet" else Trunk(config)
         self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads)
         self.token_embedding = nn.Embedding.from_pretrained(drawn(config.vocabulary, config.text_width, deviation=0.02))
         self.token_embedding.weight.requires_grad_(True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from risbench.errors import DataError
 
@@ -25,6 +25,7 @@ class Config:
             resolution of the layer before).
         depth: bottlenecks in the four trunk layers.
         width: channels of the stem; the layers have 4, 8, 16 and 32 times as many.
+        trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50, which has no attention pool.
         pool_grid: side of the attention pool's table of positions; 0 leaves the pool out. TRIS never uses the pool,
             its weights are only kept with CLIP's others.
         context: rows of the table of text positions.
@@ -59,6 +60,7 @@ class Config:
     decoder: int = 0
     alpha: float = 0.1
     beta: float = 0.1
+    trunk: Literal["clip", "imagenet"] = "clip"
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
@@ -73,6 +75,8 @@ class Config:
     @property
     def backbone(self) -> str:
         """The name the authors' scripts give the trunk, or ``custom``."""
+        if self.trunk == "imagenet":
+            return "imagenet-RN50"
         named = {(RN50, 64, 1024): "clip-RN50", (RN101, 64, 512): "clip-RN101"}
         return named.get((self.depth, self.width, self.embed), "custom")
 

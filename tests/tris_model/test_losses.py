@@ -60,3 +60,9 @@ def test_pictures_that_share_a_caption_share_its_weight() -> None:
     towards_texts = (2 * log(exp(1) + 1) - 2 + log(2)) / 3
     first, second = log(exp(1) + 2) - 1, log(exp(1) + 2) - 0.5
     assert loss.item() == pytest.approx((towards_texts + (first + second) / 2) / 2)
+
+
+def test_a_weight_of_stage_2_counts_the_masks_pixels_so_many_times() -> None:
+    logits, masks = (torch.zeros(1, 1, 1, 2),), torch.tensor([[[[1.0, 0.0]]]])
+    assert segmentation(logits, masks, 3.0).item() == pytest.approx((3 * log(2) + log(2)) / 2)
+    assert segmentation(logits, masks, 1.0).item() == pytest.approx(log(2))

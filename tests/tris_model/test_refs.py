@@ -11,6 +11,7 @@ import pytest
 from training import refer_tree
 
 from risbench.datasets.load import load_split
+from risbench.errors import UsageError
 from tris_model.train.refs import Refs
 
 
@@ -62,3 +63,23 @@ def test_the_first_ref_of_another_split_stops_the_collection_as_in_the_authors_c
     ids = [[authors.ids[mate] for mate in authors.refs[at].mates] for at in range(3)]
     assert ids == [[], [10], [10]]
     assert [all_of_them.ids[mate] for mate in all_of_them.refs[0].mates] == [99, 11]
+
+
+def test_some_refs_are_whole_images_drawn_by_the_seed(tree: Path) -> None:
+    refs = Refs(load_split("refcoco_train", tree))
+    assert refs.some(None, 0).tolist() == refs.some(99, 0).tolist() == list(range(6))
+    drawn = {tuple(refs.some(4, seed).tolist()) for seed in range(20)}
+    assert len(drawn) == 3  # two of three images with two refs each
+    assert all(len({refs.refs[at].image for at in places}) == 2 for places in drawn)
+    assert len(refs.some(3, 0)) == 3
+    with pytest.raises(UsageError, match="none to learn from"):
+        refs.some(0, 0)
+
+
+def test_a_choice_of_refs_remembers_their_places(tree: Path) -> None:
+    refs = Refs(load_split("refcoco_train", tree))
+    some = refs.only([1, 4])
+    assert (some.places, len(some), some.ids) == ([1, 4], 2, [refs.ids[1], refs.ids[4]])
+    assert set(some.texts) == {*refs.refs[1].texts, *refs.refs[4].texts}
+    assert refs.only(None) is refs
+    assert some.only([1]).places == [4]

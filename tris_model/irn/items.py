@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,6 +23,11 @@ class Item(Protocol):
     @property
     def name(self) -> str:
         """Unique, and usable as a file's name; the authors' is ``<index>_<image id>``."""
+        ...
+
+    @property
+    def picture(self) -> Hashable:
+        """Which image it lies in: items that follow one another and have the same share the work on it."""
         ...
 
     def image(self) -> np.ndarray:
@@ -43,6 +49,11 @@ class FileItem:
     name: str
     image_path: Path
     heat_path: Path
+
+    @property
+    def picture(self) -> Path:
+        """As :attr:`Item.picture`."""
+        return self.image_path
 
     def image(self) -> np.ndarray:
         """As :meth:`Item.image`."""
@@ -73,10 +84,19 @@ def checked_heat(heat: np.ndarray, size: tuple[int, int], what: str = "the heat"
     return np.maximum(heat, 0).astype(np.float32)
 
 
+def heats_of(items: Sequence[Item], size: tuple[int, int]) -> np.ndarray:
+    """The heats of items of one image, float32 ``(K, H, W)``, not negative.
+
+    Raises:
+        DataError: see :func:`checked_heat`; the item is named.
+    """
+    return np.stack([checked_heat(item.heat(), size, f"the heat of {item.name}") for item in items])
+
+
 def write_each(
     items: Iterable[AnyItem],
     folder: Path,
-    make: Callable[[AnyItem], np.ndarray],
+    make: Callable[[Sequence[AnyItem]], Iterable[np.ndarray]],
     tell: Callable[[str], object] = lambda name: None,
 ) -> int:
     """Make a one-channel PNG for each item that has none yet, so that a killed run goes on where it was.
@@ -84,21 +104,23 @@ def write_each(
     Args:
         items: with distinct names. Several processes may share them out (``items[rank::count]``).
         folder: gets ``<name>.png``, whole or not at all.
-        make: gives uint8 ``(H, W)``.
+        make: gives uint8 ``(H, W)`` for each of some items of one image.
         tell: hears each name when its file is there.
 
     Returns:
         How many were made now.
     """
     made = 0
-    for item in items:
-        path = folder / f"{item.name}.png"
-        if not path.exists():
+    for _, together in groupby(items, key=lambda item: item.picture):
+        some = list(together)
+        new = [item for item in some if not (folder / f"{item.name}.png").exists()]
+        for item, pixels in zip(new, make(new) if new else (), strict=True):
             content = io.BytesIO()
-            Image.fromarray(make(item)).save(content, format="PNG")
-            write_whole(path, lambda file, content=content: file.write(content.getvalue()))
+            Image.fromarray(pixels).save(content, format="PNG")
+            write_whole(folder / f"{item.name}.png", lambda file, content=content: file.write(content.getvalue()))
             made += 1
-        tell(item.name)
+        for item in some:
+            tell(item.name)
     return made
 
 

@@ -7,7 +7,7 @@ whatever their score: the union is all that is ever used, so it is all that is m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from ..pixels import DEVIATION, MEAN
 from .centroids import split
-from .items import Item, checked_heat, read_png, write_each
+from .items import Item, checked_heat, heats_of, read_png, write_each
 from .network import STRIDE, EdgeDisplacement
 from .walk import PAPER, Walk, spread
 
@@ -30,27 +30,28 @@ def normalise(image: np.ndarray) -> torch.Tensor:
 
 
 def refine(image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, how: Walk = PAPER) -> np.ndarray:
-    """A heat that has walked up to the object's edges.
+    """A heat that has walked up to the object's edges, or several of one image.
 
     Args:
         image: uint8 ``(H, W, 3)``.
-        heat: float ``(H, W)``, of any scale; below 0 counts as 0.
+        heat: float ``(H, W)``, of any scale; below 0 counts as 0. Or ``(K, H, W)``: each alone, but the image is
+            analysed once.
         network: trained, in eval mode; its device is used.
         how: the walk.
 
     Returns:
-        float32 ``(H, W)`` in [0, 1], the hottest of all parts at each pixel, divided by the maximum; zeros for a heat
-        without anything above 0.
+        float32 in [0, 1], the shape of ``heat``: the hottest of all parts at each pixel, divided by the maximum; zeros
+        for a heat without anything above 0.
 
     Raises:
         DataError: the heat is of another size, or holds NaN.
     """
-    heat = checked_heat(heat, image.shape[:2])
-    if not heat.any():
-        return np.zeros_like(heat)
+    heats = np.stack([checked_heat(one, image.shape[:2]) for one in (heat if heat.ndim == 3 else heat[None])])
+    if not heats.any():
+        return heats.reshape(heat.shape)
     device = network.fc_edge6.weight.device
     edges, displacements = (part.cpu().numpy() for part in network.analyse(normalise(image).to(device)))
-    return walk(heat, edges, displacements, how, device)
+    return walk(heats, edges, displacements, how, device).reshape(heat.shape)
 
 
 def walk(
@@ -63,32 +64,40 @@ def walk(
     """As :func:`refine`, from what the network said.
 
     Args:
-        heat: float32 ``(H, W)``, not negative.
+        heat: float32 ``(H, W)`` or ``(K, H, W)``, not negative.
         edges: ``(h, w)`` for h = ceil(H / 4), w = ceil(W / 4).
         displacements: ``(2, h, w)``.
         how: the walk.
         device: where the walk multiplies.
     """
+    height, width = heat.shape[-2:]
+    heats = heat.reshape(-1, height, width)
     parts = split(displacements)
     size = (parts.shape[0], parts.shape[1])
-    small = F.interpolate(torch.from_numpy(heat)[None, None], size, mode="bilinear", align_corners=True)[0, 0].numpy()
+    small = F.interpolate(torch.from_numpy(heats)[:, None], size, mode="bilinear", align_corners=True)[:, 0].numpy()
     # Most parts hold no heat, and would walk for nothing.
-    warm = np.flatnonzero(np.bincount(parts.ravel(), small.ravel()) > 0)
-    if not len(warm):  # all of it lay between the cells
-        return np.zeros_like(heat)
-    walked = spread(small * (parts == warm[:, None, None]), edges, how, device)
-    full = np.zeros_like(heat)
-    for one in walked:  # one at a time: parts are many and images large
-        up = F.interpolate(torch.from_numpy(one)[None, None], scale_factor=STRIDE, mode="bilinear", align_corners=False)
-        np.maximum(full, up[0, 0, : heat.shape[0], : heat.shape[1]].numpy(), out=full)
-    top = full.max()
-    return full / top if top > 0 else full
+    warm = [
+        (one, part)
+        for one, each in enumerate(small)
+        for part in np.flatnonzero(np.bincount(parts.ravel(), each.ravel()) > 0)
+    ]
+    full = np.zeros_like(heats)
+    if not warm:  # all of it lay between the cells
+        return full.reshape(heat.shape)
+    walked = spread(np.stack([small[one] * (parts == part) for one, part in warm]), edges, how, device)
+    for (one, _), cells in zip(warm, walked, strict=True):  # one at a time: parts are many and images large
+        up = F.interpolate(
+            torch.from_numpy(cells)[None, None], scale_factor=STRIDE, mode="bilinear", align_corners=False
+        )
+        np.maximum(full[one], up[0, 0, :height, :width].numpy(), out=full[one])
+    top = full.max((1, 2), keepdims=True)
+    return (full / np.where(top > 0, top, 1)).reshape(heat.shape)
 
 
 def pseudo_mask(
     image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, threshold: float = THRESHOLD, how: Walk = PAPER
 ) -> np.ndarray:
-    """The mask of one object: bool ``(H, W)``, empty for an empty heat. See :func:`refine`."""
+    """The mask of each object: bool, the shape of ``heat``, empty for an empty heat. See :func:`refine`."""
     return refine(image, heat, network, how) > np.float32(threshold)
 
 
@@ -107,10 +116,10 @@ def write_masks(
         How many were made now.
     """
 
-    def make(item: Item) -> np.ndarray:
-        image = item.image()
-        heat = checked_heat(item.heat(), image.shape[:2], f"the heat of {item.name}")
-        return pseudo_mask(image, heat, network, threshold, how).astype(np.uint8) * 255
+    def make(some: Sequence[Item]) -> np.ndarray:
+        image = some[0].image()
+        heats = heats_of(some, image.shape[:2])
+        return pseudo_mask(image, heats, network, threshold, how).astype(np.uint8) * 255
 
     return write_each(items, folder, make, tell)
 

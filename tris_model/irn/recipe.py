@@ -28,6 +28,7 @@ class Recipe:
         mirror: whether half of the images are.
         width: of the network's heads.
         seed: of the weights, the order and the variations.
+        means: items over which the mean displacement is taken in the end; all by default, as the authors do.
         bf16: the trunk computes in bfloat16 (on a GPU).
     """
 
@@ -44,6 +45,7 @@ class Recipe:
     mirror: bool = True
     width: int = WIDTH
     seed: int = 1234
+    means: int | None = None
     bf16: bool = False
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -130,16 +131,19 @@ def train(
 
 @torch.inference_mode()
 def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe, workers: int = 0) -> Tensor:
-    """The mean over all images' top left crops, padding included, ``(2,)``; of a network in training mode."""
+    """The mean over the images' top left crops, padding included, ``(2,)``; of a network in training mode."""
     size = min(recipe.batch, len(data))
-    wanted = [[(-1, index) for index in range(at, min(at + size, len(data)))] for at in range(0, len(data), size)]
+    some = np.random.default_rng(recipe.seed).permutation(len(data))[: recipe.means].tolist()
+    if len(some) == len(data):
+        some.sort()
+    wanted = [[(-1, index) for index in some[at : at + size]] for at in range(0, len(some), size)]
     device = network.fc_edge6.weight.device
     total = torch.zeros(2, dtype=torch.float64, device=device)
     for images, _ in loaded(data, recipe, wanted, workers, device):
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
             features = network.see(images)
         total += network.displacements(features).double().mean((2, 3)).sum(0)
-    return (total / len(data)).float()
+    return (total / len(some)).float()
 
 
 def _groups(network: EdgeDisplacement, recipe: Recipe) -> list[tuple[float, list[nn.Parameter]]]:

@@ -19,7 +19,7 @@ from risbench.errors import UsageError
 
 from ..architecture import fill
 from ..checkpoint import read
-from ..trunk import Trunk
+from ..trunk import Trunk, placed
 
 RESNET50 = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
 Features = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -46,8 +46,8 @@ class FiveDepths(Protocol):
 class ImageNetTrunk(nn.Module):
     """torchvision's ResNet-50 with strides 4, 4, 8, 16, 16."""
 
-    channels = (64, 256, 512, 1024, 2048)
-    strides = (4, 4, 8, 16, 16)
+    channels: tuple[int, ...] = (64, 256, 512, 1024, 2048)
+    strides: tuple[int, ...] = (4, 4, 8, 16, 16)
     multiple = 1
 
     def __init__(self, weights: str | os.PathLike[str] | None):
@@ -94,12 +94,12 @@ class ClipTrunk(nn.Module):
         self.trunk = trunk
         layers = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
         blocks = [layer[0] for layer in layers]
-        self.channels = (trunk.conv3.out_channels, *(block.conv3.out_channels for block in blocks))  # pyright: ignore
+        self.channels: tuple[int, ...] = (trunk.conv3.out_channels, *(block.conv3.out_channels for block in blocks))  # pyright: ignore
         pools = [block.avgpool for block in blocks]
         strides = [4]
         for pool in pools:
             strides.append(strides[-1] * (int(pool.kernel_size) if isinstance(pool, nn.AvgPool2d) else 1))  # pyright: ignore
-        self.strides = tuple(strides)
+        self.strides: tuple[int, ...] = tuple(strides)
         self.multiple = strides[-1]  # its pools drop what is left over
 
     def forward(self, images: Tensor) -> Features:
@@ -111,7 +111,7 @@ class ClipTrunk(nn.Module):
         c1 = trunk.layer1(stem)
         c2 = trunk.layer2(c1)
         c3 = trunk.layer3(c2)
-        return stem, c1, c2, c3, trunk.layer4(c3)
+        return stem, c1, c2, c3, trunk.layer4(placed(c3, trunk.ramp))
 
 
 def fingerprint(module: nn.Module) -> str:

@@ -8,7 +8,8 @@ heat is a vector, so 256 sparse products are the same and need a hundredth of th
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ AT_ONCE = 32  # heats that walk together; memory grows with it
 NOTHING = 1e-30  # a weight that no float32 sum with the cell's own, 1, can feel; denormal numbers are slow
 
 
-class Walk(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Walk:
     """How to walk; the defaults are the authors'.
 
     Attributes:

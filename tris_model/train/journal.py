@@ -60,10 +60,10 @@ class Journal:
             raise DataError(f"{path} belongs to another recipe; give another --out, or remove it to start anew")
         load(state)
         step = int(state["step"])
-        self._forget(step)
+        self.forget(step)
         return step
 
-    def _forget(self, step: int) -> None:
+    def forget(self, step: int) -> None:
         """Lines that will be written again are taken away."""
         path = self.folder / "log.jsonl"
         if self.writes and path.exists():

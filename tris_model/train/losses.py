@@ -69,11 +69,13 @@ def _resized(x: Tensor, side: int) -> Tensor:
     return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=True)
 
 
-def segmentation(logits: tuple[Tensor, ...], masks: Tensor) -> Tensor:
+def segmentation(logits: tuple[Tensor, ...], masks: Tensor, weight: float = 1.0) -> Tensor:
     """Stage 2: binary cross entropy of the final and the three auxiliary logits against the pseudo mask.
 
     Args:
         logits: each ``(B, 1, H, W)``.
         masks: float ``(B, 1, H, W)`` of 0 and 1.
+        weight: of a pixel of the mask beside one of the ground.
     """
-    return torch.stack([F.binary_cross_entropy_with_logits(one, masks) for one in logits]).sum()
+    heavy = masks.new_tensor(weight)
+    return torch.stack([F.binary_cross_entropy_with_logits(one, masks, pos_weight=heavy) for one in logits]).sum()

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from risbench.datasets.atomic import write_whole
 from risbench.datasets.load import load_split
 from risbench.errors import DataError
 
@@ -38,10 +39,12 @@ class Chosen(NamedTuple):
     """The maps of R refs.
 
     Attributes:
+        refs: int64 ``(R,)``, ascending: whose they are, as places among :class:`~tris_model.train.refs.Refs`.
         response: float32 ``(R, h, w)``, raw.
         sentence: int64 ``(R,)``, whose map was chosen, as a place among the ref's sentences.
     """
 
+    refs: np.ndarray
     response: np.ndarray
     sentence: np.ndarray
 
@@ -94,20 +97,23 @@ def heat_of(response: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndar
 
 
 def choose_all(
-    weights: Path, scorer_path: str, split_name: str, out: Path, device: torch.device, data_root: Path | None = None,
-    limit: int | None = None, keep_end: bool = False,
+    weights: Path, scorer_path: str | None, split_name: str, out: Path, device: torch.device,
+    data_root: Path | None = None, limit: int | None = None, keep_end: bool = False, count: int | None = None,
+    seed: int = 0,
 ) -> Path:  # fmt: skip
-    """Choose a map for every ref of a split, chunk by chunk; a folder with some chunks is gone on with.
+    """Choose a map for the refs of a split, chunk by chunk; a folder with some chunks is gone on with.
 
     Args:
         weights: of stage 1.
-        scorer_path: the frozen CLIP.
+        scorer_path: the frozen CLIP; without one nothing is compared, and a ref's map is that of its first sentence.
         split_name: usually the training split.
         out: gets ``maps/``: a file a chunk of images, and ``maps.json`` when all are there.
         device: where it runs.
         data_root: where the data lie.
         limit: only the first images.
         keep_end: of texts that are too long.
+        count: only so many refs, see :meth:`~tris_model.train.refs.Refs.some`; all by default.
+        seed: decides which.
 
     Returns:
         ``OUT/maps``, to be read by :func:`read_maps`.
@@ -120,13 +126,17 @@ def choose_all(
     network = load(weights, str(device))
     if not isinstance(network, Stage1):
         raise DataError(f"{weights} is no stage 1")
-    head = {"weights": digest(weights), "split": split.name, "refs": len(refs), "stride": network.config.stride}
+    chosen = refs.some(count, seed).tolist()
+    head = {
+        "weights": digest(weights), "split": split.name, "stride": network.config.stride, "prms": bool(scorer_path),
+        "of": len(refs), "refs": len(chosen), "seed": seed if len(chosen) < len(refs) else None,
+    }  # fmt: skip
     _same(folder / "head.json", head)
-    judge = scorer(scorer_path, device, keep_end)
+    judge = scorer(scorer_path, device, keep_end) if scorer_path else None
     photographs = Photographs(refs.paths, network.config.image_size)
     of_image: dict[int, list[int]] = {}
-    for at, ref in enumerate(refs.refs):
-        of_image.setdefault(ref.image, []).append(at)
+    for at in chosen:
+        of_image.setdefault(refs.refs[at].image, []).append(at)
     chunks = [list(of_image)[first : first + CHUNK] for first in range(0, len(of_image), CHUNK)]
     with bar("maps", len(chunks), 0, rank() == 0) as told, interruptible() as stopping:
         for number, images in enumerate(chunks):
@@ -135,9 +145,9 @@ def choose_all(
                 continue
             places = [at for image in images for at in of_image[image]]
             pixels = normalised(photographs.batch(images), device)
-            chosen = _chunk(network, judge, pixels, [of_image[image] for image in images], refs, keep_end)
+            response, sentence = _chunk(network, judge, pixels, [of_image[image] for image in images], refs, keep_end)
             part = path.with_name(f".{path.stem}.part.npz")
-            np.savez(part, refs=np.array(places), response=chosen.response, sentence=chosen.sentence)
+            np.savez(part, refs=np.array(places), response=response, sentence=sentence)
             part.replace(path)
             told(number + 1, "")
             if stopping():
@@ -147,9 +157,9 @@ def choose_all(
 
 @torch.inference_mode()
 def _chunk(
-    network: Stage1, judge: Scorer, pixels: Tensor, of_image: list[list[int]], refs: Refs, keep_end: bool
-) -> Chosen:
-    """The maps of the refs of some images, in the order in which the images list them."""
+    network: Stage1, judge: Scorer | None, pixels: Tensor, of_image: list[list[int]], refs: Refs, keep_end: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Responses and sentences of the refs of some images, in the order in which the images list them."""
     texts = [text for places in of_image for at in places for text in refs.refs[at].texts]
     counts = [len(refs.refs[at].texts) for places in of_image for at in places]
     ref_of = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
@@ -163,34 +173,36 @@ def _chunk(
         rows += [index] * count
         first += count
     response = torch.cat(responses)  # (M, h, w)
-    heats = network.heat(response[None])[0]
-    side = int(getattr(judge, "side", pixels.shape[2]))
-    best = choose_many(judge, side, pixels[rows], heats, ref_of, texts)
-    starts = torch.tensor(counts).cumsum(0) - torch.tensor(counts)
-    return Chosen(response[best.to(response.device)].float().cpu().numpy(), (best - starts).numpy())
+    best = starts = torch.tensor(counts).cumsum(0) - torch.tensor(counts)
+    if judge is not None:
+        side = int(getattr(judge, "side", pixels.shape[2]))
+        best = choose_many(judge, side, pixels[rows], network.heat(response[None])[0], ref_of, texts)
+    return response[best.to(response.device)].float().cpu().numpy(), (best - starts).numpy()
 
 
 def read_maps(folder: Path) -> Chosen:
-    """The maps of all refs in the order of :class:`~tris_model.train.refs.Refs`.
+    """All maps that :func:`choose_all` was asked for, in the order of the refs.
 
     Raises:
         DataError: some are missing.
     """
-    head = json.loads((folder / "head.json").read_text())
-    found: Chosen | None = None
-    done = np.zeros(head["refs"], bool)
+    if not (folder / "head.json").exists():
+        raise DataError(f"there are no maps in {folder}; run the stage 'maps' first")
+    wanted = json.loads((folder / "head.json").read_text())["refs"]
+    parts: list[Chosen] = []
     for path in sorted(folder.glob("[0-9]*.npz")):
         with np.load(path, allow_pickle=False) as held:
-            response, refs = held["response"], held["refs"]
-            if found is None:
-                found = Chosen(np.zeros((len(done), *response.shape[1:]), np.float32), np.zeros(len(done), np.int64))
-            found.response[refs], found.sentence[refs], done[refs] = response, held["sentence"], True
-    if found is None or not done.all():
-        raise DataError(f"{folder} has maps of {done.sum()} of {len(done)} refs; run the stage 'maps' again")
-    return found
+            parts.append(Chosen(held["refs"], held["response"], held["sentence"]))
+    found = sum(len(part.refs) for part in parts)
+    if found != wanted:
+        raise DataError(f"{folder} has maps of {found} of {wanted} refs; run the stage 'maps' first")
+    refs, response, sentence = (np.concatenate(each) for each in zip(*parts, strict=True))
+    order = np.argsort(refs)
+    return Chosen(refs[order], response[order], sentence[order])
 
 
 def _same(path: Path, head: dict) -> None:
     if path.exists() and json.loads(path.read_text()) != head:
-        raise DataError(f"{path.parent} holds maps of other weights or another split; remove it")
-    path.write_text(json.dumps(head))
+        raise DataError(f"{path.parent} holds maps of other weights, or of other refs; remove it")
+    if not path.exists():  # whole, for the other ranks read it
+        write_whole(path, lambda file: file.write(json.dumps(head).encode()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -20,6 +21,12 @@ def rank() -> int:
 def world() -> int:
     """How many there are."""
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def wait() -> None:
+    """Until all are here: what one has written, the others may read then."""
+    if dist.is_initialized():
+        dist.barrier()
 
 
 class _Gather(torch.autograd.Function):
@@ -55,7 +62,8 @@ def torchrun(device: str) -> Iterator[str]:
     place = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else device
     if cuda:
         torch.cuda.set_device(place)
-    dist.init_process_group("nccl" if cuda else "gloo")
+    # IRN learns on one rank while the others wait, which takes longer than the minutes that are allowed by default.
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(days=1))
     try:
         yield place
     finally:

@@ -6,13 +6,15 @@ the ref alone, so that a training continues where it was and ranks agree without
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from risbench.datasets.split import Split
-from risbench.errors import DataError
+from risbench.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Refs:
         refs: all of them.
         paths: where their images lie.
         ids: for each ref its id in the annotation.
+        places: of each among the refs of the whole split.
     """
 
     def __init__(self, split: Split, *, stop_at_strangers: bool = True):
@@ -60,6 +63,7 @@ class Refs:
         self.ids = list(grouped)
         mates = _mates(split, {ident: at for at, ident in enumerate(self.ids)}, stop_at_strangers)
         self.refs = [Ref(image, tuple(texts), mates[at]) for at, (image, *texts) in enumerate(grouped.values())]
+        self.places = list(range(len(self.refs)))
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -93,6 +97,35 @@ class Refs:
             elif attempts > 1000 * count:
                 raise DataError(f"there is no other text than {text!r} to be a negative")
         return found
+
+    def some(self, count: int | None, seed: int) -> np.ndarray:
+        """The places of some refs, ascending: all refs of images drawn by the seed, until there are enough.
+
+        Whole images, for what is dear (looking at an image) is done once an image, and telling its objects apart by
+        their texts is what is to be learnt.
+
+        Args:
+            count: how many; None or too many means all.
+            seed: decides.
+        """
+        if count is None or count >= len(self.refs):
+            return np.arange(len(self.refs))
+        if count < 1:
+            raise UsageError(f"{count} refs are none to learn from; give 1 or more, or none for all")
+        place = np.random.default_rng(seed).permutation(len(self.paths))
+        images = np.array([place[ref.image] for ref in self.refs])
+        return np.sort(np.argsort(images, kind="stable")[:count])
+
+    def only(self, places: Sequence[int] | None) -> Refs:
+        """These refs alone, without mates; None means all as they are."""
+        if places is None:
+            return self
+        some = copy(self)
+        some.places = [self.places[at] for at in places]
+        some.ids = [self.ids[at] for at in places]
+        some.refs = [replace(self.refs[at], mates=()) for at in places]
+        some.__dict__.pop("texts", None)
+        return some
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
         """The refs in the order in which an epoch sees them."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,12 +24,13 @@ from ..clipfile import start
 from ..config import STAGE2, Config
 from ..stage2 import Stage2
 from ..tokens import tokenize
+from .ahead import Ahead
 from .best import Best
 from .clip import normalised
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .losses import segmentation
 from .optimiser import Rates, adamw, decay, freeze_unused
-from .order import Batches
+from .order import Batch, Batches
 from .photographs import Photographs
 from .ranks import rank, world
 from .refs import Refs
@@ -45,6 +47,8 @@ class Stage2Recipe:
         split, val, start, trunk, network, batch, epochs, keep_end, mirror, clip, precision, channels_last, select,
             limit, seed: as for stage 1. The authors start from CLIP, not from stage 1.
         rates: the two tables of positions learn with the heads.
+        weight: of a pixel of the mask in the loss. Where objects are small and doubt is great no pixel is more probably
+            object than not, and at 1, the authors', every mask stays empty for long.
         schedule: ``authors`` means to decay and does not: it counts iterations and is stepped once an epoch, so that
             the rate stays almost constant. ``poly`` decays every iteration.
     """
@@ -60,6 +64,7 @@ class Stage2Recipe:
     keep_end: bool = False
     mirror: bool = False
     clip: float = 0.0
+    weight: float = 1.0
     precision: Literal["float32", "bf16"] = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
@@ -76,21 +81,30 @@ def new(recipe: Stage2Recipe) -> Stage2:
     return network
 
 
-def fit(recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, data_root: Path | None = None) -> Path:
+def fit(
+    recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, data_root: Path | None = None,
+    places: Sequence[int] | None = None,
+) -> Path:  # fmt: skip
     """The loop.
 
     Args:
         recipe: see there.
-        mask_of: the pseudo masks.
+        mask_of: the pseudo masks; asked in threads.
         out: gets ``stage2.safetensors``.
         device: where it runs.
         data_root: where the data lie.
+        places: of the refs that have a pseudo mask; all by default.
+
+    Returns:
+        The weights, ``OUT/stage2.safetensors``.
     """
     kept = out / "stage2.safetensors"
     if kept.exists():
         return kept
+    if recipe.batch % world():
+        raise UsageError(f"a batch of {recipe.batch} cannot be shared by {world()} ranks; make it a multiple")
     split = load_split(recipe.split, data_root)
-    refs = Refs(split if recipe.limit is None else split.first_images(recipe.limit))
+    refs = Refs(split if recipe.limit is None else split.first_images(recipe.limit)).only(places)
     network = new(recipe).to(device).train()
     freeze_unused(network, temperature=False)
     learner: Any = network
@@ -116,16 +130,22 @@ def fit(recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, 
     batches = Batches(
         refs, Photographs(refs.paths, size), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
     )
+    masks = Ahead(lambda at: _nearest(mask_of(refs.places[at]), size), len(refs) * size * size)
     total = recipe.epochs * batches.an_epoch
     half = torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
-    ahead = batches.ask(begun) if begun < total else None
+
+    def ask(step: int) -> tuple[Batch, list[Future[np.ndarray]]] | None:
+        batch = batches.ask(step) if step < total else None
+        return (batch, masks.ask(batch.refs)) if batch else None
+
+    ahead = ask(begun)
     with bar("stage 2", total, begun, rank() == 0) as told, interruptible() as stopping:
         for step in range(begun, total):
             tick = time.perf_counter()
-            batch, ahead = ahead, batches.ask(step + 1) if step + 1 < total else None
-            assert batch is not None
+            assert ahead is not None
+            (batch, asked), ahead = ahead, ask(step + 1)
             images = normalised(batches.images(batch), device)
-            masks = batches.turned(torch.stack([_nearest(mask_of(at), size) for at in batch.refs]), batch).to(device)
+            wanted = batches.turned(torch.from_numpy(masks.take(asked)), batch).to(device)
             if recipe.channels_last:
                 images = images.contiguous(memory_format=torch.channels_last)
             tokens = tokenize(batch.texts, recipe.keep_end, network.config.text_length).to(device)
@@ -135,7 +155,7 @@ def fit(recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, 
             optimiser.zero_grad(set_to_none=True)
             with half:
                 logits = learner(images, tokens)
-            loss = segmentation(tuple(one.float() for one in logits), masks[:, None].float())
+            loss = segmentation(tuple(one.float() for one in logits), wanted[:, None].float(), recipe.weight)
             loss.backward()
             if recipe.clip:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
@@ -156,7 +176,7 @@ def fit(recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, 
     return kept
 
 
-def _nearest(mask: np.ndarray, size: int) -> torch.Tensor:
-    """A pseudo mask at the network's size, as the authors resize it."""
+def _nearest(mask: np.ndarray, size: int) -> np.ndarray:
+    """A pseudo mask at the network's size, bool ``(size, size)``, as the authors resize it."""
     whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
-    return F.interpolate(whole, size=(size, size), mode="nearest")[0, 0] > 0.5
+    return (F.interpolate(whole, size=(size, size), mode="nearest")[0, 0] > 0.5).numpy()

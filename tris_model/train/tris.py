@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import torch
 
 from risbench.errors import UsageError
 
 from ..devices import pick
 from .presets import with_preset
-from .ranks import torchrun
+from .ranks import rank, torchrun, wait
 from .recipe import changed, names, read, record
 
-# What is joined so far; `irn` and `stage2` are called by hand until they follow here.
-STAGES = ("1", "maps")
+STAGES = ("1", "maps", "labels", "2")
+
+# Options that belong to several tables, or to another than stage 1's. Of two that set one key the later goes first.
+SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "split": ("stage1.split", "stage2.split"),
+        "val": ("stage1.val", "stage2.val"),
+        "clip": ("stage1.start", "stage1.scorer", "stage2.start"),
+        "scorer": ("stage1.scorer",),
+        "limit": ("stage1.limit", "stage2.limit"),
+        "prms": ("pseudo.prms",),
+        "irn": ("pseudo.irn",),
+        "refs": ("pseudo.refs",),
+    }
+)
 
 
 def train(
@@ -32,48 +50,132 @@ def train(
         recipe: a name or a TOML file.
         out: folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu``, ``cuda``.
-        stage: ``1`` or ``maps``; both by default.
+        stage: ``1``, ``maps``, ``labels`` or ``2``; all by default.
         data_root: where the data lie.
-        options: changes to the recipe: ``stage1.epochs=2``; a plain key belongs to ``stage1``, except ``split``,
-            ``val``, ``clip`` and ``scorer``, which belong to every stage that has them, and ``preset``, one of
-            :data:`tris_model.train.presets.PRESETS`.
+        options: changes to the recipe: ``stage1.epochs=2``; a plain key belongs to ``stage1``, except those of
+            :data:`SHARED` and ``preset``, one of :data:`tris_model.train.presets.PRESETS`.
 
     Returns:
-        The folder.
+        The folder, with ``stage1.safetensors``, ``stage2.safetensors``, and ``scores.json`` if there is a ``val``.
+
+    Raises:
+        UsageError: a stage that does not exist, or that needs another one first; a wrong recipe.
     """
     if stage is not None and str(stage) not in STAGES:
         raise UsageError(f"--stage is one of {', '.join(STAGES)}, not {stage!r}")
     tables = with_preset(read(recipe), options.pop("preset", None))
-    for name in ("stage1", "stage2"):
-        for key, target in (("split", "split"), ("val", "val"), ("clip", "start"), ("clip", "scorer")):
-            if key in options and name in tables and not (name == "stage2" and target == "scorer"):
-                tables[name][target] = options[key]
-    if "scorer" in options:
-        tables.get("stage1", {})["scorer"] = options["scorer"]
-    rest = {key: value for key, value in options.items() if key not in ("split", "val", "clip", "scorer")}
-    tables = changed(tables, rest, "stage1")
+    tables = changed(tables, _spread(options, tables), "stage1")
     if "stage1" not in tables:
         raise UsageError(f"recipe {recipe} has no table [stage1]; recipes of tris are {', '.join(names('stage1'))}")
-    folder, root = Path(out), None if data_root is None else Path(data_root)
+    plan = plan_of(tables, Path(out), None if data_root is None else Path(data_root))
+    wanted = (str(stage),) if stage is not None else STAGES if plan.second else STAGES[:2]
     with torchrun(device) as place:
-        _parts(tables, folder, place, stage, root)
-    return folder
+        if rank() == 0:
+            plan.out.mkdir(parents=True, exist_ok=True)
+            (plan.out / "recipe.json").write_text(json.dumps(tables, indent=2, sort_keys=True) + "\n")
+        for part in wanted:
+            _PARTS[part](plan, pick(place))
+            wait()
+        if rank() == 0 and {"1", "2"} & set(wanted):
+            from .scores import score_all
+
+            vals = {1: plan.first.val, 2: plan.second.val if plan.second and "2" in wanted else None}
+            score_all(plan.out, vals, pick(place), plan.data_root)
+    return plan.out
 
 
-def _parts(tables: dict[str, Any], out: Path, place: str, stage: str | None, data_root: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done: the recipe's records, and the folders."""
+
+    first: Any
+    pseudo: Any
+    second: Any
+    out: Path
+    data_root: Path | None
+
+    def need(self, path: str, stage: str) -> Path:
+        """What another stage left.
+
+        Raises:
+            UsageError: it is not there, naming that stage.
+        """
+        if not (self.out / path).exists():
+            raise UsageError(f"{self.out / path} is missing; run --stage {stage} first, or all without --stage")
+        return self.out / path
+
+
+def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None) -> Plan:
+    """The records of a recipe.
+
+    Raises:
+        UsageError: unknown keys or wrong values, or stages that do not go together.
+    """
+    from .pseudo import PseudoRecipe
+    from .stage1 import Stage1Recipe
+    from .stage2 import Stage2Recipe
+
+    first = record(Stage1Recipe, tables["stage1"], "stage1")
+    second = record(Stage2Recipe, tables["stage2"], "stage2") if "stage2" in tables else None
+    if second and (first.split, first.limit) != (second.split, second.limit):
+        raise UsageError("stage 2 learns from the masks of stage 1's refs: give both tables the same split and limit")
+    return Plan(first, record(PseudoRecipe, tables.get("pseudo", {}), "pseudo"), second, out, data_root)
+
+
+def _spread(options: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by the keys that they stand for; a table that the recipe lacks is not made."""
+    found: dict[str, Any] = {}
+    for key in sorted(options, key=lambda key: (key not in SHARED, [*SHARED].index(key) if key in SHARED else 0)):
+        for target in SHARED.get(key, (key,)):
+            if key not in SHARED or target.partition(".")[0] in {*tables, "pseudo"}:
+                found[target] = options[key]
+    return found
+
+
+def _stage1(plan: Plan, device: torch.device) -> None:
     from . import stage1
 
-    wanted = STAGES if stage is None else (str(stage),)
-    device = pick(place)
-    first = record(stage1.Stage1Recipe, tables["stage1"], "stage1")
-    if "1" in wanted:
-        stage1.fit(first, out, device, data_root)
-    if "maps" in wanted:
-        from . import maps
+    stage1.fit(plan.first, plan.out, device, plan.data_root)
 
-        weights = out / "stage1.safetensors"
-        maps.choose_all(weights, first.scorer, first.split, out, device, data_root, first.limit, first.keep_end)
-    (out / "recipe.json").write_text(json.dumps(tables, indent=2, sort_keys=True) + "\n")
 
+def _maps(plan: Plan, device: torch.device) -> None:
+    from . import maps
+
+    first, pseudo = plan.first, plan.pseudo
+    weights, judge = plan.need("stage1.safetensors", "1"), first.scorer if pseudo.prms else None
+    asked = (first.limit, first.keep_end, pseudo.refs, pseudo.seed)
+    maps.choose_all(weights, judge, first.split, plan.out, device, plan.data_root, *asked)
+
+
+def _labels(plan: Plan, device: torch.device) -> None:
+    from . import maps, pseudo
+
+    weights, head = plan.need("stage1.safetensors", "1"), plan.need("maps/head.json", "maps")
+    origin = json.loads(head.read_text())
+    items = pseudo.items_of(_refs(plan), maps.read_maps(head.parent), origin["stride"])
+    pseudo.make_masks(plan.pseudo, weights, items, origin, plan.out, device)
+
+
+def _stage2(plan: Plan, device: torch.device) -> None:
+    from . import maps, pseudo, stage2
+
+    if plan.second is None:
+        raise UsageError("the recipe has no table [stage2]")
+    head = plan.need("pseudo/head.json", "labels")
+    refs, places = _refs(plan), maps.read_maps(plan.out / "maps").refs.tolist()
+    masks = pseudo.mask_of(head.parent / "masks", refs, places)
+    stage2.fit(plan.second, masks, plan.out, device, plan.data_root, places)
+
+
+def _refs(plan: Plan) -> Any:
+    from risbench.datasets.load import load_split
+
+    from .refs import Refs
+
+    split = load_split(plan.first.split, plan.data_root)
+    return Refs(split if plan.first.limit is None else split.first_images(plan.first.limit))
+
+
+_PARTS = MappingProxyType({"1": _stage1, "maps": _maps, "labels": _labels, "2": _stage2})
 
 train.recipes = names("stage1")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

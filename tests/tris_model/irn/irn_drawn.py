@@ -19,6 +19,10 @@ class Disc:
     truth: np.ndarray
     values: np.ndarray
 
+    @property
+    def picture(self) -> str:
+        return self.name
+
     def image(self) -> np.ndarray:
         return self.pixels
 

@@ -1,0 +1,48 @@
+"""Arrays made in threads, ahead of the step that needs them, and kept if they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from .journal import processors
+
+MOST_KEPT = 4 * 2**30  # bytes
+
+
+class Ahead:
+    """Arrays of one shape by their places."""
+
+    def __init__(self, make: Callable[[int], np.ndarray], all_bytes: int):
+        """Prepare.
+
+        Args:
+            make: the array of a place; called in threads.
+            all_bytes: of all arrays together; if they fit, each is made once.
+        """
+        self._make = make
+        self._pool = ThreadPoolExecutor(max(1, min(16, processors())))
+        self._kept: dict[int, np.ndarray] = {}
+        self._keeps = all_bytes <= MOST_KEPT
+
+    def ask(self, places: Sequence[int]) -> list[Future[np.ndarray]]:
+        """Begin to make arrays; :meth:`take` waits for them."""
+        return [self._pool.submit(self._get, int(place)) for place in places]
+
+    def take(self, asked: Sequence[Future[np.ndarray]]) -> np.ndarray:
+        """``(B, …)``."""
+        return np.stack([one.result() for one in asked])
+
+    def batch(self, places: Sequence[int]) -> np.ndarray:
+        """Both at once."""
+        return self.take(self.ask(places))
+
+    def _get(self, place: int) -> np.ndarray:
+        if place in self._kept:
+            return self._kept[place]
+        made = self._make(place)
+        if self._keeps:
+            self._kept[place] = made
+        return made

@@ -1,0 +1,246 @@
+"""Pseudo masks: what stage 2 learns from, made of stage 1's maps by IRN.
+
+Sure pixels of every map, a network that learns from them where edges are, and a walk of every map up to those edges.
+Each step writes a file a ref and passes over those that are there, so that a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from risbench.datasets.atomic import write_whole
+from risbench.datasets.images import read_image
+from risbench.errors import DataError, UsageError
+
+from ..checkpoint import digest, load
+from ..irn.feed import LabelFolder
+from ..irn.items import write_each
+from ..irn.labels import BACKGROUND_BELOW, OBJECT_ABOVE, write_labels
+from ..irn.masks import THRESHOLD, read_mask, write_masks
+from ..irn.network import EdgeDisplacement
+from ..irn.network import load as load_irn
+from ..irn.recipe import Recipe, check
+from ..irn.train import NETWORK, Step, train
+from ..irn.trunks import RESNET50, ClipTrunk, FiveDepths, ImageNetTrunk
+from ..irn.walk import Walk
+from ..trunk import Trunk
+from .journal import Journal, Stopped, bar, interruptible, processors
+from .maps import Chosen, heat_of
+from .ranks import rank, wait
+from .refs import Refs
+from .share import share
+
+PIECE = 16  # images; what a process does at a time
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoRecipe:
+    """Everything that decides the pseudo masks, from the choice of maps on; the defaults are the authors'.
+
+    Attributes:
+        prms: choose among the maps of a ref's sentences; without, it is the first sentence's (an ablation).
+        irn: refine maps; without, a map above ``plain`` is the mask (an ablation).
+        refs: only so many get a map and a mask, and stage 2 learns from those; all by default.
+        learn: IRN learns from so many of those, which alone need sure pixels; all by default. A tiny one has seen
+            enough after some hundred, and sure pixels cost more than a walk.
+        seed: decides which.
+        trunk: what IRN sees with: ``imagenet``, torchvision's ResNet-50, or ``stage1``, that network's own.
+        imagenet: torchvision's file.
+        above, below: see :func:`tris_model.irn.labels.confident`.
+        train: how IRN learns.
+        walk: how maps walk.
+        threshold: of a walked map, in parts of its maximum.
+        plain: of a map that does not walk, in the same unit; at 0 stage 1 itself is cut.
+        processes: on the CPU; as many as there are cores by default. Changes no result.
+    """
+
+    prms: bool = True
+    irn: bool = True
+    refs: int | None = None
+    learn: int | None = None
+    seed: int = 1234
+    trunk: Literal["imagenet", "stage1"] = "imagenet"
+    imagenet: str | None = None
+    above: float = OBJECT_ABOVE
+    below: float = BACKGROUND_BELOW
+    train: Recipe = field(default_factory=Recipe)
+    walk: Walk = field(default_factory=Walk)
+    threshold: float = THRESHOLD
+    plain: float = 0.0
+    processes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MapItem:
+    """A ref with its chosen map, as IRN wants it; see :class:`tris_model.irn.items.Item`."""
+
+    name: str
+    picture: Path
+    response: np.ndarray
+    stride: int
+
+    def image(self) -> np.ndarray:
+        """uint8 ``(H, W, 3)``."""
+        return read_image(self.picture)
+
+    def heat(self) -> np.ndarray:
+        """float32 ``(H, W)`` in [0, 1]."""
+        with Image.open(self.picture) as image:
+            return heat_of(self.response, self.stride, (image.height, image.width))
+
+
+def items_of(refs: Refs, chosen: Chosen, stride: int) -> list[MapItem]:
+    """The refs that have a map, in their order, named like the authors' files: ``<place>_<image>``."""
+    return [
+        MapItem(name_of(refs, at), refs.paths[refs.refs[at].image], response, stride)
+        for at, response in zip(chosen.refs.tolist(), chosen.response, strict=True)
+    ]
+
+
+def name_of(refs: Refs, at: int) -> str:
+    """What a ref's files are called."""
+    return f"{at}_{refs.paths[refs.refs[at].image].stem}"
+
+
+def make_masks(
+    recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], origin: object, out: Path, device: torch.device
+) -> Path:
+    """Make the pseudo mask of every item.
+
+    Args:
+        recipe: see there.
+        weights: of stage 1, for its trunk.
+        items: of :func:`items_of`.
+        origin: which maps they are, as JSON has it; a folder of others is refused.
+        out: gets ``pseudo/`` with ``labels``, IRN's network and ``masks``.
+        device: where it runs.
+
+    Returns:
+        ``OUT/pseudo/masks``, to be read by :func:`mask_of`.
+    """
+    folder = out / "pseudo"
+    masks = folder / "masks"
+    _same(folder / "head.json", {"maps": origin, "recipe": {**asdict(recipe), "processes": None}})
+    if all((masks / f"{item.name}.png").exists() for item in items):
+        return masks
+    count = 1 if device.type == "cuda" else recipe.processes or processors()
+    pieces = _pieces(items)
+    if not recipe.irn:
+        share("masks", partial(_cut, folder=masks, above=recipe.plain), pieces, count)
+        return masks
+    some = _some(pieces, recipe.learn, recipe.seed)
+    labels = partial(write_labels, folder=folder / "labels", above=recipe.above, below=recipe.below, device=device)
+    share("labels", labels, some, count)
+    _learn(recipe, weights, [*chain.from_iterable(some)], folder, device)
+    sha256 = digest(folder / NETWORK)
+    walk = partial(_walk, recipe=recipe, weights=weights, folder=folder, device=str(device), sha256=sha256)
+    share("masks", walk, pieces, count)
+    return masks
+
+
+def mask_of(folder: Path, refs: Refs, places: Sequence[int]) -> Callable[[int], np.ndarray]:
+    """What stage 2 asks: the pseudo mask of a ref by its place.
+
+    Raises:
+        DataError: some are missing.
+    """
+    found = sum((folder / f"{name_of(refs, at)}.png").exists() for at in places)
+    if found < len(places):
+        raise DataError(f"{folder} has masks of {found} of {len(places)} refs; run the stage 'labels' again")
+    return lambda at: read_mask(folder, name_of(refs, at))
+
+
+def _pieces(items: Sequence[MapItem]) -> list[list[MapItem]]:
+    """Items of one image stay together, for they share the work on it."""
+    by_image = sorted(items, key=lambda item: item.picture)
+    groups = [list(group) for _, group in groupby(by_image, key=lambda item: item.picture)]
+    return [[*chain.from_iterable(groups[at : at + PIECE])] for at in range(0, len(groups), PIECE)]
+
+
+def _some(pieces: list[list[MapItem]], count: int | None, seed: int) -> list[list[MapItem]]:
+    """Pieces drawn by the seed, with ``count`` items together or all there are."""
+    some: list[list[MapItem]] = []
+    for at in np.random.default_rng(seed).permutation(len(pieces)) if count is not None else range(len(pieces)):
+        left = None if count is None else count - sum(map(len, some))
+        some.append(pieces[at][:left])
+    return [piece for piece in some if piece]
+
+
+def _cut(items: Sequence[MapItem], folder: Path, above: float) -> None:
+    write_each(items, folder, lambda some: [(one.heat() > np.float32(above)).astype(np.uint8) * 255 for one in some])
+
+
+def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder: Path, device: torch.device) -> None:
+    """Train IRN; one rank does, and the others wait."""
+    if rank() == 0:
+        data = LabelFolder(items, folder / "labels")
+        journal, begun = Journal(folder), False
+        with bar("irn", check(recipe.train, len(items))) as told, interruptible() as stopping:
+
+            def tell(step: Step) -> None:
+                nonlocal begun
+                terms = asdict(step)
+                number = terms.pop("number") - 1
+                if not begun:  # a continued training does the steps since its last state again
+                    journal.forget(number)
+                    begun = True
+                journal.log(number, **terms)
+                told(step.number, f"loss {step.total:.3f}  {step.speed:.0f} images/s")
+
+            workers = min(8, processors()) if device.type == "cuda" else 0
+            trunk = trunk_of(recipe, weights)
+            try:
+                train(data, trunk, folder, recipe.train, device=device, workers=workers, tell=tell, stop=stopping)
+            except KeyboardInterrupt:
+                raise Stopped("irn: stopped; the same command goes on") from None
+    wait()
+
+
+def trunk_of(recipe: PseudoRecipe, weights: Path) -> FiveDepths:
+    """What IRN sees with.
+
+    Raises:
+        UsageError: there is no such trunk, with where to get it.
+    """
+    if recipe.trunk == "imagenet":
+        if recipe.imagenet is None:
+            raise UsageError(f"IRN needs ImageNet's ResNet-50: get {RESNET50} and set pseudo.imagenet to the file")
+        return ImageNetTrunk(recipe.imagenet)
+    visual = load(weights).backbone.visual
+    if not isinstance(visual, Trunk):
+        raise UsageError("pseudo.trunk = stage1 needs a stage 1 with CLIP's trunk; set pseudo.trunk=imagenet")
+    return ClipTrunk(visual)
+
+
+def _walk(
+    items: Sequence[MapItem], recipe: PseudoRecipe, weights: Path, folder: Path, device: str, sha256: str
+) -> None:
+    network = _network(recipe.trunk, recipe.imagenet, weights, folder / NETWORK, device, sha256)
+    write_masks(items, folder / "masks", network, threshold=recipe.threshold, how=recipe.walk)
+
+
+@lru_cache(maxsize=1)
+def _network(
+    trunk: Literal["imagenet", "stage1"], imagenet: str | None, weights: Path, heads: Path, device: str, sha256: str
+) -> EdgeDisplacement:
+    """Loaded once a process; the hash tells a file from the one that was there before."""
+    seen = trunk_of(PseudoRecipe(trunk=trunk, imagenet=imagenet), weights)
+    return load_irn(heads, seen).to(device)
+
+
+def _same(path: Path, head: dict) -> None:
+    head = json.loads(json.dumps(head))
+    if path.exists() and json.loads(path.read_text()) != head:
+        raise DataError(f"{path.parent} holds pseudo masks of other maps or another recipe; remove it")
+    if not path.exists():  # whole, for the other ranks read it
+        write_whole(path, lambda file: file.write(json.dumps(head).encode()))

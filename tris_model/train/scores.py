@@ -1,0 +1,69 @@
+"""The end of a training: both networks on labelled masks that neither has learnt from, as a table."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from risbench.datasets.atomic import write_whole
+
+from ..checkpoint import digest
+from .best import validate
+
+SHOWN = ("mIoU", "P@0.5", "PointM")
+
+
+def score_all(out: Path, vals: Mapping[int, str | None], device: torch.device, data_root: Path | None = None) -> None:
+    """Score the networks that are there, print the table and write ``OUT/scores.json``.
+
+    A network that was scored before is not run again.
+
+    Args:
+        out: holds ``stage1.safetensors``, ``stage2.safetensors``.
+        vals: the split for each stage; None for no score.
+        device: where they run.
+        data_root: where the data lie.
+    """
+    rows: list[dict[str, Any]] = []
+    for stage, val in vals.items():
+        weights = out / f"stage{stage}.safetensors"
+        if val is None or not weights.exists():
+            continue
+        hashed = digest(weights)
+        run = validate(weights, val, out / "scores" / f"stage{stage}-{val}-{hashed[:8]}", device, data_root)
+        kept = {key: run.summary[key] for key in ("split", "rules", "count", "partial", "metrics")}
+        rows.append({"stage": stage, "weights": str(weights), "sha256": hashed, "run": str(run.path), **kept})
+    if rows:
+        text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+        write_whole(out / "scores.json", lambda file: file.write(text.encode()))
+        _print(rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
+    splits = ", ".join(dict.fromkeys(row["split"] for row in rows))
+    table = Table(title=f"TRIS on {splits}: %, with 95 % intervals", title_justify="left")
+    table.add_column("stage")
+    for name in SHOWN:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("expressions", justify="right")
+    for row in rows:
+        cells = [_cell(row["metrics"][name]) for name in SHOWN]
+        table.add_row(str(row["stage"]), *cells, str(row["count"]) + (" (partial)" if row["partial"] else ""))
+    console.print(table)
+    console.print(f"rules {rows[0]['rules']['name']}", highlight=False)
+    for row in rows:
+        console.print(f"stage {row['stage']}: {row['weights']}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _cell(metric: Mapping[str, Any]) -> str:
+    if metric["value"] is None:
+        return "–"
+    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f}–{100 * metric['high']:.1f})"

@@ -1,0 +1,59 @@
+"""Work that falls into equal pieces, shared by ranks, and on the CPU by processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+import torch
+
+from .journal import Stopped, bar, interruptible
+from .ranks import rank, wait, world
+
+P = TypeVar("P")
+
+
+def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Sequence[P]], processes: int) -> None:
+    """Do all pieces, and return when all ranks have done theirs.
+
+    Args:
+        title: of the bar.
+        work: does a piece. For several processes it must be picklable, and what it writes must be whole or absent.
+        pieces: the same on all ranks; every rank takes its share.
+        processes: of this rank; with 1 the work is done here.
+
+    Raises:
+        Stopped: Ctrl-C came; pieces under work were finished.
+    """
+    mine = pieces[rank() :: world()]
+    with bar(title, len(mine), 0, rank() == 0) as told, interruptible() as stopping:
+        if processes < 2 or len(mine) < 2:
+            for done, piece in enumerate(mine, start=1):
+                work(piece)
+                told(done, "")
+                _stop(stopping(), title, done, len(mine))
+        else:
+            # Spawned, for a fork would copy torch's threads in whatever state they are.
+            with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _alone) as pool:
+                running = [pool.submit(work, piece) for piece in mine]
+                for done, one in enumerate(as_completed(running), start=1):
+                    if stopping() or one.exception() is not None:
+                        pool.shutdown(cancel_futures=True)
+                    one.result()
+                    told(done, "")
+                    _stop(stopping(), title, done, len(mine))
+    wait()
+
+
+def _stop(asked: bool, title: str, done: int, total: int) -> None:
+    if asked:
+        raise Stopped(f"{title}: stopped after {done} of {total} pieces; the same command goes on")
+
+
+def _alone() -> None:
+    """A process of several: one thread, and Ctrl-C is the parent's to hear."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
