@@ -29,7 +29,6 @@ from ..config import Config
 from ..devices import Precision, autocast, pick
 from ..pixels import DEVIATION, MEAN
 from ..tokens import encode, pack
-from .cone import add_cone
 from .contrast import choice, contrast
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .lessons import MOST, Lesson, ask, show
@@ -61,7 +60,6 @@ class ClipRecipe:
         text: the text tower's rate as a part of ``lr``.
         start: a tiny CLIP to go on from, instead of a new one.
         ramp: deviation of the coordinate ramp and of the attention pool's positions at the start.
-        cone: see :func:`tris_model.train.cone.add_cone`, applied at the end; 0 leaves it out.
         centred: the biases before the joint space start so that the mean picture and the mean text are zero there.
             Else both begin as two narrow cones (texts at a cosine of 0.9), and the first hundreds of steps pass in
             widening them.
@@ -86,7 +84,6 @@ class ClipRecipe:
     clip: float = 5.0
     ramp: float = 0.3
     centred: bool = True
-    cone: float = 0.6
     precision: Precision = "auto"
     warmth: float = 1 / 0.07
     warmest: float = 50.0
@@ -155,7 +152,7 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
         scenes = pictures("scenes", recipe.scenes, recipe.scene_seed, recipe.network.image_size, _share(told))
 
     if not begun and recipe.centred and recipe.start is None:
-        _centre(network, *_sample(network, objects, recipe, device))
+        _centre(network, *_sample(objects, recipe, network.config.text_length, device))
 
     def state() -> dict[str, Any]:
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
@@ -182,8 +179,6 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
             if stopping():
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     network.eval()
-    if recipe.cone:
-        add_cone(network, *_sample(network, objects, recipe, device), recipe.cone)
     write(network.state_dict(), kept, {"config": network.config.to_json(), "recipe": said})
     journal.done()
     return kept
@@ -201,14 +196,14 @@ def _groups(network: Clip, recipe: ClipRecipe) -> list[dict[str, Any]]:
     ]
 
 
-def _sample(network: Clip, objects: Pictures, recipe: ClipRecipe, device: torch.device) -> tuple[Tensor, Tensor]:
+def _sample(objects: Pictures, recipe: ClipRecipe, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Some pictures of objects, and captions as tokens."""
     draw = np.random.default_rng((recipe.seed, SAMPLE))
     shown = show(objects, objects, Lesson(objects=SAMPLE, side=recipe.first.side), 0, draw)
     captions: set[str] = set()
     for _ in range(SAMPLE // MOST):
         captions.update(ask(mixed(draw, recipe.places, recipe.relations), shown.things, draw)[0])
-    tokens = pack(encode(sorted(captions)), length=network.config.text_length)
+    tokens = pack(encode(sorted(captions)), length=length)
     return normalised(shown.images, device), tokens.to(device)
 
 

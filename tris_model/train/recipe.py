@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from risbench.errors import DataError, UsageError
 from risbench.plugins import near
 
+TABLES = ("clip", "stage1", "pseudo", "stage2")
 FOLDER = Path(__file__).parent.parent / "recipes"
 R = TypeVar("R")
 
@@ -98,12 +99,14 @@ def changed(tables: Mapping[str, Any], options: Mapping[str, Any], default: str)
 
     Args:
         tables: of :func:`read`.
-        options: ``table.key`` (any depth) or a plain key, which belongs to the table ``default``.
-        default: the table of plain keys.
+        options: ``table.key`` (any depth), the table one of :data:`TABLES`; other keys, such as ``rates.heads``,
+            belong to the table ``default``.
+        default: the table of keys that name none.
     """
     new: dict[str, Any] = _copied(tables)
     for key, value in options.items():
-        *path, last = key.split(".") if "." in key else (default, key)
+        *path, last = key.split(".")
+        path = path if path and path[0] in TABLES else [default, *path]
         place = new
         for part in path:
             place = place.setdefault(part, {})

@@ -52,24 +52,38 @@ class Frozen:
         side: of its input in pixels.
     """
 
-    def __init__(self, scorer: Scorer):
+    def __init__(self, scorer: Scorer, cone: float = 0.0):
+        """Wrap a scorer.
+
+        Args:
+            scorer: frozen.
+            cone: a coordinate of this size that all images and texts share, beside their unit features. Cosines become
+                ``(cosine + cone ** 2) / (1 + cone ** 2)``, in the same order. The calibration takes logarithms of
+                cosines, so they must be positive. OpenAI's CLIP obliges, since all it sees and reads lies in two narrow
+                cones; a tiny CLIP's cosines lie round zero, half of them on the clamp, where there is no gradient.
+        """
         self.side = int(getattr(scorer, "side", SIDE))
         self._scorer = scorer
+        self._cone = cone
         self._rows: dict[str, int] = {}
         self._table: list[Tensor] = []
 
     def see(self, images: Tensor) -> Tensor:
-        """``(M, 3, side, side)`` -> ``(M, D)``, unit length."""
-        return F.normalize(self._scorer.see(images).float(), dim=1)
+        """``(M, 3, side, side)`` -> ``(M, D)``, all of one length; D is one more with a cone."""
+        return self._widened(self._scorer.see(images))
 
     @torch.no_grad()
     def read(self, texts: Sequence[str]) -> Tensor:
-        """M texts -> ``(M, D)``, unit length."""
+        """M texts -> ``(M, D)``, all of one length."""
         if new := sorted(set(texts) - self._rows.keys()):
-            for text, row in zip(new, F.normalize(self._scorer.read(new).float(), dim=1), strict=True):
+            for text, row in zip(new, self._widened(self._scorer.read(new)), strict=True):
                 self._rows[text] = len(self._table)
                 self._table.append(row)
         return torch.stack([self._table[self._rows[text]] for text in texts])
+
+    def _widened(self, features: Tensor) -> Tensor:
+        features = F.normalize(features.float(), dim=1)
+        return F.pad(features, (0, 1), value=self._cone) if self._cone else features
 
 
 def frozen(network: M) -> M:
@@ -77,7 +91,7 @@ def frozen(network: M) -> M:
     return network.eval().requires_grad_(False)
 
 
-def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = False) -> Frozen:
+def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = False, cone: float = 0.0) -> Frozen:
     """The scorer in a file: OpenAI's ViT-B/32, or a CLIP with a ResNet tower such as the tiny one.
 
     Raises:
@@ -88,7 +102,7 @@ def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = 
     if not path.is_file():
         raise UsageError(f"there is no scorer file {path}; stage 1 needs OpenAI's ViT-B-32.pt, or a tiny CLIP")
     if not is_archive(path) and "visual.layer1.0.conv1.weight" in read(path).state:
-        return Frozen(TowerScorer(load_clip(path), device, keep_end))
+        return Frozen(TowerScorer(load_clip(path), device, keep_end), cone)
     made = ClipScorer(path, device, keep_end)
     frozen(made._clip)
-    return Frozen(made)
+    return Frozen(made, cone)

@@ -50,6 +50,7 @@ class Stage1Recipe:
             one vector leave nothing to compare; the authors leave it to a long training to find that out.
         trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50 instead of CLIP's image tower.
         scorer: file of the frozen scorer.
+        cone: see :class:`~tris_model.train.scorers.Frozen`; for a tiny CLIP.
         network: sizes; those of the towers come from ``start``.
         batch: images of all ranks together (the paper's N is one less).
         negatives: the paper's K.
@@ -64,6 +65,7 @@ class Stage1Recipe:
     split: str
     start: str
     scorer: str
+    cone: float = 0.0
     val: str | None = None
     trunk: Literal["clip", "imagenet"] = "clip"
     imagenet: str | None = None
@@ -149,7 +151,9 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
     network = new(recipe).to(device).train()
     freeze_unused(network, recipe.rates.temperature > 0)
     weights = recipe.weights
-    judge = scorer(recipe.scorer, device, recipe.keep_end) if weights.positive or weights.negative else None
+    judge = (
+        scorer(recipe.scorer, device, recipe.keep_end, recipe.cone) if weights.positive or weights.negative else None
+    )
     objective: Any = Objective(network, judge, weights)
     if world() > 1:
         objective = DistributedDataParallel(objective, broadcast_buffers=False)
