@@ -99,6 +99,21 @@ class MapItem:
             return heat_of(self.response, self.stride, (image.height, image.width))
 
 
+def check_ahead(recipe: PseudoRecipe) -> None:
+    """Refuse now what would fail hours later, when stage 1 is trained.
+
+    Raises:
+        UsageError: IRN's recipe cannot work, or its trunk's file is not there.
+    """
+    if recipe.irn:
+        check(recipe.train, 1)
+        if recipe.trunk == "imagenet" and (recipe.imagenet is None or not Path(recipe.imagenet).is_file()):
+            raise UsageError(
+                f"there is no file {recipe.imagenet}; IRN needs ImageNet's ResNet-50: get {RESNET50} and set "
+                "pseudo.imagenet to the file"
+            )
+
+
 def items_of(refs: Refs, chosen: Chosen, stride: int) -> list[MapItem]:
     """The refs that have a map, in their order, named like the authors' files: ``<place>_<image>``."""
     return [
@@ -210,11 +225,9 @@ def trunk_of(recipe: PseudoRecipe, weights: Path) -> FiveDepths:
     """What IRN sees with.
 
     Raises:
-        UsageError: there is no such trunk, with where to get it.
+        UsageError: stage 1 has another trunk.
     """
     if recipe.trunk == "imagenet":
-        if recipe.imagenet is None:
-            raise UsageError(f"IRN needs ImageNet's ResNet-50: get {RESNET50} and set pseudo.imagenet to the file")
         return ImageNetTrunk(recipe.imagenet)
     visual = load(weights).backbone.visual
     if not isinstance(visual, Trunk):

@@ -69,6 +69,10 @@ def train(
         raise UsageError(f"recipe {recipe} has no table [stage1]; recipes of tris are {', '.join(names('stage1'))}")
     plan = plan_of(tables, Path(out), None if data_root is None else Path(data_root))
     wanted = (str(stage),) if stage is not None else STAGES if plan.second else STAGES[:2]
+    if "labels" in wanted:
+        from .pseudo import check_ahead
+
+        check_ahead(plan.pseudo)
     with torchrun(device) as place:
         if rank() == 0:
             plan.out.mkdir(parents=True, exist_ok=True)

@@ -219,3 +219,6 @@ def test_masks_of_another_recipe_and_missing_ones_are_named(whole: tuple[str, Pa
         train(recipe, stage="3", **given)
     with pytest.raises(UsageError, match=r"set pseudo\.imagenet"):
         train(recipe, out=tmp_path / "new", device="cpu", data_root=data, **{"pseudo.trunk": "imagenet"})
+    with pytest.raises(UsageError, match="crop a multiple of 4"):
+        train(recipe, out=tmp_path / "new", device="cpu", data_root=data, **{"pseudo.train.crop": "30"})
+    assert not (tmp_path / "new/stage1").exists()  # said before hours of work
