@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from risbench.errors import UsageError
 
+from ..devices import Precision
 from .network import WIDTH
 from .paths import window
 
@@ -29,7 +30,7 @@ class Recipe:
         width: of the network's heads.
         seed: of the weights, the order and the variations.
         means: items over which the mean displacement is taken in the end; all by default, as the authors do.
-        bf16: the trunk computes in bfloat16 (on a GPU).
+        precision: of the trunk.
     """
 
     epochs: int = 3
@@ -46,7 +47,7 @@ class Recipe:
     width: int = WIDTH
     seed: int = 1234
     means: int | None = None
-    bf16: bool = False
+    precision: Precision = "float32"
 
 
 PAPER = Recipe()

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError, UsageError
 
+from ..devices import autocast
 from .affinity import losses
 from .feed import Labelled, batches, loaded
 from .network import EdgeDisplacement, save
@@ -105,7 +106,7 @@ def train(
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * left
 
-        with torch.autocast(place.type, torch.bfloat16, enabled=recipe.bf16):
+        with autocast(recipe.precision, place):
             features = network.see(images)
         terms = losses(network.edges(features), network.displacements(features), labels, recipe.radius)
         optimiser.zero_grad()
@@ -140,7 +141,7 @@ def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe,
     device = network.fc_edge6.weight.device
     total = torch.zeros(2, dtype=torch.float64, device=device)
     for images, _ in loaded(data, recipe, wanted, workers, device):
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+        with autocast(recipe.precision, device):
             features = network.see(images)
         total += network.displacements(features).double().mean((2, 3)).sum(0)
     return (total / len(some)).float()

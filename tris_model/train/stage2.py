@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from risbench.errors import UsageError
 from ..checkpoint import save
 from ..clipfile import start
 from ..config import STAGE2, Config
+from ..devices import Precision, autocast
 from ..stage2 import Stage2
 from ..tokens import tokenize
 from .ahead import Ahead
@@ -65,7 +65,7 @@ class Stage2Recipe:
     mirror: bool = False
     clip: float = 0.0
     weight: float = 1.0
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
     limit: int | None = None
@@ -132,7 +132,6 @@ def fit(
     )
     masks = Ahead(lambda at: _nearest(mask_of(refs.places[at]), size), len(refs) * size * size)
     total = recipe.epochs * batches.an_epoch
-    half = torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bf16" else nullcontext()
 
     def ask(step: int) -> tuple[Batch, list[Future[np.ndarray]]] | None:
         batch = batches.ask(step) if step < total else None
@@ -153,7 +152,7 @@ def fit(
             done = step if recipe.schedule == "poly" else step // batches.an_epoch
             decay(optimiser, done, total, recipe.rates.power)
             optimiser.zero_grad(set_to_none=True)
-            with half:
+            with autocast(recipe.precision, device):
                 logits = learner(images, tokens)
             loss = segmentation(tuple(one.float() for one in logits), wanted[:, None].float(), recipe.weight)
             loss.backward()

@@ -243,7 +243,7 @@ def test_a_gpu_trains_and_resumes_in_bf16(tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     told: list[Step] = []
-    recipe = replace(SMALL, bf16=True)
+    recipe = replace(SMALL, precision="bf16")
     with pytest.raises(KeyboardInterrupt):
         train(Taught(12), tiny_trunk(), tmp_path, recipe, device="cuda", tell=told.append, stop=lambda: len(told) == 2)
     network = train(Taught(12), tiny_trunk(), tmp_path, recipe, device="cuda", tell=told.append)

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
 BF16 = {
-    "stage1.precision": "bf16", "stage1.channels_last": "true", "pseudo.train.bf16": "true",
+    "stage1.precision": "bf16", "stage1.channels_last": "true", "pseudo.train.precision": "bf16",
     "stage2.precision": "bf16", "stage2.channels_last": "true",
 }  # fmt: skip
 
