@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from irn_drawn import disc
 from PIL import Image
 
 from risbench.errors import DataError
@@ -124,3 +125,11 @@ def test_items_are_read_from_files_but_never_from_pickles(tmp_path: Path) -> Non
     for name in ("pickle.npy", "absent.npy"):
         with pytest.raises(DataError, match=name):
             FileItem("0_1", tmp_path / "image.png", tmp_path / name).heat()
+
+
+def test_heats_of_one_image_are_labelled_together_as_each_alone() -> None:
+    one, other = disc(0), disc(1)
+    heats = np.stack([one.values, other.values, np.zeros_like(one.values)])
+    together = labels.confident(one.pixels, heats, engine="torch")
+    for heat, known in zip(heats, together, strict=True):
+        np.testing.assert_array_equal(known, labels.confident(one.pixels, heat, engine="torch"))

@@ -121,3 +121,28 @@ def test_a_bad_item_is_named_and_the_others_stay(tmp_path: Path, network: EdgeDi
     with pytest.raises(DataError, match=bad.name):
         masks.write_masks([good, bad], tmp_path, network)
     assert [path.name for path in tmp_path.iterdir()] == [f"{good.name}.png"]
+
+
+def test_heats_of_one_image_get_together_what_each_gets_alone(network: EdgeDisplacement, tmp_path: Path) -> None:
+    one, other = disc(0), disc(1)
+    heats = np.stack([one.values, np.zeros_like(one.values), other.values])
+    together = masks.refine(one.pixels, heats, network)
+    for heat, walked in zip(heats, together, strict=True):
+        np.testing.assert_allclose(walked, masks.refine(one.pixels, heat, network), rtol=1e-5, atol=1e-6)
+    items = [Disc(f"{name}_7", one.pixels, one.truth, heat) for name, heat in zip("abc", heats, strict=True)]
+    looked = []
+
+    class Same(Disc):
+        @property
+        def picture(self) -> str:
+            return "7"
+
+        def image(self) -> np.ndarray:
+            looked.append(self.name)
+            return self.pixels
+
+    same = [Same(item.name, item.pixels, item.truth, item.values) for item in items]
+    assert masks.write_masks(same, tmp_path, network) == 3
+    assert looked == ["a_7"]
+    for item, walked in zip(same, together, strict=True):
+        assert (masks.read_mask(tmp_path, item.name) == (walked > np.float32(masks.THRESHOLD))).mean() > 0.999
