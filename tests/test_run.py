@@ -19,7 +19,7 @@ from made_up.asked import Batches, Heats, Masks, heat_for
 from made_up.folders import content_of, costs_of, provenance_of
 from made_up.small import small_split
 
-from risbench import Rules, Run, Sample, Scorer, Settings, Split, UsageError, evaluate, merge
+from risbench import Rules, Run, Sample, Scorer, Settings, Split, UsageError, evaluate, load_split, merge
 from risbench import run as loop
 from risbench.datasets.images import read_image
 from risbench.metrics.rules import RULES
@@ -163,6 +163,21 @@ def test_shuffled_texts_are_the_same_in_every_part(split: Split, tmp_path: Path)
     limited = evaluate(Heats(), split, out=tmp_path / "limited", texts="shuffled", limit=3)
     whole = dict(Run.load(tmp_path / "whole").masks())
     assert all(line == whole[name] for name, line in limited.masks())
+
+
+def test_shuffled_drawn_scenes_are_asked_with_words_of_another_object_of_the_same_image(
+    shared_cache: Path, tmp_path: Path
+):
+    drawn, method = load_split("shapes_val"), Heats()
+    run = evaluate(method, drawn, out=tmp_path, texts="shuffled", limit=30)
+    elsewhere = 0
+    for asked, group in zip(method.asked, drawn.first_images(30).by_image(), strict=True):
+        for text, sample in zip(asked, group, strict=True):
+            assert text not in {other.text for other in group if other.ref_id == sample.ref_id}
+            others = {other.text for other in group if other.ref_id != sample.ref_id}
+            elsewhere += text not in others
+    assert elsewhere < 0.1 * run.summary["count"]  # an image with one object takes words from another image
+    assert run.summary["texts"] == "shuffled"
 
 
 class Counted(np.ndarray):

@@ -67,3 +67,10 @@ def test_the_gallery_finds_its_style_and_scripts_in_the_wheel(unpacked):
     assert {file.name: file.read_bytes() for file in packed.iterdir() if file.name in pages} == {
         name: (source / name).read_bytes() for name in pages
     }
+
+
+def test_the_box_with_its_card_and_the_recipes_lie_in_the_wheel(unpacked):
+    for folder, kinds in (("weights", (".safetensors", ".json")), ("recipes", (".toml",))):
+        source, packed = _TOP / "tris_model" / folder, unpacked / "tris_model" / folder
+        shipped = {file.name: file.read_bytes() for file in source.iterdir() if file.suffix in kinds}
+        assert {file.name: file.read_bytes() for file in packed.iterdir() if file.suffix in kinds} == shipped

@@ -9,25 +9,52 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checkpoint import convert, describe, load, save
+    from .checkpoint import convert, describe, digest, load, save
+    from .clip import Clip
+    from .clipfile import load_clip
     from .config import Config
     from .pixels import preprocess
+    from .places import clip_advice, find_clip
+    from .quick import quicken
     from .segmenter import make
     from .stage1 import Stage1
     from .stage2 import Stage2
     from .tokens import tokenize
 
-__all__ = ["Config", "Stage1", "Stage2", "convert", "describe", "load", "make", "preprocess", "save", "tokenize"]
+__all__ = [
+    "Clip",
+    "Config",
+    "Stage1",
+    "Stage2",
+    "clip_advice",
+    "convert",
+    "describe",
+    "digest",
+    "find_clip",
+    "load",
+    "load_clip",
+    "make",
+    "preprocess",
+    "quicken",
+    "save",
+    "tokenize",
+]
 
 _HOMES = {
+    "Clip": "clip",
     "Config": "config",
     "Stage1": "stage1",
     "Stage2": "stage2",
+    "clip_advice": "places",
     "convert": "checkpoint",
     "describe": "checkpoint",
+    "digest": "checkpoint",
+    "find_clip": "places",
     "load": "checkpoint",
+    "load_clip": "clipfile",
     "make": "segmenter",
     "preprocess": "pixels",
+    "quicken": "quick",
     "save": "checkpoint",
     "tokenize": "tokens",
 }

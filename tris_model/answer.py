@@ -82,6 +82,8 @@ class Tris:
         self._cut = 0
         reads = () if scorer is None else ("refs",)
         extra = {"weights": digest(find(weights, stage)), "stage": self.config.stage, "reads": reads}
+        if self.config.trimmed:  # not CLIP's vocabulary: one of ours
+            extra["extra_data"] = "a tiny CLIP trained on captions of drawn scenes"
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **extra})
 
     @property

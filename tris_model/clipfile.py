@@ -26,15 +26,12 @@ from .architecture import detect_clip, fill
 from .checkpoint import read as read_checkpoint
 from .clip import Clip
 from .config import STAGE1, Config
+from .places import find_clip
 from .stage1 import Stage1
 from .stage2 import Stage2
 
 # Numbers about the model that OpenAI keeps among its tensors.
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
-KNOWN = {
-    "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762": "OpenAI RN50",
-    "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af": "OpenAI ViT-B/32",
-}
 STORAGES = {
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
@@ -174,16 +171,22 @@ def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Sta
     return network
 
 
-def load_clip(path: str | os.PathLike[str]) -> Clip:
-    """A CLIP with a ResNet tower and its attention pool: ours, or OpenAI's RN50.
+def load_clip(path_or_name: str | os.PathLike[str]) -> Clip:
+    """A CLIP with a ResNet tower and its attention pool, float32, in eval mode: ours, or OpenAI's RN50.
+
+    Args:
+        path_or_name: a file, or ``shapes``, the shipped tiny CLIP of the drawn world.
 
     Raises:
+        UsageError: neither a file nor a name.
         DataError: broken, or no such CLIP.
     """
+    path = find_clip(path_or_name)
     state, config = open_clip(path)
-    clip = Clip(config)
+    with torch.device("meta"):  # no default weights to draw and throw away
+        clip = Clip(config)
     fill(clip, state, f"{path} as CLIP")
-    return clip
+    return clip.eval()
 
 
 def open_clip(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict[str, Tensor], Config]:

@@ -62,6 +62,8 @@ def make(
     """
     if precision not in ("float32", "tf32", "bf16"):
         raise UsageError(f"precision is float32, tf32 or bf16, not {precision!r}")
+    if stage not in (None, 1, 2):
+        raise UsageError(f"TRIS has the stages 1 and 2, not {stage}")
     if batch < 1:
         raise UsageError(f"batch is at least 1, not {batch}")
     if prms and scorer is None:

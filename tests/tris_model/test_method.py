@@ -122,7 +122,7 @@ def test_options_are_annotated_so_that_set_can_convert_them() -> None:
 
 
 def test_without_weights_one_line_names_the_file_to_get() -> None:
-    with pytest.raises(UsageError, match=r"v1\.0\.1/stage2_refcocog_umd\.pth.*--weights shapes") as caught:
+    with pytest.raises(UsageError, match=r"v1\.0\.1/stage2_refcocog_umd\.pth.* convert .*--weights shapes") as caught:
         make(split="refcocog_test_u")
     assert "\n" not in str(caught.value)
     for split, name in {
@@ -141,13 +141,15 @@ def test_the_shipped_weights_are_asked_for_on_drawn_scenes_alone(
     small2: Stage2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tris_model.places.FOLDER", tmp_path)
-    with pytest.raises(UsageError, match="not shipped yet"):
+    with pytest.raises(UsageError, match=r"lack their stage2.*install risbench again"):
         make(split="shapes_val")
     save(small2, tmp_path / "shapes_stage2.safetensors")
     assert make(split="shapes_val").card["stage"] == 2
     assert make(weights="shapes", split="refcoco_val").card["stage"] == 2
-    with pytest.raises(UsageError, match="not shipped yet"):
+    with pytest.raises(UsageError, match="lack their stage1"):
         make(weights="shapes", stage=1)
+    with pytest.raises(UsageError, match="stages 1 and 2, not 3"):
+        make(weights="shapes", stage=3)
 
 
 def test_options_that_cannot_be_are_refused(weights: str, weights2: str) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from weight_recipe import made_up
 
 from risbench.errors import DataError
 from tris_model.prms import ClipScorer, choose
+from tris_model.tokens import tokenize
 
 
 class Table:
@@ -58,8 +60,9 @@ def test_the_scorer_sees_the_image_times_the_map() -> None:
 def test_open_clips_vit_b_32_is_read_from_a_file(tmp_path: Path) -> None:
     from open_clip.model import CLIP
 
+    vision = {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32}
     with torch.device("meta"):
-        empty = CLIP(512, {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32}, {"context_length": 77})  # pyright: ignore
+        empty = CLIP(512, vision, {"context_length": 77})  # pyright: ignore
     state = {key: torch.from_numpy(made_up(key, tuple(v.shape))).half() for key, v in empty.state_dict().items()}
     torch.save(state, tmp_path / "vit.pt")
     scorer = ClipScorer(tmp_path / "vit.pt", torch.device("cpu"))
@@ -69,6 +72,11 @@ def test_open_clips_vit_b_32_is_read_from_a_file(tmp_path: Path) -> None:
     assert not torch.allclose(read[0], read[1])
     assert torch.allclose(read[2], read[3])  # both lost their end-of-text
     assert torch.isfinite(read).all()
+    whole = CLIP(512, vision, {"context_length": 77}, quick_gelu=True)  # pyright: ignore
+    whole.load_state_dict(state)
+    texts = ["a dog", "the man on the left", "man " * 30]
+    padded = F.pad(tokenize(texts), (0, 77 - 20))
+    torch.testing.assert_close(scorer.read(texts), whole.eval().encode_text(padded), rtol=1e-4, atol=1e-5)
     torch.save({"a": torch.zeros(1)}, tmp_path / "no.pt")
     with pytest.raises(DataError, match="no CLIP ViT-B/32"):
         ClipScorer(tmp_path / "no.pt", torch.device("cpu"))

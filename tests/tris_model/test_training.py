@@ -77,6 +77,7 @@ def test_each_line_of_the_log_has_every_term_the_rate_the_speed_and_the_memory(t
     line = json.loads((tmp_path / "out/stage1/log.jsonl").read_text().splitlines()[0])
     assert set(line) == {
         "step", "loss", "classification", "positive", "negative", "coverage", "lr", "images_per_second", "memory",
+        "seconds",
     }  # fmt: skip
     by_hand = 5 * line["classification"] + line["positive"] + 2 * line["negative"]
     assert line["loss"] == pytest.approx(by_hand, rel=1e-4)

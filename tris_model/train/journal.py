@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from risbench.errors import DataError, RisbenchError
+from risbench.results.provenance import provenance
 
 console = Console(stderr=True)
 
@@ -30,7 +31,8 @@ class Journal:
     """The diary of one stage, kept in a folder.
 
     Attributes:
-        folder: holds ``log.jsonl`` and, until the stage is done, ``state.pt``.
+        folder: holds ``log.jsonl``, ``starts.jsonl`` (command, commit and machine of every start) and, until the stage
+            is done, ``state.pt``.
         writes: false on all ranks but the first.
     """
 
@@ -38,9 +40,11 @@ class Journal:
         self.folder = folder
         self.writes = writes
         self._every = every
-        self._saved = time.monotonic()
+        self._saved = self._told = time.monotonic()
         if writes:
             folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "starts.jsonl").open("a") as file:
+                file.write(json.dumps(provenance()) + "\n")
 
     def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None]) -> int:
         """The step to go on from, 0 for a new training.
@@ -72,9 +76,12 @@ class Journal:
             path.write_text("".join(line + "\n" for line in kept))
 
     def log(self, step: int, **terms: Any) -> None:
-        """Append a line."""
+        """Append a line; ``seconds`` is the time since the line before it, or since this start."""
         if self.writes:
+            now = time.monotonic()
             line = {"step": step, **{key: _short(value) for key, value in terms.items()}}
+            line["seconds"] = round(now - self._told, 3)
+            self._told = now
             with (self.folder / "log.jsonl").open("a") as file:
                 file.write(json.dumps(line) + "\n")
 

@@ -1,0 +1,159 @@
+"""``risbench train ablation``: TRIS without one part at a time, from one tiny CLIP, on a shortened schedule.
+
+What the paper's ablation tables leave out: the bilateral prompt, the terms of the calibration (stage 1), and the
+selection and refinement of maps (stage 2, always from the whole stage 1). Every training has a folder of its own and
+goes on where it was cut off, so the whole does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import click
+
+from risbench.compare import compare
+from risbench.errors import UsageError
+from risbench.results.provenance import provenance
+
+from .recipe import names, read
+from .tris import train as train_tris
+
+WHOLE = "whole"
+STAGE1: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "bilateral prompt": {"stage1.network.alpha": 0.0, "stage1.network.beta": 0.0},
+        "calibration, positive term": {"stage1.weights.positive": 0.0},
+        "calibration, negative term": {"stage1.weights.negative": 0.0},
+        "calibration, both": {"stage1.weights.positive": 0.0, "stage1.weights.negative": 0.0},
+    }
+)
+STAGE2: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "PRMS": {"pseudo.prms": False},
+        "IRN": {"pseudo.irn": False},
+        "PRMS and IRN": {"pseudo.prms": False, "pseudo.irn": False},
+    }
+)
+SHOWN: Mapping[int, tuple[str, ...]] = MappingProxyType({1: ("PointM", "mIoU"), 2: ("mIoU",)})
+
+
+class Trained(NamedTuple):
+    """A network of the table: what it lacks, and its entry in ``scores.json``."""
+
+    without: str
+    score: Mapping[str, Any]
+
+
+def train(
+    recipe: str,
+    *,
+    out: str | Path,
+    device: str = "auto",
+    stage: str | None = None,
+    data_root: str | Path | None = None,
+    **options: Any,
+) -> Path:
+    """Train and score all of it, print the tables and write them.
+
+    Args:
+        recipe: of ``tris``; both stages take half its epochs, rounded up, unless ``options`` say otherwise.
+        out: folder; what is finished in it is not done again.
+        device: ``auto``, ``cpu``, ``cuda``.
+        stage: there is none.
+        data_root: where the data lie.
+        options: changes to the recipe for all trainings, as for ``tris``; ``clip`` names the CLIP they start from.
+
+    Returns:
+        The tables, ``OUT/ablation.md``.
+
+    Raises:
+        UsageError: a stage was given, or the recipe lacks what is left out.
+    """
+    if stage is not None:
+        raise UsageError("ablation trains in one piece; leave --stage out")
+    given = {**_shortened(read(recipe)), **options}
+    folder = Path(out)
+
+    def trained(where: Path, only: str | None = None, **changes: Any) -> dict[int, Mapping[str, Any]]:
+        train_tris(recipe, out=where, device=device, stage=only, data_root=data_root, **{**given, **changes})
+        return {row["stage"]: row for row in json.loads((where / "scores.json").read_text())}
+
+    whole = trained(folder / WHOLE)
+    rows = {number: [Trained("nothing", whole[number])] for number in (1, 2)}
+    for without, changes in STAGE1.items():
+        rows[1].append(Trained(without, trained(folder / _slug(without), "1", **changes)[1]))
+    for without, changes in STAGE2.items():
+        where = folder / _slug(without)
+        _copy(folder / WHOLE / "stage1.safetensors", where / "stage1.safetensors")
+        rows[2].append(Trained(without, trained(where, **changes, **{"stage1.val": None})[2]))
+    text = "\n".join([*_table(1, rows[1], data_root), "", *_table(2, rows[2], data_root), "", _origin(given), ""])
+    (folder / "ablation.md").write_text(text)
+    click.echo(text, nl=False)
+    return folder / "ablation.md"
+
+
+def _shortened(tables: Mapping[str, Any]) -> dict[str, Any]:
+    if lacking := [name for name in ("stage1", "stage2") if name not in tables]:
+        raise UsageError(f"an ablation needs a recipe of both stages, and this has no [{lacking[0]}]")
+    epochs = {name: tables[name].get("epochs", 15) for name in ("stage1", "stage2")}
+    return {f"{name}.epochs": -(-count // 2) for name, count in epochs.items()}
+
+
+def _slug(without: str) -> str:
+    return "without-" + without.replace(",", "").replace(" ", "-").lower()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Bring the whole stage 1 to a training that goes on from it; the file appears whole or not at all."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, part := target.with_suffix(".part"))
+        part.replace(target)
+
+
+def _table(stage: int, rows: Sequence[Trained], data_root: str | Path | None) -> list[str]:
+    """Markdown: scores in percent, and their paired difference to the whole, both with 95 % intervals."""
+    whole = rows[0].score
+    head = "".join(f" {name} | change |" for name in SHOWN[stage])
+    partial = ", partial" if whole["partial"] else ""
+    counted = f"{whole['count']} expressions{partial}, rules {whole['rules']['name']}"
+    lines = [f"Stage {stage} on {whole['split']} ({counted}):", ""]
+    lines += [f"| without |{head}", "|:--|" + "--:|" * (2 * len(SHOWN[stage]))]
+    for row in rows:
+        cells = []
+        for name in SHOWN[stage]:
+            change = "" if row.score is whole else _change(row, whole, name, data_root)
+            cells += [_cell(row.score["metrics"][name]), change]
+        lines.append(f"| {row.without} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(metric: Mapping[str, Any]) -> str:
+    if metric["value"] is None:
+        return "–"
+    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f} to {100 * metric['high']:.1f})"
+
+
+def _change(row: Trained, whole: Mapping[str, Any], metric: str, data_root: str | Path | None) -> str:
+    runs = [row.score["run"], whole["run"]]
+    (test,) = compare(runs, metrics=metric, data_root=data_root, slices=False).overall
+    if test.difference is None:
+        return "–"
+    value, low, high, _ = test.difference
+    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def _origin(given: Mapping[str, Any]) -> str:
+    made = provenance()
+    said = ", ".join(f"{key}={value}" for key, value in given.items())
+    machine = made["machine"]
+    where = machine["gpu"] or f"{machine['cores']} cores of {machine['processor']}"
+    return f"{said}; {made['started'][:10]}, {where}, commit {made['commit'] or 'unknown'}."
+
+
+train.recipes = names("stage2")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

@@ -1,0 +1,118 @@
+"""Add runs to the card: ``python -m tris_model.weights.score RUN…``.
+
+What the box's networks score on a split they have not seen, over all expressions and by form, with intervals. A run
+of other weights is refused, so that the card cannot say of one network what another scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from risbench.datasets.load import load_split
+from risbench.errors import RisbenchError, UsageError
+from risbench.metrics.names import parse_all
+from risbench.results.rows import columns_of
+from risbench.results.run import Run
+from risbench.slices import slices_of
+from risbench.stats import summarise
+
+from ..places import FOLDER
+from . import card
+
+SHOWN = "mIoU,PointM"
+
+
+def add(runs: Sequence[Path], box: Path = FOLDER, data_root: Path | None = None) -> list[dict[str, Any]]:
+    """Score entries of these runs, which replace the card's.
+
+    Raises:
+        UsageError: a run of weights that are not in the box.
+        DataError: no card, or not a finished run.
+    """
+    held = card.read(box)
+    by_hash = {fact["sha256"]: file for file, fact in held["files"].items()}
+    entries = []
+    for folder in runs:
+        run = Run.load(folder)
+        weights = run.header["method"]["card"].get("weights")
+        if weights not in by_hash:
+            raise UsageError(f"{folder} was run with other weights than those in {box}; run it with --weights shapes")
+        entries.append(_entry(run, by_hash[weights], data_root))
+    card.write(box, {**held, "scores": entries})
+    return entries
+
+
+def _entry(run: Run, weights: str, data_root: Path | None) -> dict[str, Any]:
+    header, made = run.header, run.header["provenance"][0]
+    return {
+        "method": header["method"]["name"],
+        "weights": weights,
+        "arguments": header["arguments"],
+        "split": run.summary["split"],
+        "texts": run.summary["texts"],
+        "rules": run.summary["rules"],
+        "count": run.summary["count"],
+        "partial": run.summary["partial"],
+        "metrics": run.summary["metrics"],
+        "by": by_form(run, data_root),
+        "made": {key: made[key] for key in ("started", "commit", "machine")},
+    }
+
+
+def by_form(run: Run, data_root: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Metrics with intervals by form of expression, ambiguous or not, and both: ``{part: {metric: …}}``."""
+    split = load_split(run.summary["split"], data_root)
+    rows = run.rows()
+    samples = [split.sample(row.id) for row in rows]
+    found = slices_of(split, samples)
+    forms = found.get("form", {})
+    blurred = {{"True": "ambiguous", "False": "clear"}[key]: flags for key, flags in found.get("ambiguous", {}).items()}
+    both = {f"{form}, {how}": one & other for form, one in forms.items() for how, other in blurred.items()}
+    columns, images = columns_of(rows), [row.image_id for row in rows]
+    return {
+        part: summarise(
+            {key: values[wanted] for key, values in columns.items()},
+            [images[place] for place in np.flatnonzero(wanted)],
+            parse_all(SHOWN),
+        )
+        for part, wanted in {**forms, **blurred, **both}.items()
+        if wanted.any()
+    }
+
+
+def table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The entries as Markdown, in percent: one row a network and part."""
+    names = SHOWN.split(",")
+    lines = ["| weights | expressions | count | " + " | ".join(names) + " |", "|:--|:--|--:|" + "--:|" * len(names)]
+    for entry in entries:
+        for part, metrics in {"all": entry["metrics"], **entry["by"]}.items():
+            cells = " | ".join(_cell(metrics[name]) for name in names)
+            lines.append(f"| {entry['weights']} | {part} | {metrics['mIoU']['count']} | {cells} |")
+    return "\n".join(lines)
+
+
+def _cell(metric: Mapping[str, Any]) -> str:
+    if metric["value"] is None:
+        return "–"
+    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f} to {100 * metric['high']:.1f})"
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--box", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="Where the card lies.")
+@click.option("--data-root", type=click.Path(path_type=Path, file_okay=False))
+def main(runs: tuple[Path, ...], box: Path, data_root: Path | None) -> None:
+    """Put what RUNS measured on the card, in place of what stands there, and print it."""
+    try:
+        click.echo(table(add(runs, box, data_root)))
+    except RisbenchError as error:
+        raise click.ClickException(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
