@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
 
 from ..checkpoint import save
-from ..clipfile import open_clip, start
+from ..clipfile import load_clip, open_clip, start
 from ..config import Config
 from ..devices import Precision, autocast
 from ..stage1 import Stage1
@@ -31,7 +32,7 @@ from .ranks import rank, world
 from .refs import Refs
 from .scorers import scorer
 
-CENTRED = 256  # images and texts whose means are taken
+SAMPLE = 256  # images and texts that show how long features are
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,10 @@ class Stage1Recipe:
         start: file of the CLIP whose towers the network starts from.
         heads: ``drawn`` at random as the authors do, or ``pool``: the two projections start as CLIP's own way from a
             cell and from a text into its joint space, which saves a short training the search for it.
-        centred: the projections' biases start so that the mean over cells and over texts is zero. A tiny CLIP's
-            features share most of their length (measured: cells 96 %, texts 89 %), and unit vectors that are almost
-            one vector leave nothing to compare; the authors leave it to a long training to find that out.
         trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50 instead of CLIP's image tower.
         scorer: file of the frozen scorer.
-        cone: see :class:`~tris_model.train.scorers.Frozen`; for a tiny CLIP.
+        cone: for a tiny CLIP: what all images and texts share, for the scorer (see
+            :class:`~tris_model.train.scorers.Frozen`) and in heads that start as the pool's.
         network: sizes; those of the towers come from ``start``.
         batch: images of all ranks together (the paper's N is one less).
         negatives: the paper's K.
@@ -69,7 +68,6 @@ class Stage1Recipe:
     val: str | None = None
     trunk: Literal["clip", "imagenet"] = "clip"
     imagenet: str | None = None
-    centred: bool = False
     heads: Literal["drawn", "pool"] = "drawn"
     network: Config = field(default_factory=Config)
     weights: Weights = field(default_factory=Weights)
@@ -119,19 +117,24 @@ def _from_pool(network: Stage1, path: str) -> None:
 
 
 @torch.no_grad()
-def _centre(network: Stage1, refs: Refs, photographs: Photographs, recipe: Stage1Recipe) -> None:
-    """Take the means of a few images and texts, all of the seed, out of what the projections give."""
+def _add_cone(network: Stage1, refs: Refs, photographs: Photographs, recipe: Stage1Recipe) -> None:
+    """Shift what the projections give, of cells and of texts, along the direction that pictures and texts use least.
+
+    A cell that shows nothing has a short feature, which the shift then decides: all of the background begins as one
+    vector, which a few steps learn to leave. Without, every such cell is a direction of its own.
+    """
     device = network.logit_scale.device
-    some = refs.order(recipe.seed, 0)[:CENTRED]
-    tokens = tokenize([refs.refs[at].texts[0] for at in some], recipe.keep_end, network.config.text_length)
-    network.eval()
+    clip = load_clip(recipe.start).eval().to(device)
+    some = refs.order(recipe.seed, 0)[:SAMPLE]
+    tokens = tokenize([refs.refs[at].texts[0] for at in some], recipe.keep_end, clip.config.text_length)
     images = normalised(photographs.batch([refs.refs[at].image for at in some]), device)
-    cells = [network.vis_project(network.backbone.see(part)[3]).mean((0, 2, 3)) for part in images.split(32)]
-    texts = network.lan_project(network.backbone.sum_up(tokens.to(device)))
+    seen = torch.cat([clip.look(part) for part in images.split(32)])
+    read = clip.sum_up(tokens.to(device))
+    both = torch.cat([F.normalize(seen, dim=1), F.normalize(read, dim=1)])
+    direction = torch.linalg.svd(both, full_matrices=False).Vh[-1]
     assert network.vis_project.bias is not None
-    network.vis_project.bias -= torch.stack(cells).mean(0)
-    network.lan_project.bias -= texts.mean(0)
-    network.train()
+    network.vis_project.bias += recipe.cone * seen.norm(dim=1).mean() * direction
+    network.lan_project.bias += recipe.cone * read.norm(dim=1).mean() * direction
 
 
 def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path | None = None) -> Path:
@@ -162,8 +165,8 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
     optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
     photographs = Photographs(refs.paths, network.config.image_size)
     journal = Journal(out / "stage1", writes=rank() == 0)
-    if recipe.centred:
-        _centre(network, refs, photographs, recipe)
+    if recipe.cone and recipe.heads == "pool":
+        _add_cone(network, refs, photographs, recipe)
     best = Best(recipe.select, recipe.val, out, device, data_root)
     said = json.dumps(asdict(recipe), sort_keys=True)
 

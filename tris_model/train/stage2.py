@@ -18,15 +18,17 @@ from torch.nn.parallel import DistributedDataParallel
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
 
-from ..checkpoint import save
+from ..checkpoint import load, save
 from ..clipfile import start
 from ..config import STAGE2, Config
 from ..devices import Precision, autocast
+from ..stage1 import Stage1
 from ..stage2 import Stage2
 from ..tokens import tokenize
 from .ahead import Ahead
 from .best import Best
 from .clip import normalised
+from .handover import hand_over
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .losses import segmentation
 from .optimiser import Rates, adamw, decay, freeze_unused
@@ -49,6 +51,7 @@ class Stage2Recipe:
         rates: the two tables of positions learn with the heads.
         weight: of a pixel of the mask in the loss. Where objects are small and doubt is great no pixel is more probably
             object than not, and at 1, the authors', every mask stays empty for long.
+        from_stage1: see :func:`tris_model.train.handover.hand_over`.
         schedule: ``authors`` means to decay and does not: it counts iterations and is stepped once an epoch, so that
             the rate stays almost constant. ``poly`` decays every iteration.
     """
@@ -65,6 +68,7 @@ class Stage2Recipe:
     mirror: bool = False
     clip: float = 0.0
     weight: float = 1.0
+    from_stage1: bool = False
     precision: Precision = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
@@ -78,6 +82,15 @@ def new(recipe: Stage2Recipe) -> Stage2:
     network = start(recipe.start, recipe.network)
     if not isinstance(network, Stage2):
         raise UsageError("stage2.network.stage must be 2")
+    return network
+
+
+def _stage1(out: Path) -> Stage1:
+    path = out / "stage1.safetensors"
+    if not path.is_file():
+        raise UsageError(f"{path} is missing, from which stage 2 is to start; run --stage 1 first")
+    network = load(path)
+    assert isinstance(network, Stage1)
     return network
 
 
@@ -105,7 +118,10 @@ def fit(
         raise UsageError(f"a batch of {recipe.batch} cannot be shared by {world()} ranks; make it a multiple")
     split = load_split(recipe.split, data_root)
     refs = Refs(split if recipe.limit is None else split.first_images(recipe.limit)).only(places)
-    network = new(recipe).to(device).train()
+    network = new(recipe)
+    if recipe.from_stage1:
+        hand_over(_stage1(out), network)
+    network = network.to(device).train()
     freeze_unused(network, temperature=False)
     learner: Any = network
     if world() > 1:
@@ -117,7 +133,7 @@ def fit(
     best = Best(recipe.select, recipe.val, out, device, data_root)
     said = json.dumps(asdict(recipe), sort_keys=True)
 
-    def load(state: Any) -> None:
+    def restore(state: Any) -> None:
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         best.value = state["best"]
@@ -125,7 +141,7 @@ def fit(
     def state() -> dict[str, Any]:
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
 
-    begun = journal.resume(said, load)
+    begun = journal.resume(said, restore)
     size = network.config.image_size
     batches = Batches(
         refs, Photographs(refs.paths, size), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
