@@ -5,19 +5,24 @@ STAMP := .venv/.installed
 
 .PHONY: board demo pictures test lint clean
 
+# The trained model in the box beside the floors.
+FLOORS := centre clip_sim random_same_class oracle_class
+DEMO := runs/demo/tris $(FLOORS:%=runs/demo/%)
 demo: $(STAMP)
 	rm -rf runs/demo
-	$(BIN)/risbench run --method centre --split shapes_val --out runs/demo/centre
-	$(BIN)/risbench run --method oracle_class --split shapes_val --out runs/demo/oracle_class > /dev/null
-	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as markdown
-	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as grid --out runs/demo/grid.png
+	$(BIN)/risbench run --method tris --split shapes_val --out runs/demo/tris
+	for method in $(FLOORS); do \
+		$(BIN)/risbench run --method $$method --split shapes_val --out runs/demo/$$method > /dev/null || exit 1; \
+	done
+	$(BIN)/risbench report $(DEMO) --as markdown
+	$(BIN)/risbench report runs/demo/tris runs/demo/clip_sim --as grid --count 8 --out runs/demo/grid.png
 
 # The README's pictures.
 pictures: demo
 	mkdir -p reports/pictures
 	cp runs/demo/grid.png reports/pictures/demo.png
-	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as curves --out reports/pictures/curves.png
-	$(BIN)/risbench report runs/demo/centre runs/demo/oracle_class --as html --out runs/demo/gallery.html
+	$(BIN)/risbench report $(DEMO) --as curves --out reports/pictures/curves.png
+	$(BIN)/risbench report $(DEMO) --as html --out runs/demo/gallery.html
 	@echo "reports/pictures/gallery.png is a screenshot of runs/demo/gallery.html: tests/bench/screenshot.py"
 
 test: $(STAMP) lint
