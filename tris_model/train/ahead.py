@@ -24,12 +24,12 @@ class Ahead:
         """
         self._make = make
         self._pool = ThreadPoolExecutor(max(1, min(16, processors())))
-        self._kept: dict[int, np.ndarray] = {}
+        self._kept: dict[int, Future[np.ndarray]] = {}
         self._keeps = all_bytes <= MOST_KEPT
 
     def ask(self, places: Sequence[int]) -> list[Future[np.ndarray]]:
         """Begin to make arrays; :meth:`take` waits for them."""
-        return [self._pool.submit(self._get, int(place)) for place in places]
+        return [self._one(int(place)) for place in places]
 
     def take(self, asked: Sequence[Future[np.ndarray]]) -> np.ndarray:
         """``(B, …)``."""
@@ -39,10 +39,10 @@ class Ahead:
         """Both at once."""
         return self.take(self.ask(places))
 
-    def _get(self, place: int) -> np.ndarray:
+    def _one(self, place: int) -> Future[np.ndarray]:
         if place in self._kept:
             return self._kept[place]
-        made = self._make(place)
+        asked = self._pool.submit(self._make, place)
         if self._keeps:
-            self._kept[place] = made
-        return made
+            self._kept[place] = asked
+        return asked
