@@ -11,9 +11,7 @@ DEMO := runs/demo/tris $(FLOORS:%=runs/demo/%)
 demo: $(STAMP)
 	rm -rf runs/demo
 	$(BIN)/risbench run --method tris --split shapes_val --out runs/demo/tris
-	for method in $(FLOORS); do \
-		$(BIN)/risbench run --method $$method --split shapes_val --out runs/demo/$$method > /dev/null || exit 1; \
-	done
+	printf '%s\n' $(FLOORS) | xargs -P 2 -I % $(BIN)/risbench run --method % --split shapes_val --out runs/demo/% > /dev/null
 	$(BIN)/risbench report $(DEMO) --as markdown
 	$(BIN)/risbench report runs/demo/tris runs/demo/clip_sim --as grid --count 8 --out runs/demo/grid.png
 

@@ -10,8 +10,6 @@ from tris_model import digest, load, load_clip, make
 from tris_model.places import FOLDER
 from tris_model.weights import card, pack
 
-# A checkout before its first training has no box.
-pytestmark = pytest.mark.skipif(not (FOLDER / card.CARD).exists(), reason="no weights are shipped")
 PICTURE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
 
 
