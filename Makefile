@@ -18,7 +18,7 @@ demo: $(STAMP)
 # The README's pictures.
 pictures: demo
 	mkdir -p reports/pictures
-	cp runs/demo/grid.png reports/pictures/demo.png
+	$(BIN)/risbench report runs/demo/tris runs/demo/clip_sim --as grid --count 4 --out reports/pictures/demo.png
 	$(BIN)/risbench report $(DEMO) --as curves --out reports/pictures/curves.png
 	$(BIN)/risbench report $(DEMO) --as html --out runs/demo/gallery.html
 	@echo "reports/pictures/gallery.png is a screenshot of runs/demo/gallery.html: tests/bench/screenshot.py"
@@ -32,9 +32,9 @@ lint: $(STAMP)
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-# Our floors and controls on drawn scenes: run anew, then all entered; commit what changes in reports/leaderboard.
+# TRIS, floors and controls on drawn scenes: run anew, then all entered; commit what changes in reports/leaderboard.
 # All run before the first is entered, because a changed entry would make the checkout's commit a changed one.
-BOARD := centre full random_box random_point oracle_box oracle_class random_same_class
+BOARD := tris clip_sim centre full random_box random_point oracle_box oracle_class random_same_class
 board: $(STAMP)
 	rm -rf runs/board
 	for method in $(BOARD); do \

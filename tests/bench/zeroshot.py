@@ -11,7 +11,7 @@ from risbench.datasets.shapes import COLOURS, PATTERNS, SHAPES
 from tris_model.clipfile import load_clip
 from tris_model.tokens import tokenize
 from tris_model.train.clip import normalised
-from tris_model.train.pictures import pictures, thing_of
+from tris_model.train.pictures import pictures
 
 ASKED = {
     "shape": ("the {}", SHAPES),
@@ -28,7 +28,7 @@ ASKED = {
 def main(path: str) -> None:
     clip = load_clip(path).eval()
     drawn = pictures("objects", 400, 5_000_000, clip.config.image_size)
-    things = [thing_of(said) for said in drawn.said]
+    things = [some[0] for some in drawn.things]
     seen = F.normalize(clip.look(normalised(drawn.images, torch.device("cpu"))), dim=1)
     for name, (template, words) in ASKED.items():
         texts = [template.format(word) for word in words]
