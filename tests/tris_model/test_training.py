@@ -115,7 +115,13 @@ def test_options_are_laid_over_the_recipe_and_converted() -> None:
 
 def test_the_command_trains_a_stage_and_chooses_maps(tmp_path: Path) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
-    given = {"clip": str(clip), "split": "refcoco_train", "val": "refcoco_val", "stage1.network.hidden": "8"}
+    given = {
+        "clip": str(clip),
+        "split": "refcoco_train",
+        "val": "refcoco_val",
+        "heads": "drawn",
+        "stage1.network.hidden": "8",
+    }
     small = {"batch": "2", "epochs": "1", "mirror": "false"}
     train("shapes", out=tmp_path / "out", device="cpu", stage="1", data_root=data, **given, **small)
     train("shapes", out=tmp_path / "out", device="cpu", stage="maps", data_root=data, **given, **small)
