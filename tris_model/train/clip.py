@@ -1,8 +1,8 @@
 """The tiny CLIP of the drawn world: ``risbench train clip --recipe shapes``.
 
-It is TRIS's start and its scorer, so what it cannot see TRIS cannot learn. Two lessons: questions about pictures of one
-object (shape, colour, pattern, size, place; see ``questions``), and sentences about whole scenes, each scene beside its
-mirror image, whose sentence differs by "left" and "right" or "above" and "below" alone.
+It is TRIS's start and its scorer, so what it cannot see TRIS cannot learn. Two lessons: windows round single objects,
+then scenes with one subject in focus (see ``lessons``). Both are asked questions about their subjects (shape, colour,
+pattern, size, place; see ``questions``), and a sentence about a subject must find it among the two views of its scene.
 """
 
 from __future__ import annotations
