@@ -1,0 +1,28 @@
+"""``risbench data where``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from ...datasets.where import where
+from .. import options, show
+
+
+@click.command("where")
+@click.argument("split")
+@options.data_root
+@options.as_json
+def command(split: str, data_root: Path | None, as_json: bool) -> None:
+    """Say where the files of SPLIT are looked for and where they come from."""
+    wanted = where(split, data_root)
+    if as_json:
+        show.print_json([{**item._asdict(), "path": str(item.path)} for item in wanted])
+        return
+    for item in wanted:
+        mark = "[green]found  [/]" if item.found else "[red]missing[/]"
+        show.out.print(f"{mark} {item.what:11} {escape(str(item.path))}", highlight=False, soft_wrap=True)
+        if not item.found:
+            show.out.print(f"        from {item.origin}", highlight=False, markup=False, soft_wrap=True)
