@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-COCO: tuple[str, ...] = tuple(
+_COCO = (
     "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign, "
     "parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, "
     "handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove, skateboard, "
     "surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, "
     "broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv, laptop, "
     "mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, "
-    "teddy bear, hair drier, toothbrush".split(", ")
+    "teddy bear, hair drier, toothbrush"
 )
+COCO: tuple[str, ...] = tuple(_COCO.split(", "))
+_SAME = "person bicycle car bus train boat bird cat dog horse sheep cow bottle chair"
 
 # VOC's classes, by COCO's name of each; in COCO's order, which is no order of VOC's.
 VOC: Mapping[str, str] = MappingProxyType(
     {
-        **{name: name for name in "person bicycle car bus train boat bird cat dog horse sheep cow bottle chair".split()},
+        **{name: name for name in _SAME.split()},
         "motorcycle": "motorbike",
         "airplane": "aeroplane",
         "couch": "sofa",

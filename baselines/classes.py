@@ -19,14 +19,15 @@ from ._class_words import COCO, PLURALS, SYNONYMS, VOC
 
 Vocabulary = Literal["coco", "voc", "shapes"]
 
-_BREAKS = frozenset(
+_WORDS = (
     "in on at with without of to by near next behind under underneath beneath above below over beside besides between "
     "among against from for into onto off around across along inside outside toward towards through and or but who "
-    "whose which that is are was has have being while whom where as closest nearest left right top bottom "
-    "holds eats rides wears sits stands looks plays walks".split()
+    "whose which that is are was has have while whom where as closest nearest "
+    "holds eats rides wears sits stands looks plays walks"
 )
+_BREAKS = frozenset(_WORDS.split())
 # "left man" names the man after the word, "man left of the dog" before it: places only end what has begun.
-_PLACES = frozenset("left right top bottom".split())
+_PLACES = frozenset(["left", "right", "top", "bottom"])
 _WORD = re.compile(r"[^\W_]+(?:['’]s\b)?|[,;:.()/]")
 
 

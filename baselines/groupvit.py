@@ -1,0 +1,246 @@
+"""GroupViT: an image falls into groups that text supervision alone has taught, and a text picks among them.
+
+The network is transformers' own, with the authors' weights; what follows it is rebuilt from the paper and from what
+the authors' program computes: short side 448, the two groupings chained by matrix product, bilinear to the image, and
+every pixel given to one group. The authors then name every group out of a closed list of classes. A referring
+expression is no such list, so three readings of the groups are offered (see ``_groupvit_readings``), and the list that
+competes is an option. Published rows of GroupViT for this task differ from one another for the same reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from risbench import Prediction, Sample, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ._groupvit_readings import Reading
+    from ._groupvit_see import Seen
+
+CARD: Mapping[str, Any] = MappingProxyType(
+    {
+        "paper": "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022",
+        "code": "transformers' port (Apache-2.0); post-processing rebuilt after github.com/NVlabs/GroupViT at 13b7861",
+        "licence": "weights: NVIDIA Source Code License, non-commercial; transformers' port: Apache-2.0",
+        "supervision": "none",
+        "extra_data": "GCC and YFCC (26 million image-text pairs), or GCC and RedCaps",
+        "grade": "hosted",
+        # A mask is made of whole groups; no threshold decides it, unless one is set.
+        "threshold": None,
+        "weights": None,
+        "reads": (),
+    }
+)
+
+
+class GroupViT:
+    """Sees an image once, whatever is asked about it; see :func:`make` for the options.
+
+    Attributes:
+        card: frozen; what the method is.
+        parameter_count: weights of the network.
+    """
+
+    def __init__(
+        self,
+        weights: str,
+        *,
+        device: str,
+        reading: str,
+        competitors: str | None,
+        delta: float,
+        top: int,
+        background: float,
+        size: int | None,
+        prompt: str,
+        threshold: float | None,
+    ):
+        import torch  # here, so that methods can be listed without it
+
+        from . import _groupvit_competitors, _groupvit_file
+
+        loaded = _groupvit_file.load(weights)
+        self._device = torch.device(device)
+        self._network = loaded.network.to(self._device)
+        self._ids = loaded.token_ids
+        vision = self._network.config.vision_config
+        self._patch = vision.patch_size
+        self._short = (vision.image_size if loaded.tiny else 448) if size is None else size
+        if self._short < self._patch:
+            raise UsageError(f"size={self._short}: the short side has at least the {self._patch} pixels of a patch")
+        self._scale = float(self._network.logit_scale.exp())
+        self._reading, self._delta, self._top, self._background = reading, delta, top, background
+        self._prompt, self._threshold = prompt, threshold
+        self._rivals = _groupvit_competitors.parsed(
+            ("shapes" if loaded.tiny else "coco") if competitors is None else competitors
+        )
+        self._said: Tensor | None = None  # what the rivals say, read once
+        self.parameter_count = sum(weight.numel() for weight in self._network.parameters())
+        tiny = {"extra_data": "none: trained on captions of drawn scenes", "licence": "MIT"} if loaded.tiny else {}
+        options: dict[str, Any] = {"reading": reading, "size": self._short}
+        if reading == "competitors":
+            lists = self._rivals.lists + (("siblings",) if self._rivals.siblings else ())
+            options["competitors"] = competitors if competitors is not None else lists[0]
+            options["reads"] = ("refs",) if self._rivals.siblings else ()
+        changes = {"threshold": threshold, "weights": loaded.digest, **tiny, **options}
+        self.card: Mapping[str, Any] = MappingProxyType({**CARD, **changes})
+
+    def predict(
+        self, image: np.ndarray, texts: Sequence[str], samples: Sequence[Sample] | None = None
+    ) -> list[Prediction]:
+        """A mask for every text, and a heat: float32 on the grid of patches, its largest value 1 (or all 0).
+
+        Args:
+            image: uint8 ``(H, W, 3)``.
+            texts: any number.
+            samples: which texts are about the same object; asked for by ``competitors=siblings`` alone.
+        """
+        import torch
+
+        from ._groupvit_see import assigned, pixels_of, read, see
+
+        if not texts:
+            return []
+        siblings = self._siblings(texts, samples)
+        with torch.inference_mode():
+            seen = see(self._network, pixels_of(image, self._short, self._patch).to(self._device))
+            distinct = list(dict.fromkeys(texts))
+            said = dict(zip(distinct, read(self._network, self._prompted(distinct), self._ids), strict=True))
+            pixels = assigned(seen.maps, image.shape[:2])
+            held = torch.bincount(pixels.flatten(), minlength=len(seen.maps)) > 0
+            answers = {
+                (text, others): self._answer(self._read(seen, said, text, others, held), seen, pixels)
+                for text, others in dict.fromkeys(zip(texts, siblings, strict=True))
+            }
+        return [answers[asked] for asked in zip(texts, siblings, strict=True)]
+
+    def _prompted(self, texts: Sequence[str]) -> list[str]:
+        return [self._prompt.replace("{}", text) for text in texts]
+
+    def _siblings(self, texts: Sequence[str], samples: Sequence[Sample] | None) -> list[tuple[str, ...]]:
+        """For every text what is said of the image's other objects, if that competes."""
+        if not self.card["reads"]:
+            return [()] * len(texts)
+        if samples is None:
+            raise UsageError("competitors=siblings needs samples=, which say what texts are about the same object")
+        about = list(zip(texts, (sample.ref_id for sample in samples), strict=True))
+        return [tuple(sorted({other for other, ref in about if ref != own and other != text})) for text, own in about]
+
+    def _read(
+        self, seen: Seen, said: Mapping[str, Tensor], text: str, siblings: tuple[str, ...], held: Tensor
+    ) -> Reading:
+        """What the groups say of one text."""
+        import torch
+
+        from . import _groupvit_readings as readings
+
+        cosines = said[text][None] @ seen.groups.T
+        if self._reading == "topk":
+            return readings.topk(cosines, held, self._delta)
+        others = [*self._rivals_of(text), *(said[one] for one in siblings)] if self._reading == "competitors" else []
+        if not others:  # a softmax over one text says yes to everything
+            return readings.raw(cosines, held)
+        against = torch.stack([said[text], *others])
+        groups, whole = seen.groups @ against.T, against @ seen.whole
+        return readings.competing(groups, whole, self._scale, top=self._top, background=self._background)
+
+    def _rivals_of(self, text: str) -> list[Tensor]:
+        from ._groupvit_see import read
+
+        words = self._rivals.words
+        if words and self._said is None:
+            self._said = read(self._network, self._prompted(words), self._ids)
+        against = set(self._rivals.against(text))
+        return (
+            [] if self._said is None else [one for word, one in zip(words, self._said, strict=True) if word in against]
+        )
+
+    def _answer(self, reading: Reading, seen: Seen, pixels: Tensor) -> Prediction:
+        import torch
+
+        from ._clip import enlarged
+
+        heat = torch.einsum("g,ghw->hw", reading.weights[0], seen.maps)
+        heat = heat / heat.max().clamp(min=1e-12)
+        if self._threshold is None:
+            mask = reading.chosen[0][pixels]
+        else:
+            mask = enlarged(heat[None], pixels.shape)[0] > self._threshold
+        return Prediction(mask=mask.cpu().numpy(), heat=heat.float().cpu().numpy())
+
+
+def make(
+    *,
+    weights: str | None = None,
+    device: str = "cpu",
+    split: str | None = None,
+    reading: Literal["raw", "competitors", "topk"] = "raw",
+    competitors: str | None = None,
+    delta: float = 0.05,
+    top: int = 5,
+    background: float = 0.95,
+    size: int | None = None,
+    prompt: str = "{}",
+    threshold: float | None = None,
+) -> GroupViT:
+    """Build the method.
+
+    Args:
+        weights: a folder in Hugging Face's layout, the authors' ``.pth``, an id of the Hugging Face hub (which is then
+            fetched; nothing else ever is), or ``shapes``, the shipped tiny GroupViT of the drawn world (which needs no
+            asking on splits ``shapes_*``).
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        split: the split that will be answered, given by the runner.
+        reading: ``raw``, the group with the highest cosine; ``topk``, all that are nearly as good; ``competitors``, the
+            authors' rule, with words that compete.
+        competitors: names of lists (``coco``, ``voc``, ``shapes``), ``siblings`` (what is said of the image's other
+            objects) and free words, separated by commas; what an expression names itself does not compete with it. By
+            default ``coco``, in the drawn world ``shapes``. An expression that nothing competes with is read ``raw``.
+        delta: of ``topk``, how far below the best cosine.
+        top: of ``competitors``, among how many of the texts, the image's best, groups are named. The authors' 5, but
+            the expression is always one of them.
+        background: of ``competitors``, the affinity below which a group is background. The authors' 0.95.
+        size: pixels of the short side, 448 as the authors have it; in the drawn world what the network was trained at.
+        prompt: what stands round every text, ``{}`` being the text.
+        threshold: where the heat, whose largest value is 1, becomes a mask, instead of whole groups.
+
+    Raises:
+        UsageError: no weights, no transformers, an empty list, or a number out of range.
+        DataError: weights that cannot be used.
+    """
+    if weights is None and (split is None or not split.startswith("shapes_")):
+        from ._groupvit_file import advice
+
+        raise UsageError(advice())
+    if reading not in ("raw", "competitors", "topk"):
+        raise UsageError(f"reading={reading}: give raw, competitors or topk")
+    if "{}" not in prompt:
+        raise UsageError(f"prompt={prompt}: it has no {{}}, where the text goes")
+    for name, number, low, high in (("delta", delta, 0, 2), ("background", background, 0, 1)):
+        if not low <= number <= high:
+            raise UsageError(f"{name}={number:g}: give a number from {low} to {high}")
+    if threshold is not None and not 0 <= threshold < 1:
+        raise UsageError(f"threshold={threshold:g}: give a number from 0 to below 1")
+    if top < 1:
+        raise UsageError(f"top={top}: at least the expression itself is a text")
+    return GroupViT(
+        weights or "shapes",
+        device=device,
+        reading=reading,
+        competitors=competitors,
+        delta=delta,
+        top=top,
+        background=background,
+        size=size,
+        prompt=prompt,
+        threshold=threshold,
+    )
+
+
+make.card = CARD  # pyright: ignore[reportFunctionMemberAccess] - `list methods` shows it without weights
