@@ -1,0 +1,187 @@
+"""A tiny GroupViT before it learns anything: transformers' network in small, started so that groups stay local."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from json import dumps
+from math import log
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tris_model.train.towers import word_ids
+
+from .._groupvit_file import IDS, transformers
+from .._groupvit_see import read
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes of a tiny GroupViT; see transformers' ``GroupViTConfig``.
+
+    Attributes:
+        image_size: side of its pictures in pixels.
+        patch: side of a patch.
+        width, inner, heads: channels of the image tower, of its perceptrons, and heads of its attentions.
+        depths: blocks of every stage.
+        tokens: group tokens of every stage; 0 in the last.
+        groups: groups that leave a stage.
+        ratios: channels of the two perceptrons of a grouping (over tokens, over channels), in widths.
+        text_length: tokens of a text, and rows of its table of positions.
+        text_width, text_inner, text_depth, text_heads: the text tower.
+        embed, hidden: the joint space, and the layer before it.
+    """
+
+    image_size: int = 96
+    patch: int = 8
+    width: int = 128
+    inner: int = 256
+    heads: int = 4
+    depths: tuple[int, ...] = (2, 1)
+    tokens: tuple[int, ...] = (12, 0)
+    groups: tuple[int, ...] = (12, 12)
+    ratios: tuple[float, ...] = (0.5, 2.0)
+    text_length: int = 20
+    text_width: int = 128
+    text_inner: int = 512
+    text_depth: int = 2
+    text_heads: int = 4
+    embed: int = 128
+    hidden: int = 256
+
+    def configuration(self, vocabulary: int) -> dict[str, Any]:
+        """The arguments of ``GroupViTConfig``; the end-of-text is the last id that has a row of its own."""
+        vision = {
+            "image_size": self.image_size, "patch_size": self.patch, "hidden_size": self.width,
+            "intermediate_size": self.inner, "num_attention_heads": self.heads, "depths": list(self.depths),
+            "num_hidden_layers": sum(self.depths), "num_group_tokens": list(self.tokens),
+            "num_output_groups": list(self.groups), "assign_mlp_ratio": list(self.ratios),
+        }  # fmt: skip
+        text = {
+            "vocab_size": vocabulary, "max_position_embeddings": self.text_length, "hidden_size": self.text_width,
+            "intermediate_size": self.text_inner, "num_hidden_layers": self.text_depth,
+            "num_attention_heads": self.text_heads, "eos_token_id": vocabulary - 2, "bos_token_id": vocabulary - 3,
+            "pad_token_id": 0,
+        }  # fmt: skip
+        return {
+            "vision_config": vision, "text_config": text, "projection_dim": self.embed,
+            "projection_intermediate_dim": self.hidden,
+        }  # fmt: skip
+
+
+class Config:
+    """What the loop asks of a network's config."""
+
+    def __init__(self, sizes: Sizes, vocabulary: int):
+        self.image_size = sizes.image_size
+        self.text_length = sizes.text_length
+        self.said = sizes.configuration(vocabulary)
+
+    def to_json(self) -> str:
+        """As it stands in the file of weights."""
+        return dumps(self.said, sort_keys=True)
+
+
+class Tiny:
+    """transformers' ``GroupViTModel`` as the loop of ``tris_model.train.towers`` wants two towers.
+
+    Attributes:
+        network: transformers' own.
+        token_ids: CLIP's ids that have a row, ascending.
+        config: see :class:`Config`.
+    """
+
+    def __init__(self, sizes: Sizes):
+        library = transformers()
+        self.token_ids = word_ids()
+        self.config = Config(sizes, len(self.token_ids) + 1)
+        self.network = library.GroupViTModel(library.GroupViTConfig(**self.config.said))
+        self.logit_scale: nn.Parameter = self.network.logit_scale
+
+    def cells(self, images: Tensor) -> Tensor:
+        """Pictures ``(B, 3, S, S)`` as groups, ``(B, G, C)``, after the last LayerNorm."""
+        vision = self.network.vision_model
+        tokens = vision.embeddings(images, interpolate_pos_encoding=True)
+        return vision.layernorm(vision.encoder(hidden_states=tokens, return_dict=True).last_hidden_state)
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features ``(..., C)`` in the joint space, ``(..., D)``, unit length."""
+        return F.normalize(self.network.visual_projection(features.flatten(0, -2)), dim=1).unflatten(
+            0, features.shape[:-1]
+        )
+
+    def look(self, images: Tensor) -> Tensor:
+        """One feature a picture, as GroupViT has it: the mean of its groups."""
+        return self.project(self.cells(images).float().mean(1))
+
+    def read(self, texts: list[str]) -> Tensor:
+        """Texts in the joint space, ``(N, D)``, unit length."""
+        return read(self.network, texts, self.token_ids)
+
+    def sum_up(self, tokens: Tensor) -> Tensor:
+        """The loop's own losses ask for it; ours read texts."""
+        raise NotImplementedError
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """As any module's."""
+        return self.network.parameters()
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Those that learn; the image tower's under ``visual.``, its tables of positions and groups as such."""
+        for name, weight in self.network.named_parameters():
+            if weight.requires_grad:
+                still = name.endswith((".group_token", "position_embeddings"))
+                yield ("visual." if name.startswith("vis") else "") + name + (".positional" if still else ""), weight
+
+    def state_dict(self) -> dict[str, Any]:
+        """transformers' keys, and the ids."""
+        return {**self.network.state_dict(), IDS: self.token_ids}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> None:
+        """The same."""
+        self.network.load_state_dict({key: value for key, value in state_dict.items() if key != IDS})
+
+    def eval(self) -> None:
+        """As a module's."""
+        self.network.eval()
+
+
+@torch.no_grad()
+def started(sizes: Sizes, *, seed: int, warmth: float, residual: float, sharp: float) -> Tiny:
+    """A network with drawn weights.
+
+    transformers draws for a long training: group tokens begin equal, assignments even, and what a group takes from its
+    patches hundreds of times smaller than what its token knows of the whole picture. In hundreds of steps such a
+    network learns to answer through the tokens, whatever the patches of a group are. Here tokens begin far apart,
+    assignments decided, and a group's own patches outweigh its token, whose share stays at ``residual``.
+
+    Args:
+        sizes: of the network.
+        seed: of the weights.
+        warmth: the temperature.
+        residual: the scale of a group's token beside the mean of its patches.
+        sharp: deviation of the assignment's logits.
+    """
+    torch.manual_seed(seed)
+    tiny = Tiny(sizes)
+    vision = tiny.network.vision_model
+    vision.embeddings.position_embeddings.normal_(std=0.1)
+    tiny.network.text_model.embeddings.token_embedding.weight.normal_(std=0.1)
+    tiny.logit_scale.fill_(log(warmth))
+    unit = sizes.width**-0.5
+    for stage in vision.encoder.stages:
+        if stage.group_token is None:
+            continue
+        stage.group_token.normal_(std=0.5)
+        last = stage.downsample.pre_assign_attn.norm_post
+        last.weight.fill_(residual)
+        last.weight.requires_grad_(False)
+        last.bias.requires_grad_(False)
+        assign = stage.downsample.assign
+        assign.q_proj.weight.normal_(std=sharp * unit / residual)
+        for layer in (assign.k_proj, assign.v_proj, assign.proj):
+            layer.weight.normal_(std=unit)
+    return tiny

@@ -1,0 +1,133 @@
+"""The tiny GroupViT of the drawn world: ``risbench train groupvit --recipe shapes``.
+
+transformers' network in small, from scratch, on whole pictures and what is said of their objects; no mask or place is
+ever shown to it. Beside GroupViT's own contrast (the mean of a picture's groups) every caption must be found in one
+group of its picture (see ``_groupvit_losses``), without which a training this short groups nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from risbench import UsageError
+from tris_model.devices import autocast, pick
+from tris_model.pixels import normalised
+from tris_model.train.contrast import contrast
+from tris_model.train.lessons import Lesson, ask, show
+from tris_model.train.pictures import Pictures
+from tris_model.train.questions import Thing, alone, mixed
+from tris_model.train.recipe import names, one
+from tris_model.train.towers import Course, teach
+
+from ._groupvit_losses import one_group
+from ._groupvit_start import Sizes, Tiny, started
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+TABLE = "groupvit"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupViTRecipe(Course):
+    """Everything that decides the tiny GroupViT.
+
+    Attributes:
+        network: sizes.
+        residual, sharp: see :func:`baselines.train._groupvit_start.started`.
+        whole: weight of GroupViT's own contrast.
+    """
+
+    network: Sizes = field(default_factory=Sizes)
+    residual: float = 0.1
+    sharp: float = 2.0
+    whole: float = 0.5
+
+
+def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | None = None, **options: Any) -> Path:
+    """Train the tiny GroupViT.
+
+    Args:
+        recipe: a name or a TOML file with a table ``groupvit``.
+        out: folder; an unfinished training in it is continued.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        stage: there is none.
+        options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
+
+    Returns:
+        The weights, ``OUT/groupvit.safetensors``.
+    """
+    if stage is not None:
+        raise UsageError("groupvit trains in one piece; leave --stage out")
+    return fit(one(GroupViTRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device))
+
+
+def fit(recipe: GroupViTRecipe, out: Path, device: torch.device) -> Path:
+    """Train by a recipe; see :func:`tris_model.train.towers.teach`."""
+    tiny = started(recipe.network, seed=recipe.seed, warmth=recipe.warmth, residual=recipe.residual, sharp=recipe.sharp)
+    tiny.network.to(device).train()
+    return teach(tiny, recipe, out, device, name=TABLE, losses=losses)
+
+
+def losses(
+    tiny: Tiny,
+    recipe: GroupViTRecipe,
+    lesson: Lesson,
+    objects: Pictures,
+    scenes: Pictures,
+    draw: np.random.Generator,
+    device: torch.device,
+    *,
+    still: bool,
+) -> dict[str, Tensor]:
+    """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
+    torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments, so that a stopped training goes on
+    scale = tiny.logit_scale.exp().clamp(max=recipe.warmest)
+    batches, things = shown(lesson, objects, scenes, draw)
+    questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
+    asked = [answers(ask(question, [one for some in things for one in some], draw), things) for question in questions]
+    asked = [(captions, true) for captions, true in asked if captions]
+    with autocast(recipe.precision, device):
+        cells = torch.cat([tiny.cells(normalised(batch, device)) for batch in batches])
+    cells = cells.float()
+    groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
+    distinct = sorted({text for captions, _ in asked for text in captions})
+    with torch.set_grad_enabled(not still):
+        said = dict(zip(distinct, tiny.read(distinct), strict=True))
+    found, whole = [], []
+    for captions, true in asked:
+        texts, fits = torch.stack([said[text] for text in captions]), torch.from_numpy(true).to(device)
+        found.append(one_group(groups @ texts.T, fits, scale))
+        whole.append(contrast(mean, texts, fits, scale))
+    return {"groups": torch.stack(found).sum(), "whole": recipe.whole * torch.stack(whole).sum()}
+
+
+def shown(
+    lesson: Lesson, objects: Pictures, scenes: Pictures, draw: np.random.Generator
+) -> tuple[list[np.ndarray], list[list[Thing]]]:
+    """Windows round single objects, and whole scenes: batches of pictures, and the objects of every picture."""
+    batches, things = [], []
+    if lesson.objects:
+        alone_ = show(objects, objects, Lesson(objects=lesson.objects, side=lesson.side), 0, draw)
+        batches.append(alone_.images)
+        things += [[thing] for thing in alone_.things]
+    if lesson.scenes:
+        places = draw.integers(len(scenes.images), size=lesson.scenes)
+        batches.append(scenes.images[places])
+        things += [scenes.things[place] for place in places.tolist()]
+    return batches, things
+
+
+def answers(asked: tuple[list[str], np.ndarray], things: list[list[Thing]]) -> tuple[list[str], np.ndarray]:
+    """What is true of objects, bool ``(all objects, U)``, as true of pictures, ``(B, U)``."""
+    captions, true = asked
+    ends = np.cumsum([len(some) for some in things])
+    by_picture = [part.any(0) for part in np.split(true, ends[:-1])]
+    return captions, np.array(by_picture, bool).reshape(len(things), len(captions))
+
+
+train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

@@ -1,0 +1,132 @@
+"""The tiny GroupViT's training: its loss by hand, its start, and a training that goes on as if never stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from baselines import _groupvit_file
+from baselines._groupvit_see import pixels_of
+from baselines.groupvit import make
+from baselines.train._groupvit_losses import one_group
+from baselines.train._groupvit_start import Sizes, started
+from baselines.train.groupvit import FOLDER, GroupViTRecipe, answers, fit, train
+from risbench import DataError, UsageError
+from tris_model.train import towers
+from tris_model.train.journal import Stopped
+from tris_model.train.lessons import Lesson
+from tris_model.train.recipe import one
+
+CPU = torch.device("cpu")
+SMALL = Sizes(
+    image_size=32, width=16, inner=16, heads=2, depths=(1, 1), tokens=(5, 0), groups=(5, 5), text_width=16,
+    text_inner=16, text_depth=1, text_heads=2, embed=8, hidden=16,
+)  # fmt: skip
+RECIPE = GroupViTRecipe(
+    first=Lesson(steps=2, objects=6, scenes=0, side=24), second=Lesson(steps=2, objects=2, scenes=3, side=24),
+    objects=12, scenes=12, mixed=1, network=SMALL, precision="float32",
+)  # fmt: skip
+
+
+def test_a_caption_is_set_against_the_brothers_of_its_group_and_the_group_against_other_captions():
+    cosines = torch.tensor([[[0.9, 0.1], [0.2, 0.3]], [[0.4, 0.0], [0.1, 0.5]]])  # 2 pictures, 2 groups, 2 captions
+    true = torch.tensor([[True, False], [False, True]])
+
+    def hard(own: float, *others: float) -> float:
+        return math.log(1 + sum(math.exp(10 * (other - own)) for other in others))
+
+    # caption 0 in group 0 of picture 0: its brother says 0.2, the other picture 0.4 and 0.1; of caption 1 it says 0.1
+    found = (hard(0.9, 0.2, 0.4, 0.1) + hard(0.5, 0.0, 0.1, 0.3)) / 2
+    meant = (hard(0.9, 0.1) + hard(0.5, 0.1)) / 2
+    assert one_group(cosines, true, torch.tensor(10.0)).item() == pytest.approx((found + meant) / 2, abs=1e-5)
+
+
+def test_two_captions_of_a_picture_in_one_group_cost_more_than_in_two():
+    true = torch.ones(1, 2, dtype=torch.bool)
+    one_, two = torch.tensor([[[0.9, 0.9], [0.1, 0.1]]]), torch.tensor([[[0.9, 0.1], [0.1, 0.9]]])
+    assert one_group(one_, true, torch.tensor(20.0)) > 10 * one_group(two, true, torch.tensor(20.0))
+
+
+def test_a_question_without_a_true_caption_costs_nothing_and_one_caption_is_enough():
+    cosines = torch.rand(3, 4, 1)
+    assert one_group(cosines, torch.zeros(3, 1, dtype=torch.bool), torch.tensor(9.0)) == 0
+    assert torch.isfinite(one_group(cosines, torch.ones(3, 1, dtype=torch.bool), torch.tensor(9.0)))
+
+
+def test_what_is_true_of_an_object_is_true_of_its_picture():
+    things: list = [["a", "b"], ["c"], ["d", "e"]]
+    true = np.array([[True, False], [False, False], [False, False], [False, True], [True, False]])
+    captions, fits = answers((["x", "y"], true), things)
+    assert captions == ["x", "y"]
+    assert fits.tolist() == [[True, False], [False, False], [True, True]]
+    assert answers(([], np.zeros((5, 0), bool)), things)[1].shape == (3, 0)
+
+
+def test_at_the_start_a_group_is_what_its_patches_are_and_not_the_rest_of_the_picture():
+    tiny = started(SMALL, seed=0, warmth=20.0, residual=0.1, sharp=2.0)
+    vision = tiny.network.eval().vision_model
+    with torch.no_grad():
+        tokens = vision.embeddings(torch.randn(1, 3, 32, 32))
+        before, _, attention = vision.encoder.stages[0](tokens, None, True)
+        held = attention[0].argmax(0)
+        assert len(held.unique()) > 1
+        group = held.mode().values
+        noise = 0.1 * torch.randn_like(tokens)
+        moved = []
+        for touched in (held == group, held != group):
+            after = vision.encoder.stages[0](tokens + noise * touched[None, :, None])[0]
+            moved.append((after - before)[0, group].norm().item())
+    assert moved[0] > 3 * moved[1]
+
+
+def curve(out: Path) -> list[tuple]:
+    lines = [json.loads(line) for line in (out / "groupvit" / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line["groups"], line["whole"], line["lr"]) for line in lines]
+
+
+def stopping_at(step: int) -> Callable:
+    @contextmanager
+    def interruptible() -> Iterator[Callable[[], bool]]:
+        asked = iter(range(1000))
+        yield lambda: next(asked) // 2 + 1 >= step  # asked twice a step
+
+    return interruptible
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights_and_the_method_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = fit(RECIPE, tmp_path / "whole", CPU)
+    with monkeypatch.context() as patch:
+        patch.setattr(towers, "interruptible", stopping_at(3))
+        with pytest.raises(Stopped, match="stopped at step 3 of 4"):
+            fit(RECIPE, tmp_path / "parts", CPU)
+    with pytest.raises(DataError, match="belongs to another recipe"):
+        fit(replace(RECIPE, lr=1e-3), tmp_path / "parts", CPU)
+    parts = fit(RECIPE, tmp_path / "parts", CPU)
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    one_, other = _groupvit_file.load(whole), _groupvit_file.load(parts)
+    for key, value in one_.network.state_dict().items():
+        assert torch.equal(value, other.network.state_dict()[key]), key
+    assert one_.tiny
+    method = make(weights=str(whole))
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    red, blue = method.predict(image, ["the red circle", "the blue star"])
+    assert (method.card["size"], red.heat.shape) == (32, pixels_of(image, 32, 8)[0, ::8, ::8].shape)
+    assert not np.array_equal(red.heat, blue.heat)
+
+
+def test_the_shipped_recipe_is_read_whole_and_takes_no_stage(tmp_path: Path):
+    recipe = one(GroupViTRecipe, "shapes", "groupvit", {"lr": "1e-3"}, FOLDER)
+    assert (recipe.lr, recipe.network.text_length) == (1e-3, 20)
+    assert train.recipes == ("shapes",)  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="in one piece"):
+        train("shapes", out=tmp_path, stage="1")
