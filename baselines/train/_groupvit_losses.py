@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 
@@ -11,9 +13,9 @@ def one_group(cosines: Tensor, true: Tensor, scale: Tensor) -> Tensor:
     """Every caption that is true of a picture is to be found in one of its groups, and that group to say nothing else.
 
     GroupViT's own contrast takes the mean of a picture's groups, which need not be objects for it to fall: any group
-    may know the whole picture. Here the group that answers best stands for the picture, and stands against its
-    brothers as well as against the groups of pictures of which the caption is not true. Where each object is stays
-    unsaid; that a caption means one thing is all that is used.
+    may know the whole picture. Here one group stands for each caption (see :func:`matched`), against its brothers as
+    well as against the groups of pictures of which the caption is not true. Where each object is stays unsaid; that a
+    caption means one thing is all that is used.
 
     Args:
         cosines: ``(B, G, U)`` of B pictures' groups with the U captions of one question.
@@ -26,16 +28,36 @@ def one_group(cosines: Tensor, true: Tensor, scale: Tensor) -> Tensor:
         captions are, in equal parts; a scalar, 0 where nothing is true.
     """
     logits = scale * cosines
-    best, group = logits.max(1)  # (B, U)
+    group = matched(cosines, true)
     count = logits.shape[2]
+    said = logits.gather(1, group[:, :, None].expand(-1, -1, count))  # what the group of each caption says of all
+    best = said.diagonal(dim1=1, dim2=2)  # (B, U)
     elsewhere = logits.logsumexp(1).masked_fill(true, -torch.inf).logsumexp(0)  # (U,)
     own = F.one_hot(group, logits.shape[1]).transpose(1, 2).bool()
     brothers = logits.masked_fill(own, -torch.inf).logsumexp(1)
     found = _hard(torch.logaddexp(elsewhere.expand_as(brothers), brothers), best) * true
-    said = logits.gather(1, group[:, :, None].expand(-1, -1, count))  # what the best group of each caption says of all
     others = said.masked_fill(torch.eye(count, dtype=torch.bool, device=said.device), -torch.inf).logsumexp(2)
     meant = _hard(others, best) * true
     return (_mean(found, true, 0) + _mean(meant, true, 1)) / 2
+
+
+def matched(cosines: Tensor, true: Tensor) -> Tensor:
+    """Which group stands for each caption of each picture: int64 ``(B, U)``; see :func:`one_group`.
+
+    Captions of one picture get different groups, so that their cosines, each less the mean of its group, are largest
+    together. Left to choose the largest cosine, all captions choose the one group that learned to be an object first,
+    which then holds all objects. What is not true of a picture has group 0, which means nothing.
+    """
+    group = np.zeros(true.shape, np.int64)
+    lead = cosines.detach().float()
+    if lead.shape[2] > 1:
+        lead = lead - lead.mean(2, keepdim=True)
+    table, held = lead.cpu().numpy(), true.cpu().numpy()
+    for picture, (some, which) in enumerate(zip(table, held, strict=True)):
+        captions = np.flatnonzero(which)
+        rows, columns = linear_sum_assignment(some[:, captions], maximize=True)
+        group[picture, captions[columns]] = rows
+    return torch.from_numpy(group).to(cosines.device)
 
 
 def _hard(others: Tensor, own: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from baselines import _groupvit_file
 from baselines._groupvit_see import pixels_of
 from baselines.groupvit import make
-from baselines.train._groupvit_losses import one_group
+from baselines.train._groupvit_losses import matched, one_group
 from baselines.train._groupvit_start import Sizes, started
 from baselines.train.groupvit import FOLDER, GroupViTRecipe, answers, fit, train
 from risbench import DataError, UsageError
@@ -47,6 +47,13 @@ def test_a_caption_is_set_against_the_brothers_of_its_group_and_the_group_agains
     found = (hard(0.9, 0.2, 0.4, 0.1) + hard(0.5, 0.0, 0.1, 0.3)) / 2
     meant = (hard(0.9, 0.1) + hard(0.5, 0.1)) / 2
     assert one_group(cosines, true, torch.tensor(10.0)).item() == pytest.approx((found + meant) / 2, abs=1e-5)
+
+
+def test_captions_of_a_picture_get_groups_of_their_own():
+    cosines = torch.tensor([[[0.9, 0.8], [0.1, 0.2], [0.0, 0.0]], [[0.1, 0.3], [0.5, 0.6], [0.9, 0.2]]])
+    true = torch.tensor([[True, True], [False, True]])
+    assert matched(cosines, true)[true].tolist() == [0, 1, 0]  # 0 leads by 0.1, 1 by 0.05, 2 not at all
+    assert matched(cosines[:, :, :1], true[:, :1])[0].tolist() == [0]
 
 
 def test_two_captions_of_a_picture_in_one_group_cost_more_than_in_two():
