@@ -25,7 +25,7 @@ from tris_model.train.towers import Course, centre_texts, teach, word_ids
 CPU = torch.device("cpu")
 RECIPE = ClipRecipe(
     first=Lesson(steps=3, objects=8, scenes=0, side=24), second=Lesson(steps=3, objects=2, scenes=3, side=32),
-    objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="fp32",
+    objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="float32",
     network=Config(
         image_size=32, stride=8, depth=(1, 1, 1, 1), width=2, pool_grid=4, ramp=True, context=20, text_width=16,
         text_depth=1, text_heads=2, embed=8, hidden=8,
