@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import cos, pi
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -146,7 +147,8 @@ def teach(
     device: torch.device,
     *,
     name: str,
-    centre: Callable[[T, Tensor, Tensor], None],
+    centre: Callable[[T, Tensor, Tensor], None] | None = None,
+    losses: Callable[..., dict[str, Tensor]] | None = None,
     views: Callable[[T, Tensor], Sequence[Tensor]] | None = None,
     warmup: int = WARMUP,
 ) -> Path:
@@ -159,7 +161,11 @@ def teach(
             it is continued, a finished one returned.
         device: of the batches.
         name: of the trainer's weights.
-        centre: see :attr:`Course.centred`; is given images ``(B, 3, S, S)`` and tokens ``(N, text_length)``.
+        centre: see :attr:`Course.centred`; is given images ``(B, 3, S, S)`` and tokens ``(N, text_length)``. Without
+            one nothing is centred.
+        losses: what a step makes small, by name, instead of the contrasts below; it is given the network, the course,
+            the step's lesson, the pictures of objects and of scenes, the generator that decides, the device, and
+            ``still=``, and may ask for other pictures or summaries than they do.
         views: the summaries of an image that are to agree with texts, each ``(B, D)``; by default what ``look`` gives.
             All are asked the same, and count the same.
         warmup: steps until the rate is whole.
@@ -167,6 +173,7 @@ def teach(
     Returns:
         The weights.
     """
+    ask_all = partial(_losses, views) if losses is None else losses
     kept = out / f"{name}.safetensors"
     if kept.exists():
         return kept
@@ -185,7 +192,7 @@ def teach(
         objects = pictures("objects", course.objects, course.object_seed, size, _share(told))
         scenes = pictures("scenes", course.scenes, course.scene_seed, size, _share(told))
 
-    if not begun and course.centred and course.start is None:
+    if not begun and course.centred and course.start is None and centre is not None:
         centre(network, *_sample(objects, course, network.config.text_length, device))
 
     def state() -> dict[str, Any]:
@@ -199,7 +206,7 @@ def teach(
             rate = course.lr * min(1.0, (step + 1) / warmup) * 0.5 * (1 + cos(pi * step / total))
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["part"]
-            terms = _losses(network, views, course, lesson, objects, scenes, draw, device, still=step < course.still)
+            terms = ask_all(network, course, lesson, objects, scenes, draw, device, still=step < course.still)
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -253,8 +260,8 @@ def _share(told: Callable[[int, str], None]) -> Callable[[int, int], None]:
 
 
 def _losses(
-    network: T,
     views: Callable[[T, Tensor], Sequence[Tensor]] | None,
+    network: T,
     course: Course,
     lesson: Lesson,
     objects: Pictures,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from stopping import stopping_at
 from torch import Tensor, nn
 
 from risbench.errors import DataError, UsageError
@@ -36,15 +35,6 @@ RECIPE = ClipRecipe(
 def curve(out: Path, name: str = "clip") -> list[tuple]:
     lines = [json.loads(line) for line in (out / name / "log.jsonl").read_text().splitlines()]
     return [(line["step"], line["questions"], line.get("sentences"), line["lr"]) for line in lines]
-
-
-def stopping_at(step: int) -> Callable:
-    @contextmanager
-    def interruptible() -> Iterator[Callable[[], bool]]:
-        asked = iter(range(1000))
-        yield lambda: next(asked) // 2 + 1 >= step  # asked twice a step
-
-    return interruptible
 
 
 def test_a_stopped_training_goes_on_to_the_same_curve_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
