@@ -2,6 +2,7 @@
 
 Rivals ask it three things: its class token, the mean of its patch tokens (CLIP-ES), and its patches by the values of
 the last block alone (MaskCLIP). So all three are taught, by the same contrasts: a picture's texts must be near each.
+Single objects are shown in mosaics, or patches would not keep to what lies where they are; see ``mosaic``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from torch import Tensor
 
 from risbench import UsageError
 from tris_model.devices import pick
+from tris_model.train.lessons import Shown
 from tris_model.train.recipe import names, one
 from tris_model.train.towers import Course, centre_texts, teach, word_ids
 
 from ..vit import VitClip, VitConfig
 from ..vit_file import load_vit
+from .mosaic import TILES, show_tiled
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 TABLE = "clip_vit"
@@ -84,14 +87,37 @@ def start(recipe: VitRecipe) -> VitClip:
 def fit(recipe: VitRecipe, out: Path, device: torch.device) -> Path:
     """Train by a recipe; see :func:`tris_model.train.towers.teach`."""
     network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
-    return teach(network, recipe, out, device, name=TABLE, centre=_centre, views=summaries, warmup=recipe.warmup)
+    return teach(
+        network, recipe, out, device, name=TABLE, centre=_centre, shows=show_tiled, views=views, warmup=recipe.warmup
+    )
 
 
-def summaries(network: VitClip, images: Tensor) -> list[Tensor]:
-    """What is taught of images ``(B, 3, H, W)``: class token, mean of patches, mean of values, each ``(B, D)``."""
-    visual = network.visual
-    block = visual.blocks[-1]
-    before = visual.before_last(images)
+def views(network: VitClip, images: Tensor, shown: Shown) -> list[Tensor]:
+    """The three summaries of everything that is shown: of tiles for mosaics, which come first, of whole scenes."""
+    tokens = network.visual.before_last(images)
+    mosaics = (len(shown.things) - len(images)) // (TILES**2 - 1)
+    groups = [summaries(network, part) for part in (tiles(tokens[:mosaics]), tokens[mosaics:]) if len(part)]
+    return [torch.cat(some) for some in zip(*groups, strict=True)]
+
+
+def tiles(tokens: Tensor) -> Tensor:
+    """Tokens of mosaics, ``(M, 1 + h * w, C)``, each tile's by themselves: ``(4 M, 1 + h * w / 4, C)``.
+
+    The class token goes with every tile; what it learns of one it learns in the last block alone, by attending there.
+    """
+    count, side = len(tokens), round((tokens.shape[1] - 1) ** 0.5) // TILES
+    cells = tokens[:, 1:].unflatten(1, (TILES, side, TILES, side)).transpose(2, 3)
+    first = tokens[:, None, :1].expand(-1, TILES**2, -1, -1)
+    return torch.cat([first, cells.reshape(count, TILES**2, side**2, -1)], 2).flatten(0, 1)
+
+
+def summaries(network: VitClip, before: Tensor) -> list[Tensor]:
+    """What is taught of tokens that enter the last block, ``(B, 1 + L, C)``: each ``(B, D)``, not normalised.
+
+    Returns:
+        The class token, the mean of patches, and the mean of patches by the last block's values alone.
+    """
+    visual, block = network.visual, network.visual.blocks[-1]
     after = block(before)
     alone = before[:, 1:]
     values = block.attn.split(block.ln_1(alone))[2].transpose(1, 2).flatten(2)

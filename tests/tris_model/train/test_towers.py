@@ -99,8 +99,10 @@ def test_any_two_towers_can_be_taught_and_every_view_counts_the_same(tmp_path: P
     assert kept == tmp_path / "one" / "other.safetensors"
     before = OtherTowers().state_dict()
     assert set(read_weights(kept).state) == set(before)
-    teach_other(tmp_path / "two", views=lambda network, images: [network.look(images)] * 2)
-    twice = teach_other(tmp_path / "three", views=lambda network, images: [network.look(images), -network.look(images)])
+    teach_other(tmp_path / "two", views=lambda network, images, shown: [network.look(images)] * 2)
+    twice = teach_other(
+        tmp_path / "three", views=lambda network, images, shown: [network.look(images), -network.look(images)]
+    )
     assert curve(tmp_path / "one", "other") == curve(tmp_path / "two", "other")
     assert curve(tmp_path / "one", "other") != curve(tmp_path / "three", "other")
     assert teach_other(tmp_path / "three") == twice  # a finished training is not done again
