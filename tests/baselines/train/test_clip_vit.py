@@ -15,7 +15,8 @@ from stopping import stopping_at
 from torch.nn.functional import interpolate, normalize
 
 from baselines.clip_sim import Patches
-from baselines.train.clip_vit import TABLE, VitRecipe, fit, start, summaries, train
+from baselines.train.clip_vit import TABLE, VitRecipe, fit, start, summaries, tiles, train, views
+from baselines.train.mosaic import show_tiled
 from baselines.vit import VitClip, VitConfig
 from baselines.vit_file import SHIPPED, load_vit
 from baselines.weights import pack
@@ -25,12 +26,13 @@ from tris_model import load_clip, preprocess, tokenize
 from tris_model.checkpoint import digest, read, write
 from tris_model.train import towers
 from tris_model.train.journal import Stopped
-from tris_model.train.lessons import Lesson
+from tris_model.train.lessons import Lesson, show
+from tris_model.train.pictures import Pictures, pictures
 from tris_model.train.towers import word_ids
 
 CPU = torch.device("cpu")
 RECIPE = VitRecipe(
-    first=Lesson(steps=3, objects=8, scenes=0, side=24), second=Lesson(steps=3, objects=2, scenes=3, side=32),
+    first=Lesson(steps=3, objects=8, scenes=0, side=32), second=Lesson(steps=3, objects=4, scenes=3, side=32),
     objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="float32", warmup=2,
     network=VitConfig(
         image_size=32, patch=8, stem=4, width=16, depth=2, heads=2, quick_gelu=False, text_length=20, context=20,
@@ -76,7 +78,7 @@ def test_what_is_taught_is_what_rivals_ask(out: Path):
     network = load_vit(out / "clip_vit.safetensors")
     images = torch.randn(1, 3, 32, 48)
     with torch.no_grad():
-        first, mean, values = summaries(network, images)
+        first, mean, values = summaries(network, network.visual.before_last(images))
         tokens = network.visual.blocks(network.visual.embed(images))
         torch.testing.assert_close(first, network.look(images))
         torch.testing.assert_close(mean, network.visual.summary(tokens[:, 1:].mean(1)))
@@ -85,6 +87,44 @@ def test_what_is_taught_is_what_rivals_ask(out: Path):
     assert cosines.shape == (8, 4, 6)
     torch.testing.assert_close(cosines.square().sum(0), torch.ones(4, 6))
     assert values.shape == (1, 8)
+
+
+def test_a_mosaics_tile_is_the_patches_that_lie_in_it(out: Path):
+    network = load_vit(out / "clip_vit.safetensors")
+    tokens = torch.zeros(2, 17, 16)
+    tokens[:, 1:] = torch.arange(32).reshape(2, 16, 1)
+    tokens[1, 0] = 99
+    apart = tiles(tokens)[:, :, 0].tolist()
+    assert apart[0] == [0, 0, 1, 4, 5]
+    assert apart[3] == [0, 10, 11, 14, 15]
+    assert apart[5] == [99, 18, 19, 22, 23]
+    shown = show_tiled(*drawn(), Lesson(objects=8, scenes=1, side=32), 1, np.random.default_rng(0))
+    for seen in views(network, torch.randn(4, 3, 32, 32), shown):
+        assert seen.shape == (10, 8)
+
+
+def drawn() -> tuple[Pictures, Pictures]:
+    return pictures("objects", 12, 0, 32), pictures("scenes", 12, 1_000_000, 32)
+
+
+def test_things_of_a_mosaic_lie_where_their_tiles_lie_and_sentences_follow_their_scenes():
+    draw = np.random.default_rng(3)
+    objects, scenes = drawn()
+    shown = show_tiled(objects, scenes, Lesson(objects=8, scenes=3, side=32), 2, draw)
+    assert shown.images.shape == (8, 32, 32, 3)
+    assert shown.masks.shape == (8, 32, 32)
+    assert (shown.masks[:2] == 1).all()
+    assert len(shown.things) == 8 + 6
+    for at, thing in enumerate(shown.things[:8]):
+        assert ((thing.y > 0.5), (thing.x > 0.5)) == divmod(at % 4, 2)
+    alone = show(objects, scenes, Lesson(objects=8, scenes=0, side=16), 0, np.random.default_rng(3))
+    for at in range(8):
+        row, column = divmod(at % 4, 2)
+        tile = shown.images[at // 4, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+        assert np.array_equal(tile, alone.images[at])
+        assert shown.things[at].colour == alone.things[at].colour
+    assert shown.sentences
+    assert all(8 <= at < 14 for _, at in shown.sentences)
 
 
 def test_attention_by_hand_is_the_fused_one(out: Path):
@@ -198,7 +238,7 @@ def test_the_shipped_one_tells_objects_apart_by_either_summary_and_points_at_the
         alone = interpolate(masks[None].float(), (96, 96), mode="area")[0, :, None] * image
         with torch.no_grad():
             texts = normalize(shipped.sum_up(tokenize([one.text for one in samples])), dim=1)
-            first, mean, _ = summaries(shipped, alone)
+            first, mean, _ = summaries(shipped, shipped.visual.before_last(alone))
             heats = Patches(shipped.visual)(image[None], texts)
         heats = interpolate(heats[:, None], masks.shape[1:], mode="bilinear")[:, 0].flatten(1).argmax(1)
         for at, sample in enumerate(samples):
