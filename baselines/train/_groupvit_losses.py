@@ -60,6 +60,16 @@ def matched(cosines: Tensor, true: Tensor) -> Tensor:
     return torch.from_numpy(group).to(cosines.device)
 
 
+def unevenness(share: Tensor) -> Tensor:
+    """How far the groups are from equal use over a batch: 0 if all hold as much, log G if one holds all.
+
+    Args:
+        share: ``(B, G, N)``, how far each patch belongs to each group; sums to 1 over the groups.
+    """
+    used = share.mean((0, 2))
+    return (used * (used.clamp(min=1e-9) * len(used)).log()).sum()
+
+
 def _hard(others: Tensor, own: Tensor) -> Tensor:
     return F.softplus((others - own).clamp(min=-100))
 

@@ -101,11 +101,15 @@ class Tiny:
         self.network = library.GroupViTModel(library.GroupViTConfig(**self.config.said))
         self.logit_scale: nn.Parameter = self.network.logit_scale
 
-    def cells(self, images: Tensor) -> Tensor:
-        """Pictures ``(B, 3, S, S)`` as groups, ``(B, G, C)``, after the last LayerNorm."""
+    def cells(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Pictures ``(B, 3, S, S)`` as groups, float32 ``(B, G, C)``, after the last LayerNorm.
+
+        Also, for each grouping, how far what was grouped belongs to each group: ``(B, G, N)``, without noise.
+        """
         vision = self.network.vision_model
         tokens = vision.embeddings(images, interpolate_pos_encoding=True)
-        return vision.layernorm(vision.encoder(hidden_states=tokens, return_dict=True).last_hidden_state)
+        given = vision.encoder(hidden_states=tokens, output_attentions=True, return_dict=True)
+        return vision.layernorm(given.last_hidden_state).float(), [share.float() for share in given.attentions]
 
     def project(self, features: Tensor) -> Tensor:
         """Features ``(..., C)`` in the joint space, ``(..., D)``, unit length."""
@@ -115,7 +119,7 @@ class Tiny:
 
     def look(self, images: Tensor) -> Tensor:
         """One feature a picture, as GroupViT has it: the mean of its groups."""
-        return self.project(self.cells(images).float().mean(1))
+        return self.project(self.cells(images)[0].mean(1))
 
     def read(self, texts: list[str]) -> Tensor:
         """Texts in the joint space, ``(N, D)``, unit length."""

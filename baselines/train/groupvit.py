@@ -7,7 +7,7 @@ group of its picture (see ``_groupvit_losses``), without which a training this s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,15 @@ from risbench import UsageError
 from tris_model.devices import autocast, pick
 from tris_model.pixels import normalised
 from tris_model.train.contrast import contrast
-from tris_model.train.lessons import Lesson, ask, show
+from tris_model.train.lessons import Lesson, ask
 from tris_model.train.pictures import Pictures
 from tris_model.train.questions import Thing, alone, mixed
 from tris_model.train.recipe import names, one
 from tris_model.train.towers import Course, teach
 
-from ._groupvit_losses import one_group
+from ._groupvit_losses import one_group, unevenness
 from ._groupvit_start import Sizes, Tiny, started
+from .mosaic import TILES, show_tiled
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 TABLE = "groupvit"
@@ -40,12 +41,14 @@ class GroupViTRecipe(Course):
         network: sizes.
         residual, sharp: see :func:`baselines.train._groupvit_start.started`.
         whole: weight of GroupViT's own contrast.
+        even: weight of the groups' even use over a batch, without which a short training leaves most of them empty.
     """
 
     network: Sizes = field(default_factory=Sizes)
     residual: float = 0.1
     sharp: float = 2.0
     whole: float = 0.5
+    even: float = 5.0
 
 
 def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | None = None, **options: Any) -> Path:
@@ -87,13 +90,12 @@ def losses(
     """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
     torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments, so that a stopped training goes on
     scale = tiny.logit_scale.exp().clamp(max=recipe.warmest)
-    batches, things = shown(lesson, objects, scenes, draw)
+    images, things = pictured(lesson, objects, scenes, draw)
     questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
     asked = [answers(ask(question, [one for some in things for one in some], draw), things) for question in questions]
     asked = [(captions, true) for captions, true in asked if captions]
     with autocast(recipe.precision, device):
-        cells = torch.cat([tiny.cells(normalised(batch, device)) for batch in batches])
-    cells = cells.float()
+        cells, shares = tiny.cells(normalised(images, device))
     groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
     distinct = sorted({text for captions, _ in asked for text in captions})
     with torch.set_grad_enabled(not still):
@@ -103,23 +105,27 @@ def losses(
         texts, fits = torch.stack([said[text] for text in captions]), torch.from_numpy(true).to(device)
         found.append(one_group(groups @ texts.T, fits, scale))
         whole.append(contrast(mean, texts, fits, scale))
-    return {"groups": torch.stack(found).sum(), "whole": recipe.whole * torch.stack(whole).sum()}
+    return {
+        "groups": torch.stack(found).sum(),
+        "whole": recipe.whole * torch.stack(whole).sum(),
+        "even": recipe.even * torch.stack([unevenness(share) for share in shares]).sum(),
+    }
 
 
-def shown(
+def pictured(
     lesson: Lesson, objects: Pictures, scenes: Pictures, draw: np.random.Generator
-) -> tuple[list[np.ndarray], list[list[Thing]]]:
-    """Windows round single objects, and whole scenes: batches of pictures, and the objects of every picture."""
-    batches, things = [], []
+) -> tuple[np.ndarray, list[list[Thing]]]:
+    """Mosaics of four single objects, and whole scenes: uint8 ``(B, S, S, 3)``, and the objects of every picture."""
+    images, things = [], []
     if lesson.objects:
-        alone_ = show(objects, objects, Lesson(objects=lesson.objects, side=lesson.side), 0, draw)
-        batches.append(alone_.images)
-        things += [[thing] for thing in alone_.things]
+        tiled = show_tiled(objects, scenes, replace(lesson, scenes=0), 0, draw)
+        images.append(tiled.images)
+        things += [tiled.things[at : at + TILES**2] for at in range(0, len(tiled.things), TILES**2)]
     if lesson.scenes:
         places = draw.integers(len(scenes.images), size=lesson.scenes)
-        batches.append(scenes.images[places])
+        images.append(scenes.images[places])
         things += [scenes.things[place] for place in places.tolist()]
-    return batches, things
+    return np.concatenate(images), things
 
 
 def answers(asked: tuple[list[str], np.ndarray], things: list[list[Thing]]) -> tuple[list[str], np.ndarray]:

@@ -30,7 +30,7 @@ from ..pixels import normalised
 from ..tokens import encode, pack
 from .contrast import choice, contrast
 from .journal import Journal, Stopped, bar, interruptible, memory
-from .lessons import MOST, Lesson, ask, show
+from .lessons import MOST, Lesson, Shown, ask, show
 from .pictures import Pictures, pictures
 from .questions import all_words, alone, mixed
 
@@ -133,6 +133,7 @@ class Towers(Protocol):
 
 
 T = TypeVar("T", bound=Towers)
+Shows = Callable[[Pictures, Pictures, Lesson, int, np.random.Generator], Shown]
 
 
 def word_ids() -> Tensor:
@@ -149,7 +150,8 @@ def teach(
     name: str,
     centre: Callable[[T, Tensor, Tensor], None] | None = None,
     losses: Callable[..., dict[str, Tensor]] | None = None,
-    views: Callable[[T, Tensor], Sequence[Tensor]] | None = None,
+    shows: Shows = show,
+    views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None = None,
     warmup: int = WARMUP,
 ) -> Path:
     """The loop.
@@ -166,14 +168,15 @@ def teach(
         losses: what a step makes small, by name, instead of the contrasts below; it is given the network, the course,
             the step's lesson, the pictures of objects and of scenes, the generator that decides, the device, and
             ``still=``, and may ask for other pictures or summaries than they do.
-        views: the summaries of an image that are to agree with texts, each ``(B, D)``; by default what ``look`` gives.
-            All are asked the same, and count the same.
+        shows: the pictures of a step, see :func:`tris_model.train.lessons.show`, which it is by default.
+        views: the summaries of a batch that are to agree with texts, each a row for every thing that is shown; by
+            default what ``look`` gives. All are asked the same, and count the same.
         warmup: steps until the rate is whole.
 
     Returns:
         The weights.
     """
-    ask_all = partial(_losses, views) if losses is None else losses
+    ask_all = partial(_losses, shows, views) if losses is None else losses
     kept = out / f"{name}.safetensors"
     if kept.exists():
         return kept
@@ -260,7 +263,8 @@ def _share(told: Callable[[int, str], None]) -> Callable[[int, int], None]:
 
 
 def _losses(
-    views: Callable[[T, Tensor], Sequence[Tensor]] | None,
+    shows: Shows,
+    views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None,
     network: T,
     course: Course,
     lesson: Lesson,
@@ -273,13 +277,13 @@ def _losses(
 ) -> dict[str, Tensor]:
     """One forward of a batch of objects and scenes, and every contrast about them."""
     scale = network.logit_scale.exp().clamp(max=course.warmest)
-    shown = show(objects, scenes, lesson, course.sentences, draw)
+    shown = shows(objects, scenes, lesson, course.sentences, draw)
     questions = [*alone(draw), *(mixed(draw, course.places, course.relations) for _ in range(course.mixed))]
     asked = [ask(one, shown.things, draw) for one in questions]
     batch = normalised(shown.images, device) * torch.from_numpy(shown.masks).to(device)[:, None]
     batch = batch.contiguous(memory_format=torch.channels_last)
     with autocast(course.precision, device):
-        summaries = [network.look(batch)] if views is None else views(network, batch)
+        summaries = [network.look(batch)] if views is None else views(network, batch, shown)
     flat = [text for captions, _ in asked for text in captions]
     flat += [text for text, _ in shown.sentences]
     distinct, where = np.unique(np.array(flat, dtype=object), return_inverse=True)
