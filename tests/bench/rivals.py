@@ -45,12 +45,22 @@ def clip(model: str, folder: Path) -> str:
     return str(path)
 
 
+def groupvit(folder: Path) -> str:
+    """A GroupViT of the published size, as a folder in Hugging Face's layout."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from made_up.groupvits import made_up_groupvit
+
+    return str(made_up_groupvit(folder / "groupvit"))
+
+
 # What makes the weights, and the method's options.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
     "clip_sim (ViT-B/16)": (partial(clip, "ViT-B-16"), {}),
     "clip_gradcam": (partial(clip, "RN50"), {}),
     "clip_gae": (partial(clip, "ViT-B-32"), {}),
+    "groupvit": (groupvit, {}),
+    "groupvit (competitors)": (groupvit, {"reading": "competitors"}),
 }
 
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from stopping import stopping_at
 
 from baselines import _groupvit_file
 from baselines._groupvit_see import pixels_of
 from baselines.groupvit import make
-from baselines.train._groupvit_losses import matched, one_group
+from baselines.train._groupvit_losses import matched, one_group, unevenness
 from baselines.train._groupvit_start import Sizes, started
-from baselines.train.groupvit import FOLDER, GroupViTRecipe, answers, fit, train
+from baselines.train.groupvit import FOLDER, GroupViTRecipe, answers, fit, pictured, train
 from risbench import DataError, UsageError
 from tris_model.train import towers
 from tris_model.train.journal import Stopped
 from tris_model.train.lessons import Lesson
+from tris_model.train.pictures import pictures
 from tris_model.train.recipe import one
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ SMALL = Sizes(
     text_inner=16, text_depth=1, text_heads=2, embed=8, hidden=16,
 )  # fmt: skip
 RECIPE = GroupViTRecipe(
-    first=Lesson(steps=2, objects=6, scenes=0, side=24), second=Lesson(steps=2, objects=2, scenes=3, side=24),
+    first=Lesson(steps=2, objects=8, scenes=0, side=32), second=Lesson(steps=2, objects=4, scenes=3, side=32),
     objects=12, scenes=12, mixed=1, network=SMALL, precision="float32",
 )  # fmt: skip
 
@@ -69,6 +69,24 @@ def test_a_question_without_a_true_caption_costs_nothing_and_one_caption_is_enou
     assert torch.isfinite(one_group(cosines, torch.ones(3, 1, dtype=torch.bool), torch.tensor(9.0)))
 
 
+def test_even_use_costs_nothing_and_one_group_for_all_the_most():
+    assert unevenness(torch.full((2, 4, 9), 0.25)).item() == pytest.approx(0, abs=1e-6)
+    assert unevenness(torch.tensor([1.0, 0.0, 0.0, 0.0])[None, :, None].expand(2, 4, 9)) == pytest.approx(math.log(4))
+    # each picture may use one group, if another uses another
+    assert unevenness(torch.eye(4)[:, :, None].expand(4, 4, 9)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_step_shows_mosaics_of_four_and_whole_scenes(shared_cache: Path):
+    objects, scenes = pictures("objects", 12, 0, 32), pictures("scenes", 12, 1_000_000, 32)
+    draw = np.random.default_rng(0)
+    images, things = pictured(Lesson(objects=8, scenes=3, side=32), objects, scenes, draw)
+    assert images.shape == (5, 32, 32, 3)
+    assert [len(some) for some in things[:2]] == [4, 4]
+    for image, some in zip(images[2:], things[2:], strict=True):
+        place = next(at for at, other in enumerate(scenes.images) if np.array_equal(image, other))
+        assert some == scenes.things[place]
+
+
 def test_what_is_true_of_an_object_is_true_of_its_picture():
     things: list = [["a", "b"], ["c"], ["d", "e"]]
     true = np.array([[True, False], [False, False], [False, False], [False, True], [True, False]])
@@ -98,15 +116,6 @@ def test_at_the_start_a_group_is_what_its_patches_are_and_not_the_rest_of_the_pi
 def curve(out: Path) -> list[tuple]:
     lines = [json.loads(line) for line in (out / "groupvit" / "log.jsonl").read_text().splitlines()]
     return [(line["step"], line["groups"], line["whole"], line["lr"]) for line in lines]
-
-
-def stopping_at(step: int) -> Callable:
-    @contextmanager
-    def interruptible() -> Iterator[Callable[[], bool]]:
-        asked = iter(range(1000))
-        yield lambda: next(asked) // 2 + 1 >= step  # asked twice a step
-
-    return interruptible
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights_and_the_method_reads_them(
