@@ -44,12 +44,15 @@ def one_group(cosines: Tensor, true: Tensor, scale: Tensor) -> Tensor:
 def matched(cosines: Tensor, true: Tensor) -> Tensor:
     """Which group stands for each caption of each picture: int64 ``(B, U)``; see :func:`one_group`.
 
-    Captions of one picture get different groups, so that their cosines are largest together. Left to choose the largest
-    cosine, all captions choose the one group that learned to be an object first, which then holds all objects. What is
-    not true of a picture has group 0, which means nothing.
+    Captions of one picture get different groups, so that their cosines, each less the mean of its group, are largest
+    together. Left to choose the largest cosine, all captions choose the one group that learned to be an object first,
+    which then holds all objects. What is not true of a picture has group 0, which means nothing.
     """
     group = np.zeros(true.shape, np.int64)
-    table, held = cosines.detach().float().cpu().numpy(), true.cpu().numpy()
+    lead = cosines.detach().float()
+    if lead.shape[2] > 1:
+        lead = lead - lead.mean(2, keepdim=True)
+    table, held = lead.cpu().numpy(), true.cpu().numpy()
     for picture, (some, which) in enumerate(zip(table, held, strict=True)):
         captions = np.flatnonzero(which)
         rows, columns = linear_sum_assignment(some[:, captions], maximize=True)

@@ -96,9 +96,7 @@ def losses(
     asked = [(captions, true) for captions, true in asked if captions]
     with autocast(recipe.precision, device):
         cells, shares = tiny.cells(normalised(images, device))
-    # In one go: the projection's BatchNorm is to know one distribution, that of groups.
-    projected = tiny.project(torch.cat([cells, cells.mean(1, keepdim=True)], 1))
-    groups, mean = projected[:, :-1], projected[:, -1]
+    groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
     distinct = sorted({text for captions, _ in asked for text in captions})
     with torch.set_grad_enabled(not still):
         said = dict(zip(distinct, tiny.read(distinct), strict=True))
