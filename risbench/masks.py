@@ -17,7 +17,8 @@ from .errors import MaskError
 from .records import RLE, Box
 
 _MAX_CHARACTERS = 7  # of one run length: 35 bits, more than any image has pixels
-_MAX_PIXELS = 1 << 28  # a code of ten characters may name billions of pixels, which decoding would have to hold
+# A code of ten characters may name billions of pixels, which decoding would have to hold. PIL opens no larger image.
+MOST_PIXELS = 89_478_485
 
 
 def runs_of(rle: Mapping[str, Any]) -> np.ndarray:
@@ -70,7 +71,7 @@ def size_of(rle: Any) -> tuple[int, int]:
         or len(size) != 2
         or not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) for side in size)
         or min(size) < 1
-        or int(size[0]) * int(size[1]) > _MAX_PIXELS
+        or int(size[0]) * int(size[1]) > MOST_PIXELS
     ):
         raise MaskError(f"run-length code: 'size' must be [height, width], got {size!r:.60}")
     return int(size[0]), int(size[1])

@@ -140,8 +140,7 @@ def test_a_shard_that_lost_rows_is_refused(split: Split, out: Path):
     rows = out / "shards" / "1-of-3" / "rows.jsonl"
     lines = rows.read_bytes().splitlines(keepends=True)
     rows.write_bytes(b"".join(lines[:-2]))
-    first = json.loads(lines[-2])["id"]
-    with pytest.raises(RisbenchError, match=rf"2 expressions are in no shard, the first is {first}"):
+    with pytest.raises(RisbenchError, match=r"1-of-3/rows\.jsonl: holds \d+ lines, the summary counts \d+ expressions"):
         merge(out, split=split)
     assert not (out / "header.json").exists()
 

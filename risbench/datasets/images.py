@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError
+from ..masks import MOST_PIXELS
 from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
 
 if TYPE_CHECKING:
     from PIL import Image
+
+# Forms that PIL decodes itself: left to guess, it would hand PostScript to Ghostscript, which is a program.
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 
 
 def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """The pixels of an image file.
 
     Args:
-        path: the file, of any form that PIL reads.
+        path: a JPEG, PNG, GIF, BMP, TIFF, WebP or PPM file, whatever its suffix.
         size: the ``(height, width)`` that the annotation promises; None to take any.
 
     Returns:
@@ -39,13 +43,13 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
 
     path = Path(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             if size is not None and (image.height, image.width) != tuple(size):
                 raise DataError(
                     f"{path}: is {image.height}x{image.width} (height x width), its annotation says "
                     f"{size[0]}x{size[1]}; it is another image, or a resized one: get it anew"
                 )
-            if Image.MAX_IMAGE_PIXELS and image.height * image.width > Image.MAX_IMAGE_PIXELS:
+            if image.height * image.width > MOST_PIXELS:
                 raise DataError(
                     f"{path}: {image.height}x{image.width} pixels are more than any image of a data set has"
                 )

@@ -92,7 +92,7 @@ class Row:
         except KeyError as error:
             raise DataError(f"{where}: the row has no {error}") from None
         if type(both) is not int or type(either) is not int or not 0 <= both <= either:
-            raise DataError(f"{where}: intersection {both!r} and union {either!r} are not pixel counts")
+            raise DataError(f"{where}: intersection {both!r:.40} and union {either!r:.40} are not pixel counts")
         for name, kinds in _KINDS.items():
             value = getattr(row, name)
             # By type, not isinstance: JSON's true is no number. JSON's NaN is not JSON.
