@@ -186,6 +186,7 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
         # Asked for floats, numpy would read them out of texts.
         if corners.dtype.kind not in "iuf":
             raise MaskError("a polygon holds something that is not a number")
+        corners = corners.astype(np.float64)  # the smallest whole number has no absolute value
         # The C code walks every edge pixel by pixel: a corner far outside would keep it busy for ever.
         if corners.ndim != 1 or not np.isfinite(corners).all() or np.abs(corners).max() > 4 * (height + width) + 1000:
             raise MaskError("a polygon has a corner far outside the image")

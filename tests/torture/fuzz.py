@@ -42,7 +42,7 @@ def main(folder: Path, first: int, last: int, names: list[str]) -> None:
                 content = content_of(target, number)
                 path.write_bytes(content)
                 (folder / "now").write_text(f"{target.name} {number}")
-                fault = watch.fault_of(target.read, path)
+                fault = watch.fault_of(target.read, path, target.does, target.reserves)
                 if fault is not None:
                     (folder / f"kept-{target.name}-{number}{path.suffix}").write_bytes(content)
                     found.write(json.dumps({"target": target.name, "number": number, "fault": fault}) + "\n")

@@ -51,6 +51,8 @@ class Target:
         read: reads one as the product does.
         values: what the seeds hold, for changes of values; none for files that are bytes alone.
         write: makes a file of such a value; None pickles it.
+        does: what its own code is known to do, by audit event.
+        reserves: whether a library reserves memory that it never fills, so that only what was filled counts.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Target:
     read: Callable[[Path], Any]
     values: Sequence[Any] = ()
     write: Callable[[Any], bytes] | None = None
+    does: tuple[str, ...] = ()
+    reserves: bool = False
 
 
 def targets(folder: Path, names: Sequence[str]) -> Iterator[Target]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from targets import Target
@@ -18,9 +16,12 @@ from tris_model import clipfile
 from tris_model.checkpoint import save
 from tris_model.clip import Clip
 from tris_model.config import STAGE1
-from tris_model.irn.recipe import Recipe as IrnRecipe
 from tris_model.stage1 import Stage1
 from tris_model.train import recipe
+from tris_model.train.clip import ClipRecipe
+from tris_model.train.presets import with_preset
+from tris_model.train.recipe import changed
+from tris_model.train.tris import plan_of
 
 torch.set_num_threads(1)
 _SMALL = replace(
@@ -36,12 +37,12 @@ def _checkpoints(folder: Path, name: str) -> Target:
     made.mkdir()
     if name == "safetensors":
         save(network, made / "a.safetensors")
-        return Target(name, "w.safetensors", [(made / "a.safetensors").read_bytes()], tris_model.load)
+        return Target(name, "w.safetensors", [(made / "a.safetensors").read_bytes()], tris_model.load, reserves=True)
     save(network, made / "a.pth")
     torch.save(network.state_dict(), made / "b.pth", _use_new_zipfile_serialization=False)
     torch.save({"model": {"a": torch.zeros(3), "b": torch.eye(3).to_sparse()}}, made / "c.pth")
     seeds = [file.read_bytes() for file in sorted(made.iterdir())]
-    return Target(name, "w.pth", seeds, tris_model.load)
+    return Target(name, "w.pth", seeds, tris_model.load, reserves=True)
 
 
 class Tiny(nn.Module):
@@ -64,7 +65,7 @@ def _archives(folder: Path, name: str) -> Target:
         torch.jit.save(torch.jit.script(Tiny().eval()), str(path))
     bare = folder / "bare.pt"
     torch.save(Clip(replace(_SMALL, pool_grid=2)).state_dict(), bare)
-    return Target(name, "clip.pt", [path.read_bytes(), bare.read_bytes()], clipfile.load_clip)
+    return Target(name, "clip.pt", [path.read_bytes(), bare.read_bytes()], clipfile.load_clip, reserves=True)
 
 
 def _data_in_archives(folder: Path, name: str) -> Target:
@@ -88,7 +89,7 @@ def _data_in_archives(folder: Path, name: str) -> Target:
         clipfile.read(place.path)
 
     place = _Place(folder / "wrapped.pt")
-    return Target(name, "data.pkl", [files[inside]], read)
+    return Target(name, "data.pkl", [files[inside]], read, reserves=True)
 
 
 def _data_in_checkpoints(folder: Path, name: str) -> Target:
@@ -117,7 +118,7 @@ def _data_in_checkpoints(folder: Path, name: str) -> Target:
         place.write(held.getvalue())
         tris_model.load(place.path)
 
-    return Target(name, "data.pkl", seeds, read)
+    return Target(name, "data.pkl", seeds, read, reserves=True)
 
 
 class _Place:
@@ -135,23 +136,18 @@ class _Place:
 
 def _recipes(folder: Path, name: str) -> Target:
     seeds = [file.read_bytes() for file in sorted(recipe.FOLDER.glob("*.toml"))]
-
-    def read(path: Path) -> None:
-        from tris_model.train.presets import presets  # noqa: F401
-
-    return Target(name, "r.toml", seeds, _read_recipe)
+    # Annotations of our own records are evaluated, as `typing` does it.
+    return Target(name, "r.toml", seeds, _read_recipe, does=("compile", "exec"))
 
 
 def _read_recipe(path: Path) -> None:
-    tables = recipe.read(str(path))
-    for table, kind in _KINDS.items():
-        found = tables.get(table, {})
-        if isinstance(found, dict):
-            recipe.record(kind, found, table)
-    recipe.changed(tables, {"rates.heads": "1"}, "stage1")
+    """All that is made of a recipe before the data are looked at."""
+    tables = changed(with_preset(recipe.read(str(path))), {"rates.heads": "1"}, "stage1")
+    if "clip" in tables:
+        recipe.record(ClipRecipe, tables["clip"], "clip")
+    plan_of(tables, Path("nowhere"), None)
 
 
-_KINDS: dict[str, Any] = {"irn": IrnRecipe}
 MADE: dict[str, Callable[[Path, str], Target]] = {
     "pth": _checkpoints,
     "safetensors": _checkpoints,
@@ -161,4 +157,3 @@ MADE: dict[str, Callable[[Path, str], Target]] = {
     "recipe": _recipes,
 }
 NAMES = tuple(MADE)
-del json

@@ -16,7 +16,7 @@ from typing import Any
 from risbench.errors import RisbenchError
 
 SECONDS = 5.0
-BYTES = 512 << 20  # a picture of the most pixels that are read takes half of it
+BYTES = 1 << 30  # a picture of the most pixels that are read takes three quarters of it
 _ACTS = (
     "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "subprocess.Popen", "os.remove",
     "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod", "os.chown", "os.link", "os.symlink", "os.putenv",
@@ -31,10 +31,11 @@ class Watch:
     def __init__(self) -> None:
         self.on = False
         self.acts: list[str] = []
+        self.does: tuple[str, ...] = ()
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, given: tuple[Any, ...]) -> None:
-        if not self.on:
+        if not self.on or event in self.does:
             return
         if (event.startswith(_ACTS) and not _is_own(event, given)) or (event == "open" and _writes(given)):
             self.on = False  # what follows from it is of no interest
@@ -46,9 +47,13 @@ class Watch:
         with suppress(RisbenchError):
             read(path)
 
-    def fault_of(self, read: Callable[[Path], Any], path: Path) -> str | None:
+    def fault_of(
+        self, read: Callable[[Path], Any], path: Path, does: tuple[str, ...] = (), reserves: bool = False
+    ) -> str | None:
         """None if the file is read or refused in one line as it should be; else what went wrong."""
-        before, start = _peak(), time.process_time()
+        kind = "VmHWM:" if reserves else "VmPeak:"
+        before, start = _peak(kind), time.process_time()
+        self.does = does
         self.acts.clear()
         self.on = True
         asked_for_much = False
@@ -70,9 +75,9 @@ class Watch:
             return f"acted: {self.acts[0]}"
         if fault is not None:
             return fault
-        if asked_for_much or _peak() - before > BYTES:
+        if asked_for_much or _peak(kind) - before > BYTES:
             gc.collect()
-            return f"asked for much memory ({_peak() - before >> 20} MiB more than ever)"
+            return f"asked for much memory ({_peak(kind) - before >> 20} MiB more than ever)"
         return f"took {taken:.1f} s" if taken > SECONDS else None
 
 
@@ -98,9 +103,9 @@ def _writes(given: tuple[Any, ...]) -> bool:
     return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
-def _peak() -> int:
+def _peak(kind: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmPeak:"):
+        if line.startswith(kind):
             return int(line.split()[1]) << 10
     return 0
 
