@@ -84,7 +84,7 @@ class Watch:
 def hold_memory(more: int = 6 << 30) -> None:
     """Let this process ask for so much more at most, whatever the machine has."""
     now = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_AS, (now + more, now + more))
+    resource.setrlimit(resource.RLIMIT_AS, (now + more, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def _is_own(event: str, given: tuple[Any, ...]) -> bool:
