@@ -97,7 +97,12 @@ def run_images(
         MaskError: a prediction cannot be scored; the sample is named.
     """
     done = {row.id for row in folder.rows}
-    todo = [group for group in groups if not all(sample.id in done for sample in group)]
+    todo = [
+        group
+        for group in groups
+        if not all(sample.id in done for sample in group)
+        or (settings.save_heat and heats.is_broken(folder.path, group[0].image_id))
+    ]
     # An image cut in two by a kill is done again as a whole.
     again = {sample.id for group in todo for sample in group}
     folder.rows = [row for row in folder.rows if row.id not in again]

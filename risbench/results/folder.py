@@ -114,7 +114,8 @@ class RunFolder:
             self.path.rmdir()
 
     def append(self, rows: Sequence[Row], masks: Sequence[str]) -> None:
-        """Add an image's rows and mask lines."""
+        """Add an image's rows and mask lines; what is added to is not complete."""
+        (self.path / SUMMARY).unlink(missing_ok=True)
         jsonlines.append(self.path / MASKS, masks)
         jsonlines.append(self.path / ROWS, [row.as_line() for row in rows])
         self.rows.extend(rows)

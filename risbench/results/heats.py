@@ -56,6 +56,12 @@ def _fitted(name: str, heat: np.ndarray, dtype: str) -> np.ndarray:
     return fitted
 
 
+def is_broken(folder: Path, image_id: int | str) -> bool:
+    """Whether an image has heats that were cut off; the end of an archive says what is in it."""
+    path = file_of(folder, image_id)
+    return path.exists() and not zipfile.is_zipfile(path)
+
+
 def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
     """An image's heats by sample id; empty if none were saved.
 

@@ -55,7 +55,7 @@ class Run:
             DataError: a row is broken, or there are more or fewer than the summary counts.
         """
         rows = list(read_rows(self.path / ROWS))
-        self._refuse_other_count(ROWS, len(rows))
+        self.refuse_other_count(ROWS, len(rows))
         return rows
 
     def masks(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -70,7 +70,7 @@ class Run:
                 raise DataError(f"{self.path / MASKS}, line {number}: no 'id'")
             count += 1
             yield line["id"], line
-        self._refuse_other_count(MASKS, count)
+        self.refuse_other_count(MASKS, count)
 
     def cost(self) -> list[dict[str, Any]]:
         """What each part of the run took; empty where nothing was run."""
@@ -79,8 +79,12 @@ class Run:
         schema.check(parts, schema.COST, str(file))
         return parts
 
-    def _refuse_other_count(self, file: str, count: int) -> None:
-        # A file cut off between two lines looks whole.
+    def refuse_other_count(self, file: str, count: int) -> None:
+        """Refuse a file of lines that was cut off between two of them, and so looks whole.
+
+        Raises:
+            DataError: it has more or fewer lines than the summary counts.
+        """
         if count != self.summary["count"]:
             raise DataError(
                 f"{self.path / file}: holds {count} lines, the summary counts {self.summary['count']} expressions: it "

@@ -82,6 +82,8 @@ def score(
     part = whole
     if earlier is not None and earlier.header["limit"] is not None:
         part = whole.first_images(earlier.header["limit"])
+    if earlier is not None:
+        earlier.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
     names = _match(source.names, part, allow_missing, given)
     title = about.pop("name", given.resolve().stem)
     header = header_of(
