@@ -15,8 +15,10 @@ from .errors import RisbenchError, UsageError
 from .evaluate import SHARDS, close
 from .header import split_record
 from .results import jsonlines
-from .results.folder import COST, HEADER, HEATS, MASKS, SUMMARY, RunFolder, read_json, refuse_another
+from .results.folder import COST, HEADER, HEATS, MASKS, ROWS, SUMMARY, RunFolder, read_json, refuse_another
 from .results.run import Run
+
+PATIENCE = 3600.0
 
 
 def merge(out: str | Path, data_root: str | Path | None = None, split: Split | None = None) -> Run:
@@ -62,7 +64,13 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
     return Run.load(path)
 
 
-def wait_for_shards(out: Path, count: int, told: Callable[[int], None] | None = None, seconds: float = 0.5) -> None:
+def wait_for_shards(
+    out: Path,
+    count: int,
+    told: Callable[[int], None] | None = None,
+    seconds: float = 0.5,
+    patience: float = PATIENCE,
+) -> None:
     """Wait until all shards of a run are finished; other ranks are writing them.
 
     Args:
@@ -70,16 +78,35 @@ def wait_for_shards(out: Path, count: int, told: Callable[[int], None] | None = 
         count: how many shards there are.
         told: told how many are finished, when that changes.
         seconds: between two looks.
+        patience: seconds without a row more in any shard, after which the others are given up.
+
+    Raises:
+        RisbenchError: they are given up; what they wrote stays and can be continued.
     """
-    before = -1
+    before, grown, since = -1, -1, time.monotonic()
     while True:
+        rows = sum(_length(out / SHARDS / f"{number}-of-{count}" / ROWS) for number in range(count))
+        if rows != grown:
+            grown, since = rows, time.monotonic()
         ready = sum((out / SHARDS / f"{number}-of-{count}" / SUMMARY).exists() for number in range(count))
         if ready != before and told is not None:
             told(ready)
         if ready == count:
             return
         before = ready
+        if time.monotonic() - since > patience:
+            raise RisbenchError(
+                f"{out}: {count - ready} of {count} shards are not finished and have written nothing for "
+                f"{patience:g} seconds (--patience); when they are, `risbench merge {out}`"
+            )
         time.sleep(seconds)
+
+
+def _length(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _shards(path: Path) -> list[Path]:

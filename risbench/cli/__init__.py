@@ -1,12 +1,14 @@
 """The command line: reads options, calls functions, prints; decides nothing.
 
-Data goes to stdout, talk and progress to stderr. Exit codes: 0; 1 the work failed; 2 the command was wrong.
+Data goes to stdout, talk and progress to stderr. Exit codes: 0; 1 the work failed; 2 the command was wrong; 141
+the reader of a pipe went away.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -86,9 +88,12 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped", 1)
     except BrokenPipeError:
-        # The reader of stdout has gone (`| head`). What is left in the buffer must not be tried again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        # The reader has gone (`| head`). What is left in the buffers must not be tried again at the end. The code is
+        # what a shell reports of any tool that ends so; 0 would be untrue where talk went into the pipe as well.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise  # not about a file, so nothing that the user did

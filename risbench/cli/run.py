@@ -16,10 +16,12 @@ from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
-from ..merge import merge, wait_for_shards
+from ..merge import PATIENCE, merge, wait_for_shards
 from ..results.run import Run
 from ..run import Settings
 from . import options, show
+
+_PATIENCE = "Under torchrun: give up other ranks that have written nothing for so many seconds."
 
 
 @click.command("run")
@@ -37,7 +39,8 @@ from . import options, show
 @click.option("--batch", type=int, help="Images given to the method at once [default: what it asks for, else 1].")
 @click.option("--save-heat", is_flag=True, help="Keep heats, for other rules and thresholds.")
 @click.option("--heat-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
-@click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing.")
+@click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing; a later call tries them.")
+@click.option("--patience", type=float, default=PATIENCE, show_default=True, help=_PATIENCE)
 @options.metrics
 @options.as_json
 def command(
@@ -56,6 +59,7 @@ def command(
     save_heat: bool,
     heat_dtype: str,
     skip_bad: bool,
+    patience: float,
     metrics: str | None,
     as_json: bool,
 ) -> None:
@@ -102,12 +106,15 @@ def command(
     if rank is not None:
         if rank[0]:
             return
-        run = _merged(folder, rank[1], loaded)
+        run = _merged(folder, rank[1], loaded, patience)
     show.print_run(run, as_json, metrics)
 
 
-def _merged(folder: Path, count: int, split: Split) -> Run:
-    wait_for_shards(folder, count, lambda ready: show.say(f"{ready} of {count} shards are finished"))
+def _merged(folder: Path, count: int, split: Split, patience: float) -> Run:
+    def told(ready: int) -> None:
+        show.say(f"{ready} of {count} shards are finished")
+
+    wait_for_shards(folder, count, told, patience=patience)
     return merge(folder, split=split)
 
 

@@ -172,7 +172,7 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         return value
     except _Refused as refused:
         raise DataError(
-            f"{path}: refused, the pickle asks for {refused!s:.120}; {what} need only plain values, nothing was "
+            f"{path}: refused, the pickle asks for {' '.join(str(refused).split())[:120]}; {what} need only plain values, nothing was "
             "executed; get the file anew from where it comes from"
         ) from None
     except OSError as error:

@@ -121,9 +121,9 @@ def check(entry: Any, where: str) -> dict[str, Any]:
         try:
             canonical = parse(name).name
         except UsageError as error:
-            raise DataError(f"{where}: measured.metrics: {error}") from None
+            raise DataError(f"{where}: measured.metrics: {error!s:.300}") from None
         if canonical != name:
-            raise DataError(f"{where}: measured.metrics.{name}: write {canonical}")
+            raise DataError(f"{where}: measured.metrics.{name:.80}: write {canonical}")
     check_kinds(entry["measured"]["metrics"], Each(INTERVAL), where, "measured.metrics", closed="an entry")
     check_metrics(entry["measured"]["metrics"], where, "measured.metrics")
     for place, figure in enumerate(entry["reported"]):
@@ -140,8 +140,8 @@ def read(path: Path) -> dict[str, Any]:
     entry = check(read_json(path), str(path))
     if (path.parent.name, path.name) != (entry["split"], file_name(entry["method"])):
         raise DataError(
-            f"{path}: is of {entry['method']} on {entry['split']}, so it belongs to "
-            f"{entry['split']}/{file_name(entry['method'])}"
+            f"{path}: is of {entry['method']:.80} on {entry['split']:.80}, so it belongs to "
+            f"{entry['split']:.80}/{file_name(entry['method'])}"
         )
     return entry
 

@@ -15,8 +15,10 @@ _MOST = 1 << 16  # of a header; numpy writes some hundred bytes
 _PARTS = {
     "descr": re.compile(r"[\"']descr[\"']\s*:\s*[\"']([<>|=]?[fiub][1248])[\"']"),
     "fortran_order": re.compile(r"[\"']fortran_order[\"']\s*:\s*(True|False)\b"),
-    "shape": re.compile(r"[\"']shape[\"']\s*:\s*\(((?:\s*\d{1,18}L?\s*,?)*)\s*\)"),
+    "shape": re.compile(r"[\"']shape[\"']\s*:\s*\(([\dL, ]*)\)"),
 }
+
+_SIDE = re.compile(r"\d{1,18}L?")
 
 
 def read_npy(stream: BinaryIO, length: int, where: str) -> np.ndarray:
@@ -43,7 +45,10 @@ def read_npy(stream: BinaryIO, length: int, where: str) -> np.ndarray:
     found = {key: pattern.findall(header.decode("latin1")) for key, pattern in _PARTS.items()}
     if len(header) < size or any(len(values) != 1 for values in found.values()):
         raise DataError(f"{where}: not a .npy of numbers: its header is {header.decode('latin1')!r:.100}")
-    shape = tuple(int(side.strip().rstrip("L")) for side in found["shape"][0].split(",") if side.strip())
+    sides = [side.strip() for side in found["shape"][0].split(",")]
+    if not all(_SIDE.fullmatch(side) for side in sides[:-1] + sides[-1:] * bool(sides[-1])):
+        raise DataError(f"{where}: not a .npy of numbers: its shape is ({found['shape'][0]:.60})")
+    shape = tuple(int(side.rstrip("L")) for side in sides if side)
     dtype = np.dtype(found["descr"][0])
     count = math.prod(shape)
     if begin + size + count * dtype.itemsize != length or (count == 0 and len(shape) > 2):

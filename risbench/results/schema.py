@@ -15,6 +15,7 @@ from ..errors import DataError
 
 TEXT, WHOLE, NUMBER, YES, LIST, ANY = (str,), (int,), (int, float), (bool,), (list,), (dict,)
 NONE = (type(None),)
+_MOST = 1 << 63  # larger whole numbers count nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def check(value: Any, wanted: Any, where: str, place: str = "", *, closed: str |
         DataError: a key that is absent (or unknown), or a value of the wrong type, by name.
     """
     if isinstance(wanted, tuple):
-        if type(value) not in wanted or (type(value) is float and not math.isfinite(value)):
+        odd = not math.isfinite(value) if type(value) is float else type(value) is int and abs(value) > _MOST
+        if type(value) not in wanted or odd:
             names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in wanted)
             raise DataError(f"{where}: {place} is {_kind(value)}, not {names}")
     elif isinstance(wanted, list):
@@ -121,7 +123,13 @@ def check(value: Any, wanted: Any, where: str, place: str = "", *, closed: str |
 
 
 def _kind(value: Any) -> str:
-    return "null" if value is None else str(value) if isinstance(value, float) else type(value).__name__
+    if value is None:
+        return "null"
+    return (
+        f"{value!s:.30}"
+        if type(value) is float or (type(value) is int and abs(value) > _MOST)
+        else type(value).__name__
+    )
 
 
 def check_metrics(metrics: Mapping[str, Any], where: str, place: str) -> None:

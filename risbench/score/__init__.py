@@ -166,7 +166,7 @@ def _match(names: Collection[str], split: Split, allow_missing: bool, given: Pat
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    shown = ", ".join(name[:80] for name in names[:3]) + (", …" if len(names) > 3 else "")
     return f"{len(names)} ({shown})"
 
 

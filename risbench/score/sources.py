@@ -262,7 +262,7 @@ def _name(line: Mapping[str, Any], where: str) -> str:
 
 def _put(names: dict[str, Any], name: str, value: Any, path: Path) -> None:
     if name in names:
-        raise DataError(f"{path}: {name} is there twice")
+        raise DataError(f"{path}: {name:.200} is there twice")
     names[name] = value
 
 

@@ -11,6 +11,7 @@ import random
 import sys
 from pathlib import Path
 
+import numpy.ma  # noqa: F401  (what numpy imports late compiles something)
 from mutation import changed_bytes, changed_value, pickle_of
 from targets import Target, targets
 from watch import Watch, hold_memory

@@ -198,9 +198,9 @@ def _pictures(folder: Path, name: str) -> Target:
     if name == "mask":
         # What PIL would hand to Ghostscript, if it were asked to guess.
         seeds.append(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 60\n%%EndComments\nshowpage\n%%EOF\n")
-        return Target(name, "1.png", seeds, read_mask)
+        return Target(name, "1.png", seeds, read_mask, reserves=True)
     seeds = [_saved(colours, kind) for kind in ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM")] + seeds
-    return Target(name, "image.jpg", seeds, read_image)
+    return Target(name, "image.jpg", seeds, read_image, reserves=True)
 
 
 def _saved(picture: Image.Image, kind: str) -> bytes:
