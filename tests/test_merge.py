@@ -205,6 +205,21 @@ def test_waiting_ends_with_the_last_shard_and_tells_how_many_are_there(tmp_path:
     assert told == [0, 1, 2, 3]
 
 
+def test_waiting_ends_when_nothing_more_is_written(tmp_path: Path):
+    folder = tmp_path / "shards" / "0-of-2"
+    folder.mkdir(parents=True)
+    looks = []
+
+    def grow(ready: int) -> None:
+        looks.append(ready)
+        (folder / "summary.json").write_text("{}")
+
+    said = r"1 of 2 shards are not finished and have written nothing for 0.05 seconds .*`risbench merge"
+    with pytest.raises(RisbenchError, match=said):
+        wait_for_shards(tmp_path, 2, grow, 0.01, patience=0.05)
+    assert looks == [0, 1]
+
+
 def test_under_torchrun_every_rank_takes_its_shard_and_the_first_merges(tmp_path: Path):
     root = write_small(tmp_path / "data")
     words = ["run", "--method", "random_point", "--split", "refcoco_val", "--data-root", str(root), "--out", "run"]

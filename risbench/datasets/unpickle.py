@@ -171,8 +171,9 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         reader.refuse_unplain(value)
         return value
     except _Refused as refused:
+        asked = " ".join(str(refused).split())[:120]
         raise DataError(
-            f"{path}: refused, the pickle asks for {' '.join(str(refused).split())[:120]}; {what} need only plain values, nothing was "
+            f"{path}: refused, the pickle asks for {asked}; {what} need only plain values, nothing was "
             "executed; get the file anew from where it comes from"
         ) from None
     except OSError as error:

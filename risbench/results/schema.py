@@ -125,11 +125,8 @@ def check(value: Any, wanted: Any, where: str, place: str = "", *, closed: str |
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    return (
-        f"{value!s:.30}"
-        if type(value) is float or (type(value) is int and abs(value) > _MOST)
-        else type(value).__name__
-    )
+    is_odd = type(value) is float or (type(value) is int and abs(value) > _MOST)
+    return f"{value!s:.30}" if is_odd else type(value).__name__
 
 
 def check_metrics(metrics: Mapping[str, Any], where: str, place: str) -> None:

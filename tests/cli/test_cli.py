@@ -400,3 +400,13 @@ def test_there_are_no_escape_codes_in_a_pipe():
         assert process.returncode == 0
         assert told
         assert "\x1b" not in told + talk
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly_with_the_code_of_a_closed_pipe(tmp_path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", START, "list", "splits", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        said = process.stderr.read() if process.stderr else b""
+        assert (process.wait(), said) == (141, b"")
