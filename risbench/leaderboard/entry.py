@@ -140,8 +140,8 @@ def read(path: Path) -> dict[str, Any]:
     entry = check(read_json(path), str(path))
     if (path.parent.name, path.name) != (entry["split"], file_name(entry["method"])):
         raise DataError(
-            f"{path}: is of {entry['method']:.80} on {entry['split']:.80}, so it belongs to "
-            f"{entry['split']:.80}/{file_name(entry['method'])}"
+            f"{path}: is of {entry['method']!r:.80} on {entry['split']!r:.80}, so it belongs to "
+            f"{file_name(entry['split'])[:-5]}/{file_name(entry['method'])}"
         )
     return entry
 

@@ -13,7 +13,7 @@ from ..errors import DataError
 _MAGIC = b"\x93NUMPY"
 _MOST = 1 << 16  # of a header; numpy writes some hundred bytes
 _PARTS = {
-    "descr": re.compile(r"[\"']descr[\"']\s*:\s*[\"']([<>|=]?[fiub][1248])[\"']"),
+    "descr": re.compile(r"[\"']descr[\"']\s*:\s*[\"']([<>|=]?(?:f[248]|[iu][1248]|b1))[\"']"),
     "fortran_order": re.compile(r"[\"']fortran_order[\"']\s*:\s*(True|False)\b"),
     "shape": re.compile(r"[\"']shape[\"']\s*:\s*\(([\dL, ]*)\)"),
 }

@@ -26,7 +26,7 @@ def content_of(target: Target, number: int) -> bytes:
             return (target.write or pickle_of(chance))(value)
         except (ValueError, TypeError, OverflowError):  # a value that this form of file cannot hold
             pass
-    return changed_bytes(chance, target.seeds)
+    return target.wrap(changed_bytes(chance, target.seeds))
 
 
 def main(folder: Path, first: int, last: int, names: list[str]) -> None:
@@ -36,11 +36,13 @@ def main(folder: Path, first: int, last: int, names: list[str]) -> None:
             path = folder / target.place
             path.parent.mkdir(parents=True, exist_ok=True)
             for seed in target.seeds:
-                path.write_bytes(seed)
+                path.unlink(missing_ok=True)
+                path.write_bytes(target.wrap(seed))
                 watch.warm(target.read, path)
             hold_memory()
             for number in range(first, last):
                 content = content_of(target, number)
+                path.unlink(missing_ok=True)  # a file that somebody still maps must not change below them
                 path.write_bytes(content)
                 (folder / "now").write_text(f"{target.name} {number}")
                 fault = watch.fault_of(target.read, path, target.does, target.reserves)

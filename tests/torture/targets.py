@@ -51,6 +51,7 @@ class Target:
         read: reads one as the product does.
         values: what the seeds hold, for changes of values; none for files that are bytes alone.
         write: makes a file of such a value; None pickles it.
+        wrap: makes the file of what the seeds and their neighbours hold.
         does: what its own code is known to do, by audit event.
         reserves: whether a library reserves memory that it never fills, so that only what was filled counts.
     """
@@ -61,6 +62,7 @@ class Target:
     read: Callable[[Path], Any]
     values: Sequence[Any] = ()
     write: Callable[[Any], bytes] | None = None
+    wrap: Callable[[bytes], bytes] = bytes
     does: tuple[str, ...] = ()
     reserves: bool = False
 

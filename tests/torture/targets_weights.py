@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -70,68 +72,36 @@ def _archives(folder: Path, name: str) -> Target:
 
 def _data_in_archives(folder: Path, name: str) -> Target:
     """Changes of the pickle inside an archive, which changes of the archive seldom reach: its checksum guards it."""
-    import io
-    import zipfile
-
-    path = folder / "seed.pt"
-    if not path.exists():
-        _archives(folder, name)
-    with zipfile.ZipFile(path) as archive:
-        files = {each: archive.read(each) for each in archive.namelist() if "/code/" not in each}
-    inside = next(each for each in files if each.endswith("/data.pkl"))
-
-    def read(path: Path) -> None:
-        held = io.BytesIO()
-        with zipfile.ZipFile(held, "w") as archive:
-            for each, content in files.items():
-                archive.writestr(each, path.read_bytes() if each == inside else content)
-        place.write(held.getvalue())
-        clipfile.read(place.path)
-
-    place = _Place(folder / "wrapped.pt")
-    return Target(name, "data.pkl", [files[inside]], read, reserves=True)
+    whole, _ = _archives(folder, name).seeds
+    inside, wrap = _opened(whole)
+    return Target(name, "clip.pt", [inside], clipfile.read, wrap=wrap, reserves=True)
 
 
 def _data_in_checkpoints(folder: Path, name: str) -> Target:
-    import io
-    import zipfile
+    plain = {"model": {"a": torch.zeros(3), "b": torch.eye(3), "c": torch.zeros(4).half()}, "epoch": 3}
+    odd = {"model": {"a": torch.zeros(3), "b": torch.eye(3).to_sparse(), "q": torch.zeros(2, device="meta")}}
+    opened = []
+    for value in (odd, plain):
+        held = io.BytesIO()
+        torch.save(value, held)
+        opened.append(_opened(held.getvalue()))
+    return Target(name, "w.pth", [inside for inside, _ in opened], tris_model.load, wrap=opened[1][1], reserves=True)
 
-    held = io.BytesIO()
-    torch.save({"model": {"a": torch.zeros(3), "b": torch.eye(3), "c": torch.zeros(4).half()}, "epoch": 3}, held)
-    other = io.BytesIO()
-    torch.save(
-        {"model": {"a": torch.zeros(3), "b": torch.eye(3).to_sparse(), "q": torch.zeros(2, device="meta")}}, other
-    )
-    seeds = []
-    for each in (held, other):
-        with zipfile.ZipFile(each) as archive:
-            files = {one: archive.read(one) for one in archive.namelist()}
-            inside = next(one for one in files if one.endswith("/data.pkl"))
-            seeds.append(files[inside])
-    place = _Place(folder / "wrapped.pth")
 
-    def read(path: Path) -> None:
+def _opened(whole: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """The pickle in one of torch's archives, and what puts another in its place."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        files = {each: archive.read(each) for each in archive.namelist() if "/code/" not in each}
+    inside = next(each for each in files if each.endswith("/data.pkl"))
+
+    def wrap(content: bytes) -> bytes:
         held = io.BytesIO()
         with zipfile.ZipFile(held, "w") as archive:
-            for each, content in files.items():
-                archive.writestr(each, path.read_bytes() if each == inside else content)
-        place.write(held.getvalue())
-        tris_model.load(place.path)
+            for each, own in files.items():
+                archive.writestr(each, content if each == inside else own)
+        return held.getvalue()
 
-    return Target(name, "data.pkl", seeds, read, reserves=True)
-
-
-class _Place:
-    """A file that stays open, because opening one to write is what is watched for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = path.open("wb", buffering=0)
-
-    def write(self, content: bytes) -> None:
-        self._file.seek(0)
-        self._file.write(content)
-        self._file.truncate()
+    return files[inside], wrap
 
 
 def _recipes(folder: Path, name: str) -> Target:
