@@ -69,7 +69,8 @@ def present_layout(entry: Entry, root: Path) -> Layout:
             return way
     if not root.is_dir():
         raise DataError(
-            f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA; {entry.origin}"
+            f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA, or "
+            f"`risbench data get {entry.name}` makes it; {entry.origin}"
         )
     # Of two layouts the half-present one is meant; with nothing there, REFER's is the one that has all splits.
     begun = [way for way in ways if any(file.is_file() for file in way.files)] or [ways[-1]]
@@ -78,7 +79,10 @@ def present_layout(entry: Entry, root: Path) -> Layout:
     also = ""
     if entry.name == "referit_val" and (root / "referit" / "annotations").is_dir():
         also = " (the pickles in referit/annotations have no val)"
-    raise DataError(f"{missing}: no such file{other}, needed for {entry.name}{also}; {entry.origin}")
+    raise DataError(
+        f"{missing}: no such file{other}, needed for {entry.name}{also}; `risbench data get {entry.name}` gets it; "
+        f"{entry.origin}"
+    )
 
 
 def _below(root: Path, folders: tuple[str, ...]) -> tuple[Path, ...]:

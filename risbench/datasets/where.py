@@ -44,3 +44,15 @@ def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
         for folder in layout.folders:
             wanted.append(Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin))
     return wanted
+
+
+def is_complete(wanted: list[Wanted]) -> bool:
+    """Whether one way to have the split has all its annotations and a folder for images; drawn scenes always do."""
+    if all(item.origin == DRAWN_ORIGIN for item in wanted):
+        return True
+    for choice in {item.choice for item in wanted}:
+        way = [item for item in wanted if item.choice == choice]
+        annotated = all(item.found for item in way if item.what == "annotations")
+        if annotated and any(item.found for item in way if item.what == "images"):
+            return True
+    return False

@@ -125,7 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
             body, status = body[start:], 206
         self.send_response(status)
         if status == 206:
-            self.send_header("Content-Range", f"bytes {len(page.body) - len(body)}-{len(page.body) - 1}/{len(page.body)}")
+            whole = len(page.body)
+            self.send_header("Content-Range", f"bytes {whole - len(body)}-{whole - 1}/{whole}")
         if page.etag:
             self.send_header("ETag", page.etag)
         if page.encoding:

@@ -75,7 +75,15 @@ def _from(client: Client, source: Source, part: Path, archive: Archive, record: 
     while True:
         talk.say(f"{archive.file}: from {source.host}" + (f", from {size_of(bytes_of(part))} on" if continued else ""))
         with talk.bar(archive.file, in_bytes=True) as told:
-            client.fetch(source.url, part, most=archive.most_archive, size=archive.size, checked=checked, told=told)
+            client.fetch(
+                source.url,
+                part,
+                most=archive.most_archive,
+                size=archive.size,
+                checked=checked,
+                told=told,
+                say=lambda text: talk.say(f"{archive.file}: {source.host} {text}"),
+            )
         try:
             return _seen(part, source.url, archive, record, talk)
         except Refused:

@@ -14,6 +14,7 @@ import re
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
-from ... import __version__
 from ...errors import DataError
 from .talk import Told, size_of
 
@@ -81,7 +81,7 @@ class Client:
         self.stopped = threading.Event()
         self._session = requests.Session()
         self._session.max_redirects = 10
-        self._session.headers["User-Agent"] = f"risbench/{__version__}"
+        self._session.headers["User-Agent"] = "risbench (data get)"
         # Bytes as they are stored: a part of an encoded answer could not be continued.
         self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
@@ -97,7 +97,15 @@ class Client:
         self._session.close()
 
     def fetch(
-        self, url: str, part: Path, *, most: int, size: int | None = None, checked: bool = False, told: Told
+        self,
+        url: str,
+        part: Path,
+        *,
+        most: int,
+        size: int | None = None,
+        checked: bool = False,
+        told: Told,
+        say: Callable[[str], object] = lambda text: None,
     ) -> int:
         """Brings what lies at an address into a part, whole.
 
@@ -108,6 +116,7 @@ class Client:
             size: the size that it must have, where known.
             checked: whether a checksum will be compared, so that any begun part may be continued.
             told: called with the bytes that are there and the bytes in all.
+            say: called with a line before each pause.
 
         Returns:
             The number of bytes.
@@ -128,7 +137,9 @@ class Client:
                     told_as = Refused if fault.answered else Unreachable
                     raise told_as(f"{fault} ({failures} tries)") from None
                 wait = patience.pause * 2 ** (failures - 1) if fault.after is None else fault.after
-            if self.stopped.wait(min(wait, patience.longest)):
+                wait = min(wait, patience.longest)
+                say(f"{fault}; again in {wait:.0f} s")
+            if self.stopped.wait(wait):
                 raise Refused("stopped")
 
     def _once(self, url: str, part: Path, most: int, size: int | None, checked: bool, told: Told) -> int:

@@ -57,6 +57,7 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
     Raises:
         DataError: a place cannot be written, or no source answers; what came before is kept.
     """
+    silent: set[str] = set()
     waiting: queue.SimpleQueue[Image] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[Image, int | Exception]] = queue.SimpleQueue()
     for image in images:
@@ -69,7 +70,7 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
             except queue.Empty:
                 return
             try:
-                done.put((image, _bring(client, image, singles)))
+                done.put((image, _bring(client, image, singles, silent)))
             except Exception as fault:
                 done.put((image, fault))
 
@@ -99,16 +100,19 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
     return Brought(fetched, size, failed)
 
 
-def _bring(client: Client, image: Image, singles: Singles) -> int:
+def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> int:
+    """One image; hosts that gave no answer to an earlier one are asked last."""
     part = image.place.with_name(f".{image.file}.part")
     reasons: list[Refused] = []
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        for source in singles.sources:
+        for source in sorted(singles.sources, key=lambda one: one.host in silent):
             url = source.url.replace("{file}", quote(image.file))
             try:
                 size = client.fetch(url, part, most=singles.most, told=lambda done, total: None)
             except Refused as fault:
+                if isinstance(fault, Unreachable):
+                    silent.add(source.host)
                 reasons.append(type(fault)(f"{source.host} {fault}"))
                 continue
             try:

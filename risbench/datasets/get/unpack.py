@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,6 +25,16 @@ from .talk import Told, size_of
 
 _PIECE = 1 << 20
 _MOST_MEMBERS = 500_000
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,  # a place in the file that cannot be
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -51,7 +62,7 @@ def wanted_of(path: Path, archive: Archive) -> list[Wanted]:
     try:
         with zipfile.ZipFile(path) as opened:
             members = opened.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise Refused(f"is no zip archive that can be read ({str(error)[:80]})") from None
     if len(members) > _MOST_MEMBERS:
         raise Refused(f"holds {len(members)} members, more than any data set")
@@ -178,18 +189,22 @@ def _images(files: list[zipfile.ZipInfo], images: ImageMembers) -> list[Wanted]:
 
 def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: BinaryIO | None) -> None:
     done = 0
+    for piece in _pieces(opened, member):
+        done += len(piece)
+        if file is not None:
+            file.write(piece)
+    if done != member.file_size:
+        raise Refused(f"its member {member.filename!r:.80} has another size than it says")
+
+
+def _pieces(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """What a member holds; never more than it says, because zipfile stops there and compares the CRC."""
     try:
         with opened.open(member) as source:
             while piece := source.read(_PIECE):
-                done += len(piece)
-                if done > member.file_size:
-                    raise Refused(f"its member {member.filename!r:.80} is larger than it says")
-                if file is not None:
-                    file.write(piece)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+                yield piece
+    except _BROKEN as error:
         raise Refused(f"its member {member.filename!r:.80} is damaged ({str(error)[:60]})") from None
-    if done != member.file_size:
-        raise Refused(f"its member {member.filename!r:.80} ends early")
 
 
 def _fits(target: Path, member: zipfile.ZipInfo) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from made_up.site import Page, Site, serving
 
 from risbench.datasets.get.fetch import Client, Patience, Refused, Unreachable
@@ -118,6 +120,36 @@ def test_a_server_in_trouble_is_asked_again_and_no_more_often_than_told(site: Si
     with pytest.raises(Refused, match=r"answers 500 .*\(4 tries\)"):
         get(site.url("/b"), part)
     assert site.paths().count("/b") == 4
+
+
+def test_a_pause_is_told(site: Site, part: Path):
+    site.put("/a", BODY, script=[500, ("later", 7), None])
+    told = []
+    get(site.url("/a"), part, say=told.append)
+    assert told == ["answers 500 Internal Server Error; again in 0 s", "answers 503 Service Unavailable; again in 0 s"]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    script=st.lists(
+        st.none() | st.sampled_from([500, 404, 416]) | st.tuples(st.just("cut"), st.integers(0, 300)), max_size=6
+    ),
+    etag=st.sampled_from(['"one"', 'W/"weak"', None]),
+    ranges=st.booleans(),
+    chunked=st.booleans(),
+    checked=st.booleans(),
+)
+def test_whatever_happens_the_file_is_right_or_refused(site: Site, part: Path, script, etag, ranges, chunked, checked):
+    for left in part.parent.glob("file.part*"):
+        left.unlink()
+    body = bytes(range(256))
+    site.put("/a", body, etag=etag, ranges=ranges, chunked=chunked, script=list(script))
+    try:
+        size = get(site.url("/a"), part, Patience(connect=2, read=2, pause=0, tries=4), checked=checked)
+    except Refused:
+        assert not part.exists() or body.startswith(part.read_bytes())
+    else:
+        assert (size, part.read_bytes()) == (256, body)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
