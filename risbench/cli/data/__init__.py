@@ -9,7 +9,7 @@ from . import check, get, leaks, where
 
 @click.group("data")
 def command() -> None:
-    """Look after data sets."""
+    """Get data sets and look after them."""
 
 
 for one in (get, check, where, leaks):

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DataError
-from .fetch import Client, Refused, bytes_of, drop_state
+from .contents import Wanted, wanted_of
+from .fetch import Client
+from .part import bytes_of, drop, drop_state
 from .record import Record
+from .refused import Refused
 from .sources import Archive, Source
 from .talk import Talk, Told, size_of
-from .unpack import Wanted, read_through, wanted_of
+from .unpack import read_through
 
 _PIECE = 1 << 20
 
@@ -87,8 +90,7 @@ def _from(client: Client, source: Source, part: Path, archive: Archive, record: 
         try:
             return _seen(part, source.url, archive, record, talk)
         except Refused:
-            part.unlink(missing_ok=True)
-            drop_state(part)
+            drop(part)
             if not continued:
                 raise
         continued = False

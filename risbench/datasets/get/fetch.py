@@ -1,15 +1,12 @@
 """One address into one file, continued where an earlier try ended.
 
-What has come lies in ``<file>.part``; beside it ``<file>.part.json`` keeps the address and what the server called this
-version (ETag, else the date of its last change). A part is continued with ``Range`` and ``If-Range``, so that a server
-whose file changed sends the new one whole; one that knows no ``Range`` does so, too, and then the part starts anew. A
-part from elsewhere, or of a server that names no version, is continued only where a checksum will tell at the end.
+A part is continued with ``Range`` and ``If-Range`` (the ETag, else the date of the last change), so that a server whose
+file changed sends the new one whole; one that knows no ``Range`` does so, too, and then the part starts anew.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import threading
@@ -17,13 +14,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 from ...errors import DataError
+from .part import State, bytes_of, drop
+from .refused import Refused, Unreachable
 from .talk import Told, size_of
 
 if TYPE_CHECKING:
@@ -33,14 +32,6 @@ _PIECE = 1 << 16
 # A try that brought this much more is progress, and the count of failures starts anew.
 _GAIN = 1 << 20
 _LATER = {408, 425, 429, 500, 502, 503, 504}
-
-
-class Refused(Exception):
-    """This source will not do; the text says why, and the next one is tried."""
-
-
-class Unreachable(Refused):
-    """The host gives no answer at all."""
 
 
 class _Again(Exception):
@@ -143,7 +134,7 @@ class Client:
                 raise Refused("stopped")
 
     def _once(self, url: str, part: Path, most: int, size: int | None, checked: bool, told: Told) -> int:
-        state = _State.of(part)
+        state = State.of(part)
         offset = bytes_of(part) if state.can_go_on(url, checked) else 0
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         if offset and state.url == url and state.version:
@@ -167,7 +158,7 @@ class Client:
             if response.status_code == 416 and offset:
                 if _whole(response) == offset:
                     return offset
-                _drop(part)
+                drop(part)
                 raise _Again("has another size than the part that is here")
             if response.status_code in _LATER:
                 raise _Again(f"answers {response.status_code} {response.reason}", _retry_after(response))
@@ -192,7 +183,7 @@ class Client:
             return int(length) if length.isascii() and length.isdigit() else None
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         if not offset or found is None or int(found[1]) != offset:
-            _drop(part)
+            drop(part)
             raise _Again("sends another range than the one asked for")
         return None if found[2] == "*" else int(found[2])
 
@@ -203,7 +194,7 @@ class Client:
         begun, begun_at = time.monotonic(), done
         try:
             if not done:
-                _State(url, _version(response)).keep(part)
+                State(url, _version(response)).keep(part)
             with part.open("ab" if done else "wb") as file:
                 told(done, total)
                 while piece := raw.read1(_PIECE):
@@ -225,49 +216,6 @@ class Client:
         if total is not None and done < total:
             raise _Again(f"the connection ended at {done} of {total} bytes")
         return done
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """Where a part came from, and what the server called that version; empty if unknown."""
-
-    url: str = ""
-    version: str = ""
-
-    @classmethod
-    def of(cls, part: Path) -> _State:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            kept: dict[str, Any] = json.loads(_beside(part).read_text(encoding="utf-8"))
-            return cls(str(kept["url"]), str(kept["version"]))
-        return cls()
-
-    def can_go_on(self, url: str, checked: bool) -> bool:
-        return checked or (self.url == url and bool(self.version))
-
-    def keep(self, part: Path) -> None:
-        _beside(part).write_text(json.dumps({"url": self.url, "version": self.version}), encoding="utf-8")
-
-
-def bytes_of(part: Path) -> int:
-    """How much of a part is there."""
-    try:
-        return part.stat().st_size
-    except OSError:
-        return 0
-
-
-def drop_state(part: Path) -> None:
-    """Forgets where a part came from, once it is whole."""
-    _beside(part).unlink(missing_ok=True)
-
-
-def _drop(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    drop_state(part)
-
-
-def _beside(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
 
 
 def _version(response: requests.Response) -> str:

@@ -8,20 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ...errors import DataError
 from .. import places
-from ..catalog import Entry, find
 from ..hashes import sha256_of
-from ..layout import layouts, present_layout
-from ..load import load_split
 from .download import download
-from .fetch import Client, Patience, Refused
+from .fetch import Client, Patience
 from .orders import Images, Order, order_of
+from .present import count_of, is_readable, needed_images
 from .record import Record
-from .singles import Image, fetch_images, missing_of
-from .sources import Archive, ImageMembers, Sources, read_sources
+from .refused import Refused
+from .singles import fetch_images, missing_of
+from .sources import Archive, Sources, read_sources
 from .talk import Silence, Talk, size_of
 from .unpack import unpack
 
@@ -116,7 +113,7 @@ class _Work:
             self.talk.say(f"{order.name}: nothing to get, drawn scenes are made when first read")
             return got
         if order.annotations is not None:
-            if order.entry is not None and _is_readable(order.entry, self.root):
+            if order.entry is not None and is_readable(order.entry, self.root):
                 self._compare(order.annotations)
                 got.archives[order.annotations] = "present"
                 self.talk.say(f"{order.name}: its annotations are there")
@@ -128,11 +125,12 @@ class _Work:
             self._images(order, got)
         return got
 
-    def _archive(self, name: str, got: Got) -> None:
+    def _archive(self, name: str, got: Got, *, lacking: bool = False) -> None:
+        """Gets an archive, unless what it holds is there; ``lacking`` says that something of it is known to be not."""
         if name not in self.table.archives:
             raise DataError(f"{name}: the table of sources has no such archive")
         archive = self.table.archives[name]
-        if self._is_there(archive):
+        if not lacking and self._is_there(archive):
             self._compare(name)
             got.archives[name] = "present"
             self.talk.say(f"{archive.holds}: there already, nothing was downloaded")
@@ -163,7 +161,7 @@ class _Work:
     def _is_there(self, archive: Archive) -> bool:
         if archive.images is None:
             return all((self.root / place).is_file() for place in archive.members.values())
-        return archive.images.count is not None and _count(archive.images, self.root) >= archive.images.count
+        return archive.images.count is not None and count_of(archive.images, self.root) >= archive.images.count
 
     def _compare(self, name: str) -> None:
         """Says so when annotations are no longer the files that were unpacked here."""
@@ -173,7 +171,7 @@ class _Work:
                 self.talk.say(f"warning: {path} is not the file that was downloaded; to get that one anew, remove it")
 
     def _images(self, order: Order, got: Got) -> None:
-        needed = self._needed(order)
+        needed = needed_images(order.splits, self.root)
         missing = missing_of(needed)
         got.images = len(needed)
         absent = f"{order.name}: {len(missing)} of its {len(needed)} images are missing"
@@ -185,44 +183,9 @@ class _Work:
             self.talk.say(f"{order.name}: {brought.fetched} images came, {size_of(brought.bytes)}")
         elif missing and order.archive_of_images is not None:
             self.talk.say(f"{absent}; they come as one archive")
-            self._archive(order.archive_of_images, got)
-            left = missing_of(self._needed(order))
+            self._archive(order.archive_of_images, got, lacking=True)
+            left = missing_of(needed_images(order.splits, self.root))
             got.fetched = len(missing) - len(left)
             got.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
         else:
             self.talk.say(f"{order.name}: all its {len(needed)} images are there")
-
-    def _needed(self, order: Order) -> list[Image]:
-        found: dict[Path, Image] = {}
-        for name in order.splits:
-            if not _is_readable(find(name), self.root):
-                continue
-            split = load_split(name, self.root)
-            for row in np.unique(split.table.ref_image[split.ref_rows]).tolist():
-                file = split.table.image_file[row]
-                place = split.image_files.find(file)
-                found[place] = Image(file, place, split.table.size(row))
-        return list(found.values())
-
-
-def _is_readable(entry: Entry, root: Path) -> bool:
-    try:
-        present_layout(entry, root)
-    except DataError:
-        return False
-    return True
-
-
-def _count(images: ImageMembers, root: Path) -> int:
-    """How many images of an archive are there, in the fullest of the folders that a reader looks into."""
-    folders = {root / images.folder}
-    for name in ("refcoco_val", "referit_test"):
-        for way in layouts(find(name), root):
-            if root / images.folder in way.folders:
-                folders.update(way.folders)
-    counts = [0]
-    for folder in folders:
-        if folder.is_dir():
-            files = (*folder.iterdir(), *folder.glob("*/images/*"))
-            counts.append(sum(1 for file in files if images.name.fullmatch(file.name)))
-    return max(counts)

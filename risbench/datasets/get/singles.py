@@ -15,7 +15,9 @@ from urllib.parse import quote
 
 from ...errors import DataError
 from ..images import read_image
-from .fetch import Client, Refused, Unreachable
+from .fetch import Client
+from .part import drop
+from .refused import Refused, Unreachable
 from .sources import Singles
 from .talk import Told
 
@@ -126,8 +128,7 @@ def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> 
     except OSError as error:
         raise DataError(f"{error.filename or image.place}: {error.strerror}; run the command again to go on") from None
     finally:
-        part.unlink(missing_ok=True)
-        part.with_name(part.name + ".json").unlink(missing_ok=True)
+        drop(part)
     kind = Unreachable if all(isinstance(reason, Unreachable) for reason in reasons) else Refused
     raise kind("; ".join(map(str, reasons)))
 

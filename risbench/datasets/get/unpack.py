@@ -1,48 +1,24 @@
-"""Out of an archive, member by member, only what is needed, each to a place that the table names.
+"""Out of an archive, member by member, each to the place that the table names, whole or not at all.
 
-An archive comes from a stranger. No name in it is ever used as a path: members are looked up by the file names that
-the table wants. All the same an archive is refused as a whole when any member is a link or a device, when a name is
-absolute or leads upwards, when a wanted member is locked, doubled or missing, or when what it promises is larger than
-the table believes; and what is read is counted against what was promised, so a bomb ends where its promise ends.
+What is read is never more than the archive promised, so a bomb ends where its promise ends.
 """
 
 from __future__ import annotations
 
 import shutil
-import stat
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ...errors import DataError
-from .fetch import Refused
-from .sources import Archive, ImageMembers
+from .contents import BROKEN, Wanted
+from .refused import Refused
 from .talk import Told, size_of
 
 _PIECE = 1 << 20
-_MOST_MEMBERS = 500_000
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    OSError,  # a place in the file that cannot be
-    ValueError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-)
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-
-
-class Wanted(NamedTuple):
-    """A member, and its place below the data root."""
-
-    member: zipfile.ZipInfo
-    place: str
 
 
 class Unpacked(NamedTuple):
@@ -51,40 +27,6 @@ class Unpacked(NamedTuple):
     written: int
     kept: int
     replaced: int
-
-
-def wanted_of(path: Path, archive: Archive) -> list[Wanted]:
-    """What is to be taken out of an archive; reads its directory only.
-
-    Raises:
-        Refused: it is no zip archive, or not one to be trusted, with the reason.
-    """
-    try:
-        with zipfile.ZipFile(path) as opened:
-            members = opened.infolist()
-    except _BROKEN as error:
-        raise Refused(f"is no zip archive that can be read ({str(error)[:80]})") from None
-    if len(members) > _MOST_MEMBERS:
-        raise Refused(f"holds {len(members)} members, more than any data set")
-    for member in members:
-        _refuse_strange(member)
-    files = [member for member in members if not member.is_dir() and "__MACOSX" not in member.filename.split("/")]
-    found = [_the_one(files, name, place) for name, place in archive.members.items()]
-    if archive.images is not None:
-        found += _images(files, archive.images)
-    for member, _ in found:
-        if member.flag_bits & 1:
-            raise Refused(f"its member {member.filename!r:.80} is locked with a password")
-        if member.compress_type not in _METHODS:
-            raise Refused(f"its member {member.filename!r:.80} is packed in a way that is not read")
-        if member.file_size > archive.most_member:
-            raise Refused(
-                f"its member {member.filename!r:.80} would have {size_of(member.file_size)}, "
-                f"more than the {size_of(archive.most_member)} that are believed"
-            )
-    if (total := sum(member.file_size for member, _ in found)) > archive.most_total:
-        raise Refused(f"would have {size_of(total)} unpacked, more than the {size_of(archive.most_total)} believed")
-    return found
 
 
 def read_through(path: Path, wanted: list[Wanted], told: Told) -> None:
@@ -155,38 +97,6 @@ def whole(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _refuse_strange(member: zipfile.ZipInfo) -> None:
-    name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
-    plain = PurePosixPath(name.replace("\\", "/"))
-    if plain.is_absolute() or ".." in plain.parts or "\0" in member.orig_filename or ":" in name.split("/")[0]:
-        raise Refused(f"its member {name!r:.80} leads out of its folder")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise Refused(f"its member {name!r:.80} is a link or a device")
-
-
-def _the_one(files: list[zipfile.ZipInfo], name: str, place: str) -> Wanted:
-    found = [member for member in files if member.filename.split("/")[-1] == name]
-    if not found:
-        raise Refused(f"holds no {name}")
-    if len(found) > 1:
-        raise Refused(f"holds {name} {len(found)} times: {', '.join(one.filename for one in found[:3])}")
-    return Wanted(found[0], place)
-
-
-def _images(files: list[zipfile.ZipInfo], images: ImageMembers) -> list[Wanted]:
-    found: dict[str, Wanted] = {}
-    for member in files:
-        parts = member.filename.split("/")
-        if images.below not in parts[:-1] or not images.name.fullmatch(parts[-1]):
-            continue
-        if parts[-1] in found:
-            raise Refused(f"holds {parts[-1]} twice")
-        found[parts[-1]] = Wanted(member, f"{images.folder}/{parts[-1]}")
-    if not found:
-        raise Refused(f"holds no images in {images.below}/")
-    return list(found.values())
-
-
 def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: BinaryIO | None) -> None:
     done = 0
     for piece in _pieces(opened, member):
@@ -203,7 +113,7 @@ def _pieces(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]
         with opened.open(member) as source:
             while piece := source.read(_PIECE):
                 yield piece
-    except _BROKEN as error:
+    except BROKEN as error:
         raise Refused(f"its member {member.filename!r:.80} is damaged ({str(error)[:60]})") from None
 
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up.site import Page, Site, serving
 
-from risbench.datasets.get.fetch import Client, Patience, Refused, Unreachable
+from risbench.datasets.get.fetch import Client, Patience
+from risbench.datasets.get.refused import Refused, Unreachable
 from risbench.errors import DataError
 
 BODY = bytes(range(256)) * 40

@@ -205,6 +205,17 @@ def test_referit_comes_as_pickles_with_its_images(site: Site, root: Path, tmp_pa
     assert sorted(site.paths()) == ["/pickles.zip", "/saiapr.zip"]
 
 
+def test_a_broken_image_out_of_an_archive_is_replaced_from_it(site: Site, root: Path, tmp_path: Path, ask: Ask):
+    _referit_table(site, tmp_path)
+    ask("data", "get", "referit_test")
+    (root / "referit/images/112.jpg").write_bytes(b"")
+    said = ask("data", "get", "referit_test")
+    assert said.code == 0
+    assert "1 files written, 1 lay there already, 1 of them differed from the archive's and were replaced" in said.err
+    assert ask("data", "check", "referit_test").code == 0
+    assert site.paths().count("/saiapr.zip") == 2
+
+
 def test_an_archive_with_a_hole_names_the_images_that_it_lacks(site: Site, tmp_path: Path, ask: Ask):
     _referit_table(site, tmp_path)
     site.put("/saiapr.zip", mirror.zipped({"x/00/images/112.jpg": mirror.jpeg((100, 200))}))

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from made_up.mirror import jpeg, zipped
 
-from risbench.datasets.get.fetch import Refused
+from risbench.datasets.get.contents import wanted_of
+from risbench.datasets.get.refused import Refused
 from risbench.datasets.get.sources import Archive, ImageMembers, Source
-from risbench.datasets.get.unpack import Unpacked, read_through, unpack, wanted_of
+from risbench.datasets.get.unpack import Unpacked, read_through, unpack
 from risbench.errors import DataError
 
 GOOD = {"set/instances.json": b"{}" * 50, "set/refs(unc).p": b"pickle"}
