@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import places
-from .catalog import DRAWN_ORIGIN, find
+from .catalog import DRAWN_ORIGIN, find, names
 from .layout import layouts
 
 
@@ -46,13 +46,17 @@ def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
     return wanted
 
 
-def is_complete(wanted: list[Wanted]) -> bool:
-    """Whether one way to have the split has all its annotations and a folder for images; drawn scenes always do."""
-    if all(item.origin == DRAWN_ORIGIN for item in wanted):
-        return True
+def to_get(name: str, wanted: list[Wanted]) -> str | None:
+    """What `data get` is to be asked for; None if some way to have the split is there, or it cannot be got.
+
+    A way is there with all its annotations and a folder of images.
+    """
+    canonical = find(name).name if name.replace("refcocoplus_", "refcoco+_", 1) in names() else None
+    if canonical is None or all(item.origin == DRAWN_ORIGIN for item in wanted):
+        return None
     for choice in {item.choice for item in wanted}:
         way = [item for item in wanted if item.choice == choice]
         annotated = all(item.found for item in way if item.what == "annotations")
         if annotated and any(item.found for item in way if item.what == "images"):
-            return True
-    return False
+            return None
+    return canonical

@@ -137,7 +137,7 @@ def _is_there(image: Image) -> bool:
     from PIL import Image as Pillow
 
     try:
-        with Pillow.open(image.place) as opened:
+        with Pillow.open(image.place, formats=("JPEG", "PNG")) as opened:
             return (opened.height, opened.width) == image.size
     except (OSError, SyntaxError, ValueError):
         return False
