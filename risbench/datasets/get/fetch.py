@@ -193,9 +193,10 @@ class Client:
         raw: HTTPResponse = response.raw
         begun, begun_at = time.monotonic(), done
         try:
-            if not done:
-                State(url, _version(response)).keep(part)
             with part.open("ab" if done else "wb") as file:
+                # The old bytes go before the new version's name is written down: killed in between, no mixture is left.
+                if not done:
+                    State(url, _version(response)).keep(part)
                 told(done, total)
                 while piece := raw.read1(_PIECE):
                     if self.stopped.is_set():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from made_up.site import Page, Site, serving
 
 from risbench.datasets.get.fetch import Client, Patience
+from risbench.datasets.get.part import State
 from risbench.datasets.get.refused import Refused, Unreachable
 from risbench.errors import DataError
 
@@ -72,6 +73,26 @@ def test_a_server_whose_file_changed_between_parts_sends_the_new_one_whole(site:
         get(site.url("/a"), part)
     page.body, page.etag, page.script = BODY, '"two"', []
     assert get(site.url("/a"), part) == len(BODY)
+    assert part.read_bytes() == BODY
+
+
+def test_a_kill_between_two_versions_leaves_no_mixture(site: Site, part: Path, monkeypatch: pytest.MonkeyPatch):
+    page = site.put("/a", b"old" * 2000, script=[("cut", 1000), 404])
+    with pytest.raises(Refused):
+        get(site.url("/a"), part)
+    page.body, page.etag, page.script = BODY, '"two"', []
+    keep = State.keep
+
+    def keep_and_die(self: State, part: Path) -> None:
+        keep(self, part)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "keep", keep_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            get(site.url("/a"), part)
+    assert part.read_bytes() == b""
+    get(site.url("/a"), part)
     assert part.read_bytes() == BODY
 
 

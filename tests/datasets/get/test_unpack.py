@@ -199,6 +199,15 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path):
         take(path, tmp_path / "root")
 
 
+def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path: Path):
+    path, place = write(tmp_path / "a.zip", GOOD), tmp_path / "root/refer/set"
+    place.mkdir(parents=True)
+    (place / ".refs(unc).p.part").symlink_to("/dev/full")
+    with pytest.raises(DataError, match=r"refs\(unc\)\.p: No space left on device; run the command again"):
+        take(path, tmp_path / "root")
+    assert sorted(file.name for file in place.iterdir()) == ["instances.json"]
+
+
 def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     usage = type("Usage", (), {"free": 50})
     monkeypatch.setattr("risbench.datasets.get.unpack.shutil.disk_usage", lambda path: usage)
