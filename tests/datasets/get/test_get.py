@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from commands import Ask, ask
 from made_up import annotations, mirror
 from made_up.site import Site, serving
 
+from risbench.datasets import load_split
 from risbench.datasets.get import fetch, get
 
 __all__ = ["ask"]
@@ -257,6 +259,33 @@ def test_what_is_missing_names_the_command_that_gets_it(site: Site, root: Path, 
     ask("data", "get", "refcoco_val")
     assert hint not in ask("data", "where", "refcoco_val").err
     assert ask("data", "where", "shapes_val").err == ""
+
+
+def test_our_own_table_refuses_what_is_not_the_known_archive(
+    site: Site, root: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("RISBENCH_SOURCES")
+    said = ask("data", "get", "refcoco", "--from", site.base)
+    size = len(site.pages["/refcoco.zip"].body)
+    assert said.code == 1
+    assert f"has {size} bytes where 53993993 are right" in said.err.splitlines()[-1]
+    assert "by hand: https://www.kaggle.com" in said.err.splitlines()[-1]
+
+
+def test_the_authors_tiny_copy_comes_as_it_is(site: Site, root: Path, mini: Path, ask: Ask):
+    files = {f"refcoco/{path.name}": path.read_bytes() for path in (mini / "refer/refcoco").iterdir()}
+    site.put("/refcoco.zip", mirror.zipped(files))
+    for path in (mini / "train2014").glob("*.jpg"):
+        site.put(f"/coco/{path.name}", path.read_bytes())
+    table = json.loads(Path(os.environ["RISBENCH_SOURCES"]).read_text())
+    table["archives"]["refcoco"]["most"] = dict.fromkeys(mirror.MOST, 10**8)
+    Path(os.environ["RISBENCH_SOURCES"]).write_text(json.dumps(table))
+    said = ask("data", "get", "refcoco_val", "refcoco_testA", "refcoco_testB")
+    assert said.code == 0, said.err
+    for name in ("refcoco_val", "refcoco_testA", "refcoco_testB"):
+        got, there = load_split(name, root), load_split(name, mini)
+        assert [(one.id, one.text, one.parts) for one in got] == [(one.id, one.text, one.parts) for one in there]
+        assert all(a.image_path.read_bytes() == b.image_path.read_bytes() for a, b in zip(got, there, strict=True))
 
 
 def test_drawn_scenes_need_nothing(site: Site, ask: Ask):
