@@ -30,6 +30,9 @@ class Page:
         says: the length in the header; ``"right"``, none, or a wrong one.
         chunked: whether it comes in chunks.
         rate: seconds between single bytes; None for all at once.
+        encoding: how it says that it is encoded.
+        at_most: so many bytes of a range are given, and no more.
+        shift: ranges begin so many bytes later than asked.
         script: what to do with the next requests, one after the other: a status, ``("cut", bytes)``,
             ``("to", address)``, ``("later", seconds)`` or ``None`` for nothing special. Afterwards all is well.
     """
@@ -41,6 +44,8 @@ class Page:
     chunked: bool = False
     rate: float | None = None
     encoding: str | None = None
+    at_most: int | None = None
+    shift: int = 0
     script: list[Any] = field(default_factory=list)
 
 
@@ -121,18 +126,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _hand_out(self, page: Page, cut: int | None) -> None:
-        body, status, asked = page.body, 200, self.headers.get("Range")
+        body, status, start, asked = page.body, 200, 0, self.headers.get("Range")
         current = self.headers.get("If-Range") in (None, page.etag)
         if asked and page.ranges and current:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            start = int(asked.removeprefix("bytes=").rstrip("-")) + page.shift
             if start >= len(body):
                 self._short(416, **{"Content-Range": f"bytes */{len(body)}"})
                 return
-            body, status = body[start:], 206
+            body, status = body[start:][: page.at_most], 206
         self.send_response(status)
         if status == 206:
-            whole = len(page.body)
-            self.send_header("Content-Range", f"bytes {whole - len(body)}-{whole - 1}/{whole}")
+            self.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(page.body)}")
         if page.etag:
             self.send_header("ETag", page.etag)
         if page.encoding:

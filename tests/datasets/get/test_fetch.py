@@ -110,6 +110,30 @@ def test_without_a_version_or_a_checksum_a_part_is_not_continued(site: Site, par
     assert ranges(site) == [None, None]
 
 
+def test_without_a_checksum_a_part_of_another_source_is_not_continued(site: Site, part: Path):
+    site.put("/a", b"other" * 1000, script=[("cut", 1000), 404])
+    site.put("/b", BODY)
+    with pytest.raises(Refused):
+        get(site.url("/a"), part)
+    get(site.url("/b"), part)
+    assert part.read_bytes() == BODY
+    assert site.asked[-1].range is None
+
+
+def test_a_server_that_gives_less_of_a_range_is_asked_for_the_rest(site: Site, part: Path):
+    site.put("/a", BODY, at_most=4000, script=[("cut", 1000), None])
+    assert get(site.url("/a"), part) == len(BODY)
+    assert part.read_bytes() == BODY
+    assert ranges(site) == [None, "bytes=1000-", "bytes=5000-", "bytes=9000-"]
+
+
+def test_a_server_that_sends_another_range_than_asked_for_begins_anew(site: Site, part: Path):
+    site.put("/a", BODY, shift=7, script=[("cut", 1000), None])
+    assert get(site.url("/a"), part) == len(BODY)
+    assert part.read_bytes() == BODY
+    assert ranges(site) == [None, "bytes=1000-", None]
+
+
 def test_where_a_checksum_will_tell_a_part_is_continued_elsewhere(site: Site, part: Path):
     site.put("/a", BODY, etag=None, script=[("cut", 1000), 404])
     site.put("/b", BODY, etag='"other"')
