@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import plugins
-from ..datasets import catalog
+from ..datasets import catalog, own
 from ..errors import RisbenchError
 from ..methods import card_of
 from ..metrics import names
@@ -21,10 +22,11 @@ from . import options, show
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes"]))
+@options.data_root
 @options.as_json
-def command(what: str, as_json: bool) -> None:
-    """List what is there: methods, splits, metrics, rules, reports or recipes."""
-    entries = _LISTS[what]()
+def command(what: str, data_root: Path | None, as_json: bool) -> None:
+    """List what is there: methods, splits (own ones of the data root, too), metrics, rules, reports or recipes."""
+    entries = _splits(data_root) if what == "splits" else _LISTS[what]()
     if as_json:
         show.print_json(entries)
         return
@@ -74,11 +76,9 @@ def _card(name: str) -> dict[str, Any] | None:
         return None
 
 
-def _splits() -> list[dict[str, Any]]:
-    return [
-        {"name": name, "expected": catalog.find(name).expected._asdict(), "from": catalog.find(name).origin}
-        for name in catalog.names()
-    ]
+def _splits(data_root: Path | None) -> list[dict[str, Any]]:
+    entries = [catalog.find(name, data_root) for name in (*catalog.names(), *own.names(data_root))]
+    return [{"name": entry.name, "expected": entry.expected._asdict(), "from": entry.origin} for entry in entries]
 
 
 def _metrics() -> list[dict[str, Any]]:
@@ -103,7 +103,6 @@ def _recipes() -> list[dict[str, Any]]:
 
 _LISTS = {
     "methods": _methods,
-    "splits": _splits,
     "metrics": _metrics,
     "rules": _rules,
     "reports": lambda: _points(plugins.REPORTS),
