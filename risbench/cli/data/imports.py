@@ -36,12 +36,13 @@ A complete FILE:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--from", "source", type=click.Path(path_type=Path), help="A folder or zip of data sets.")
 @click.option("--as", "name", metavar="NAME", help="What to call the split that FILE becomes.")
-@click.option("--copy/--link", default=False, show_default="link", help="Copy files, or link to them.")
+@click.option("--copy/--link", default=False, show_default="--link", help="Copy files, or link to them.")
 @options.data_root
 @options.as_json
 def command(
     file: Path | None, source: Path | None, name: str | None, copy: bool, data_root: Path | None, as_json: bool
 ) -> None:
+    """Import a copy, or own data: what the help above says."""
     if file and name and not source:
         _own(file, name, copy, data_root, as_json)
     elif source and not file and not name:
@@ -57,8 +58,8 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
     split = made.split
     if made.box_only:
         show.say(
-            f"warning: {made.box_only} expressions have a box and no mask: PointIt and Accbox hold for them, every other "
-            "score counts their mask as empty"
+            f"warning: {made.box_only} expressions have a box and no mask: PointIt and Accbox hold for them, every "
+            "other score counts their mask as empty"
         )
     if as_json:
         record = {"split": name, "folder": str(made.folder), "new": made.new, "role": split.entry.role}

@@ -11,12 +11,12 @@ ids and masks are REFER's. Not confirmed: that rows stand in the pickle's order.
 annotations only those that a ref points at.
 
 ``lmms-lab/RefCOCO``, ``RefCOCOplus``, ``RefCOCOg``: a row is a ref with ``question_id, image, question, answer [text],
-segmentation [float32], bbox [x, y, w, h], iscrowd, file_name``. Confirmed: the columns and their types, that ``answer``
-holds the expressions and ``bbox`` x y w h; rows a split. Not confirmed: what becomes of an object of several polygons
-in the one flat list (it is read as one polygon); whether ``question_id`` is COCO's annotation id (it is not used). There
-are no ids of refs or sentences: they are made of the split and the row. The 8,811 rows of RefCOCO's val are unc's 3,811
-and Google's 5,000 without a mark, as RefCOCOg's 7,573 are umd's 2,573 and Google's 5,000; these two files, and the
-``test`` of RefCOCO, which is Google's, are no split of the literature and are left out.
+segmentation [float32], bbox [x, y, w, h], iscrowd, file_name``. Confirmed: the columns and their types, that
+``answer`` holds the expressions and ``bbox`` x y w h; rows a split. Not confirmed: what becomes of an object of several
+polygons in the one flat list (it is read as one polygon); whether ``question_id`` is COCO's annotation id (it is not
+used). There are no ids of refs or sentences: they are made of the split and the row. By their counts alone, the 8,811
+rows of RefCOCO's val are unc's 3,811 and Google's 5,000 without a mark, the 7,573 of RefCOCOg's val umd's 2,573 and
+Google's 5,000, and the 5,000 of RefCOCO's test Google's: these three are no split of the literature and are left out.
 """
 
 from __future__ import annotations
@@ -184,8 +184,8 @@ _NOTES = {
     "lmms-lab": [
         "converted from parquet without ids of refs and sentences: they were made of file and row, so predictions "
         "named by REFER's sent_id do not fit",
-        "masks are one polygon an object, where REFER has several for some: the split is marked partial, and its figures "
-        "are not comparable with published ones",
+        "masks are one polygon an object, where REFER has several for some: the split is marked partial, and its "
+        "figures are not comparable with published ones",
     ],
 }
 
@@ -233,8 +233,8 @@ class _Made:
             try:
                 counts[place_bytes(pixels, report.data_root / "train2014" / name)] += 1
             except DataError:
-                # A parquet copy may have stored the picture anew. The one that is there is kept; one of another size will
-                # be refused by name when it is read.
+                # A parquet copy may have stored the picture anew. The one that is there is kept; one of another size
+                # will be refused by name when it is read.
                 counts["kept another"] += 1
         polygon = row["segmentation"] or []
         self.anns[ident] = {

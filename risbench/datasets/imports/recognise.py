@@ -1,8 +1,8 @@
 """What a file of a copy is, by its name and the folder it lies in, and where the readers look for it.
 
 One rule serves all trees that are in use, because they agree on the last two names: the refer tool's ``data/refcoco``,
-LAVT's ``refer/data/refcoco``, TRIS's ``refer/refcoco`` and the archive ``refcoco.zip``; ``images/mscoco/images/train2014``
-and ``train2014``; ``images/saiapr_tc-12``, flat or as in the archive of ImageCLEF; ``referit/annotations`` of TRIS and
+LAVT's ``refer/data/refcoco``, TRIS's ``refer/refcoco`` and the archive ``refcoco.zip``;
+``images/mscoco/images/train2014`` and ``train2014``; ``images/saiapr_tc-12``, flat or as in the archive of ImageCLEF; ``referit/annotations`` of TRIS and
 MultiGrounding.
 """
 
@@ -76,6 +76,6 @@ def _saiapr(parts: tuple[str, ...]) -> Place | None:
 
 LOOKED_FOR = (
     "refcoco/, refcoco+/, refcocog/, refclef/ (or their .zip) with instances.json and refs(…).p; train2014/ or "
-    "train2014.zip with COCO_train2014_….jpg; saiapr_tc-12/ or referit/images; train.pickle and test.pickle of ReferIt; "
-    "….parquet of RefCOCO"
+    "train2014.zip with COCO_train2014_….jpg; saiapr_tc-12/ or referit/images; train.pickle and test.pickle of "
+    "ReferIt; ….parquet of RefCOCO"
 )
