@@ -163,9 +163,5 @@ def find(name: str, data_root: str | Path | None = None) -> Entry:
         return entry
     lowered = {known.lower(): known for known in (*_BY_NAME, *own.names(data_root))}
     near = difflib.get_close_matches(canonical.lower(), lowered, n=4, cutoff=0.6)
-    told = (
-        "near names: " + ", ".join(lowered[known] for known in near)
-        if near
-        else "known: " + ", ".join(lowered.values())
-    )
+    told = ("near names: " if near else "known: ") + ", ".join(lowered[known] for known in near or lowered)
     raise UsageError(f"unknown split {name!r:.60}; {told}")

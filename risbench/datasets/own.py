@@ -1,7 +1,7 @@
 """Splits of one's own: made by ``data import FILE --as NAME``, kept below a data root in ``own/NAME``.
 
 The folder has REFER's two files and the images, read by the same reader as everything else, and ``split.json``, which
-is written last: a folder without it is no split yet. It says what the split is for and what it counted when it was made.
+is written last: a folder without it is no split yet. It says what the split is for, and what it counted when made.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ expressions  text and image (one of the files above), with
 
 _NEXT = "the form is in `risbench data import --help`"
 _KEYS = {
-    "file": ({"images", "expressions"}, {"role", "info"}),
-    "image": ({"file", "height", "width"}, set()),
-    "expression": ({"text", "image"}, {"mask", "box", "category", "id"}),
+    "the file": ({"images", "expressions"}, {"role", "info"}),
+    "an image": ({"file", "height", "width"}, set()),
+    "an expression": ({"text", "image"}, {"mask", "box", "category", "id"}),
 }
 _SLACK = 1.0  # pixels by which an outline may stand over the edge: annotators' tools round
 _LEAST_COMMON = 0.5  # of a given box and the one round the mask; as `data check` has it
@@ -87,7 +87,7 @@ def read_own(path: Path) -> OwnData:
         DataError: naming the entry and its fault.
     """
     whole = read_json(path, _NEXT)
-    _check_keys(whole, "file", f"{path}")
+    _check_keys(whole, "the file", f"{path}")
     role = whole.get("role", "test")
     if role not in ("train", "val", "test"):
         raise DataError(f"{path}: 'role' is {role!r:.40}, not train, val or test; {_NEXT}")
@@ -115,12 +115,12 @@ def _check_keys(entry: Any, what: str, named: str) -> None:
     if missing := sorted(needed - entry.keys()):
         raise DataError(f"{named}: has no {missing[0]!r}; {_NEXT}")
     if strange := sorted(entry.keys() - needed - more):
-        raise DataError(f"{named}: {strange[0]!r:.40} is no key of an {what}: {', '.join(sorted(needed | more))}")
+        raise DataError(f"{named}: {strange[0]!r:.40} is no key of {what}: {', '.join(sorted(needed | more))}")
 
 
 def _image(image: Any, folder: Path, named: str) -> tuple[int, int]:
     """Checks an entry of ``images``; its size."""
-    _check_keys(image, "image", named)
+    _check_keys(image, "an image", named)
     file = image["file"]
     if not isinstance(file, str) or not file:
         raise DataError(f"{named}: 'file' must be the name of an image file")
@@ -153,7 +153,7 @@ def _expressions(listed: list[Any], sizes: dict[str, tuple[int, tuple[int, int]]
     idents: set[Any] = set()
     for number, entry in enumerate(listed):
         named = f"{path}: expressions[{number}]"
-        _check_keys(entry, "expression", named)
+        _check_keys(entry, "an expression", named)
         text, file = entry["text"], entry["image"]
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{named}: 'text' is empty or not a text")

@@ -2,8 +2,8 @@
 
 One rule serves all trees that are in use, because they agree on the last two names: the refer tool's ``data/refcoco``,
 LAVT's ``refer/data/refcoco``, TRIS's ``refer/refcoco`` and the archive ``refcoco.zip``;
-``images/mscoco/images/train2014`` and ``train2014``; ``images/saiapr_tc-12``, flat or as in the archive of ImageCLEF; ``referit/annotations`` of TRIS and
-MultiGrounding.
+``images/mscoco/images/train2014`` and ``train2014``; ``images/saiapr_tc-12``, flat or as in the archive of ImageCLEF;
+``referit/annotations`` of TRIS and MultiGrounding.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class Scan:
             with contextlib.suppress(OSError):
                 path = Path(entry.path)
                 if entry.is_dir():
-                    if len(parts) == 1 or path.resolve() != self._beside:
+                    if path.resolve() != self._beside:
                         yield from self._folder(path, (*parts, entry.name))
                 elif entry.is_file():
                     yield from self._file(path, parts)
