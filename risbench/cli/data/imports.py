@@ -82,6 +82,10 @@ def _copies(source: Path, copy: bool, data_root: Path | None, as_json: bool) -> 
         show.say(f"not taken: {len(report.refused) - _SHOWN} more (--json lists all)")
     for note in report.notes:
         show.say(f"note: {note}")
+    if partial := [
+        state.name for state in report.splits if state.partial and state.counts and state.counts.expressions
+    ]:
+        show.say(f"warning: partial, so no figure on them compares with published ones: {', '.join(partial)}")
     if as_json:
         show.print_json(_record(report))
     else:
@@ -129,8 +133,8 @@ def _print(report: Any, data_root: Path | None) -> None:
 
 
 def _verdict(state: Any) -> str:
-    if state.counts is None:
-        return "not whole yet"
+    if state.counts is None or not state.counts.expressions:
+        return "not in this copy" if state.counts else "not whole yet"
     told = []
     for key, got, want in zip(state.counts._fields, state.counts, state.expected, strict=True):
         told.append(f"{got:,} {key}" + ("" if want in (None, got) else f" (expected {want:,})"))

@@ -38,8 +38,8 @@ class SplitState:
 
     @property
     def ready(self) -> bool:
-        """Whether it can be run: it loads, and its images are there."""
-        return self.counts is not None and not self.images_absent
+        """Whether it can be run: it loads, has expressions, and its images are there."""
+        return self.counts is not None and bool(self.counts.expressions) and not self.images_absent
 
 
 def entries() -> list[Entry]:
@@ -101,9 +101,13 @@ def _file(state: SplitState) -> str:
 
 
 def _state(entry: Entry, split: Split) -> SplitState:
-    files = ImageFiles.of(present_layout(entry, split.data_root))
+    layout = present_layout(entry, split.data_root)
+    files = ImageFiles.of(layout)
     table, rows = split.table, np.unique(split.table.ref_image[split.ref_rows])
     present = sum(files.find(table.image_file[row]).is_file() for row in rows.tolist())
     absent = len(rows) - present
+    if not len(split):
+        missing = (f"{split.sources[0].path} has no expression of it; {layout.origin}",)
+        return SplitState(split.name, split.counts, split.expected, split.partial, present, absent, missing)
     missing = (f"{absent:,} of {len(rows):,} images in {files.folders[0]}; {entry.images_origin}",) if absent else ()
     return SplitState(split.name, split.counts, split.expected, split.partial, present, absent, missing)

@@ -78,7 +78,33 @@ def test_the_command_says_what_came_what_it_counts_what_is_missing_and_what_come
     assert told.startswith("refcoco_val: partial, 2 images (expected 1,500), 4 refs (expected 3,811), ")
     assert told.endswith("; 1 images are there")
     assert any("missing: 1 of 2 images in data/train2014; COCO 2014" in line for line in lines)
-    assert lines[-1] == "next: risbench run --method centre --split refcoco_train --data-root data"
+    assert said.err == (
+        "warning: partial, so no figure on them compares with published ones: refcoco_val, refcoco_testA, "
+        "refcoco_testB\n"
+    )
+    assert lines[-1] == "next: risbench run --method centre --split refcoco_testA --data-root data"
+
+
+def test_a_split_of_which_a_copy_has_no_expression_is_not_offered(ask: Ask, tmp_path: Path):
+    copies.lmms(tmp_path / "mine")
+    said = ask("data", "import", "--from", "mine", "--data-root", "data")
+    lines = said.out.splitlines()
+    assert "refcoco_val: not in this copy" in lines
+    assert any("refs(unc).p has no expression of it; REFER annotations" in line for line in lines)
+    assert lines[-1] == "next: risbench run --method centre --split refcoco_testA --data-root data"
+
+
+def test_the_authors_own_pickles_are_imported(mini: Path, tmp_path: Path):
+    report = import_copy(mini, tmp_path / "data", copy=True)
+    ready = [state.name for state in report.splits if state.ready]
+    assert ready
+    assert not report.refused
+    for name in ready:
+        ours, theirs = load_split(name, tmp_path / "data"), load_split(name, mini)
+        assert (ours.ids, [source.sha256 for source in ours.sources]) == (
+            theirs.ids,
+            [source.sha256 for source in theirs.sources],
+        )
 
 
 def test_its_json_has_the_same(ask: Ask, tmp_path: Path):
