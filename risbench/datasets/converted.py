@@ -6,6 +6,7 @@ partial, whatever it counts, because no published figure was taken on it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,17 +22,24 @@ NAME = "origin.json"
 _NEXT = "it is written by `risbench data import`; import the copy anew"
 
 
-def mark_of(made_of: str, *, exact: bool, notes: list[str], files: list[tuple[str, str]]) -> bytes:
+def mark_of(form: str, *, exact: bool, notes: list[str], files: list[tuple[str, str]], made: dict[str, bytes]) -> bytes:
     """The mark as it is written.
 
     Args:
-        made_of: the form and whose it is.
+        form: what was converted, and whose form it is.
         exact: whether texts, ids and masks are the authors' own.
         notes: what must be known.
-        files: the name and SHA-256 of each file it was made of.
+        files: the name and SHA-256 of each file that was converted.
+        made: what was made of them, by name: the mark is of these contents alone.
     """
-    listed = [{"file": file, "sha256": digest} for file, digest in files]
-    mark = {"made_by": "risbench data import", "made_of": made_of, "exact": exact, "notes": notes, "files": listed}
+    mark = {
+        "made_by": "risbench data import",
+        "form": form,
+        "exact": exact,
+        "notes": notes,
+        "files": [{"file": file, "sha256": digest} for file, digest in files],
+        "made": {name: hashlib.sha256(content).hexdigest() for name, content in made.items()},
+    }
     return (json.dumps(mark, indent=2) + "\n").encode()
 
 
@@ -45,7 +53,7 @@ def read_mark(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     mark = read_json(path, _NEXT)
-    if not isinstance(mark, dict) or not isinstance(mark.get("exact"), bool):
+    if not isinstance(mark, dict) or type(mark.get("exact")) is not bool or not isinstance(mark.get("made"), dict):
         raise DataError(f"{path}: no mark of converted annotations; {_NEXT}")
     return mark
 
@@ -53,11 +61,14 @@ def read_mark(folder: Path) -> dict[str, Any] | None:
 def marked(split: Split) -> Split:
     """The split with the mark of its annotations, if they have one, among its sources.
 
+    A mark that is left over beside other annotations says nothing of them.
+
     Raises:
         DataError: the mark cannot be read.
     """
     first, *others = split.sources
-    if (mark := read_mark(first.path.parent)) is None:
+    mark = read_mark(first.path.parent)
+    if mark is None or not any(mark["made"].get(path.name) == digest for path, digest in split.sources):
         return split
     path = first.path.parent / NAME
     sources = (first, Source(path, sha256_of(path)), *others)

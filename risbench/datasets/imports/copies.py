@@ -134,9 +134,11 @@ def _annotations(found: Iterable[tuple[Found, Place]], report: Imported, copy: b
 def _undo(files: Iterable[Path], error: DataError, report: Imported) -> None:
     """Takes back what this import placed of a set of files that cannot be read together."""
     bad = {file for file in files if str(file) in str(error)} or set(files)
+    # What was converted of one copy goes together.
+    sources = {taken.source for taken in report.annotations if report.data_root / taken.place in bad}
     for taken in list(report.annotations):
         target = report.data_root / taken.place
-        if target in bad:
+        if taken.source in sources:
             if taken.how != "there":
                 take_back(target)
             report.annotations.remove(taken)

@@ -38,7 +38,7 @@ from .recognise import data_set_of
 from .scan import Found
 from .written import instances_bytes, ref_of, refs_bytes
 
-_REFER = {"ref_id", "ann_id", "image_id", "split", "sentences", "raw_anns", "raw_image_info"}
+_REFER = {"ref_id", "ann_id", "image_id", "category_id", "split", "sentences", "raw_anns", "raw_image_info"}
 _LMMS = {"image", "answer", "segmentation", "bbox", "file_name"}
 _WORDS = {"train": "train", "val": "val", "validation": "val", "test": "test", "testA": "testA", "testB": "testB"}
 _ORDER = ("train", "val", "testA", "testB", "test")
@@ -144,23 +144,33 @@ def _convert(data_set: str, parts: list[_Part], report: Imported) -> None:
     form = parts[0].form
     made = _Made()
     for part in parts:
-        if form == "jxu124":
-            for named, row in _rows(part, _REFER | {"category_id"}):
-                made.add_refer(named, part.word, row)
-        else:
-            for number, (named, row) in enumerate(_rows(part, _LMMS)):
-                made.add_lmms(named, f"{part.word}-{_shard_of(part)}-{number}", part.word, row, report)
+        columns = _REFER if form == "jxu124" else _LMMS
+        for number, (named, row) in enumerate(_rows(part, columns)):
+            try:
+                if form == "jxu124":
+                    made.add_refer(named, part.word, row)
+                else:
+                    made.add_lmms(named, f"{part.word}-{_shard_of(part)}-{number}", part.word, row, report)
+            except (TypeError, ValueError, AttributeError, KeyError):
+                raise DataError(
+                    f"{named}: a column holds something else than this form has; get the file anew"
+                ) from None
     folder = report.data_root / "refer" / data_set
     refs_file = "refs(umd).p" if data_set == "refcocog" else "refs(unc).p"
     about = f"made by risbench data import of parquet files of {form}'s form"
     categories = [{"id": number, "name": str(number)} for number in sorted(made.categories)]
     files = [(part.file.path.name, sha256_of(part.file.path)) for part in parts]
     exact, notes = form == "jxu124", _NOTES[form]
-    contents = {
-        refs_file: refs_bytes(made.refs),
-        "instances.json": instances_bytes([*made.images.values()], [*made.anns.values()], categories, about),
-        converted.NAME: converted.mark_of(f"parquet, {form}'s form", exact=exact, notes=notes, files=files),
-    }
+    try:
+        contents = {
+            refs_file: refs_bytes(made.refs),
+            "instances.json": instances_bytes([*made.images.values()], [*made.anns.values()], categories, about),
+        }
+    except (TypeError, ValueError) as error:
+        raise DataError(f"holds what no annotation is ({' '.join(str(error).split())[:80]}); get it anew") from None
+    contents[converted.NAME] = converted.mark_of(
+        f"parquet, {form}'s form", exact=exact, notes=notes, files=files, made=dict(contents)
+    )
     taken: list[Taken] = []
     try:
         for name, content in contents.items():

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from commands import Ask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from made_up.annotations import code_of, rectangle, write_image
 
 from risbench import load_split
@@ -212,6 +214,40 @@ def test_a_fault_is_named_with_its_entry_and_nothing_is_made(
     assert str(caught.value).startswith(str(tmp_path / "my.json"))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "data").exists()
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([40, 60, "photos"]),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.sampled_from(["size", "counts", "file"]), inner),
+    max_leaves=12,
+)
+
+
+def _places(value: Any, so_far: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [so_far, *(place for key in keys for place in _places(value[key], (*so_far, key)))]
+
+
+@given(st.data())
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_in_a_place_is_taken_or_named(tmp_path: Path, example: dict[str, Any], data: st.DataObject):
+    content = copy.deepcopy(example)
+    *path, last = data.draw(st.sampled_from(_places(content)[1:]))
+    entry = content
+    for key in path:
+        entry = entry[key]
+    entry[last] = data.draw(_VALUES)
+    name = f"split{len(list(tmp_path.glob('data/own/*')))}"
+    told = ""
+    try:
+        import_own(write(tmp_path, content), name, tmp_path / "data")
+    except DataError as error:
+        told = str(error)
+    if told:
+        assert told.startswith(str(tmp_path / "my.json"))
+        assert "\n" not in told
+    else:
+        assert len(list(load_split(name, tmp_path / "data"))) == len(content["expressions"])
 
 
 @pytest.mark.parametrize(("content", "fault"), [("[1]", "is a list"), ("{", "line 1: not JSON"), ("\xff", "not JSON")])

@@ -13,6 +13,7 @@ from made_up.annotations import SIZE, write_refer
 
 from risbench import load_split
 from risbench.datasets.imports.copies import import_copy
+from risbench.errors import DataError
 
 
 def test_jxu124s_rows_are_refers_samples(tmp_path: Path):
@@ -150,6 +151,52 @@ def test_a_broken_row_is_named(tmp_path: Path, change: dict, fault: str | None):
     else:
         assert f"row 1: {fault}" in report.refused[0].reason
         assert report.empty
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"file_name": 7},
+        {"file_name": None},
+        {"image": b"x"},
+        {"image": None},
+        {"image": {"path": "x.jpg"}},
+        {"answer": [1, 2]},
+        {"segmentation": ["a"]},
+        {"bbox": "all"},
+        {"bbox": [1.0]},
+    ],
+)
+def test_columns_of_another_type_are_refused_and_nothing_stays(tmp_path: Path, change: dict):
+    copies.lmms(tmp_path / "mine")
+    [file] = (tmp_path / "mine").rglob("*.parquet")
+    from pyarrow import parquet
+
+    rows = [{**row, **change} for row in parquet.read_table(file).to_pylist()]
+    copies.write_parquet(file, rows)
+    report = import_copy(tmp_path / "mine", tmp_path / "data")
+    assert report.refused
+    assert not report.annotations
+    assert not list((tmp_path / "data").glob("refer/refcoco/*"))
+
+
+def test_a_mark_left_beside_other_annotations_says_nothing_of_them(tmp_path: Path):
+    import_copy(copies.lmms(tmp_path / "mine"), tmp_path / "data")
+    folder = tmp_path / "data/refer/refcoco"
+    for name in ("refs(unc).p", "instances.json"):
+        (folder / name).unlink()
+    import_copy(copies.zips(tmp_path / "true"), tmp_path / "data")
+    split = load_split("refcoco_val", tmp_path / "data")
+    assert (folder / "origin.json").is_file()
+    assert [source.path.name for source in split.sources] == ["refs(unc).p", "instances.json"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"exact": true}', '{"exact": "yes", "made": {}}'])
+def test_a_broken_mark_is_named(tmp_path: Path, content: str):
+    import_copy(copies.lmms(tmp_path / "mine"), tmp_path / "data")
+    (tmp_path / "data/refer/refcoco/origin.json").write_text(content)
+    with pytest.raises(DataError, match=r"origin.json.*import the copy anew"):
+        load_split("refcoco_testA", tmp_path / "data")
 
 
 def test_beside_refers_own_files_nothing_is_converted_and_nothing_left_half(tmp_path: Path):
