@@ -58,7 +58,7 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
     split = made.split
     if made.box_only:
         show.say(
-            f"warning: {made.box_only} expressions have a box and no mask: PointIt and Accbox hold for them, every "
+            f"warning: expressions with a box and no mask: {made.box_only}; PointIt and Accbox hold for them, every "
             "other score counts their mask as empty"
         )
     if as_json:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from io import BytesIO
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from ...errors import DataError
 from ..atomic import write_whole
@@ -32,37 +31,38 @@ def place(found: Found, target: Path, copy: bool) -> How:
     """
     if os.path.lexists(target):
         if found.member or not (target.exists() and target.samefile(found.path)):
-            _compare(target, found.size, found.open, found.label)
+            _compare(target, found.size, _blocks(found), found.label)
         return "there"
     if found.member is None and not copy:
         target.parent.mkdir(parents=True, exist_ok=True)
         source = found.path.resolve()
         try:
             os.link(source, target)
+        except FileExistsError:  # by another import at this moment
+            return place(found, target, copy)
         except OSError:  # another file system, or one without hard links
             target.symlink_to(source)
         return "linked"
-
-    def write(file: BinaryIO) -> None:
-        with found.open() as source:
-            try:
-                while block := source.read(_BLOCK):
-                    file.write(block)
-            except BROKEN as error:
-                if found.member is None:
-                    raise
-                reason = " ".join(str(error).split())[:80]
-                raise DataError(f"{found.label}: broken ({reason}); get the archive anew") from None
-
-    write_whole(target, write)
+    write_whole(target, lambda file: file.writelines(_blocks(found)))
     _readable(target)
     return "copied"
+
+
+def _blocks(found: Found) -> Iterator[bytes]:
+    """The content, a block at a time; what goes wrong while it is read is the source's fault, and is told so."""
+    try:
+        with found.open() as source:
+            while block := source.read(_BLOCK):
+                yield block
+    except BROKEN as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:80]
+        raise DataError(f"{found.label}: cannot be read, or is broken ({reason}); get it anew") from None
 
 
 def place_bytes(content: bytes, target: Path) -> How:
     """Puts what was made here into the data root; as `place`."""
     if os.path.lexists(target):
-        _compare(target, len(content), lambda: BytesIO(content), "what was made of this copy")
+        _compare(target, len(content), [content], "what was made of this copy")
         return "there"
     write_whole(target, lambda file: file.write(content))
     _readable(target)
@@ -74,18 +74,14 @@ def take_back(target: Path) -> None:
     target.unlink(missing_ok=True)
 
 
-def _compare(target: Path, size: int, opened: Callable[[], BinaryIO], label: str) -> None:
+def _compare(target: Path, size: int, theirs: Iterable[bytes], label: str) -> None:
     if not target.is_file():
         what = "a link to nothing" if target.is_symlink() else "not a file"
         raise DataError(f"{target}: is {what}; move it away, then import {label}")
     same = target.stat().st_size == size
     if same:
-        with target.open("rb") as ours, opened() as theirs:
-            try:
-                while same and (block := ours.read(_BLOCK)):
-                    same = theirs.read(len(block)) == block
-            except BROKEN as error:
-                raise DataError(f"{label}: broken ({' '.join(str(error).split())[:80]}); get it anew") from None
+        with target.open("rb") as ours:
+            same = all(ours.read(len(block)) == block for block in theirs)
     if not same:
         raise DataError(f"{target}: another file is there, and was kept; move it away to import {label}")
 

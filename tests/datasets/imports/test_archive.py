@@ -85,7 +85,7 @@ def test_a_member_with_a_wrong_checksum_leaves_nothing_behind(ask: Ask, tmp_path
     content[member.header_offset + 30 + len(member.filename) + 40] ^= 0xFF
     path.write_bytes(content)
     said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert "refcoco.zip:refcoco/instances.json: broken (" in said.err
+    assert "refcoco.zip:refcoco/instances.json: cannot be read, or is broken (" in said.err
     assert [file.name for file in (tmp_path / "data/refer/refcoco").iterdir()] == ["refs(unc).p"]
     assert "missing: data/refer/refcoco/instances.json: no such file" in said.out
 

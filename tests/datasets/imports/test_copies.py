@@ -7,6 +7,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from commands import Ask
@@ -308,6 +309,43 @@ def test_a_folder_that_cannot_be_written_is_one_line(ask: Ask, tmp_path: Path):
     said = ask("data", "import", "--from", "mine", "--data-root", "file/data")
     assert said.code == 1
     assert said.err.count("\n") == 1
+
+
+def test_a_full_disk_is_not_called_a_broken_archive_and_leaves_nothing_half(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from risbench.datasets.imports import placing
+
+    copies.zips(tmp_path / "mine")
+    whole = placing.write_whole
+
+    def full(target: Path, write: Callable[..., object]) -> None:
+        def stopped(file: BinaryIO) -> None:
+            write(file)
+            raise OSError(28, "No space left on device", str(target))
+
+        whole(target, stopped)
+
+    monkeypatch.setattr(placing, "write_whole", full)
+    said = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert said.code == 1
+    assert said.err == "risbench: data/refer/refcoco/instances.json: No space left on device\n"
+    assert not [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    copies.zips(tmp_path / "mine")
+    locked, opened = tmp_path / "mine/train2014/COCO_train2014_000000000003.jpg", Path.open
+
+    def denied(path: Path, *words: Any, **more: Any) -> Any:
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", denied)
+    report = import_copy(tmp_path / "mine", tmp_path / "data", copy=True)
+    assert report.images == {"train2014": {"copied": 3, "refused": 1}}
+    assert report.refused[0].reason == f"{locked}: cannot be read, or is broken (Permission denied); get it anew"
 
 
 def test_referits_pickles_are_read_where_refclef_is_there_too(tmp_path: Path):
