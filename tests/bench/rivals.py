@@ -1,6 +1,6 @@
 """What each rival costs at full size: seconds and memory an image, and what answering all its texts at once is worth.
 
-    python tests/bench/rivals.py [--data-root DIR] [--split refcoco_train] [--images 4] [--only METHOD …]
+    python tests/bench/rivals.py [--data-root DIR] [--split refcoco_val] [--images 4] [--only METHOD …]
 
 Made-up weights of the published sizes, so nothing is said about quality. Photographs of a split where a data root is
 given, else drawn ones of 480 x 640. Each method runs in a process of its own: all texts of an image in one call, then
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,12 @@ def clip(model: str, folder: Path) -> str:
     return str(path)
 
 
-METHODS: dict[str, Callable[[Path], tuple[str, dict[str, Any]]]] = {
-    "clip_sim": lambda folder: (clip("RN50", folder), {}),
-    "clip_sim (ViT-B/16)": lambda folder: (clip("ViT-B-16", folder), {}),
-    "clip_gradcam": lambda folder: (clip("RN50", folder), {}),
-    "clip_gae": lambda folder: (clip("ViT-B-32", folder), {}),
+# What makes the weights, and the method's options.
+METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
+    "clip_sim": (partial(clip, "RN50"), {}),
+    "clip_sim (ViT-B/16)": (partial(clip, "ViT-B-16"), {}),
+    "clip_gradcam": (partial(clip, "RN50"), {}),
+    "clip_gae": (partial(clip, "ViT-B-32"), {}),
 }
 
 
@@ -65,21 +67,19 @@ def pictures(root: Path | None, split: str, count: int) -> Iterator[tuple[np.nda
         yield read_image(group[0].image_path, group[0].size), [sample.text for sample in group]
 
 
-def one(name: str, root: Path | None, split: str, count: int) -> dict[str, Any]:
+def one(name: str, weights: str, root: Path | None, split: str, count: int) -> dict[str, Any]:
     """What one method costs."""
     from risbench import methods
 
-    with tempfile.TemporaryDirectory() as folder:
-        weights, options = METHODS[name](Path(folder))
-        method, _ = methods.make(name.split()[0], weights=weights, options=options)
-        some = list(pictures(root, split, count))
-        method.predict(some[0][0], some[0][1][:1])  # what is only done once
-        together = [_timed(lambda image=image, texts=texts: method.predict(image, texts)) for image, texts in some]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        alone = [
-            sum(_timed(lambda image=image, text=text: method.predict(image, [text])) for text in texts)
-            for image, texts in some
-        ]
+    method, _ = methods.make(name.split()[0], weights=weights, options=METHODS[name][1])
+    some = list(pictures(root, split, count))
+    method.predict(some[0][0], some[0][1][:1])  # what is only done once
+    together = [_timed(lambda image=image, texts=texts: method.predict(image, texts)) for image, texts in some]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    alone = [
+        sum(_timed(lambda image=image, text=text: method.predict(image, [text])) for text in texts)
+        for image, texts in some
+    ]
     asked = sum(len(texts) for _, texts in some)
     return {
         "method": name,
@@ -102,21 +102,23 @@ def main() -> None:
     """Every method in a process of its own; a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--split", default="refcoco_train")
+    parser.add_argument("--split", default="refcoco_val")
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--only", nargs="*", default=list(METHODS))
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    parser.add_argument("--inside", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inside:
-        print(json.dumps(one(given.inside, given.data_root, given.split, given.images)))
+        print(json.dumps(one(*given.inside, given.data_root, given.split, given.images)))
         return
     print(f"{described()}; {given.images} images {'of ' + given.split if given.data_root else 'of noise, 480 x 640'}\n")
     print("| method | M parameters | s an image | MiB at most | expressions/s | one at a time | ratio |")
     print("|:--|--:|--:|--:|--:|--:|--:|")
     where = ["--data-root", str(given.data_root)] if given.data_root else []
+    where += ["--images", str(given.images), "--split", given.split]
     for name in given.only:
-        command = [sys.executable, __file__, "--inside", name, "--images", str(given.images), "--split", given.split]
-        done = subprocess.run([*command, *where], check=True, stdout=subprocess.PIPE, text=True)
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, __file__, *where, "--inside", name, METHODS[name][0](Path(folder))]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         row = json.loads(done.stdout.splitlines()[-1])
         print(
             f"| {name} | {row['parameters']:.1f} | {row['seconds']:.2f} ({row['texts']:.1f} texts) | "
