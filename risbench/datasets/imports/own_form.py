@@ -7,15 +7,14 @@ same mask, box and category are about one object: they become the sentences of o
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...errors import DataError, MaskError
-from ...masks import box_of, parts_of, union_of
+from ...errors import DataError
 from ...records import Box
 from ..jsonfile import read_json
+from .own_target import NEXT, target_of
 
 EXAMPLE = """\
 {
@@ -47,14 +46,11 @@ expressions  text and image (one of the files above), with
   id         a number or text; all expressions have one, or none has
 """
 
-_NEXT = "the form is in `risbench data import --help`"
 _KEYS = {
     "the file": ({"images", "expressions"}, {"role", "info"}),
     "an image": ({"file", "height", "width"}, set()),
     "an expression": ({"text", "image"}, {"mask", "box", "category", "id"}),
 }
-_SLACK = 1.0  # pixels by which an outline may stand over the edge: annotators' tools round
-_LEAST_COMMON = 0.5  # of a given box and the one round the mask; as `data check` has it
 
 
 @dataclass(slots=True)
@@ -86,14 +82,14 @@ def read_own(path: Path) -> OwnData:
     Raises:
         DataError: naming the entry and its fault.
     """
-    whole = read_json(path, _NEXT)
+    whole = read_json(path, NEXT)
     _check_keys(whole, "the file", f"{path}")
     role = whole.get("role", "test")
     if role not in ("train", "val", "test"):
-        raise DataError(f"{path}: 'role' is {role!r:.40}, not train, val or test; {_NEXT}")
+        raise DataError(f"{path}: 'role' is {role!r:.40}, not train, val or test; {NEXT}")
     for key in ("images", "expressions"):
         if not isinstance(whole[key], list) or not whole[key]:
-            raise DataError(f"{path}: {key!r} must be a list of at least one; {_NEXT}")
+            raise DataError(f"{path}: {key!r} must be a list of at least one; {NEXT}")
     data = OwnData(role)
     sizes: dict[str, tuple[int, tuple[int, int]]] = {}
     for number, image in enumerate(whole["images"]):
@@ -111,9 +107,9 @@ def read_own(path: Path) -> OwnData:
 def _check_keys(entry: Any, what: str, named: str) -> None:
     needed, more = _KEYS[what]
     if not isinstance(entry, dict):
-        raise DataError(f"{named}: is a {type(entry).__name__}, not {{…}}; {_NEXT}")
+        raise DataError(f"{named}: is a {type(entry).__name__}, not {{…}}; {NEXT}")
     if missing := sorted(needed - entry.keys()):
-        raise DataError(f"{named}: has no {missing[0]!r}; {_NEXT}")
+        raise DataError(f"{named}: has no {missing[0]!r}; {NEXT}")
     if strange := sorted(entry.keys() - needed - more):
         raise DataError(f"{named}: {strange[0]!r:.40} is no key of {what}: {', '.join(sorted(needed | more))}")
 
@@ -164,7 +160,7 @@ def _expressions(listed: list[Any], sizes: dict[str, tuple[int, tuple[int, int]]
         ident = entry.get("id", number)
         _check_ident(ident, idents, named)
         image, size = sizes[file]
-        target = _target(entry, size, named)
+        target = target_of(entry, size, named)
         data.box_only += target[0] is not None and not target[1]
         data.without_target += target[0] is None
         category = entry.get("category")
@@ -189,66 +185,3 @@ def _check_ident(ident: Any, seen: set[Any], named: str) -> None:
     if str(ident) in seen:
         raise DataError(f"{named}: id {ident!r:.40} occurs twice")
     seen.add(str(ident))
-
-
-def _target(entry: dict[str, Any], size: tuple[int, int], named: str) -> tuple[Box | None, Any]:
-    """The box and segmentation of what an expression means."""
-    mask, box = entry.get("mask"), entry.get("box")
-    given = None if box is None else _box(box, size, named)
-    if mask is None and given is None:
-        raise DataError(f"{named}: has neither 'mask' nor 'box'; an expression without a target has \"mask\": []")
-    if not mask and mask not in (None, []):
-        raise DataError(f"{named}: 'mask' is {mask!r:.40}; {_NEXT}")
-    if not mask:
-        return given, []
-    drawn = _drawn(mask, size, named)
-    if given and (common := _in_common(given, drawn)) < _LEAST_COMMON:
-        raise DataError(
-            f"{named}: its box and the box round its mask have {common:.0%} in common; a box is x0, y0, x1, y1"
-        )
-    return given or drawn, mask
-
-
-def _box(box: Any, size: tuple[int, int], named: str) -> Box:
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise DataError(f"{named}: 'box' must be four numbers x0, y0, x1, y1, got {box!r:.60}")
-    x0, y0, x1, y1 = map(float, box)
-    if x0 >= x1 or y0 >= y1:
-        raise DataError(f"{named}: box {box!r:.60} has no area; a box is x0, y0, x1, y1")
-    if min(x0, y0) < -_SLACK or x1 > size[1] + _SLACK or y1 > size[0] + _SLACK:
-        raise DataError(f"{named}: box {box!r:.60} lies outside its image of {size[0]}x{size[1]} (height x width)")
-    return Box(x0, y0, x1, y1)
-
-
-def _drawn(mask: Any, size: tuple[int, int], named: str) -> Box:
-    """The box round a mask, which must be good."""
-    if isinstance(mask, list):
-        for which, polygon in enumerate(mask):
-            _check_polygon(polygon, size, f"{named}: polygon {which}")
-    elif not isinstance(mask, dict):
-        raise DataError(f"{named}: 'mask' is a {type(mask).__name__}; {_NEXT}")
-    try:
-        box = box_of(union_of(parts_of(mask, size), size))
-    except MaskError as error:
-        raise DataError(f"{named}: mask: {error}") from None
-    if box is None:
-        raise DataError(f'{named}: its mask covers no pixel; an expression without a target has "mask": []')
-    return box
-
-
-def _check_polygon(polygon: Any, size: tuple[int, int], named: str) -> None:
-    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2 or not all(map(_is_number, polygon)):
-        raise DataError(f"{named}: must be at least three x, y pairs in one list, got {polygon!r:.60}")
-    for sides, limit in ((polygon[::2], size[1]), (polygon[1::2], size[0])):
-        if min(sides) < -_SLACK or max(sides) > limit + _SLACK:
-            raise DataError(f"{named}: lies outside its image of {size[0]}x{size[1]} (height x width)")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < 1e7
-
-
-def _in_common(a: Box, b: Box) -> float:
-    width, height = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-    shared = max(width, 0) * max(height, 0)
-    return shared / (a.area + b.area - shared)
