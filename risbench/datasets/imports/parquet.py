@@ -17,6 +17,7 @@ polygons in the one flat list (it is read as one polygon); whether ``question_id
 used). There are no ids of refs or sentences: they are made of the split and the row. By their counts alone, the 8,811
 rows of RefCOCO's val are unc's 3,811 and Google's 5,000 without a mark, the 7,573 of RefCOCOg's val umd's 2,573 and
 Google's 5,000, and the 5,000 of RefCOCO's test Google's: these three are no split of the literature and are left out.
+The other files are unc's and umd's, again by their counts.
 """
 
 from __future__ import annotations
