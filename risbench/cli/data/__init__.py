@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import check, get, leaks, where
+from . import check, get, imports, leaks, where
 
 
 @click.group("data")
@@ -12,5 +12,5 @@ def command() -> None:
     """Get data sets and look after them."""
 
 
-for one in (get, check, where, leaks):
+for one in (get, imports, check, where, leaks):
     command.add_command(one.command)

@@ -67,7 +67,7 @@ def download(client: Client, archive: Archive, folder: Path, record: Record, tal
     if bytes_of(part):
         text += f"; {size_of(bytes_of(part))} are kept, and the same command goes on from there"
     if archive.by_hand:
-        text += f"; by hand: {' or '.join(archive.by_hand)}, then `risbench data import`"
+        text += f"; by hand: {' or '.join(archive.by_hand)}, then `risbench data import --from FILE`"
     raise DataError(text)
 
 
