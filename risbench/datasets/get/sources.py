@@ -111,7 +111,7 @@ class Sources:
             UsageError: the prefix is no http(s) address.
         """
         if urlsplit(prefix).scheme not in ("http", "https") or not urlsplit(prefix).netloc:
-            raise UsageError(f"--from {prefix}: give an http(s) address; files of your own: `risbench data import --from`")
+            raise UsageError(f"--from {prefix}: give an http(s) address; for files use `data import --from`")
         base = prefix.rstrip("/")
         archives = {
             name: replace(one, sources=(Source(f"{base}/{quote(one.file)}"),)) for name, one in self.archives.items()
