@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import plugins
-from ..datasets import catalog
-from ..errors import RisbenchError
+from ..datasets import catalog, own
+from ..errors import RisbenchError, UsageError
 from ..methods import card_of
 from ..metrics import names
 from ..metrics.rules import RULES
@@ -21,12 +22,26 @@ from . import options, show
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes"]))
+@click.argument("names", nargs=-1)
+@options.data_root
 @options.as_json
-def command(what: str, as_json: bool) -> None:
-    """List what is there: methods, splits, metrics, rules, reports or recipes."""
-    entries = _LISTS[what]()
+def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: bool) -> None:
+    """List what is there: methods, splits, metrics, rules, reports or recipes; of NAMES everything that is known.
+
+    Among splits are the own ones of the data root.
+    """
+    entries = _splits(data_root) if what == "splits" else _LISTS[what]()
+    known = [entry["name"] for entry in entries]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no {what.removesuffix('s')} named '{name}': {plugins.near(name, known)}")
+    entries = [entry for entry in entries if not names or entry["name"] in names]
     if as_json:
         show.print_json(entries)
+        return
+    if names:
+        for entry in entries:
+            _print_whole(entry)
         return
     if not entries:
         show.say(f"no {what} are installed")
@@ -35,21 +50,34 @@ def command(what: str, as_json: bool) -> None:
     rows = [_flat(entry) for entry in entries]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*(escape(row.get(column, "")) for column in columns))
     show.out.print(table)
+    if what == "methods":
+        show.say("`risbench list methods NAME` prints a method's card")
+
+
+def _print_whole(entry: Mapping[str, Any]) -> None:
+    """An entry line by line; a card's lines stand among its own."""
+    lines = {key: value for key, value in entry.items() if key != "card"} | (entry.get("card") or {})
+    show.out.print(f"[bold]{escape(str(lines.pop('name')))}[/]", highlight=False)
+    for key, value in lines.items():
+        if value not in (None, [], ""):
+            told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            show.out.print(f"  {key:14} {told}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, str]:
-    """An entry as cells; of a card only what a table needs."""
+    """An entry as cells; of a card only what a table needs, `--json` has all of it."""
+    if "card" in entry:
+        card = entry["card"] or {}
+        shown = {key: card.get(key) for key in ("grade", "supervision", "threshold", "licence")}
+        cells = {key: "" if value is None else str(value) for key, value in shown.items()}
+        return {"name": entry["name"], **cells, "reads": ", ".join(card.get("reads", ()))}
     row = {}
     for key, value in entry.items():
-        if key == "card":
-            card = value or {}
-            row["supervision"] = str(card.get("supervision", ""))
-            row["reads"] = ", ".join(card.get("reads", ()))
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             row.update({inner: "?" if number is None else f"{number:,}" for inner, number in value.items()})
         else:
             row[key] = "" if value is None else str(value)
@@ -74,11 +102,9 @@ def _card(name: str) -> dict[str, Any] | None:
         return None
 
 
-def _splits() -> list[dict[str, Any]]:
-    return [
-        {"name": name, "expected": catalog.find(name).expected._asdict(), "from": catalog.find(name).origin}
-        for name in catalog.names()
-    ]
+def _splits(data_root: Path | None) -> list[dict[str, Any]]:
+    entries = [catalog.find(name, data_root) for name in (*catalog.names(), *own.names(data_root))]
+    return [{"name": entry.name, "expected": entry.expected._asdict(), "from": entry.origin} for entry in entries]
 
 
 def _metrics() -> list[dict[str, Any]]:
@@ -103,7 +129,6 @@ def _recipes() -> list[dict[str, Any]]:
 
 _LISTS = {
     "methods": _methods,
-    "splits": _splits,
     "metrics": _metrics,
     "rules": _rules,
     "reports": lambda: _points(plugins.REPORTS),

@@ -68,9 +68,9 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
 def origin_of(path: Path) -> str:
     """Where an image that is missing comes from, as the end of a sentence; empty where its name does not tell."""
     if path.name.startswith("COCO_train2014_"):
-        return f"; {COCO_ORIGIN}"
+        return f"; `risbench data get SPLIT` gets the images of a split; {COCO_ORIGIN}"
     if {"saiapr_tc-12", "referit"} & set(path.parts):
-        return f"; {SAIAPR_ORIGIN}"
+        return f"; `risbench data get saiapr` gets them all; {SAIAPR_ORIGIN}"
     return ""
 
 
