@@ -24,7 +24,8 @@ _BARE = ("eval", "exec", "compile", "__import__")
 _BOUNDED = "risbench/datasets/bounded.py"
 # What a plain search over lines, comments and docstrings included, is not to find.
 _WORDS = re.compile(
-    r"pickle\.loads?\b|allow_pickle\s*=\s*True|(?<![.\w])(?:eval|exec)\(|extractall|yaml\.load|jit\.load|joblib|shell\s*=\s*True"
+    r"pickle\.loads?\b|allow_pickle\s*=\s*True|(?<![.\w])(?<!def )(?:eval|exec)\(|extractall|yaml\.load|jit\.load"
+    r"|joblib|shell\s*=\s*True"
 )
 
 

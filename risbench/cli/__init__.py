@@ -19,6 +19,9 @@ import click
 from .. import __version__
 from ..errors import RisbenchError, UsageError
 
+# The reader has gone (`| head`): what a shell reports of any tool that ends so; 0 would be untrue where talk went into
+# the pipe as well.
+_CLOSED_PIPE = 128 + signal.SIGPIPE
 # Each command's module is imported when it is called, so that --help stays fast.
 _COMMANDS = {
     "run": ("run", "Run a method on a split and score it."),
@@ -87,13 +90,16 @@ def main() -> None:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped", 1)
+    except SystemExit:
+        if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click's mark of a pipe that was closed
+            sys.exit(_CLOSED_PIPE)
+        raise
     except BrokenPipeError:
-        # The reader has gone (`| head`). What is left in the buffers must not be tried again at the end. The code is
-        # what a shell reports of any tool that ends so; 0 would be untrue where talk went into the pipe as well.
+        # What is left in the buffers must not be tried again at the end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.dup2(nowhere, sys.stderr.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(_CLOSED_PIPE)
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise  # not about a file, so nothing that the user did

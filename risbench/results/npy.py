@@ -35,26 +35,26 @@ def read_npy(stream: BinaryIO, length: int, where: str) -> np.ndarray:
     start = stream.read(12)
     wide = start[6:7] != b"\1"
     if start[:6] != _MAGIC or start[6:7] not in (b"\1", b"\2", b"\3"):
-        raise DataError(f"{where}: not a .npy file")
+        raise DataError(f"{where}: not a readable .npy of numbers: another kind of file")
     size = int.from_bytes(start[8 : 12 if wide else 10], "little")
     begin = 12 if wide else 10
     if size > _MOST:
-        raise DataError(f"{where}: not a .npy of numbers: its header has {size} bytes")
+        raise DataError(f"{where}: not a readable .npy of numbers: its header has {size} bytes")
     stream.seek(begin)
     header = stream.read(size)
     found = {key: pattern.findall(header.decode("latin1")) for key, pattern in _PARTS.items()}
     if len(header) < size or any(len(values) != 1 for values in found.values()):
-        raise DataError(f"{where}: not a .npy of numbers: its header is {header.decode('latin1')!r:.100}")
+        raise DataError(f"{where}: not a readable .npy of numbers: its header is {header.decode('latin1')!r:.100}")
     sides = [side.strip() for side in found["shape"][0].split(",")]
     if not all(_SIDE.fullmatch(side) for side in sides[:-1] + sides[-1:] * bool(sides[-1])):
-        raise DataError(f"{where}: not a .npy of numbers: its shape is ({found['shape'][0]:.60})")
+        raise DataError(f"{where}: not a readable .npy of numbers: its shape is ({found['shape'][0]:.60})")
     shape = tuple(int(side.rstrip("L")) for side in sides if side)
     dtype = np.dtype(found["descr"][0])
     count = math.prod(shape)
     if begin + size + count * dtype.itemsize != length or (count == 0 and len(shape) > 2):
         raise DataError(
-            f"{where}: not a whole .npy: its header announces {found['shape'][0]:.60} values of {dtype.itemsize} "
-            f"bytes, the file has {length - begin - size} bytes of them"
+            f"{where}: not a readable .npy of numbers: its header announces {found['shape'][0]:.60} values of "
+            f"{dtype.itemsize} bytes, the file has {length - begin - size} bytes of them"
         )
     flat = np.frombuffer(stream.read(count * dtype.itemsize), dtype)
     return flat.reshape(shape, order="F" if found["fortran_order"][0] == "True" else "C").copy()

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from risbench.datasets.unpickle import read_pickle
 from risbench.errors import DataError
 
+_KEYS = st.text() | st.integers(-(2**63), 2**63 - 1)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(_KEYS, inner),
     max_leaves=20,
 )
 
