@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import plugins
 from ..errors import UsageError
+from . import show
+
+if TYPE_CHECKING:
+    from ..datasets.split import Split
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -31,6 +35,16 @@ metrics: Decorator = click.option(
     callback=lambda ctx, param, value: _known(value),
     help="What to print, e.g. mIoU,P@0.5,PointM [default: all].",
 )
+_truth: Decorator = click.option(
+    "--truth",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help='Take masks from this JSON: [{"ref_id" or "ann_id": ID, "segmentation": RLE or polygons}, …], '
+    'e.g. [{"ref_id": 17, "segmentation": {"size": [2, 3], "counts": [1, 4, 1]}}], {"ref_id": {"17": RLE}}, or COCO\'s '
+    "instances.json. Objects it does not name keep their masks.",
+)
+_truth_only: Decorator = click.option(
+    "--truth-only", is_flag=True, help="With --truth: leave out expressions whose object it does not name."
+)
 settings: Decorator = click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
 )
@@ -39,6 +53,32 @@ board: Decorator = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the board [default: the one that came with risbench].",
 )
+
+
+def truth(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--truth FILE`` and ``--truth-only``, for `scored_on`."""
+    return _truth(_truth_only(function))
+
+
+def scored_on(split: Split, file: Path | None, only: bool) -> Split:
+    """The split with the masks of ``--truth``, and a line that says what they replace.
+
+    Raises:
+        UsageError: ``--truth-only`` without ``--truth``.
+    """
+    if file is None:
+        if only:
+            raise UsageError("--truth-only needs --truth FILE")
+        return split
+    found = split.with_truth(file, only)
+    assert found.truth is not None
+    told = f"truth: {file.name} gives the masks of {found.truth.replaces} of {len(split)} expressions"
+    if found.truth.kept:
+        told += f"; the other {found.truth.kept} " + ("are left out" if only else "keep their annotated masks")
+    if found.truth.elsewhere:
+        told += f"; {found.truth.elsewhere} entries are about images of other splits"
+    show.say(told)
+    return found
 
 
 def own_board(*, to_write: bool = False) -> Path:
