@@ -1,4 +1,4 @@
-"""Which runs may stand in one column: of the same expressions and truth, read from the same files, by the same rules."""
+"""Which runs may stand in one column: of the same expressions and truth, from the same files, by the same rules."""
 
 from __future__ import annotations
 
