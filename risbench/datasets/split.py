@@ -181,9 +181,19 @@ class Split:
         return with_truth(self, Path(path), only)
 
     @property
-    def ann_rows(self) -> np.ndarray:
+    def sample_anns(self) -> np.ndarray:
         """The annotation row of each sample: int32 ``(n,)``, -1 where there is no target."""
         return self.table.ref_ann[self._refs]
+
+    @property
+    def sample_images(self) -> np.ndarray:
+        """The image row of each sample: int32 ``(n,)``."""
+        return self.table.ref_image[self._refs]
+
+    @property
+    def sample_refs(self) -> np.ndarray:
+        """The ref row of each sample: int64 ``(n,)``."""
+        return self._refs
 
     def _of_images(self, wanted: np.ndarray) -> Split:
         images = self._groups[0][wanted]

@@ -132,7 +132,7 @@ def with_truth(split: Split, path: Path, only: bool = False) -> Split:
 
 def _named(split: Split, masks: dict[int, Mask]) -> np.ndarray:
     """Which samples are about an object that has another mask: bool ``(n,)``."""
-    return np.isin(split.ann_rows, list(masks))
+    return np.isin(split.sample_anns, list(masks))
 
 
 class _Entry(NamedTuple):
@@ -238,7 +238,7 @@ def _mask_of(entry: _Entry, size: tuple[int, int]) -> Mask:
     parts = parts_of(entry.segmentation, size)
     box = box_round(parts)
     if box is None:
-        raise MaskError("its mask is empty")
+        raise MaskError("its mask is empty (leave the entry out, and the annotated one stays)")
     if entry.bbox is None:
         return Mask(parts, box)
     sides = entry.bbox
