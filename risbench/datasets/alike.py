@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-NEAR = 0.8
+NEAR = (4, 5)  # as a ratio of whole numbers, so that exactly four fifths is near however 0.8 rounds
 _WORDS = re.compile(r"[^\W_]+")
 # The same for ASCII, in a fifth of the time: letters in lower case, digits, and a space for all else.
 _ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
@@ -40,9 +40,10 @@ def likeness(a: tuple[str, ...], b: tuple[str, ...]) -> float:
 
 def are_near(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
     """Whether two bags of words are nearly equal."""
+    part, whole = NEAR
+    least = part * (len(a) + len(b))
     # Bags too unlike in size need no counting.
-    least = NEAR * (len(a) + len(b))
-    return a == b or (2 * min(len(a), len(b)) >= least and 2 * _shared(a, b) >= least)
+    return a == b or (2 * whole * min(len(a), len(b)) >= least and 2 * whole * _shared(a, b) >= least)
 
 
 def _shared(a: tuple[str, ...], b: tuple[str, ...]) -> int:
