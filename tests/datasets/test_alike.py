@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from risbench.datasets.alike import are_near, bag_of, likeness, said
 
 WORDS = st.lists(st.sampled_from(["a", "the", "man", "men", "left", "red", "dog", "two"]), max_size=7).map(" ".join)
-    " ".join
-)
 
 
 @pytest.mark.parametrize(
