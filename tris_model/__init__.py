@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoint import convert, describe, digest, load, save
-    from .clip import Clip
+    from .clip import Clip, TextTower
     from .clipfile import load_clip
     from .config import Config
     from .pixels import preprocess
@@ -26,6 +26,7 @@ __all__ = [
     "Config",
     "Stage1",
     "Stage2",
+    "TextTower",
     "clip_advice",
     "convert",
     "describe",
@@ -45,6 +46,7 @@ _HOMES = {
     "Config": "config",
     "Stage1": "stage1",
     "Stage2": "stage2",
+    "TextTower": "clip",
     "clip_advice": "places",
     "convert": "checkpoint",
     "describe": "checkpoint",

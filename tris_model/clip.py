@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,50 @@ from .trunk import Pyramid, Trunk
 TEMPERATURE = math.log(1 / 0.07)
 
 
-class Clip(nn.Module):
-    """TRIS's backbone; stage 1 and stage 2 own one each."""
+class TextSizes(Protocol):
+    """What decides a text tower; a :class:`~tris_model.config.Config` has it, and so may a rival's record."""
 
-    def __init__(self, config: Config):
+    @property
+    def text_width(self) -> int:
+        """Channels."""
+        ...
+
+    @property
+    def text_depth(self) -> int:
+        """Blocks."""
+        ...
+
+    @property
+    def text_heads(self) -> int:
+        """Heads of each."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the table of tokens."""
+        ...
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether the table has rows for some of CLIP's ids only."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Rows of the table of positions."""
+        ...
+
+    @property
+    def embed(self) -> int:
+        """Size of the joint space."""
+        ...
+
+
+class TextTower(nn.Module):
+    """The tower that reads; its keys lie at the root of a CLIP's state, beside ``visual``."""
+
+    def __init__(self, config: TextSizes):
         super().__init__()
-        self.config = config
-        self.visual: Any = ImageNetTrunk() if config.trunk == "imagenet" else Trunk(config)
         self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads)
         self.token_embedding = nn.Embedding.from_pretrained(drawn(config.vocabulary, config.text_width, deviation=0.02))
         self.token_embedding.weight.requires_grad_(True)
@@ -32,16 +69,8 @@ class Clip(nn.Module):
         self.positional_embedding = nn.Parameter(drawn(config.context, config.text_width, deviation=0.01))
         self.ln_final = LayerNorm(config.text_width)
         self.text_projection = nn.Parameter(drawn(config.text_width, config.embed, deviation=config.text_width**-0.5))
-        # CLIP's own temperature: in the files, read by nobody.
+        # CLIP's own temperature: TRIS keeps it in its files and never reads it.
         self.logit_scale = nn.Parameter(torch.tensor(TEMPERATURE))
-
-    def see(self, images: Tensor) -> Pyramid:
-        """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.trunk.Trunk`."""
-        return self.visual(images)
-
-    def look(self, images: Tensor) -> Tensor:
-        """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised; needs the attention pool."""
-        return self.visual.attnpool.summary(self.visual(images)[3])
 
     def read(self, tokens: Tensor) -> Tensor:
         """Features of every word, padding included.
@@ -78,3 +107,20 @@ class Clip(nn.Module):
         # Causal: what stands behind the last end-of-text of the batch changes no end-of-text, so it is not read.
         words = self.read(tokens[:, : int(end.max()) + 1]) if len(tokens) else self.read(tokens)
         return words[torch.arange(len(tokens), device=tokens.device), end] @ self.text_projection
+
+
+class Clip(TextTower):
+    """TRIS's backbone; stage 1 and stage 2 own one each."""
+
+    def __init__(self, config: Config):
+        super().__init__(config)
+        self.config = config
+        self.visual: Any = ImageNetTrunk() if config.trunk == "imagenet" else Trunk(config)
+
+    def see(self, images: Tensor) -> Pyramid:
+        """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.trunk.Trunk`."""
+        return self.visual(images)
+
+    def look(self, images: Tensor) -> Tensor:
+        """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised; needs the attention pool."""
+        return self.visual.attnpool.summary(self.visual(images)[3])

@@ -1,0 +1,193 @@
+"""CLIP with a vision transformer, under OpenAI's key names, so that their files load without renaming.
+
+Written out because rivals look inside: CLIP-ES differentiates the last block and averages the attention of the last
+eight, relevance maps take one row of one attention. Positions are resized to whatever grid the image has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from risbench import DataError
+from tris_model import TextTower
+from tris_model.text import Block, CausalAttention, LayerNorm, drawn
+
+
+@dataclass(frozen=True, slots=True)
+class VitConfig:
+    """The sizes of a CLIP with a vision transformer; the default is OpenAI's ViT-B/16.
+
+    Attributes:
+        image_size: side of the square input it was trained at, in pixels; a multiple of ``patch``.
+        patch: side of a patch in pixels.
+        width, depth, heads: the image tower.
+        hidden: channels inside its perceptrons; 0 is four times ``width``, as nearly all have it.
+        text_length: tokens a text is cut to.
+        context: rows of the table of text positions.
+        vocabulary: rows of the table of tokens.
+        trimmed: the table has rows for some of CLIP's token ids only, and a last row for all others.
+        text_width, text_depth, text_heads: the text tower.
+        embed: size of the joint space.
+        quick_gelu: OpenAI's activation ``x * sigmoid(1.702 x)``; others trained with the exact GELU, and weights of one
+            give other features in the other.
+    """
+
+    image_size: int = 224
+    patch: int = 16
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    hidden: int = 0
+    text_length: int = 77
+    context: int = 77
+    vocabulary: int = 49408
+    trimmed: bool = False
+    text_width: int = 512
+    text_depth: int = 12
+    text_heads: int = 8
+    embed: int = 512
+    quick_gelu: bool = True
+
+    @property
+    def grid(self) -> int:
+        """Patches along a side at the trained size."""
+        return self.image_size // self.patch
+
+    def to_json(self) -> str:
+        """All fields as one line of JSON, as it stands in a safetensors header."""
+        return json.dumps({"kind": "clip-vit", **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> VitConfig:
+        """The config that :meth:`to_json` wrote.
+
+        Raises:
+            DataError: the text is not such a config.
+        """
+        try:
+            values: Any = json.loads(text)
+            if not isinstance(values, Mapping) or values.get("kind") != "clip-vit":
+                raise TypeError("it is of another network")
+            values = {key: value for key, value in values.items() if key != "kind"}
+            if unknown := sorted(set(values) - {field.name for field in fields(cls)}):
+                raise TypeError(f"unknown field {', '.join(unknown)}")
+            return cls(**values)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"the config of a CLIP with a vision transformer cannot be read ({error})") from None
+
+
+class Attention(CausalAttention):
+    """Self-attention in which every token sees every other."""
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``(N, L, C)`` -> queries, keys and values, each ``(N, heads, L, C / heads)``."""
+        q, k, v = self.project(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return q, k, v
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, L, C)`` -> ``(N, L, C)``."""
+        out = F.scaled_dot_product_attention(*self.split(x))
+        return self.out_proj(out.transpose(1, 2).flatten(2))
+
+    def mean_weights(self, x: Tensor) -> Tensor:
+        """The attention of all tokens to all, averaged over heads: ``(1, L, C)`` -> ``(L, L)``, rows sum to 1.
+
+        One head at a time, so that memory holds two such tables however many heads there are.
+        """
+        q, k, _ = self.split(x)
+        total = x.new_zeros(x.shape[1], x.shape[1])
+        for query, key in zip(q[0], k[0], strict=True):
+            total += torch.softmax(query @ key.T * query.shape[1] ** -0.5, 1)
+        return total.div_(self.heads)
+
+
+class VisionBlock(Block):
+    """A text block whose attention is not causal."""
+
+    def __init__(self, width: int, heads: int, hidden: int):
+        super().__init__(width, heads, hidden)
+        self.attn = Attention(width, heads)
+
+
+class VisionTransformer(nn.Module):
+    """The image tower.
+
+    Attributes:
+        blocks: the stack, the last of which the rivals treat by themselves.
+    """
+
+    def __init__(self, config: VitConfig):
+        super().__init__()
+        width, deviation = config.width, config.width**-0.5
+        self.patch = config.patch
+        self.conv1 = nn.Conv2d(3, width, config.patch, stride=config.patch, bias=False)
+        self.class_embedding = nn.Parameter(drawn(width, deviation=deviation))
+        self.positional_embedding = nn.Parameter(drawn(config.grid**2 + 1, width, deviation=deviation))
+        self.ln_pre = LayerNorm(width)
+        blocks = (VisionBlock(width, config.heads, config.hidden) for _ in range(config.depth))
+        self.transformer: Any = nn.Sequential(OrderedDict(resblocks=nn.Sequential(*blocks)))
+        self.ln_post = LayerNorm(width)
+        self.proj = nn.Parameter(drawn(width, config.embed, deviation=deviation))
+
+    @property
+    def blocks(self) -> Any:
+        """See the class."""
+        return self.transformer.resblocks
+
+    def positions(self, height: int, width: int) -> Tensor:
+        """The table resized bilinearly to a grid, the class token's row first: ``(1 + height * width, C)``."""
+        first, grid = self.positional_embedding[:1], self.positional_embedding[1:]
+        side = round(len(grid) ** 0.5)
+        if (height, width) == (side, side):
+            return self.positional_embedding
+        grid = grid.T.reshape(1, -1, side, side)
+        grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
+        return torch.cat([first, grid[0].flatten(1).T])
+
+    def embed(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)``, sides multiples of the patch -> tokens before the first block, ``(B, 1 + h * w, C)``."""
+        cells = self.conv1(images)
+        tokens = torch.cat([self.class_embedding.expand(len(images), 1, -1), cells.flatten(2).transpose(1, 2)], 1)
+        return self.ln_pre(tokens + self.positions(*cells.shape[2:]))
+
+    def before_last(self, images: Tensor) -> Tensor:
+        """Tokens that enter the last block: ``(B, 3, H, W)`` -> ``(B, 1 + h * w, C)``."""
+        return self.blocks[:-1](self.embed(images))
+
+    def summary(self, tokens: Tensor) -> Tensor:
+        """Tokens of any shape ``(…, C)`` in the joint space, ``(…, embed)``, not normalised."""
+        return self.ln_post(tokens) @ self.proj
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` -> the class token in the joint space, ``(B, embed)``, not normalised."""
+        return self.summary(self.blocks(self.embed(images))[:, 0])
+
+
+class VitClip(TextTower):
+    """Both towers; the text tower is the one that TRIS has."""
+
+    def __init__(self, config: VitConfig):
+        super().__init__(config)
+        self.config = config
+        self.visual = VisionTransformer(config)
+        if not config.quick_gelu:
+            exact_gelu(self)
+
+    def look(self, images: Tensor) -> Tensor:
+        """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised."""
+        return self.visual(images)
+
+
+def exact_gelu(network: nn.Module) -> None:
+    """Put the exact GELU into every block of a network, in place of OpenAI's approximation."""
+    for block in network.modules():
+        if isinstance(block, Block):
+            block.mlp.gelu = nn.GELU()  # pyright: ignore[reportAttributeAccessIssue]
