@@ -15,7 +15,7 @@ from made_up.asked import Heats, Masks
 from made_up.small import write_small
 from made_up.whole import whole_split
 
-from reports import as_json, grid, markdown, rows
+from reports import as_json, gallery, grid, markdown, rows
 from risbench import (
     DataError,
     RisbenchError,
@@ -183,6 +183,23 @@ def test_no_column_holds_two_truths(split: Split, truth: Path, tmp_path: Path):
         grid.render([plain, moved], out=tmp_path / "grid.png")
 
 
+@pytest.mark.parametrize("odd", [5, {}, {"file": "a", "sha256": "b", "replaces": "3", "of": 4, "only": False}])
+def test_a_header_with_an_odd_truth_is_refused(split: Split, tmp_path: Path, odd: Any):
+    run = evaluate(Masks(), split, out=tmp_path / "run")
+    (run.path / "header.json").write_text(json.dumps({**run.header, "truth": odd}))
+    with pytest.raises(DataError, match=r"header\.json: its 'truth' is not what a run writes"):
+        Run.load(run.path)
+
+
+def test_a_truth_that_moved_is_found_in_the_data_root(split: Split, truth: Path, tmp_path: Path):
+    runs = [evaluate(Masks(), split.with_truth(truth), out=tmp_path / name) for name in ("a", "b")]
+    truth.rename(split.data_root / truth.name)
+    assert compare(runs).slices
+    page = tmp_path / "page.html"
+    assert gallery.render(runs, out=page) is None
+    assert "OTHER TRUTH" in page.read_text()
+
+
 def test_every_table_says_it(split: Split, truth: Path, tmp_path: Path):
     runs = [evaluate(Masks(), split.with_truth(truth), out=tmp_path / name) for name in ("a", "b")]
     told = f"OTHER TRUTH: the masks of {len(split)} of {len(split)} expressions are those of moved.json"
@@ -224,6 +241,9 @@ def test_the_command_line_takes_it(split: Split, tmp_path: Path, ask: Ask):
     assert "are left out" in said.err
     said = ask("score", "run", *common, "--truth", truth, "--truth-only", "--out", "part")
     assert "those with a mask in some.json" in said.out
+    said = ask("score", "run", *common, "--out", "back", "--json")
+    assert "run was run on the truth of some.json; this is on the annotated masks" in said.err
+    assert "truth" not in json.loads(said.out)
     said = ask("score", "run", *common, "--truth-only")
     assert (said.code, "--truth-only needs --truth FILE" in said.err) == (2, True)
     said = ask("run", *common, "--method", "centre", "--truth", "none.json")

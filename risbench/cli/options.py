@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import plugins
-from ..errors import UsageError
+from ..errors import RisbenchError, UsageError
+from ..results.run import Run
 from . import show
 
 if TYPE_CHECKING:
@@ -60,8 +62,14 @@ def truth(function: Callable[..., Any]) -> Callable[..., Any]:
     return _truth(_truth_only(function))
 
 
-def scored_on(split: Split, file: Path | None, only: bool) -> Split:
+def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = None) -> Split:
     """The split with the masks of ``--truth``, and a line that says what they replace.
+
+    Args:
+        split: as annotated.
+        file: of other masks.
+        only: leave out what it does not name.
+        given: the predictions; if they are a run on another truth and no file is given, this is said.
 
     Raises:
         UsageError: ``--truth-only`` without ``--truth``.
@@ -69,6 +77,9 @@ def scored_on(split: Split, file: Path | None, only: bool) -> Split:
     if file is None:
         if only:
             raise UsageError("--truth-only needs --truth FILE")
+        with suppress(RisbenchError):
+            if given is not None and (before := Run.load(given).header.get("truth")) is not None:
+                show.say(f"{given} was run on the truth of {before['file']}; this is on the annotated masks")
         return split
     found = split.with_truth(file, only)
     assert found.truth is not None

@@ -44,7 +44,7 @@ def command(
     """
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
-    loaded = options.scored_on(loaded, truth, truth_only)
+    loaded = options.scored_on(loaded, truth, truth_only, predictions)
     with show.scoring(f"scoring on {loaded.name}") as progress:
         run = score(
             predictions,

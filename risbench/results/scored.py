@@ -28,10 +28,11 @@ def scored_split(header: Mapping[str, Any], run: Path, data_root: str | Path | N
     if truth is None:
         return split
     places = [Path(part["truth"]) for part in reversed(header.get("provenance", ())) if part.get("truth")]
-    for place in dict.fromkeys([*places, split.data_root / truth["file"]]):
+    beside = split.data_root / Path(truth["file"]).name
+    for place in dict.fromkeys([*places, beside]):
         if place.is_file() and sha256_of(place) == truth["sha256"]:
             return split.with_truth(place, truth["only"])
-    where = places[0] if places else split.data_root / truth["file"]
+    where = places[0] if places else beside
     raise DataError(
         f"{run}: scored with the truth of {truth['file']} (SHA-256 {truth['sha256'][:12]}…), which is not at {where} "
         "any more, or was changed: put it back there or into the data root"
