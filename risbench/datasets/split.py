@@ -167,7 +167,7 @@ class Split:
         return self._of_images(np.arange(len(self._groups[0])) % count == index)
 
     def with_truth(self, path: str | Path, only: bool = False) -> Split:
-        """The split with masks from another file, for all who read it; `risbench.datasets.truth` tells its form.
+        """The split with masks from another file, for all who read it; `risbench.datasets.truthfile` tells its form.
 
         Args:
             path: the file.

@@ -1,17 +1,6 @@
 """Masks of a split taken from another file: the same images and expressions, segmented anew.
 
-The file is JSON, in one of three forms; ids are those of refs or of annotations, numbers or text::
-
-    [{"ref_id": 17, "segmentation": {"size": [480, 640], "counts": "PYg38f>2N…"}},
-     {"ann_id": 4, "segmentation": [[310.5, 20, 412, 20, 412, 96.5]], "bbox": [310.5, 20, 101.5, 76.5]}]
-
-    {"ref_id": {"17": {"size": [480, 640], "counts": [1200, 35, 445, 36, 305484]}}}      or with "ann_id"
-
-    {"annotations": [{"id": 4, "segmentation": …, "bbox": …}]}                           COCO's instances.json
-
-A segmentation is whatever an annotation may hold: one run-length code, compressed or as a list of lengths, a list of
-codes, or a list of polygons; rules combine several parts as they do for annotations, so one code is one mask under all
-of them. What is decided here:
+`truthfile` tells the form of the file. What is decided here:
 
 - The box becomes the one round the new mask, because PointIt and Accbox must not judge another truth than mIoU does;
   an entry with a ``bbox`` (x y w h, as in COCO) keeps that.
@@ -24,33 +13,22 @@ of them. What is decided here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DataError, MaskError, UsageError
-from ..masks import box_round, parts_of
-from ..records import RLE, Box
-from .columns import Ident
 from .hashes import sha256_of, state_of
-from .jsonfile import collector_at_rest, read_json
+from .jsonfile import collector_at_rest
+from .truthfile import Mask, entries_of, mask_of
 
 if TYPE_CHECKING:
     from .split import Split
 
-FORMS = 'a list of {"ref_id" or "ann_id", "segmentation"}, {"ref_id": {id: segmentation}}, or COCO\'s instances.json'
 _SHOWN = 3
-
-
-class Mask(NamedTuple):
-    """What a truth file says of one object."""
-
-    parts: tuple[RLE, ...]
-    box: Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +79,7 @@ class Truth:
 
 
 def with_truth(split: Split, path: Path, only: bool = False) -> Split:
-    """The split with masks from a file; see the head of this module for its form.
+    """The split with masks from a file; see `truthfile` for its form.
 
     Raises:
         DataError: the file is missing or broken, or an entry cannot be used; the first few are named.
@@ -114,10 +92,9 @@ def with_truth(split: Split, path: Path, only: bool = False) -> Split:
     before = state_of(path)
     digest = sha256_of(path)
     with collector_at_rest():
-        whole = read_json(path, f"a truth file is {FORMS}")
-        if state_of(path) != before:
-            raise DataError(f"{path}: was changed while it was read; start again")
-        masks, elsewhere = _masks(split, path, whole)
+        masks, elsewhere = _masks(split, path)
+    if state_of(path) != before:
+        raise DataError(f"{path}: was changed while it was read; start again")
     named = _named(split, masks)
     if not named.any():
         raise DataError(f"{path}: replaces no mask of {split.name}: its {elsewhere} entries are about other images")
@@ -135,22 +112,14 @@ def _named(split: Split, masks: dict[int, Mask]) -> np.ndarray:
     return np.isin(split.sample_anns, list(masks))
 
 
-class _Entry(NamedTuple):
-    name: str
-    key: str
-    ident: Any
-    segmentation: Any
-    bbox: Any
-
-
-def _masks(split: Split, path: Path, whole: Any) -> tuple[dict[int, Mask], int]:
+def _masks(split: Split, path: Path) -> tuple[dict[int, Mask], int]:
     table = split.table
     find = _Finder(split)
     found: dict[int, Mask] = {}
     names: dict[int, str] = {}
     faults: list[str] = []
     elsewhere = 0
-    for entry in _entries(path, whole):
+    for entry in entries_of(path):
         rows = find.rows(entry.key, entry.ident)
         if isinstance(rows, str):
             faults.append(f"{entry.name}: {rows}")
@@ -161,7 +130,7 @@ def _masks(split: Split, path: Path, whole: Any) -> tuple[dict[int, Mask], int]:
             continue
         size = table.size(int(table.ann_image[here[0]]))
         try:
-            mask = _mask_of(entry, size)
+            mask = mask_of(entry, size)
         except MaskError as error:
             faults.append(f"{entry.name}: {error}")
             continue
@@ -199,55 +168,3 @@ class _Finder:
             return "the data set has no such ref"
         aimed = sorted({row for row in rows if row >= 0})
         return aimed or "this ref has no object whose mask could be replaced"
-
-
-def _entries(path: Path, whole: Any) -> Iterator[_Entry]:
-    if isinstance(whole, dict) and "annotations" not in whole:
-        yield from _mapped(path, whole)
-        return
-    rows = whole["annotations"] if isinstance(whole, dict) else whole
-    if not isinstance(rows, list):
-        raise DataError(f"{path}: holds a {type(rows).__name__}; a truth file is {FORMS}")
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict) or "segmentation" not in row:
-            raise DataError(f"{path}: entry {number} has no 'segmentation'; a truth file is {FORMS}")
-        # In COCO's own form an annotation's id is just "id".
-        keys = [key for key in ("ref_id", "ann_id") if row.get(key) is not None] or ["id"]
-        if len(keys) > 1:
-            raise DataError(f"{path}: entry {number} has both 'ref_id' and 'ann_id'; one of them says which object")
-        ident = row.get(keys[0])
-        if ident is None:
-            raise DataError(f"{path}: entry {number} has neither 'ref_id' nor 'ann_id'")
-        yield _entry(keys[0], ident, row["segmentation"], row.get("bbox"))
-
-
-def _mapped(path: Path, whole: dict[str, Any]) -> Iterator[_Entry]:
-    for key, masks in whole.items():
-        if key not in ("ref_id", "ann_id") or not isinstance(masks, dict):
-            raise DataError(f"{path}: {key!r:.40} stands where 'ref_id' or 'ann_id' should; a truth file is {FORMS}")
-        for ident, segmentation in masks.items():
-            yield _entry(key, ident, segmentation, None)
-
-
-def _entry(key: str, ident: Ident, segmentation: Any, bbox: Any) -> _Entry:
-    name = f"{'ref' if key == 'ref_id' else 'annotation'} {ident!s:.40}"
-    return _Entry(name, "ref_id" if key == "ref_id" else "ann_id", ident, segmentation, bbox)
-
-
-def _mask_of(entry: _Entry, size: tuple[int, int]) -> Mask:
-    parts = parts_of(entry.segmentation, size)
-    box = box_round(parts)
-    if box is None:
-        raise MaskError("its mask is empty (leave the entry out, and the annotated one stays)")
-    if entry.bbox is None:
-        return Mask(parts, box)
-    sides = entry.bbox
-    if (
-        not isinstance(sides, list)
-        or len(sides) != 4
-        or not all(type(side) in (int, float) and abs(side) <= 1e7 for side in sides)
-        or min(sides[2:]) < 0
-    ):
-        raise MaskError(f"'bbox' is x, y, width and height, got {sides!r:.60}")
-    x, y, width, height = map(float, sides)
-    return Mask(parts, Box(x, y, x + width, y + height))
