@@ -127,4 +127,6 @@ def partial_note(run: Run, split: dict[str, Any]) -> str:
     if truth and truth["only"] and truth["replaces"] < truth["of"]:
         return f"{truth['replaces']} of {truth['of']} expressions, those with a mask in {truth['file']}"
     differ = [f"{counts[key]} of {expected[key]} {key}" for key in counts if expected[key] not in (None, counts[key])]
+    if not differ:
+        return "its annotations were converted from another form, and are not the authors' own"
     return "this copy has " + ", ".join(differ)

@@ -86,7 +86,7 @@ def find_leaks(
         UsageError: no such split, or one twice.
         DataError: a split named in ``splits`` is missing; or the files of any are broken.
     """
-    named = [find(name) for name in splits or ()]
+    named = [find(name, data_root) for name in splits or ()]
     if len({entry.name for entry in named}) < len(named):
         raise UsageError("a split is named twice; it shares all with itself")
     entries = named
@@ -145,8 +145,7 @@ def find_listed(listed: ImageList, splits: Sequence[str], data_root: str | Path 
 
 def with_standing(leaks: Sequence[Leak], splits: Sequence[str] | None = None) -> list[Leak]:
     """The leaks, and the standing warnings about these splits (None: all) on those that they are about, or beside."""
-    wanted = _GOOGLE if splits is None else [find(name).name for name in splits]
-    if not set(_GOOGLE) & set(wanted):
+    if splits is not None and not set(_GOOGLE) & set(splits):
         return list(leaks)
     told = standing_warning()
     found = [replace(leak, standing=told) if (leak.seen, leak.tested) == _GOOGLE else leak for leak in leaks]
@@ -191,7 +190,7 @@ def _is_there(entry: Entry, data_root: str | Path | None) -> bool:
 
 def _world(entry: Entry) -> str:
     """Whose images they are: ids are compared only within one collection."""
-    return entry.name if entry.family == "drawn" else "saiapr" if entry.family == "referit" else "coco"
+    return entry.name if entry.family in ("drawn", "own") else "saiapr" if entry.family == "referit" else "coco"
 
 
 def _numbering(split: Split) -> str:
