@@ -38,6 +38,7 @@ class Run:
         if not (path / HEADER).is_file():
             raise DataError(f"{path} is not a run folder: it has no {HEADER}")
         header = _object(path / HEADER, schema.HEADER)
+        _refuse_odd_truth(path / HEADER, header.get("truth"))
         if not (path / SUMMARY).is_file():
             shards = path / "shards"
             step = f"`risbench merge {path}`" if shards.is_dir() else "give its command again with --out to continue"
@@ -90,6 +91,15 @@ class Run:
                 f"{self.path / file}: holds {count} lines, the summary counts {self.summary['count']} expressions: it "
                 "was cut off or is of another run; give the run's command again with --out to mend it"
             )
+
+
+def _refuse_odd_truth(file: Path, truth: Any) -> None:
+    """What says which masks were the truth must be whole; runs of before there were others have no such key."""
+    kinds = {"file": str, "sha256": str, "replaces": int, "of": int, "only": bool}
+    if truth is not None and not (
+        isinstance(truth, dict) and all(isinstance(truth.get(key), kind) for key, kind in kinds.items())
+    ):
+        raise DataError(f"{file}: its 'truth' is not what a run writes")
 
 
 def _object(file: Path, wanted: Any) -> dict[str, Any]:
