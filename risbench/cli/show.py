@@ -22,8 +22,16 @@ from ..results.run import Run
 
 # Under NO_COLOR rich leaves out colours alone; bold letters are escape codes, too.
 _COLOURS = None if os.environ.get("NO_COLOR") else "auto"
-out = Console(color_system=_COLOURS)
-err = Console(color_system=_COLOURS, stderr=True)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`, which ends with the code of a closed pipe; rich would end with 1."""
+        raise BrokenPipeError
+
+
+out = _Console(color_system=_COLOURS)
+err = _Console(color_system=_COLOURS, stderr=True)
 
 
 @contextmanager
