@@ -1,9 +1,10 @@
 # make demo: a run, a table and a picture.   make test: lint, types, layers, the wheel, all tests.
+# make torture: what takes too long for every day.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: board demo pictures test lint clean
+.PHONY: board demo pictures test torture lint clean
 
 # The trained model in the box beside the floors.
 FLOORS := centre clip_sim random_same_class oracle_class
@@ -25,6 +26,10 @@ pictures: demo
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2
+
+# Kills, full disks and broken files by the hundred thousand: RISBENCH_TORTURE=N says how many files (200000).
+torture: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m torture --durations=15 tests
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

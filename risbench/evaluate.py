@@ -53,7 +53,7 @@ def evaluate(
         method: the name of an installed method, or any object with ``predict``.
         split: a split or its name.
         rules: the rules or their name.
-        threshold: overrides the rules' threshold.
+        threshold: overrides the rules' threshold; a method that brings masks is refused with one.
         out: the run folder, continued if it holds the same run; by default a new one below ``runs/``.
         data_root: where the data lie; see `load_split`.
         weights: for a method given by name: a file or a name it knows.
@@ -118,7 +118,22 @@ def evaluate(
         words = texts_of(texts, whole) if texts != "given" else None
         watch = Stopwatch()
         try:
-            run_images(built, groups, folder, chosen, settings, watch=watch, texts=words, progress=progress, stop=stop)
+            run_images(
+                built,
+                groups,
+                folder,
+                chosen,
+                settings,
+                watch=watch,
+                texts=words,
+                progress=progress,
+                stop=stop,
+                heats_only=threshold is not None,
+            )
+        except UsageError:
+            if not folder.rows:
+                folder.forget()
+            raise
         except BaseException as error:
             with suppress(RisbenchError):  # on a full disk the first fault is the one to tell
                 _note(folder, watch, built)

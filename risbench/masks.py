@@ -17,7 +17,8 @@ from .errors import MaskError
 from .records import RLE, Box
 
 _MAX_CHARACTERS = 7  # of one run length: 35 bits, more than any image has pixels
-_MAX_PIXELS = 1 << 28  # a code of ten characters may name billions of pixels, which decoding would have to hold
+# A code of ten characters may name billions of pixels, which decoding would have to hold. PIL opens no larger image.
+MOST_PIXELS = 89_478_485
 
 
 def runs_of(rle: Mapping[str, Any]) -> np.ndarray:
@@ -70,7 +71,7 @@ def size_of(rle: Any) -> tuple[int, int]:
         or len(size) != 2
         or not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) for side in size)
         or min(size) < 1
-        or int(size[0]) * int(size[1]) > _MAX_PIXELS
+        or int(size[0]) * int(size[1]) > MOST_PIXELS
     ):
         raise MaskError(f"run-length code: 'size' must be [height, width], got {size!r:.60}")
     return int(size[0]), int(size[1])
@@ -185,6 +186,7 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
         # Asked for floats, numpy would read them out of texts.
         if corners.dtype.kind not in "iuf":
             raise MaskError("a polygon holds something that is not a number")
+        corners = corners.astype(np.float64)  # the smallest whole number has no absolute value
         # The C code walks every edge pixel by pixel: a corner far outside would keep it busy for ever.
         if corners.ndim != 1 or not np.isfinite(corners).all() or np.abs(corners).max() > 4 * (height + width) + 1000:
             raise MaskError("a polygon has a corner far outside the image")
@@ -207,3 +209,28 @@ def box_of(mask: np.ndarray) -> Box | None:
         return None
     columns = np.flatnonzero(mask.any(axis=0))
     return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+
+def box_round(parts: Sequence[RLE]) -> Box | None:
+    """The smallest box round all parts, as `box_of` their union, from the codes alone; None if all are empty."""
+    sides = [found for part in parts if (found := _sides(part)) is not None]
+    if not sides:
+        return None
+    near, far = np.array(sides)[:, :2].min(axis=0), np.array(sides)[:, 2:].max(axis=0)
+    return Box(float(near[0]), float(near[1]), float(far[0]), float(far[1]))
+
+
+def _sides(part: RLE) -> tuple[int, int, int, int] | None:
+    height, _ = size_of(part)
+    ends = np.cumsum(runs_of(part))
+    stops = ends[1::2]
+    starts = ends[0::2][: stops.size]
+    starts, stops = starts[stops > starts], stops[stops > starts]
+    if not starts.size:
+        return None
+    left, right = int(starts[0]) // height, (int(stops[-1]) - 1) // height + 1
+    tops, bottoms = starts % height, (stops - 1) % height + 1
+    # A run that goes on in the next column covers the foot of one and the head of the other.
+    if (starts // height != (stops - 1) // height).any():
+        return left, 0, right, height
+    return left, int(tops.min()), right, int(bottoms.max())

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import RisbenchError, UsageError
 from .evaluate import SHARDS, close
-from .header import split_record
+from .header import split_record, truth_record
 from .results import jsonlines
-from .results.folder import COST, HEADER, HEATS, MASKS, SUMMARY, RunFolder, read_json, refuse_another
+from .results.folder import COST, HEADER, HEATS, MASKS, ROWS, SUMMARY, RunFolder, read_json, refuse_another
 from .results.run import Run
+from .results.scored import scored_split
+
+PATIENCE = 3600.0
 
 
 def merge(out: str | Path, data_root: str | Path | None = None, split: Split | None = None) -> Run:
@@ -35,8 +37,8 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
     shards = _shards(path)
     header = _common_header(shards)
     name = header["split"]["name"]
-    whole = split or load_split(name, data_root if data_root is not None else header["data_root"])
-    if split_record(whole) != header["split"]:
+    whole = split or scored_split(header, path, data_root)
+    if split_record(whole) != header["split"] or truth_record(whole) != header.get("truth"):
         raise RisbenchError(f"{path}: the split {name} under {whole.data_root} is not the one that was run on")
     part = whole if header["limit"] is None else whole.first_images(header["limit"])
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
@@ -62,7 +64,13 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
     return Run.load(path)
 
 
-def wait_for_shards(out: Path, count: int, told: Callable[[int], None] | None = None, seconds: float = 0.5) -> None:
+def wait_for_shards(
+    out: Path,
+    count: int,
+    told: Callable[[int], None] | None = None,
+    seconds: float = 0.5,
+    patience: float = PATIENCE,
+) -> None:
     """Wait until all shards of a run are finished; other ranks are writing them.
 
     Args:
@@ -70,16 +78,35 @@ def wait_for_shards(out: Path, count: int, told: Callable[[int], None] | None = 
         count: how many shards there are.
         told: told how many are finished, when that changes.
         seconds: between two looks.
+        patience: seconds without a row more in any shard, after which the others are given up.
+
+    Raises:
+        RisbenchError: they are given up; what they wrote stays and can be continued.
     """
-    before = -1
+    before, grown, since = -1, -1, time.monotonic()
     while True:
+        rows = sum(_length(out / SHARDS / f"{number}-of-{count}" / ROWS) for number in range(count))
+        if rows != grown:
+            grown, since = rows, time.monotonic()
         ready = sum((out / SHARDS / f"{number}-of-{count}" / SUMMARY).exists() for number in range(count))
         if ready != before and told is not None:
             told(ready)
         if ready == count:
             return
         before = ready
+        if time.monotonic() - since > patience:
+            raise RisbenchError(
+                f"{out}: {count - ready} of {count} shards are not finished and have written nothing for "
+                f"{patience:g} seconds (--patience); when they are, `risbench merge {out}`"
+            )
         time.sleep(seconds)
+
+
+def _length(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _shards(path: Path) -> list[Path]:
@@ -103,7 +130,7 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
     headers = [read_json(shard / HEADER) for shard in shards]
     first = headers[0]
     for shard, header in zip(shards, headers, strict=True):
-        for key in ("schema", "method", "arguments", "texts", "rules", "split", "limit", "save_heat"):
+        for key in ("schema", "method", "arguments", "texts", "rules", "split", "truth", "limit", "save_heat"):
             if header.get(key) != first.get(key):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
     provenance = [part for header in headers for part in header["provenance"]]

@@ -132,7 +132,7 @@ def _heat(heat: np.ndarray) -> np.ndarray:
     if heat.ndim != 2 or 0 in heat.shape:
         raise MaskError(f"its heat has shape {heat.shape}; a heat is (height, width)")
     # float32 is what torch's interpolation, and so every rule, computes in.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         heat = heat.astype(np.float32, copy=False)
     if not np.isfinite(heat).all():
         raise MaskError("its heat holds NaN" if np.isnan(heat).any() else "its heat holds infinite values")

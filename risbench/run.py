@@ -17,7 +17,7 @@ import numpy as np
 
 from .cost import Stopwatch
 from .datasets.images import read_image
-from .errors import DataError, RisbenchError
+from .errors import DataError, RisbenchError, UsageError
 from .methods import predictions_of, reads
 from .metrics.rules import Rules
 from .progress import Progress, Tally
@@ -77,6 +77,7 @@ def run_images(
     texts: Mapping[str, str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    heats_only: bool = False,
 ) -> None:
     """Predict and score what a folder does not hold yet.
 
@@ -90,14 +91,22 @@ def run_images(
         texts: other texts by sample id, if a control is run.
         progress: told after every image.
         stop: asked after every image; true ends the run with everything done so far written.
+        heats_only: refuse masks, because somebody chose a threshold, which would do nothing to them.
 
     Raises:
         Stopped: ``stop`` said so.
         DataError: an image cannot be read; the sample is named.
         MaskError: a prediction cannot be scored; the sample is named.
+        UsageError: a mask where there may be heats only.
     """
-    done = {row.id for row in folder.rows}
-    todo = [group for group in groups if not all(sample.id in done for sample in group)]
+    # An image that was passed over as unreadable may have been put right: it costs a look.
+    done = {row.id for row in folder.rows if not row.missing}
+    todo = [
+        group
+        for group in groups
+        if not all(sample.id in done for sample in group)
+        or (settings.save_heat and heats.is_broken(folder.path, group[0].image_id))
+    ]
     # An image cut in two by a kill is done again as a whole.
     again = {sample.id for group in todo for sample in group}
     folder.rows = [row for row in folder.rows if row.id not in again]
@@ -107,8 +116,9 @@ def run_images(
         try:
             for batch in _read_ahead(todo, readers, settings):
                 for group, answer, seconds in _predicted(method, batch, texts, settings):
-                    pending.append(scorer.submit(_score, folder, group, answer, seconds, rules, settings))
-                    watch.count(len(group), seconds * len(group))
+                    pending.append(scorer.submit(_score, folder, group, answer, seconds, rules, settings, heats_only))
+                    if not isinstance(answer, _Unreadable):
+                        watch.count(len(group), seconds * len(group))
                 while len(pending) > 2 * settings.at_once:
                     _write(folder, pending.popleft().result(), tally, progress)
                 if stop is not None and stop():
@@ -207,13 +217,26 @@ class _Noting:
             error.add_note(f"raised while predicting {names}")
 
 
-def _score(folder: RunFolder, group: Group, answer: Any, seconds: float, rules: Rules, settings: Settings) -> _Scored:
+def _score(
+    folder: RunFolder,
+    group: Group,
+    answer: Any,
+    seconds: float,
+    rules: Rules,
+    settings: Settings,
+    heats_only: bool,
+) -> _Scored:
     if isinstance(answer, _Unreadable):
         rows = [missing_row(sample, rules) for sample in group]
         return _Scored(rows, [masklines.missing_line(sample) for sample in group])
     predictions = predictions_of(answer, group)
     rows, lines, kept = [], [], {}
     for sample, prediction in zip(group, predictions, strict=True):
+        if heats_only and prediction.mask is not None:
+            raise UsageError(
+                f"prediction for {sample.id}: --threshold cuts heats, and this method brings masks of its own: "
+                "leave it out, or give the method's own option with --set"
+            )
         verdict = rules.judge(sample, prediction)
         rows.append(row_of(sample, verdict, seconds))
         lines.append(masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name))

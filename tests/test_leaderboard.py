@@ -94,7 +94,7 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("measured", "metrics", "best", to={}), "no metric named 'best'"),
         (_set("measured", "metrics", "cIoU", to={}), "write oIoU"),
         (_set("reported", to=[{"metric": "mIoU"}]), r"reported\[0\].value is absent"),
-        (_set("reported", to=None), "reported is NoneType, not list"),
+        (_set("reported", to=None), "reported is null, not list"),
     ],
 )
 def test_what_is_no_entry_is_refused_by_the_key(entry: dict[str, Any], change: Callable, what: str):

@@ -20,7 +20,7 @@ from made_up.small import small_split, write_small
 from PIL import Image
 
 import risbench
-from risbench import DataError, MaskError, RisbenchError, Run, Settings, Split, evaluate
+from risbench import DataError, MaskError, RisbenchError, Run, Settings, Split, UsageError, evaluate
 from risbench.results import jsonlines
 
 _MAIN = "from risbench.cli import main; main()"
@@ -94,6 +94,31 @@ def test_a_bad_image_can_be_put_right_and_the_run_goes_on(split: Split, tmp_path
         evaluate(Heats(), split, out=tmp_path / "run")
     image.write_bytes(content)
     assert content_of(evaluate(Heats(), split, out=tmp_path / "run").path) == content_of(whole.path)
+
+
+def test_an_image_that_was_passed_over_is_tried_again(split: Split, tmp_path: Path):
+    whole = evaluate(Heats(), split, out=tmp_path / "whole")
+    image = list(split.by_image())[3][0].image_path
+    content = image.read_bytes()
+    _truncate(image)
+    skip = Settings(skip_bad=True)
+    first = content_of(evaluate(Heats(), split, out=tmp_path / "run", settings=skip).path)
+    costs = costs_of(tmp_path / "run")
+    method = Heats()
+    assert content_of(evaluate(method, split, out=tmp_path / "run", settings=skip).path) == first
+    assert (method.asked, costs_of(tmp_path / "run")) == ([], costs)
+    image.write_bytes(content)
+    method = Heats()
+    assert content_of(evaluate(method, split, out=tmp_path / "run", settings=skip).path) == content_of(whole.path)
+    assert len(method.asked) == 1
+
+
+def test_a_threshold_for_a_method_that_brings_masks_is_refused_and_leaves_nothing(split: Split, tmp_path: Path):
+    said = "--threshold cuts heats, and this method brings masks of its own: leave it out"
+    with pytest.raises(UsageError, match=said):
+        evaluate(Masks(), split, out=tmp_path / "run", threshold=0.3)
+    assert not (tmp_path / "run").exists()
+    evaluate(Heats(), split, out=tmp_path / "run", threshold=0.3)
 
 
 def _raise(_: Any) -> Any:

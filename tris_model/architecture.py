@@ -80,8 +80,14 @@ def build(config: Config, state: State, source: str) -> Stage1 | Stage2:
     Raises:
         DataError: keys are missing, unexpected or of the wrong shape; all three are named.
     """
-    with torch.device("meta"):  # no default weights to draw and throw away
-        network = Stage1(config) if config.stage == 1 else Stage2(config)
+    if sum(config.depth) + config.text_depth > len(state):
+        raise DataError(f"{source} has {len(state)} keys, too few for the blocks that its config names")
+    try:
+        with torch.device("meta"):  # no default weights to draw and throw away
+            network = Stage1(config) if config.stage == 1 else Stage2(config)
+    except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"{source}: there is no network of the sizes that its config names ({reason})") from None
     fill(network, state, f"{source} as TRIS stage {config.stage} ({config.backbone})")
     return network.eval()
 
@@ -127,4 +133,5 @@ def _size(state: State, key: str, axis: int, default: int) -> int:
 
 def _count(state: State, pattern: str) -> int:
     found = {int(match[1]) for key in state if (match := re.match(pattern, key))}
-    return max(found, default=0) + 1
+    # A key may name the billionth block; there are no more than there are keys.
+    return min(max(found, default=0) + 1, len(state))

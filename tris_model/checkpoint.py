@@ -9,7 +9,6 @@ import hashlib
 import os
 import pickle
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -29,6 +28,7 @@ from .devices import pick
 from .places import find
 from .stage1 import Stage1
 from .stage2 import Stage2
+from .zips import members_of, refuse_packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,15 @@ def read(path: Path) -> Checkpoint:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     if head[8:] == b"{":
         return _read_safetensors(path)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith("/constants.pkl") or name == "constants.pkl" for name in archive.namelist()):
-                raise DataError(
-                    f"{path} is a TorchScript archive (OpenAI's CLIP?), not a TRIS checkpoint; "
-                    "tris_model.clipfile.read opens it"
-                )
-    return _read_pickle(path)
+    members = members_of(path)
+    if any(name.endswith("/constants.pkl") or name == "constants.pkl" for name in members):
+        raise DataError(
+            f"{path} is a TorchScript archive (OpenAI's CLIP?), not a TRIS checkpoint; "
+            "tris_model.clipfile.read opens it"
+        )
+    if members:
+        refuse_packed(path)
+    return _read_pickle(path, mapped=bool(members))
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
@@ -103,17 +104,17 @@ def _read_safetensors(path: Path) -> Checkpoint:
         raise DataError(f"{path} is broken ({_line(error)}); download or convert it again") from None
 
 
-def _read_pickle(path: Path) -> Checkpoint:
+def _read_pickle(path: Path, mapped: bool) -> Checkpoint:
     try:
         # Mapped: the authors' files carry the optimiser's state too, twice the weights, which is never touched.
-        held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f" ({found[1]})" if found else ""
         raise DataError(
             f"{path} was not opened: it is broken or holds more than tensors{what}, and would run code"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError, OSError) as error:
+    except Exception as error:  # torch raises many kinds for a broken file
         raise DataError(f"{path} is no checkpoint or a broken one ({_line(error)}); download it again") from None
     said = {}
     # "model" as the authors of TRIS and we write it, "state_dict" as open_clip, mmcv and many others do.
@@ -123,7 +124,22 @@ def _read_pickle(path: Path) -> Checkpoint:
         held = held[inside]
     if not isinstance(held, Mapping) or not all(isinstance(value, Tensor) for value in held.values()):
         raise DataError(f"{path} holds no weights: expected a dict of tensors, or one under the key 'model'")
+    _refuse_unfolding(path, held)
     return Checkpoint(path, "pth", dict(held), said)
+
+
+def _refuse_unfolding(path: Path, held: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are small in the file and large, or not there, when they are used.
+
+    Raises:
+        DataError: one that is sparse, quantised or without data, or whose strides repeat its numbers.
+    """
+    for key, value in held.items():
+        plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+        if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise DataError(f"{path} holds no weights: {key!s:.80} is not plain, or unfolds to more than is there")
+    if sum(value.numel() * value.element_size() for value in held.values()) > 2 * path.stat().st_size:
+        raise DataError(f"{path} holds no weights: its tensors share their numbers, and unfold to more than the file")
 
 
 def save(network: Stage1 | Stage2, path: Path, said: Mapping[str, str] | None = None) -> None:

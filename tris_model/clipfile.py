@@ -1,13 +1,12 @@
 """OpenAI's CLIP files, read without running a line of what is in them.
 
 OpenAI publishes CLIP as TorchScript archives: a zip with pickled objects, raw tensors and program text.
-``torch.jit.load`` would compile that program. Here the pickle is read by an unpickler that knows five harmless names
+Torch's own loader would compile that program. Here the pickle is read by an unpickler that knows five harmless names
 and turns every ``__torch__`` class into an empty box; the tensors lie in that tree of boxes under their dotted names.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import zipfile
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from risbench.datasets.bounded import BoundedUnpickler
 from risbench.errors import DataError
 
 from .architecture import detect_clip, fill
@@ -29,6 +29,7 @@ from .config import STAGE1, Config
 from .places import find_clip
 from .stage1 import Stage1
 from .stage2 import Stage2
+from .zips import content_of, members_of
 
 # Numbers about the model that OpenAI keeps among its tensors.
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
@@ -78,11 +79,12 @@ def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def is_archive(path: Path) -> bool:
-    """Is it a TorchScript archive? (``torch.save`` writes no ``constants.pkl``.)"""
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(Path(name).name == "constants.pkl" for name in archive.namelist())
+    """Is it a TorchScript archive? (``torch.save`` writes no ``constants.pkl``.)
+
+    Raises:
+        DataError: it is a broken archive.
+    """
+    return path.is_file() and any(Path(name).name == "constants.pkl" for name in members_of(path))
 
 
 def _archive(path: Path) -> dict[str, Tensor]:
@@ -92,12 +94,10 @@ def _archive(path: Path) -> dict[str, Tensor]:
             tree = _Unpickler(archive, str(Path(inside).parent)).load()
         return dict(_tensors(tree))
     except pickle.UnpicklingError as error:
-        raise DataError(f"{path} was not opened: {error}") from None
-    except (
-        zipfile.BadZipFile, StopIteration, KeyError, EOFError, ValueError, TypeError,
-        IndexError, AttributeError, RuntimeError, RecursionError, OSError, MemoryError,
-    ) as error:  # fmt: skip
-        raise DataError(f"{path} is a broken archive ({type(error).__name__}: {error}); download it again") from None
+        raise DataError(f"{path} was not opened: {' '.join(str(error).split())[:200]}") from None
+    except Exception as error:  # a broken pickle raises many kinds
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"{path} is a broken archive ({type(error).__name__}: {reason}); download it again") from None
 
 
 def _tensors(box: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -108,9 +108,11 @@ def _tensors(box: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from _tensors(value, f"{prefix}{name}.")
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(BoundedUnpickler):
+    _settable = (Box,)
+
     def __init__(self, archive: zipfile.ZipFile, folder: str):
-        super().__init__(io.BytesIO(archive.read(f"{folder}/data.pkl")))
+        super().__init__(content_of(archive, f"{folder}/data.pkl"))
         self._archive = archive
         self._folder = folder
         self._storages: dict[str, Tensor] = {}
@@ -133,9 +135,9 @@ class _Unpickler(pickle.Unpickler):
         """``("storage", dtype, key, device, count)`` -> the raw numbers, one-dimensional."""
         kind, dtype, key, _device, count = pid
         if kind != "storage" or not isinstance(dtype, torch.dtype):
-            raise pickle.UnpicklingError(f"it refers to {kind!r} outside itself")
+            raise pickle.UnpicklingError("it refers to something outside itself")
         if key not in self._storages:
-            raw = bytearray(self._archive.read(f"{self._folder}/data/{key}"))
+            raw = bytearray(content_of(self._archive, f"{self._folder}/data/{key}"))
             numbers = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)
             if len(numbers) < count:
                 raise pickle.UnpicklingError(f"the tensor {key} is cut short")

@@ -1,12 +1,14 @@
 """The command line: reads options, calls functions, prints; decides nothing.
 
-Data goes to stdout, talk and progress to stderr. Exit codes: 0; 1 the work failed; 2 the command was wrong.
+Data goes to stdout, talk and progress to stderr. Exit codes: 0; 1 the work failed; 2 the command was wrong; 141
+the reader of a pipe went away.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,6 +19,9 @@ import click
 from .. import __version__
 from ..errors import RisbenchError, UsageError
 
+# The reader has gone (`| head`): what a shell reports of any tool that ends so; 0 would be untrue where talk went into
+# the pipe as well.
+_CLOSED_PIPE = 128 + signal.SIGPIPE
 # Each command's module is imported when it is called, so that --help stays fast.
 _COMMANDS = {
     "run": ("run", "Run a method on a split and score it."),
@@ -27,7 +32,7 @@ _COMMANDS = {
     "predict": ("predict", "Ask a method about one image and some texts."),
     "train": ("train", "Train a method from a recipe."),
     "weights": ("weights", "Look into files of weights, and convert them."),
-    "data": ("data", "Look after data sets: check, where, leaks."),
+    "data": ("data", "Data sets: get, import, check, where, leaks."),
     "report": ("report", "Tables and pictures of runs."),
     "compare": ("compare", "Whether runs differ, overall and by kind of expression."),
     "sweep": ("sweep", "How scores depend on the threshold, from saved heats."),
@@ -85,10 +90,16 @@ def main() -> None:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped", 1)
+    except SystemExit:
+        if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click's mark of a pipe that was closed
+            sys.exit(_CLOSED_PIPE)
+        raise
     except BrokenPipeError:
-        # The reader of stdout has gone (`| head`). What is left in the buffer must not be tried again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        # What is left in the buffers must not be tried again at the end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
+        sys.exit(_CLOSED_PIPE)
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise  # not about a file, so nothing that the user did

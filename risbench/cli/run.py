@@ -16,16 +16,19 @@ from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
-from ..merge import merge, wait_for_shards
+from ..merge import PATIENCE, merge, wait_for_shards
 from ..results.run import Run
 from ..run import Settings
 from . import options, show
+
+_PATIENCE = "Under torchrun: give up other ranks that have written nothing for so many seconds."
 
 
 @click.command("run")
 @click.option("--method", required=True, help="An installed method: `list methods`.")
 @click.option("--split", required=True, help="A split: `list splits`.")
 @options.rules
+@options.truth
 @click.option("--weights", help="A file of weights, or a name the method knows.")
 @options.settings
 @options.threshold
@@ -37,13 +40,16 @@ from . import options, show
 @click.option("--batch", type=int, help="Images given to the method at once [default: what it asks for, else 1].")
 @click.option("--save-heat", is_flag=True, help="Keep heats, for other rules and thresholds.")
 @click.option("--heat-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
-@click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing.")
+@click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing; a later call tries them.")
+@click.option("--patience", type=float, default=PATIENCE, show_default=True, help=_PATIENCE)
 @options.metrics
 @options.as_json
 def command(
     method: str,
     split: str,
     rules: str,
+    truth: Path | None,
+    truth_only: bool,
     weights: str | None,
     pairs: tuple[str, ...],
     threshold: float | None,
@@ -56,6 +62,7 @@ def command(
     save_heat: bool,
     heat_dtype: str,
     skip_bad: bool,
+    patience: float,
     metrics: str | None,
     as_json: bool,
 ) -> None:
@@ -80,6 +87,7 @@ def command(
         show.say("device: cpu (no CUDA device found)")
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
+    loaded = options.scored_on(loaded, truth, truth_only)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
     with show.scoring(f"{method} on {loaded.name}") as progress, _asked_to_stop() as stop:
@@ -102,12 +110,15 @@ def command(
     if rank is not None:
         if rank[0]:
             return
-        run = _merged(folder, rank[1], loaded)
+        run = _merged(folder, rank[1], loaded, patience)
     show.print_run(run, as_json, metrics)
 
 
-def _merged(folder: Path, count: int, split: Split) -> Run:
-    wait_for_shards(folder, count, lambda ready: show.say(f"{ready} of {count} shards are finished"))
+def _merged(folder: Path, count: int, split: Split, patience: float) -> Run:
+    def told(ready: int) -> None:
+        show.say(f"{ready} of {count} shards are finished")
+
+    wait_for_shards(folder, count, told, patience=patience)
     return merge(folder, split=split)
 
 

@@ -15,14 +15,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from ..comparable import truth_note
 from ..metrics.names import parse_all
 from ..progress import Progress
 from ..results.run import Run
 
 # Under NO_COLOR rich leaves out colours alone; bold letters are escape codes, too.
 _COLOURS = None if os.environ.get("NO_COLOR") else "auto"
-out = Console(color_system=_COLOURS)
-err = Console(color_system=_COLOURS, stderr=True)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`, which ends with the code of a closed pipe; rich would end with 1."""
+        raise BrokenPipeError
+
+
+out = _Console(color_system=_COLOURS)
+err = _Console(color_system=_COLOURS, stderr=True)
 
 
 @contextmanager
@@ -101,6 +110,8 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     notes = [f"rules {run.summary['rules']['name']}: {run.summary['rules']['text']}"]
     if run.summary["rules"]["threshold"] is not None:
         notes.append(f"threshold {run.summary['rules']['threshold']:g}")
+    if (truth := truth_note(run.header)) is not None:
+        notes.append(truth)
     if run.summary["texts"] != "given":
         notes.append(f"control: texts={run.summary['texts']}")
     if run.summary["missing"]:
@@ -120,5 +131,10 @@ def partial_note(run: Run, split: dict[str, Any]) -> str:
     if run.header["limit"] is not None:
         return f"the first {run.header['limit']} images"
     counts, expected = split["counts"], split["expected"]
+    truth = run.header.get("truth")
+    if truth and truth["only"] and truth["replaces"] < truth["of"]:
+        return f"{truth['replaces']} of {truth['of']} expressions, those with a mask in {truth['file']}"
     differ = [f"{counts[key]} of {expected[key]} {key}" for key in counts if expected[key] not in (None, counts[key])]
+    if not differ:
+        return "its annotations were converted from another form, and are not the authors' own"
     return "this copy has " + ", ".join(differ)

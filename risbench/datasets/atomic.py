@@ -20,6 +20,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
     """
+    if path.exists() and not path.is_file():  # /dev/null stays a device, and a pipe a pipe
+        with path.open("wb") as file:
+            write(file)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..masks import MOST_PIXELS
 from .columns import Ident
 
 _NEXT = "get the file anew, or mend it"
@@ -124,10 +125,10 @@ def sizes_of(heights: Sequence[int], widths: Sequence[int], rows: Rows) -> np.nd
     """int32 ``(n, 2)`` of height and width.
 
     Raises:
-        DataError: a side is not between 1 and 65,536 pixels.
+        DataError: a side is not between 1 and 65,536 pixels, or they make more pixels than an image is read with.
     """
     for number, (height, width) in enumerate(zip(heights, widths, strict=True)):
-        if not (0 < height <= 1 << 16 and 0 < width <= 1 << 16):
+        if not (0 < height <= 1 << 16 and 0 < width <= 1 << 16) or height * width > MOST_PIXELS:
             raise rows.fail(number, f"has no sane size ({height} high, {width} wide)")
     return np.array([heights, widths], np.int32).T.reshape(-1, 2)
 

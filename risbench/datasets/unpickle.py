@@ -2,14 +2,12 @@
 
 REFER's and ReferIt's annotations are Python-2 pickles. A pickle is a program that may call any function by name, so the
 names are looked up in the closed table below; every other one is refused. Numpy's scalars and arrays of numbers, which
-some copies hold, are rebuilt here as plain numbers and nested lists, without calling numpy's own reconstructors.
-
-What this does not prevent: a crafted file can still make Python's unpickler take gigabytes of memory for a while.
+some copies hold, are rebuilt here as plain numbers and nested lists, without calling numpy's own reconstructors. How
+much memory and time a file may take is bounded by its length, in `bounded`.
 """
 
 from __future__ import annotations
 
-import io
 import pickle
 import re
 import struct
@@ -20,30 +18,34 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from .bounded import BoundedUnpickler, plain_keys
 
 # Larger than any known annotation pickle by a factor of ten; a file is read whole, so a limit is due.
 _MOST_BYTES = 1 << 30
 _NUMBERS = re.compile(r"[<>|=]?[biuf][1248]")
+Spend = Callable[[int], None]
 
 
 class _Dtype:
     """The type of a numpy value, numbers only."""
 
-    __slots__ = ("code",)
+    __slots__ = ("_spend", "code")
 
-    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
+    def __init__(self, spend: Spend, code: Any, align: Any = False, copy: Any = True) -> None:
         text = code.decode("ascii") if isinstance(code, bytes) else code
         if not isinstance(text, str) or not _NUMBERS.fullmatch(text):
             raise pickle.UnpicklingError(f"asks for numpy values of type {text!r:.40}, which are not plain numbers")
         self.code = text.lstrip("<>|=")
+        self._spend = spend
 
     def __setstate__(self, state: Any) -> None:
         order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
         if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
             raise pickle.UnpicklingError("asks for numpy values with fields, which are not plain numbers")
-        self.code = order + self.code
+        self.code = order + self.code.lstrip("<>|=")
 
     def read(self, raw: Any) -> np.ndarray:
+        self._spend(len(raw))
         data = raw.encode("latin1") if isinstance(raw, str) else raw
         return np.frombuffer(data, dtype=np.dtype(self.code))
 
@@ -53,6 +55,10 @@ class _Array(list[Any]):
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, by_columns, raw = state
+        if not isinstance(dtype, _Dtype):
+            raise pickle.UnpicklingError("holds an array of something else than numbers")
+        if len(shape) > 1 and 0 in shape:
+            raise pickle.UnpicklingError("holds an array of many dimensions and nothing in them")
         self[:] = dtype.read(raw).reshape(shape, order="F" if by_columns else "C").tolist()
 
 
@@ -62,12 +68,17 @@ class _Door:
     They are bound methods because a pickle can set attributes of what it names: a bound method takes none.
     """
 
-    __slots__ = ()
+    __slots__ = ("_spend",)
+
+    def __init__(self, spend: Spend) -> None:
+        self._spend = spend
 
     def dtype(self, *given: Any) -> _Dtype:
-        return _Dtype(*given)
+        return _Dtype(self._spend, *given)
 
     def scalar(self, dtype: Any, raw: Any) -> Any:
+        if not isinstance(dtype, _Dtype):
+            raise pickle.UnpicklingError("holds a number of no type")
         return dtype.read(raw)[0].item()
 
     def array(self, *_: Any) -> _Array:
@@ -79,23 +90,33 @@ class _Door:
     def encode(self, text: str, encoding: str = "latin1") -> bytes:
         if encoding != "latin1":
             raise pickle.UnpicklingError(f"calls _codecs.encode with {encoding!r:.40}")
+        self._spend(len(text))
         return text.encode("latin1")
 
     def empty(self) -> bytes:
         return b""
 
     def set(self, items: Any = ()) -> Any:
+        self._take(items)
         return set(items)
 
     def frozenset(self, items: Any = ()) -> Any:
+        self._take(items)
         return frozenset(items)
 
     def ordered(self, items: Any = ()) -> Any:
-        return dict(items)
+        self._spend(len(items))
+        pairs = [(key, value) for key, value in items]
+        self._take([key for key, _ in pairs])
+        return dict(pairs)
+
+    def _take(self, keys: Any) -> None:
+        self._spend(len(keys))
+        plain_keys(keys)
 
 
-def _doors() -> dict[tuple[str, str], Callable[..., Any]]:
-    door = _Door()
+def _doors(spend: Spend) -> dict[tuple[str, str], Callable[..., Any]]:
+    door = _Door(spend)
     known: dict[tuple[str, str], Callable[..., Any]] = {
         ("_codecs", "encode"): door.encode,  # how Python 3 writes bytes into protocols 0 to 2
         ("collections", "OrderedDict"): door.ordered,
@@ -116,17 +137,19 @@ class _Refused(Exception):
     """The pickle names something outside the table."""
 
 
-class _Restricted(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO) -> None:
-        # latin1 maps every byte of a Python-2 str to a character, so it never fails and can be undone.
-        super().__init__(file, encoding="latin1")
-        self._doors = _doors()
+class _Restricted(BoundedUnpickler):
+    _settable = (_Dtype, _Array)
 
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
+    def __init__(self, raw: bytes) -> None:
+        # latin1 maps every byte of a Python-2 str to a character, so it never fails and can be undone.
+        super().__init__(raw, encoding="latin1")
+        self._doors = _doors(self.spend)
+
+    def find_class(self, module: str, name: str) -> Any:
         try:
-            return self._doors[module_name, global_name]
+            return self._doors[module, name]
         except KeyError:
-            raise _Refused(f"{module_name}.{global_name}") from None
+            raise _Refused(f"{module}.{name}") from None
 
 
 def read_pickle(path: Path, what: str = "annotations") -> Any:
@@ -137,16 +160,20 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         what: what it should hold, for the error texts.
 
     Raises:
-        DataError: the file is missing, broken or too large, or names a class or function that plain data do not need;
-            nothing was executed.
+        DataError: the file is missing, broken or too large, asks for more memory than its length can need, or names a
+            class or function that plain data do not need; nothing was executed.
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no pickle of {what} is")
-        return _Restricted(io.BytesIO(path.read_bytes())).load()
+        reader = _Restricted(path.read_bytes())
+        value = reader.load()
+        reader.refuse_unplain(value)
+        return value
     except _Refused as refused:
+        asked = " ".join(str(refused).split())[:120]
         raise DataError(
-            f"{path}: refused, the pickle asks for {refused!s:.120}; {what} need only plain values, nothing was "
+            f"{path}: refused, the pickle asks for {asked}; {what} need only plain values, nothing was "
             "executed; get the file anew from where it comes from"
         ) from None
     except OSError as error:
@@ -156,6 +183,7 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
     except (
         pickle.UnpicklingError,
         EOFError,
+        AssertionError,
         AttributeError,
         IndexError,
         KeyError,

@@ -14,40 +14,53 @@ from ..metrics.names import parse
 from ..results import jsonlines
 from ..results.folder import read_json
 from ..results.run import Run
+from ..results.schema import (
+    ANY,
+    COUNTS,
+    INTERVAL,
+    LIST,
+    MACHINE,
+    NONE,
+    NUMBER,
+    RULES,
+    SOURCE,
+    TEXT,
+    WHOLE,
+    Each,
+    check_metrics,
+)  # fmt: skip
+from ..results.schema import check as check_kinds
 from .published import figures_of
 
 SCHEMA = 1
-_TEXT, _NUMBER, _WHOLE = (str,), (int, float), (int,)
-_NONE = (type(None),)
-# What stands where, and of which type; a dict describes an object, a tuple the types of a value.
+# What stands where; see `results.schema`.
 _MEASURED: dict[str, Any] = {
-    "metrics": (dict,),
-    "count": _WHOLE,
-    "rules": {"name": _TEXT, "text": _TEXT, "threshold": _NUMBER + _NONE},
-    "texts": _TEXT,
-    "card": (dict,),
-    "arguments": (dict,),
-    "entry_point": _TEXT + _NONE,
-    "inputs": (list,),
-    "counts": (dict,),
-    "rows_sha256": _TEXT,
-    "masks_sha256": _TEXT,
-    "date": _TEXT,
-    "commit": _TEXT + _NONE,
-    "packages": (dict,),
-    "hardware": {"system": _TEXT, "processor": _TEXT, "cores": _WHOLE, "gpu": _TEXT + _NONE},
-    "device": _TEXT + _NONE,
-    "cost": (dict, type(None)),
+    "metrics": ANY,
+    "count": WHOLE,
+    "rules": RULES,
+    "texts": TEXT,
+    "card": ANY,
+    "arguments": ANY,
+    "entry_point": TEXT + NONE,
+    "inputs": [SOURCE],
+    "counts": COUNTS,
+    "rows_sha256": TEXT,
+    "masks_sha256": TEXT,
+    "date": TEXT,
+    "commit": TEXT + NONE,
+    "packages": Each(TEXT),
+    "hardware": MACHINE,
+    "device": TEXT + NONE,
+    "cost": ANY + NONE,
 }
-_INTERVAL = {"value": _NUMBER + _NONE, "low": _NUMBER + _NONE, "high": _NUMBER + _NONE, "count": _WHOLE}
-_ENTRY: dict[str, Any] = {"schema": _WHOLE, "split": _TEXT, "method": _TEXT, "measured": _MEASURED, "reported": (list,)}
+_ENTRY = {"schema": WHOLE, "split": TEXT, "method": TEXT, "measured": _MEASURED, "reported": LIST}
 _FIGURE = {
-    "metric": _TEXT,
-    "value": _NUMBER,
-    "source": _TEXT,
-    "confidence": _TEXT,
-    "supervision": _TEXT,
-    "note": _TEXT + _NONE,
+    "metric": TEXT,
+    "value": NUMBER,
+    "source": TEXT,
+    "confidence": TEXT,
+    "supervision": TEXT,
+    "note": TEXT + NONE,
 }
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
@@ -102,23 +115,19 @@ def check(entry: Any, where: str) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise DataError(f"{where}: an entry is a JSON object, not {type(entry).__name__}")
     if entry.get("schema") != SCHEMA:
-        raise DataError(f"{where}: schema {entry.get('schema')!r}; this version reads {SCHEMA}")
-    _check(entry, _ENTRY, where, "")
-    for name, number in entry["measured"]["metrics"].items():
+        raise DataError(f"{where}: schema {entry.get('schema')!r:.40}; this version reads {SCHEMA}")
+    check_kinds(entry, _ENTRY, where, closed="an entry")
+    for name in entry["measured"]["metrics"]:
         try:
             canonical = parse(name).name
         except UsageError as error:
-            raise DataError(f"{where}: measured.metrics: {error}") from None
+            raise DataError(f"{where}: measured.metrics: {error!s:.300}") from None
         if canonical != name:
-            raise DataError(f"{where}: measured.metrics.{name}: write {canonical}")
-        _check(number, _INTERVAL, where, f"measured.metrics.{name}.")
-        for key in ("value", "low", "high"):
-            if number[key] is not None and not 0 <= number[key] <= 1:
-                raise DataError(f"{where}: measured.metrics.{name}.{key} is {number[key]}; figures are fractions")
-        if (number["value"] is None) != (number["count"] == 0):
-            raise DataError(f"{where}: measured.metrics.{name}: a figure over nothing, or none over something")
+            raise DataError(f"{where}: measured.metrics.{name:.80}: write {canonical}")
+    check_kinds(entry["measured"]["metrics"], Each(INTERVAL), where, "measured.metrics", closed="an entry")
+    check_metrics(entry["measured"]["metrics"], where, "measured.metrics")
     for place, figure in enumerate(entry["reported"]):
-        _check(figure, _FIGURE, where, f"reported[{place}].")
+        check_kinds(figure, _FIGURE, where, f"reported[{place}]", closed="an entry")
     return entry
 
 
@@ -131,8 +140,8 @@ def read(path: Path) -> dict[str, Any]:
     entry = check(read_json(path), str(path))
     if (path.parent.name, path.name) != (entry["split"], file_name(entry["method"])):
         raise DataError(
-            f"{path}: is of {entry['method']} on {entry['split']}, so it belongs to "
-            f"{entry['split']}/{file_name(entry['method'])}"
+            f"{path}: is of {entry['method']!r:.80} on {entry['split']!r:.80}, so it belongs to "
+            f"{file_name(entry['split'])[:-5]}/{file_name(entry['method'])}"
         )
     return entry
 
@@ -161,19 +170,3 @@ def _cost(run: Run) -> dict[str, Any] | None:
     }
     images = sum(part["images"] for part in parts)
     return {"images_per_second": round(images / seconds, 3) if seconds else None, **largest}
-
-
-def _check(value: Any, wanted: Mapping[str, Any], where: str, prefix: str) -> None:
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: {prefix.rstrip('.')} is {type(value).__name__}, not an object")
-    if unknown := [key for key in value if key not in wanted]:
-        raise DataError(f"{where}: {prefix}{unknown[0]} is not part of an entry")
-    for key, kinds in wanted.items():
-        if key not in value:
-            raise DataError(f"{where}: {prefix}{key} is absent")
-        if isinstance(kinds, dict):
-            _check(value[key], kinds, where, f"{prefix}{key}.")
-        # By type, not isinstance: JSON's true is no number.
-        elif type(value[key]) not in kinds:
-            names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise DataError(f"{where}: {prefix}{key} is {type(value[key]).__name__}, not {names}")

@@ -29,7 +29,7 @@ HEADER, ROWS, MASKS, COST, SUMMARY, HEATS = (
     "heats",
 )
 # What must be equal for a run to be continued; all else in a header tells how and where it was made.
-_IDENTITY = ("schema", "method", "arguments", "texts", "rules", "split", "limit", "shard", "save_heat")
+_IDENTITY = ("schema", "method", "arguments", "texts", "rules", "split", "truth", "limit", "shard", "save_heat")
 
 
 class RunFolder:
@@ -114,7 +114,8 @@ class RunFolder:
             self.path.rmdir()
 
     def append(self, rows: Sequence[Row], masks: Sequence[str]) -> None:
-        """Add an image's rows and mask lines."""
+        """Add an image's rows and mask lines; what is added to is not complete."""
+        (self.path / SUMMARY).unlink(missing_ok=True)
         jsonlines.append(self.path / MASKS, masks)
         jsonlines.append(self.path / ROWS, [row.as_line() for row in rows])
         self.rows.extend(rows)
@@ -201,7 +202,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RisbenchError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RisbenchError(f"{path}: not JSON: {error}") from None
 
 

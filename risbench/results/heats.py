@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import zipfile
@@ -14,6 +15,7 @@ import numpy as np
 from ..errors import DataError, MaskError
 from . import jsonlines
 from .folder import HEATS
+from .npy import read_npy
 
 _PLAIN = re.compile(r"[\w.-]{1,80}")
 
@@ -54,6 +56,12 @@ def _fitted(name: str, heat: np.ndarray, dtype: str) -> np.ndarray:
     return fitted
 
 
+def is_broken(folder: Path, image_id: int | str) -> bool:
+    """Whether an image has heats that were cut off; the end of an archive says what is in it."""
+    path = file_of(folder, image_id)
+    return path.exists() and not zipfile.is_zipfile(path)
+
+
 def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
     """An image's heats by sample id; empty if none were saved.
 
@@ -64,8 +72,24 @@ def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        # Opened here, because numpy forgets to close what turns out to be no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        with zipfile.ZipFile(path) as archive:
+            return {
+                member.filename.removesuffix(".npy"): _member(archive, member, path)
+                for member in _stored(archive, path)
+            }
+    except (ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read: {error!s:.200}") from None
+
+
+def _stored(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
+    """The members, which risbench never compresses: what is small in the file cannot become large in memory."""
+    members = archive.infolist()
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise DataError(f"{path}: not heats that a run saved: an array in it is compressed, or there twice")
+    return members
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.ndarray:
+    content = archive.read(member)  # with its checksum
+    return read_npy(io.BytesIO(content), len(content), f"{path}, {member.filename:.80}")

@@ -24,6 +24,9 @@ _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
 )
 
 
+_MOST = 1 << 53  # pixels, or seconds: larger whole numbers are none that a float can hold
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One expression's scores; None where rules or prediction have nothing to say.
@@ -85,18 +88,19 @@ class Row:
                 union=either,
                 hit_box=line["hit_box"],
                 hit_mask=line["hit_mask"],
-                box_iou=float(box_iou) if type(box_iou) is int else box_iou,
+                box_iou=float(box_iou) if type(box_iou) is int and -1 <= box_iou <= 1 else box_iou,
                 seconds=line.get("seconds"),
                 missing=line.get("missing", False),
             )
         except KeyError as error:
             raise DataError(f"{where}: the row has no {error}") from None
-        if type(both) is not int or type(either) is not int or not 0 <= both <= either:
-            raise DataError(f"{where}: intersection {both!r} and union {either!r} are not pixel counts")
+        if type(both) is not int or type(either) is not int or not 0 <= both <= either <= _MOST:
+            raise DataError(f"{where}: intersection {both!r:.40} and union {either!r:.40} are not pixel counts")
         for name, kinds in _KINDS.items():
             value = getattr(row, name)
             # By type, not isinstance: JSON's true is no number. JSON's NaN is not JSON.
-            if type(value) not in kinds or (type(value) is float and not math.isfinite(value)):
+            fits = type(value) in kinds and (type(value) is not float or math.isfinite(value))
+            if not fits or (float in kinds and value is not None and abs(value) > _MOST):
                 raise DataError(f"{where}: {name} cannot be {value!r:.60}")
         return row
 

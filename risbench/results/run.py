@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from . import jsonlines
+from . import jsonlines, schema
 from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_json, read_rows
 from .rows import Row
 
@@ -37,35 +37,76 @@ class Run:
         path = Path(folder)
         if not (path / HEADER).is_file():
             raise DataError(f"{path} is not a run folder: it has no {HEADER}")
-        header = _object(path / HEADER, ("method", "rules", "split", "texts", "limit", "shard", "data_root"))
+        header = _object(path / HEADER, schema.HEADER)
+        _refuse_odd_truth(path / HEADER, header.get("truth"))
         if not (path / SUMMARY).is_file():
             shards = path / "shards"
             step = f"`risbench merge {path}`" if shards.is_dir() else "give its command again with --out to continue"
             raise DataError(f"{path} is not finished (no {SUMMARY}): {step}")
-        return Run(path, header, _object(path / SUMMARY, ("method", "split", "rules", "texts", "count", "metrics")))
+        summary = _object(path / SUMMARY, schema.SUMMARY)
+        schema.check_metrics(summary["metrics"], str(path / SUMMARY), "metrics")
+        if not header["provenance"]:
+            raise DataError(f"{path / HEADER}: provenance is empty: it is not what a run left")
+        return Run(path, header, summary)
 
     def rows(self) -> list[Row]:
-        """All rows, in the split's order."""
-        return list(read_rows(self.path / ROWS))
+        """All rows, in the split's order.
+
+        Raises:
+            DataError: a row is broken, or there are more or fewer than the summary counts.
+        """
+        rows = list(read_rows(self.path / ROWS))
+        self.refuse_other_count(ROWS, len(rows))
+        return rows
 
     def masks(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Sample id and parsed line of every mask, in the split's order."""
+        """Sample id and parsed line of every mask, in the split's order.
+
+        Raises:
+            DataError: a line is broken, or (after the last) there are more or fewer than the summary counts.
+        """
+        count = 0
         for number, line in jsonlines.read(self.path / MASKS):
             if not isinstance(line.get("id"), str):
                 raise DataError(f"{self.path / MASKS}, line {number}: no 'id'")
+            count += 1
             yield line["id"], line
+        self.refuse_other_count(MASKS, count)
 
     def cost(self) -> list[dict[str, Any]]:
         """What each part of the run took; empty where nothing was run."""
-        return read_json(self.path / COST) if (self.path / COST).exists() else []
+        file = self.path / COST
+        parts = read_json(file) if file.exists() else []
+        schema.check(parts, schema.COST, str(file))
+        return parts
+
+    def refuse_other_count(self, file: str, count: int) -> None:
+        """Refuse a file of lines that was cut off between two of them, and so looks whole.
+
+        Raises:
+            DataError: it has more or fewer lines than the summary counts.
+        """
+        if count != self.summary["count"]:
+            raise DataError(
+                f"{self.path / file}: holds {count} lines, the summary counts {self.summary['count']} expressions: it "
+                "was cut off or is of another run; give the run's command again with --out to mend it"
+            )
 
 
-def _object(file: Path, needed: tuple[str, ...]) -> dict[str, Any]:
+def _refuse_odd_truth(file: Path, truth: Any) -> None:
+    """What says which masks were the truth must be whole; runs of before there were others have no such key."""
+    kinds = {"file": str, "sha256": str, "replaces": int, "of": int, "only": bool}
+    if truth is not None and not (
+        isinstance(truth, dict) and all(isinstance(truth.get(key), kind) for key, kind in kinds.items())
+    ):
+        raise DataError(f"{file}: its 'truth' is not what a run writes")
+
+
+def _object(file: Path, wanted: Any) -> dict[str, Any]:
     """A file of this schema with its keys; what is made by hand is often a list, or short of some."""
     found = read_json(file)
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if schema != SCHEMA:
-        raise DataError(f"{file} has schema {schema!r}; this version reads {SCHEMA}")
-    if absent := [key for key in needed if key not in found]:
-        raise DataError(f"{file} has no {', '.join(absent)}: it is not what a run left")
+    number = found.get("schema") if isinstance(found, dict) else None
+    if number != SCHEMA:
+        raise DataError(f"{file} has schema {number!r:.40}; this version reads {SCHEMA}")
+    schema.check(found, wanted, str(file))
     return found

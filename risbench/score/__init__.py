@@ -82,6 +82,8 @@ def score(
     part = whole
     if earlier is not None and earlier.header["limit"] is not None:
         part = whole.first_images(earlier.header["limit"])
+    if earlier is not None:
+        earlier.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
     names = _match(source.names, part, allow_missing, given)
     title = about.pop("name", given.resolve().stem)
     header = header_of(
@@ -138,6 +140,7 @@ def _match(names: Collection[str], split: Split, allow_missing: bool, given: Pat
     """The name under which each sample's prediction was brought, by sample id."""
     found: dict[str, str] = {}
     absent: list[str] = []
+    spare = frozenset[str]() if split.truth is None else split.truth.left_out
     for sample in split:
         by_sentence = str(sample.sent_id)
         if sample.id in names:
@@ -149,7 +152,7 @@ def _match(names: Collection[str], split: Split, allow_missing: bool, given: Pat
         else:
             absent.append(sample.id)
     used = set(found.values())
-    unknown = [name for name in names if name not in used]
+    unknown = [name for name in names if name not in used and name not in spare]
     if unknown:
         raise DataError(
             f"{given}: predictions for expressions that {split.name} does not have: {_some(unknown)}; "
@@ -164,7 +167,7 @@ def _match(names: Collection[str], split: Split, allow_missing: bool, given: Pat
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    shown = ", ".join(name[:80] for name in names[:3]) + (", …" if len(names) > 3 else "")
     return f"{len(names)} ({shown})"
 
 

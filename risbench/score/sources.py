@@ -15,10 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, MaskError, UsageError
+from ..masks import MOST_PIXELS
 from ..records import Prediction
 from ..results import heats
 from ..results.folder import MASKS
 from ..results.masklines import prediction_in
+from ..results.npy import read_npy
 
 
 class Source(Protocol):
@@ -203,7 +205,10 @@ def read_mask(path: Path) -> Prediction:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        # The suffix promises a PNG; left to guess, PIL would hand PostScript to a program of its own.
+        with Image.open(path, formats=("PNG",)) as picture:
+            if picture.height * picture.width > MOST_PIXELS:
+                raise DataError(f"{path}: {picture.height}x{picture.width} pixels are more than any image has")
             if picture.mode not in ("1", "L", "P"):
                 raise DataError(f"{path}: a mask has one channel of 8 bits, this has mode {picture.mode}")
             # A palette's indices are the values; its colours are only for show.
@@ -211,7 +216,7 @@ def read_mask(path: Path) -> Prediction:
     except DataError:
         raise
     except Exception as error:  # PIL raises many kinds for a broken file
-        raise DataError(f"{path}: not a readable PNG: {error}") from None
+        raise DataError(f"{path}: not a readable PNG: {error!s:.200}") from None
     if pixels.dtype == np.bool_:
         return Prediction(mask=pixels)
     top = int(pixels.max())
@@ -232,10 +237,9 @@ def read_heat(path: Path) -> Prediction:
     """
     try:
         with path.open("rb") as file:
-            # Not `np.load`, which would also open archives and pickles.
-            return Prediction(heat=np.lib.format.read_array(file, allow_pickle=False))
-    except (ValueError, OSError, EOFError, MemoryError, OverflowError) as error:
-        raise DataError(f"{path}: not a readable .npy of numbers: {error}") from None
+            return Prediction(heat=read_npy(file, path.stat().st_size, str(path)))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _parsed(raw: bytes, where: str) -> dict[str, Any]:
@@ -258,7 +262,7 @@ def _name(line: Mapping[str, Any], where: str) -> str:
 
 def _put(names: dict[str, Any], name: str, value: Any, path: Path) -> None:
     if name in names:
-        raise DataError(f"{path}: {name} is there twice")
+        raise DataError(f"{path}: {name:.200} is there twice")
     names[name] = value
 
 

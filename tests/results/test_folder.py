@@ -18,18 +18,40 @@ from risbench.results.folder import SCHEMA, RunFolder, put_in_order, read_json
 from risbench.results.rows import Row
 from risbench.results.run import Run
 
+RULES = {"name": "tris", "text": "as it is", "threshold": None}
+COUNTS = {"images": None, "refs": None, "expressions": None}
+PART = {
+    "n": 1,
+    "started": "2026-01-02T03:04:05Z",
+    "commit": None,
+    "packages": {},
+    "machine": {"system": "Linux", "processor": "one", "cores": 2, "gpu": None},
+}
 HEADER = {
     "schema": SCHEMA,
-    "method": {"name": "m", "card": {}},
-    "rules": {"name": "tris"},
-    "split": {"name": "s"},
+    "method": {"name": "m", "entry_point": None, "card": {}},
+    "arguments": {},
+    "rules": RULES,
+    "split": {"name": "s", "counts": COUNTS, "expected": COUNTS, "partial": False, "sources": []},
     "texts": "given",
+    "partial": True,
     "limit": None,
     "shard": (0, 2),
+    "save_heat": None,
     "data_root": "here",
-    "provenance": [{"n": 1}],
+    "provenance": [PART],
 }
-SUMMARY = {"schema": SCHEMA, "method": "m", "split": "s", "rules": {}, "texts": "given", "count": 6, "metrics": {}}
+SUMMARY = {
+    "schema": SCHEMA,
+    "method": "m",
+    "split": "s",
+    "rules": RULES,
+    "texts": "given",
+    "count": 6,
+    "missing": 0,
+    "partial": True,
+    "metrics": {},
+}
 
 
 def _row(number: int, score: int = 1) -> Row:
@@ -53,10 +75,10 @@ def test_a_folder_is_made_with_its_header(tmp_path: Path):
 def test_a_folder_goes_on_with_its_rows_and_adds_provenance(tmp_path: Path):
     with RunFolder(tmp_path, HEADER) as folder:
         folder.append([_row(1), _row(2)], [_mask(1), _mask(2)])
-    with RunFolder(tmp_path, {**HEADER, "provenance": [{"n": 2}], "data_root": "elsewhere"}) as folder:
+    with RunFolder(tmp_path, {**HEADER, "provenance": [{**PART, "n": 2}], "data_root": "elsewhere"}) as folder:
         assert folder.rows == [_row(1), _row(2)]
     header = read_json(tmp_path / "header.json")
-    assert header["provenance"] == [{"n": 1}, {"n": 2}]
+    assert header["provenance"] == [PART, {**PART, "n": 2}]
 
 
 def test_an_expression_is_done_when_both_files_hold_it(tmp_path: Path):
@@ -123,7 +145,7 @@ def test_closing_brings_rows_and_masks_into_order(tmp_path: Path, came: Sequence
 
 def test_an_empty_run_has_all_its_files(tmp_path: Path):
     with RunFolder(tmp_path, HEADER) as folder:
-        folder.close({}, SUMMARY)
+        folder.close({}, {**SUMMARY, "count": 0})
     run = Run.load(tmp_path)
     assert (run.rows(), list(run.masks()), run.cost()) == ([], [], [])
 

@@ -111,3 +111,10 @@ def test_columns_hold_each_row_and_what_is_missing_misses_where_others_were_aske
 def test_two_empty_masks_score_nothing():
     assert replace(ROW, intersection=0, union=0).iou == 0.0
     assert ROW.iou == 0.5
+
+
+@pytest.mark.parametrize("key", ["intersection", "union", "box_iou", "seconds"])
+def test_a_number_that_no_float_holds_is_refused(key: str):
+    line = {**json.loads(ROW.as_line()), "union": 10**400, key: 10**400}
+    with pytest.raises(DataError, match="here: "):
+        Row.from_json(line, "here")

@@ -648,7 +648,7 @@ def test_an_unfinished_run_is_refused(pictured: Split, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("[]", "schema None"), ('{"schema": 99}', "schema 99"), ('{"schema": 1}', "has no method"), ("{", "not JSON")],
+    [("[]", "schema None"), ('{"schema": 99}', "schema 99"), ('{"schema": 1}', "method is absent"), ("{", "not JSON")],
 )
 @pytest.mark.parametrize("file", ["header.json", "summary.json"])
 def test_a_broken_run_folder_is_refused(pictured: Split, tmp_path: Path, file: str, content: str, reason: str):

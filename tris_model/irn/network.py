@@ -152,7 +152,7 @@ class EdgeDisplacement(nn.Module):
             UsageError: the network is in training mode, where the mean displacement is not taken away.
         """
         if self.training:
-            raise UsageError("IRN analyses images in eval mode; call eval() first")
+            raise UsageError("IRN analyses images in eval mode; call .eval() first")
         features = self.see(torch.stack([image, image.flip(-1)]))
         straight, mirrored = self.edges(features)[:, 0]
         one: Any = tuple(feature[:1] for feature in features)

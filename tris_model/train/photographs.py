@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from risbench.datasets.images import read_image
 
 from .ahead import Ahead
 from .pictures import squash
@@ -26,5 +27,4 @@ class Photographs(Ahead):
         super().__init__(self._read, len(self.paths) * size * size * 3)
 
     def _read(self, place: int) -> np.ndarray:
-        with Image.open(self.paths[place]) as image:
-            return squash(np.asarray(image.convert("RGB")), self.size)
+        return squash(read_image(self.paths[place]), self.size)

@@ -73,6 +73,8 @@ def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
     Raises:
         UsageError: an unknown key (with the near ones), or a value of the wrong kind.
     """
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{what} is a table of the recipe, not {table!r:.60}")
     hints = typing.get_type_hints(kind)
     known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
     values: dict[str, Any] = {}
@@ -90,7 +92,7 @@ def _value(hint: Any, value: Any, what: str) -> Any:
     """A value as its field wants it; texts (from ``--set``) are converted."""
     if isinstance(hint, type) and is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise UsageError(f"{what} is a table of the recipe, not {value!r}")
+            raise UsageError(f"{what} is a table of the recipe, not {value!r:.60}")
         return record(hint, value, what)
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         if value in (None, "none"):
