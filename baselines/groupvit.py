@@ -180,7 +180,7 @@ def make(
     weights: str | None = None,
     device: str = "cpu",
     split: str | None = None,
-    reading: Literal["raw", "competitors", "topk"] = "raw",
+    reading: Literal["raw", "competitors", "topk"] = "topk",
     competitors: str | None = None,
     delta: float = 0.05,
     top: int = 5,
@@ -198,7 +198,8 @@ def make(
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split that will be answered, given by the runner.
         reading: ``raw``, the group with the highest cosine; ``topk``, all that are nearly as good; ``competitors``, the
-            authors' rule, with words that compete.
+            authors' rule, with words that compete. On 80 scenes of ``shapes_val`` the shipped network gives mIoU 9.3,
+            10.0 and 1.7, PointM 17.1, 17.9 and 18.6, where raw and topk are within each other's interval.
         competitors: names of lists (``coco``, ``voc``, ``shapes``), ``siblings`` (what is said of the image's other
             objects) and free words, separated by commas; what an expression names itself does not compete with it. By
             default ``coco``, in the drawn world ``shapes``. An expression that nothing competes with is read ``raw``.

@@ -186,7 +186,7 @@ def test_a_missing_extra_is_one_line_that_says_how_to_install_it(tiny: str, monk
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"reading": "topk", "delta": 0.2}, {"reading": "competitors"}, {"reading": "competitors", "threshold": 0.5}],
+    [{"reading": "raw"}, {}, {"reading": "competitors"}, {"reading": "competitors", "threshold": 0.5}],
 )
 def test_it_keeps_the_contract_of_a_method(tiny: str, shared_cache: Path, options: dict[str, Any]):
     findings = check_method(make(weights=tiny, **options), load_split("shapes_val"), 2)
@@ -234,7 +234,7 @@ def _saying(monkeypatch: pytest.MonkeyPatch, said: dict[str, list[float]]) -> No
 def test_raw_takes_the_best_group_that_holds_a_pixel(tiny: str, monkeypatch: pytest.MonkeyPatch):
     seen = _two_groups(monkeypatch)
     _saying(monkeypatch, {"a": [0.5, 0.25, 0.9], "b": [-0.5, -0.1, -0.2]})
-    one, other = make(weights=tiny).predict(np.zeros((4, 8, 3), np.uint8), ["a", "b"])
+    one, other = make(weights=tiny, reading="raw").predict(np.zeros((4, 8, 3), np.uint8), ["a", "b"])
     columns = np.arange(8)[None].repeat(4, 0)
     assert np.array_equal(one.mask, columns < 4)
     assert np.array_equal(other.mask, columns >= 4)
@@ -264,7 +264,7 @@ def test_competitors_take_the_groups_that_the_others_do_not(tiny: str, monkeypat
     assert np.array_equal(answer.mask, np.arange(8)[None].repeat(4, 0) < 4)
     assert answer.heat[:, 0].min() > 0.9 > 0.2 > answer.heat[:, 3].max()
     (alone,) = make(weights=tiny, reading="competitors", competitors="dog").predict(image, ["a dog"])
-    (raw,) = make(weights=tiny).predict(image, ["a dog"])
+    (raw,) = make(weights=tiny, reading="raw").predict(image, ["a dog"])
     assert np.array_equal(alone.mask, raw.mask)  # nothing competes: read raw
     assert np.array_equal(alone.heat, raw.heat)
 
@@ -288,7 +288,7 @@ def test_siblings_are_the_expressions_about_other_objects(tiny: str, monkeypatch
 
 def test_the_card_says_what_decides_the_answer(tiny: str, folder: Path):
     card = make(weights=str(folder)).card
-    assert (card["reading"], card["size"], card["threshold"], card["reads"]) == ("raw", 448, None, ())
+    assert (card["reading"], card["size"], card["threshold"], card["reads"]) == ("topk", 448, None, ())
     assert "non-commercial" in card["licence"]
     ours = make(weights=tiny, reading="competitors", threshold=0.4)
     assert (ours.card["competitors"], ours.card["size"], ours.card["threshold"]) == ("shapes", 48, 0.4)
