@@ -156,6 +156,10 @@ def test_a_recipe_names_the_near_keys_tables_and_recipes(tmp_path: Path):
         train("shape", out=tmp_path)
     with pytest.raises(UsageError, match="leave --stage out"):
         train("shapes", out=tmp_path, stage="1")
+    with pytest.raises(UsageError, match=r"first.objects=30: give a multiple of 4"):
+        train("shapes", out=tmp_path, **{"first.objects": "30"})
+    with pytest.raises(UsageError, match=r"second.side=100: give a multiple of 16"):
+        train("shapes", out=tmp_path, **{"second.side": "100"})
     (tmp_path / "other.toml").write_text("[clip]\n")
     with pytest.raises(UsageError, match=r"no table \[clip_vit\]: shapes"):
         train(str(tmp_path / "other.toml"), out=tmp_path)
