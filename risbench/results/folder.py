@@ -29,7 +29,7 @@ HEADER, ROWS, MASKS, COST, SUMMARY, HEATS = (
     "heats",
 )
 # What must be equal for a run to be continued; all else in a header tells how and where it was made.
-_IDENTITY = ("schema", "method", "arguments", "texts", "rules", "split", "limit", "shard", "save_heat")
+_IDENTITY = ("schema", "method", "arguments", "texts", "rules", "split", "truth", "limit", "shard", "save_heat")
 
 
 class RunFolder:
