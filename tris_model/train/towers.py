@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import cos, pi
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -29,7 +30,7 @@ from ..pixels import normalised
 from ..tokens import encode, pack
 from .contrast import choice, contrast
 from .journal import Journal, Stopped, bar, interruptible, memory
-from .lessons import MOST, Lesson, ask, show
+from .lessons import MOST, Lesson, Shown, ask, show
 from .pictures import Pictures, pictures
 from .questions import all_words, alone, mixed
 
@@ -132,6 +133,7 @@ class Towers(Protocol):
 
 
 T = TypeVar("T", bound=Towers)
+Shows = Callable[[Pictures, Pictures, Lesson, int, np.random.Generator], Shown]
 
 
 def word_ids() -> Tensor:
@@ -146,8 +148,10 @@ def teach(
     device: torch.device,
     *,
     name: str,
-    centre: Callable[[T, Tensor, Tensor], None],
-    views: Callable[[T, Tensor], Sequence[Tensor]] | None = None,
+    centre: Callable[[T, Tensor, Tensor], None] | None = None,
+    losses: Callable[..., dict[str, Tensor]] | None = None,
+    shows: Shows = show,
+    views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None = None,
     warmup: int = WARMUP,
 ) -> Path:
     """The loop.
@@ -159,14 +163,20 @@ def teach(
             it is continued, a finished one returned.
         device: of the batches.
         name: of the trainer's weights.
-        centre: see :attr:`Course.centred`; is given images ``(B, 3, S, S)`` and tokens ``(N, text_length)``.
-        views: the summaries of an image that are to agree with texts, each ``(B, D)``; by default what ``look`` gives.
-            All are asked the same, and count the same.
+        centre: see :attr:`Course.centred`; is given images ``(B, 3, S, S)`` and tokens ``(N, text_length)``. Without
+            one nothing is centred.
+        losses: what a step makes small, by name, instead of the contrasts below; it is given the network, the course,
+            the step's lesson, the pictures of objects and of scenes, the generator that decides, the device, and
+            ``still=``, and may ask for other pictures or summaries than they do.
+        shows: the pictures of a step, see :func:`tris_model.train.lessons.show`, which it is by default.
+        views: the summaries of a batch that are to agree with texts, each a row for every thing that is shown; by
+            default what ``look`` gives. All are asked the same, and count the same.
         warmup: steps until the rate is whole.
 
     Returns:
         The weights.
     """
+    ask_all = partial(_losses, shows, views) if losses is None else losses
     kept = out / f"{name}.safetensors"
     if kept.exists():
         return kept
@@ -185,7 +195,7 @@ def teach(
         objects = pictures("objects", course.objects, course.object_seed, size, _share(told))
         scenes = pictures("scenes", course.scenes, course.scene_seed, size, _share(told))
 
-    if not begun and course.centred and course.start is None:
+    if not begun and course.centred and course.start is None and centre is not None:
         centre(network, *_sample(objects, course, network.config.text_length, device))
 
     def state() -> dict[str, Any]:
@@ -199,7 +209,7 @@ def teach(
             rate = course.lr * min(1.0, (step + 1) / warmup) * 0.5 * (1 + cos(pi * step / total))
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["part"]
-            terms = _losses(network, views, course, lesson, objects, scenes, draw, device, still=step < course.still)
+            terms = ask_all(network, course, lesson, objects, scenes, draw, device, still=step < course.still)
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -253,8 +263,9 @@ def _share(told: Callable[[int, str], None]) -> Callable[[int, int], None]:
 
 
 def _losses(
+    shows: Shows,
+    views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None,
     network: T,
-    views: Callable[[T, Tensor], Sequence[Tensor]] | None,
     course: Course,
     lesson: Lesson,
     objects: Pictures,
@@ -266,13 +277,13 @@ def _losses(
 ) -> dict[str, Tensor]:
     """One forward of a batch of objects and scenes, and every contrast about them."""
     scale = network.logit_scale.exp().clamp(max=course.warmest)
-    shown = show(objects, scenes, lesson, course.sentences, draw)
+    shown = shows(objects, scenes, lesson, course.sentences, draw)
     questions = [*alone(draw), *(mixed(draw, course.places, course.relations) for _ in range(course.mixed))]
     asked = [ask(one, shown.things, draw) for one in questions]
     batch = normalised(shown.images, device) * torch.from_numpy(shown.masks).to(device)[:, None]
     batch = batch.contiguous(memory_format=torch.channels_last)
     with autocast(course.precision, device):
-        summaries = [network.look(batch)] if views is None else views(network, batch)
+        summaries = [network.look(batch)] if views is None else views(network, batch, shown)
     flat = [text for captions, _ in asked for text in captions]
     flat += [text for text, _ in shown.sentences]
     distinct, where = np.unique(np.array(flat, dtype=object), return_inverse=True)

@@ -74,7 +74,7 @@ def read(box: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def write(box: Path, card: Mapping[str, Any]) -> None:
+def write(box: Path, card: Mapping[str, Any], name: str = CARD) -> None:
     """Write the card; it appears whole or not at all."""
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    write_whole(box / CARD, lambda file: file.write(text.encode()))
+    write_whole(box / name, lambda file: file.write(text.encode()))

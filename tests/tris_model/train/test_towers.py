@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from stopping import stopping_at
 from torch import Tensor, nn
 
 from risbench.errors import DataError, UsageError
@@ -25,7 +24,7 @@ from tris_model.train.towers import Course, centre_texts, teach, word_ids
 CPU = torch.device("cpu")
 RECIPE = ClipRecipe(
     first=Lesson(steps=3, objects=8, scenes=0, side=24), second=Lesson(steps=3, objects=2, scenes=3, side=32),
-    objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="fp32",
+    objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="float32",
     network=Config(
         image_size=32, stride=8, depth=(1, 1, 1, 1), width=2, pool_grid=4, ramp=True, context=20, text_width=16,
         text_depth=1, text_heads=2, embed=8, hidden=8,
@@ -36,15 +35,6 @@ RECIPE = ClipRecipe(
 def curve(out: Path, name: str = "clip") -> list[tuple]:
     lines = [json.loads(line) for line in (out / name / "log.jsonl").read_text().splitlines()]
     return [(line["step"], line["questions"], line.get("sentences"), line["lr"]) for line in lines]
-
-
-def stopping_at(step: int) -> Callable:
-    @contextmanager
-    def interruptible() -> Iterator[Callable[[], bool]]:
-        asked = iter(range(1000))
-        yield lambda: next(asked) // 2 + 1 >= step  # asked twice a step
-
-    return interruptible
 
 
 def test_a_stopped_training_goes_on_to_the_same_curve_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -109,8 +99,10 @@ def test_any_two_towers_can_be_taught_and_every_view_counts_the_same(tmp_path: P
     assert kept == tmp_path / "one" / "other.safetensors"
     before = OtherTowers().state_dict()
     assert set(read_weights(kept).state) == set(before)
-    teach_other(tmp_path / "two", views=lambda network, images: [network.look(images)] * 2)
-    twice = teach_other(tmp_path / "three", views=lambda network, images: [network.look(images), -network.look(images)])
+    teach_other(tmp_path / "two", views=lambda network, images, shown: [network.look(images)] * 2)
+    twice = teach_other(
+        tmp_path / "three", views=lambda network, images, shown: [network.look(images), -network.look(images)]
+    )
     assert curve(tmp_path / "one", "other") == curve(tmp_path / "two", "other")
     assert curve(tmp_path / "one", "other") != curve(tmp_path / "three", "other")
     assert teach_other(tmp_path / "three") == twice  # a finished training is not done again

@@ -1,0 +1,81 @@
+"""Put a rival's training into the box: ``python -m baselines.weights.pack clip_vit OUT``.
+
+The weights, ``shapes_NAME.safetensors``, in half precision where nothing is lost that shows, and ``NAME.json``, their
+card: recipe, seed, command, minutes, machine, commit, date and hash.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from risbench import DataError, RisbenchError, UsageError
+from tris_model.checkpoint import read
+from tris_model.weights import card
+from tris_model.weights.pack import shrink
+
+FOLDER = Path(__file__).parent
+MOST = 4_000_000
+SCHEMA = 1
+
+
+def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
+    """Write the weights and their card.
+
+    Args:
+        name: of the trainer's weights, such as ``clip_vit``.
+        out: a finished training, with ``NAME.safetensors`` and ``NAME/``.
+        box: where to; written only if all of it is good.
+
+    Returns:
+        The card.
+
+    Raises:
+        UsageError: the training is not finished.
+        DataError: numbers that half precision cannot hold, or more than 4 MB.
+    """
+    source, file = out / f"{name}.safetensors", f"shapes_{name}.safetensors"
+    training = card.of_part(out / name)
+    if not source.is_file() or training is None:
+        raise UsageError(f"{out} is no finished training: it has no {source.name} or no log; train to its end")
+    held = read(source)
+    box.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=box) as folder:
+        facts = shrink(held, Path(folder) / file)
+        if facts["bytes"] > MOST:
+            raise DataError(f"the box holds {MOST:,} bytes a network and this has {facts['bytes']:,}; train a smaller")
+        (Path(folder) / file).replace(box / file)
+    recipe = json.loads(held.said["recipe"])
+    made = {
+        "schema": SCHEMA,
+        "name": "shapes",
+        "files": {file: facts},
+        "data": "scenes drawn by risbench.datasets.shapes, on seeds that belong to no split",
+        "seed": recipe["seed"],
+        "recipe": recipe,
+        "training": training,
+    }
+    card.write(box, made, f"{name}.json")
+    return made
+
+
+@click.command()
+@click.argument("name")
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--box", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="Where to.")
+def main(name: str, out: Path, box: Path) -> None:
+    """Put the training of NAME in OUT into the box."""
+    try:
+        made = pack(name, out, box)
+    except RisbenchError as error:
+        raise click.ClickException(str(error)) from None
+    for file, facts in made["files"].items():
+        click.echo(f"{file}: {facts['bytes']:,} bytes, {facts['parameters']:,} weights, sha256 {facts['sha256']}")
+
+
+if __name__ == "__main__":
+    main()
