@@ -20,10 +20,10 @@ from . import options, show
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes"]))
+@click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes", "refiners"]))
 @options.as_json
 def command(what: str, as_json: bool) -> None:
-    """List what is there: methods, splits, metrics, rules, reports or recipes."""
+    """List what is there: methods, splits, metrics, rules, reports, recipes or refiners."""
     entries = _LISTS[what]()
     if as_json:
         show.print_json(entries)
@@ -101,6 +101,14 @@ def _recipes() -> list[dict[str, Any]]:
     return found
 
 
+def _refiners() -> list[dict[str, Any]]:
+    texts = {
+        name: getattr(plugins.load(plugins.REFINERS, name), "text", None)
+        for name in plugins.installed(plugins.REFINERS)
+    }
+    return [{**entry, "text": texts[entry["name"]]} for entry in _points(plugins.REFINERS)]
+
+
 _LISTS = {
     "methods": _methods,
     "splits": _splits,
@@ -108,4 +116,5 @@ _LISTS = {
     "rules": _rules,
     "reports": lambda: _points(plugins.REPORTS),
     "recipes": _recipes,
+    "refiners": _refiners,
 }

@@ -34,7 +34,8 @@ def command(
     """Score the heats of PREDICTIONS at several thresholds.
 
     They are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units of the
-    rules: tris divides each heat by its maximum, the others take it as it is.
+    rules: tris divides each heat by its maximum, the others take it as it is, as do methods that cut their own
+    heats (--set threshold=…: sweep under the rules clean). What a refiner made of the heats does not enter.
     """
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)

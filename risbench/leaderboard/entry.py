@@ -25,6 +25,7 @@ _MEASURED: dict[str, Any] = {
     "count": _WHOLE,
     "rules": {"name": _TEXT, "text": _TEXT, "threshold": _NUMBER + _NONE},
     "texts": _TEXT,
+    "refine": _TEXT,
     "card": (dict,),
     "arguments": (dict,),
     "entry_point": _TEXT + _NONE,
@@ -49,6 +50,7 @@ _FIGURE = {
     "supervision": _TEXT,
     "note": _TEXT + _NONE,
 }
+_MAY_LACK = ("refine",)  # where masks were not refined
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
@@ -61,7 +63,14 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
         method: another name for it; by default its own, with a control's texts.
     """
     header, last = run.header, run.header["provenance"][-1]
-    name = method or run.summary["method"] + ("" if header["texts"] == "given" else f"+{header['texts']}-texts")
+    refine = header.get("refine")
+    name = method or "".join(
+        [
+            run.summary["method"],
+            "" if header["texts"] == "given" else f"+{header['texts']}-texts",
+            f"+{refine}" if refine else "",
+        ]
+    )
     split = header["split"]["name"]
     return {
         "schema": SCHEMA,
@@ -72,6 +81,7 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
             "count": run.summary["count"],
             "rules": header["rules"],
             "texts": header["texts"],
+            **({"refine": refine} if refine else {}),
             "card": header["method"]["card"],
             "arguments": header["arguments"],
             "entry_point": header["method"]["entry_point"],
@@ -170,6 +180,8 @@ def _check(value: Any, wanted: Mapping[str, Any], where: str, prefix: str) -> No
         raise DataError(f"{where}: {prefix}{unknown[0]} is not part of an entry")
     for key, kinds in wanted.items():
         if key not in value:
+            if key in _MAY_LACK:
+                continue
             raise DataError(f"{where}: {prefix}{key} is absent")
         if isinstance(kinds, dict):
             _check(value[key], kinds, where, f"{prefix}{key}.")
