@@ -1,61 +1,119 @@
-"""What methods share that ask a CLIP as it is: the network from a file, images and texts as it was trained on them."""
+"""What methods share that ask a CLIP as it is: images and texts as it was trained on them, heats as answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from risbench import UsageError
-from tris_model import Clip, clip_advice, preprocess, tokenize
+from risbench import Prediction, UsageError
+from tris_model import Clip, quicken, tokenize
+from tris_model import pixels as tris_pixels
+
+from .vit import VitClip, VitConfig
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 
-def named(method: str, weights: str | None, split: str | None) -> str:
-    """The weights that are meant: those given, or the shipped tiny CLIP on drawn scenes.
+class Opened(NamedTuple):
+    """A CLIP ready to be asked.
+
+    Attributes:
+        clip: in eval mode, on its device, float32.
+        mean, deviation: of the pixels it was trained on.
+        card: what a method's card must say of it: ``weights`` (sha256 or tag), ``model``, ``activation``,
+            ``extra_data``.
+        parameter_count: weights, before anything is made quicker.
+    """
+
+    clip: Clip | VitClip
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+    card: Mapping[str, Any]
+    parameter_count: int = 0
+
+    @property
+    def drawn(self) -> bool:
+        """Is it one of ours, of the drawn world? OpenAI's know all of their vocabulary."""
+        return self.clip.config.trimmed
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square input it was trained at, in pixels."""
+        config = self.clip.config
+        return config.image_size if isinstance(config, VitConfig) else config.pool_grid * config.stride
+
+    @property
+    def cell(self) -> int:
+        """Pixels of the input that a cell (or patch) covers along a side."""
+        config = self.clip.config
+        return config.patch if isinstance(config, VitConfig) else config.stride
+
+
+def input_side(opened: Opened, size: int | None) -> int:
+    """The side of the square input: as asked, else the one the CLIP was trained at.
 
     Raises:
-        UsageError: none were given and the split is no drawn one; one line names the file to get.
+        UsageError: no multiple of a cell.
     """
-    if weights is None and (split is None or not split.startswith("shapes_")):
-        raise UsageError(clip_advice(method))
-    return weights or "shapes"
+    side = opened.image_size if size is None else size
+    if side < opened.cell or side % opened.cell:
+        raise UsageError(f"size={size}: give a multiple of {opened.cell}, the pixels of a cell")
+    return side
 
 
-def is_tiny(clip: Clip) -> bool:
-    """Is it one of ours, of the drawn world? OpenAI's know all of their vocabulary."""
-    return clip.config.trimmed
-
-
-def pixels_of(clip: Clip, image: np.ndarray, size: int) -> Tensor:
-    """An image as input: squashed to a square, so that all of it is seen (CLIP's own transform cuts the long side).
+def pixels_of(opened: Opened, image: np.ndarray, height: int, width: int) -> Tensor:
+    """An image as input: squashed, so that all of it is seen (CLIP's own transform cuts the long side).
 
     Args:
-        clip: OpenAI's were trained on bicubic pixels with a mean of their own, ours like TRIS on ImageNet's.
+        opened: OpenAI's were trained on bicubic pixels with a mean of their own, ours like TRIS on ImageNet's.
         image: uint8 ``(H, W, 3)``.
-        size: side of the square.
+        height, width: of the input.
 
     Returns:
-        float32 ``(3, size, size)`` on the CPU.
+        float32 ``(1, 3, height, width)`` on the network's device.
     """
-    if is_tiny(clip):
-        return preprocess(image, size)
-    squashed = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).float() / 255
-    mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (MEAN, DEVIATION))
-    return (pixels - mean) / deviation
+    drawn = opened.drawn
+    filter_ = Image.Resampling.BILINEAR if drawn else Image.Resampling.BICUBIC
+    mean, deviation = (tris_pixels.MEAN, tris_pixels.DEVIATION) if drawn else (opened.mean, opened.deviation)
+    squashed = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), filter_)
+    pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).float().div_(255)
+    pixels.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(deviation)[:, None, None])
+    return pixels[None].to(device_of(opened))
 
 
-def read(clip: Clip, texts: Sequence[str], device: torch.device) -> Tensor:
+def device_of(opened: Opened) -> torch.device:
+    """Where the network is."""
+    return opened.clip.positional_embedding.device
+
+
+def trunk_and_pool(clip: Clip | VitClip) -> tuple[Any, Any]:
+    """A ResNet's trunk, made quick, and its attention pool as it is, which may be differentiated."""
+    visual = clip.visual
+    return quicken(nn.Sequential(visual))[0], visual.attnpool
+
+
+def read(opened: Opened, texts: Sequence[str]) -> Tensor:
     """Texts in CLIP's joint space: ``(N, D)``, unit length. Long ones are cut as CLIP does, their end kept."""
-    tokens = tokenize(list(texts), keep_end=True, length=clip.config.context)
-    return F.normalize(clip.sum_up(tokens.to(device)), dim=1)
+    tokens = tokenize(list(texts), keep_end=True, length=opened.clip.config.context)
+    return F.normalize(opened.clip.sum_up(tokens.to(device_of(opened))), dim=1)
+
+
+def prompted(prompt: str, texts: Sequence[str]) -> list[str]:
+    """The texts in their prompt.
+
+    Raises:
+        UsageError: a prompt without a place for the text.
+    """
+    if "{}" not in prompt:
+        raise UsageError(f"prompt={prompt!r} has no {{}} where the expression goes")
+    return [prompt.replace("{}", text) for text in texts]
 
 
 def spread(maps: Tensor) -> Tensor:
@@ -67,3 +125,32 @@ def spread(maps: Tensor) -> Tensor:
 def enlarged(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     """Maps ``(N, h, w)`` at another size, bilinear with half-pixel centres."""
     return F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def answers(maps: Tensor, side: int, size: tuple[int, int], threshold: float) -> list[Prediction]:
+    """Predictions from the maps of some texts about one image.
+
+    Args:
+        maps: float ``(N, h, w)``, of any range.
+        side: pixels along the heats' sides.
+        size: of the image, ``(height, width)``.
+        threshold: in [0, 1); the mask is where the spread heat, at the image's size, exceeds it.
+
+    Returns:
+        N predictions: heat float32 ``(side, side)`` in [0, 1], mask bool at ``size``.
+    """
+    heats = spread(enlarged(maps, (side, side)))
+    masks = enlarged(heats, size) > threshold
+    pairs = zip(masks.cpu().numpy(), heats.cpu().numpy(), strict=True)
+    return [Prediction(mask=mask, heat=heat) for mask, heat in pairs]
+
+
+def checked_threshold(threshold: float) -> float:
+    """A threshold of heats in [0, 1].
+
+    Raises:
+        UsageError: outside.
+    """
+    if not 0 <= threshold < 1:
+        raise UsageError(f"threshold={threshold:g}: give a number from 0 to below 1")
+    return threshold

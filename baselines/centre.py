@@ -16,7 +16,14 @@ from risbench import Prediction
 class Centre:
     """Says "the middle" to every text."""
 
-    card = MappingProxyType({"grade": "native", "supervision": "none"})
+    card = MappingProxyType(
+        {
+            "code": "a box in the middle, half as wide and high as the image",
+            "licence": "MIT",
+            "grade": "native",
+            "supervision": "none",
+        }
+    )
     parameter_count = 0
 
     def predict(self, image: np.ndarray, texts: list[str]) -> list[Prediction]:

@@ -14,7 +14,15 @@ from risbench import Prediction, Sample
 class OracleBox:
     """Answers with the annotated box, brought as a box and as a mask."""
 
-    card = MappingProxyType({"grade": "native", "supervision": "oracle", "reads": ("box",)})
+    card = MappingProxyType(
+        {
+            "code": "the annotated box, filled",
+            "licence": "MIT",
+            "grade": "native",
+            "supervision": "oracle",
+            "reads": ("box",),
+        }
+    )
     parameter_count = 0
 
     def predict(self, image: np.ndarray, texts: list[str], *, samples: Sequence[Sample]) -> list[Prediction]:

@@ -17,7 +17,15 @@ from .same_class import Objects
 class OracleClass:
     """Answers with the union of the objects of the target's class; its point is a pixel of the largest of them."""
 
-    card = MappingProxyType({"grade": "native", "supervision": "oracle", "reads": ("category", "objects")})
+    card = MappingProxyType(
+        {
+            "code": "all objects of the target's class",
+            "licence": "MIT",
+            "grade": "native",
+            "supervision": "oracle",
+            "reads": ("category", "objects"),
+        }
+    )
     parameter_count = 0
 
     def __init__(self, objects: Objects) -> None:

@@ -14,7 +14,14 @@ from .chance import generator, pixels_of
 class RandomBox:
     """Guesses a box; its point is the box's centre."""
 
-    card = MappingProxyType({"grade": "native", "supervision": "none"})
+    card = MappingProxyType(
+        {
+            "code": "a random box, the same for the same image and text",
+            "licence": "MIT",
+            "grade": "native",
+            "supervision": "none",
+        }
+    )
     parameter_count = 0
 
     def __init__(self, seed: int) -> None:

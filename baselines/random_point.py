@@ -14,7 +14,14 @@ from .chance import generator, pixels_of
 class RandomPoint:
     """Guesses a pixel."""
 
-    card = MappingProxyType({"grade": "native", "supervision": "none"})
+    card = MappingProxyType(
+        {
+            "code": "a random pixel, the same for the same image and text",
+            "licence": "MIT",
+            "grade": "native",
+            "supervision": "none",
+        }
+    )
     parameter_count = 0
 
     def __init__(self, seed: int) -> None:

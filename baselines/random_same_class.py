@@ -21,7 +21,15 @@ from .same_class import Objects
 class RandomSameClass:
     """Answers with the mask of a random object of the target's class; its point lies on it."""
 
-    card = MappingProxyType({"grade": "native", "supervision": "oracle", "reads": ("category", "objects")})
+    card = MappingProxyType(
+        {
+            "code": "a random object of the target's class",
+            "licence": "MIT",
+            "grade": "native",
+            "supervision": "oracle",
+            "reads": ("category", "objects"),
+        }
+    )
     parameter_count = 0
 
     def __init__(self, objects: Objects, seed: int) -> None:

@@ -29,6 +29,7 @@ class VitConfig:
         image_size: side of the square input it was trained at, in pixels; a multiple of ``patch``.
         patch: side of a patch in pixels.
         width, depth, heads: the image tower.
+        hidden: channels inside its perceptrons; 0 is four times ``width``, as nearly all have it.
         text_length: tokens a text is cut to.
         context: rows of the table of text positions.
         vocabulary: rows of the table of tokens.
@@ -44,6 +45,7 @@ class VitConfig:
     width: int = 768
     depth: int = 12
     heads: int = 12
+    hidden: int = 0
     text_length: int = 77
     context: int = 77
     vocabulary: int = 49408
@@ -110,8 +112,8 @@ class Attention(CausalAttention):
 class VisionBlock(Block):
     """A text block whose attention is not causal."""
 
-    def __init__(self, width: int, heads: int):
-        super().__init__(width, heads)
+    def __init__(self, width: int, heads: int, hidden: int):
+        super().__init__(width, heads, hidden)
         self.attn = Attention(width, heads)
 
 
@@ -130,15 +132,15 @@ class VisionTransformer(nn.Module):
         self.class_embedding = nn.Parameter(drawn(width, deviation=deviation))
         self.positional_embedding = nn.Parameter(drawn(config.grid**2 + 1, width, deviation=deviation))
         self.ln_pre = LayerNorm(width)
-        blocks = (VisionBlock(width, config.heads) for _ in range(config.depth))
-        self.transformer = nn.Sequential(OrderedDict(resblocks=nn.Sequential(*blocks)))
+        blocks = (VisionBlock(width, config.heads, config.hidden) for _ in range(config.depth))
+        self.transformer: Any = nn.Sequential(OrderedDict(resblocks=nn.Sequential(*blocks)))
         self.ln_post = LayerNorm(width)
         self.proj = nn.Parameter(drawn(width, config.embed, deviation=deviation))
 
     @property
-    def blocks(self) -> nn.Sequential:
+    def blocks(self) -> Any:
         """See the class."""
-        return self.transformer.resblocks  # pyright: ignore[reportReturnType]
+        return self.transformer.resblocks
 
     def positions(self, height: int, width: int) -> Tensor:
         """The table resized bilinearly to a grid, the class token's row first: ``(1 + height * width, C)``."""
@@ -177,9 +179,15 @@ class VitClip(TextTower):
         self.config = config
         self.visual = VisionTransformer(config)
         if not config.quick_gelu:
-            for block in (*self.transformer.resblocks, *self.visual.blocks):
-                block.mlp.gelu = nn.GELU()  # pyright: ignore[reportAttributeAccessIssue]
+            exact_gelu(self)
 
     def look(self, images: Tensor) -> Tensor:
         """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised."""
         return self.visual(images)
+
+
+def exact_gelu(network: nn.Module) -> None:
+    """Put the exact GELU into every block of a network, in place of OpenAI's approximation."""
+    for block in network.modules():
+        if isinstance(block, Block):
+            block.mlp.gelu = nn.GELU()  # pyright: ignore[reportAttributeAccessIssue]

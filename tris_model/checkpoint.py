@@ -116,9 +116,11 @@ def _read_pickle(path: Path) -> Checkpoint:
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError, OSError) as error:
         raise DataError(f"{path} is no checkpoint or a broken one ({_line(error)}); download it again") from None
     said = {}
-    if isinstance(held, dict) and isinstance(held.get("model"), Mapping):
+    # "model" as the authors of TRIS and we write it, "state_dict" as open_clip, mmcv and many others do.
+    inside = next((key for key in ("model", "state_dict") if isinstance(held, dict) and key in held), None)
+    if inside is not None and isinstance(held[inside], Mapping):
         said = {key: value for key in ("config",) if isinstance(value := held.get(key), str)}
-        held = held["model"]
+        held = held[inside]
     if not isinstance(held, Mapping) or not all(isinstance(value, Tensor) for value in held.values()):
         raise DataError(f"{path} holds no weights: expected a dict of tensors, or one under the key 'model'")
     return Checkpoint(path, "pth", dict(held), said)

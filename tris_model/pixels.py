@@ -10,6 +10,7 @@ from PIL import Image
 from risbench.errors import DataError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 MEAN = (0.485, 0.456, 0.406)
@@ -41,3 +42,12 @@ def preprocess(image: np.ndarray | Image.Image, size: int = 320) -> Tensor:
     squashed = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).contiguous().float().div_(255)
     return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None])
+
+
+def normalised(images: np.ndarray, device: torch.device) -> Tensor:
+    """Images that have their size already, scaled as above: uint8 ``(B, S, S, 3)`` -> float32 ``(B, 3, S, S)``."""
+    import torch
+
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div_(255)
+    mean, deviation = (torch.tensor(numbers, device=device)[:, None, None] for numbers in (MEAN, DEVIATION))
+    return pixels.sub_(mean).div_(deviation).contiguous()

@@ -59,14 +59,15 @@ class CausalAttention(nn.Module):
 class Block(nn.Module):
     """Attention and a two-layer perceptron, each behind a LayerNorm and beside a shortcut."""
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int, hidden: int | None = None):
         super().__init__()
+        hidden = hidden or 4 * width
         self.attn = CausalAttention(width, heads)
         self.ln_1 = LayerNorm(width)
         parts = OrderedDict[str, nn.Module]()
-        parts["c_fc"] = nn.Linear(width, 4 * width)
+        parts["c_fc"] = nn.Linear(width, hidden)
         parts["gelu"] = QuickGELU()
-        parts["c_proj"] = nn.Linear(4 * width, width)
+        parts["c_proj"] = nn.Linear(hidden, width)
         self.mlp = nn.Sequential(parts)
         self.ln_2 = LayerNorm(width)
 

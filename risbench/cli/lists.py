@@ -12,7 +12,7 @@ from rich.table import Table
 
 from .. import plugins
 from ..datasets import catalog
-from ..errors import RisbenchError
+from ..errors import RisbenchError, UsageError
 from ..methods import card_of
 from ..metrics import names
 from ..metrics.rules import RULES
@@ -21,12 +21,22 @@ from . import options, show
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes", "refiners"]))
+@click.argument("names", nargs=-1)
 @options.as_json
-def command(what: str, as_json: bool) -> None:
-    """List what is there: methods, splits, metrics, rules, reports, recipes or refiners."""
+def command(what: str, names: tuple[str, ...], as_json: bool) -> None:
+    """List what is there: methods, splits, metrics, rules, reports, recipes or refiners; of NAMES everything known."""
     entries = _LISTS[what]()
+    known = [entry["name"] for entry in entries]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no {what.removesuffix('s')} named '{name}': {plugins.near(name, known)}")
+    entries = [entry for entry in entries if not names or entry["name"] in names]
     if as_json:
         show.print_json(entries)
+        return
+    if names:
+        for entry in entries:
+            _print_whole(entry)
         return
     if not entries:
         show.say(f"no {what} are installed")
@@ -35,21 +45,34 @@ def command(what: str, as_json: bool) -> None:
     rows = [_flat(entry) for entry in entries]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*(escape(row.get(column, "")) for column in columns))
     show.out.print(table)
+    if what == "methods":
+        show.say("`risbench list methods NAME` prints a method's card")
+
+
+def _print_whole(entry: Mapping[str, Any]) -> None:
+    """An entry line by line; a card's lines stand among its own."""
+    lines = {key: value for key, value in entry.items() if key != "card"} | (entry.get("card") or {})
+    show.out.print(f"[bold]{escape(str(lines.pop('name')))}[/]", highlight=False)
+    for key, value in lines.items():
+        if value not in (None, [], ""):
+            told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            show.out.print(f"  {key:14} {told}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, str]:
-    """An entry as cells; of a card only what a table needs."""
+    """An entry as cells; of a card only what a table needs, `--json` has all of it."""
+    if "card" in entry:
+        card = entry["card"] or {}
+        shown = {key: card.get(key) for key in ("grade", "supervision", "threshold", "licence")}
+        cells = {key: "" if value is None else str(value) for key, value in shown.items()}
+        return {"name": entry["name"], **cells, "reads": ", ".join(card.get("reads", ()))}
     row = {}
     for key, value in entry.items():
-        if key == "card":
-            card = value or {}
-            row["supervision"] = str(card.get("supervision", ""))
-            row["reads"] = ", ".join(card.get("reads", ()))
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             row.update({inner: "?" if number is None else f"{number:,}" for inner, number in value.items()})
         else:
             row[key] = "" if value is None else str(value)

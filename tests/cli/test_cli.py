@@ -254,6 +254,13 @@ def test_a_listed_method_shows_what_its_card_says(ask: Ask):
     found = {entry["name"]: entry for entry in json.loads(ask("list", "methods", "--json").out)}
     assert found["oracle_box"]["card"]["reads"] == ["box"]
     assert found["centre"]["entry_point"] == "baselines.centre:make"
+    for name, entry in found.items():
+        assert entry["card"]["licence"], name
+        assert entry["card"]["grade"] in ("native", "hosted", "external"), name
+    whole = ask("list", "methods", "clip_gae", "oracle_box")
+    assert "Chefer et al." in whole.out
+    assert "reads          box" in whole.out
+    assert "'clip_gae'" in ask("list", "methods", "clip_ga").err
 
 
 # Data sets

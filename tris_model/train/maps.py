@@ -20,10 +20,10 @@ from risbench.datasets.load import load_split
 from risbench.errors import DataError
 
 from ..checkpoint import digest, load
+from ..pixels import normalised
 from ..prms import Scorer
 from ..stage1 import Stage1, enlarge
 from ..tokens import tokenize
-from .clip import normalised
 from .journal import Stopped, bar, interruptible
 from .losses import visible
 from .photographs import Photographs

@@ -14,17 +14,18 @@ from risbench.errors import DataError, UsageError
 from risbench.plugins import near
 
 TABLES = ("clip", "stage1", "pseudo", "stage2")
+TABLE_KEYS = tuple(f"{table}." for table in TABLES)
 FOLDER = Path(__file__).parent.parent / "recipes"
 R = TypeVar("R")
 
 
-def names(table: str) -> tuple[str, ...]:
+def names(table: str, folder: Path = FOLDER) -> tuple[str, ...]:
     """The shipped recipes that have a certain table, such as ``clip`` or ``stage1``."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml") if table in _parse(path)))
+    return tuple(sorted(path.stem for path in folder.glob("*.toml") if table in _parse(path)))
 
 
-def read(name_or_path: str) -> dict[str, Any]:
-    """The tables of a shipped recipe, or of a file.
+def read(name_or_path: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """The tables of a recipe shipped in ``folder``, or of a file.
 
     Raises:
         UsageError: neither.
@@ -32,9 +33,9 @@ def read(name_or_path: str) -> dict[str, Any]:
     """
     path = Path(name_or_path)
     if not path.is_file():
-        path = FOLDER / f"{name_or_path}.toml"
+        path = folder / f"{name_or_path}.toml"
         if not path.is_file():
-            known = [one.stem for one in FOLDER.glob("*.toml")]
+            known = [one.stem for one in folder.glob("*.toml")]
             raise UsageError(f"no recipe {str(name_or_path)!r}, and no such file: {near(str(name_or_path), known)}")
     return _parse(path)
 
@@ -44,6 +45,26 @@ def _parse(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path} is no recipe: {error}") from None
+
+
+def one(kind: type[R], recipe: str, table: str, options: Mapping[str, Any], folder: Path = FOLDER) -> R:
+    """The record of a trainer that reads one table only.
+
+    Args:
+        kind: a frozen dataclass.
+        recipe: a name in ``folder``, or a TOML file.
+        table: which of its tables.
+        options: changes, ``lr=…`` or ``second.steps=…``; the table's name may stand before them.
+        folder: of the trainer's shipped recipes.
+
+    Raises:
+        UsageError: no such recipe or table, an unknown key (with the near ones), or a value of the wrong kind.
+    """
+    tables = read(recipe, folder)
+    if table not in tables:
+        raise UsageError(f"recipe {recipe} has no table [{table}]: {', '.join(names(table, folder))}")
+    own = {key.removeprefix(f"{table}."): value for key, value in options.items()}
+    return record(kind, _laid(tables[table], own), table)
 
 
 def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
@@ -103,10 +124,15 @@ def changed(tables: Mapping[str, Any], options: Mapping[str, Any], default: str)
             belong to the table ``default``.
         default: the table of keys that name none.
     """
+    full = {key if key.startswith(TABLE_KEYS) else f"{default}.{key}": value for key, value in options.items()}
+    return _laid(tables, full)
+
+
+def _laid(tables: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables with options laid over them; the parts of a key are the way."""
     new: dict[str, Any] = _copied(tables)
     for key, value in options.items():
         *path, last = key.split(".")
-        path = path if path and path[0] in TABLES else [default, *path]
         place = new
         for part in path:
             place = place.setdefault(part, {})

@@ -19,10 +19,10 @@ from ..checkpoint import save
 from ..clipfile import load_clip, open_clip, start
 from ..config import Config
 from ..devices import Precision, autocast
+from ..pixels import normalised
 from ..stage1 import Stage1
 from ..tokens import tokenize
 from .best import Best
-from .clip import normalised
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .objective import Objective, Weights
 from .optimiser import Rates, adamw, decay, freeze_unused

@@ -22,12 +22,12 @@ from ..checkpoint import load, save
 from ..clipfile import start
 from ..config import STAGE2, Config
 from ..devices import Precision, autocast
+from ..pixels import normalised
 from ..stage1 import Stage1
 from ..stage2 import Stage2
 from ..tokens import tokenize
 from .ahead import Ahead
 from .best import Best
-from .clip import normalised
 from .handover import hand_over
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .losses import segmentation

@@ -1,0 +1,69 @@
+"""A CLIP that is asked where a text is: the frame round methods that differ only in how they look into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from risbench import Prediction
+
+from ._clip import Opened, answers, checked_threshold, input_side, pixels_of, prompted, read
+
+
+class Look(Protocol):
+    """How a method looks into a CLIP."""
+
+    def __call__(self, pixels: Tensor, said: Tensor) -> Tensor:
+        """Maps of some texts.
+
+        Args:
+            pixels: the image as input, ``(1, 3, S, S)``.
+            said: the texts in the joint space, ``(N, D)``, unit length.
+
+        Returns:
+            ``(N, h, w)``, a cell each, of any range.
+        """
+        ...
+
+
+class Asked:
+    """Sees an image once, whatever is asked about it, and reads a text once, however often it is asked.
+
+    Attributes:
+        card: frozen; what the method is.
+        parameter_count: weights of the CLIP.
+    """
+
+    def __init__(
+        self, card: Mapping[str, Any], opened: Opened, look: Look, *, size: int | None, threshold: float, prompt: str
+    ):
+        prompted(prompt, ())
+        self._side = input_side(opened, size)
+        self._threshold = checked_threshold(threshold)
+        self._opened, self._look, self._prompt = opened, look, prompt
+        self.parameter_count = opened.parameter_count
+        self.card: Mapping[str, Any] = MappingProxyType({**card, **opened.card, "threshold": threshold})
+
+    def predict(self, image: np.ndarray, texts: Sequence[str]) -> list[Prediction]:
+        """A heat for every text, float32 ``(S, S)`` in [0, 1], and the mask where it exceeds the threshold.
+
+        Args:
+            image: uint8 ``(H, W, 3)``.
+            texts: any number.
+        """
+        if not texts:
+            return []
+        return answers(self.maps(image, texts), self._side, image.shape[:2], self._threshold)
+
+    def maps(self, image: np.ndarray, texts: Sequence[str]) -> Tensor:
+        """What the method sees of each text before it is spread and enlarged, ``(N, h, w)``; see :meth:`predict`."""
+        distinct = list(dict.fromkeys(texts))
+        with torch.no_grad():
+            said = read(self._opened, prompted(self._prompt, distinct))
+            pixels = pixels_of(self._opened, image, self._side, self._side)
+        return self._look(pixels, said)[[distinct.index(text) for text in texts]]
