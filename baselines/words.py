@@ -14,7 +14,7 @@ from risbench.datasets.shapes.words import SHAPES
 # CLIP-ES's for PASCAL VOC; for COCO, where two of them are classes or parts of such, without those.
 VOC = (
     "ground", "land", "grass", "tree", "building", "wall", "sky", "lake", "water", "river", "sea", "railway",
-    "railroad", "keyboard", "helmet", "cloud", "house", "mountain", "ocean", "road", "rock", "street", "valley", 
+    "railroad", "keyboard", "helmet", "cloud", "house", "mountain", "ocean", "road", "rock", "street", "valley",
     "bridge", "sign",
 )  # fmt: skip
 COCO = tuple(word for word in VOC if word not in ("keyboard", "sign"))
