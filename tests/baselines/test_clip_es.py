@@ -14,6 +14,7 @@ from made_up.clips import TINY_VIT, WORDS, openai_vit, tiny_vit
 from PIL import Image
 
 from baselines import clip_es
+from baselines._clip import pixels_of
 from baselines.clip_es import CARD, ClipEs, grid_of, make
 from baselines.vit import VitClip, VitConfig
 from baselines.words import COCO, VOC, background
@@ -282,3 +283,33 @@ def test_the_command_runs_it_with_its_siblings(tiny: str, ask: Ask, tmp_path: Pa
 def test_it_is_a_method_by_itself(tiny: str) -> None:
     assert isinstance(make(weights=tiny), ClipEs)
     assert make(weights=tiny).parameter_count == sum(weight.numel() for weight in whole(tiny).parameters())
+
+
+def test_the_map_is_that_of_the_package_grad_cam(tiny: str) -> None:
+    """The package that the authors use, where it is installed (``pip install grad-cam``; nothing here needs it)."""
+    package = pytest.importorskip("pytorch_grad_cam")
+    clip = whole(tiny).float()
+    words = ["circle", "square"]
+    said = clip.sum_up(tokenize([*WORDS[:1], *words], keep_end=True, length=TINY_VIT.context)).detach()
+
+    class Chances(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.visual = clip.visual
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            tokens = self.visual.blocks(self.visual.embed(pixels))
+            seen = F.normalize(self.visual.summary(tokens[:, 1:]).mean(1), dim=1)
+            return (clip.logit_scale.exp() * seen @ F.normalize(said, dim=1).T).softmax(1)
+
+    method = make(weights=tiny, background=",".join(words), refine_affinity=False)
+    pixels = pixels_of(method._opened, PICTURE, 64, 96)
+    cam = package.GradCAM(
+        model=Chances(),
+        target_layers=[clip.visual.blocks[-1].ln_1],
+        reshape_transform=lambda tokens: tokens[:, 1:].transpose(1, 2).unflatten(2, (8, 12)),
+    )
+    found = cam(pixels, [package.utils.model_targets.ClassifierOutputTarget(0)])[0]
+    heat = torch.from_numpy(method.predict(PICTURE, WORDS[:1])[0].heat)
+    large = F.interpolate(heat[None, None], size=(64, 96), mode="bilinear")[0, 0]
+    np.testing.assert_allclose(found, (large - large.min()) / (large.max() - large.min()), atol=1e-4)
