@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from risbench import Method
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from ._asked import Asked
 
 CARD: Mapping[str, Any] = MappingProxyType(
     {
@@ -68,7 +68,7 @@ def make(
     size: int | None = None,
     threshold: float = 0.5,
     prompt: str = "{}",
-) -> Asked:
+) -> Method:
     """Build the method.
 
     Args:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from risbench import Method
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from ._asked import Asked
 
 CARD: Mapping[str, Any] = MappingProxyType(
     {
@@ -87,7 +87,7 @@ def make(
     size: int | None = None,
     threshold: float = 0.5,
     prompt: str = "{}",
-) -> Asked:
+) -> Method:
     """Build the method.
 
     Args:

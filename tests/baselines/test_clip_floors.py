@@ -13,7 +13,7 @@ from made_up.clips import WORDS, openai_clip, openai_vit, tiny_clip, tiny_vit
 from PIL import Image
 
 from baselines import clip_gae, clip_gradcam, clip_sim
-from risbench import UsageError, load_split
+from risbench import UsageError, load_split, methods
 from risbench.check import check_method
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
@@ -120,7 +120,9 @@ def test_a_patch_is_what_the_last_block_says_of_it_alone(tmp_path: Path):
 
 @pytest.mark.parametrize(("module", "maker"), [(clip_gradcam, tiny_clip), (clip_gae, tiny_vit), (clip_sim, tiny_vit)])
 def test_they_keep_the_contract_of_a_method(tmp_path: Path, shared_cache: Path, module: Any, maker: Any):
-    method = module.make(weights=str(maker(tmp_path / "tiny.safetensors")))
+    name = module.__name__.rpartition(".")[2]
+    method, options = methods.make(name, weights=str(maker(tmp_path / "tiny.safetensors")), options={"size": "48"})
+    assert options["size"] == 48
     findings = check_method(method, load_split("shapes_val"), 2)
     assert [finding for finding in findings if not finding.holds] == []
     assert method.parameter_count > 0

@@ -1,0 +1,132 @@
+"""What each rival costs at full size: seconds and memory an image, and what answering all its texts at once is worth.
+
+    python tests/bench/rivals.py [--data-root DIR] [--split refcoco_val] [--images 4] [--only METHOD …]
+
+Made-up weights of the published sizes, so nothing is said about quality. Photographs of a split where a data root is
+given, else drawn ones of 480 x 640. Each method runs in a process of its own: all texts of an image in one call, then
+one text a call, as scripts do that loop over expressions. Memory is the process's peak after the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import described
+
+TEXTS = (
+    "the man on the far left", "brown dog next to the table", "woman in a red dress that looks at the camera",
+    "umbrella", "the zebra behind the other one", "kid with a kite", "second bus from the right",
+)  # fmt: skip
+
+
+def clip(model: str, folder: Path) -> str:
+    """A CLIP of a published size, in OpenAI's layout, in half precision as theirs are."""
+    import torch
+
+    import tris_model
+    from baselines._open_clip import plain_config, vit_config
+    from baselines.vit import VitClip
+
+    torch.manual_seed(0)
+    network = tris_model.Clip(tris_model.Config()) if model == "RN50" else VitClip(vit_config(plain_config(model)))
+    path = folder / f"{model}.pt"
+    torch.save({key: value.half() for key, value in network.state_dict().items()}, path)
+    return str(path)
+
+
+# What makes the weights, and the method's options.
+METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
+    "clip_sim": (partial(clip, "RN50"), {}),
+    "clip_sim (ViT-B/16)": (partial(clip, "ViT-B-16"), {}),
+    "clip_gradcam": (partial(clip, "RN50"), {}),
+    "clip_gae": (partial(clip, "ViT-B-32"), {}),
+}
+
+
+def pictures(root: Path | None, split: str, count: int) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Images and their texts."""
+    if root is None:
+        for seed in range(count):
+            yield np.random.default_rng(seed).integers(0, 256, (480, 640, 3), dtype=np.uint8), list(TEXTS)
+        return
+    from risbench import load_split
+    from risbench.datasets.images import read_image
+
+    for group, _ in zip(load_split(split, root).by_image(), range(count), strict=False):
+        yield read_image(group[0].image_path, group[0].size), [sample.text for sample in group]
+
+
+def one(name: str, weights: str, root: Path | None, split: str, count: int) -> dict[str, Any]:
+    """What one method costs."""
+    from risbench import methods
+
+    method, _ = methods.make(name.split()[0], weights=weights, options=METHODS[name][1])
+    some = list(pictures(root, split, count))
+    method.predict(some[0][0], some[0][1][:1])  # what is only done once
+    together = [_timed(lambda image=image, texts=texts: method.predict(image, texts)) for image, texts in some]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    alone = [
+        sum(_timed(lambda image=image, text=text: method.predict(image, [text])) for text in texts)
+        for image, texts in some
+    ]
+    asked = sum(len(texts) for _, texts in some)
+    return {
+        "method": name,
+        "parameters": method.parameter_count / 1e6,
+        "seconds": sum(together) / len(some),
+        "memory": peak,
+        "together": asked / sum(together),
+        "alone": asked / sum(alone),
+        "texts": asked / len(some),
+    }
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Every method in a process of its own; a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--split", default="refcoco_val")
+    parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--only", nargs="*", default=list(METHODS))
+    parser.add_argument("--inside", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.inside:
+        print(json.dumps(one(*given.inside, given.data_root, given.split, given.images)))
+        return
+    print(f"{described()}; {given.images} images {'of ' + given.split if given.data_root else 'of noise, 480 x 640'}\n")
+    print("| method | M parameters | s an image | MiB at most | expressions/s | one at a time | ratio |")
+    print("|:--|--:|--:|--:|--:|--:|--:|")
+    where = ["--data-root", str(given.data_root)] if given.data_root else []
+    where += ["--images", str(given.images), "--split", given.split]
+    for name in given.only:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, __file__, *where, "--inside", name, METHODS[name][0](Path(folder))]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        row = json.loads(done.stdout.splitlines()[-1])
+        print(
+            f"| {name} | {row['parameters']:.1f} | {row['seconds']:.2f} ({row['texts']:.1f} texts) | "
+            f"{row['memory']:,.0f} | {row['together']:.2f} | {row['alone']:.2f} | "
+            f"{row['together'] / row['alone']:.1f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
