@@ -80,7 +80,13 @@ class ClipEs:
         self._size, self._threshold = size, checked_threshold(threshold)
         self.facts = {"images_shrunk": 0, "texts_alone": 0}
         self.parameter_count = opened.parameter_count
-        told = {"threshold": threshold, "background": background.words, "reads": ("siblings",) if siblings else ()}
+        told = {
+            "threshold": threshold,
+            "background": background.words,
+            "competitors": "siblings" if siblings else "none",
+            "prompt": prompt,
+            "reads": ("siblings",) if siblings else (),
+        }
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **opened.card, **told})
 
     def predict(self, image: np.ndarray, texts: Sequence[str], *, samples: object = None) -> list[Prediction]:
