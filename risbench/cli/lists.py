@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import plugins
-from ..datasets import catalog
+from ..datasets import catalog, own
 from ..errors import RisbenchError, UsageError
 from ..methods import card_of
 from ..metrics import names
@@ -22,10 +23,14 @@ from . import options, show
 @click.command("list")
 @click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes", "refiners"]))
 @click.argument("names", nargs=-1)
+@options.data_root
 @options.as_json
-def command(what: str, names: tuple[str, ...], as_json: bool) -> None:
-    """List what is there: methods, splits, metrics, rules, reports, recipes or refiners; of NAMES everything known."""
-    entries = _LISTS[what]()
+def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: bool) -> None:
+    """List what is there: methods, splits, metrics, rules, reports, recipes or refiners; of NAMES everything known.
+
+    Among splits are the own ones of the data root.
+    """
+    entries = _splits(data_root) if what == "splits" else _LISTS[what]()
     known = [entry["name"] for entry in entries]
     for name in names:
         if name not in known:
@@ -97,11 +102,9 @@ def _card(name: str) -> dict[str, Any] | None:
         return None
 
 
-def _splits() -> list[dict[str, Any]]:
-    return [
-        {"name": name, "expected": catalog.find(name).expected._asdict(), "from": catalog.find(name).origin}
-        for name in catalog.names()
-    ]
+def _splits(data_root: Path | None) -> list[dict[str, Any]]:
+    entries = [catalog.find(name, data_root) for name in (*catalog.names(), *own.names(data_root))]
+    return [{"name": entry.name, "expected": entry.expected._asdict(), "from": entry.origin} for entry in entries]
 
 
 def _metrics() -> list[dict[str, Any]]:
@@ -134,7 +137,6 @@ def _refiners() -> list[dict[str, Any]]:
 
 _LISTS = {
     "methods": _methods,
-    "splits": _splits,
     "metrics": _metrics,
     "rules": _rules,
     "reports": lambda: _points(plugins.REPORTS),

@@ -123,4 +123,6 @@ def partial_note(run: Run, split: dict[str, Any]) -> str:
         return f"the first {run.header['limit']} images"
     counts, expected = split["counts"], split["expected"]
     differ = [f"{counts[key]} of {expected[key]} {key}" for key in counts if expected[key] not in (None, counts[key])]
+    if not differ:
+        return "its annotations were converted from another form, and are not the authors' own"
     return "this copy has " + ", ".join(differ)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import UsageError
@@ -42,7 +43,8 @@ class Entry:
 
     Attributes:
         name: the canonical name.
-        family: how it is laid out: ``refer``, ``referit`` (two layouts) or ``drawn``.
+        family: how it is laid out: ``refer``, ``referit`` (two layouts), ``drawn``, or ``own`` (a split that a user
+            made with ``data import``).
         folder: its folder below ``refer/``; for drawn scenes the split's own word.
         refs_file: the pickle of refs in that folder.
         word: what is looked for in a ref's ``split``.
@@ -56,7 +58,7 @@ class Entry:
     """
 
     name: str
-    family: Literal["refer", "referit", "drawn"]
+    family: Literal["refer", "referit", "drawn", "own"]
     folder: str
     refs_file: str
     word: str
@@ -136,20 +138,30 @@ _BY_NAME = {entry.name: entry for entry in _ENTRIES}
 
 
 def names() -> tuple[str, ...]:
-    """The canonical names, in the catalog's order."""
+    """The canonical names, in the catalog's order; without those of own splits, which each data root has of its own."""
     return tuple(_BY_NAME)
 
 
-def find(name: str) -> Entry:
+def find(name: str, data_root: str | Path | None = None) -> Entry:
     """The entry of a name (``refcocoplus_…`` is ``refcoco+_…``).
+
+    Args:
+        name: of the catalog, or of an own split.
+        data_root: where own splits lie; by default ``$RISBENCH_DATA``, else the user data folder.
 
     Raises:
         UsageError: no such split, with the near names.
+        DataError: an own split that cannot be read.
     """
     canonical = name.replace("refcocoplus_", "refcoco+_", 1) if name.startswith("refcocoplus_") else name
     if canonical in _BY_NAME:
         return _BY_NAME[canonical]
-    lowered = {known.lower(): known for known in _BY_NAME}
+    # Imported here because an own split is an Entry, too.
+    from . import own
+
+    if entry := own.entry_of(name, data_root):
+        return entry
+    lowered = {known.lower(): known for known in (*_BY_NAME, *own.names(data_root))}
     near = difflib.get_close_matches(canonical.lower(), lowered, n=4, cutoff=0.6)
-    told = "near names: " + ", ".join(lowered[known] for known in near) if near else "known: " + ", ".join(_BY_NAME)
+    told = ("near names: " if near else "known: ") + ", ".join(lowered[known] for known in near or lowered)
     raise UsageError(f"unknown split {name!r:.60}; {told}")

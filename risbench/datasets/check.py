@@ -84,7 +84,7 @@ def check_split(
     Raises:
         UsageError: no such split. Data that cannot be read are a problem in the report, not an error.
     """
-    entry = find(name)
+    entry = find(name, data_root)
     try:
         split = load_split(name, data_root)
     except DataError as error:

@@ -41,8 +41,10 @@ def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
     """The ways in which a split can lie below a data root, the preferred first; none for drawn scenes."""
     if entry.family == "drawn":
         return ()
-    folder = root / "refer" / entry.folder
+    folder = root / ("own" if entry.family == "own" else "refer") / entry.folder
     files = (folder / entry.refs_file, folder / "instances.json")
+    if entry.family == "own":
+        return (Layout("refer", files, (folder / "images",), entry.origin),)
     if entry.family == "refer":
         return (Layout("refer", files, _below(root, _COCO_FOLDERS), entry.origin),)
     refer = Layout("refer", files, _below(root, (*_SAIAPR_FOLDERS, "referit/images")), entry.origin, nested=True)

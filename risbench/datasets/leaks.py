@@ -60,7 +60,7 @@ def find_leaks(data_root: str | Path | None = None, splits: Sequence[str] | None
         UsageError: no such split.
         DataError: a split named in ``splits`` is missing; or the files of any are broken.
     """
-    entries = [find(name) for name in (names() if splits is None else splits)]
+    entries = [find(name, data_root) for name in (names() if splits is None else splits)]
     seen = []
     for entry in entries:
         if splits is None and (entry.family == "drawn" or not _is_there(entry, data_root)):
@@ -91,7 +91,7 @@ def _is_there(entry: Entry, data_root: str | Path | None) -> bool:
 
 def _world(entry: Entry) -> str:
     """Whose images they are: ids are compared only within one collection."""
-    return entry.name if entry.family == "drawn" else "saiapr" if entry.family == "referit" else "coco"
+    return entry.name if entry.family in ("drawn", "own") else "saiapr" if entry.family == "referit" else "coco"
 
 
 def _numbering(split: Split) -> str:

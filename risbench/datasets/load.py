@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import places
 from .catalog import Entry, find
+from .converted import marked
 from .index import table_of
 from .layout import ImageFiles, Layout, drawn_layout, present_layout
 from .split import Split, split_of
@@ -18,7 +19,7 @@ def load_split(name: str, data_root: str | Path | None = None, progress: Progres
     """The samples of a split.
 
     Args:
-        name: one of `risbench.datasets.catalog.names`.
+        name: one of `risbench.datasets.catalog.names`, or an own split of the data root.
         data_root: the folder of the data; by default ``$RISBENCH_DATA``, else the user data folder. Drawn scenes need
             none: they are drawn into the cache when first asked for.
         progress: told ``(done, total)`` while scenes are drawn.
@@ -27,10 +28,10 @@ def load_split(name: str, data_root: str | Path | None = None, progress: Progres
         UsageError: no such split, with the near names.
         DataError: a file is missing (with where it comes from) or broken.
     """
-    entry = find(name)
+    entry = find(name, data_root)
     root, layout = locate(entry, data_root, progress)
     table, sources = table_of(layout.reader, layout.files)
-    return split_of(entry, table, sources, root, ImageFiles.of(layout))
+    return marked(split_of(entry, table, sources, root, ImageFiles.of(layout)))
 
 
 def locate(entry: Entry, data_root: str | Path | None = None, progress: Progress | None = None) -> tuple[Path, Layout]:

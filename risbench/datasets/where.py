@@ -34,7 +34,7 @@ def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
     Raises:
         UsageError: no such split.
     """
-    entry = find(name)
+    entry = find(name, data_root)
     if entry.family == "drawn":
         folder = places.cache_folder()
         return [Wanted(folder, folder.is_dir(), "annotations", 0, DRAWN_ORIGIN)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import check, leaks, where
+from . import check, imports, leaks, where
 
 
 @click.group("data")
@@ -12,5 +12,5 @@ def command() -> None:
     """Look after data sets."""
 
 
-for one in (check, where, leaks):
+for one in (check, where, leaks, imports):
     command.add_command(one.command)

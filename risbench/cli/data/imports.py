@@ -1,0 +1,149 @@
+"""``risbench data import``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...datasets.imports.own_form import EXAMPLE, FORM
+from ...errors import UsageError
+from .. import options, show
+
+_SHOWN = 10
+_HELP = f"""Bring data that are already here into the data root.
+
+With --from: a copy of the data sets, in whatever tree or archive it lies: the refer tool's, LAVT's, TRIS's, the
+REFER zips, COCO's train2014 folder or zip, ReferIt's pickles and SAIAPR images, parquet copies of RefCOCO from
+Hugging Face (needs the extra [parquet]). Files are linked where they can be, or copied with --copy; nothing that
+differs is overwritten. A part of a data set is welcome: what is missing is said. Exit code 1 if nothing was
+recognised, or none of it can be used.
+
+With FILE --as NAME: own data become a split, known to every command by its NAME. FILE is one JSON:
+
+\b
+{FORM}
+A complete FILE:
+
+\b
+{EXAMPLE}
+"""
+
+
+@click.command("import", help=_HELP)
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--from", "source", type=click.Path(path_type=Path), help="A folder or zip of data sets.")
+@click.option("--as", "name", metavar="NAME", help="What to call the split that FILE becomes.")
+@click.option("--copy/--link", default=False, show_default="--link", help="Copy files, or link to them.")
+@options.data_root
+@options.as_json
+def command(
+    file: Path | None, source: Path | None, name: str | None, copy: bool, data_root: Path | None, as_json: bool
+) -> None:
+    """Import a copy, or own data: what the help above says."""
+    if file and name and not source:
+        _own(file, name, copy, data_root, as_json)
+    elif source and not file and not name:
+        _copies(source, copy, data_root, as_json)
+    else:
+        raise UsageError("data import needs --from DIR (or a zip), or FILE with --as NAME")
+
+
+def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: bool) -> None:
+    from ...datasets.imports.own import import_own
+
+    made = import_own(file, name, data_root, copy=copy)
+    split = made.split
+    if made.box_only:
+        show.say(
+            f"warning: expressions with a box and no mask: {made.box_only}; PointIt and Accbox hold for them, every "
+            "other score counts their mask as empty"
+        )
+    if as_json:
+        record = {"split": name, "folder": str(made.folder), "new": made.new, "role": split.entry.role}
+        more = {"box_only": made.box_only, "without_target": made.without_target}
+        show.print_json({**record, "counts": split.counts._asdict(), **more})
+        return
+    counted = ", ".join(f"{count} {key}" for key, count in split.counts._asdict().items())
+    _line(f"{name}: {counted}; {made.folder}" + ("" if made.new else " (there already)"))
+    _line(f"next: risbench run --method centre --split {name}{_root_of(data_root)}")
+
+
+def _copies(source: Path, copy: bool, data_root: Path | None, as_json: bool) -> None:
+    from ...datasets.imports.copies import import_copy
+
+    with show.counting("importing images") as told:
+        report = import_copy(source, data_root, copy=copy, progress=told)
+    for refused in report.refused[:_SHOWN]:
+        show.say(f"not taken: {refused.name}: {refused.reason}")
+    if len(report.refused) > _SHOWN:
+        show.say(f"not taken: {len(report.refused) - _SHOWN} more (--json lists all)")
+    for note in report.notes:
+        show.say(f"note: {note}")
+    if partial := [
+        state.name for state in report.splits if state.partial and state.counts and state.counts.expressions
+    ]:
+        show.say(f"warning: partial, so no figure on them compares with published ones: {', '.join(partial)}")
+    if as_json:
+        show.print_json(_record(report))
+    else:
+        _print(report, data_root)
+    if report.empty:
+        sys.exit(1)
+
+
+def _record(report: Any) -> dict[str, Any]:
+    return {
+        "from": str(report.source),
+        "data_root": str(report.data_root),
+        "annotations": [taken._asdict() for taken in report.annotations],
+        "images": {folder: dict(done) for folder, done in report.images.items()},
+        "refused": [refused._asdict() for refused in report.refused],
+        "notes": report.notes,
+        "splits": [
+            {
+                "split": state.name,
+                "ready": state.ready,
+                "partial": state.partial,
+                "counts": state.counts and state.counts._asdict(),
+                "expected": state.expected._asdict(),
+                "images_present": state.images_present,
+                "images_absent": state.images_absent,
+                "missing": list(state.missing),
+            }
+            for state in report.splits
+        ],
+    }
+
+
+def _print(report: Any, data_root: Path | None) -> None:
+    for taken in report.annotations:
+        _line(f"{taken.how:7} {taken.place}  from {taken.source}")
+    for folder, done in report.images.items():
+        _line(f"images  {folder}: " + ", ".join(f"{count:,} {what}" for what, count in sorted(done.items())))
+    for state in report.splits:
+        _line(f"{state.name}: {_verdict(state)}")
+        for text in state.missing:
+            _line(f"  missing: {text}")
+    if ready := [state.name for state in report.splits if state.ready]:
+        best = next((name for name in ready if "val" in name), ready[0])
+        _line(f"next: risbench run --method centre --split {best}{_root_of(data_root)}")
+
+
+def _verdict(state: Any) -> str:
+    if state.counts is None or not state.counts.expressions:
+        return "not in this copy" if state.counts else "not whole yet"
+    told = []
+    for key, got, want in zip(state.counts._fields, state.counts, state.expected, strict=True):
+        told.append(f"{got:,} {key}" + ("" if want in (None, got) else f" (expected {want:,})"))
+    return ("partial, " if state.partial else "") + ", ".join(told) + f"; {state.images_present:,} images are there"
+
+
+def _root_of(data_root: Path | None) -> str:
+    return "" if data_root is None else f" --data-root {data_root}"
+
+
+def _line(text: str) -> None:
+    show.out.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,75 @@
+"""The mark of annotations that were not copied but made here of another form: ``origin.json`` beside them.
+
+It is one of the split's sources, so every result says it; and where masks or ids are not the authors' own, the split is
+partial, whatever it counts, because no published figure was taken on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .hashes import sha256_of
+from .index import Source
+from .jsonfile import read_json
+from .split import Split
+
+NAME = "origin.json"
+_NEXT = "it is written by `risbench data import`; import the copy anew"
+
+
+def mark_of(form: str, *, exact: bool, notes: list[str], files: list[tuple[str, str]], made: dict[str, bytes]) -> bytes:
+    """The mark as it is written.
+
+    Args:
+        form: what was converted, and whose form it is.
+        exact: whether texts, ids and masks are the authors' own.
+        notes: what must be known.
+        files: the name and SHA-256 of each file that was converted.
+        made: what was made of them, by name: the mark is of these contents alone.
+    """
+    mark = {
+        "made_by": "risbench data import",
+        "form": form,
+        "exact": exact,
+        "notes": notes,
+        "files": [{"file": file, "sha256": digest} for file, digest in files],
+        "made": {name: hashlib.sha256(content).hexdigest() for name, content in made.items()},
+    }
+    return (json.dumps(mark, indent=2) + "\n").encode()
+
+
+def read_mark(folder: Path) -> dict[str, Any] | None:
+    """The mark of a folder of annotations; None where there is none.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    mark = read_json(path, _NEXT)
+    if not isinstance(mark, dict) or type(mark.get("exact")) is not bool or not isinstance(mark.get("made"), dict):
+        raise DataError(f"{path}: no mark of converted annotations; {_NEXT}")
+    return mark
+
+
+def marked(split: Split) -> Split:
+    """The split with the mark of its annotations, if they have one, among its sources.
+
+    A mark that is left over beside other annotations says nothing of them.
+
+    Raises:
+        DataError: the mark cannot be read.
+    """
+    first, *others = split.sources
+    mark = read_mark(first.path.parent)
+    if mark is None or not any(mark["made"].get(path.name) == digest for path, digest in split.sources):
+        return split
+    path = first.path.parent / NAME
+    sources = (first, Source(path, sha256_of(path)), *others)
+    return replace(split, sources=sources, partial=split.partial or not mark["exact"])

@@ -1,0 +1,178 @@
+"""``data import --from``: a copy that a user has, brought into the data root."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ...errors import DataError
+from .. import places
+from .placing import How, place, take_back
+from .recognise import LOOKED_FOR, Kind, Place, recognise
+from .scan import Found, Scan
+from .state import SplitState, image_names, states
+
+Progress = Callable[[int, int], object]
+
+
+class Taken(NamedTuple):
+    """An annotation file that is now in the data root: its place below it, where it is from, what was done."""
+
+    place: str
+    source: str
+    how: How
+
+
+class Refused(NamedTuple):
+    """Something that was recognised, or stood in the way, and was not taken; with the reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did.
+
+    Attributes:
+        source: the user's copy.
+        data_root: where it went.
+        annotations: the files taken.
+        images: for each folder of images, how many files were linked, copied, there already, or not needed.
+        refused: what was not taken.
+        notes: what must be known of the copy: of ids and masks that are not REFER's own.
+        splits: the splits that the data root now has, whole or begun.
+    """
+
+    source: Path
+    data_root: Path
+    annotations: list[Taken] = field(default_factory=list)
+    images: dict[str, Counter[str]] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    splits: list[SplitState] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of the copy is in the data root."""
+        return not self.annotations and not any(done[how] for done in self.images.values() for how in _PLACED)
+
+
+_PLACED: tuple[How, ...] = ("linked", "copied", "there")
+_FOLDERS: dict[Kind, str] = {"coco": "train2014", "saiapr": "images/saiapr_tc-12", "referit": "referit/images"}
+
+
+def import_copy(
+    source: str | Path,
+    data_root: str | Path | None = None,
+    *,
+    copy: bool = False,
+    progress: Progress | None = None,
+) -> Imported:
+    """Brings what is recognised below a folder, or in archives, into the data root, and loads what became available.
+
+    Nothing that differs is overwritten, so doing it again changes nothing. Of images, those are taken that the
+    annotations in the data root name; all, while there are none.
+
+    Args:
+        source: a folder, a zip archive, or a parquet file.
+        data_root: where to; by default ``$RISBENCH_DATA``, else the user data folder.
+        copy: copy files instead of linking to them.
+        progress: told ``(done, total)`` images.
+
+    Raises:
+        DataError: there is no such source, or nothing in it is recognised.
+        OSError: the data root cannot be written.
+    """
+    root = places.data_root(data_root)
+    report = Imported(Path(source).expanduser(), root)
+    with Scan(report.source, root) as scan:
+        groups: dict[Kind, list[tuple[Found, Place]]] = {}
+        for found in scan.files():
+            if placed := recognise(found.parts):
+                groups.setdefault(placed.kind, []).append((found, placed))
+        report.refused += [Refused(*refused) for refused in scan.refused]
+        if not groups:
+            told = "; ".join(f"{name}: {reason}" for name, reason in report.refused[:3])
+            raise DataError(
+                f"{report.source}: nothing recognised" + (f" ({told})" if told else "") + f"; looked for {LOOKED_FOR}"
+            )
+        _annotations(groups.pop("annotations", []), report, copy)
+        if parquet := [found for found, _ in groups.pop("parquet", [])]:
+            from .parquet import import_parquet
+
+            import_parquet(parquet, report)
+        faults: dict = {}
+        wanted = image_names(root, faults)
+        for layout, error in faults.items():
+            _undo(layout.files, error, report)
+        _images(groups, wanted, report, copy, progress)
+    report.splits = states(root)
+    return report
+
+
+def _annotations(found: Iterable[tuple[Found, Place]], report: Imported, copy: bool) -> None:
+    first: dict[str, Found] = {}
+    for file, placed in found:
+        name = str(placed.path)
+        try:
+            how = place(file, report.data_root / placed.path, copy)
+        except DataError as error:
+            reason = str(error)
+            if name in first:
+                reason = f"another {name} was taken, from {first[name].label}; give --from one of them to choose"
+            report.refused.append(Refused(file.label, reason))
+            continue
+        if name not in first:
+            first[name] = file
+            report.annotations.append(Taken(name, file.label, how))
+
+
+def _undo(files: Iterable[Path], error: DataError, report: Imported) -> None:
+    """Takes back what this import placed of a set of files that cannot be read together."""
+    bad = {file for file in files if str(file) in str(error)} or set(files)
+    # What was converted of one copy goes together.
+    sources = {taken.source for taken in report.annotations if report.data_root / taken.place in bad}
+    for taken in list(report.annotations):
+        target = report.data_root / taken.place
+        if taken.source in sources:
+            if taken.how != "there":
+                take_back(target)
+            report.annotations.remove(taken)
+            report.refused.append(Refused(taken.source, str(error)))
+
+
+def _images(
+    groups: dict[Kind, list[tuple[Found, Place]]],
+    wanted: set[str],
+    report: Imported,
+    copy: bool,
+    progress: Progress | None,
+) -> None:
+    total, done = sum(map(len, groups.values())), 0
+    for kind, found in groups.items():
+        counts = report.images.setdefault(_FOLDERS[kind], Counter())
+        needed = {name for name in wanted if name.startswith("COCO_") == (kind == "coco")}
+        placed: set[str] = set()
+        for file, where in found:
+            done += 1
+            if progress and done % 100 == 0:
+                progress(done, total)
+            name = where.path.name
+            if name in placed:
+                continue
+            placed.add(name)
+            if needed and name not in needed:
+                counts["not needed"] += 1
+                continue
+            if kind == "coco" and (report.data_root / "images/mscoco/images/train2014" / name).is_file():
+                counts["there"] += 1
+                continue
+            try:
+                counts[place(file, report.data_root / where.path, copy)] += 1
+            except DataError as error:
+                counts["refused"] += 1
+                report.refused.append(Refused(file.label, str(error)))

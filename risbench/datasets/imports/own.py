@@ -1,0 +1,106 @@
+"""``data import FILE --as NAME``: own data, made a split of the data root."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError, UsageError
+from .. import own
+from ..catalog import Counts
+from ..hashes import sha256_of
+from ..load import load_split
+from ..split import Split
+from .own_form import OwnData, read_own
+from .placing import place, place_bytes
+from .scan import Found
+from .written import instances_bytes, ref_of, refs_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSplit:
+    """A split that was made.
+
+    Attributes:
+        split: the split, loaded.
+        folder: where it lies.
+        new: whether it was not there before.
+        box_only, without_target: expressions without a mask: with a box alone, and with nothing.
+    """
+
+    split: Split
+    folder: Path
+    new: bool
+    box_only: int
+    without_target: int
+
+
+def import_own(file: str | Path, name: str, data_root: str | Path | None = None, *, copy: bool = False) -> MadeSplit:
+    """Makes a split of one's own, which every command then knows by its name in this data root.
+
+    Doing it again with the same file changes nothing; with another one it is refused.
+
+    Args:
+        file: JSON in the form of `own_form`.
+        name: of the split.
+        data_root: where to; by default ``$RISBENCH_DATA``, else the user data folder.
+        copy: copy the images instead of linking to them.
+
+    Raises:
+        UsageError: a name that no own split may have.
+        DataError: the file has a fault (with the entry), or another split of this name is there.
+        OSError: the data root cannot be written.
+    """
+    own.check_name(name)
+    path = Path(file).expanduser()
+    data = read_own(path)
+    folder = own.folder_of(name, data_root)
+    contents = _contents(data, path)
+    new = not (folder / own.MARK).is_file()
+    for place_name, content in contents.items():
+        there = folder / place_name
+        if there.is_file() and there.read_bytes() != content:
+            raise UsageError(
+                f"--as {name}: {folder} is a split made of another file; move it away, or choose another name"
+            )
+    for image in data.files:
+        place(Found(image.parts, path.parent.absolute() / image), folder / "images" / image, copy)
+    for place_name, content in contents.items():
+        place_bytes(content, folder / place_name)
+    split = load_split(name, data_root)
+    if split.partial:
+        raise DataError(f"{folder}: was changed while it was made; import it anew")
+    return MadeSplit(split, folder, new, data.box_only, data.without_target)
+
+
+def _contents(data: OwnData, path: Path) -> dict[str, bytes]:
+    """The files of a split; the mark that makes it one is last."""
+    classes = sorted({category for *_, category in data.objects if category is not None})
+    numbers = {category: number for number, category in enumerate(classes, 1)}
+    anns: list[dict[str, Any]] = []
+    refs: list[dict[str, Any]] = []
+    for ident, ((image, box, segmentation, category), texts) in enumerate(zip(data.objects, data.texts, strict=True)):
+        number = None if category is None else numbers[category]
+        if box is not None:
+            sides = [box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0]
+            anns.append({"id": ident, "image_id": image, "bbox": sides, "segmentation": segmentation})
+            anns[-1]["category_id"] = number
+        refs.append(ref_of(ident, None if box is None else ident, image, data.role, texts, number))
+    named = [{"id": number, "name": category} for category, number in numbers.items()]
+    used = {image for image, *_ in data.objects}
+    counts = Counts(len(used), len(refs), sum(map(len, data.texts)))
+    mark = {
+        "made_by": "risbench data import",
+        "made_of": {"file": path.name, "sha256": sha256_of(path)},
+        "role": data.role,
+        "counts": counts._asdict(),
+        "box_only": data.box_only,
+        "without_target": data.without_target,
+    }
+    return {
+        own.REFS: refs_bytes(refs),
+        "instances.json": instances_bytes(data.images, anns, named, "own data"),
+        own.MARK: (json.dumps(mark, indent=2) + "\n").encode(),
+    }

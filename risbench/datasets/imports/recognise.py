@@ -1,0 +1,81 @@
+"""What a file of a copy is, by its name and the folder it lies in, and where the readers look for it.
+
+One rule serves all trees that are in use, because they agree on the last two names: the refer tool's ``data/refcoco``,
+LAVT's ``refer/data/refcoco``, TRIS's ``refer/refcoco`` and the archive ``refcoco.zip``;
+``images/mscoco/images/train2014`` and ``train2014``; ``images/saiapr_tc-12``, flat or as in the archive of ImageCLEF;
+``referit/annotations`` of TRIS and MultiGrounding.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Literal, NamedTuple
+
+from ..catalog import find, names
+
+Kind = Literal["annotations", "coco", "saiapr", "referit", "parquet"]
+
+_COCO = re.compile(r"COCO_train2014_\d{12}\.jpg")
+_SAIAPR = re.compile(r"\d{1,6}\.jpg")
+_NUMBERED = re.compile(r"\d{2}")
+
+
+class Place(NamedTuple):
+    """What a file is, and its place below the data root (for parquet, which is converted, none)."""
+
+    kind: Kind
+    path: PurePosixPath
+
+
+def data_set_of(folder: str) -> str | None:
+    """REFER's name of a data set, of a folder's name: ``refcocoplus`` is ``refcoco+``."""
+    plain = folder.lower().replace("plus", "+")
+    return plain if plain in ("refcoco", "refcoco+", "refcocog", "refclef") else None
+
+
+def _known() -> tuple[set[tuple[str, str]], set[str]]:
+    """The (folder, file) pairs of REFER and the ReferIt pickles that any split is read from."""
+    entries = [entry for entry in map(find, names()) if entry.family != "drawn"]
+    pairs = {(entry.folder, file) for entry in entries for file in (entry.refs_file, "instances.json")}
+    return pairs, {entry.pickle for entry in entries if entry.pickle}
+
+
+_PAIRS, _PICKLES = _known()
+
+
+def recognise(parts: tuple[str, ...]) -> Place | None:
+    """What the file that these names lead to is; None for anything that no split is read from."""
+    name, folder = parts[-1], parts[-2] if len(parts) > 1 else ""
+    if name.endswith(".parquet"):
+        return Place("parquet", PurePosixPath())
+    if name in _PICKLES:
+        # Whether it is ReferIt's, and not Flickr's of the same name, shows when it is read.
+        return Place("annotations", PurePosixPath("referit", "annotations", name))
+    data_set = data_set_of(folder)
+    if data_set and (data_set, name) in _PAIRS:
+        return Place("annotations", PurePosixPath("refer", data_set, name))
+    if _COCO.fullmatch(name):
+        return Place("coco", PurePosixPath("train2014", name))
+    if _SAIAPR.fullmatch(name):
+        return _saiapr(parts)
+    return None
+
+
+def _saiapr(parts: tuple[str, ...]) -> Place | None:
+    folders = [part.lower() for part in parts[:-1]]
+    if folders[-1:] == ["saiapr_tc-12"]:
+        return Place("saiapr", PurePosixPath("images", "saiapr_tc-12", parts[-1]))
+    if folders[-1:] == ["images"]:
+        if folders[-2:-1] == ["referit"]:
+            return Place("referit", PurePosixPath("referit", "images", parts[-1]))
+        if "saiapr_tc-12" in folders and _NUMBERED.fullmatch(folders[-2]):
+            return Place("saiapr", PurePosixPath("images", "saiapr_tc-12", *parts[-3:]))
+    return None
+
+
+LOOKED_FOR = (
+    "refcoco/, refcoco+/, refcocog/, refclef/ (or their .zip) with instances.json and refs(…).p; train2014/ or "
+    "train2014.zip with COCO_train2014_….jpg; saiapr_tc-12/ or referit/images; train.pickle and test.pickle of "
+    "ReferIt; ….parquet of RefCOCO"
+)

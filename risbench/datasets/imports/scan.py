@@ -1,0 +1,135 @@
+"""Every file below a folder, or in an archive, or in archives below a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ...errors import DataError
+from .archive import Archive
+
+_DEEPEST = 16
+_MOST_FILES = 3_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of a user's copy.
+
+    Attributes:
+        parts: the names that lead to it, from the scanned folder's own on; an archive's stem counts as a folder.
+        path: the file, or the archive that holds it.
+        archive: the archive, if it is a member of one.
+        member: which member.
+    """
+
+    parts: tuple[str, ...]
+    path: Path
+    archive: Archive | None = None
+    member: zipfile.ZipInfo | None = None
+
+    @property
+    def label(self) -> str:
+        """What to call it: its path, and the member's name after a colon."""
+        return f"{self.path}:{self.member.filename}" if self.member else str(self.path)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.member.file_size if self.member else self.path.stat().st_size
+
+    def open(self) -> BinaryIO:
+        """The file, to be read.
+
+        Raises:
+            DataError: a member that is broken or part of a trap.
+            OSError: a file that cannot be read.
+        """
+        if self.archive and self.member:
+            return self.archive.open(self.member)
+        return self.path.open("rb")
+
+
+class Scan:
+    """What lies below a folder; a context, because archives stay open while files are taken from them.
+
+    Args:
+        source: a folder, an archive or a single file.
+        beside: a folder to leave out: the data root, when it lies within the source.
+
+    Attributes:
+        refused: what could not be looked into, each with the reason.
+
+    Raises:
+        DataError: there is no such file or folder.
+    """
+
+    def __init__(self, source: Path, beside: Path):
+        if not source.exists():
+            raise DataError(f"{source}: no such file or folder; give the place of your copy with --from")
+        self._source = source
+        self._beside = beside.resolve()
+        self._archives: list[Archive] = []
+        self._seen: set[tuple[int, int]] = set()
+        self.refused: list[tuple[str, str]] = []
+
+    def __enter__(self) -> Scan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for archive in self._archives:
+            archive.close()
+
+    def files(self) -> Iterator[Found]:
+        """All files, folders in the order of their names.
+
+        Raises:
+            DataError: more files than all copies of all data sets have: the wrong folder was given.
+        """
+        source = self._source.absolute()
+        found = self._folder(source, (source.name,)) if source.is_dir() else self._file(source, (source.parent.name,))
+        for count, file in enumerate(found):
+            if count >= _MOST_FILES:
+                raise DataError(f"{source}: more than {_MOST_FILES:,} files; give the folder of your copy itself")
+            yield file
+
+    def _folder(self, folder: Path, parts: tuple[str, ...]) -> Iterator[Found]:
+        try:
+            stat = folder.stat()
+            if (stat.st_dev, stat.st_ino) in self._seen or len(parts) > _DEEPEST:
+                return
+            self._seen.add((stat.st_dev, stat.st_ino))
+            with os.scandir(folder) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            self.refused.append((str(folder), f"cannot be looked into ({error.strerror})"))
+            return
+        for entry in entries:
+            if entry.name.startswith("._"):
+                continue
+            with contextlib.suppress(OSError):
+                path = Path(entry.path)
+                if entry.is_dir():
+                    if path.resolve() != self._beside:
+                        yield from self._folder(path, (*parts, entry.name))
+                elif entry.is_file():
+                    yield from self._file(path, parts)
+
+    def _file(self, path: Path, parts: tuple[str, ...]) -> Iterator[Found]:
+        if path.suffix.lower() != ".zip":
+            yield Found((*parts, path.name), path)
+            return
+        try:
+            archive = Archive(path)
+        except DataError as error:
+            self.refused.append((str(path), str(error).removeprefix(f"{path}: ")))
+            return
+        self._archives.append(archive)
+        self.refused += archive.refused
+        for names, member in archive.members:
+            yield Found((*parts, path.stem, *names), path, archive, member)
