@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from risbench import DataError, Run, Sample, Split, UsageError, load_split
+from risbench import DataError, Run, Sample, Split, UsageError
+from risbench.comparable import truth_note, truth_of
 from risbench.header import split_record
 from risbench.masks import runs_of, union_of
 from risbench.metrics.names import parse_all
 from risbench.results.rows import Row
+from risbench.results.scored import scored_split
 from risbench.scorer import summary_of
 
 
@@ -31,8 +33,12 @@ def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
                 f"{first.path} and {run.path} are of different splits or copies of one "
                 f"({first.summary['split']}, {run.summary['split']}): one picture cannot hold both"
             )
-    root = data_root if data_root is not None else first.header["data_root"]
-    split = load_split(first.summary["split"], root)
+        if run.header.get("truth") != first.header.get("truth"):
+            raise UsageError(
+                f"{first.path} and {run.path} were scored on different truths ({truth_of(first)}, {truth_of(run)}): "
+                "one picture cannot hold both"
+            )
+    split = scored_split(first.header, first.path, data_root)
     if split_record(split) != first.header["split"]:
         raise DataError(
             f"{split.data_root} holds another copy of {split.name} than {first.path} was scored on: "
@@ -95,6 +101,8 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     for name, text in {run.summary["rules"]["name"]: run.summary["rules"]["text"] for run in runs}.items():
         notes.append(f"Rules {name}: {text}.")
+    if (truth := truth_note(first.header)) is not None:
+        notes.append(f"{truth}.")
     partial = [run.summary["count"] if run.summary["partial"] else None for run in runs]
     for title, run in zip(titles_of(runs), runs, strict=True):
         if run.summary["partial"]:

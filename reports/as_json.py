@@ -51,7 +51,13 @@ def _line(row: Row, table: Table, efficiency: bool) -> dict[str, Any]:
         "origin": origin_of(row),
         "marks": list(row.marks),
         "runs": [
-            {"folder": run.path.name, "split": split, "seed": seed_of(run), "rules": run.header["rules"]["name"]}
+            {
+                "folder": run.path.name,
+                "split": split,
+                "seed": seed_of(run),
+                "rules": run.header["rules"]["name"],
+                **({"truth": run.header["truth"]} if run.header.get("truth") else {}),
+            }
             for split, group in line.runs.items()
             for run in group
         ],

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risbench import DataError, Run, Sample, UsageError, load_split
+from risbench import DataError, Run, Sample, UsageError
 from risbench.datasets.images import read_image
 from risbench.header import split_record
 from risbench.masks import decode, union_of
+from risbench.results.scored import scored_split
 
 from .about import common_rows, notes_of, titles_of
 from .choice import SPREAD, chosen
@@ -68,11 +69,14 @@ def render(
         raise UsageError("a grid is a picture: give --out FILE.png or FILE.pdf")
     if len({run.summary["split"] for run in runs}) > 1:
         raise UsageError("a grid holds runs of one split")
-    root = data_root if data_root is not None else runs[0].header["data_root"]
-    split = load_split(runs[0].summary["split"], root)
+    split = scored_split(runs[0].header, runs[0].path, data_root)
     for run in runs:
         if run.header["split"] != split_record(split):
             raise DataError(f"{run.path} was run on another copy of {split.name} than the one in {split.data_root}")
+        if run.header.get("truth") != runs[0].header.get("truth"):
+            raise UsageError(
+                f"{runs[0].path} and {run.path} were scored on different truths: one grid cannot hold both"
+            )
     covered, _ = common_rows(runs)
     samples, rule = chosen(split, covered, rows, count)
     hot = [heats_of(run, samples) if heat else None for run in runs]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from risbench import Run
+from risbench.comparable import truth_of
 from risbench.leaderboard.published import Figure
 from risbench.metrics.names import Metric
 from risbench.scorer import summary_of
@@ -71,9 +72,13 @@ def measured(runs: Sequence[Run], columns: Sequence[Column]) -> list[Line]:
     """The lines of some runs, in the order in which their methods come."""
     lines: dict[str, dict[str, list[Run]]] = {}
     several = _with_several_weights(runs)
+    truths = {(run.summary["split"], truth_of(run)) for run in runs}
+    apart = len(truths) > len({split for split, _ in truths})
     for run in runs:
         method = _method(run)
         key = method + _weights(run) if method in several else method
+        # Each split may have a truth file of its own; but the same split on two truths is no repetition.
+        key += truth_of(run) if apart else ""
         lines.setdefault(key, {}).setdefault(run.summary["split"], []).append(run)
     titles = _titles([next(iter(splits.values()))[0] for splits in lines.values()])
     found = []
@@ -178,6 +183,9 @@ def _titles(runs: Sequence[Run]) -> list[str]:
         for key in dict.fromkeys(key for options in namesakes for key in options):
             if any(options.get(key) != mine.get(key) for options in namesakes):
                 about.append(f"{key} {_short(mine.get(key))}")
+        truths = {truth_of(other) for other, word in zip(runs, names, strict=True) if word == name}
+        if len(truths) > 1 and run.header.get("truth"):
+            about.append(f"truth {truth_of(run)}")
         thresholds = {_threshold(other) for other, word in zip(runs, names, strict=True) if word == name}
         if len(thresholds) > 1 and _threshold(run) is not None:
             about.append(f"threshold {_threshold(run):g}")

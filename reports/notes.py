@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from risbench import Run
-from risbench.comparable import difference, limit_of
+from risbench.comparable import difference, limit_of, truth_note, truth_of
 
 from .best import Places
 from .columns import Column
@@ -70,6 +70,13 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
     if drawn:
         which = "" if len(drawn) == len(splits) else f" ({', '.join(drawn)})"
         notes.add(f"Drawn scenes{which}, made by risbench; not comparable with photographs.")
+    truths: dict[str, list[str]] = {}
+    for run in runs:
+        if (said := truth_note(run.header)) is not None:
+            truths.setdefault(said, []).append(run.summary["split"])
+    for said, where in truths.items():
+        which = "" if len(splits) == 1 else f" ({', '.join(dict.fromkeys(where))})"
+        notes.add(f"{said}{which}.")
     partial = list(dict.fromkeys(run.summary["split"] for run in runs if run.summary["partial"]))
     if partial:
         which = "" if len(splits) == 1 else f" ({', '.join(partial)})"
@@ -144,6 +151,8 @@ def marks_of_mixture(notes: Notes, first: Run, line: Line, split: str) -> tuple[
         if found := difference(first, run):
             state = "partial" if run.summary["partial"] else "complete"
             about = f"{state}, {limit_of(run)}, rules {run.header['rules']['name']}"
+            if run.header.get("truth") != first.header.get("truth"):
+                about += f", truth {truth_of(run)}"
             marks.append(notes.mark(f"MIXED on {split}: {found}; this line is {about}. Not comparable."))
     return tuple(dict.fromkeys(marks))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench import RisbenchError, Run, UsageError
+from risbench.comparable import truth_of
 from risbench.results.jsonlines import replace_bytes
 from risbench.results.rows import Row
 
@@ -35,6 +36,7 @@ _TYPES = {
     "box_hit": "bool",
     "seconds": "float64",
     "missing": "bool",
+    "truth": "string",
 }
 
 
@@ -77,6 +79,7 @@ def _record(run: Run, row: Row) -> dict[str, Any]:
         "box_hit": None if row.box_iou is None else row.box_iou > 0.5,
         "seconds": row.seconds,
         "missing": row.missing,
+        "truth": truth_of(run) if run.header.get("truth") else None,
     }
 
 

@@ -1,11 +1,12 @@
-"""Which runs may stand in one column: of the same expressions, read from the same files, scored by the same rules."""
+"""Which runs may stand in one column: of the same expressions and truth, from the same files, by the same rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import UsageError
+from .plain import plain
 from .results.run import Run
 
 
@@ -19,6 +20,8 @@ def difference(first: Run, other: Run) -> str | None:
         return f"different splits ({a['split']['name']} and {b['split']['name']})"
     if a["split"]["sources"] != b["split"]["sources"] or a["split"]["counts"] != b["split"]["counts"]:
         return f"different copies of {a['split']['name']} ({_copies(a['split'], b['split'])})"
+    if a.get("truth") != b.get("truth"):
+        return f"different truths ({truth_of(first)} and {truth_of(other)})"
     if a["rules"]["name"] != b["rules"]["name"]:
         return f"different rules ({a['rules']['name']} and {b['rules']['name']})"
     if a["rules"]["text"] != b["rules"]["text"]:
@@ -45,6 +48,28 @@ def limit_of(run: Run) -> str:
     """How much of the split was run, in words."""
     limit = run.header["limit"]
     return "all images" if limit is None else f"the first {limit} images"
+
+
+def truth_of(run: Run) -> str:
+    """Whose masks a run was scored on, in a word or two."""
+    truth = run.header.get("truth")
+    if truth is None:
+        return "the annotated masks"
+    return f"{plain(truth['file'], 60)} {truth['sha256'][:8]}{' alone' if truth['only'] else ''}"
+
+
+def truth_note(header: Mapping[str, Any]) -> str | None:
+    """What must stand under every figure on other masks than the annotated ones; None where they are these."""
+    truth = header.get("truth")
+    if truth is None:
+        return None
+    rest = ""
+    if truth["replaces"] < truth["of"]:
+        rest = ", the others are left out" if truth["only"] else ", the others keep the annotated ones"
+    return (
+        f"OTHER TRUTH: the masks of {truth['replaces']} of {truth['of']} expressions are those of "
+        f"{plain(truth['file'], 60)} (SHA-256 {truth['sha256'][:12]}){rest}; not comparable with published figures"
+    )
 
 
 def _copies(a: dict[str, Any], b: dict[str, Any]) -> str:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .comparable import refuse_mixture
-from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import UsageError
 from .metrics.names import Metric, parse_all
 from .paired import LEVEL, Difference, difference, draw, holm, in_step
 from .results.rows import Row, columns_of
 from .results.run import Run
+from .results.scored import scored_split
 from .slices import slices_of
 from .stats import RESAMPLES
 
@@ -75,6 +75,7 @@ class Comparison(NamedTuple):
             "schema": SCHEMA,
             "split": self.runs[0].summary["split"],
             "rules": self.runs[0].summary["rules"],
+            "truth": self.runs[0].header.get("truth"),
             "partial": self.runs[0].summary["partial"],
             "runs": [
                 {"folder": str(run.path), "method": run.summary["method"], "texts": run.summary["texts"]}
@@ -131,7 +132,7 @@ def compare(
 
 
 def _split_of(run: Run, data_root: str | Path | None) -> Split:
-    split = load_split(run.header["split"]["name"], data_root if data_root is not None else run.header["data_root"])
+    split = scored_split(run.header, run.path, data_root)
     sources = {path.name: digest for path, digest in split.sources}
     if sources != {source["file"]: source["sha256"] for source in run.header["split"]["sources"]}:
         raise UsageError(

@@ -42,6 +42,9 @@ def header_of(
         shard: which part of how many.
         save_heat: the type heats are kept in, or None.
     """
+    made = provenance()
+    if split.truth is not None:
+        made["truth"] = str(split.truth.path.absolute())
     return {
         "schema": SCHEMA,
         "method": {"name": method, "entry_point": entry_point, "card": dict(card)},
@@ -50,17 +53,20 @@ def header_of(
         "refine": refine,
         "rules": rules.record(),
         "split": split_record(split),
+        "truth": truth_record(split),
         "partial": partial,
         "limit": limit,
         "shard": list(shard) if shard else None,
         "save_heat": save_heat,
         "data_root": str(split.data_root),
-        "provenance": [provenance()],
+        "provenance": [made],
     }
 
 
 def split_record(split: Split) -> dict[str, Any]:
-    """What a result says of its split: counts, and the names and hashes of the files it was read from."""
+    """What a result says of its split as annotated: counts, and the names and hashes of the files it was read from."""
+    if split.truth is not None:
+        split = split.truth.whole
     return {
         "name": split.name,
         "counts": split.counts._asdict(),
@@ -72,14 +78,22 @@ def split_record(split: Split) -> dict[str, Any]:
     }
 
 
+def truth_record(split: Split) -> dict[str, Any] | None:
+    """What a result says of the file that other masks came from; None where they are the annotated ones."""
+    return None if split.truth is None else split.truth.record()
+
+
 def summary_record(header: Mapping[str, Any], metrics: Mapping[str, Any], count: int, missing: int) -> dict[str, Any]:
     """``summary.json``: the numbers, and what they are of."""
+    # A summary alone must not pass for one on the annotated masks.
+    truth = {} if header.get("truth") is None else {"truth": header["truth"]}
     return {
         "schema": SCHEMA,
         "method": header["method"]["name"],
         "split": header["split"]["name"],
         "rules": header["rules"],
         "texts": header["texts"],
+        **truth,
         "count": count,
         "missing": missing,
         "partial": bool(header["partial"] or header["shard"]),

@@ -207,3 +207,28 @@ def box_of(mask: np.ndarray) -> Box | None:
         return None
     columns = np.flatnonzero(mask.any(axis=0))
     return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+
+def box_round(parts: Sequence[RLE]) -> Box | None:
+    """The smallest box round all parts, as `box_of` their union, from the codes alone; None if all are empty."""
+    sides = [found for part in parts if (found := _sides(part)) is not None]
+    if not sides:
+        return None
+    near, far = np.array(sides)[:, :2].min(axis=0), np.array(sides)[:, 2:].max(axis=0)
+    return Box(float(near[0]), float(near[1]), float(far[0]), float(far[1]))
+
+
+def _sides(part: RLE) -> tuple[int, int, int, int] | None:
+    height, _ = size_of(part)
+    ends = np.cumsum(runs_of(part))
+    stops = ends[1::2]
+    starts = ends[0::2][: stops.size]
+    starts, stops = starts[stops > starts], stops[stops > starts]
+    if not starts.size:
+        return None
+    left, right = int(starts[0]) // height, (int(stops[-1]) - 1) // height + 1
+    tops, bottoms = starts % height, (stops - 1) % height + 1
+    # A run that goes on in the next column covers the foot of one and the head of the other.
+    if (starts // height != (stops - 1) // height).any():
+        return left, 0, right, height
+    return left, int(tops.min()), right, int(bottoms.max())

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import RisbenchError, UsageError
 from .evaluate import SHARDS, close
-from .header import split_record
+from .header import split_record, truth_record
 from .results import jsonlines
 from .results.folder import COST, HEADER, HEATS, MASKS, SUMMARY, RunFolder, read_json, refuse_another
 from .results.run import Run
+from .results.scored import scored_split
 
 
 def merge(out: str | Path, data_root: str | Path | None = None, split: Split | None = None) -> Run:
@@ -35,8 +35,8 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
     shards = _shards(path)
     header = _common_header(shards)
     name = header["split"]["name"]
-    whole = split or load_split(name, data_root if data_root is not None else header["data_root"])
-    if split_record(whole) != header["split"]:
+    whole = split or scored_split(header, path, data_root)
+    if split_record(whole) != header["split"] or truth_record(whole) != header.get("truth"):
         raise RisbenchError(f"{path}: the split {name} under {whole.data_root} is not the one that was run on")
     part = whole if header["limit"] is None else whole.first_images(header["limit"])
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
@@ -103,7 +103,18 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
     headers = [read_json(shard / HEADER) for shard in shards]
     first = headers[0]
     for shard, header in zip(shards, headers, strict=True):
-        for key in ("schema", "method", "arguments", "texts", "refine", "rules", "split", "limit", "save_heat"):
+        for key in (
+            "schema",
+            "method",
+            "arguments",
+            "texts",
+            "refine",
+            "rules",
+            "split",
+            "truth",
+            "limit",
+            "save_heat",
+        ):
             if header.get(key) != first.get(key):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
     provenance = [part for header in headers for part in header["provenance"]]

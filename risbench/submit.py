@@ -119,6 +119,7 @@ def _refuse_incomplete(run: Run) -> None:
         "it was limited": run.header["limit"] is not None,
         "it is one shard: merge them": run.header["shard"] is not None,
         f"{run.summary['missing']} expressions have no prediction": run.summary["missing"],
+        "it was scored on other masks than the annotated ones": run.header.get("truth") is not None,
     }
     for reason, holds in reasons.items():
         if holds:

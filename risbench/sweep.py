@@ -14,7 +14,7 @@ import numpy as np
 from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import DataError, UsageError
-from .header import split_record
+from .header import split_record, truth_record
 from .methods import prediction_of
 from .metrics.names import Metric, parse_all
 from .metrics.rules import DEFAULT, Rules
@@ -40,6 +40,7 @@ class Sweep(NamedTuple):
         partial: whether it is not the whole split.
         expressions: how many.
         missing: those of them without a prediction, which count as empty masks at every threshold.
+        truth: what a run would record of the other truth; None on the annotated masks.
         thresholds: in the units of the rules.
         metrics: their names.
         values, low, high: fractions with 95 % intervals, ``[threshold][metric]``.
@@ -55,6 +56,7 @@ class Sweep(NamedTuple):
     values: list[list[float]]
     low: list[list[float]]
     high: list[list[float]]
+    truth: dict[str, Any] | None = None
 
     def best(self, metric: int = 0) -> int:
         """The place of the threshold with the largest value of a metric; the first of equals."""
@@ -76,6 +78,7 @@ class Sweep(NamedTuple):
             "schema": SCHEMA,
             "split": self.split,
             "rules": self.rules,
+            "truth": self.truth,
             "partial": self.partial,
             "count": self.expressions,
             "missing": self.missing,
@@ -156,6 +159,7 @@ def sweep(
         values.tolist(),
         low.tolist(),
         high.tolist(),
+        truth_record(whole),
     )
 
 
@@ -218,7 +222,8 @@ def _names(source: Source, part: Split, given: Path, allow_missing: bool) -> dic
             found[sample.id] = name
         elif not allow_missing:
             raise DataError(f"{given}: no heat for {sample.id}; --allow-missing counts such as empty masks")
-    unknown = sorted(known - set(found.values()))
+    spare = frozenset[str]() if part.truth is None else part.truth.left_out
+    unknown = sorted(known - set(found.values()) - spare)
     if unknown:
         raise DataError(f"{given}: {len(unknown)} heats are of no expression of {part.name}, the first is {unknown[0]}")
     return found

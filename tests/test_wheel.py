@@ -40,6 +40,10 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(unpacked):
     assert {file.suffix for file in unpacked.rglob("*") if file.is_file() and "pyc" not in file.suffix} >= {".py"}
 
 
+def test_the_table_of_sources_lies_in_the_wheel(unpacked):
+    assert (unpacked / "risbench/datasets/get/sources.json").is_file()
+
+
 def test_what_is_imported_lies_in_the_wheel(unpacked, tmp_path):
     for package in ("risbench", "baselines", "tris_model", "reports"):
         found = _python(unpacked, f"import {package}; print({package}.__file__)", cwd=tmp_path)

@@ -27,7 +27,7 @@ _COMMANDS = {
     "predict": ("predict", "Ask a method about one image and some texts."),
     "train": ("train", "Train a method from a recipe."),
     "weights": ("weights", "Look into files of weights, and convert them."),
-    "data": ("data", "Look after data sets: import, check, where, leaks."),
+    "data": ("data", "Data sets: get, import, check, where, leaks."),
     "report": ("report", "Tables and pictures of runs."),
     "compare": ("compare", "Whether runs differ, overall and by kind of expression."),
     "sweep": ("sweep", "How scores depend on the threshold, from saved heats."),

@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from ..comparable import truth_note
 from ..compare import Comparison, Contrast, compare
 from ..plain import plain
 from . import options, show
@@ -41,6 +42,8 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     _print_apart(found, names)
     rules = found.runs[0].summary["rules"]
     notes = [f"rules {rules['name']}: {rules['text']}"]
+    if (truth := truth_note(found.runs[0].header)) is not None:
+        notes.append(truth)
     if found.runs[0].summary["partial"]:
         notes.append("partial: not the whole split")
     notes.append("intervals are of single differences; p is corrected by Holm within each block of tests")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import plugins
-from ..errors import UsageError
+from ..errors import RisbenchError, UsageError
+from ..results.run import Run
+from . import show
+
+if TYPE_CHECKING:
+    from ..datasets.split import Split
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -31,6 +37,16 @@ metrics: Decorator = click.option(
     callback=lambda ctx, param, value: _known(value),
     help="What to print, e.g. mIoU,P@0.5,PointM [default: all].",
 )
+_truth: Decorator = click.option(
+    "--truth",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help='Take masks from this JSON: [{"ref_id" or "ann_id": ID, "segmentation": RLE or polygons}, …], '
+    'e.g. [{"ref_id": 17, "segmentation": {"size": [2, 3], "counts": [1, 4, 1]}}], {"ref_id": {"17": RLE}}, or COCO\'s '
+    "instances.json. Objects it does not name keep their masks.",
+)
+_truth_only: Decorator = click.option(
+    "--truth-only", is_flag=True, help="With --truth: leave out expressions whose object it does not name."
+)
 settings: Decorator = click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
 )
@@ -39,6 +55,41 @@ board: Decorator = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the board [default: the one that came with risbench].",
 )
+
+
+def truth(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--truth FILE`` and ``--truth-only``, for `scored_on`."""
+    return _truth(_truth_only(function))
+
+
+def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = None) -> Split:
+    """The split with the masks of ``--truth``, and a line that says what they replace.
+
+    Args:
+        split: as annotated.
+        file: of other masks.
+        only: leave out what it does not name.
+        given: the predictions; if they are a run on another truth and no file is given, this is said.
+
+    Raises:
+        UsageError: ``--truth-only`` without ``--truth``.
+    """
+    if file is None:
+        if only:
+            raise UsageError("--truth-only needs --truth FILE")
+        with suppress(RisbenchError):
+            if given is not None and (before := Run.load(given).header.get("truth")) is not None:
+                show.say(f"{given} was run on the truth of {before['file']}; this is on the annotated masks")
+        return split
+    found = split.with_truth(file, only)
+    assert found.truth is not None
+    told = f"truth: {file.name} gives the masks of {found.truth.replaces} of {len(split)} expressions"
+    if found.truth.kept:
+        told += f"; the other {found.truth.kept} " + ("are left out" if only else "keep their annotated masks")
+    if found.truth.elsewhere:
+        told += f"; {found.truth.elsewhere} entries are about images of other splits"
+    show.say(told)
+    return found
 
 
 def own_board(*, to_write: bool = False) -> Path:

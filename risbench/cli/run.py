@@ -27,6 +27,7 @@ from . import options, show
 @click.option("--method", required=True, help="An installed method: `list methods`.")
 @click.option("--split", required=True, help="A split: `list splits`.")
 @options.rules
+@options.truth
 @click.option("--weights", help="A file of weights, or a name the method knows.")
 @options.settings
 @options.threshold
@@ -45,6 +46,8 @@ def command(
     method: str,
     split: str,
     rules: str,
+    truth: Path | None,
+    truth_only: bool,
     weights: str | None,
     pairs: tuple[str, ...],
     threshold: float | None,
@@ -82,6 +85,7 @@ def command(
         show.say("device: cpu (no CUDA device found)")
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
+    loaded = options.scored_on(loaded, truth, truth_only)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
     with show.scoring(f"{method} on {loaded.name}") as progress, _asked_to_stop() as stop:

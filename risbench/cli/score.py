@@ -15,6 +15,7 @@ from . import options, show
 @click.argument("predictions", type=click.Path(path_type=Path))
 @click.option("--split", required=True, help="The split they are of: `list splits`.")
 @options.rules
+@options.truth
 @options.threshold
 @click.option("--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper, ….")
 @options.out
@@ -26,6 +27,8 @@ def command(
     predictions: Path,
     split: str,
     rules: str,
+    truth: Path | None,
+    truth_only: bool,
     threshold: float | None,
     card: Path | None,
     out: Path | None,
@@ -41,6 +44,7 @@ def command(
     """
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
+    loaded = options.scored_on(loaded, truth, truth_only, predictions)
     with show.scoring(f"scoring on {loaded.name}") as progress:
         run = score(
             predictions,

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from ..comparable import truth_note
 from ..metrics.names import parse_all
 from ..progress import Progress
 from ..results.run import Run
@@ -101,6 +102,8 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     notes = [f"rules {run.summary['rules']['name']}: {run.summary['rules']['text']}"]
     if run.summary["rules"]["threshold"] is not None:
         notes.append(f"threshold {run.summary['rules']['threshold']:g}")
+    if (truth := truth_note(run.header)) is not None:
+        notes.append(truth)
     if run.summary["texts"] != "given":
         notes.append(f"control: texts={run.summary['texts']}")
     if refine := run.header.get("refine"):
@@ -122,6 +125,9 @@ def partial_note(run: Run, split: dict[str, Any]) -> str:
     if run.header["limit"] is not None:
         return f"the first {run.header['limit']} images"
     counts, expected = split["counts"], split["expected"]
+    truth = run.header.get("truth")
+    if truth and truth["only"] and truth["replaces"] < truth["of"]:
+        return f"{truth['replaces']} of {truth['of']} expressions, those with a mask in {truth['file']}"
     differ = [f"{counts[key]} of {expected[key]} {key}" for key in counts if expected[key] not in (None, counts[key])]
     if not differ:
         return "its annotations were converted from another form, and are not the authors' own"

@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from .. import plugins
+from ..comparable import truth_note
 from ..datasets.load import load_split
 from ..errors import UsageError
 from ..sweep import CAUTION, Sweep, sweep, thresholds_of
@@ -19,6 +20,7 @@ from . import options, show
 @click.argument("predictions", type=click.Path(path_type=Path))
 @click.option("--split", required=True, help="The split they are of: `list splits`.")
 @options.rules
+@options.truth
 @click.option("--thresholds", help="0.1,0.2,0.5 or START:STOP:STEP [default: 0:0.95:0.05 and the rules' own].")
 @click.option("--metrics", help="mIoU, oIoU and P@k [default: mIoU,oIoU,P@0.5,P@0.7,P@0.9].")
 @click.option("--allow-missing", is_flag=True, help="Count missing heats as empty masks.")
@@ -29,6 +31,8 @@ def command(
     predictions: Path,
     split: str,
     rules: str,
+    truth: Path | None,
+    truth_only: bool,
     thresholds: str | None,
     metrics: str | None,
     allow_missing: bool,
@@ -46,6 +50,7 @@ def command(
         raise UsageError(f"{out}: the name must end in .png or .pdf")
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
+    loaded = options.scored_on(loaded, truth, truth_only, predictions)
     with show.counting(f"sweeping on {loaded.name}") as told:
         found = sweep(
             predictions,
@@ -85,6 +90,8 @@ def _print(found: Sweep) -> None:
         f"at threshold {found.thresholds[place]:g}",
         f"caution: {CAUTION}",
     ]
+    if (truth := truth_note({"truth": found.truth})) is not None:
+        notes.append(truth)
     if place in (0, len(found.thresholds) - 1) and len(found.thresholds) > 1:
         notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")
     if found.missing:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
-from .catalog import REFERIT_ORIGIN, Entry
+from .catalog import REFERIT_ORIGIN, Entry, names
 
 _COCO_FOLDERS = ("train2014", "images/mscoco/images/train2014")
 _SAIAPR_FOLDERS = ("images/saiapr_tc-12", "saiapr_tc-12", "referit/saiapr_tc-12")
@@ -71,7 +71,8 @@ def present_layout(entry: Entry, root: Path) -> Layout:
             return way
     if not root.is_dir():
         raise DataError(
-            f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA; {entry.origin}"
+            f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA"
+            f"{_to_get(entry)}; {entry.origin}"
         )
     # Of two layouts the half-present one is meant; with nothing there, REFER's is the one that has all splits.
     begun = [way for way in ways if any(file.is_file() for file in way.files)] or [ways[-1]]
@@ -80,7 +81,11 @@ def present_layout(entry: Entry, root: Path) -> Layout:
     also = ""
     if entry.name == "referit_val" and (root / "referit" / "annotations").is_dir():
         also = " (the pickles in referit/annotations have no val)"
-    raise DataError(f"{missing}: no such file{other}, needed for {entry.name}{also}; {entry.origin}")
+    raise DataError(f"{missing}: no such file{other}, needed for {entry.name}{also}{_to_get(entry)}; {entry.origin}")
+
+
+def _to_get(entry: Entry) -> str:
+    return f"; `risbench data get {entry.name}` gets it" if entry.name in names() else ""
 
 
 def _below(root: Path, folders: tuple[str, ...]) -> tuple[Path, ...]:

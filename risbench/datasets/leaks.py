@@ -1,84 +1,183 @@
-"""Images that a method may have trained on and is then tested on.
+"""Images, objects and expressions that a method may have trained on and is then tested on.
 
 RefCOCO, RefCOCO+ and RefCOCOg all annotate COCO's 2014 training images, each with splits of its own: who trains on one
 set and tests on another has seen test images, often with the very objects. ReferIt's splits share SAIAPR's images.
+Within RefCOCOg the Google split divides objects and not images, which is a standing warning, with or without the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from .catalog import Entry, find, names
 from .columns import Ident
-from .load import load_split, locate
+from .imagelist import ImageList
+from .load import Progress, load_split, locate
+from .repeats import Repeats, repeats_of, shown_in
 from .split import Split
 
 _RANK = {"train": 0, "val": 1, "test": 2}
+_GOOGLE = ("refcocog_train_g", "refcocog_val_g")
 
 
-class Leak(NamedTuple):
-    """Two splits of different roles that share images.
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """What two splits, or a list of images and a split, have in common.
 
     Attributes:
-        seen: the split of the earlier role: train before val before test.
+        seen: the split of the earlier role: train before val before test; or the list's file.
         tested: the other one.
-        images: the images in both.
+        images: the images in both; None where the two are of different collections, or nobody looked.
         of_images: the images of the tested split.
-        objects: the objects that both refer to; None where the two sets number objects differently.
+        objects: the objects that both refer to; None where the two sets number objects differently, or for a list.
         of_objects: the objects that the tested split refers to.
+        texts: the expressions in both, where they were looked at.
+        listed: of a list, how many entries are images of the tested split's data set, and how many there are.
+        standing: what is known of the two without looking.
     """
 
     seen: str
     tested: str
-    images: int
-    of_images: int
+    images: int | None
+    of_images: int | None
     objects: int | None
-    of_objects: int
+    of_objects: int | None
+    texts: Repeats | None = None
+    listed: tuple[int, int] | None = None
+    standing: str | None = None
 
 
 class _Seen(NamedTuple):
     entry: Entry
+    split: Split
     images: set[Ident]
     objects: set[Ident]
     numbering: str
 
-
-def find_leaks(data_root: str | Path | None = None, splits: Sequence[str] | None = None) -> list[Leak]:
-    """The overlaps between those splits that are present, the worst first.
-
-    Args:
-        data_root: the data root; by default ``$RISBENCH_DATA``, else the user data folder.
-        splits: the splits to compare; by default all but drawn scenes, which share no image by construction.
-
-    Raises:
-        UsageError: no such split.
-        DataError: a split named in ``splits`` is missing; or the files of any are broken.
-    """
-    entries = [find(name, data_root) for name in (names() if splits is None else splits)]
-    seen = []
-    for entry in entries:
-        if splits is None and (entry.family == "drawn" or not _is_there(entry, data_root)):
-            continue
-        split = load_split(entry.name, data_root)
+    @classmethod
+    def of(cls, split: Split) -> _Seen:
+        """A split's images and objects."""
         targets = split.table.ref_ann[split.ref_rows]
         objects = set(split.table.ann_id.listed(np.unique(targets[targets >= 0])))
         images = set(split.table.image_id.listed(np.unique(split.table.ref_image[split.ref_rows])))
-        seen.append(_Seen(entry, images, objects, _numbering(split)))
+        return cls(split.entry, split, images, objects, _numbering(split))
+
+
+def find_leaks(
+    data_root: str | Path | None = None, splits: Sequence[str] | None = None, progress: Progress | None = None
+) -> list[Leak]:
+    """The overlaps between splits, the worst first.
+
+    Args:
+        data_root: the data root; by default ``$RISBENCH_DATA``, else the user data folder.
+        splits: two or more, of which every pair is compared, with its texts; or one, to be compared with all that are
+            there. By default all are compared, by images and objects; drawn scenes share no image by construction
+            and are left out, and so are pairs of one role or without a shared image.
+        progress: told ``(done, total)`` expressions of the pair under work.
+
+    Raises:
+        UsageError: no such split, or one twice.
+        DataError: a split named in ``splits`` is missing; or the files of any are broken.
+    """
+    named = [find(name, data_root) for name in splits or ()]
+    if len({entry.name for entry in named}) < len(named):
+        raise UsageError("a split is named twice; it shares all with itself")
+    entries = named
+    if len(named) < 2:
+        others = [find(name) for name in names() if find(name) not in named]
+        entries = [*named, *(one for one in others if one.family != "drawn" and _is_there(one, data_root))]
+    seen = [_Seen.of(load_split(entry.name, data_root)) for entry in entries]
     leaks = []
     for pair in combinations(seen, 2):
         a, b = sorted(pair, key=lambda one: _RANK[one.entry.role])
-        if a.entry.role == b.entry.role or _world(a.entry) != _world(b.entry):
+        if len(named) == 1 and named[0] not in (a.entry, b.entry):
             continue
-        if shared := len(a.images & b.images):
-            objects = len(a.objects & b.objects) if a.numbering == b.numbering else None
-            leaks.append(Leak(a.entry.name, b.entry.name, shared, len(b.images), objects, len(b.objects)))
-    return sorted(leaks, key=lambda leak: (-leak.images / leak.of_images, leak.seen, leak.tested))
+        if len(named) > 1:
+            leaks.append(_compared(a, b, progress))
+        elif a.entry.role != b.entry.role and (leak := _leak(a, b)).images:
+            leaks.append(leak)
+    return sorted(leaks, key=lambda leak: (-(leak.images or 0) / (leak.of_images or 1), leak.seen, leak.tested))
+
+
+def find_listed(listed: ImageList, splits: Sequence[str], data_root: str | Path | None = None) -> list[Leak]:
+    """The images of a list that splits are tested on.
+
+    Args:
+        listed: the images that somebody trained on; numbers are ids of each split's own collection.
+        splits: their names.
+        data_root: as above.
+
+    Raises:
+        UsageError: no such split.
+        DataError: a split is missing or broken.
+    """
+    leaks = []
+    for name in splits:
+        split = load_split(name, data_root)
+        table, one = split.table, _Seen.of(split)
+        files = {row: table.image_file[row].rpartition("/")[2] for row in range(len(table.image_id))}
+        ids, by_file = listed.ids, listed.files
+        idents = table.image_id.listed()
+        known = listed.known(set(idents), set(files.values()))
+        shared = {idents[row] for row, file in files.items() if idents[row] in ids or file in by_file} & one.images
+        texts = Repeats(len(split), shown_in(split, shared))
+        leaks.append(
+            Leak(
+                listed.path.name,
+                split.name,
+                len(shared),
+                len(one.images),
+                None,
+                len(one.objects),
+                texts,
+                (known, len(listed.entries)),
+            )
+        )
+    return leaks
+
+
+def with_standing(leaks: Sequence[Leak], splits: Sequence[str] | None = None) -> list[Leak]:
+    """The leaks, and the standing warnings about these splits (None: all) on those that they are about, or beside."""
+    if splits is not None and not set(_GOOGLE) & set(splits):
+        return list(leaks)
+    told = standing_warning()
+    found = [replace(leak, standing=told) if (leak.seen, leak.tested) == _GOOGLE else leak for leak in leaks]
+    if any(leak.standing for leak in found):
+        return found
+    return [*found, Leak(*_GOOGLE, None, find(_GOOGLE[1]).expected.images, None, None, standing=told)]
+
+
+def standing_warning() -> str:
+    """What the published counts alone say of Google's split of RefCOCOg."""
+    train, val = (find(name).expected.images or 0 for name in _GOOGLE)
+    # UMD divided the same 49,822 refs by images, so its parts add up to the images of the set.
+    whole = sum(find(f"refcocog_{part}_u").expected.images or 0 for part in ("train", "val", "test"))
+    least = train + val - whole
+    return (
+        f"Google's split of RefCOCOg divides objects, not images: {train:,} images in train and {val:,} in val of "
+        f"{whole:,} in all (published counts), so at least {least:,} of val's images ({least / val:.0%}) are trained "
+        "on, with other objects; refcocog_*_u divides images"
+    )
+
+
+def _leak(a: _Seen, b: _Seen) -> Leak:
+    together = _world(a.entry) == _world(b.entry)
+    objects = len(a.objects & b.objects) if together and a.numbering == b.numbering else None
+    images = len(a.images & b.images) if together else None
+    return Leak(a.entry.name, b.entry.name, images, len(b.images), objects, len(b.objects))
+
+
+def _compared(a: _Seen, b: _Seen, progress: Progress | None) -> Leak:
+    leak = _leak(a, b)
+    images = a.images & b.images if leak.images is not None else set[Ident]()
+    return replace(leak, texts=repeats_of(a.split, b.split, images, leak.objects is not None, progress))
 
 
 def _is_there(entry: Entry, data_root: str | Path | None) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from .columns import Ident
 from .index import Source
 from .layout import ImageFiles
 from .table import Table
+
+if TYPE_CHECKING:
+    from .truth import Truth
 
 # Masks drawn last are kept: the sentences of a ref follow one another, and by_image asks for few objects at a time.
 _KEPT = 512
@@ -49,6 +52,7 @@ class Split:
         counts: its images, refs and expressions.
         partial: whether it is not the whole split that the literature uses: its counts differ from the expected ones,
             or it was limited. Never for whole drawn scenes.
+        truth: where masks come from another file, that file; see `with_truth`.
     """
 
     entry: Entry
@@ -60,6 +64,7 @@ class Split:
     image_files: ImageFiles
     counts: Counts
     partial: bool
+    truth: Truth | None = None
 
     @property
     def name(self) -> str:
@@ -161,6 +166,35 @@ class Split:
             raise UsageError(f"there is no shard {index} of {count}; the first is 0, the last {count - 1}")
         return self._of_images(np.arange(len(self._groups[0])) % count == index)
 
+    def with_truth(self, path: str | Path, only: bool = False) -> Split:
+        """The split with masks from another file, for all who read it; `risbench.datasets.truthfile` tells its form.
+
+        Args:
+            path: the file.
+            only: leave out the samples that the file has no mask for; otherwise they keep their annotated masks.
+
+        Raises:
+            DataError: the file is missing or broken, or an entry cannot be used; the first few are named.
+        """
+        from .truth import with_truth
+
+        return with_truth(self, Path(path), only)
+
+    @property
+    def sample_anns(self) -> np.ndarray:
+        """The annotation row of each sample: int32 ``(n,)``, -1 where there is no target."""
+        return self.table.ref_ann[self._refs]
+
+    @property
+    def sample_images(self) -> np.ndarray:
+        """The image row of each sample: int32 ``(n,)``."""
+        return self.table.ref_image[self._refs]
+
+    @property
+    def sample_refs(self) -> np.ndarray:
+        """The ref row of each sample: int64 ``(n,)``."""
+        return self._refs
+
     def _of_images(self, wanted: np.ndarray) -> Split:
         images = self._groups[0][wanted]
         kept = self.rows[np.isin(self.table.ref_image[self._refs], images)]
@@ -213,12 +247,15 @@ class Split:
         if (found := self._drawn.get(ann)) is not None:
             return found
         table = self.table
-        try:
-            parts = table.outlines.parts(ann, table.size(int(table.ann_image[ann])))
-        except MaskError as error:
-            raise DataError(f"{self.sources[-1].path}: annotation {table.ann_id[ann]!r}: {error}") from None
-        corners = table.ann_box[ann].tolist()
-        box = None if corners[0] != corners[0] else Box(*corners)
+        if self.truth is not None and ann in self.truth.masks:
+            parts, box = self.truth.masks[ann]
+        else:
+            try:
+                parts = table.outlines.parts(ann, table.size(int(table.ann_image[ann])))
+            except MaskError as error:
+                raise DataError(f"{self.sources[-1].path}: annotation {table.ann_id[ann]!r}: {error}") from None
+            corners = table.ann_box[ann].tolist()
+            box = None if corners[0] != corners[0] else Box(*corners)
         found = Object(table.ann_id[ann], table.ann_category[ann], box, parts)
         if len(self._drawn) >= _KEPT:
             self._drawn.clear()

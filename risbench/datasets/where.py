@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import places
-from .catalog import DRAWN_ORIGIN, find
+from .catalog import DRAWN_ORIGIN, find, names
 from .layout import layouts
 
 
@@ -44,3 +44,19 @@ def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
         for folder in layout.folders:
             wanted.append(Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin))
     return wanted
+
+
+def to_get(name: str, wanted: list[Wanted]) -> str | None:
+    """What `data get` is to be asked for; None if some way to have the split is there, or it cannot be got.
+
+    A way is there with all its annotations and a folder of images.
+    """
+    canonical = find(name).name if name.replace("refcocoplus_", "refcoco+_", 1) in names() else None
+    if canonical is None or all(item.origin == DRAWN_ORIGIN for item in wanted):
+        return None
+    for choice in {item.choice for item in wanted}:
+        way = [item for item in wanted if item.choice == choice]
+        annotated = all(item.found for item in way if item.what == "annotations")
+        if annotated and any(item.found for item in way if item.what == "images"):
+            return None
+    return canonical

@@ -30,7 +30,19 @@ HEADER, ROWS, MASKS, COST, SUMMARY, HEATS = (
 )
 # What must be equal for a run to be continued; all else in a header tells how and where it was made.
 # `refine` is absent from old headers, which is the same as null.
-_IDENTITY = ("schema", "method", "arguments", "texts", "refine", "rules", "split", "limit", "shard", "save_heat")
+_IDENTITY = (
+    "schema",
+    "method",
+    "arguments",
+    "texts",
+    "refine",
+    "rules",
+    "split",
+    "truth",
+    "limit",
+    "shard",
+    "save_heat",
+)
 
 
 class RunFolder:

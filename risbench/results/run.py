@@ -38,6 +38,7 @@ class Run:
         if not (path / HEADER).is_file():
             raise DataError(f"{path} is not a run folder: it has no {HEADER}")
         header = _object(path / HEADER, ("method", "rules", "split", "texts", "limit", "shard", "data_root"))
+        _refuse_odd_truth(path / HEADER, header.get("truth"))
         if not (path / SUMMARY).is_file():
             shards = path / "shards"
             step = f"`risbench merge {path}`" if shards.is_dir() else "give its command again with --out to continue"
@@ -58,6 +59,15 @@ class Run:
     def cost(self) -> list[dict[str, Any]]:
         """What each part of the run took; empty where nothing was run."""
         return read_json(self.path / COST) if (self.path / COST).exists() else []
+
+
+def _refuse_odd_truth(file: Path, truth: Any) -> None:
+    """What says which masks were the truth must be whole; runs of before there were others have no such key."""
+    kinds = {"file": str, "sha256": str, "replaces": int, "of": int, "only": bool}
+    if truth is not None and not (
+        isinstance(truth, dict) and all(isinstance(truth.get(key), kind) for key, kind in kinds.items())
+    ):
+        raise DataError(f"{file}: its 'truth' is not what a run writes")
 
 
 def _object(file: Path, needed: tuple[str, ...]) -> dict[str, Any]:

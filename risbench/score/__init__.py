@@ -139,6 +139,7 @@ def _match(names: Collection[str], split: Split, allow_missing: bool, given: Pat
     """The name under which each sample's prediction was brought, by sample id."""
     found: dict[str, str] = {}
     absent: list[str] = []
+    spare = frozenset[str]() if split.truth is None else split.truth.left_out
     for sample in split:
         by_sentence = str(sample.sent_id)
         if sample.id in names:
@@ -150,7 +151,7 @@ def _match(names: Collection[str], split: Split, allow_missing: bool, given: Pat
         else:
             absent.append(sample.id)
     used = set(found.values())
-    unknown = [name for name in names if name not in used]
+    unknown = [name for name in names if name not in used and name not in spare]
     if unknown:
         raise DataError(
             f"{given}: predictions for expressions that {split.name} does not have: {_some(unknown)}; "

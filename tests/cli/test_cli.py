@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import Ask, Said
-from made_up.annotations import SIZE, refer_content, write_image, write_refer
+from made_up.annotations import SIZE, annotation, image, ref, refer_content, sentence, write_image, write_refer
 
 from risbench import load_split
 from risbench.datasets import catalog
@@ -321,8 +321,8 @@ def test_where_shows_brackets_in_a_path(ask: Ask, tmp_path: Path):
 
 def test_leaks_are_found_or_their_absence_said(ask: Ask, root: Path, tmp_path: Path):
     instances, refs = refer_content()
-    for ref in refs:
-        ref["split"] = {"val": "train", "testA": "val"}.get(ref["split"], ref["split"])
+    for one in refs:
+        one["split"] = {"val": "train", "testA": "val"}.get(one["split"], one["split"])
     refs[1]["split"] = "val"
     leaky = write_refer(tmp_path / "leaky", instances, refs)
     said = ask("data", "leaks", "--data-root", leaky, "--json")
@@ -333,6 +333,46 @@ def test_leaks_are_found_or_their_absence_said(ask: Ask, root: Path, tmp_path: P
     none = ask("data", "leaks", SPLIT, "--data-root", root)
     assert (none.out, none.err) == ("", "no shared images among the splits that are there\n")
     assert json.loads(ask("data", "leaks", SPLIT, "--data-root", root, "--json").out) == []
+
+
+def test_a_check_fits_on_a_screen_however_much_is_wrong(ask: Ask, tmp_path: Path):
+    images = [image(n, SIZE) for n in range(50)]
+    anns = [annotation(n, n, [40, 5, 50, 10], [[40, 5, 90, 5, 90, 15]]) for n in range(50)]
+    refs = [ref(n, n, n, "val", [sentence(n, "x")]) for n in range(50)]
+    root = write_refer(tmp_path / "bad", {"images": images, "annotations": anns}, refs)
+    said = ask("data", "check", SPLIT, "--data-root", root)
+    assert said.code == 1
+    assert "100 PROBLEMS" in said.out
+    assert "46 more of image, 46 more of mask (--json lists all)" in said.out
+    assert len(said.out.splitlines()) < 20
+    report = json.loads(ask("data", "check", SPLIT, "--data-root", root, "--json", "--deep").out)[0]
+    assert (len(report["problems"]), report["deep"]) == (100, True)
+
+
+def test_two_splits_and_a_list_are_held_against_each_other(ask: Ask, root: Path, tmp_path: Path):
+    said = ask("data", "leaks", "refcoco_testB", "refcoco_testA", "--data-root", root)
+    assert said.code == 0
+    assert "seen in refcoco_testA, tested in refcoco_testB:" in said.out or "seen in refcoco_testB" in said.out
+    assert "expressions are about these images" in said.out
+    (tmp_path / "trained.txt").write_text("1\nCOCO_train2014_000000000009.jpg\n")
+    said = ask("data", "leaks", SPLIT, "--images", "trained.txt", "--data-root", root)
+    assert "seen in trained.txt, tested in refcoco_val:" in said.out
+    assert "1 of 2 are in both" in said.out
+    assert "1 of its 2 entries are images of this data set" in said.out
+    assert "standing warning" not in said.out
+    record = json.loads(ask("data", "leaks", SPLIT, "--images", "trained.txt", "--data-root", root, "--json").out)
+    assert (record[0]["images"], record[0]["listed"]) == (1, {"known": 1, "entries": 2})
+    assert ask("data", "leaks", "--images", "trained.txt").code == 2
+    assert ask("data", "leaks", SPLIT, "--images", "none.txt", "--data-root", root).code == 1
+
+
+def test_the_standing_warning_needs_no_data(ask: Ask, tmp_path: Path):
+    said = ask("data", "leaks", "--data-root", tmp_path / "empty")
+    assert said.code == 0
+    assert "at least 3,549 of val's images" in said.out
+    (record,) = json.loads(ask("data", "leaks", "--data-root", tmp_path / "empty", "--json").out)
+    assert (record["images"], record["texts"]) == (None, None)
+    assert "3,549" in record["standing"]
 
 
 def test_the_tiny_data_can_be_looked_after(ask: Ask, mini: Path):

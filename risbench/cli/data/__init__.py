@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from . import check, imports, leaks, where
+from . import check, get, imports, leaks, where
 
 
 @click.group("data")
 def command() -> None:
-    """Look after data sets."""
+    """Get data sets and look after them."""
 
 
-for one in (check, where, leaks, imports):
+for one in (get, imports, check, where, leaks):
     command.add_command(one.command)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +13,31 @@ import click
 from ...datasets.check import Report, check_split
 from .. import options, show
 
-_SHOWN = 20
+_SHOWN = 4  # problems of a kind, so that all fits on a screen
 
 
 @click.command("check")
 @click.argument("splits", nargs=-1, required=True)
-@click.option("--images/--no-images", default=True, show_default=True, help="Read every image, too.")
+@click.option("--images/--no-images", default=True, show_default=True, help="Look at every image file, too.")
+@click.option("--deep", is_flag=True, help="Decode every pixel and draw every polygon: minutes instead of seconds.")
 @options.data_root
 @options.as_json
-def command(splits: tuple[str, ...], images: bool, data_root: Path | None, as_json: bool) -> None:
-    """Compare SPLITS with the expected counts; decode images and masks. Exit code 1 if anything is wrong."""
+def command(splits: tuple[str, ...], images: bool, deep: bool, data_root: Path | None, as_json: bool) -> None:
+    """Look over SPLITS: counts, images, masks, boxes, what stands twice.
+
+    An image is known by its first and last bytes (there, whole, of the annotated size), a polygon by its corners (at
+    most one pixel out of its image). Exit code 0 if a split is complete, or partial and sound; 1 if anything is
+    missing, broken or refused.
+    """
     reports = []
     for name in splits:
         with show.counting(f"checking {name}") as told:
-            reports.append(check_split(name, data_root, images, told))
+            reports.append(check_split(name, data_root, images, told, deep=deep))
     if as_json:
         show.print_json([_record(report) for report in reports])
     else:
         for report in reports:
-            _print_report(report)
+            _print_report(report, images)
     if not all(report.ok for report in reports):
         sys.exit(1)
 
@@ -39,27 +47,48 @@ def _record(report: Report) -> dict[str, Any]:
         "split": report.name,
         "ok": report.ok,
         "partial": report.partial,
+        "deep": report.deep,
         "counts": report.counts._asdict(),
         "expected": report.expected._asdict(),
+        "sources": [{"file": str(path), "sha256": digest} for path, digest in report.sources],
         "images_present": report.images_present,
         "images_absent": report.images_absent,
+        "formats": report.formats,
         "masks": report.masks,
         "without_mask": report.without_mask,
         "problems": [problem._asdict() for problem in report.problems],
+        "notes": [asdict(note) for note in report.notes],
     }
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: Report, images: bool) -> None:
     state = ("ok" if report.ok else f"{len(report.problems)} PROBLEMS") + (", partial" if report.partial else "")
-    show.out.print(f"{report.name}: {state}", highlight=False)
-    parts = [
-        f"{got} {key}" + ("" if want is None else " (as expected)" if want == got else f" (expected {want})")
-        for key, got, want in zip(report.counts._fields, report.counts, report.expected, strict=True)
-    ]
-    parts.append(f"{report.images_present} image files, {report.masks} masks drawn")
-    show.out.print("  " + ", ".join(parts), highlight=False, soft_wrap=True)
-    for problem in report.problems[:_SHOWN]:
-        line = f"  {problem.kind} {problem.name}: {problem.text}"
-        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
-    if len(report.problems) > _SHOWN:
-        show.out.print(f"  and {len(report.problems) - _SHOWN} more (--json lists all)", highlight=False)
+    _say(f"{report.name}: {state}")
+    if report.counts.images is not None:
+        counts = [
+            f"{got} {key}" + ("" if want is None else " (as expected)" if want == got else f" (expected {want})")
+            for key, got, want in zip(report.counts._fields, report.counts, report.expected, strict=True)
+        ]
+        _say("  counts  " + ", ".join(counts))
+        how = "every pixel decoded" if report.deep else "size, format and end looked at"
+        formats = ", ".join(f"{count} {kind}" for kind, count in report.formats.items())
+        there = f"{report.images_present} there, {report.images_absent} absent"
+        sound = f"; sound: {formats} ({how})" if formats else ""
+        _say(f"  images  {there}{sound}" if images else "  images  not looked at")
+        how = "drawn" if report.deep else "corners and codes looked at"
+        none = f", {report.without_mask} without" if report.without_mask else ""
+        _say(f"  masks   {report.masks} sound ({how}){none}")
+    for note in report.notes:
+        _say(f"  note    {note.text}")
+    kinds: Counter[str] = Counter()
+    for problem in report.problems:
+        kinds[problem.kind] += 1
+        if kinds[problem.kind] <= _SHOWN:
+            _say(f"  {problem.kind} {problem.name}: {problem.text}")
+    more = [f"{count - _SHOWN} more of {kind}" for kind, count in kinds.items() if count > _SHOWN]
+    if more:
+        _say(f"  and {', '.join(more)} (--json lists all)")
+
+
+def _say(line: str) -> None:
+    show.out.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from ...datasets.where import where
+from ...datasets.where import to_get, where
 from .. import options, show
 
 
@@ -26,3 +26,5 @@ def command(split: str, data_root: Path | None, as_json: bool) -> None:
         show.out.print(f"{mark} {item.what:11} {escape(str(item.path))}", highlight=False, soft_wrap=True)
         if not item.found:
             show.out.print(f"        from {item.origin}", highlight=False, markup=False, soft_wrap=True)
+    if name := to_get(split, wanted):
+        show.say(f"`risbench data get {name}` gets what is missing")

@@ -1,0 +1,101 @@
+"""``risbench data get``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from ...errors import RisbenchError
+from .. import options, show
+
+if TYPE_CHECKING:
+    from ...datasets.get.get import Got
+    from ...datasets.get.talk import Told
+
+_SHOWN = 5
+
+
+@click.command("get")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "--images",
+    type=click.Choice(["split", "all", "none"]),
+    help="Images to get, too: those that the split needs, all, or none [default: for a split its own, for `referit` "
+    "all, else none].",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 16), default=4, show_default=True, help="Connections at once for single images."
+)
+@click.option("--from", "prefix", metavar="URL", help="Get everything from a mirror of your own: URL/<archive>.")
+@options.data_root
+@options.as_json
+def command(
+    names: tuple[str, ...], images: Any, jobs: int, prefix: str | None, data_root: Path | None, as_json: bool
+) -> None:
+    """Get data sets into the data root.
+
+    NAME is a split (its annotations and only the images that it needs), or one of refcoco, refcoco+, refcocog, refclef
+    (annotations), referit (TRIS's pickles and the images), referit-pickles, saiapr, coco-train2014 (all of it, 13 GB).
+    What is there already is not got again, and what was broken off goes on. Exit code 1 if anything is still missing.
+    """
+    from ...datasets.get.get import get
+
+    try:
+        found = get(names, data_root, images=images, jobs=jobs, prefix=prefix, talk=_Terminal())
+    except KeyboardInterrupt:
+        raise RisbenchError("stopped; what came so far is kept, and the same command goes on from there") from None
+    if as_json:
+        show.print_json([asdict(one) for one in found])
+    failed = {image: reason for one in found for image, reason in one.failed.items()}
+    for image, reason in list(failed.items())[:_SHOWN]:
+        show.say(f"missing: {image}: {reason}")
+    if len(failed) > _SHOWN:
+        show.say(f"and {len(failed) - _SHOWN} more (--json lists all)")
+    if not as_json:
+        for one in found:
+            _print_got(one, "" if data_root is None else f" --data-root {shlex.quote(str(data_root))}")
+    if failed:
+        sys.exit(1)
+
+
+def _print_got(got: Got, root: str) -> None:
+    state = "there"
+    if got.images is not None:
+        state += f", with {got.images - len(got.failed)} of {got.images} images"
+    elif got.archives and got.check:
+        state += "" if len(got.archives) > 1 else ", without images"
+    show.out.print(f"{got.name}: {state}", highlight=False, markup=False, soft_wrap=True)
+    if got.check:
+        line = f"  next: risbench data check {' '.join(got.check)}{root}"
+        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+class _Terminal:
+    """Lines and bars on stderr; no bars where nobody sees them."""
+
+    def say(self, text: str) -> None:
+        show.say(text)
+
+    @contextmanager
+    def bar(self, title: str, *, in_bytes: bool) -> Iterator[Told]:
+        amount = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), *amount, TimeRemainingColumn())
+        with Progress(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as shown:
+            task = shown.add_task(title, total=None)
+            yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -1,0 +1,86 @@
+"""What stands twice in a split: ids, which is a fault, and texts and objects, which is worth knowing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from ..plain import plain
+from .alike import said
+from .columns import Ident, Idents
+from .split import Split
+
+
+def doubled_ids(split: Split) -> Iterator[tuple[str, Ident, str]]:
+    """What is doubled (``image``, ``annotation``, ``ref``, ``sentence``), its id, and the file's path."""
+    table, refs, instances = split.table, split.sources[0].path, split.sources[-1].path
+    columns: tuple[tuple[str, Idents, object], ...] = (
+        ("image", table.image_id, instances),
+        ("annotation", table.ann_id, instances),
+        ("ref", table.ref_id, refs),
+        ("sentence", table.sent_id, refs),
+    )
+    for what, idents, path in columns:
+        for ident in _repeated(idents.listed()):
+            yield what, ident, str(path)
+
+
+class Said:
+    """Who says what of which object: the texts of a split as numbers, equal for texts that `alike.said` makes equal."""
+
+    def __init__(self, split: Split) -> None:
+        table = split.table
+        self._texts = table.sent_text.listed(split.rows)
+        codes: dict[str, int] = {}
+        self._text = np.array([codes.setdefault(said(text), len(codes)) for text in self._texts], np.int64)
+        self._count = max(1, len(codes))
+        self._image = split.sample_images.astype(np.int64)
+        # A ref without a target is about an object of its own.
+        anns = split.sample_anns.astype(np.int64)
+        self._object = np.where(anns >= 0, anns, len(table.ann_id) + split.sample_refs)
+
+    def twice(self) -> tuple[int, int, str]:
+        """Texts that stand more than once about one object.
+
+        Returns:
+            How many expressions repeat an earlier one, about how many objects, and the first such text.
+        """
+        key = self._object * self._count + self._text
+        _, first = np.unique(key, return_index=True)
+        again = np.ones(len(key), bool)
+        again[first] = False
+        return int(again.sum()), len(np.unique(self._object[again])), self._first(again)
+
+    def of_several(self) -> tuple[int, int, str]:
+        """Texts that are said of several objects of one image, so that nobody can tell which is meant.
+
+        Returns:
+            How many expressions, in how many images, and the first such text.
+        """
+        key = self._image * self._count + self._text
+        order = np.lexsort((self._object, key))
+        keys, objects = key[order], self._object[order]
+        # Neighbours of one key with different objects.
+        unlike = (keys[1:] == keys[:-1]) & (objects[1:] != objects[:-1])
+        doubtful = np.isin(key, keys[1:][unlike])
+        return int(doubtful.sum()), len(np.unique(self._image[doubtful])), self._first(doubtful)
+
+    def _first(self, flags: np.ndarray) -> str:
+        return plain(self._texts[int(flags.argmax())], 60) if flags.any() else ""
+
+
+def shared_objects(split: Split) -> tuple[int, str]:
+    """Objects that several refs are about: how many, and the refs of the first."""
+    refs: dict[int, list[Ident]] = {}
+    targets = split.table.ref_ann[split.ref_rows].tolist()
+    for ann, ref in zip(targets, split.table.ref_id.listed(split.ref_rows), strict=True):
+        if ann >= 0:
+            refs.setdefault(ann, []).append(ref)
+    shared = [group for group in refs.values() if len(group) > 1]
+    return len(shared), ", ".join(map(str, shared[0][:4])) if shared else ""
+
+
+def _repeated(items: Iterable[Ident]) -> list[Ident]:
+    return [item for item, count in Counter(items).items() if count > 1]

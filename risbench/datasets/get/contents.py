@@ -1,0 +1,107 @@
+"""What is to be taken out of an archive, and whether the archive is one to be trusted.
+
+An archive comes from a stranger. No name in it is ever used as a path: members are looked up by the file names that
+the table wants. All the same an archive is refused as a whole when any member is a link or a device, when a name is
+absolute or leads upwards, when a wanted member is locked, doubled or missing, or when what it promises is larger than
+the table believes.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from .refused import Refused
+from .sources import Archive, ImageMembers
+from .talk import size_of
+
+# What zipfile raises for a broken archive.
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,  # a place in the file that cannot be
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
+_MOST_MEMBERS = 500_000
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+class Wanted(NamedTuple):
+    """A member, and its place below the data root."""
+
+    member: zipfile.ZipInfo
+    place: str
+
+
+def wanted_of(path: Path, archive: Archive) -> list[Wanted]:
+    """What is to be taken out of an archive; reads its directory only.
+
+    Raises:
+        Refused: it is no zip archive, or not one to be trusted, with the reason.
+    """
+    try:
+        with zipfile.ZipFile(path) as opened:
+            members = opened.infolist()
+    except BROKEN as error:
+        raise Refused(f"is no zip archive that can be read ({str(error)[:80]})") from None
+    if len(members) > _MOST_MEMBERS:
+        raise Refused(f"holds {len(members)} members, more than any data set")
+    for member in members:
+        _refuse_strange(member)
+    files = [member for member in members if not member.is_dir() and "__MACOSX" not in member.filename.split("/")]
+    found = [_the_one(files, name, place) for name, place in archive.members.items()]
+    if archive.images is not None:
+        found += _images(files, archive.images)
+    for member, _ in found:
+        if member.flag_bits & 1:
+            raise Refused(f"its member {member.filename!r:.80} is locked with a password")
+        if member.compress_type not in _METHODS:
+            raise Refused(f"its member {member.filename!r:.80} is packed in a way that is not read")
+        if member.file_size > archive.most_member:
+            raise Refused(
+                f"its member {member.filename!r:.80} would have {size_of(member.file_size)}, "
+                f"more than the {size_of(archive.most_member)} that are believed"
+            )
+    if (total := sum(member.file_size for member, _ in found)) > archive.most_total:
+        raise Refused(f"would have {size_of(total)} unpacked, more than the {size_of(archive.most_total)} believed")
+    return found
+
+
+def _refuse_strange(member: zipfile.ZipInfo) -> None:
+    name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
+    plain = PurePosixPath(name.replace("\\", "/"))
+    if plain.is_absolute() or ".." in plain.parts or "\0" in member.orig_filename or ":" in name.split("/")[0]:
+        raise Refused(f"its member {name!r:.80} leads out of its folder")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise Refused(f"its member {name!r:.80} is a link or a device")
+
+
+def _the_one(files: list[zipfile.ZipInfo], name: str, place: str) -> Wanted:
+    found = [member for member in files if member.filename.split("/")[-1] == name]
+    if not found:
+        raise Refused(f"holds no {name}")
+    if len(found) > 1:
+        raise Refused(f"holds {name} {len(found)} times: {', '.join(one.filename for one in found[:3])}")
+    return Wanted(found[0], place)
+
+
+def _images(files: list[zipfile.ZipInfo], images: ImageMembers) -> list[Wanted]:
+    found: dict[str, Wanted] = {}
+    for member in files:
+        parts = member.filename.split("/")
+        if images.below not in parts[:-1] or not images.name.fullmatch(parts[-1]):
+            continue
+        if parts[-1] in found:
+            raise Refused(f"holds {parts[-1]} twice")
+        found[parts[-1]] = Wanted(member, f"{images.folder}/{parts[-1]}")
+    if not found:
+        raise Refused(f"holds no images in {images.below}/")
+    return list(found.values())

@@ -1,0 +1,137 @@
+"""An archive, whole and the right one, from the first of its sources that gives it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from ...errors import DataError
+from .contents import Wanted, wanted_of
+from .fetch import Client
+from .part import bytes_of, drop, drop_state
+from .record import Record
+from .refused import Refused
+from .sources import Archive, Source
+from .talk import Talk, Told, size_of
+from .unpack import read_through
+
+_PIECE = 1 << 20
+
+
+class Downloaded(NamedTuple):
+    """An archive that is here.
+
+    Attributes:
+        path: the file.
+        url: where it came from; empty if it lay here already.
+        size: its bytes.
+        sha256: its SHA-256.
+        trust: what it was compared with: ``checksum``, ``record`` or ``first use``.
+        wanted: what is to be taken out of it.
+    """
+
+    path: Path
+    url: str
+    size: int
+    sha256: str
+    trust: str
+    wanted: list[Wanted]
+
+
+def download(client: Client, archive: Archive, folder: Path, record: Record, talk: Talk) -> Downloaded:
+    """Brings an archive into a folder; one that an earlier call brought and nobody unpacked is used as it is.
+
+    Raises:
+        DataError: no source gave the right one, with each one's reason; or the folder cannot be written.
+    """
+    whole, part = folder / archive.file, folder / f"{archive.file}.part"
+    if whole.is_file():
+        try:
+            return _seen(whole, "", archive, record, talk)
+        except Refused as fault:
+            talk.say(f"{whole}: {fault}; it is downloaded anew")
+            whole.unlink()
+    reasons = []
+    for source in archive.sources:
+        try:
+            found = _from(client, source, part, archive, record, talk)
+        except Refused as fault:
+            reasons.append(f"{source.host} {fault}")
+            talk.say(f"{archive.file}: {source.host} {fault}")
+            continue
+        part.replace(whole)
+        drop_state(part)
+        return found._replace(path=whole)
+    text = f"{archive.file}: no source gave it: {'; '.join(dict.fromkeys(reasons))}"
+    if bytes_of(part):
+        text += f"; {size_of(bytes_of(part))} are kept, and the same command goes on from there"
+    if archive.by_hand:
+        text += f"; by hand: {' or '.join(archive.by_hand)}, then `risbench data import --from FILE`"
+    raise DataError(text)
+
+
+def _from(client: Client, source: Source, part: Path, archive: Archive, record: Record, talk: Talk) -> Downloaded:
+    """The archive from one source; where a continued part turns out wrong, once more from the beginning."""
+    checked = archive.checked or record.of(archive.name) is not None
+    continued = bytes_of(part) > 0
+    while True:
+        talk.say(f"{archive.file}: from {source.host}" + (f", from {size_of(bytes_of(part))} on" if continued else ""))
+        with talk.bar(archive.file, in_bytes=True) as told:
+            client.fetch(
+                source.url,
+                part,
+                most=archive.most_archive,
+                size=archive.size,
+                checked=checked,
+                told=told,
+                say=lambda text: talk.say(f"{archive.file}: {source.host} {text}"),
+            )
+        try:
+            return _seen(part, source.url, archive, record, talk)
+        except Refused:
+            drop(part)
+            if not continued:
+                raise
+        continued = False
+
+
+def _seen(path: Path, url: str, archive: Archive, record: Record, talk: Talk) -> Downloaded:
+    """Compares an archive with all that is known of it.
+
+    Raises:
+        Refused: it is not the one.
+    """
+    size, before = path.stat().st_size, record.of(archive.name)
+    if archive.size is not None and size != archive.size:
+        raise Refused(f"gave {size} bytes where {archive.size} are right")
+    with talk.bar(f"{archive.file}: checksum", in_bytes=True) as told:
+        sha256, md5 = _hashes(path, size, archive.md5 is not None, told)
+    for name, right, found in (("SHA-256", archive.sha256, sha256), ("MD5", archive.md5, md5)):
+        if right is not None and right.lower() != found:
+            raise Refused(f"gave another file: its {name} is {found}, right is {right}")
+    if before is not None and not archive.checked and before["sha256"] != sha256:
+        raise Refused(
+            f"gave another file than {before.get('url') or 'the one'} on {before.get('when', 'an earlier day')[:10]}: "
+            f"its SHA-256 is {sha256}, then it was {before['sha256']} (remove it from {record.path} to trust this one)"
+        )
+    wanted = wanted_of(path, archive)
+    if not archive.checked:
+        with talk.bar(f"{archive.file}: reading", in_bytes=False) as told:
+            read_through(path, wanted, told)
+    trust = "checksum" if archive.checked else "record" if before is not None else "first use"
+    return Downloaded(path, url or (before or {}).get("url", ""), size, sha256, trust, wanted)
+
+
+def _hashes(path: Path, size: int, with_md5: bool, told: Told) -> tuple[str, str | None]:
+    sha256 = hashlib.sha256()
+    md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
+    done = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            sha256.update(piece)
+            if md5 is not None:
+                md5.update(piece)
+            done += len(piece)
+            told(done, size)
+    return sha256.hexdigest(), None if md5 is None else md5.hexdigest()

@@ -1,0 +1,256 @@
+"""One address into one file, continued where an earlier try ended.
+
+A part is continued with ``Range`` and ``If-Range`` (the ETag, else the date of the last change), so that a server whose
+file changed sends the new one whole; one that knows no ``Range`` does so, too, and then the part starts anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from ...errors import DataError
+from .part import State, bytes_of, drop
+from .refused import Refused, Unreachable
+from .talk import Told, size_of
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPResponse
+
+_PIECE = 1 << 16
+# A try that brought this much more is progress, and the count of failures starts anew.
+_GAIN = 1 << 20
+_LATER = {408, 425, 429, 500, 502, 503, 504}
+
+
+class _Again(Exception):
+    """Something that may pass: another try after a while, or after the ``Retry-After`` that the server asked for."""
+
+    def __init__(self, text: str, after: float | None = None, answered: bool = True) -> None:
+        super().__init__(text)
+        self.after, self.answered = after, answered
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for.
+
+    Attributes:
+        connect: seconds for a connection.
+        read: seconds without a single byte.
+        slowest: bytes a second, at least, over ``window`` seconds.
+        tries: failures in a row before a source is given up.
+        pause: seconds before the second try, doubled each time.
+        longest: the longest pause, also where a server asks for more.
+    """
+
+    connect: float = 20.0
+    read: float = 60.0
+    slowest: float = 1024.0
+    window: float = 60.0
+    tries: int = 5
+    pause: float = 1.0
+    longest: float = 60.0
+
+
+class Client:
+    """Connections that are kept and used again, also by several threads."""
+
+    def __init__(self, jobs: int = 1, patience: Patience | None = None) -> None:
+        self.patience = patience or Patience()
+        self.stopped = threading.Event()
+        self._session = requests.Session()
+        self._session.max_redirects = 10
+        self._session.headers["User-Agent"] = "risbench (data get)"
+        # Bytes as they are stored: a part of an encoded answer could not be continued.
+        self._session.headers["Accept-Encoding"] = "identity"
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=jobs, pool_maxsize=jobs))
+
+    def __enter__(self) -> Client:
+        """The client itself."""
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        """Stop what still runs, and close the connections."""
+        self.stopped.set()
+        self._session.close()
+
+    def fetch(
+        self,
+        url: str,
+        part: Path,
+        *,
+        most: int,
+        size: int | None = None,
+        checked: bool = False,
+        told: Told,
+        say: Callable[[str], object] = lambda text: None,
+    ) -> int:
+        """Brings what lies at an address into a part, whole.
+
+        Args:
+            url: the address; redirects are followed to http(s) only.
+            part: the file that is begun or continued.
+            most: more bytes than this are refused.
+            size: the size that it must have, where known.
+            checked: whether a checksum will be compared, so that any begun part may be continued.
+            told: called with the bytes that are there and the bytes in all.
+            say: called with a line before each pause.
+
+        Returns:
+            The number of bytes.
+
+        Raises:
+            Refused: this source will not do.
+            DataError: it cannot be written here.
+        """
+        patience, failures = self.patience, 0
+        while True:
+            before = bytes_of(part)
+            try:
+                return self._once(url, part, most, size, checked, told)
+            except _Again as fault:
+                failures = 1 if bytes_of(part) - before >= _GAIN else failures + 1
+                # Who does not answer at all is asked twice only: the host is gone, or the network is.
+                if failures >= (patience.tries if fault.answered else min(2, patience.tries)):
+                    told_as = Refused if fault.answered else Unreachable
+                    raise told_as(f"{fault} ({failures} tries)") from None
+                wait = patience.pause * 2 ** (failures - 1) if fault.after is None else fault.after
+                wait = min(wait, patience.longest)
+                say(f"{fault}; again in {wait:.0f} s")
+            if self.stopped.wait(wait):
+                raise Refused("stopped")
+
+    def _once(self, url: str, part: Path, most: int, size: int | None, checked: bool, told: Told) -> int:
+        state = State.of(part)
+        offset = bytes_of(part) if state.can_go_on(url, checked) else 0
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        if offset and state.url == url and state.version:
+            headers["If-Range"] = state.version
+        try:
+            timeout = (self.patience.connect, self.patience.read)
+            response = self._session.get(url, headers=headers, stream=True, timeout=timeout)
+        except requests.exceptions.InvalidSchema as error:
+            raise Refused(f"redirects to something that is not http(s) ({str(error)[:80]})") from None
+        except requests.TooManyRedirects:
+            raise Refused("redirects without end") from None
+        except requests.exceptions.SSLError as error:
+            raise Refused(f"its certificate is not valid ({str(error)[:100]})") from None
+        except requests.Timeout:
+            raise _Again("no answer in time", answered=False) from None
+        except requests.ConnectionError as error:
+            raise _Again(f"no connection ({_reason(error)})", answered=False) from None
+        except (requests.RequestException, ValueError) as error:
+            raise Refused(f"cannot be asked ({str(error)[:100]})") from None
+        with response:
+            if response.status_code == 416 and offset:
+                if _whole(response) == offset:
+                    return offset
+                drop(part)
+                raise _Again("has another size than the part that is here")
+            if response.status_code in _LATER:
+                raise _Again(f"answers {response.status_code} {response.reason}", _retry_after(response))
+            if response.status_code not in (200, 206):
+                raise Refused(f"answers {response.status_code} {response.reason}")
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise Refused("sends it encoded, though asked not to")
+            total = self._size_of(response, part, offset)
+            if response.status_code == 200:
+                offset = 0
+            if size is not None and total is not None and total != size:
+                raise Refused(f"has {total} bytes where {size} are right")
+            if max(total or 0, offset) > most:
+                raise Refused(f"{total} bytes are more than the {most} that are believed")
+            _look_for_room(part, (total or 0) - offset)
+            return self._receive(response, url, part, offset, total, most, told)
+
+    def _size_of(self, response: requests.Response, part: Path, offset: int) -> int | None:
+        """The size of the whole; a part that the server continues elsewhere than asked is dropped."""
+        if response.status_code == 200:
+            length = response.headers.get("Content-Length", "")
+            return int(length) if length.isascii() and length.isdigit() else None
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        if not offset or found is None or int(found[1]) != offset:
+            drop(part)
+            raise _Again("sends another range than the one asked for")
+        return None if found[2] == "*" else int(found[2])
+
+    def _receive(
+        self, response: requests.Response, url: str, part: Path, done: int, total: int | None, most: int, told: Told
+    ) -> int:
+        raw: HTTPResponse = response.raw
+        begun, begun_at = time.monotonic(), done
+        try:
+            with part.open("ab" if done else "wb") as file:
+                # The old bytes go before the new version's name is written down: killed in between, no mixture is left.
+                if not done:
+                    State(url, _version(response)).keep(part)
+                told(done, total)
+                while piece := raw.read1(_PIECE):
+                    if self.stopped.is_set():
+                        raise Refused("stopped")
+                    done += len(piece)
+                    if done > most:
+                        raise Refused(f"sends more than the {most} bytes that are believed")
+                    file.write(piece)
+                    told(done, total)
+                    if (spent := time.monotonic() - begun) > self.patience.window:
+                        if (done - begun_at) / spent < self.patience.slowest:
+                            raise _Again(f"sends less than {self.patience.slowest:.0f} bytes a second")
+                        begun, begun_at = time.monotonic(), done
+        except OSError as error:
+            raise DataError(f"{part}: {error.strerror}; what came so far is kept, run the command again") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise _Again(f"the connection broke at {size_of(done)} ({type(error).__name__})") from None
+        if total is not None and done < total:
+            raise _Again(f"the connection ended at {done} of {total} bytes")
+        return done
+
+
+def _version(response: requests.Response) -> str:
+    """What `If-Range` may say: a strong ETag, else the date of the last change."""
+    etag = response.headers.get("ETag", "")
+    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _whole(response: requests.Response) -> int | None:
+    found = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", "").strip())
+    return int(found[1]) if found else None
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    asked = response.headers.get("Retry-After", "")
+    return float(asked) if asked.isascii() and asked.isdigit() else None
+
+
+def _look_for_room(part: Path, needed: int) -> None:
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(part.parent).free
+        if needed > free:
+            raise DataError(f"{part.parent}: {size_of(needed)} are needed and {size_of(free)} are free")
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    for sign, plain in (
+        ("resol", "its name is not known"),
+        ("refused", "refused"),
+        ("unreachable", "the network is not reachable"),
+        ("reset", "reset"),
+        ("Remote end closed", "closed without an answer"),
+    ):
+        if sign in text:
+            return plain
+    return type(error).__name__

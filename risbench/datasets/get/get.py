@@ -1,0 +1,191 @@
+"""The whole of `risbench data get`: what is there stays, what is missing comes, and what came is written down."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import DataError
+from .. import places
+from ..hashes import sha256_of
+from .download import download
+from .fetch import Client, Patience
+from .orders import Images, Order, order_of
+from .present import count_of, is_readable, needed_images
+from .record import Record
+from .refused import Refused
+from .singles import fetch_images, missing_of
+from .sources import Archive, Sources, read_sources
+from .talk import Silence, Talk, size_of
+from .unpack import unpack
+
+
+@dataclass(slots=True)
+class Got:
+    """What one name led to.
+
+    Attributes:
+        name: the name.
+        archives: archive -> ``present``, or where it came from and how it was compared.
+        images: images that its splits need; None where none were asked for.
+        fetched: how many of them came now.
+        failed: image -> why it did not come.
+        check: splits to check next.
+    """
+
+    name: str
+    archives: dict[str, str] = field(default_factory=dict)
+    images: int | None = None
+    fetched: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    check: tuple[str, ...] = ()
+
+
+def get(
+    names: Sequence[str],
+    data_root: str | Path | None = None,
+    *,
+    images: Images | None = None,
+    jobs: int = 4,
+    prefix: str | None = None,
+    talk: Talk | None = None,
+    patience: Patience | None = None,
+) -> list[Got]:
+    """Gets data sets.
+
+    Args:
+        names: archives of the table, ``referit``, or splits.
+        data_root: the folder of the data; by default as for `load_split`.
+        images: which images come along: those of the ``split``, ``all``, ``none``; by default what fits each name.
+        jobs: connections at once for single images.
+        prefix: one http(s) address in place of all sources.
+        talk: told what happens.
+        patience: how long servers are waited for.
+
+    Returns:
+        What each name led to, in order.
+
+    Raises:
+        UsageError: an unknown name.
+        DataError: an archive could not be had, or the data root cannot be written; all that came before is kept.
+    """
+    table = read_sources()
+    if prefix is not None:
+        table = table.at(prefix)
+    orders = [order_of(name, images, table.archives) for name in dict.fromkeys(names)]
+    root = places.data_root(data_root)
+    with _locked(root) as downloads, Client(jobs, patience) as client:
+        work = _Work(table, root, downloads, Record(root), client, jobs, talk or Silence())
+        return [work.fill(order) for order in orders]
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[Path]:
+    downloads = root / "downloads"
+    try:
+        downloads.mkdir(parents=True, exist_ok=True)
+        with (downloads / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise DataError(f"{root}: another `risbench data get` is at work there") from None
+            yield downloads
+    except OSError as error:
+        raise DataError(f"{error.filename or root}: cannot be written ({error.strerror or error})") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    table: Sources
+    root: Path
+    downloads: Path
+    record: Record
+    client: Client
+    jobs: int
+    talk: Talk
+
+    def fill(self, order: Order) -> Got:
+        got = Got(order.name, check=order.check)
+        if order.entry is not None and order.entry.family == "drawn":
+            self.talk.say(f"{order.name}: nothing to get, drawn scenes are made when first read")
+            return got
+        if order.annotations is not None:
+            if order.entry is not None and is_readable(order.entry, self.root):
+                self._compare(order.annotations)
+                got.archives[order.annotations] = "present"
+                self.talk.say(f"{order.name}: its annotations are there")
+            else:
+                self._archive(order.annotations, got)
+        if order.images is not None:
+            self._archive(order.images, got)
+        if order.splits:
+            self._images(order, got)
+        return got
+
+    def _archive(self, name: str, got: Got, *, lacking: bool = False) -> None:
+        """Gets an archive, unless what it holds is there; ``lacking`` says that something of it is known to be not."""
+        if name not in self.table.archives:
+            raise DataError(f"{name}: the table of sources has no such archive")
+        archive = self.table.archives[name]
+        if not lacking and self._is_there(archive):
+            self._compare(name)
+            got.archives[name] = "present"
+            self.talk.say(f"{archive.holds}: there already, nothing was downloaded")
+            return
+        found = download(self.client, archive, self.downloads, self.record, self.talk)
+        with self.talk.bar(f"{archive.file}: unpacking", in_bytes=False) as told:
+            try:
+                done = unpack(found.path, found.wanted, self.root, replace=archive.images is not None, told=told)
+            except Refused as fault:
+                found.path.unlink(missing_ok=True)
+                raise DataError(f"{archive.file}: {fault}; it was removed, run the command again") from None
+        files = {place: sha256_of(self.root / place) for place in archive.members.values()}
+        self.record.keep(name, url=found.url, size=found.size, sha256=found.sha256, trust=found.trust, files=files)
+        found.path.unlink(missing_ok=True)
+        got.archives[name] = f"{found.url or 'downloaded before'} ({found.trust})"
+        how = {
+            "checksum": "its checksum is right",
+            "record": "the same as before",
+            "first use": "nobody published a checksum: it is trusted, and its SHA-256 is compared from now on",
+        }[found.trust]
+        text = f"{archive.holds}: {size_of(found.size)}, {how}; {done.written} files written"
+        if done.kept:
+            text += f", {done.kept} lay there already"
+        if done.replaced:
+            text += f", {done.replaced} of them differed from the archive's and were replaced"
+        self.talk.say(text)
+
+    def _is_there(self, archive: Archive) -> bool:
+        if archive.images is None:
+            return all((self.root / place).is_file() for place in archive.members.values())
+        return archive.images.count is not None and count_of(archive.images, self.root) >= archive.images.count
+
+    def _compare(self, name: str) -> None:
+        """Says so when annotations are no longer the files that were unpacked here."""
+        for place, sha256 in ((self.record.of(name) or {}).get("files") or {}).items():
+            path = self.root / place
+            if path.is_file() and sha256_of(path) != sha256:
+                self.talk.say(f"warning: {path} is not the file that was downloaded; to get that one anew, remove it")
+
+    def _images(self, order: Order, got: Got) -> None:
+        needed = needed_images(order.splits, self.root)
+        missing = missing_of(needed)
+        got.images = len(needed)
+        absent = f"{order.name}: {len(missing)} of its {len(needed)} images are missing"
+        if missing and order.singly is not None and order.singly in self.table.images:
+            self.talk.say(f"{absent}; they come one by one")
+            with self.talk.bar(f"{order.name}: images", in_bytes=False) as told:
+                brought = fetch_images(self.client, missing, self.table.images[order.singly], self.jobs, told)
+            got.fetched, got.failed = brought.fetched, brought.failed
+            self.talk.say(f"{order.name}: {brought.fetched} images came, {size_of(brought.bytes)}")
+        elif missing and order.archive_of_images is not None:
+            self.talk.say(f"{absent}; they come as one archive")
+            self._archive(order.archive_of_images, got, lacking=True)
+            left = missing_of(needed_images(order.splits, self.root))
+            got.fetched = len(missing) - len(left)
+            got.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
+        else:
+            self.talk.say(f"{order.name}: all its {len(needed)} images are there")

@@ -1,0 +1,101 @@
+"""What a name on the command line asks for: archives, splits whose images are wanted, and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ...errors import UsageError
+from .. import catalog
+from ..catalog import Entry
+
+Images = Literal["split", "all", "none"]
+
+# Which archive holds all images of a set of annotations.
+_IMAGES = {"refcoco": "coco-train2014", "refcoco+": "coco-train2014", "refcocog": "coco-train2014"}
+_REFERIT_IMAGES = "saiapr"
+_GROUPS = {"referit": "referit-pickles"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One name, understood.
+
+    Attributes:
+        name: the canonical name.
+        annotations: the archive of its annotations; None for images alone and for drawn scenes.
+        images: the archive that is got whole; None where images are got one by one or not at all.
+        splits: those whose images are looked at: what is missing is got, one by one where that can be.
+        singly: the set of single images; None where they come in an archive only (then ``archive_of_images``).
+        archive_of_images: the archive with the images of the splits.
+        check: the splits to name in the next command.
+        entry: the split's entry, if a split was named.
+    """
+
+    name: str
+    annotations: str | None = None
+    images: str | None = None
+    splits: tuple[str, ...] = ()
+    singly: str | None = None
+    archive_of_images: str | None = None
+    check: tuple[str, ...] = ()
+    entry: Entry | None = None
+
+
+def order_of(name: str, images: Images | None, archives: Iterable[str]) -> Order:
+    """What a name asks for.
+
+    Args:
+        name: an archive of the table, ``referit``, or a split.
+        images: which images; None for what fits the name: those of a split, all of ``referit``, else none.
+        archives: the names of the table.
+
+    Raises:
+        UsageError: an unknown name, with the near ones.
+    """
+    known = [*archives]
+    if name.startswith("refcocoplus"):
+        name = name.replace("refcocoplus", "refcoco+", 1)
+    if name in known and name not in (*_folders(), *_GROUPS.values()):
+        return Order(name, images=name)
+    if name in known or name in _GROUPS:
+        return _set_order(name, images or ("all" if name in _GROUPS else "none"))
+    if name not in catalog.names():
+        near = difflib.get_close_matches(name.lower(), [*known, *_GROUPS, *catalog.names()], n=4, cutoff=0.6)
+        told = f"near names: {', '.join(near)}" if near else f"known: {', '.join([*known, *_GROUPS])}, and every split"
+        raise UsageError(f"nothing to get is called {name!r:.60}; {told}")
+    entry = catalog.find(name)
+    if entry.family == "drawn":
+        return Order(name, check=(name,), entry=entry)
+    pickles = entry.pickle is not None
+    return _with_images(
+        Order(name, "referit-pickles" if pickles else entry.folder, check=(name,), entry=entry),
+        entry.folder,
+        images or "split",
+        (name,),
+    )
+
+
+def _folders() -> set[str]:
+    return {catalog.find(name).folder for name in catalog.names() if catalog.find(name).family != "drawn"}
+
+
+def _set_order(name: str, images: Images) -> Order:
+    entries = [catalog.find(split) for split in catalog.names()]
+    if name in (*_GROUPS, *_GROUPS.values()):
+        splits = tuple(entry.name for entry in entries if entry.pickle is not None)
+        return _with_images(Order(name, _GROUPS.get(name, name), check=splits), "refclef", images, splits)
+    splits = tuple(entry.name for entry in entries if entry.folder == name)
+    return _with_images(Order(name, name, check=splits), name, images, splits)
+
+
+def _with_images(order: Order, folder: str, images: Images, splits: tuple[str, ...]) -> Order:
+    archive = _IMAGES.get(folder, _REFERIT_IMAGES)
+    if images == "none":
+        return order
+    if images == "all":
+        return replace(order, images=archive)
+    singly = "train2014" if archive == "coco-train2014" else None
+    return replace(order, splits=splits, singly=singly, archive_of_images=archive)

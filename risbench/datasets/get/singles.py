@@ -1,0 +1,143 @@
+"""Single images, only those that are asked for, by a few connections at once.
+
+No checksum of a single image was published. Each one is decoded and must have the size that its annotation promises
+before it takes its place; what is there already is asked for its header's size only.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from ...errors import DataError
+from ..images import read_image
+from .fetch import Client
+from .part import drop
+from .refused import Refused, Unreachable
+from .sources import Singles
+from .talk import Told
+
+# So many failures in a row, and it is not the images that are at fault.
+_MOST_IN_A_ROW = 12
+
+
+class Image(NamedTuple):
+    """An image that a split needs: its file's name, its place, and its ``(height, width)``."""
+
+    file: str
+    place: Path
+    size: tuple[int, int]
+
+
+class Brought(NamedTuple):
+    """What became of the images: how many came with how many bytes, and what failed, by name."""
+
+    fetched: int
+    bytes: int
+    failed: dict[str, str]
+
+
+def missing_of(images: Sequence[Image]) -> list[Image]:
+    """Those that are not there, or are there with another size than the annotation says (broken, or another image)."""
+    return [image for image in images if not _is_there(image)]
+
+
+def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs: int, told: Told) -> Brought:
+    """Brings images to their places, each one whole or not at all.
+
+    Args:
+        client: the connections.
+        images: which.
+        singles: where they lie.
+        jobs: how many at once.
+        told: called with images done and images in all, from this thread.
+
+    Raises:
+        DataError: a place cannot be written, or no source answers; what came before is kept.
+    """
+    silent: set[str] = set()
+    waiting: queue.SimpleQueue[Image] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Image, int | Exception]] = queue.SimpleQueue()
+    for image in images:
+        waiting.put(image)
+
+    def work() -> None:
+        while not client.stopped.is_set():
+            try:
+                image = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((image, _bring(client, image, singles, silent)))
+            except Exception as fault:
+                done.put((image, fault))
+
+    # Daemons, so that Ctrl-C need not wait for a server that is silent; what they leave is a part.
+    for _ in range(min(jobs, len(images))):
+        threading.Thread(target=work, daemon=True).start()
+    fetched, size, failed, in_a_row = 0, 0, {}, 0
+    try:
+        for number in range(len(images)):
+            told(number, len(images))
+            image, outcome = done.get()
+            if isinstance(outcome, int):
+                fetched, size, in_a_row = fetched + 1, size + outcome, 0
+            elif isinstance(outcome, Unreachable):
+                raise DataError(f"{image.file}: {outcome}; {fetched} images came, the same command goes on from there")
+            elif isinstance(outcome, Refused):
+                failed[image.file] = str(outcome)
+                in_a_row += 1
+                if in_a_row >= _MOST_IN_A_ROW and not fetched:
+                    raise DataError(f"the first {in_a_row} images all failed: {image.file}: {outcome}")
+            else:
+                raise outcome
+        told(len(images), len(images))
+    except BaseException:
+        client.stopped.set()
+        raise
+    return Brought(fetched, size, failed)
+
+
+def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> int:
+    """One image; hosts that gave no answer to an earlier one are asked last."""
+    part = image.place.with_name(f".{image.file}.part")
+    reasons: list[Refused] = []
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        for source in sorted(singles.sources, key=lambda one: one.host in silent):
+            url = source.url.replace("{file}", quote(image.file))
+            try:
+                size = client.fetch(url, part, most=singles.most, told=lambda done, total: None)
+            except Refused as fault:
+                if isinstance(fault, Unreachable):
+                    silent.add(source.host)
+                reasons.append(type(fault)(f"{source.host} {fault}"))
+                continue
+            try:
+                read_image(part, image.size)
+            except DataError as fault:
+                part.unlink(missing_ok=True)
+                reasons.append(Refused(f"{source.host} gave something else: {str(fault).removeprefix(f'{part}: ')}"))
+                continue
+            part.replace(image.place)
+            return size
+    except OSError as error:
+        raise DataError(f"{error.filename or image.place}: {error.strerror}; run the command again to go on") from None
+    finally:
+        drop(part)
+    kind = Unreachable if all(isinstance(reason, Unreachable) for reason in reasons) else Refused
+    raise kind("; ".join(map(str, reasons)))
+
+
+def _is_there(image: Image) -> bool:
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(image.place, formats=("JPEG", "PNG")) as opened:
+            return (opened.height, opened.width) == image.size
+    except (OSError, SyntaxError, ValueError):
+        return False

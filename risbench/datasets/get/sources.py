@@ -1,0 +1,178 @@
+"""The table of sources: which archives there are, where they lie, and what may come out of them.
+
+The table is ``sources.json`` beside this file, or the file that ``$RISBENCH_SOURCES`` names (an institute's own).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from ...errors import DataError, UsageError
+
+VARIABLE = "RISBENCH_SOURCES"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One address of an archive, or of single images (with ``{file}`` in it)."""
+
+    url: str
+    kind: str = "mirror"
+
+    @property
+    def host(self) -> str:
+        """What it is called in messages."""
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMembers:
+    """Which members of an archive are images, and where they go.
+
+    Attributes:
+        name: what the whole file name must match.
+        below: the folder that they lie in, in the archive.
+        folder: the folder that they go to, flat, below the data root.
+        count: how many there are.
+    """
+
+    name: re.Pattern[str]
+    below: str
+    folder: str
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One archive.
+
+    Attributes:
+        name: what it is called on the command line.
+        file: its file name.
+        holds: what it holds, in words.
+        sources: where it lies, in the order in which they are tried.
+        members: file name in the archive -> place below the data root; all are needed.
+        images: which images come out of it.
+        most_archive: the largest size of the archive that is believed, in bytes.
+        most_member: that of one member.
+        most_total: that of all that is taken out.
+        size: its size, where known.
+        sha256: its SHA-256, where known.
+        md5: its MD5, where known.
+        by_hand: pages from which a person can get it.
+    """
+
+    name: str
+    file: str
+    holds: str
+    sources: tuple[Source, ...]
+    members: Mapping[str, str]
+    images: ImageMembers | None
+    most_archive: int
+    most_member: int
+    most_total: int
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    by_hand: tuple[str, ...] = ()
+
+    @property
+    def checked(self) -> bool:
+        """Whether a checksum tells that it is the right one."""
+        return bool(self.sha256 or self.md5)
+
+
+@dataclass(frozen=True, slots=True)
+class Singles:
+    """Images that can be had one by one: their addresses, and the largest size that is believed."""
+
+    sources: tuple[Source, ...]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The whole table."""
+
+    archives: Mapping[str, Archive]
+    images: Mapping[str, Singles]
+
+    def at(self, prefix: str) -> Sources:
+        """The same archives, at one place only: ``<prefix>/<file>``, single images at ``<prefix>/<set>/<file>``.
+
+        Raises:
+            UsageError: the prefix is no http(s) address.
+        """
+        if urlsplit(prefix).scheme not in ("http", "https") or not urlsplit(prefix).netloc:
+            raise UsageError(f"--from {prefix}: give an http(s) address; for files use `data import --from`")
+        base = prefix.rstrip("/")
+        archives = {
+            name: replace(one, sources=(Source(f"{base}/{quote(one.file)}"),)) for name, one in self.archives.items()
+        }
+        images = {
+            name: replace(one, sources=(Source(f"{base}/{quote(name)}/{{file}}"),)) for name, one in self.images.items()
+        }
+        return Sources(archives, images)
+
+
+def read_sources() -> Sources:
+    """The table: ours, or the one that ``$RISBENCH_SOURCES`` names.
+
+    Raises:
+        DataError: it is missing or broken, with the file and the key.
+    """
+    named = os.environ.get(VARIABLE)
+    path = Path(named).expanduser() if named else Path(__file__).with_name("sources.json")
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return Sources(
+            {name: _archive(name, entry) for name, entry in whole["archives"].items()},
+            {
+                name: Singles(_sources(entry["sources"]), int(entry["most"]))
+                for name, entry in whole.get("images", {}).items()
+            },
+        )
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); ${VARIABLE} names it") from None
+    except KeyError as error:
+        raise DataError(f"{path}: an entry has no {error}; compare with risbench/datasets/get/sources.json") from None
+    except (ValueError, TypeError, AttributeError, re.error) as error:
+        raise DataError(f"{path}: not a table of sources ({str(error)[:100]})") from None
+
+
+def _archive(name: str, entry: dict[str, Any]) -> Archive:
+    images, most = entry.get("images"), entry["most"]
+    for place in [*entry.get("members", {}).values(), *([images["folder"]] if images else []), entry["file"]]:
+        if Path(place).is_absolute() or ".." in Path(place).parts:
+            raise ValueError(f"{name}: {place!r} leads out of the data root")
+    return Archive(
+        name=name,
+        file=entry["file"],
+        holds=entry["holds"],
+        sources=_sources(entry["sources"]),
+        members=dict(entry.get("members", {})),
+        images=None
+        if images is None
+        else ImageMembers(re.compile(images["name"]), images["below"], images["folder"], images.get("count")),
+        most_archive=int(most["archive"]),
+        most_member=int(most["member"]),
+        most_total=int(most["total"]),
+        size=entry.get("size"),
+        sha256=entry.get("sha256"),
+        md5=entry.get("md5"),
+        by_hand=tuple(one["url"] for one in entry.get("by_hand", ())),
+    )
+
+
+def _sources(entries: list[dict[str, str]]) -> tuple[Source, ...]:
+    for entry in entries:
+        if urlsplit(entry["url"]).scheme not in ("http", "https"):
+            raise ValueError(f"{entry['url']!r:.80} is no http(s) address")
+    return tuple(Source(entry["url"], entry.get("kind", "mirror")) for entry in entries)

@@ -1,0 +1,60 @@
+"""Many image files looked at, some at once: their headers by default, their pixels if asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import DataError
+from .images import read_header, read_image
+from .split import Split
+
+# Headers are waited for (disks, networks), pixels are worked on, and the decoders let other threads run meanwhile.
+_READERS = 8
+_AHEAD = 512
+
+
+class Looked(NamedTuple):
+    """What a look at one image file found: its format, or what is wrong with it."""
+
+    path: Path
+    format: str
+    fault: str | None = None
+    absent: bool = False
+
+
+def look_at_images(split: Split, rows: np.ndarray, deep: bool = False) -> Iterator[Looked]:
+    """Look at the files of these image rows, in their order.
+
+    Args:
+        split: theirs.
+        rows: of its table.
+        deep: decode every pixel.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ThreadPoolExecutor(cores if deep else _READERS, "look")
+    try:
+        # In pieces, so that memory and the wait after Ctrl-C stay short.
+        for start in range(0, len(rows), _AHEAD):
+            yield from pool.map(lambda row: _look(split, row, deep), rows[start : start + _AHEAD].tolist())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _look(split: Split, row: int, deep: bool) -> Looked:
+    path = split.image_files.find(split.table.image_file[row])
+    size = split.table.size(row)
+    try:
+        kind = read_header(path, size)
+        if deep:
+            read_image(path, size)
+    except DataError as error:
+        if not path.is_file():
+            return Looked(path, "", f"{path}: no such image; {split.entry.images_origin}", True)
+        return Looked(path, "", str(error))
+    return Looked(path, kind)

@@ -1,0 +1,106 @@
+"""Expressions of one split that another has, too: word for word or nearly, about the same image or anywhere.
+
+Nearly equal texts (see `alike`) are looked for only about images that both splits show: expressions of other images are
+of no interest, and 120,000 against 10,000 would be more than a billion pairs. Equal texts are looked for everywhere;
+short ones ("left man") recur by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .alike import are_near, bag_of, said
+from .columns import Ident
+from .split import Split
+
+
+class Repeats(NamedTuple):
+    """How many of the tested split's expressions the other split has.
+
+    Attributes:
+        of: its expressions.
+        shown: those about images that both splits show.
+        equal: those whose text the other split has about the same image.
+        near: those, not equal, with a nearly equal text there about the same image.
+        equal_object, near_object: of these, those about the same object; None where objects are numbered differently.
+        anywhere: those of all its expressions whose text the other split has about any image.
+
+    The last five are None where only images were compared.
+    """
+
+    of: int
+    shown: int
+    equal: int | None = None
+    near: int | None = None
+    equal_object: int | None = None
+    near_object: int | None = None
+    anywhere: int | None = None
+
+
+class _Seen:
+    """What is said of one image: the objects of each text and of each bag of words."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, set[Ident | None]] = {}
+        self.bags: dict[tuple[str, ...], set[Ident | None]] = {}
+
+
+def repeats_of(
+    seen: Split,
+    tested: Split,
+    images: set[Ident],
+    same_objects: bool,
+    progress: Callable[[int, int], object] | None = None,
+) -> Repeats:
+    """Count what repeats.
+
+    Args:
+        seen: trained on.
+        tested: tested on.
+        images: the ids of the images that both show; empty where ids are of different collections.
+        same_objects: whether the two number objects alike.
+        progress: told ``(expressions done, expressions)`` of the tested split.
+    """
+    about: dict[Ident, _Seen] = {}
+    everywhere: set[str] = set()
+    for image, thing, words in _said(seen):
+        everywhere.add(words)
+        if image in images:
+            here = about.setdefault(image, _Seen())
+            here.texts.setdefault(words, set()).add(thing)
+            here.bags.setdefault(bag_of(words), set()).add(thing)
+    shown = equal = near = equal_object = near_object = anywhere = 0
+    for done, (image, thing, words) in enumerate(_said(tested), 1):
+        anywhere += words in everywhere
+        if image in images:
+            shown += 1
+            here = about.get(image) or _Seen()
+            if (things := here.texts.get(words)) is not None:
+                equal += 1
+                equal_object += thing is not None and thing in things
+            else:
+                bag = bag_of(words)
+                alike = [things for other, things in here.bags.items() if are_near(bag, other)]
+                near += bool(alike)
+                near_object += thing is not None and any(thing in things for things in alike)
+        if progress and done % 256 == 0:
+            progress(done, len(tested))
+    objects = (equal_object, near_object) if same_objects else (None, None)
+    return Repeats(len(tested), shown, equal, near, *objects, anywhere)
+
+
+def shown_in(split: Split, images: set[Ident]) -> int:
+    """How many of a split's expressions are about some images."""
+    return sum(image in images for image in split.table.image_id.listed(split.sample_images))
+
+
+def _said(split: Split) -> list[tuple[Ident, Ident | None, str]]:
+    """Of each sample its image, its object (None without one) and its words."""
+    table, anns = split.table, split.sample_anns
+    images = table.image_id.listed(split.sample_images)
+    things: list[Ident | None] = list(table.ann_id.listed(np.maximum(anns, 0))) if len(table.ann_id) else []
+    things = [thing if ann >= 0 else None for thing, ann in zip(things or [None] * len(anns), anns, strict=True)]
+    return list(zip(images, things, map(said, table.sent_text.listed(split.rows)), strict=True))
