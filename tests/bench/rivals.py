@@ -51,6 +51,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim (ViT-B/16)": (partial(clip, "ViT-B-16"), {}),
     "clip_gradcam": (partial(clip, "RN50"), {}),
     "clip_gae": (partial(clip, "ViT-B-32"), {}),
+    "clip_es": (partial(clip, "ViT-B-16"), {}),
 }
 
 
