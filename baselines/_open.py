@@ -26,10 +26,10 @@ from tris_model.places import OPENAI, RN50
 
 from ._clip import DEVIATION, MEAN, Opened
 from .vit import VitClip, VitConfig, exact_gelu
+from .vit_file import find_vit, load_vit
 
 C = TypeVar("C", bound=TextTower)
 Tower = Literal["resnet", "vit"]
-FOLDER = Path(__file__).parent / "weights"
 FILES = {
     "resnet": f"{OPENAI}/{RN50}/RN50.pt",
     "vit": f"{OPENAI}/5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt",
@@ -97,20 +97,15 @@ def _path(method: str, weights: str | None, split: str | None, tower: Tower | No
         return tris_model.find_clip(weights or "shapes")
     if tower == "resnet" or (tower is None and best == "resnet"):
         return tris_model.find_clip("shapes")
-    shipped = FOLDER / "shapes_clip_vit.safetensors"
-    if not shipped.is_file():
-        raise UsageError(
-            f"the weights 'shapes' lack their CLIP with a transformer: no {shipped}; install risbench again"
-        )
-    return shipped
+    return find_vit("shapes")
 
 
 def _of_file(path: Path) -> Opened:
     """A file by itself: ours says what it is, any other is read as OpenAI's."""
     held = None if is_archive(path) else read_checkpoint(path)
     if held is not None and '"clip-vit"' in held.said.get("config", ""):
-        config = VitConfig.from_json(held.said["config"])
-        return Opened(_filled(VitClip(config), held.state, str(path)), MEAN, DEVIATION, _card(path, config))
+        clip = load_vit(path)
+        return Opened(clip, MEAN, DEVIATION, _card(path, clip.config))
     state = _tidy(read_weights(path))
     if "visual.class_embedding" in state:
         config = vit_sizes(state)

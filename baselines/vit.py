@@ -87,6 +87,9 @@ class VitConfig:
             raise DataError(f"the config of a CLIP with a vision transformer cannot be read ({error})") from None
 
 
+ROWS = 512  # of an attention that are looked at at once
+
+
 class Attention(CausalAttention):
     """Self-attention in which every token sees every other."""
 
@@ -107,13 +110,21 @@ class Attention(CausalAttention):
     def mean_weights(self, x: Tensor) -> Tensor:
         """The attention of all tokens to all, averaged over heads: ``(1, L, C)`` -> ``(L, L)``, rows sum to 1.
 
-        One head at a time, so that memory holds two such tables however many heads there are.
+        See :meth:`add_mean_weights`.
+        """
+        return self.add_mean_weights(x, x.new_zeros(x.shape[1], x.shape[1]))
+
+    def add_mean_weights(self, x: Tensor, total: Tensor) -> Tensor:
+        """Add them to a table ``(L, L)``, which is returned.
+
+        A few rows of one head at a time, so that memory holds one such table however many heads there are.
         """
         q, k, _ = self.split(x)
-        total = x.new_zeros(x.shape[1], x.shape[1])
+        scale = q.shape[3] ** -0.5
         for query, key in zip(q[0], k[0], strict=True):
-            total += torch.softmax(query @ key.T * query.shape[1] ** -0.5, 1)
-        return total.div_(self.heads)
+            for rows, part in zip(total.split(ROWS), query.split(ROWS), strict=True):
+                rows.add_(torch.softmax(part @ key.T * scale, 1), alpha=1 / self.heads)
+        return total
 
 
 class VisionBlock(Block):

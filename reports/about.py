@@ -78,6 +78,8 @@ def _title(run: Run) -> str:
     title = run.summary["method"]
     if run.summary["texts"] != "given":
         title += f" (texts {run.summary['texts']})"
+    if refine := run.header.get("refine"):
+        title += f" + {refine}"
     # A method that reads more than image and text never stands beside others unmarked.
     return title + ("*" if run.header["method"]["card"].get("reads") else "")
 

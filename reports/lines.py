@@ -130,7 +130,15 @@ def _method(run: Run) -> str:
     """All that makes two runs runs of one method, but for their seed, split and weights."""
     method = run.header["method"]
     card = {key: value for key, value in method["card"].items() if not key.startswith("weights")}
-    about = [method["name"], card, run.header["texts"], _options(run), _threshold(run), run.header["limit"]]
+    about = [
+        method["name"],
+        card,
+        run.header["texts"],
+        run.header.get("refine"),
+        _options(run),
+        _threshold(run),
+        run.header["limit"],
+    ]
     return json.dumps([*about, run.header["rules"]["name"]], sort_keys=True, default=str)
 
 
@@ -169,6 +177,7 @@ def _titles(runs: Sequence[Run]) -> list[str]:
     found = []
     for run, name in zip(runs, names, strict=True):
         about = [] if run.summary["texts"] == "given" else [f"texts {run.summary['texts']}"]
+        about += [f"refine {refine}"] if (refine := run.header.get("refine")) else []
         namesakes = [_told(other) for other, word in zip(runs, names, strict=True) if word == name]
         mine = _told(run)
         for key in dict.fromkeys(key for options in namesakes for key in options):

@@ -18,7 +18,8 @@ from .errors import RisbenchError, UsageError
 from .header import header_of, summary_record
 from .methods import card_of, make
 from .metrics.rules import DEFAULT, Rules, rules_of
-from .plugins import METHODS, installed
+from .plugins import METHODS, REFINERS, installed
+from .refine import Refined
 from .results.folder import RunFolder
 from .results.run import Run
 from .run import Progress, Settings, Stopped, run_images
@@ -41,6 +42,7 @@ def evaluate(
     options: Mapping[str, str] | None = None,
     name: str | None = None,
     texts: str = "given",
+    refine: str | None = None,
     limit: int | None = None,
     shard: tuple[int, int] | None = None,
     settings: Settings | None = None,
@@ -61,6 +63,7 @@ def evaluate(
         options: for a method given by name: its options as text.
         name: what to call an object's runs; by default its class.
         texts: ``given``, or a control: ``shuffled``, ``empty``.
+        refine: an installed refiner, which makes the masks of the method's heats.
         limit: only the first images.
         shard: ``(i, n)``: every n-th image from the i-th, written to ``out/shards/i-of-n``.
         settings: batch size, bad images, heats.
@@ -93,7 +96,10 @@ def evaluate(
     if settings.at_once < 1:
         raise UsageError(f"a batch of {settings.batch} images is none")
     card = card_of(built)
-    chosen = rules_of(rules, threshold).for_method(card.get("threshold"))
+    asked = rules_of(rules, threshold)
+    chosen = asked.for_method(card.get("threshold"))
+    if refine is not None:
+        built = Refined(built, refine, chosen, title=title, asked=asked.threshold is not None)
     part = whole if limit is None else whole.first_images(limit)
     header = header_of(
         whole,
@@ -104,11 +110,14 @@ def evaluate(
         arguments=arguments,
         partial=part.partial,
         texts=texts,
+        refine=refine,
         limit=limit,
         shard=shard,
         save_heat=settings.heat_dtype if settings.save_heat else None,
     )
     header["provenance"][0]["device"] = device
+    if refine is not None:
+        header["provenance"][0]["refiner"] = installed(REFINERS)[refine].value
     base = path = Path(out) if out is not None else default_folder(whole.name, title)
     if shard is not None:
         path = shard_folder(base, shard)
@@ -128,7 +137,8 @@ def evaluate(
                 texts=words,
                 progress=progress,
                 stop=stop,
-                heats_only=threshold is not None,
+                # A refiner's masks begin at the threshold.
+                heats_only=threshold is not None and refine is None,
             )
         except UsageError:
             if not folder.rows:

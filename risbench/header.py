@@ -21,6 +21,7 @@ def header_of(
     arguments: Mapping[str, Any],
     partial: bool,
     texts: str = "given",
+    refine: str | None = None,
     limit: int | None = None,
     shard: tuple[int, int] | None = None,
     save_heat: str | None = None,
@@ -36,6 +37,7 @@ def header_of(
         arguments: ``given`` and ``defaulted``.
         partial: whether less than the literature's split is run.
         texts: the control, or ``given``.
+        refine: the refiner, or None for heats that the rules or the method cut.
         limit: how many images, or None for all.
         shard: which part of how many.
         save_heat: the type heats are kept in, or None.
@@ -48,6 +50,7 @@ def header_of(
         "method": {"name": method, "entry_point": entry_point, "card": dict(card)},
         "arguments": dict(arguments),
         "texts": texts,
+        "refine": refine,
         "rules": rules.record(),
         "split": split_record(split),
         "truth": truth_record(split),

@@ -130,7 +130,18 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
     headers = [read_json(shard / HEADER) for shard in shards]
     first = headers[0]
     for shard, header in zip(shards, headers, strict=True):
-        for key in ("schema", "method", "arguments", "texts", "rules", "split", "truth", "limit", "save_heat"):
+        for key in (
+            "schema",
+            "method",
+            "arguments",
+            "texts",
+            "refine",
+            "rules",
+            "split",
+            "truth",
+            "limit",
+            "save_heat",
+        ):
             if header.get(key) != first.get(key):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
     provenance = [part for header in headers for part in header["provenance"]]

@@ -15,6 +15,7 @@ REPORTS = "risbench.reports"
 BOARDS = "risbench.boards"
 PICTURES = "risbench.pictures"
 WEIGHTS = "risbench.weights"
+REFINERS = "risbench.refiners"
 
 
 def installed(group: str) -> dict[str, EntryPoint]:

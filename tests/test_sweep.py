@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Ask
 from made_up.answers import Answers, heats_for, masks_for
 from made_up.whole import whole_split
 
@@ -73,6 +75,23 @@ def test_what_has_no_heats_is_refused(split: Split, heats: Path, tmp_path: Path)
     (masks.path / "heats").mkdir(exist_ok=True)
     with pytest.raises(DataError, match="has a mask and no heat"):
         sweep(masks.path, split)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_the_command_draws_the_curve_and_names_the_best(
+    split: Split, heats: Path, tmp_path: Path, ask: Ask, suffix: str
+) -> None:
+    picture = tmp_path / f"curve.{suffix}"
+    words = ["sweep", heats, "--split", split.name, "--data-root", split.data_root]
+    told = ask(*words, "--thresholds", "0.1,0.4", "--out", picture, "--json")
+    assert told.code == 0, told.err
+    assert picture.stat().st_size > 5000
+    record = json.loads(told.out)
+    found = sweep(heats, split, thresholds=[0.1, 0.4])
+    assert record["best"] == {name: found.thresholds[found.best(turn)] for turn, name in enumerate(found.metrics)}
+    assert "report it on another one" in record["caution"]
+    told = ask(*words, "--out", tmp_path / "curve.jpg")
+    assert (told.code, "must end in .png or .pdf" in told.err) == (2, True)
 
 
 def test_missing_heats_are_refused_or_counted_as_empty(split: Split, heats: Path):

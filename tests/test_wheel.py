@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,9 @@ def test_the_gallery_finds_its_style_and_scripts_in_the_wheel(unpacked):
 
 
 def test_the_box_with_its_card_and_the_recipes_lie_in_the_wheel(unpacked):
-    for folder, kinds in (("weights", (".safetensors", ".json")), ("recipes", (".toml",))):
-        source, packed = _TOP / "tris_model" / folder, unpacked / "tris_model" / folder
+    kinds_of = {"weights": (".safetensors", ".json"), "recipes": (".toml",)}
+    for package, (folder, kinds) in product(("tris_model", "baselines"), kinds_of.items()):
+        source, packed = _TOP / package / folder, unpacked / package / folder
         shipped = {file.name: file.read_bytes() for file in source.iterdir() if file.suffix in kinds}
+        assert shipped
         assert {file.name: file.read_bytes() for file in packed.iterdir() if file.suffix in kinds} == shipped

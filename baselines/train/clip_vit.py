@@ -85,7 +85,18 @@ def start(recipe: VitRecipe) -> VitClip:
 
 
 def fit(recipe: VitRecipe, out: Path, device: torch.device) -> Path:
-    """Train by a recipe; see :func:`tris_model.train.towers.teach`."""
+    """Train by a recipe; see :func:`tris_model.train.towers.teach`.
+
+    Raises:
+        UsageError: a lesson that cannot be cut into tiles or patches.
+    """
+    for name, lesson in (("first", recipe.first), ("second", recipe.second)):
+        if lesson.objects % TILES**2:
+            raise UsageError(
+                f"{TABLE}.{name}.objects={lesson.objects}: give a multiple of {TILES**2}, as many as a mosaic"
+            )
+        if lesson.side % (TILES * recipe.network.patch):
+            raise UsageError(f"{TABLE}.{name}.side={lesson.side}: give a multiple of {TILES * recipe.network.patch}")
     network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     return teach(
         network, recipe, out, device, name=TABLE, centre=_centre, shows=show_tiled, views=views, warmup=recipe.warmup

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from risbench import Run, Split
 
-from .style import labelled, legend, look_of
+from .style import HEIGHT, WIDTH, drawing, labelled, legend, look_of, saved
 
 
 def sweep_of(run: Run, split: Split) -> Any:
@@ -35,3 +37,27 @@ def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
     rules = ", ".join(dict.fromkeys(found.rules for _, _, found in swept))
     labelled(cell, f"Heats cut at a threshold, rules {rules}", "threshold, in the rules' units", "%")
     legend(cell, loc="best")
+
+
+def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> None:
+    """Every metric of one sweep over its thresholds, with the first one's best marked; ``out`` is a PNG or PDF."""
+    best = found.best()
+    said = (
+        f"Split {found.split}{' (PARTIAL)' if found.partial else ''}, {found.expressions} expressions, rules "
+        f"{found.rules}. Best {found.metrics[0]} {100 * found.values[best][0]:.2f} at {found.thresholds[best]:g}. "
+        "Bands: 95 % of bootstraps that resample images."
+    )
+    caption = [line for note in (said, *notes) for line in textwrap.wrap(note, 92)]
+    with drawing(1.5 * WIDTH, 1.2 * HEIGHT, caption) as (figure, area):
+        cell = area.subplots()
+        for turn, name in enumerate(found.metrics):
+            value, low, high = ([100 * line[turn] for line in table] for table in (found.values, found.low, found.high))
+            look = look_of(turn)
+            cell.plot(found.thresholds, value, label=name, **look)
+            cell.fill_between(found.thresholds, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        cell.axvline(found.thresholds[best], color="#888888", linewidth=0.8, linestyle=":")
+        top = max(100 * max(line) for line in found.high)
+        cell.set_ylim(0, min(101, 1.1 * max(top, 1)))
+        labelled(cell, title, "threshold, in the rules' units", "%")
+        legend(cell, loc="best")
+        saved(figure, out)

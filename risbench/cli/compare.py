@@ -55,7 +55,9 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
 def _names(found: Comparison) -> list[str]:
     """The methods' names; with the folder's where two are of one name."""
     methods = [
-        plain(run.summary["method"]) + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
+        plain(run.summary["method"])
+        + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
+        + (f" + {run.header['refine']}" if run.header.get("refine") else "")
         for run in found.runs
     ]
     return [

@@ -21,12 +21,12 @@ from . import options, show
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes"]))
+@click.argument("what", type=click.Choice(["methods", "splits", "metrics", "rules", "reports", "recipes", "refiners"]))
 @click.argument("names", nargs=-1)
 @options.data_root
 @options.as_json
 def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: bool) -> None:
-    """List what is there: methods, splits, metrics, rules, reports or recipes; of NAMES everything that is known.
+    """List what is there: methods, splits, metrics, rules, reports, recipes or refiners; of NAMES everything known.
 
     Among splits are the own ones of the data root.
     """
@@ -127,10 +127,19 @@ def _recipes() -> list[dict[str, Any]]:
     return found
 
 
+def _refiners() -> list[dict[str, Any]]:
+    texts = {
+        name: getattr(plugins.load(plugins.REFINERS, name), "text", None)
+        for name in plugins.installed(plugins.REFINERS)
+    }
+    return [{**entry, "text": texts[entry["name"]]} for entry in _points(plugins.REFINERS)]
+
+
 _LISTS = {
     "methods": _methods,
     "metrics": _metrics,
     "rules": _rules,
     "reports": lambda: _points(plugins.REPORTS),
     "recipes": _recipes,
+    "refiners": _refiners,
 }

@@ -16,6 +16,7 @@ from ..errors import RisbenchError, UsageError
 from ..methods import card_of, make
 from ..metrics.rules import Rules
 from ..predict import Answer, predict
+from ..refine import Refined, refiner_of
 from ..results.jsonlines import replace_bytes
 from . import options, show
 
@@ -55,8 +56,12 @@ def command(
         if path is not None and path.suffix not in suffixes:
             raise UsageError(f"{path}: the name must end in {' or '.join(suffixes)}")
     pixels = read_image(image)
-    built, _ = make(method, weights=weights, device=chosen(device), options=options.options_of(pairs))
+    given = options.options_of(pairs)
+    refine = refiner_of(given)
+    built, _ = make(method, weights=weights, device=chosen(device), options=given)
     cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
+    if refine is not None:
+        built = Refined(built, refine, cut, title=method, asked=threshold is not None)
     answers = predict(built, pixels, texts, cut)
     if heat is not None and any(answer.heat is None for answer in answers):
         raise RisbenchError(f"method '{method}' gives masks without heats: leave --heat out")

@@ -17,6 +17,7 @@ from ..datasets.split import Split
 from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
 from ..merge import PATIENCE, merge, wait_for_shards
+from ..refine import refiner_of
 from ..results.run import Run
 from ..run import Settings
 from . import options, show
@@ -70,6 +71,7 @@ def command(
 
     The same command with the same --out continues a run that was cut off. Controls for any method:
     --set texts=shuffled gives every expression the words of another object, --set texts=empty gives none.
+    --set refine=crf draws the border of any method's heat along the image's colours (`list refiners`).
     """
     given = options.options_of(pairs)
     part, rank = options.shard_of(shard), _rank()
@@ -81,7 +83,7 @@ def command(
         part = rank
     if part is not None and out is None:
         raise UsageError("--shard needs --out: the shards of a run lie in one folder")
-    texts = given.pop("texts", "given")
+    texts, refine = given.pop("texts", "given"), refiner_of(given)
     used = devices.chosen(device, int(os.environ.get("LOCAL_RANK", "0")))
     if device == "auto" and used == "cpu":
         show.say("device: cpu (no CUDA device found)")
@@ -101,6 +103,7 @@ def command(
             device=used,
             options=given,
             texts=texts,
+            refine=refine,
             limit=limit,
             shard=part,
             settings=Settings(batch, skip_bad, save_heat, heat_dtype),

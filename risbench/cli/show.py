@@ -114,6 +114,8 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(truth)
     if run.summary["texts"] != "given":
         notes.append(f"control: texts={run.summary['texts']}")
+    if refine := run.header.get("refine"):
+        notes.append(f"masks refined by {refine}")
     if run.summary["missing"]:
         notes.append(f"{run.summary['missing']} expressions had no prediction and count as empty masks")
     if run.summary["partial"]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from rich.table import Table
 
+from .. import plugins
 from ..comparable import truth_note
 from ..datasets.load import load_split
+from ..errors import UsageError
 from ..sweep import CAUTION, Sweep, sweep, thresholds_of
 from . import options, show
 
@@ -21,6 +24,7 @@ from . import options, show
 @click.option("--thresholds", help="0.1,0.2,0.5 or START:STOP:STEP [default: 0:0.95:0.05 and the rules' own].")
 @click.option("--metrics", help="mIoU, oIoU and P@k [default: mIoU,oIoU,P@0.5,P@0.7,P@0.9].")
 @click.option("--allow-missing", is_flag=True, help="Count missing heats as empty masks.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curve here (.png or .pdf).")
 @options.data_root
 @options.as_json
 def command(
@@ -32,14 +36,18 @@ def command(
     thresholds: str | None,
     metrics: str | None,
     allow_missing: bool,
+    out: Path | None,
     data_root: Path | None,
     as_json: bool,
 ) -> None:
     """Score the heats of PREDICTIONS at several thresholds.
 
     They are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units of the
-    rules: tris divides each heat by its maximum, the others take it as it is.
+    rules: tris divides each heat by its maximum, the others take it as it is, as do methods that cut their own
+    heats (--set threshold=…: sweep under the rules clean). What a refiner made of the heats does not enter.
     """
+    if out is not None and out.suffix not in (".png", ".pdf"):
+        raise UsageError(f"{out}: the name must end in .png or .pdf")
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)
@@ -53,6 +61,10 @@ def command(
             allow_missing=allow_missing,
             progress=told,
         )
+    if out is not None:
+        draw: Callable[..., None] = plugins.load(plugins.PICTURES, "sweep")
+        draw(found, predictions.resolve().name, out, [f"Caution: {CAUTION}."])
+        show.say(f"written: {out}")
     if as_json:
         show.print_json(found.record())
     else:

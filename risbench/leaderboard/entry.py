@@ -27,6 +27,7 @@ from ..results.schema import (
     TEXT,
     WHOLE,
     Each,
+    Maybe,
     check_metrics,
 )  # fmt: skip
 from ..results.schema import check as check_kinds
@@ -39,6 +40,7 @@ _MEASURED: dict[str, Any] = {
     "count": WHOLE,
     "rules": RULES,
     "texts": TEXT,
+    "refine": Maybe(TEXT),  # where masks were refined
     "card": ANY,
     "arguments": ANY,
     "entry_point": TEXT + NONE,
@@ -74,7 +76,14 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
         method: another name for it; by default its own, with a control's texts.
     """
     header, last = run.header, run.header["provenance"][-1]
-    name = method or run.summary["method"] + ("" if header["texts"] == "given" else f"+{header['texts']}-texts")
+    refine = header.get("refine")
+    name = method or "".join(
+        [
+            run.summary["method"],
+            "" if header["texts"] == "given" else f"+{header['texts']}-texts",
+            f"+{refine}" if refine else "",
+        ]
+    )
     split = header["split"]["name"]
     return {
         "schema": SCHEMA,
@@ -85,6 +94,7 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
             "count": run.summary["count"],
             "rules": header["rules"],
             "texts": header["texts"],
+            **({"refine": refine} if refine else {}),
             "card": header["method"]["card"],
             "arguments": header["arguments"],
             "entry_point": header["method"]["entry_point"],

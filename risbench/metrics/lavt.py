@@ -53,6 +53,11 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
     return Verdict(Scores(shared.intersection, shared.union, None, None, None), brought, None)
 
 
+def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A heat at a size, float32, in the unit of the threshold: its own."""
+    return Upsampled(heat, size, align_corners=False).values
+
+
 def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
     """What `judge` counts for the heat at each threshold, in the heat's units; it is resized once."""
     grown = Upsampled(heat, SIZE, align_corners=False)

@@ -94,6 +94,10 @@ class Rules:
         """Score one prediction that `risbench.methods.prediction_of` has checked."""
         return self._protocol.judge(sample, self._truth(sample), prediction, self.threshold)
 
+    def scaled(self, heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """A checked heat at a size, float32 ``(H, W)``, in the unit of these rules' threshold."""
+        return self._protocol.scaled(heat, size)
+
     def sweep(self, sample: Sample, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
         """The overlap of a checked heat, float32 ``(h, w)``, at each threshold, as `judge` would count it."""
         return self._protocol.sweep(sample, self._truth(sample), heat, thresholds)

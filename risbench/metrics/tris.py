@@ -87,6 +87,14 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
     return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point)
 
 
+def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A heat at a size, float32, in the unit of the threshold: divided by its maximum plus 1e-5."""
+    grown = Upsampled(heat, size, align_corners=True)
+    divisor = grown.largest() + _FLOOR
+    # Where the division has no result, all is below zero: as it is, no threshold of these rules lies lower.
+    return grown.values / divisor if divisor else grown.values
+
+
 def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
     """What `judge` counts for the heat at each threshold of the divided heat; it is resized once."""
     grown = Upsampled(heat, sample.size, align_corners=True)

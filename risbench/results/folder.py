@@ -29,7 +29,20 @@ HEADER, ROWS, MASKS, COST, SUMMARY, HEATS = (
     "heats",
 )
 # What must be equal for a run to be continued; all else in a header tells how and where it was made.
-_IDENTITY = ("schema", "method", "arguments", "texts", "rules", "split", "truth", "limit", "shard", "save_heat")
+# `refine` is absent from old headers, which is the same as null.
+_IDENTITY = (
+    "schema",
+    "method",
+    "arguments",
+    "texts",
+    "refine",
+    "rules",
+    "split",
+    "truth",
+    "limit",
+    "shard",
+    "save_heat",
+)
 
 
 class RunFolder:

@@ -42,6 +42,8 @@ HEADER = {
     "method": {"name": TEXT, "entry_point": TEXT + NONE, "card": ANY},
     "arguments": {"given": Maybe(ANY), "defaulted": Maybe(ANY)},
     "texts": TEXT,
+    "refine": Maybe(TEXT + NONE),
+    "truth": Maybe(ANY + NONE),
     "rules": RULES,
     "split": {
         "name": TEXT,

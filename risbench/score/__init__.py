@@ -95,6 +95,7 @@ def score(
         arguments={"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing},
         partial=part.partial,
         texts="given" if earlier is None else earlier.header["texts"],
+        refine=None if earlier is None else earlier.header.get("refine"),
         limit=None if earlier is None else earlier.header["limit"],
     )
     header["provenance"][0]["predictions"] = str(given)

@@ -61,6 +61,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_gae": (partial(clip, "ViT-B-32"), {}),
     "groupvit": (groupvit, {}),
     "groupvit (competitors)": (groupvit, {"reading": "competitors"}),
+    "clip_es": (partial(clip, "ViT-B-16"), {}),
 }
 
 

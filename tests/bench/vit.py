@@ -30,6 +30,7 @@ THRESHOLDS = np.linspace(0.3, 0.9, 13)
 
 
 def main() -> None:
+    torch.set_num_threads(2)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file")
     parser.add_argument("--split", default="shapes_val")

@@ -1,7 +1,8 @@
 """A dense CRF that draws the border of a two-label map along the image's colours (Krähenbühl and Koltun 2011).
 
-Every pair of pixels pays for having different labels: near ones (``sxy`` 3, weight 3), and near ones of like colour
-(``sxy`` 50, ``srgb`` 5, weight 10). Ten steps of mean field. Each label given is believed with probability 0.7.
+Every pair of pixels pays for having different labels: near ones, and near ones of like colour (a :class:`Field` says
+how near and how much). Ten steps of mean field. IRN cleans labels, and believes each with probability 0.7; where
+there are chances instead of labels, each pixel is believed as much as its chance says.
 
 ``pydensecrf`` computes this where it is installed (``pip install risbench[crf]``); else torch does, by the same steps.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +22,28 @@ from risbench.errors import DataError, UsageError
 
 from .lattice import Lattice
 
+
+class Field(NamedTuple):
+    """What a pair of pixels pays for having different labels.
+
+    Attributes:
+        near, near_weight: reach in pixels and weight of nearness alone.
+        far, colour, alike_weight: reach in pixels and in levels of red, green and blue, and weight, of like colours.
+        steps: of mean field.
+    """
+
+    near: float
+    near_weight: float
+    far: float
+    colour: float
+    alike_weight: float
+    steps: int = 10
+
+
+IRN = Field(3.0, 3.0, 50.0, 5.0, 10.0)
+HEAT = Field(1.0, 3.0, 67.0, 3.0, 4.0)  # DeepLab's, which CLIP-ES takes over for its maps
 TRUST = 0.7
-NEAR, NEAR_WEIGHT = 3.0, 3.0
-FAR, COLOUR, ALIKE_WEIGHT = 50.0, 5.0, 10.0
-STEPS = 10
+SURE = 1e-5  # chances are kept this far from 0 and 1, whose logarithms nothing could outweigh
 ENGINES = ("auto", "pydensecrf", "torch")
 
 
@@ -52,12 +72,33 @@ def clean(
             f"labels are bool (H, W) or (K, H, W) at the image's size {image.shape[:2]}, "
             f"not {labels.dtype} {labels.shape}"
         )
-    maps = labels.reshape(-1, *image.shape[:2])
+    chances = np.where(labels, np.float32(TRUST), np.float32(1 - TRUST)).reshape(-1, *image.shape[:2])
+    return decide(image, chances, IRN, engine, device).reshape(labels.shape)
+
+
+def decide(
+    image: np.ndarray,
+    chances: np.ndarray,
+    field: Field = HEAT,
+    engine: str = "auto",
+    device: str | torch.device = "cpu",
+) -> np.ndarray:
+    """The labels of K maps of one image, from what is believed of each pixel at first.
+
+    Args:
+        image: uint8 ``(H, W, 3)`` RGB.
+        chances: float ``(K, H, W)`` in [0, 1], of the label True; each map is decided alone, but they share the work.
+        field: what neighbours pay.
+        engine, device: see :func:`clean`.
+
+    Returns:
+        bool ``(K, H, W)``.
+    """
+    chances = np.clip(chances, SURE, 1 - SURE)
+    odds = np.log(chances / (1 - chances)).astype(np.float32)
     if choose(engine, torch.device(device)) == "pydensecrf":
-        cleaned = np.stack([_by_package(image, one) for one in maps]) if len(maps) else maps.copy()
-    else:
-        cleaned = (believe(image, maps, device) > 0.5).cpu().numpy()
-    return cleaned.reshape(labels.shape)
+        return np.stack([_by_package(image, one, field) for one in odds]) if len(odds) else odds > 0
+    return (_settled(image, torch.from_numpy(odds), field, device) > 0).cpu().numpy()
 
 
 def choose(engine: str, device: torch.device) -> str:
@@ -81,9 +122,8 @@ def installed() -> bool:
     return importlib.util.find_spec("pydensecrf") is not None
 
 
-@torch.no_grad()
 def believe(image: np.ndarray, labels: np.ndarray, device: str | torch.device = "cpu") -> Tensor:
-    """The probability of the label True after mean field.
+    """The probability of the label True after mean field, as IRN sets it.
 
     Args:
         image: uint8 ``(H, W, 3)``.
@@ -93,22 +133,28 @@ def believe(image: np.ndarray, labels: np.ndarray, device: str | torch.device = 
     Returns:
         float32 ``(K, H, W)`` on the device.
     """
+    given = torch.from_numpy(np.ascontiguousarray(labels))
+    return torch.sigmoid(_settled(image, torch.where(given, 1.0, -1.0) * math.log(TRUST / (1 - TRUST)), IRN, device))
+
+
+@torch.no_grad()
+def _settled(image: np.ndarray, said: Tensor, field: Field, device: str | torch.device) -> Tensor:
+    """The logarithm of the odds after mean field, ``(K, H, W)``, from those before it."""
     height, width = image.shape[:2]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     place = torch.stack([x, y], 2).reshape(-1, 2).float().to(device)
     colour = torch.from_numpy(np.ascontiguousarray(image)).reshape(-1, 3).to(device).float()
     pairs = (
-        (NEAR_WEIGHT, _Kernel(place / NEAR)),
-        (ALIKE_WEIGHT, _Kernel(torch.cat([place / FAR, colour / COLOUR], 1))),
+        (field.near_weight, _Kernel(place / field.near)),
+        (field.alike_weight, _Kernel(torch.cat([place / field.far, colour / field.colour], 1))),
     )
-    given = torch.from_numpy(np.ascontiguousarray(labels)).flatten(1).T.to(device)
-    said = torch.where(given, 1.0, -1.0) * math.log(TRUST / (1 - TRUST))  # (N, K), as the log of the odds
+    said = said.flatten(1).T.to(device)  # (N, K)
     odds = said
-    for _ in range(STEPS):
+    for _ in range(field.steps):
         # With two labels of probabilities q and 1 - q, both messages of a kernel are one filtering of their difference.
         tilt = torch.tanh(odds / 2)
         odds = said + sum(weight * kernel.smooth(tilt) for weight, kernel in pairs)
-    return torch.sigmoid(odds).T.reshape(len(labels), height, width)
+    return odds.T.reshape(-1, height, width)
 
 
 class _Kernel:
@@ -123,17 +169,17 @@ class _Kernel:
         return self._norm * self._lattice.filter(self._norm * values)
 
 
-def _by_package(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _by_package(image: np.ndarray, odds: np.ndarray, field: Field) -> np.ndarray:
     from pydensecrf.densecrf import DenseCRF2D  # pyright: ignore[reportMissingImports]
 
-    height, width = labels.shape
-    flat = labels.ravel()
-    energy = np.empty((2, flat.size), np.float32)
-    for label in (0, 1):
-        energy[label] = np.where(flat == label, -math.log(TRUST), -math.log(1 - TRUST))
-    field = DenseCRF2D(width, height, 2)
-    field.setUnaryEnergy(energy)
-    field.addPairwiseGaussian(sxy=NEAR, compat=NEAR_WEIGHT)
-    field.addPairwiseBilateral(sxy=FAR, srgb=COLOUR, rgbim=np.ascontiguousarray(image).copy(), compat=ALIKE_WEIGHT)
-    belief = np.array(field.inference(STEPS)).reshape(2, height, width)
+    height, width = odds.shape
+    flat = odds.ravel()
+    energy = np.stack([np.logaddexp(0, flat), np.logaddexp(0, -flat)]).astype(np.float32)  # -log of both chances
+    crf = DenseCRF2D(width, height, 2)
+    crf.setUnaryEnergy(energy)
+    crf.addPairwiseGaussian(sxy=field.near, compat=field.near_weight)
+    crf.addPairwiseBilateral(
+        sxy=field.far, srgb=field.colour, rgbim=np.ascontiguousarray(image).copy(), compat=field.alike_weight
+    )
+    belief = np.array(crf.inference(field.steps)).reshape(2, height, width)
     return belief[1] > belief[0]

@@ -156,6 +156,10 @@ def test_a_recipe_names_the_near_keys_tables_and_recipes(tmp_path: Path):
         train("shape", out=tmp_path)
     with pytest.raises(UsageError, match="leave --stage out"):
         train("shapes", out=tmp_path, stage="1")
+    with pytest.raises(UsageError, match=r"first.objects=30: give a multiple of 4"):
+        train("shapes", out=tmp_path, **{"first.objects": "30"})
+    with pytest.raises(UsageError, match=r"second.side=100: give a multiple of 16"):
+        train("shapes", out=tmp_path, **{"second.side": "100"})
     (tmp_path / "other.toml").write_text("[clip]\n")
     with pytest.raises(UsageError, match=r"no table \[clip_vit\]: shapes"):
         train(str(tmp_path / "other.toml"), out=tmp_path)
@@ -224,12 +228,12 @@ def test_the_shipped_file_is_that_of_its_card_and_holds_drawn_words_only(shipped
     assert card["training"]["minutes"] > 0
     assert card["training"]["starts"][0]["machine"]
     assert VitConfig(**card["recipe"]["network"]) == replace(
-        shipped.config, trimmed=False, vocabulary=VitConfig.vocabulary
+        shipped.config, trimmed=False, vocabulary=VitConfig().vocabulary
     )
 
 
 def test_the_shipped_one_tells_objects_apart_by_either_summary_and_points_at_them(shipped: VitClip):
-    split = load_split("shapes_val").first_images(12)
+    split = load_split("shapes_val").first_images(8)
     hits, pointed, chance = {"class": [], "mean": []}, [], []
     for samples in split.by_image():
         objects = split.objects(samples[0].image_id)
@@ -248,6 +252,6 @@ def test_the_shipped_one_tells_objects_apart_by_either_summary_and_points_at_the
             pointed.append(bool(masks[target].flatten()[heats[at]]))
             chance.append(1 / len(objects))
     assert np.mean(chance) < 0.35
-    assert np.mean(hits["class"]) > 0.5
-    assert np.mean(hits["mean"]) > 0.5
+    assert np.mean(hits["class"]) > 0.65
+    assert np.mean(hits["mean"]) > 0.65
     assert np.mean(pointed) > 0.2  # an object covers 6 % of its picture
