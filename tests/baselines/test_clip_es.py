@@ -15,7 +15,7 @@ from PIL import Image
 
 from baselines import clip_es
 from baselines._clip import pixels_of
-from baselines.clip_es import CARD, ClipEs, grid_of, make
+from baselines.clip_es import CARD, ClipEs, grid_of
 from baselines.vit import VitClip, VitConfig
 from baselines.words import COCO, VOC, background
 from risbench import Settings, UsageError, evaluate, load_split
@@ -27,6 +27,11 @@ from tris_model.checkpoint import read
 from tris_model.irn import crf
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (61, 90, 3), dtype=np.uint8)
+
+
+def make(**options: Any) -> ClipEs:
+    """The method with all of its parts; with tiny weights the last is off by default."""
+    return clip_es.make(**{"refine_affinity": True, **options})
 
 
 @pytest.fixture
@@ -160,7 +165,7 @@ def test_an_answer_does_not_depend_on_its_company_unless_siblings_compete(tiny: 
     assert siblings.card["reads"] == ("siblings",)
     for place, text in enumerate(WORDS):
         rivals = [word for word in WORDS if word != text]
-        listed = make(weights=tiny, background=",".join([*rivals, *background("shapes").against(text)]))
+        listed = make(weights=tiny, background=",".join([*rivals, *background("coco").against(text)]))
         np.testing.assert_allclose(
             siblings.predict(PICTURE, WORDS)[place].heat, listed.predict(PICTURE, [text])[0].heat, atol=1e-5
         )
@@ -215,19 +220,20 @@ def test_a_grid_is_the_next_multiple_of_the_patch_and_bounded_as_a_whole() -> No
 
 def test_a_photograph_is_asked_as_the_authors_do(tmp_path: Path) -> None:
     openai_vit(tmp_path / "openai.pt")
-    method = make(weights=str(tmp_path / "openai.pt"))
+    method = clip_es.make(weights=str(tmp_path / "openai.pt"))
     assert (method._prompt, method._threshold) == ("a clean origami {}.", 0.4)
     assert method.card["background"] == COCO
+    assert method.card["affinity"]
     assert method.card["weights"] == digest(tmp_path / "openai.pt")
     assert "400 million" in method.card["extra_data"]
     assert method.predict(PICTURE, ["a dog"])[0].heat.shape == (8, 12)
-    assert make.card is CARD
+    assert clip_es.make.card is CARD
 
 
 def test_the_tiny_clip_is_asked_in_its_own_words(tiny: str) -> None:
-    method = make(weights=tiny)
-    assert method.card["background"] == SHAPES
-    assert method._prompt == "{}"
+    method = clip_es.make(weights=tiny)
+    assert (method._prompt, method._threshold) == ("{}", 0.5)
+    assert not method.card["affinity"]
     assert "drawn scenes" in method.card["extra_data"]
 
 
