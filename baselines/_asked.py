@@ -40,8 +40,29 @@ class Asked:
     """
 
     def __init__(
-        self, card: Mapping[str, Any], opened: Opened, look: Look, *, size: int | None, threshold: float, prompt: str
+        self,
+        card: Mapping[str, Any],
+        opened: Opened,
+        look: Look,
+        *,
+        size: int | None,
+        threshold: float | None,
+        drawn: float,
+        prompt: str,
     ):
+        """Frame a method.
+
+        Args:
+            card: the method's, with the threshold for photographs.
+            opened: the CLIP.
+            look: how the method looks into it.
+            size: side of the square input in pixels, or None for the trained one.
+            threshold: of the spread heat, or None for the card's (``drawn`` with a CLIP of the drawn world).
+            drawn: see ``threshold``.
+            prompt: of every text.
+        """
+        if threshold is None:
+            threshold = drawn if opened.drawn else float(card["threshold"])
         prompted(prompt, ())
         self._side = input_side(opened, size)
         self._threshold = checked_threshold(threshold)

@@ -43,7 +43,6 @@ HEADER = {
     "arguments": {"given": Maybe(ANY), "defaulted": Maybe(ANY)},
     "texts": TEXT,
     "refine": Maybe(TEXT + NONE),
-    "truth": Maybe(ANY + NONE),
     "rules": RULES,
     "split": {
         "name": TEXT,

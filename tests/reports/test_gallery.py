@@ -174,6 +174,8 @@ def test_runs_that_share_a_part_show_that_part_and_say_so(drawn_runs, changed, t
     (short.path / "summary.json").write_text(json.dumps({**short.summary, "count": len(lines) - 2}))
     short = type(short).load(short.path)
     (short.path / "rows.jsonl").write_text("".join(lines[:-2]))
+    masks = (short.path / "masks.jsonl").read_text().splitlines(keepends=True)
+    (short.path / "masks.jsonl").write_text("".join(masks[:-2]))
     gallery.render([short, drawn_runs[1]], out=tmp_path / "page.html")
     overview = parsed(tmp_path / "page.html")[0]
     assert len(overview["samples"]) == len(lines) - 2

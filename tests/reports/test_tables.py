@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made_up.annotations import SIZE, rectangle, write_image, write_refer
 from made_up.answers import Answers
@@ -41,7 +42,10 @@ def made(split: Split, tmp_path: Path) -> Made:
         for number, sample in enumerate(split):
             truth = union_of(sample.parts, sample.size)
             mask = truth if number < right else rectangle(sample.size, 0, 0, 2, 2)
-            answers[sample.id] = Prediction(mask=mask, point=(3.5, 5.5) if points else None)
+            point = (3.5, 5.5) if points else None
+            # A chosen threshold cuts heats, and a method with masks is refused one.
+            heat = mask.astype(np.float32) if "threshold" in more else None
+            answers[sample.id] = Prediction(mask=None if "threshold" in more else mask, heat=heat, point=point)
         method = Answers(answers)
         method.card = {**method.card, **(card or {}), "reads": ("refs",)}  # type: ignore[misc]
         out = tmp_path / "runs" / f"{len(list(tmp_path.rglob('header.json')))}"
