@@ -22,6 +22,7 @@ pictures: demo
 	$(BIN)/risbench report runs/demo/tris runs/demo/clip_sim --as grid --count 4 --out reports/pictures/demo.png
 	$(BIN)/risbench report $(DEMO) --as curves --out reports/pictures/curves.png
 	$(BIN)/risbench report $(DEMO) --as html --out runs/demo/gallery.html
+	@echo "reports/pictures/rivals.png is drawn by make board"
 	@echo "reports/pictures/gallery.png is a screenshot of runs/demo/gallery.html: tests/bench/screenshot.py"
 
 test: $(STAMP) lint
@@ -39,7 +40,8 @@ lint: $(STAMP)
 
 # TRIS, floors and controls on drawn scenes: run anew, then all entered; commit what changes in reports/leaderboard.
 # All run before the first is entered, because a changed entry would make the checkout's commit a changed one.
-BOARD := tris clip_sim centre full random_box random_point oracle_box oracle_class random_same_class
+RIVALS := clip_es clip_gae clip_sim clip_gradcam groupvit
+BOARD := tris $(RIVALS) centre full random_box random_point oracle_box oracle_class random_same_class
 board: $(STAMP)
 	rm -rf runs/board
 	for method in $(BOARD); do \
@@ -47,6 +49,7 @@ board: $(STAMP)
 	done
 	for method in $(BOARD); do $(BIN)/risbench submit runs/board/$$method --replace || exit 1; done
 	$(BIN)/risbench leaderboard --as markdown --out reports/leaderboard/README.md
+	$(BIN)/risbench report $(addprefix runs/board/,tris $(RIVALS)) --as grid --count 4 --rows random:7 --out reports/pictures/rivals.png
 
 clean:
 	rm -rf .venv runs dist

@@ -30,7 +30,7 @@ PROMPT = "a clean origami {}."
 LAYERS = 8  # the last ones, whose attention is averaged
 PATCHES = 4096  # the most an image is cut into, 1024 x 1024 for patches of 16: tables grow with its square
 # The authors name no threshold: they sweep, and the best is usually from 0.3 to 0.5.
-PHOTOGRAPHS, DRAWN = 0.4, 0.5  # the second from `risbench sweep` on shapes_val, rules clean
+PHOTOGRAPHS, DRAWN = 0.4, 0.45  # the second from `risbench sweep` on shapes_val, rules clean
 CARD: Mapping[str, Any] = MappingProxyType(
     {
         "paper": "Lin et al., CLIP is Also an Efficient Segmenter, CVPR 2023",
@@ -268,7 +268,7 @@ def make(
             part.
         size: the longest side of the input in pixels; by default none, as the authors, but an image of more than 4096
             patches (1024 x 1024 pixels) is shrunk to that.
-        threshold: where the heat becomes a mask, from 0 to below 1; by default 0.4, with the tiny CLIP 0.5.
+        threshold: where the heat becomes a mask, from 0 to below 1; by default 0.4, with the tiny CLIP 0.45.
 
     Raises:
         UsageError: no weights, or an option that does not fit.

@@ -16,7 +16,7 @@ from risbench import Method
 if TYPE_CHECKING:
     from torch import Tensor
 
-DRAWN = 0.5  # the threshold with the tiny CLIP, by `risbench sweep` on shapes_val, rules clean
+DRAWN = 0.25  # the threshold with the tiny CLIP, by `risbench sweep` on shapes_val, rules clean
 CARD: Mapping[str, Any] = MappingProxyType(
     {
         "paper": "Chefer et al., Generic Attention-model Explainability, ICCV 2021",
