@@ -130,6 +130,9 @@ def _fetched(model: str, tag: str) -> dict[str, Tensor]:
     try:
         network = open_clip.create_model(model, pretrained=tag, precision="fp32", require_pretrained=True)
     except Exception as error:  # whatever a hub, a proxy or a cache raises
-        line = " ".join(str(error).split())[:200]
-        raise DataError(f"open_clip could not get {model}/{tag} ({type(error).__name__}: {line})") from None
+        line = " ".join(str(error).split())[:120]
+        raise DataError(
+            f"open_clip could not get {model}/{tag}: is there a network? Or get the file yourself and pass it with "
+            f"--weights FILE --set model={model} ({type(error).__name__}: {line} …)"
+        ) from None
     return {key: value.float() for key, value in network.state_dict().items()}  # pyright: ignore[reportAttributeAccessIssue]

@@ -82,7 +82,11 @@ class GroupViT:
         )
         self._said: Tensor | None = None  # what the rivals say, read once
         self.parameter_count = sum(weight.numel() for weight in self._network.parameters())
-        tiny = {"extra_data": "a tiny GroupViT trained on captions of drawn scenes", "licence": "MIT"} if loaded.tiny else {}
+        tiny = (
+            {"extra_data": "a tiny GroupViT trained on captions of drawn scenes", "licence": "MIT"}
+            if loaded.tiny
+            else {}
+        )
         options: dict[str, Any] = {"reading": reading, "size": self._short}
         if reading == "competitors":
             lists = self._rivals.lists + (("siblings",) if self._rivals.siblings else ())
