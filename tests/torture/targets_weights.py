@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+
+# torch imports it late, at a broken sparse tensor, and it compiles code of its own.
+import torch._subclasses.schema_check_mode
 from targets import Target
 from torch import nn
 
