@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from risbench import DataError
 from tris_model import TextTower
 from tris_model.text import Block, CausalAttention, LayerNorm, drawn
+from tris_model.trunk import resized
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +181,7 @@ class VisionTransformer(nn.Module):
 
     def positions(self, height: int, width: int) -> Tensor:
         """The table resized bilinearly to a grid, the class token's row first: ``(1 + height * width, C)``."""
-        first, grid = self.positional_embedding[:1], self.positional_embedding[1:]
-        side = round(len(grid) ** 0.5)
-        if (height, width) == (side, side):
-            return self.positional_embedding
-        grid = grid.T.reshape(1, -1, side, side)
-        grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
-        return torch.cat([first, grid[0].flatten(1).T])
+        return resized(self.positional_embedding, height, width)
 
     def embed(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)``, sides multiples of the patch -> tokens before the first block, ``(B, 1 + h * w, C)``."""

@@ -52,6 +52,25 @@ def _layer(inside: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
     return nn.Sequential(Bottleneck(inside, planes, stride), *rest)
 
 
+def resized(table: Tensor, height: int, width: int) -> Tensor:
+    """A table of positions of a square grid, a first row before it, for another grid (bilinear).
+
+    Args:
+        table: ``(1 + side * side, C)``.
+        height, width: of the grid.
+
+    Returns:
+        ``(1 + height * width, C)``; the table itself where the grid is its own.
+    """
+    first, grid = table[:1], table[1:]
+    side = round(len(grid) ** 0.5)
+    if (height, width) == (side, side):
+        return table
+    grid = grid.T.reshape(1, -1, side, side)
+    grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
+    return torch.cat([first, grid[0].flatten(1).T])
+
+
 class AttentionPool(nn.Module):
     """CLIP's pool. The authors compute it and throw it away; we keep its weights and skip its work."""
 
@@ -66,13 +85,7 @@ class AttentionPool(nn.Module):
 
     def positions(self, height: int, width: int) -> Tensor:
         """The table resized bilinearly to the feature's grid, the mean token's row first: ``(1 + h * w, C)``."""
-        first, grid = self.positional_embedding[:1], self.positional_embedding[1:]
-        side = round(len(grid) ** 0.5)
-        if (height, width) == (side, side):
-            return self.positional_embedding
-        grid = grid.T.reshape(1, -1, side, side)
-        grid = F.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
-        return torch.cat([first, grid[0].flatten(1).T])
+        return resized(self.positional_embedding, height, width)
 
     def summary(self, x: Tensor) -> Tensor:
         """The global feature alone, ``(B, C, h, w)`` -> ``(B, embed)``, at a small part of the cost.
