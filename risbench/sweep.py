@@ -20,7 +20,7 @@ from .metrics.names import Metric, parse_all
 from .metrics.rules import DEFAULT, Rules
 from .paired import draw
 from .records import Overlap, Prediction
-from .results.folder import HEATS
+from .results.folder import HEATS, MASKS
 from .results.run import Run
 from .score.sources import Heats, Source, source_of
 
@@ -208,8 +208,10 @@ def _source(given: Path, whole: Split) -> tuple[Source, Split]:
         raise UsageError(f"{given} was run on {run.header['split']['name']}, or on another copy of {whole.name}")
     if not (given / HEATS).is_dir():
         raise UsageError(f"{given} has no heats: run it with --save-heat")
+    source = Heats(given)
+    run.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
     limit = run.header["limit"]
-    return Heats(given), whole if limit is None else whole.first_images(limit)
+    return source, whole if limit is None else whole.first_images(limit)
 
 
 def _names(source: Source, part: Split, given: Path, allow_missing: bool) -> dict[str, str]:

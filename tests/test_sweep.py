@@ -112,3 +112,11 @@ def test_thresholds_are_lists_or_ranges():
     for wrong in ("a", "0:1", "1:0:0.1", "0:1:0", "0:1:-1", "0:1:0.00001", "nan:1:1", ""):
         with pytest.raises(UsageError, match="--thresholds"):
             thresholds_of(wrong)
+
+
+def test_lines_that_were_cut_off_are_not_taken_for_missing_ones(split: Split, heats: Path, tmp_path: Path):
+    run = evaluate(Answers(heats_for(split)), split, out=tmp_path / "run", settings=Settings(save_heat=True))
+    lines = (run.path / "masks.jsonl").read_text().splitlines(keepends=True)
+    (run.path / "masks.jsonl").write_text("".join(lines[:-1]))
+    with pytest.raises(DataError, match=r"masks\.jsonl: holds \d+ lines"):
+        sweep(run.path, split, allow_missing=True)

@@ -53,7 +53,8 @@ def _commit() -> str | None:
     if not (top / ".git").exists():
         return None
     try:
-        git = ["git", "-C", str(top)]
+        # A run that is killed while git refreshes its index would leave the checkout locked.
+        git = ["git", "--no-optional-locks", "-C", str(top)]
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
         state = subprocess.run(
             [*git, "status", "--porcelain", "--untracked-files=no"],
