@@ -108,13 +108,6 @@ class Attention(CausalAttention):
             out = F.scaled_dot_product_attention(q, k, v)
         return self.out_proj(out.transpose(1, 2).flatten(2))
 
-    def mean_weights(self, x: Tensor) -> Tensor:
-        """The attention of all tokens to all, averaged over heads: ``(1, L, C)`` -> ``(L, L)``, rows sum to 1.
-
-        See :meth:`add_mean_weights`.
-        """
-        return self.add_mean_weights(x, x.new_zeros(x.shape[1], x.shape[1]))
-
     def add_mean_weights(self, x: Tensor, total: Tensor) -> Tensor:
         """Add them to a table ``(L, L)``, which is returned.
 

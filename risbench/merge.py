@@ -14,7 +14,7 @@ from .errors import RisbenchError, UsageError
 from .evaluate import SHARDS, close
 from .header import split_record, truth_record
 from .results import jsonlines
-from .results.folder import COST, HEADER, HEATS, MASKS, ROWS, SUMMARY, RunFolder, read_json, refuse_another
+from .results.folder import COST, HEADER, HEATS, IDENTITY, MASKS, ROWS, SUMMARY, RunFolder, read_json, refuse_another
 from .results.run import Run
 from .results.scored import scored_split
 
@@ -130,18 +130,9 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
     headers = [read_json(shard / HEADER) for shard in shards]
     first = headers[0]
     for shard, header in zip(shards, headers, strict=True):
-        for key in (
-            "schema",
-            "method",
-            "arguments",
-            "texts",
-            "refine",
-            "rules",
-            "split",
-            "truth",
-            "limit",
-            "save_heat",
-        ):
+        for key in IDENTITY:
+            if key == "shard":
+                continue
             if header.get(key) != first.get(key):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
     provenance = [part for header in headers for part in header["provenance"]]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .clipfile import load_clip
     from .config import Config
     from .pixels import preprocess
-    from .places import clip_advice, find_clip
+    from .places import find_clip
     from .quick import quicken
     from .segmenter import make
     from .stage1 import Stage1
@@ -27,7 +27,6 @@ __all__ = [
     "Stage1",
     "Stage2",
     "TextTower",
-    "clip_advice",
     "convert",
     "describe",
     "digest",
@@ -47,7 +46,6 @@ _HOMES = {
     "Stage1": "stage1",
     "Stage2": "stage2",
     "TextTower": "clip",
-    "clip_advice": "places",
     "convert": "checkpoint",
     "describe": "checkpoint",
     "digest": "checkpoint",

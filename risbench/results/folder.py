@@ -30,7 +30,7 @@ HEADER, ROWS, MASKS, COST, SUMMARY, HEATS = (
 )
 # What must be equal for a run to be continued; all else in a header tells how and where it was made.
 # `refine` is absent from old headers, which is the same as null.
-_IDENTITY = (
+IDENTITY = (
     "schema",
     "method",
     "arguments",
@@ -166,7 +166,7 @@ def refuse_another(path: Path, old: Any, new: Mapping[str, Any]) -> None:
     """
     if not isinstance(old, dict):
         raise UsageError(f"{path / HEADER} is not a run's header; give another --out")
-    for key in _IDENTITY:
+    for key in IDENTITY:
         if old.get(key) != new.get(key):
             raise UsageError(
                 f"{path} holds another run: {_difference(key, old.get(key), new.get(key))}; "
