@@ -11,7 +11,7 @@ from risbench.leaderboard.board import Place, Ranking
 from risbench.plain import plain
 
 from .markdown import escaped
-from .supervision import of_card, supervision_of
+from .supervision import of_card
 
 _DASH = "–"
 _HEADS = ("#", "Method", "Learnt from")
@@ -113,9 +113,9 @@ def notes_of(ranking: Ranking) -> list[str]:
 def _about(place: Place) -> tuple[str, str, str]:
     if place.entry is not None:
         found = of_card(place.entry["measured"]["card"])
+        words = " + ".join(part for part in (found.group, found.extra) if part)
     else:
-        found = supervision_of(next(iter(place.reported.values())).supervision)
-    words = " + ".join(part for part in (found.group, found.extra) if part)
+        words = next(iter(place.reported.values())).supervision
     rank = _DASH if place.rank is None else str(place.rank)
     return rank, plain(place.method, 80), words or _DASH
 

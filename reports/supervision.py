@@ -19,6 +19,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
 )
 _WORDS = MappingProxyType({"masks": "mask", "boxes": "box", "texts": "text", "image-text": "text", "zero-shot": "none"})
 _FIRST = re.compile(r"\s*([\w-]+)\s*(?:[+,;]\s*|(?=\()|$)")
+_QUALIFIED = re.compile(r"\s*(?:\d[\d.]*\s*%\s+([\w-]+)|([\w-]+)\s+or\s+[\w-]+\s*$)")
 
 
 class Supervision(NamedTuple):
@@ -29,7 +30,15 @@ class Supervision(NamedTuple):
 
 
 def supervision_of(text: str) -> Supervision:
-    """``"text + SAM"`` is the group ``text`` with SAM besides; words that name no group are all extra."""
+    """``"text + SAM"`` is the group ``text`` with SAM besides; words that name no group are all extra.
+
+    A share of the labels and a choice of labels decide the group by the labels that they name, and are extra as a
+    whole: ``"5 % masks"`` is the group ``mask``, ``"box or point"`` is the group ``box``.
+    """
+    if qualified := _QUALIFIED.match(text or ""):
+        word = (qualified[1] or qualified[2]).lower()
+        if (group := _WORDS.get(word, word)) in GROUPS:
+            return Supervision(group, text.strip())
     match = _FIRST.match(text or "")
     word = match[1].lower() if match else ""
     group = _WORDS.get(word, word)
