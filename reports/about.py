@@ -96,7 +96,11 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
     """What a reader must know before he believes the picture."""
     first = runs[0]
     counts = first.header["split"]["counts"]
-    notes = [f"Split {first.summary['split']}: {counts['expressions']} expressions about {counts['images']} images."]
+    most = max(run.summary["count"] for run in runs)
+    what = f"{counts['expressions']} expressions about {counts['images']} images"
+    if most < counts["expressions"]:
+        what = f"{most} of its {what} were run"
+    notes = [f"Split {first.summary['split']}: {what}."]
     if first.summary["split"].startswith("shapes_"):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     for name, text in {run.summary["rules"]["name"]: run.summary["rules"]["text"] for run in runs}.items():

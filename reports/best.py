@@ -1,8 +1,10 @@
 """Which lines of a column are the best and the second: those that a paired test can tell from the rest.
 
-The line with the largest value is held against every other by the paired bootstrap of `risbench.paired`, corrected
-for the number of lines (Holm, 5 %). It is the best together with all that the test cannot tell from it. The largest of
-the others leads the second place in the same way. Lines that look at the truth and published figures do not compete.
+Every pair of competing lines is tested (`risbench.statistics.paired`), and the p-values of a column are corrected for
+all its pairs (Holm, 5 %). The pair that a leader makes with another line was chosen by the data; correcting for all
+pairs allows for that. The best are the line with the largest value, all that score exactly the same, and all that no
+test tells from them. The largest of the others leads the second place in the same way. Lines that look at the truth
+and published figures do not compete.
 """
 
 from __future__ import annotations
@@ -10,22 +12,30 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from risbench import Run
-from risbench.paired import LEVEL, difference, draw_runs, holm, in_step
+from risbench.statistics.paired import Estimate, estimates_of_runs, in_step, mean_over_seeds, told_apart
 
 from .columns import Column
 from .lines import Line
 from .recount import Recount
 
+_LEVEL_VALUES = 1e-12
+Apart = frozenset[tuple[int, int]]
+
 
 class Places(NamedTuple):
-    """The winners of a column as places in the list of lines; ``tested`` says whether rows were at hand to test."""
+    """The winners of a column as places in the list of lines.
+
+    Attributes:
+        best, second: empty where nobody stands out.
+        tested: whether the differences were tested; not where rows are absent, nor where runs cannot be compared.
+        mixed: whether the column holds runs that cannot be compared.
+    """
 
     best: frozenset[int]
     second: frozenset[int]
     tested: bool
+    mixed: bool = False
 
 
 _NOBODY = Places(frozenset(), frozenset(), True)
@@ -46,57 +56,59 @@ def places_of(
     for split in dict.fromkeys(column.split for column in columns):
         here = [column for column in columns if column.split == split]
         rivals = [place for place, line in enumerate(lines) if line.competes and line.runs.get(split)]
-        if len(rivals) < 2 or split in mixed:
+        if split in mixed:
+            found |= dict.fromkeys(here, Places(frozenset(), frozenset(), tested=False, mixed=True))
             continue
-        drawn, images = _drawn([lines[place].runs[split] for place in rivals], here, recount)
+        if len(rivals) < 2:
+            continue
+        measured = _estimates([lines[place].runs[split] for place in rivals], here, recount)
         for turn, column in enumerate(here):
-            known = [place for place in rivals if column in lines[place].values]
-            values = {place: lines[place].values[column].value for place in known}
-            draws = None if drawn is None else {place: drawn[rivals.index(place)][turn] for place in known}
-            found[column] = _winners(values, draws, images)
+            values = {place: lines[place].values[column].value for place in rivals if column in lines[place].values}
+            apart = None
+            if measured is not None:
+                known = list(values)
+                pairs = told_apart([measured[rivals.index(place)][turn] for place in known])
+                apart = frozenset((known[first], known[second]) for first, second in pairs)
+            found[column] = _winners(values, apart)
     return found
 
 
-def _drawn(
+def _estimates(
     groups: Sequence[Sequence[Run]], columns: Sequence[Column], recount: Recount
-) -> tuple[list[list[np.ndarray]] | None, int]:
-    """Each line's resampled values, the mean over its seeds, by column (None where rows are not at hand), and how
-    many images were resampled."""
+) -> list[list[Estimate]] | None:
+    """Each line's estimate in each column, over its seeds; None where rows are not at hand."""
     runs = [run for group in groups for run in group]
     if not all(recount.has_rows(run) for run in runs):
-        return None, 0
+        return None
     rows = in_step(runs, [recount.rows(run) for run in runs])
-    _, drawn, images = draw_runs(rows, [column.metric for column in columns])
-    ends = np.cumsum([len(group) for group in groups])
-    means = [
-        [drawn[:, end - len(group) : end, turn].mean(axis=1) for turn in range(len(columns))]
-        for group, end in zip(groups, ends.tolist(), strict=True)
-    ]
-    return means, images
+    found = estimates_of_runs(rows, [column.metric for column in columns])
+    each = iter(found)
+    seeds = [[next(each) for _ in group] for group in groups]
+    return [[mean_over_seeds([run[turn] for run in line]) for turn in range(len(columns))] for line in seeds]
 
 
-def _winners(values: Mapping[int, float], draws: Mapping[int, np.ndarray] | None, images: int) -> Places:
+def _winners(values: Mapping[int, float], apart: Apart | None) -> Places:
     if len(values) < 2:
-        return _NOBODY._replace(tested=draws is not None)
-    best = _leaders(values, draws, images)
+        return _NOBODY._replace(tested=apart is not None)
+    best = _leaders(values, apart)
     rest = {place: value for place, value in values.items() if place not in best}
     if not rest:
-        return Places(frozenset(), frozenset(), draws is not None)
+        return Places(frozenset(), frozenset(), apart is not None)
     # With two lines the second is simply the other one.
-    second = _leaders(rest, draws, images) if len(values) > 2 else frozenset[int]()
-    return Places(best, second, draws is not None)
+    second = _leaders(rest, apart) if len(values) > 2 else frozenset[int]()
+    return Places(best, second, apart is not None)
 
 
-def _leaders(values: Mapping[int, float], draws: Mapping[int, np.ndarray] | None, images: int) -> frozenset[int]:
-    """The line with the largest value, and those that cannot be told from it."""
-    first = max(values, key=lambda place: values[place])
-    if draws is None:
+def _leaders(values: Mapping[int, float], apart: Apart | None) -> frozenset[int]:
+    """The lines with the largest value, and those that cannot be told from any of these."""
+    largest = max(values.values())
+    if apart is None:
         # Without rows: what prints the same is level.
-        return frozenset(place for place, value in values.items() if _printed(value) == _printed(values[first]))
-    others = [place for place in values if place != first]
-    tests = [difference(values[first] - values[place], draws[first] - draws[place], images) for place in others]
-    corrected = holm([1.0 if test is None else test.p for test in tests])
-    return frozenset([first, *(place for place, p in zip(others, corrected, strict=True) if p > LEVEL)])
+        return frozenset(place for place, value in values.items() if _printed(value) == _printed(largest))
+    first = [place for place, value in values.items() if value >= largest - _LEVEL_VALUES]
+    return frozenset(
+        place for place in values if place in first or not any((leader, place) in apart for leader in first)
+    )
 
 
 def _printed(value: float) -> str:

@@ -87,7 +87,7 @@ def notes_of(ranking: Ranking) -> list[str]:
     """What must be known to read a ranking."""
     notes = ["In percent; nothing was measured here yet."]
     if ranking.rules is not None:
-        notes = [f"In percent, with 95 % intervals (bootstrap over images); ranked by {ranking.metrics[0]}."]
+        notes = [f"In percent, with 95 % intervals over images; ranked by {ranking.metrics[0]}."]
         counts = ranking.counts
         notes.append(f"{counts['expressions']} expressions about {counts['images']} images.")
         notes.append(f"Rules {ranking.rules['name']}: {ranking.rules['text']}.")
@@ -128,8 +128,8 @@ def _cell(place: Place, metric: str) -> tuple[str, str]:
         said = f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}"
     if number is None or number["value"] is None:
         return said or _DASH, ""
-    bounds = f"{100 * number['low']:.1f} to {100 * number['high']:.1f}"
-    return f"{100 * number['value']:.1f}", f"{bounds}, {said}" if said else bounds
+    bounds = "" if number["low"] is None else f"{100 * number['low']:.1f} to {100 * number['high']:.1f}"
+    return f"{100 * number['value']:.1f}", ", ".join(part for part in (bounds, said) if part)
 
 
 def _made(place: Place, whole: bool = False) -> tuple[str, str, str]:

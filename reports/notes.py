@@ -86,27 +86,42 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
 def about_places(notes: Notes, lines: Sequence[Line], places: Mapping[Column, Places]) -> None:
     """Say what bold and underlined mean, and who shares a place."""
     columns = [column for column in places if sum(line.competes and column in line.values for line in lines) > 1]
+    mixed = list(dict.fromkeys(column.split for column in columns if places[column].mixed))
+    if mixed:
+        notes.add(f"Untested on {', '.join(mixed)}: its runs cannot be compared, so no line is the best.")
+    columns = [column for column in columns if not places[column].mixed]
     if not columns:
         return
-    if all(places[column].tested for column in columns):
+    several = len({column.split for column in places}) > 1
+    untested = [column for column in columns if not places[column].tested]
+    if len(untested) < len(columns):
         notes.add(
-            "Bold: best, underlined: second; lines that a paired bootstrap over images cannot tell apart (5 %, Holm) "
-            "share a place."
+            "Bold: best, underlined: second; lines that a paired test over images does not tell from them (5 %, Holm "
+            "over all pairs of a column) share a place. One run says nothing of other seeds; a mean over seeds carries "
+            "their variance."
         )
-    else:
-        notes.add("Bold: best, underlined: second, by the printed figure; there are no rows to test the differences.")
-    ties: dict[tuple[str, ...], list[Column]] = {}
+    if untested:
+        where = f"In {_named(untested, several)} bold" if len(untested) < len(columns) else "Bold"
+        notes.add(
+            f"{where}: best, underlined: second, by the printed figure; there are no rows to test the differences."
+        )
+    ties: dict[tuple[bool, tuple[str, ...]], list[Column]] = {}
     for column in columns:
-        best, second, _ = places[column]
+        best, second = places[column].best, places[column].second
         # Nobody wins a column in which all are level.
         level = best or frozenset(place for place, line in enumerate(lines) if line.competes and column in line.values)
         for group in (level, second):
             if len(group) > 1:
-                ties.setdefault(tuple(lines[place].title for place in sorted(group)), []).append(column)
-    several = len({column.split for column in places}) > 1
-    for titles, where in ties.items():
-        said = ", ".join(f"{column.split} {column.metric.name}" if several else column.metric.name for column in where)
-        notes.add(f"Not told apart in {said}: {', '.join(titles)}.")
+                titles = tuple(lines[place].title for place in sorted(group))
+                ties.setdefault((places[column].tested, titles), []).append(column)
+    for (tested, titles), where in ties.items():
+        what = "Not told apart" if tested else "The same as printed, untested,"
+        notes.add(f"{what} in {_named(where, several)}: {', '.join(titles)}.")
+
+
+def _named(columns: Sequence[Column], several: bool) -> str:
+    """The columns' names, with their splits if the table has several."""
+    return ", ".join(f"{column.split} {column.metric.name}" if several else column.metric.name for column in columns)
 
 
 def marks_of(notes: Notes, line: Line) -> tuple[str, ...]:

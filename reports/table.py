@@ -123,11 +123,13 @@ def table_of(
     for number, line in enumerate(lines):
         cells = []
         for column in all_columns:
-            value, (best, second, _) = line.values.get(column), places[column]
+            value, place = line.values.get(column), places[column]
             marks = marks_of_cell(notes, line, column, recount)
             if column.split in mixtures:
                 marks += marks_of_mixture(notes, by_split[column.split][0], line, column.split)
-            cells.append(Cell(_printed(value), value, 1 if number in best else 2 if number in second else 0, marks))
+            cells.append(
+                Cell(_printed(value), value, 1 if number in place.best else 2 if number in place.second else 0, marks)
+            )
         title_marks = marks_of(notes, line)
         if efficiency_too:
             cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]

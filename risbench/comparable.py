@@ -66,8 +66,9 @@ def truth_note(header: Mapping[str, Any]) -> str | None:
     rest = ""
     if truth["replaces"] < truth["of"]:
         rest = ", the others are left out" if truth["only"] else ", the others keep the annotated ones"
+    whole = " of the whole split" if header.get("limit") is not None or header.get("shard") is not None else ""
     return (
-        f"OTHER TRUTH: the masks of {truth['replaces']} of {truth['of']} expressions are those of "
+        f"OTHER TRUTH: the masks of {truth['replaces']} of {truth['of']} expressions{whole} are those of "
         f"{plain(truth['file'], 60)} (SHA-256 {truth['sha256'][:12]}){rest}; not comparable with published figures"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -13,12 +14,11 @@ from .comparable import refuse_mixture
 from .datasets.split import Split
 from .errors import UsageError
 from .metrics.names import Metric, parse_all
-from .paired import LEVEL, Difference, difference, draw, holm, in_step
 from .results.rows import Row, columns_of
 from .results.run import Run
 from .results.scored import scored_split
 from .slices import slices_of
-from .stats import RESAMPLES
+from .statistics.paired import LEVEL, Difference, Estimate, difference, estimates, holm, in_step
 
 SCHEMA = 1
 _MOST = 10
@@ -93,7 +93,6 @@ def compare(
     metrics: str | None = None,
     data_root: str | Path | None = None,
     slices: bool = True,
-    resamples: int = RESAMPLES,
 ) -> Comparison:
     """Compare runs of one split.
 
@@ -102,7 +101,6 @@ def compare(
         metrics: a comma-separated list, by default all ten; the first is the one that slices are compared in.
         data_root: where the split lies; by default where the first run found it.
         slices: compare by kind of expression, too, which needs the split's annotations.
-        resamples: number of bootstrap resamples.
 
     Raises:
         UsageError: fewer than two runs, or runs that differ in split, copy, rules or limit.
@@ -116,8 +114,7 @@ def compare(
     chosen = parse_all(metrics)
     columns = [columns_of(each) for each in rows]
     images = [row.image_id for row in rows[0]]
-    drawn = draw(columns, images, chosen, resamples=resamples)
-    overall = _tests(drawn, chosen, None, None, len(images))
+    overall = _tests(estimates(columns, images, chosen), chosen, None, None, len(images))
     texts: dict[str, str] = {}
     by_slice: list[Contrast] = []
     if slices:
@@ -126,8 +123,8 @@ def compare(
         texts = {sample.id: sample.text for sample in samples}
         for name, parts in slices_of(split, samples).items():
             for part, wanted in parts.items():
-                drawn = draw(columns, images, chosen[:1], wanted=wanted, resamples=resamples)
-                by_slice += _tests(drawn, chosen[:1], name, part, int(wanted.sum()))
+                found = estimates(columns, images, chosen[:1], wanted=wanted)
+                by_slice += _tests(found, chosen[:1], name, part, int(wanted.sum()))
     return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, texts))
 
 
@@ -141,14 +138,16 @@ def _split_of(run: Run, data_root: str | Path | None) -> Split:
     return split
 
 
-def _tests(drawn: Any, metrics: Sequence[Metric], name: str | None, part: str | None, count: int) -> list[Contrast]:
+def _tests(
+    runs: Sequence[Sequence[Estimate]], metrics: Sequence[Metric], name: str | None, part: str | None, count: int
+) -> list[Contrast]:
     found = []
-    for first, second in combinations(range(drawn.values.shape[0]), 2):
+    for first, second in combinations(range(len(runs)), 2):
         for turn, metric in enumerate(metrics):
-            values, draws = drawn.values[:, turn], drawn.resampled[:, :, turn]
-            both = tuple(None if np.isnan(values[place]) else float(values[place]) for place in (first, second))
-            test = difference(values[first] - values[second], draws[:, first] - draws[:, second], drawn.images)
-            found.append(Contrast(first, second, metric.name, name, part, count, (both[0], both[1]), test, None))
+            both = runs[first][turn], runs[second][turn]
+            values = tuple(None if math.isnan(each.value) else each.value for each in both)
+            test = difference(*both)
+            found.append(Contrast(first, second, metric.name, name, part, count, (values[0], values[1]), test, None))
     return found
 
 

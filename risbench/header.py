@@ -9,6 +9,7 @@ from .datasets.split import Split
 from .metrics.rules import Rules
 from .results.folder import SCHEMA
 from .results.provenance import provenance
+from .statistics.ratios import METHOD
 
 
 def header_of(
@@ -97,5 +98,6 @@ def summary_record(header: Mapping[str, Any], metrics: Mapping[str, Any], count:
         "count": count,
         "missing": missing,
         "partial": bool(header["partial"] or header["shard"]),
+        "intervals": METHOD,
         "metrics": dict(metrics),
     }

@@ -14,7 +14,7 @@ from .metrics.rules import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
 from .results.rows import Row, columns_of
-from .stats import summarise
+from .statistics.summary import summarise
 
 
 def summary_of(rows: Iterable[Row], metrics: Sequence[Metric] | None = None) -> dict[str, dict[str, Any]]:

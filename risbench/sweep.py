@@ -18,11 +18,12 @@ from .header import split_record, truth_record
 from .methods import prediction_of
 from .metrics.names import Metric, parse_all
 from .metrics.rules import DEFAULT, Rules
-from .paired import draw
 from .records import Overlap, Prediction
 from .results.folder import HEATS, MASKS
 from .results.run import Run
 from .score.sources import Heats, Source, source_of
+from .statistics.ratios import divided, intervals
+from .statistics.summary import bound, clusters, sums_of
 
 SCHEMA = 1
 METRICS = "mIoU,oIoU,P@0.5,P@0.7,P@0.9"
@@ -43,7 +44,7 @@ class Sweep(NamedTuple):
         truth: what a run would record of the other truth; None on the annotated masks.
         thresholds: in the units of the rules.
         metrics: their names.
-        values, low, high: fractions with 95 % intervals, ``[threshold][metric]``.
+        values, low, high: fractions with 95 % intervals, ``[threshold][metric]``; NaN where there is none.
     """
 
     split: str
@@ -58,9 +59,10 @@ class Sweep(NamedTuple):
     high: list[list[float]]
     truth: dict[str, Any] | None = None
 
-    def best(self, metric: int = 0) -> int:
-        """The place of the threshold with the largest value of a metric; the first of equals."""
-        return int(np.argmax([line[metric] for line in self.values]))
+    def best(self, metric: int = 0) -> int | None:
+        """The place of the threshold with the largest value of a metric, the first of equals; None if all are equal."""
+        values = np.array([line[metric] for line in self.values])
+        return int(np.nanargmax(values)) if np.ptp(values) > 0 else None
 
     def record(self) -> dict[str, Any]:
         """As plain values."""
@@ -68,7 +70,7 @@ class Sweep(NamedTuple):
             {
                 "threshold": threshold,
                 **{
-                    name: {"value": values[turn], "low": low[turn], "high": high[turn]}
+                    name: {"value": bound(values[turn]), "low": bound(low[turn]), "high": bound(high[turn])}
                     for turn, name in enumerate(self.metrics)
                 },
             }
@@ -83,7 +85,10 @@ class Sweep(NamedTuple):
             "count": self.expressions,
             "missing": self.missing,
             "lines": lines,
-            "best": {name: self.thresholds[self.best(turn)] for turn, name in enumerate(self.metrics)},
+            "best": {
+                name: None if (place := self.best(turn)) is None else self.thresholds[place]
+                for turn, name in enumerate(self.metrics)
+            },
             "caution": CAUTION,
         }
 
@@ -141,13 +146,11 @@ def sweep(
             counts.append(named.sweep(sample, heat, grid))
         if progress is not None:
             progress(done, len(groups))
-    # In the order that summaries are taken in, so that the bootstrap draws the same images.
+    # In the order that summaries are taken in, so that both add up to the same bits.
     order = sorted(range(len(seen)), key=lambda place: seen[place][0])
     images = [seen[place][1] for place in order]
     table = np.array(counts, dtype=np.float64).reshape(-1, len(grid), 2)[order]
-    columns = [{"intersection": table[:, place, 0], "union": table[:, place, 1]} for place in range(len(grid))]
-    values, drawn, _ = draw(columns, images, chosen)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0).round(6)
+    values, low, high = _scores(table, clusters(images), chosen)
     return Sweep(
         whole.name,
         rules,
@@ -161,6 +164,20 @@ def sweep(
         high.tolist(),
         truth_record(whole),
     )
+
+
+def _scores(
+    table: np.ndarray, cluster: np.ndarray, metrics: Sequence[Metric]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values and bounds, float64 ``(thresholds, metrics)`` each, of intersections and unions at each threshold."""
+    found = []
+    for place in range(table.shape[1]):
+        columns = {"intersection": table[:, place, 0], "union": table[:, place, 1]}
+        sums = np.stack([sums_of(metric, columns, cluster) for metric in metrics], axis=1)
+        above, below = sums[..., 0], sums[..., 1]
+        found.append((divided(above.sum(axis=0), below.sum(axis=0)), *intervals(above, below)))
+    values, low, high = (np.array(each) for each in zip(*found, strict=True))
+    return values, low, high
 
 
 def thresholds_of(text: str) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from risbench.masks import union_of
 
 @pytest.fixture
 def split(tmp_path: Path) -> Split:
-    return whole_split(tmp_path / "data", images=10)
+    return whole_split(tmp_path / "data", images=16)
 
 
 def answered(split: Split, out: Path, right: set[str]) -> Run:

@@ -92,7 +92,7 @@ def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], 
         swept = [(place, titles[place], sweep_of(run, split)) for place, run in hot]
         panels.append(lambda cell: draw_sweep(cell, swept))
         notes.append("A threshold chosen on this curve is tuned on this split: report it on another one.")
-    notes.append("Bands: 95 % of bootstraps that resample images.")
+    notes.append("Bands: 95 % intervals over images.")
     return panels, notes
 
 

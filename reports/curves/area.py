@@ -9,14 +9,14 @@ import numpy as np
 
 from risbench import Split
 from risbench.results.rows import Row
-from risbench.stats import clusters, resampled
+from risbench.statistics.ratios import intervals
+from risbench.statistics.summary import clusters
 
 from ..about import area_of
 from .style import labelled, legend, look_of
 
 _BINS = 8
 _FEWEST = 5  # expressions in a bin, below which its mean says nothing
-_RESAMPLES = 2000
 
 
 def shares_of(split: Split, wanted: Sequence[str]) -> np.ndarray:
@@ -50,14 +50,7 @@ def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray
     np.add.at(sums, (image, bins), iou)
     np.add.at(sums, (image, count + bins), 1)
     totals = sums.sum(axis=0)
-    drawn = resampled(sums, _RESAMPLES, seed=0)
-    # A resample without any image of a bin says nothing about it.
-    number = drawn[:, count:]
-    spread = np.divide(drawn[:, :count], number, out=np.full(number.shape, np.nan), where=number > 0)
-    low, high = np.nanpercentile(spread, [2.5, 97.5], axis=0)
-    # One image resampled is always itself: no band is honest, one without width would not be.
-    alone = (sums[:, count:] > 0).sum(axis=0) < 2
-    low[alone] = high[alone] = np.nan
+    low, high = intervals(sums[:, :count], sums[:, count:])
     return totals[:count] / totals[count:], low, high
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from risbench.results.rows import Row
-from risbench.stats import clusters, resampled
+from risbench.statistics.ratios import intervals
+from risbench.statistics.summary import clusters
 
 from .style import labelled, legend, look_of
 
-LEVELS = np.linspace(0, 1, 51)
-_RESAMPLES = 2000
+# 35 / 50 is 0.7, and 35 * 0.02 is not.
+LEVELS = np.arange(51) / 50
 
 
 def precisions(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -23,8 +24,8 @@ def precisions(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     image = clusters([row.image_id for row in rows])
     sums = np.zeros((int(image.max()) + 1, len(LEVELS) + 1))
     np.add.at(sums, image, np.concatenate([above, np.ones((len(rows), 1))], axis=1))
-    drawn = resampled(sums, _RESAMPLES, seed=0)
-    low, high = np.percentile(drawn[:, :-1] / drawn[:, -1:], [2.5, 97.5], axis=0)
+    above_all, counts = sums[:, :-1], sums[:, -1:]
+    low, high = intervals(above_all, np.broadcast_to(counts, above_all.shape))
     return above.mean(axis=0), low, high
 
 

@@ -30,7 +30,7 @@ def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
             high = [100 * values[turn] for values in found.high]
             more = {"linestyle": line, "markersize": size, "linewidth": 1.4 if turn == 0 else 1.0}
             cell.plot(found.thresholds, value, label=f"{title}, {name}", **{**look, **more})
-            top = max(top, *high)
+            top = max([top, *value, *(bound for bound in high if bound == bound)])
             cell.fill_between(found.thresholds, low, high, color=look["color"], alpha=0.15, linewidth=0)
     # Weak methods lie low, and where their best threshold is must still be seen.
     cell.set_ylim(0, min(101, 1.3 * top))
@@ -42,12 +42,16 @@ def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
 def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> None:
     """Every metric of one sweep over its thresholds, with the first one's best marked; ``out`` is a PNG or PDF."""
     best = found.best()
-    said = (
-        f"Split {found.split}{' (PARTIAL)' if found.partial else ''}, {found.expressions} expressions, rules "
-        f"{found.rules}. Best {found.metrics[0]} {100 * found.values[best][0]:.2f} at {found.thresholds[best]:g}. "
-        "Bands: 95 % of bootstraps that resample images."
+    peak = (
+        f"{found.metrics[0]} is the same at each threshold"
+        if best is None
+        else f"Best {found.metrics[0]} {100 * found.values[best][0]:.2f} at {found.thresholds[best]:g}"
     )
-    caption = [line for note in (said, *notes) for line in textwrap.wrap(note, 92)]
+    about = (
+        f"Split {found.split}{' (PARTIAL)' if found.partial else ''}, {found.expressions} expressions, rules "
+        f"{found.rules}. {peak}. Bands: 95 % intervals over images."
+    )
+    caption = [line for note in (about, *notes) for line in textwrap.wrap(note, 92)]
     with drawing(1.5 * WIDTH, 1.2 * HEIGHT, caption) as (figure, area):
         cell = area.subplots()
         for turn, name in enumerate(found.metrics):
@@ -55,8 +59,9 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
             look = look_of(turn)
             cell.plot(found.thresholds, value, label=name, **look)
             cell.fill_between(found.thresholds, low, high, color=look["color"], alpha=0.15, linewidth=0)
-        cell.axvline(found.thresholds[best], color="#888888", linewidth=0.8, linestyle=":")
-        top = max(100 * max(line) for line in found.high)
+        if best is not None:
+            cell.axvline(found.thresholds[best], color="#888888", linewidth=0.8, linestyle=":")
+        top = max((100 * bound for line in found.high for bound in line if bound == bound), default=101)
         cell.set_ylim(0, min(101, 1.1 * max(top, 1)))
         labelled(cell, title, "threshold, in the rules' units", "%")
         legend(cell, loc="best")

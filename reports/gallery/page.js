@@ -135,11 +135,12 @@ function head(overview) {
   const row = (tag, cells) => make("tr", {}, ...cells.map((cell) => make(tag, { textContent: cell, dir: "auto" })));
   const value = (number) => {
     if (number.value === null) return "–";
+    if (number.low === null) return percent(number.value);
     return `${percent(number.value)} [${percent(number.low)}, ${percent(number.high)}]`;
   };
   const lines = overview.runs.map((run) => row("td", [run.title, ...names.map((name) => value(run.metrics[name]))]));
   byId("runs").replaceChildren(
-    make("caption", { textContent: "In percent, with 95 % intervals from a bootstrap over images" }),
+    make("caption", { textContent: "In percent, with 95 % intervals over images" }),
     make("thead", {}, row("th", ["Run", ...names])), make("tbody", {}, ...lines),
   );
   const warns = /^(PARTIAL|Drawn scenes)|without a prediction|left out|not there|cannot be read/u;

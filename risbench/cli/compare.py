@@ -26,7 +26,7 @@ _LONGEST = 300  # characters of an expression; the whole is in --json
 def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root: Path | None, as_json: bool) -> None:
     """Compare RUNS of one split expression by expression.
 
-    Differences come with a 95 % interval from a bootstrap over images and a p-value corrected (Holm) for the number of
+    Differences come with a 95 % interval over images and a p-value corrected (Holm) for the number of
     comparisons. Slices are compared in the first of --metrics.
     """
     found = compare(runs, metrics=metrics, data_root=data_root, slices=slices)
@@ -46,8 +46,12 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
         notes.append(truth)
     if found.runs[0].summary["partial"]:
         notes.append("partial: not the whole split")
-    notes.append("intervals are of single differences; p is corrected by Holm within each block of tests")
-    notes.append("* differs at 5 % after correction")
+    notes.append(
+        "intervals are of single differences; p is corrected by Holm over all tests above it: "
+        + ("all pairs and metrics over all expressions; " if found.slices else "all pairs and metrics")
+        + ("all pairs and kinds of expression together" if found.slices else "")
+    )
+    notes.append("* differs at 5 % after correction; each run is taken as it is, other seeds may score otherwise")
     for note in notes:
         show.out.print(note, highlight=False, soft_wrap=True, markup=False)
 
@@ -121,5 +125,7 @@ def _numbers(test: Contrast) -> list[str]:
         return [*values, "–", "", ""]
     value, low, high, _ = test.difference
     mark = " *" if test.differs else ""
+    if low is None or high is None:
+        return [*values, f"{100 * value:+.2f}", "–", "–"]
     p = "<0.001" if test.corrected < 0.001 else f"{test.corrected:.3f}"
     return [*values, f"{100 * value:+.2f}{mark}", f"{100 * low:+.2f} to {100 * high:+.2f}", p]

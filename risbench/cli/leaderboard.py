@@ -88,7 +88,8 @@ def _cell(place: Place, metric: str) -> str:
     number, figure = place.values.get(metric), place.reported.get(metric)
     parts = []
     if number is not None and number["value"] is not None:
-        parts.append(f"{100 * number['value']:.1f} ({100 * number['low']:.1f} to {100 * number['high']:.1f})")
+        bounds = "" if number["low"] is None else f" ({100 * number['low']:.1f} to {100 * number['high']:.1f})"
+        parts.append(f"{100 * number['value']:.1f}{bounds}")
     if figure is not None:
         parts.append(f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}")
     return " ".join(parts) or "–"

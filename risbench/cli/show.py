@@ -104,7 +104,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         if value["value"] is None:
             table.add_row(name, "–", "", "0")
         else:
-            bounds = f"{100 * value['low']:.2f} to {100 * value['high']:.2f}"
+            bounds = "–" if value["low"] is None else f"{100 * value['low']:.2f} to {100 * value['high']:.2f}"
             table.add_row(name, f"{100 * value['value']:.2f}", bounds, str(value["count"]))
     out.print(table)
     notes = [f"rules {run.summary['rules']['name']}: {run.summary['rules']['text']}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,12 +85,13 @@ def _print(found: Sweep) -> None:
         table.add_row(f"{threshold:g}", *marked)
     show.out.print(table)
     place = best[0]
-    value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
-    notes = [
-        f"best {found.metrics[0]}: {value:.2f} (95 % interval {low:.2f} to {high:.2f}) "
-        f"at threshold {found.thresholds[place]:g}",
-        f"caution: {CAUTION}",
-    ]
+    if place is None:
+        notes = [f"no threshold is the best: {found.metrics[0]} is the same at each"]
+    else:
+        value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
+        interval = "no interval: one image" if math.isnan(low) else f"95 % interval {low:.2f} to {high:.2f}"
+        notes = [f"best {found.metrics[0]}: {value:.2f} ({interval}) at threshold {found.thresholds[place]:g}"]
+    notes.append(f"caution: {CAUTION}")
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)
     if place in (0, len(found.thresholds) - 1) and len(found.thresholds) > 1:

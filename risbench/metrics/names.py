@@ -1,7 +1,7 @@
 """The grammar of metric names: every spelling in use is read, one is printed.
 
 A metric is a ratio of two sums over expressions: of a numerator and of a weight. `Metric.terms` gives both for
-each row, so halves add up to the whole and a bootstrap needs nothing but these sums.
+each row, so halves add up to the whole and intervals need nothing but these sums.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from risbench.metrics.names import parse_all
 from risbench.results.rows import columns_of
 from risbench.results.run import Run
 from risbench.slices import slices_of
-from risbench.stats import summarise
+from risbench.statistics.summary import summarise
 
 from ..places import FOLDER
 from . import card

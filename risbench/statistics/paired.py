@@ -1,0 +1,195 @@
+"""Whether two runs differ: paired differences over the same expressions, image by image.
+
+What makes an image hard for both runs cancels: the standard error of a difference is the jackknife's over images, each
+left out of both runs at once. The p-value and the 95 % interval are Student's, with the effective number of images
+minus one as degrees of freedom; see `risbench.statistics.ratios`.
+
+- Few images prove little: if the runs differ on ``m`` images, exchanging the two image by image has ``2 ** m`` equally
+  likely outcomes, so no p-value lies below ``2 ** (1 - m)``, and the interval is at least as wide as that p-value says.
+- A method run with several seeds is the mean over its seeds. Its seeds' variance is added to that of the images, with
+  Welch's and Satterthwaite's degrees of freedom. A single run is taken as it is: nobody knows what another seed gives.
+- Several comparisons are corrected by Holm's step-down method, which bounds the chance of any false finding among them.
+
+Sources: Efron & Tibshirani (1993), chapter 11; Satterthwaite (1946); Holm (1979). ``tests/bench/calibration.py``
+measures how often equal runs are told apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from ..errors import DataError
+from ..metrics.names import Metric
+from ..results.rows import Row, columns_of
+from ..results.run import Run
+from .ratios import CONFIDENCE, DIGITS, divided, freedom_of, leave_one_out
+from .summary import clusters, sums_of
+
+LEVEL = 0.05
+SMALLEST_P = 1e-6  # further out the tails of Student's t say nothing about real images
+_SAME = 1e-12  # sums of the same numbers in another order differ by less, real scores by more
+
+
+class Difference(NamedTuple):
+    """How much one run scores above another.
+
+    Attributes:
+        value: a fraction.
+        low, high: its 95 % interval; None where fewer than two images count.
+        p: the uncorrected p-value, at least `SMALLEST_P`.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float
+
+
+class Estimate(NamedTuple):
+    """One metric of a run, or the mean over runs that differ in their seeds.
+
+    Attributes:
+        value: a fraction; NaN where nothing counts.
+        sums: each image's numerators and weights, float64 ``(images, 2)``, means over the runs.
+        left_out: the value without each image, float64 ``(images,)``.
+        seed_variance: of the mean over seeds; 0 for a single run.
+        seeds: how many runs.
+    """
+
+    value: float
+    sums: np.ndarray
+    left_out: np.ndarray
+    seed_variance: float = 0.0
+    seeds: int = 1
+
+
+def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row]]:
+    """The runs' rows, each sorted by id, about the same expressions.
+
+    Raises:
+        DataError: a run lacks an expression that another has.
+    """
+    found = [sorted(each, key=lambda row: row.id) for each in rows]
+    first = [row.id for row in found[0]]
+    for run, each in zip(runs[1:], found[1:], strict=True):
+        ids = [row.id for row in each]
+        if ids != first:
+            odd = sorted(set(ids) ^ set(first)) or ["one that is there twice"]
+            raise DataError(f"{runs[0].path} and {run.path} are not about the same expressions: {odd[0]}")
+    return found
+
+
+def estimates(
+    columns: Sequence[Mapping[str, np.ndarray]],
+    images: Sequence[Any],
+    metrics: Sequence[Metric],
+    *,
+    wanted: np.ndarray | None = None,
+) -> list[list[Estimate]]:
+    """Each run's estimate of each metric: ``[run][metric]``.
+
+    Args:
+        columns: each run's numbers, see `Metric.terms`, in one order of expressions.
+        images: the expressions' image ids.
+        metrics: which to take.
+        wanted: bool ``(expressions,)``, those that count; by default all.
+    """
+    if wanted is not None:
+        places = np.flatnonzero(wanted)
+        columns = [{name: values[places] for name, values in run.items()} for run in columns]
+        images = [images[place] for place in places.tolist()]
+    cluster = clusters(images)
+    return [[estimate_of(sums_of(metric, run, cluster)) for metric in metrics] for run in columns]
+
+
+def estimates_of_runs(rows: Sequence[Sequence[Row]], metrics: Sequence[Metric]) -> list[list[Estimate]]:
+    """`estimates` for rows in step; see `in_step`."""
+    return estimates([columns_of(run) for run in rows], [row.image_id for row in rows[0]], metrics)
+
+
+def estimate_of(sums: np.ndarray) -> Estimate:
+    """The estimate of one metric of one run from its images' numerators and weights, float64 ``(images, 2)``."""
+    if not len(sums):
+        return Estimate(math.nan, sums, np.zeros(0))
+    value = divided(sums[:, 0].sum(), sums[:, 1].sum())
+    left_out = leave_one_out(sums[:, :1], sums[:, 1:])[:, 0]
+    return Estimate(float(value), sums, np.where(sums[:, 1] > 0, left_out, value))
+
+
+def mean_over_seeds(runs: Sequence[Estimate]) -> Estimate:
+    """One estimate of runs that differ in their seeds, which carries the variance between them."""
+    if len(runs) == 1:
+        return runs[0]
+    values = np.array([run.value for run in runs])
+    return Estimate(
+        float(values.mean()),
+        np.mean([run.sums for run in runs], axis=0),
+        np.mean([run.left_out for run in runs], axis=0),
+        float(values.var(ddof=1)) / len(runs),
+        len(runs),
+    )
+
+
+def difference(first: Estimate, second: Estimate) -> Difference | None:
+    """The first minus the second, over the same images; None where one of the two has nothing to say."""
+    value = first.value - second.value
+    if math.isnan(value):
+        return None
+    value = 0.0 if abs(value) < _SAME else value
+    weights = [divided(each.sums[:, 1], each.sums[:, 1].sum()) for each in (first, second)]
+    share = np.mean(weights, axis=0)
+    counted = share > 0
+    images = int(counted.sum())
+    if images < 2:
+        return Difference(value, None, None, 1.0)
+    deviations = np.where(counted, first.left_out - second.left_out - (first.value - second.value), 0.0)
+    if np.isnan(deviations).any():  # all that one of them has lies in a single image
+        return Difference(value, None, None, 1.0)
+    between_images = (images - 1) / images * float(np.square(deviations).sum())
+    parts = [
+        (between_images, float(freedom_of(share[:, None])[0])),
+        *((each.seed_variance, each.seeds - 1.0) for each in (first, second)),
+    ]
+    variance = sum(part for part, _ in parts)
+    error = math.sqrt(variance) if variance > _SAME**2 else 0.0
+    freedom = variance**2 / sum(part**2 / free for part, free in parts if part) if error else parts[0][1]
+    differing = int(np.count_nonzero(~np.isclose(first.sums, second.sums, rtol=0, atol=_SAME).all(axis=1)))
+    if value:
+        # The error at which Student's t gives the smallest p-value that so many images can.
+        most = float(special.stdtrit(freedom, 1 - 2.0 ** -max(differing, 1)))
+        error = max(error, abs(value) / most) if most > 0 else math.inf
+    floor = max(SMALLEST_P, 2.0 ** (1 - max(differing, 1)))
+    if not error:
+        return Difference(value, value, value, 1.0)
+    p = 2 * float(special.stdtr(freedom, -abs(value) / error))
+    half = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Difference(value, round(low, DIGITS), round(high, DIGITS), min(1.0, max(p, floor)))
+
+
+def told_apart(runs: Sequence[Estimate]) -> set[tuple[int, int]]:
+    """The pairs of runs that differ at 5 %, corrected by Holm for all pairs; each pair in both orders.
+
+    Whoever picks the run with the largest value and holds it against the others has chosen the tests by the data.
+    Correcting for all pairs allows for any such choice: of equal runs, some pair is told apart in 5 % of cases at most.
+    """
+    pairs = list(combinations(range(len(runs)), 2))
+    tests = [difference(runs[first], runs[second]) for first, second in pairs]
+    corrected = holm([1.0 if test is None else test.p for test in tests])
+    apart = {pair for pair, p in zip(pairs, corrected, strict=True) if p <= LEVEL}
+    return apart | {(second, first) for first, second in apart}
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """The p-values corrected for their number, in the order given."""
+    order = np.argsort(ps, kind="stable")
+    steps = np.asarray(ps, dtype=np.float64)[order] * np.arange(len(ps), 0, -1)
+    corrected = np.empty(len(ps))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(ps) else steps
+    return corrected.tolist()

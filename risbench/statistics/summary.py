@@ -1,0 +1,58 @@
+"""The metrics of some rows with their intervals: what `summary.json` holds of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..metrics.names import Metric
+from .ratios import intervals
+
+
+def summarise(
+    columns: Mapping[str, np.ndarray], images: Sequence[Any], metrics: Sequence[Metric]
+) -> dict[str, dict[str, float | int | None]]:
+    """Value, 95 % interval and count of each metric; see `risbench.statistics.ratios`.
+
+    Args:
+        columns: the rows' numbers, see `Metric.terms`; float64 ``(n,)`` each.
+        images: the rows' image ids.
+        metrics: which to take.
+
+    Returns:
+        ``{name: {"value", "low", "high", "count"}}``, fractions in [0, 1]; None where nothing counts, and for the
+        bounds where fewer than two images do.
+    """
+    cluster = clusters(images)
+    summary: dict[str, dict[str, float | int | None]] = {}
+    for metric in metrics:
+        if not len(cluster) or not metric.counted(columns):
+            summary[metric.name] = {"value": None, "low": None, "high": None, "count": 0}
+            continue
+        above, below = metric.terms(columns)
+        total = math.fsum(below)
+        value = math.fsum(above) / total if total else 0.0
+        sums = sums_of(metric, columns, cluster)
+        low, high = (bound(each[0]) for each in intervals(sums[:, :1], sums[:, 1:]))
+        summary[metric.name] = {"value": value, "low": low, "high": high, "count": metric.counted(columns)}
+    return summary
+
+
+def bound(number: float) -> float | None:
+    """A bound as records hold it: None where there is none."""
+    return None if math.isnan(number) else float(number)
+
+
+def clusters(images: Sequence[Any]) -> np.ndarray:
+    """A number for each row's image, counted from 0 in order of first appearance: int64 ``(n,)``."""
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(image, len(numbers)) for image in images], dtype=np.int64)
+
+
+def sums_of(metric: Metric, columns: Mapping[str, np.ndarray], cluster: np.ndarray) -> np.ndarray:
+    """Each image's sums of numerator and weight: float64 ``(images, 2)``."""
+    above, below = metric.terms(columns)
+    return np.stack([np.bincount(cluster, weights=above), np.bincount(cluster, weights=below)], axis=1)
