@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..datasets.load import load_split
-from ..datasets.split import Split
+from ..datasets.split import Split, refuse_empty
 from ..errors import DataError, MaskError, UsageError
 from ..evaluate import close, default_folder
 from ..header import header_of, split_record
@@ -22,6 +22,7 @@ from ..progress import Progress, Tally
 from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
+from ..results.origin import scoring_origin
 from ..results.rows import Row
 from ..results.run import Run
 from ..scorer import missing_row, row_of
@@ -59,7 +60,7 @@ def score(
         MaskError: one that cannot be scored, by name.
     """
     given = Path(path)
-    whole = load_split(split, data_root) if isinstance(split, str) else split
+    whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     about = _card(Path(card)) if card is not None else {}
     earlier = Run.load(given) if (given / "header.json").is_file() else None
     chosen = rules_of(rules, threshold)
@@ -97,13 +98,14 @@ def score(
         texts="given" if earlier is None else earlier.header["texts"],
         refine=None if earlier is None else earlier.header.get("refine"),
         limit=None if earlier is None else earlier.header["limit"],
+        origin={"scoring": scoring_origin()},
     )
     header["provenance"][0]["predictions"] = str(given)
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if target.resolve() == given.resolve():
         raise UsageError(f"{target} holds the predictions: give another --out")
     groups = [tuple(group) for group in part.by_image()]
-    with RunFolder(target, header) as folder:
+    with RunFolder(target, header, "anew") as folder:
         folder.clear()
         tally = Tally([], len(groups), 0)
         try:
