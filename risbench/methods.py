@@ -15,7 +15,6 @@ from . import plugins
 from .errors import MaskError, RisbenchError, UsageError
 from .records import Prediction, Sample
 
-
 _SHORT = ("bfloat16", "float8", "float6", "float4")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
 
 
@@ -106,7 +105,7 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
 
 
 def _of_array(raw: Any, sample: Sample) -> Prediction:
-    if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__"):
+    if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__") and not hasattr(raw, "detach"):
         raise MaskError(
             f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction"
             + ("; numpy.array(…) makes an array of a list" if isinstance(raw, (list, tuple)) else "")
@@ -158,8 +157,8 @@ def _of_numbers(mask: np.ndarray) -> np.ndarray:
         values = np.unique(mask)
         shown = ", ".join(map(str, values[:4].tolist())) + (", …" if values.size > 4 else "")
         raise MaskError(
-            f"is an array of {mask.dtype} with the values {shown}: a mask is bool, or whole numbers 0 and 1 (or 0 and "
-            "255); a heat is float (.astype('float32'))"
+            f"is an array of {mask.dtype} with the values {shown}; a mask is bool, a heat is float (whole numbers are "
+            "a mask if they are 0 and 1 alone, or 0 and 255)"
         )
     return inside
 

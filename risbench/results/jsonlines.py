@@ -46,16 +46,16 @@ def cut_half_line(path: Path) -> None:
     """Take away a last line without its newline, which a kill leaves behind; an absent file stays absent."""
     try:
         with plainfiles.open_to_write(path, "update") as file:
-            end = file.seek(0, os.SEEK_END)
-            while end > 0:
+            size = end = file.seek(0, os.SEEK_END)
+            kept = 0
+            while end > 0 and not kept:
                 start = max(0, end - 65536)
                 file.seek(start)
                 place = file.read(end - start).rfind(b"\n")
-                if place >= 0:
-                    file.truncate(start + place + 1)
-                    return
+                kept = start + place + 1 if place >= 0 else 0
                 end = start
-            file.truncate(0)
+            if kept < size:
+                file.truncate(kept)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -96,9 +96,8 @@ def difference(old: Any, new: Any) -> str | None:
     before, now = _part(old, "inputs"), _part(new, "inputs")
     for key in before.keys() & now.keys():
         if before[key] != now[key]:
-            return (
-                f"what {plain(key, 40)} names was changed (SHA-256 {plain(before[key], 12)} then, {now[key]:.12} now)"
-            )
+            hashes = f"SHA-256 {str(before[key])[:12]} then, {str(now[key])[:12]} now"
+            return plain(f"the file that {key} names was changed ({hashes})", 160)
     return None
 
 
