@@ -15,7 +15,7 @@ from . import plugins
 from .errors import MaskError, RisbenchError, UsageError
 from .records import Prediction, Sample
 
-_SHORT = ("bfloat16", "float8", "float6", "float4")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
+_SHORT = ("bfloat16", "float8_")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
 
 
 class Method(Protocol):
@@ -118,18 +118,15 @@ def _of_array(raw: Any, sample: Sample) -> Prediction:
 
 def _array(raw: Any) -> np.ndarray:
     """The numbers of an array of any library, without importing it; gradients and devices are left behind."""
-    if isinstance(raw, np.ma.MaskedArray):
-        raise MaskError("is a masked array of NumPy: fill what is masked out with .filled(…)")
-    if getattr(raw, "mode", None) in ("P", "PA"):
-        raise MaskError("is a picture with a palette, whose numbers mean nothing: compare its colours first")
+    if np.ma.is_masked(raw):
+        raise MaskError("is a NumPy array with masked values: fill what is masked out with .filled(…)")
     if not isinstance(raw, np.ndarray):
         for step in ("detach", "cpu"):  # a tensor that needs a gradient, or lies on a GPU
             if callable(change := getattr(raw, step, None)):
                 raw = change()
+        kind = str(getattr(raw, "dtype", "")).rpartition(".")[2]
         # numpy has no such numbers; float32 holds each of them exactly.
-        if str(getattr(raw, "dtype", "")).rpartition(".")[2].startswith(_SHORT) and callable(
-            change := getattr(raw, "float", None)
-        ):
+        if kind.startswith(_SHORT) and callable(change := getattr(raw, "float", None)):
             raw = change()
     try:
         array = np.asarray(raw)
