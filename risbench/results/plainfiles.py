@@ -100,6 +100,11 @@ def replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         raise
 
 
+def real(path: Path) -> Path:
+    """The absolute path without links; a loop of links, at which `Path.resolve` fails, is left as it stands."""
+    return Path(os.path.realpath(path))
+
+
 def refuse_link(path: Path) -> None:
     """Refuse a link that stands where a file or folder of a run belongs.
 
