@@ -22,7 +22,8 @@ from .methods import card_of, make
 from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, REFINERS, installed
 from .refine import Refined
-from .results.folder import HEADER, SHARDS, RunFolder, read_json, refuse_another
+from .results.folder import HEADER, SHARDS, RunFolder, read_json
+from .results.identity import refuse_another
 from .results.origin import origin_of, refuse_other
 from .results.plainfiles import refuse_link
 from .results.run import Run
@@ -133,6 +134,7 @@ def evaluate(
         origin=origin,
     )
     header["provenance"][0]["device"] = device
+    header["provenance"][0]["method_commit"] = origin["method"]["commit"]
     if refine is not None:
         header["provenance"][0]["refiner"] = installed(REFINERS)[refine].value
     base = path = Path(out) if out is not None else default_folder(whole.name, title)

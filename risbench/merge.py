@@ -18,15 +18,14 @@ from .results.folder import (
     COST,
     HEADER,
     HEATS,
-    IDENTITY,
     MASKS,
     ROWS,
     SHARDS,
     SUMMARY,
     RunFolder,
     read_json,
-    refuse_another,
 )
+from .results.identity import IDENTITY, refuse_another
 from .results.run import Run
 from .results.scored import scored_split
 

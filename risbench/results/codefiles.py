@@ -97,7 +97,8 @@ def places_of(name: str) -> tuple[Path, ...]:
     if spec is None:
         with suppress(ImportError, ValueError, AttributeError):
             spec = importlib.util.find_spec(name)
-    if spec is None:
+    # A folder of that name without Python's mark may be anything, such as a data set, unless it was imported.
+    if spec is None or (spec.origin is None and module is None):
         return ()
     if spec.submodule_search_locations is not None:
         return tuple(Path(place).absolute() for place in spec.submodule_search_locations)

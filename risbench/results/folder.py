@@ -7,9 +7,7 @@ whole or not at all, and writes the summary last: a folder with ``summary.json``
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,6 +17,8 @@ from typing import Any, BinaryIO, Literal
 from ..errors import DataError, RisbenchError, UsageError
 from ..plain import plain
 from . import jsonlines, origin, plainfiles
+from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
+from .lock import locked
 from .rows import Row
 
 SCHEMA = 1
@@ -32,23 +32,6 @@ HEADER, ROWS, MASKS, COST, SUMMARY, HEATS, SHARDS = (
     "summary.json",
     "heats",
     "shards",
-)
-SCORED_ANEW = "give another --out, or the same command to continue it"
-RUN_ANEW = f"{SCORED_ANEW}, or --overwrite to start anew"
-# What must be equal for a run to be continued; all else in a header tells how and where it was made.
-# `refine` is absent from old headers, which is the same as null.
-IDENTITY = (
-    "schema",
-    "method",
-    "arguments",
-    "texts",
-    "refine",
-    "rules",
-    "split",
-    "truth",
-    "limit",
-    "shard",
-    "save_heat",
 )
 
 
@@ -80,7 +63,7 @@ class RunFolder:
         self.path = path
         if mode == "overwrite":
             _refuse_strange(path)
-        self._lock = _locked(path)
+        self._lock = locked(path)
         try:
             plainfiles.refuse_link(path / HEATS)
             self._sweep()
@@ -236,28 +219,6 @@ class RunFolder:
         jsonlines.replace_own(self.path / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
-def _locked(path: Path) -> BinaryIO:
-    """The open and locked ``.lock`` of a folder, which is made."""
-    if path.parent == path:
-        raise RisbenchError(f"{path}: a run needs a folder of its own: give another --out")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = plainfiles.open_to_write(path / ".lock", "lock")
-    except OSError as error:
-        reason = "a link that leads nowhere is in the way" if _leads_nowhere(path) else error.strerror
-        raise RisbenchError(f"{path}: cannot be made: {reason}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise RisbenchError(f"{path}: another process is writing to this folder; give another --out") from None
-    return lock
-
-
-def _leads_nowhere(path: Path) -> bool:
-    return any(os.path.islink(place) and not os.path.exists(place) for place in (path, *path.parents))  # noqa: PTH110, PTH114 - they raise nothing
-
-
 def _refuse_strange(path: Path) -> None:
     """Refuse to overwrite what is not a run: its header is not ours, or other things lie there without one.
 
@@ -272,25 +233,6 @@ def _refuse_strange(path: Path) -> None:
     is_run = isinstance(found, dict) and {"schema", "method", "split", "rules"} <= found.keys()
     if not is_run and (found is not None or names - {SHARDS}):
         raise UsageError(f"{path} is not a run folder, so --overwrite leaves it alone: give another --out")
-
-
-def refuse_another(path: Path, old: Any, new: Mapping[str, Any], way_out: str = RUN_ANEW) -> None:
-    """Refuse to mix two runs.
-
-    Args:
-        path: the run's folder.
-        old: the header in it.
-        new: that of the run about to be made.
-        way_out: what the user can do.
-
-    Raises:
-        UsageError: the folder's header is that of another run, with the first difference.
-    """
-    if not isinstance(old, dict):
-        raise UsageError(f"{path / HEADER} is not a run's header; give another --out")
-    for key in IDENTITY:
-        if old.get(key) != new.get(key):
-            raise UsageError(f"{path} holds another run: {_difference(key, old.get(key), new.get(key))}; {way_out}")
 
 
 def put_in_order(path: Path, ids: Iterable[str]) -> None:
@@ -341,17 +283,3 @@ def read_rows(path: Path) -> Iterable[Row]:
     """The rows of a file, in its order."""
     for number, line in jsonlines.read(path):
         yield Row.from_json(line, f"{path}, line {number}")
-
-
-def _difference(key: str, old: Any, new: Any) -> str:
-    """The first place where two values of a header differ, in words."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for inner in dict.fromkeys([*old, *new]):
-            if old.get(inner) != new.get(inner):
-                return _difference(f"{key}.{inner}", old.get(inner), new.get(inner))
-    return f"its {key} is {_short(old)}, this command's is {_short(new)}"
-
-
-def _short(value: Any) -> str:
-    text = plain(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -81,6 +81,14 @@ def with_unknown_rows(origin: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**(origin or {}), "unknown_rows": True}
 
 
+def unknown_note(header: Mapping[str, Any]) -> str | None:
+    """What must stand under the figures of a run that was continued without knowing what code began it."""
+    found = header.get("origin")
+    if isinstance(found, Mapping) and found.get("unknown_rows"):
+        return "some rows may be of other code: the run was continued, and nobody recorded what code began it"
+    return None
+
+
 def difference(old: Any, new: Any) -> str | None:
     """How the code or the files behind two runs differ, in words; None if they do not, or nobody can tell."""
     for key, name in _PARTS.items():

@@ -71,8 +71,8 @@ def test_a_header_of_before_whose_path_was_no_text_is_read_again(tmp_path: Path)
     jsonlines.replace(tmp_path / "new.json", text)
     assert read_json(tmp_path / "old.json") == read_json(tmp_path / "new.json") == {"data_root": _ODD}
     (tmp_path / "new.json").read_bytes().decode("utf-8")
+    (tmp_path / "old.json").write_bytes(b'{"a": "\xff"}')
     with pytest.raises(RisbenchError, match="not JSON"):
-        (tmp_path / "old.json").write_bytes(b'{"a": "\xff"}')
         read_json(tmp_path / "old.json")
 
 

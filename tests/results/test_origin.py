@@ -19,7 +19,8 @@ from made_up.asked import Heats
 from made_up.folders import content_of, provenance_of
 from made_up.small import small_split
 
-from risbench import DataWarning, Settings, Split, UsageError, evaluate, merge, score
+from reports import markdown
+from risbench import DataWarning, Run, Settings, Split, UsageError, evaluate, merge, score
 from risbench.results import origin
 from risbench.results.codefiles import digest_of, files_below, files_of
 from risbench.run import Stopped
@@ -348,6 +349,7 @@ def test_an_unfinished_run_of_before_goes_on_and_bears_the_mark(split: Split, tm
         evaluate(Heats(), split, out=tmp_path)
     assert _part(tmp_path)["unknown_rows"] is True
     assert not origin.is_known(_part(tmp_path))
+    assert "some rows may be of other code" in (markdown.render([Run.load(tmp_path)]) or "")
 
 
 @pytest.mark.parametrize("odd", [None, [], "text", {"method": []}, {"method": {"sha256": 3}}, {"inputs": 7}])
@@ -417,3 +419,14 @@ def test_predictions_are_scored_anew_by_whatever_code(split: Split, tmp_path: Pa
 def test_installed_libraries_are_not_code(plugin: Plugin):
     plugin.method(more="import torch, scipy.ndimage, json as j, os; from PIL import Image")
     assert [file.name for file in files_of(["plugged_home"])] == ["plugged_home.py"]
+
+
+def test_a_folder_of_data_that_bears_the_name_of_an_import_is_not_walked(
+    plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+):
+    plugin.write("plugged_data/images/script.py", "")
+    plugin.method(more="import plugged_data")
+    assert [file.name for file in files_of(["plugged_home"])] == ["plugged_home.py"]
+    importlib.import_module("plugged_data.images.script")
+    assert [file.name for file in files_of(["plugged_home"])][-1] == "plugged_home.py"
+    assert len(files_of(["plugged_home"])) == 2
