@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from risbench import Run
 from risbench.comparable import difference, limit_of, truth_note, truth_of
+from risbench.results.origin import unknown_note
 
 from .best import Places
 from .columns import Column
@@ -137,6 +138,8 @@ def marks_of(notes: Notes, line: Line) -> tuple[str, ...]:
         if run.summary["missing"]:
             text = f"{run.summary['missing']} expressions without a prediction count as empty masks."
             marks.append(notes.mark(text))
+        if (unknown := unknown_note(run.header)) is not None:
+            marks.append(notes.mark(f"{unknown}."))
         threshold = run.header["rules"]["threshold"]
         if threshold is not None:
             whose = "the method's" if threshold == run.header["method"]["card"].get("threshold") else "a chosen"

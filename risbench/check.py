@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .datasets.images import read_image
-from .datasets.split import Split
+from .datasets.split import Split, refuse_empty
 from .errors import RisbenchError, UsageError
 from .methods import card_of, predictions_of, reads
 from .metrics.rules import Rules
@@ -46,9 +46,9 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     Returns:
         The findings, in the order of the questions.
     """
-    groups = [tuple(group) for group, _ in zip(split.by_image(), range(images), strict=False)]
+    groups = [tuple(group) for group, _ in zip(refuse_empty(split).by_image(), range(images), strict=False)]
     if not groups:
-        raise UsageError(f"{split.name} has no images to ask about")
+        raise UsageError(f"give 1 image or more to ask about, not {images}")
     asker = _Asker(method, groups)
     questions: list[tuple[str, Callable[[_Asker], str]]] = [
         ("the card can be stored and says what a table needs", _card),

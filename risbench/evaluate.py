@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -13,20 +15,21 @@ from typing import Any
 
 from .cost import Stopwatch
 from .datasets.load import load_split
-from .datasets.split import Split
-from .errors import RisbenchError, UsageError
+from .datasets.split import Split, refuse_empty
+from .errors import DataWarning, RisbenchError, UsageError
 from .header import header_of, summary_record
 from .methods import card_of, make
 from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, REFINERS, installed
 from .refine import Refined
-from .results.folder import RunFolder
+from .results.folder import HEADER, SHARDS, RunFolder, read_json
+from .results.identity import refuse_another
+from .results.origin import origin_of, refuse_other
+from .results.plainfiles import refuse_link
 from .results.run import Run
 from .run import Progress, Settings, Stopped, run_images
 from .scorer import summary_of
 from .texts import MODES, texts_of
-
-SHARDS = "shards"
 
 
 def evaluate(
@@ -48,6 +51,8 @@ def evaluate(
     settings: Settings | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    overwrite: bool = False,
+    on_message: Callable[[str], object] | None = None,
 ) -> Run:
     """Run a method on a split and return the run.
 
@@ -69,9 +74,13 @@ def evaluate(
         settings: batch size, bad images, heats.
         progress: told after every image.
         stop: asked after every image.
+        overwrite: start the run in ``out`` anew, whatever run it holds; with ``shard`` that shard alone.
+        on_message: called with a line where a finished run is only read, or rows are of unknown code; by default the
+            first is not said and the second is a `DataWarning`.
 
     Raises:
         RisbenchError: what is wrong, in one line; what was done stays and can be continued.
+        UsageError: ``out`` holds another run, or one by other code.
         Stopped: ``stop`` said so.
     """
     whole = load_split(split, data_root) if isinstance(split, str) else split
@@ -80,9 +89,11 @@ def evaluate(
         raise UsageError(f"texts={texts}: must be one of {', '.join(MODES)}")
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} images leaves nothing to run")
+    refuse_empty(whole)
     arguments: dict[str, Any] = {"given": dict(options or {}), "defaulted": {}}
+    point, values = None, {}
     if isinstance(method, str):
-        title, entry_point = method, installed(METHODS)[method].value if method in installed(METHODS) else None
+        title, point = method, installed(METHODS).get(method)
         built, values = make(
             method, weights=weights, device=device, split=whole.name, data_root=whole.data_root, options=options
         )
@@ -90,7 +101,7 @@ def evaluate(
         arguments["defaulted"] = {key: _plain(value) for key, value in values.items() if key not in (options or {})}
         arguments["weights"] = weights
     else:
-        title, entry_point, built = name or type(method).__name__, None, method
+        title, built = name or type(method).__name__, method
     if settings.batch is None:
         settings = replace(settings, batch=int(getattr(built, "batch", 1)))
     if settings.at_once < 1:
@@ -98,14 +109,20 @@ def evaluate(
     card = card_of(built)
     asked = rules_of(rules, threshold)
     chosen = asked.for_method(card.get("threshold"))
+    origin = origin_of(
+        built,
+        entry_point=point,
+        refiner=None if refine is None else installed(REFINERS).get(refine),
+        options={**values, "weights": weights},
+    )
     if refine is not None:
         built = Refined(built, refine, chosen, title=title, asked=asked.threshold is not None)
-    part = whole if limit is None else whole.first_images(limit)
+    part = whole if limit is None else refuse_empty(whole.first_images(limit))
     header = header_of(
         whole,
         chosen,
         method=title,
-        entry_point=entry_point,
+        entry_point=None if point is None else point.value,
         card=card,
         arguments=arguments,
         partial=part.partial,
@@ -114,15 +131,23 @@ def evaluate(
         limit=limit,
         shard=shard,
         save_heat=settings.heat_dtype if settings.save_heat else None,
+        origin=origin,
     )
     header["provenance"][0]["device"] = device
+    header["provenance"][0]["method_commit"] = origin["method"]["commit"]
     if refine is not None:
         header["provenance"][0]["refiner"] = installed(REFINERS)[refine].value
     base = path = Path(out) if out is not None else default_folder(whole.name, title)
     if shard is not None:
         path = shard_folder(base, shard)
         part = part.shard(*shard)
-    with RunFolder(path, header) as folder:
+        refuse_link(base / SHARDS)
+        refuse_link(path)
+        if not overwrite:
+            _refuse_to_merge_into(base, header)
+    with RunFolder(path, header, "overwrite" if overwrite else "continue") as folder:
+        if folder.has_unknown_rows:
+            _tell_unknown(path, on_message)
         groups = [tuple(group) for group in part.by_image()]
         words = texts_of(texts, whole) if texts != "given" else None
         watch = Stopwatch()
@@ -152,7 +177,29 @@ def evaluate(
             raise
         _note(folder, watch, built)
         close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
+        if folder.complete_since is not None and on_message is not None:
+            on_message(f"{path}: complete since {folder.complete_since}: nothing was run")
     return Run.load(path)
+
+
+def _tell_unknown(path: Path, on_message: Callable[[str], object] | None) -> None:
+    text = f"{path}: nobody recorded what code made its rows, so they may be of other code than this"
+    if on_message is not None:
+        on_message(text)
+    else:
+        warnings.warn(text, DataWarning, stacklevel=3)
+
+
+def _refuse_to_merge_into(base: Path, header: Mapping[str, Any]) -> None:
+    """Refuse before hours of work what `merge` would refuse after them.
+
+    Raises:
+        UsageError: the folder of the shards holds another run, or one by other code.
+    """
+    if (base / HEADER).is_file():
+        whole, old = {**header, "shard": None}, read_json(base / HEADER)
+        refuse_another(base, old, json.loads(json.dumps(whole)))
+        refuse_other(base, old, whole)
 
 
 def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
@@ -160,7 +207,7 @@ def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
     if watch.images:
         folder.add_cost(watch.record(method))
     facts = getattr(method, "facts", None)
-    if facts:
+    if facts and folder.complete_since is None:
         folder.note_facts(dict(facts))
 
 

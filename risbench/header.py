@@ -26,6 +26,7 @@ def header_of(
     limit: int | None = None,
     shard: tuple[int, int] | None = None,
     save_heat: str | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The header of a run about to be made.
 
@@ -42,6 +43,7 @@ def header_of(
         limit: how many images, or None for all.
         shard: which part of how many.
         save_heat: the type heats are kept in, or None.
+        origin: the code and files that make the rows; see `risbench.results.origin`.
     """
     made = provenance()
     if split.truth is not None:
@@ -60,6 +62,7 @@ def header_of(
         "shard": list(shard) if shard else None,
         "save_heat": save_heat,
         "data_root": str(split.data_root),
+        "origin": None if origin is None else dict(origin),
         "provenance": [made],
     }
 

@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .datasets.split import Split
+from .datasets.split import Split, refuse_empty
 from .errors import RisbenchError, UsageError
-from .evaluate import SHARDS, close
+from .evaluate import close
 from .header import split_record, truth_record
-from .results import jsonlines
-from .results.folder import COST, HEADER, HEATS, IDENTITY, MASKS, ROWS, SUMMARY, RunFolder, read_json, refuse_another
+from .results import jsonlines, origin, plainfiles
+from .results.folder import (
+    COST,
+    HEADER,
+    HEATS,
+    MASKS,
+    ROWS,
+    SHARDS,
+    SUMMARY,
+    RunFolder,
+    read_json,
+)
+from .results.identity import IDENTITY, refuse_another
 from .results.run import Run
 from .results.scored import scored_split
 
 PATIENCE = 3600.0
 
 
-def merge(out: str | Path, data_root: str | Path | None = None, split: Split | None = None) -> Run:
+def merge(
+    out: str | Path,
+    data_root: str | Path | None = None,
+    split: Split | None = None,
+    *,
+    overwrite: bool = False,
+) -> Run:
     """Make the run folder of finished shards.
 
     Args:
         out: the run folder; its shards lie in ``shards/``.
         data_root: where the split lies; by default where the run found it.
         split: the split itself, if it is loaded already.
+        overwrite: make the run anew, whatever run the folder holds beside its shards.
 
     Raises:
-        UsageError: there are no shards, or they are parts of different runs.
+        UsageError: there are no shards, or they are parts of different runs, or of runs by different code.
         RisbenchError: a shard is absent or unfinished, or an id is there twice or not at all.
     """
     path = Path(out)
@@ -40,11 +58,12 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
     whole = split or scored_split(header, path, data_root)
     if split_record(whole) != header["split"] or truth_record(whole) != header.get("truth"):
         raise RisbenchError(f"{path}: the split {name} under {whole.data_root} is not the one that was run on")
-    part = whole if header["limit"] is None else whole.first_images(header["limit"])
+    part = refuse_empty(whole if header["limit"] is None else whole.first_images(header["limit"]))
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
-    if (path / HEADER).exists():
+    if (path / HEADER).exists() and not overwrite:
         earlier = read_json(path / HEADER)
         refuse_another(path, earlier, header)
+        origin.refuse_other(path, earlier, header)
         if (path / SUMMARY).exists():
             return Run.load(path)
         # A merge that was cut off has noted where the shards come from.
@@ -52,14 +71,17 @@ def merge(out: str | Path, data_root: str | Path | None = None, split: Split | N
         header["provenance"] = [part for part in header["provenance"] if part not in known]
     rows = [row for shard in shards for row in Run.load(shard).rows()]
     _refuse_unless_once([row.id for row in rows], order, path)
-    with RunFolder(path, header) as folder:
+    with RunFolder(path, header, "overwrite" if overwrite else "anew") as folder:
         folder.rows = rows
-        jsonlines.replace(path / MASKS, "".join((shard / MASKS).read_text(encoding="utf-8") for shard in shards))
+        jsonlines.replace_own(path / MASKS, b"".join(plainfiles.read(shard / MASKS) for shard in shards))
         costs = [cost for shard in shards for cost in Run.load(shard).cost()]
-        jsonlines.replace(path / COST, json.dumps(costs, indent=2) + "\n")
-        for shard in shards:
-            if (shard / HEATS).is_dir():
-                shutil.copytree(shard / HEATS, path / HEATS, dirs_exist_ok=True)
+        jsonlines.replace_own(path / COST, json.dumps(costs, indent=2) + "\n")
+        try:
+            for heat in (heat for shard in shards for heat in sorted((shard / HEATS).glob("*.npz"))):
+                (path / HEATS).mkdir(exist_ok=True)
+                plainfiles.copy(heat, path / HEATS / heat.name)
+        except OSError as error:
+            raise jsonlines.full(path / HEATS, error) from error
         close(folder, order)
     return Run.load(path)
 
@@ -70,6 +92,7 @@ def wait_for_shards(
     told: Callable[[int], None] | None = None,
     seconds: float = 0.5,
     patience: float = PATIENCE,
+    begun_after: str | None = None,
 ) -> None:
     """Wait until all shards of a run are finished; other ranks are writing them.
 
@@ -79,6 +102,7 @@ def wait_for_shards(
         told: told how many are finished, when that changes.
         seconds: between two looks.
         patience: seconds without a row more in any shard, after which the others are given up.
+        begun_after: a UTC time as in headers: shards begun before it are about to be overwritten, and do not count.
 
     Raises:
         RisbenchError: they are given up; what they wrote stays and can be continued.
@@ -88,7 +112,7 @@ def wait_for_shards(
         rows = sum(_length(out / SHARDS / f"{number}-of-{count}" / ROWS) for number in range(count))
         if rows != grown:
             grown, since = rows, time.monotonic()
-        ready = sum((out / SHARDS / f"{number}-of-{count}" / SUMMARY).exists() for number in range(count))
+        ready = sum(_is_ready(out / SHARDS / f"{number}-of-{count}", begun_after) for number in range(count))
         if ready != before and told is not None:
             told(ready)
         if ready == count:
@@ -100,6 +124,16 @@ def wait_for_shards(
                 f"{patience:g} seconds (--patience); when they are, `risbench merge {out}`"
             )
         time.sleep(seconds)
+
+
+def _is_ready(shard: Path, begun_after: str | None) -> bool:
+    if not (shard / SUMMARY).exists():
+        return False
+    if begun_after is None:
+        return True
+    with suppress(RisbenchError, KeyError, IndexError, TypeError):
+        return str(read_json(shard / HEADER)["provenance"][-1]["started"]) >= begun_after
+    return False
 
 
 def _length(file: Path) -> int:
@@ -135,8 +169,13 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
                 continue
             if header.get(key) != first.get(key):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
+        if (found := origin.difference(first.get("origin"), header.get("origin"))) is not None:
+            raise UsageError(
+                f"{shards[0]} and {shard} were made by different code: {found}; run one of them again with --overwrite"
+            )
     provenance = [part for header in headers for part in header["provenance"]]
-    return {**first, "shard": None, "provenance": provenance}
+    unknown = next((header for header in headers if not origin.is_known(header.get("origin"))), first)
+    return {**first, "shard": None, "origin": unknown.get("origin"), "provenance": provenance}
 
 
 def _refuse_unless_once(ids: list[str], order: dict[str, int], path: Path) -> None:

@@ -15,6 +15,8 @@ from . import plugins
 from .errors import MaskError, RisbenchError, UsageError
 from .records import Prediction, Sample
 
+_SHORT = ("bfloat16", "float8_")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
+
 
 class Method(Protocol):
     """Anything with ``predict``.
@@ -35,8 +37,9 @@ class Method(Protocol):
             texts: all expressions about this image.
 
         Returns:
-            For each text a bool ``(H, W)`` array (a mask), a float array of any size (a heat), or an object with
-            attributes ``mask``, ``heat``, ``point``, ``boxes`` such as `Prediction`.
+            For each text a bool ``(H, W)`` array (a mask; whole numbers 0 and 1, or 0 and 255, are one as well), a
+            float array of any size (a heat), or an object with attributes ``mask``, ``heat``, ``point``, ``boxes`` such
+            as `Prediction`. Arrays may be of any library that numpy can read, such as tensors on a GPU.
         """
         ...
 
@@ -102,28 +105,59 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
 
 
 def _of_array(raw: Any, sample: Sample) -> Prediction:
-    if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__"):
-        raise MaskError(f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction")
+    if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__") and not hasattr(raw, "detach"):
+        raise MaskError(
+            f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction"
+            + ("; numpy.array(…) makes an array of a list" if isinstance(raw, (list, tuple)) else "")
+        )
     array = _array(raw)
-    if array.dtype == np.bool_:
+    if array.dtype == np.bool_ or np.issubdtype(array.dtype, np.integer):
         return Prediction(mask=_mask(array, sample.size))
     return Prediction(heat=_heat(array))
 
 
 def _array(raw: Any) -> np.ndarray:
+    """The numbers of an array of any library, without importing it; gradients and devices are left behind."""
+    if np.ma.is_masked(raw):
+        raise MaskError("is a NumPy array with masked values: fill what is masked out with .filled(…)")
+    if not isinstance(raw, np.ndarray):
+        for step in ("detach", "cpu"):  # a tensor that needs a gradient, or lies on a GPU
+            if callable(change := getattr(raw, step, None)):
+                raw = change()
+        kind = str(getattr(raw, "dtype", "")).rpartition(".")[2]
+        # numpy has no such numbers; float32 holds each of them exactly.
+        if kind.startswith(_SHORT) and callable(change := getattr(raw, "float", None)):
+            raw = change()
     try:
-        return np.asarray(raw)
-    except (TypeError, ValueError, RuntimeError) as error:
-        # torch's tensors refuse while they are on a GPU, need a gradient or are bfloat16, and say what to call.
+        array = np.asarray(raw)
+        return array.astype(np.float32) if array.dtype.name.startswith(_SHORT) else array
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        # What refuses says what to call: CuPy's arrays, sparse tensors.
         raise MaskError(f"cannot be read as an array: {' '.join(str(error).split())}") from None
 
 
 def _mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if np.issubdtype(mask.dtype, np.integer):
+        mask = _of_numbers(mask)
     if mask.dtype != np.bool_:
         raise MaskError(f"its mask is {mask.dtype}; a mask is bool (compare with a threshold first)")
     if mask.shape != tuple(size):
         raise MaskError(f"its mask is {_by(mask.shape)}, the image is {_by(size)} (height x width)")
     return mask
+
+
+def _of_numbers(mask: np.ndarray) -> np.ndarray:
+    """The mask that whole numbers mean, if they are all 0 and 1, or all 0 and 255."""
+    inside = mask != 0
+    top = int(mask.max(initial=0))
+    if top not in (0, 1, 255) or not (mask[inside] == top).all():
+        values = np.unique(mask)
+        shown = ", ".join(map(str, values[:4].tolist())) + (", …" if values.size > 4 else "")
+        raise MaskError(
+            f"is an array of {mask.dtype} with the values {shown}; a mask is bool, a heat is float (whole numbers are "
+            "a mask if they are 0 and 1 alone, or 0 and 255)"
+        )
+    return inside
 
 
 def _heat(heat: np.ndarray) -> np.ndarray:

@@ -49,6 +49,8 @@ class Scorer:
     def add(self, sample: Sample, prediction: Any, seconds: float | None = None) -> Row:
         """Score one prediction: a bool mask ``(H, W)``, a float heat of any size, or a `Prediction`.
 
+        Tensors may require a gradient, lie on a GPU or be bfloat16; whole numbers 0 and 1 (or 0 and 255) are a mask.
+
         Raises:
             MaskError: the prediction cannot be scored.
             UsageError: the sample was added before.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .datasets.load import load_split
-from .datasets.split import Split
+from .datasets.split import Split, refuse_empty
 from .errors import DataError, UsageError
 from .header import split_record, truth_record
 from .methods import prediction_of
@@ -124,7 +124,7 @@ def sweep(
     chosen = _metrics(metrics)
     named = Rules(rules)
     grid = _grid(thresholds, named)
-    whole = load_split(split, data_root) if isinstance(split, str) else split
+    whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     source, part = _source(given, whole)
     names = _names(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]

@@ -12,7 +12,7 @@ import pytest
 from made_up.asked import Batches, Heats, Masks, heat_for
 from made_up.small import small_split
 
-from risbench import Prediction, Sample, Split, UsageError
+from risbench import DataError, Prediction, Sample, Split
 from risbench.check import check_method
 
 CARD, SCORED, IMAGE, KEPT, SAME, ALONE, ORDER, MANY, ODD, SMALL = (
@@ -232,5 +232,7 @@ def test_stumbling_over_odd_texts_or_images_is_found(split: Split):
 
 
 def test_a_split_without_images_is_refused(split: Split):
-    with pytest.raises(UsageError, match="refcoco_val has no images to ask about"):
+    with pytest.raises(
+        DataError, match=r"refcoco_val has no expressions, so there is nothing to score: see .*instances"
+    ):
         check_method(Heats(), split.first_images(0))

@@ -205,6 +205,21 @@ def test_waiting_ends_with_the_last_shard_and_tells_how_many_are_there(tmp_path:
     assert told == [0, 1, 2, 3]
 
 
+def test_a_shard_that_is_about_to_be_overwritten_is_waited_for(tmp_path: Path):
+    shard = tmp_path / "shards" / "0-of-1"
+    jsonlines.replace(shard / "summary.json", "{}")
+    jsonlines.replace(shard / "header.json", json.dumps({"provenance": [{"started": "2026-01-01T00:00:00Z"}]}))
+    told = []
+
+    def anew(ready: int) -> None:
+        told.append(ready)
+        header = {"provenance": [{"started": "2026-01-02T00:00:01Z"}]}
+        jsonlines.replace(shard / "header.json", json.dumps(header))
+
+    wait_for_shards(tmp_path, 1, anew, 0.001, begun_after="2026-01-02T00:00:00Z")
+    assert told == [0, 1]
+
+
 def test_waiting_ends_when_nothing_more_is_written(tmp_path: Path):
     folder = tmp_path / "shards" / "0-of-2"
     folder.mkdir(parents=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal, Optional
 
 import numpy as np
 import pytest
+from PIL import Image
 from samples import block, sample_of
 
 from risbench import MaskError, Prediction, RisbenchError, UsageError, plugins
@@ -49,12 +50,71 @@ def test_torch_tensors_are_read_as_arrays():
     assert found.point == (1.5, 2.5)
 
 
-@pytest.mark.parametrize("change", ["requires_grad_", "bfloat16"])
-def test_a_tensor_that_is_no_array_is_refused_with_torchs_own_advice(change: str):
+@pytest.mark.parametrize("change", ["requires_grad_", "bfloat16", "half", "double", "float8_e5m2"])
+def test_a_tensor_of_a_training_loop_is_read_as_its_numbers(change: str):
     torch = pytest.importorskip("torch")
-    tensor = getattr(torch.from_numpy(HEAT.copy()), change)()
-    with pytest.raises(MaskError, match=f"prediction for {SAMPLE.id}: cannot be read as an array: .*(detach|BFloat16)"):
-        prediction_of(tensor, SAMPLE)
+    tensor = torch.tensor([[0.5, -2.0], [1.0, 0.25]])  # the same in every one of these types
+    changed = tensor.to(getattr(torch, change)) if hasattr(torch, change) else getattr(tensor, change)()
+    found = prediction_of(changed.requires_grad_() if change == "bfloat16" else changed, SAMPLE)
+    assert np.array_equal(found.heat, tensor.detach().numpy())
+
+
+class OnGpu:
+    """What a tensor on a GPU, with a gradient, does."""
+
+    def __init__(self, array: np.ndarray, left: tuple[str, ...] = ("detach", "cpu")) -> None:
+        self.array, self.left, self.dtype = array, left, array.dtype
+
+    def _without(self, step: str) -> OnGpu:
+        return OnGpu(self.array, tuple(each for each in self.left if each != step))
+
+    def detach(self) -> OnGpu:
+        return self._without("detach")
+
+    def cpu(self) -> OnGpu:
+        return self._without("cpu")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        if self.left:
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        return self.array
+
+
+def test_a_tensor_on_a_gpu_is_fetched():
+    assert np.array_equal(prediction_of(OnGpu(HEAT), SAMPLE).heat, HEAT)
+    assert np.array_equal(prediction_of(SimpleNamespace(mask=OnGpu(MASK)), SAMPLE).mask, MASK)
+
+
+def test_the_short_floats_of_jax_are_read():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    assert np.array_equal(prediction_of(np.array([[0.5, -2.0]], ml_dtypes.bfloat16), SAMPLE).heat, [[0.5, -2.0]])
+
+
+def test_an_array_that_refuses_passes_its_own_advice_on():
+    class Elsewhere:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            raise TypeError("Implicit conversion is not allowed.\nPlease use .get()")
+
+    with pytest.raises(MaskError, match=r"cannot be read as an array: Implicit .* Please use \.get\(\)"):
+        prediction_of(Elsewhere(), SAMPLE)
+
+
+@pytest.mark.parametrize("top", [1, 255])
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.uint16, np.int32])
+def test_whole_numbers_0_and_1_are_a_mask(kind: Any, top: int):
+    for numbers in (MASK.astype(kind) * kind(top), np.zeros(MASK.shape, kind), np.full(MASK.shape, top, kind)):
+        for answer in (numbers, Prediction(mask=numbers)):
+            found = prediction_of(answer, SAMPLE)
+            assert found.mask is not None
+            assert found.mask.dtype == np.bool_
+            assert np.array_equal(found.mask, numbers != 0)
+            assert found.heat is None
+
+
+def test_floats_0_and_1_are_a_heat():
+    found = prediction_of(MASK.astype(np.float64), SAMPLE)
+    assert found.mask is None
+    assert found.heat is not None
 
 
 def test_a_prediction_keeps_all_it_says():
@@ -97,8 +157,17 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (MASK.astype(np.uint8), "array of uint8"),
-        (MASK.astype(np.int64), "array of int64"),
+        (MASK.astype(np.uint8) * np.uint8(7), "array of uint8 with the values 0, 7; a mask is bool, a heat is float"),
+        (MASK.astype(np.int64) * -1, "array of int64 with the values -1, 0;"),
+        (
+            np.arange(54).reshape(6, 9),
+            r"with the values 0, 1, 2, 3, …; a mask is bool, .* \(whole numbers",
+        ),
+        (np.where(MASK, 255, 1), "with the values 1, 255;"),
+        (MASK[:3].astype(np.uint8), "mask is 3x9, the image is 6x9"),
+        (Prediction(heat=MASK.astype(np.uint8)), "array of uint8; a mask is bool, a heat is float"),
+        (np.ma.masked_greater(HEAT, 0), r"is a NumPy array with masked values: fill what is masked out with \.filled"),
+        (Image.new("P", (9, 6)), "is Image; give a bool array"),
         (HEAT.astype(np.complex64), "array of complex64"),
         (np.array([["a"]]), "array of <U1"),
         (np.array(None), "array of object"),
@@ -120,7 +189,7 @@ NAN, INF = float("nan"), float("inf")
         (Prediction(), "neither mask nor heat"),
         (SimpleNamespace(mask=None, heat=None, point=(1, 1)), "neither mask nor heat"),
         (Prediction(mask=HEAT), "mask is float32; a mask is bool"),
-        (Prediction(mask=MASK.astype(np.uint8)), "mask is uint8; a mask is bool"),
+        (Prediction(mask=MASK.astype(np.uint8) * np.uint8(3)), "array of uint8 with the values 0, 3; a mask is bool"),
         (Prediction(heat=MASK), "array of bool; a mask is bool, a heat is float"),
         (SimpleNamespace(mask=[[True], [True, False]]), "cannot be read as an array"),
         (Prediction(mask=MASK, heat=HEAT[None]), "a heat is"),

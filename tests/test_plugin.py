@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,34 @@ def test_the_twelve_lines_pass_the_check_and_run(risbench, tmp_path):
     assert summary["partial"] is True
     assert summary["metrics"]["PointM"]["count"] == summary["count"] > 0
     assert (tmp_path / summary["folder"] / "summary.json").is_file()
+
+
+def test_an_edited_package_does_not_answer_with_its_old_figures(tmp_path: Path):
+    shutil.copytree(_PLUGIN, tmp_path / "plugin")
+    code = tmp_path / "plugin" / "brightest.py"
+
+    def call(*more: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", _MAIN, "run", "--method", "brightest", "--split", "shapes_val", *more],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "plugin")},
+            cwd=tmp_path,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    words = ("--limit", "2", "--out", "mine", "--metrics", "mIoU")
+    assert call(*words)[0] == 0
+    code_of_exit, figures, said = call(*words)
+    assert (code_of_exit, "mIoU" in figures) == (0, True)
+    assert re.search(r"mine: complete since \S+Z: nothing was run", said)
+    code.write_text(code.read_text().replace("/ 255", "/ 510 - 0.25"))
+    code_of_exit, figures, said = call(*words)
+    assert (code_of_exit, figures) == (2, "")
+    assert "risbench: mine was made by other code: the code of the method was changed, last in brightest.py" in said
+    assert "--overwrite starts anew, another --out keeps both" in said
+    code_of_exit, figures, said = call(*words, "--overwrite")
+    assert (code_of_exit, "mIoU" in figures) == (0, True)
 
 
 def test_the_readme_shows_the_method_that_is_tested():

@@ -11,6 +11,7 @@ import numpy as np
 
 from risbench import DataError
 from risbench.results.jsonlines import object_in
+from risbench.results.plainfiles import real
 
 from .style import labelled, legend, look_of
 
@@ -58,7 +59,7 @@ class Log:
     @staticmethod
     def read_all(paths: Sequence[Path]) -> list[Log]:
         """Logs by the names of their folders, or by their whole paths where those are the same."""
-        short = [path.resolve().parent.name if path.stem == "log" else path.stem for path in paths]
+        short = [real(path).parent.name if path.stem == "log" else path.stem for path in paths]
         titles = short if len(set(short)) == len(paths) else [str(path) for path in paths]
         return [Log(path, title) for path, title in zip(paths, titles, strict=True)]
 

@@ -13,8 +13,9 @@ from . import options, show
 @click.command("merge")
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.data_root
+@click.option("--overwrite", is_flag=True, help="Make the run anew, whatever run FOLDER holds beside its shards.")
 @options.metrics
 @options.as_json
-def command(folder: Path, data_root: Path | None, metrics: str | None, as_json: bool) -> None:
+def command(folder: Path, data_root: Path | None, overwrite: bool, metrics: str | None, as_json: bool) -> None:
     """Merge the shards in FOLDER into one run."""
-    show.print_run(merge(folder, data_root), as_json, metrics)
+    show.print_run(merge(folder, data_root, overwrite=overwrite), as_json, metrics)

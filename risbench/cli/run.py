@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -18,10 +19,13 @@ from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
 from ..merge import PATIENCE, merge, wait_for_shards
 from ..refine import refiner_of
+from ..results.folder import TIME
 from ..results.run import Run
 from ..run import Settings
 from . import options, show
 
+# With --overwrite, a shard that was begun earlier than this before the first rank is the one to be overwritten.
+_RANKS_APART = timedelta(seconds=10)
 _PATIENCE = "Under torchrun: give up other ranks that have written nothing for so many seconds."
 
 
@@ -41,6 +45,7 @@ _PATIENCE = "Under torchrun: give up other ranks that have written nothing for s
 @click.option("--batch", type=int, help="Images given to the method at once [default: what it asks for, else 1].")
 @click.option("--save-heat", is_flag=True, help="Keep heats, for other rules and thresholds.")
 @click.option("--heat-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Start the run in --out anew (with --shard that shard alone).")
 @click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing; a later call tries them.")
 @click.option("--patience", type=float, default=PATIENCE, show_default=True, help=_PATIENCE)
 @options.metrics
@@ -62,6 +67,7 @@ def command(
     batch: int | None,
     save_heat: bool,
     heat_dtype: str,
+    overwrite: bool,
     skip_bad: bool,
     patience: float,
     metrics: str | None,
@@ -69,10 +75,12 @@ def command(
 ) -> None:
     """Run a method on a split and score it.
 
-    The same command with the same --out continues a run that was cut off. Controls for any method:
+    The same command with the same --out continues a run that was cut off, unless the method's code was changed since:
+    --overwrite starts it anew. Controls for any method:
     --set texts=shuffled gives every expression the words of another object, --set texts=empty gives none.
     --set refine=crf draws the border of any method's heat along the image's colours (`list refiners`).
     """
+    begun = datetime.now(UTC)
     given = options.options_of(pairs)
     part, rank = options.shard_of(shard), _rank()
     if rank is not None:
@@ -81,6 +89,8 @@ def command(
         if out is None:
             raise UsageError("under torchrun give --out, so that all ranks write to one folder")
         part = rank
+    if overwrite and out is None:
+        raise UsageError("--overwrite needs --out: which run?")
     if part is not None and out is None:
         raise UsageError("--shard needs --out: the shards of a run lie in one folder")
     texts, refine = given.pop("texts", "given"), refiner_of(given)
@@ -109,20 +119,22 @@ def command(
             settings=Settings(batch, skip_bad, save_heat, heat_dtype),
             progress=progress,
             stop=stop.is_set,
+            overwrite=overwrite,
+            on_message=show.say,
         )
     if rank is not None:
         if rank[0]:
             return
-        run = _merged(folder, rank[1], loaded, patience)
+        run = _merged(folder, rank[1], loaded, patience, (begun - _RANKS_APART).strftime(TIME) if overwrite else None)
     show.print_run(run, as_json, metrics)
 
 
-def _merged(folder: Path, count: int, split: Split, patience: float) -> Run:
+def _merged(folder: Path, count: int, split: Split, patience: float, begun_after: str | None) -> Run:
     def told(ready: int) -> None:
         show.say(f"{ready} of {count} shards are finished")
 
-    wait_for_shards(folder, count, told, patience=patience)
-    return merge(folder, split=split)
+    wait_for_shards(folder, count, told, patience=patience, begun_after=begun_after)
+    return merge(folder, split=split, overwrite=begun_after is not None)
 
 
 def _rank() -> tuple[int, int] | None:

@@ -18,6 +18,7 @@ from rich.table import Table
 from ..comparable import truth_note
 from ..metrics.names import parse_all
 from ..progress import Progress
+from ..results.origin import unknown_note
 from ..results.run import Run
 
 # Under NO_COLOR rich leaves out colours alone; bold letters are escape codes, too.
@@ -120,6 +121,8 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"{run.summary['missing']} expressions had no prediction and count as empty masks")
     if run.summary["partial"]:
         notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
+    if (unknown := unknown_note(run.header)) is not None:
+        notes.append(unknown)
     notes.append(f"folder {run.path}")
     for note in notes:
         out.print(note, highlight=False, soft_wrap=True, markup=False)

@@ -13,6 +13,7 @@ from .. import plugins
 from ..comparable import truth_note
 from ..datasets.load import load_split
 from ..errors import UsageError
+from ..results.plainfiles import real
 from ..sweep import CAUTION, Sweep, sweep, thresholds_of
 from . import options, show
 
@@ -64,7 +65,7 @@ def command(
         )
     if out is not None:
         draw: Callable[..., None] = plugins.load(plugins.PICTURES, "sweep")
-        draw(found, predictions.resolve().name, out, [f"Caution: {CAUTION}."])
+        draw(found, real(predictions).name, out, [f"Caution: {CAUTION}."])
         show.say(f"written: {out}")
     if as_json:
         show.print_json(found.record())

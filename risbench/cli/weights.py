@@ -9,6 +9,7 @@ import click
 
 from .. import plugins
 from ..errors import UsageError
+from ..results.plainfiles import real
 from . import options, show
 
 
@@ -43,7 +44,7 @@ def show_command(file: Path, method: str, as_json: bool) -> None:
 def convert(file: Path, out: Path | None, method: str) -> None:
     """Convert FILE (.pth) to OUT (.safetensors), or back; by the suffix of OUT [default: FILE.safetensors]."""
     target = out or file.with_suffix(".safetensors")
-    if target.resolve() == file.resolve():
+    if real(target) == real(file):
         raise UsageError(f"{file} would be overwritten: give another OUT")
     plugins.load(plugins.WEIGHTS, method).convert(file, target)
     show.say(f"written: {target}")

@@ -97,6 +97,8 @@ def check_split(
         Problem("id", f"{what} {ident}", f"{path}: {what} id {ident!r:.40} occurs more than once")
         for what, ident, path in doubled_ids(split)
     ]
+    if not len(split):
+        problems.append(Problem("expressions", split.name, "there are none, so nothing can be run or scored"))
     rows = np.unique(split.table.ref_image[split.ref_rows])
     formats: Counter[str] = Counter()
     absent = looked = 0

@@ -305,6 +305,20 @@ def split_of(
     return split
 
 
+def refuse_empty(split: Split) -> Split:
+    """The split itself, if it has anything to score.
+
+    Raises:
+        DataError: it has no expressions, with the files that say so.
+    """
+    if len(split):
+        return split
+    if split.truth is not None and split.truth.left_out:
+        raise DataError(f"{split.name} has no expressions left: {split.truth.path} has no mask for any of them")
+    files = ", ".join(str(source.path) for source in split.sources)
+    raise DataError(f"{split.name} has no expressions, so there is nothing to score: see {files}")
+
+
 def _refuse_doubled(split: Split) -> None:
     refs, sentences = split.table.ref_id.numbers, split.table.sent_id.numbers
     if refs is not None and sentences is not None:

@@ -7,72 +7,74 @@ whole or not at all, and writes the summary last: a folder with ``summary.json``
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 from ..errors import DataError, RisbenchError, UsageError
-from . import jsonlines
+from ..plain import plain
+from . import jsonlines, origin, plainfiles
+from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
+from .lock import locked
 from .rows import Row
 
 SCHEMA = 1
-HEADER, ROWS, MASKS, COST, SUMMARY, HEATS = (
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+Mode = Literal["continue", "anew", "overwrite"]
+HEADER, ROWS, MASKS, COST, SUMMARY, HEATS, SHARDS = (
     "header.json",
     "rows.jsonl",
     "masks.jsonl",
     "cost.json",
     "summary.json",
     "heats",
-)
-# What must be equal for a run to be continued; all else in a header tells how and where it was made.
-# `refine` is absent from old headers, which is the same as null.
-IDENTITY = (
-    "schema",
-    "method",
-    "arguments",
-    "texts",
-    "refine",
-    "rules",
-    "split",
-    "truth",
-    "limit",
-    "shard",
-    "save_heat",
+    "shards",
 )
 
 
 class RunFolder:
-    """A folder that this process alone writes to; use it as a context."""
+    """A folder that this process alone writes to; use it as a context.
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+    Attributes:
+        path: the folder.
+        header: what stands, or will stand, in ``header.json``.
+        rows: what is done.
+        complete_since: when the run in the folder was finished (UTC), as long as nothing was added to it; else None.
+        has_unknown_rows: whether there are rows of which nobody recorded what code made them.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any], mode: Mode = "continue") -> None:
         """Open a folder, new or to be continued.
 
         Args:
             path: the folder; made if absent.
             header: of the run about to be made; ``provenance`` holds this part's.
+            mode: ``continue`` the same run by the same code; ``anew``, do the same run again, by whatever code;
+                ``overwrite`` whatever run is there.
 
         Raises:
-            RisbenchError: another process is writing there, or a file is broken.
-            UsageError: the folder holds another run, with the first difference.
+            RisbenchError: another process is writing there, or a file is broken, or a link stands in its place.
+            UsageError: the folder holds another run, with the first difference, or one by other code; or it is to be
+                overwritten and is no run.
         """
         self.path = path
+        if mode == "overwrite":
+            _refuse_strange(path)
+        self._lock = locked(path)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = (path / ".lock").open("w")
-        except OSError as error:
-            raise RisbenchError(f"{path}: cannot be made: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise RisbenchError(f"{path}: another process is writing to this folder; give another --out") from None
-        try:
+            plainfiles.refuse_link(path / HEATS)
             self._sweep()
-            self.header = self._continued(header)
+            if mode == "overwrite":
+                self._start_anew()
+            self.has_unknown_rows = False
+            self.header, is_new = self._continued(header, mode)
+            self.complete_since = None if is_new else self._finished()
+            self._is_header_written = False
+            if self.complete_since is None:
+                self._write_header()
             self.rows = self._done()
         except BaseException:
             self._lock.close()
@@ -88,34 +90,78 @@ class RunFolder:
 
     def _sweep(self) -> None:
         """Take away what a kill left of files that are written beside their place; the lock says nobody needs them."""
-        for left in [*self.path.glob(".*.part"), *(self.path / HEATS).glob(".*.part")]:
-            left.unlink(missing_ok=True)
+        known = [f".{name}.*part" for name in (HEADER, ROWS, MASKS, COST, SUMMARY)]
+        for left in [left for pattern in [*known, f"{HEATS}/.*.npz.*part"] for left in self.path.glob(pattern)]:
+            with suppress(OSError):
+                left.unlink()
 
-    def _continued(self, header: Mapping[str, Any]) -> dict[str, Any]:
+    def _start_anew(self) -> None:
+        """Remove the run: its own files by their names, and nothing else. The summary goes first: what a kill leaves
+        is not complete."""
+        _refuse_strange(self.path)
+        try:
+            for name in (SUMMARY, ROWS, MASKS, COST):
+                (self.path / name).unlink(missing_ok=True)
+            for file in (self.path / HEATS).glob("*.npz"):
+                file.unlink()
+            with suppress(OSError):
+                (self.path / HEATS).rmdir()
+            (self.path / HEADER).unlink(missing_ok=True)
+        except OSError as error:
+            raise jsonlines.full(self.path, error) from error
+
+    def _continued(self, header: Mapping[str, Any], mode: Mode) -> tuple[dict[str, Any], bool]:
+        """The header with the parts so far, and whether the run begins with this part."""
         file = self.path / HEADER
         # As it reads back from the file: tuples as lists, keys as text.
         merged = json.loads(json.dumps(header))
-        if file.exists():
-            old = read_json(file)
-            refuse_another(self.path, old, merged)
-            merged["provenance"] = [*old.get("provenance", []), *merged.get("provenance", [])]
-        elif (self.path / ROWS).exists():
-            raise UsageError(f"{self.path} holds {ROWS} but no {HEADER}: not a run folder; give another --out")
-        jsonlines.replace(file, json.dumps(merged, indent=2, ensure_ascii=False) + "\n")
-        return merged
+        if not file.exists():
+            if (self.path / ROWS).exists():
+                raise UsageError(f"{self.path} holds {ROWS} but no {HEADER}: not a run folder; give another --out")
+            return merged, True
+        old = read_json(file)
+        refuse_another(self.path, old, merged, SCORED_ANEW if mode == "anew" else RUN_ANEW)
+        if mode == "continue":
+            origin.refuse_other(self.path, old, merged)
+            self.has_unknown_rows = not origin.is_known(old.get("origin"))
+            if self.has_unknown_rows:
+                merged["origin"] = origin.with_unknown_rows(merged.get("origin"))
+        merged["provenance"] = [*old.get("provenance", []), *merged.get("provenance", [])]
+        return merged, mode == "anew"
+
+    def _finished(self) -> str | None:
+        """When the run was finished: as it says itself, else the time of the summary; None if it was not."""
+        try:
+            written = (self.path / SUMMARY).stat().st_mtime
+        except OSError:
+            return None
+        parts = self.header["provenance"][:-1]
+        noted = [part["finished"] for part in parts if isinstance(part, dict) and isinstance(part.get("finished"), str)]
+        return plain(max(noted), 40) if noted else datetime.fromtimestamp(written, UTC).strftime(TIME)
+
+    def _write_header(self) -> None:
+        jsonlines.replace_own(self.path / HEADER, json.dumps(self.header, indent=2, ensure_ascii=False) + "\n")
+        self._is_header_written = True
 
     def _done(self) -> list[Row]:
         rows, masks = self.path / ROWS, self.path / MASKS
-        jsonlines.cut_half_line(rows)
-        jsonlines.cut_half_line(masks)
-        masked = {line.get("id") for _, line in jsonlines.read(masks)} if masks.exists() else set()
-        found = {row.id: row for row in read_rows(rows)} if rows.exists() else {}
-        return [row for row in found.values() if row.id in masked]
+        for file in (rows, masks):
+            try:
+                plainfiles.make_own(file)
+            except OSError as error:
+                raise jsonlines.full(file, error) from error
+            jsonlines.cut_half_line(file)
+        self._stored_masks = [line.get("id") for _, line in jsonlines.read(masks)] if masks.exists() else []
+        stored = list(read_rows(rows)) if rows.exists() else []
+        self._stored_rows = [row.id for row in stored]
+        masked = set(self._stored_masks)
+        return [row for row in {row.id: row for row in stored}.values() if row.id in masked]
 
     def clear(self) -> None:
         """Forget rows and masks, to begin anew."""
         self.rows = []
-        for name in (ROWS, MASKS, SUMMARY):
+        self._changes()
+        for name in (ROWS, MASKS):
             (self.path / name).unlink(missing_ok=True)
 
     def forget(self) -> None:
@@ -128,50 +174,65 @@ class RunFolder:
 
     def append(self, rows: Sequence[Row], masks: Sequence[str]) -> None:
         """Add an image's rows and mask lines; what is added to is not complete."""
-        (self.path / SUMMARY).unlink(missing_ok=True)
+        self._changes()
         jsonlines.append(self.path / MASKS, masks)
         jsonlines.append(self.path / ROWS, [row.as_line() for row in rows])
         self.rows.extend(rows)
+
+    def _changes(self) -> None:
+        (self.path / SUMMARY).unlink(missing_ok=True)
+        self.complete_since = None
+        if not self._is_header_written:
+            self._write_header()
 
     def add_cost(self, cost: Mapping[str, Any]) -> None:
         """Add what this part of the run took."""
         file = self.path / COST
         parts = read_json(file) if file.exists() else []
-        jsonlines.replace(file, json.dumps([*parts, dict(cost)], indent=2) + "\n")
+        jsonlines.replace_own(file, json.dumps([*parts, dict(cost)], indent=2) + "\n")
 
     def note_facts(self, facts: Mapping[str, Any]) -> None:
         """Add what a method learnt while running (texts it cut, batches it halved) to this part's provenance."""
         self.header["provenance"][-1]["facts"] = dict(facts)
-        jsonlines.replace(self.path / HEADER, json.dumps(self.header, indent=2, ensure_ascii=False) + "\n")
+        self._write_header()
 
     def close(self, order: Mapping[str, int], summary: Mapping[str, Any]) -> None:
-        """Put rows and masks in the split's order and write the summary.
+        """Put rows and masks in the split's order and write the summary; what stands so already is left alone.
 
         Args:
             order: each sample id's place.
             summary: of all rows.
         """
         self.rows.sort(key=lambda row: order[row.id])
+        ids = [row.id for row in self.rows]
+        if self.complete_since is not None and self._stored_rows == self._stored_masks == ids:
+            with suppress(RisbenchError):
+                if read_json(self.path / SUMMARY) == json.loads(json.dumps(summary)):
+                    return
         jsonlines.append(self.path / MASKS, [])  # A shard without images has nothing to say, in a file like any other.
-        jsonlines.replace(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
-        put_in_order(self.path / MASKS, [row.id for row in self.rows])
-        jsonlines.replace(self.path / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        jsonlines.replace_own(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
+        put_in_order(self.path / MASKS, ids)
+        if self.complete_since is None:
+            # The parts of a merged run were finished before.
+            self.header["provenance"][-1].setdefault("finished", datetime.now(UTC).strftime(TIME))
+            self._write_header()
+        jsonlines.replace_own(self.path / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
-def refuse_another(path: Path, old: Any, new: Mapping[str, Any]) -> None:
-    """Refuse to mix two runs.
+def _refuse_strange(path: Path) -> None:
+    """Refuse to overwrite what is not a run: its header is not ours, or other things lie there without one.
 
     Raises:
-        UsageError: the folder's header is that of another run, with the first difference.
+        UsageError: what lies there.
     """
-    if not isinstance(old, dict):
-        raise UsageError(f"{path / HEADER} is not a run's header; give another --out")
-    for key in IDENTITY:
-        if old.get(key) != new.get(key):
-            raise UsageError(
-                f"{path} holds another run: {_difference(key, old.get(key), new.get(key))}; "
-                "give another --out, or the same command to continue it"
-            )
+    try:
+        names = {file.name for file in path.iterdir() if not file.name.startswith(".")}
+    except OSError:
+        return  # It is absent, which is said better when it is made.
+    found = read_json(path / HEADER) if HEADER in names else None
+    is_run = isinstance(found, dict) and {"schema", "method", "split", "rules"} <= found.keys()
+    if not is_run and (found is not None or names - {SHARDS}):
+        raise UsageError(f"{path} is not a run folder, so --overwrite leaves it alone: give another --out")
 
 
 def put_in_order(path: Path, ids: Iterable[str]) -> None:
@@ -182,7 +243,7 @@ def put_in_order(path: Path, ids: Iterable[str]) -> None:
     """
     places: dict[Any, tuple[int, int]] = {}
     place = 0
-    with path.open("rb") as file:
+    with plainfiles.open_to_read(path) as file:
         for number, raw in enumerate(file, start=1):
             if raw.strip():
                 places[jsonlines.object_in(raw, path, number).get("id")] = (place, len(raw))
@@ -190,19 +251,16 @@ def put_in_order(path: Path, ids: Iterable[str]) -> None:
         wanted = list(ids)
         if absent := next((name for name in wanted if name not in places), None):
             raise DataError(f"{path}: has no line for {absent}")
-        temporary = path.with_name(f".{path.name}.part")
         try:
-            with temporary.open("wb") as out:
-                for name in wanted:
-                    start, length = places[name]
-                    file.seek(start)
-                    out.write(file.read(length))
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.replace(path)
+            plainfiles.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise jsonlines.full(path, error) from error
+
+
+def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]) -> None:
+    for start, length in places:
+        file.seek(start)
+        out.write(file.read(length))
 
 
 def read_json(path: Path) -> Any:
@@ -212,7 +270,9 @@ def read_json(path: Path) -> Any:
         RisbenchError: absent or broken.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with plainfiles.open_to_read(path) as file:
+            # Headers of before wrote a path that is not UTF-8 in a way that only this reads.
+            return json.loads(file.read().decode("utf-8", "surrogatepass"))
     except OSError as error:
         raise RisbenchError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -223,17 +283,3 @@ def read_rows(path: Path) -> Iterable[Row]:
     """The rows of a file, in its order."""
     for number, line in jsonlines.read(path):
         yield Row.from_json(line, f"{path}, line {number}")
-
-
-def _difference(key: str, old: Any, new: Any) -> str:
-    """The first place where two values of a header differ, in words."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for inner in dict.fromkeys([*old, *new]):
-            if old.get(inner) != new.get(inner):
-                return _difference(f"{key}.{inner}", old.get(inner), new.get(inner))
-    return f"its {key} is {_short(old)}, this command's is {_short(new)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."

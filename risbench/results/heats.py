@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, MaskError
-from . import jsonlines
+from . import jsonlines, plainfiles
 from .folder import HEATS
 from .npy import read_npy
 
@@ -24,7 +23,7 @@ def file_of(folder: Path, image_id: int | str) -> Path:
     """Where the heats of an image lie."""
     name = str(image_id)
     if not _PLAIN.fullmatch(name) or name.startswith("."):
-        name = hashlib.sha256(name.encode()).hexdigest()[:32]
+        name = hashlib.sha256(jsonlines.encoded(name)).hexdigest()[:32]
     return folder / HEATS / f"{name}.npz"
 
 
@@ -36,15 +35,11 @@ def save(folder: Path, image_id: int | str, heats: Mapping[str, np.ndarray], dty
     """
     stored = {name: _fitted(name, heat, dtype) for name, heat in heats.items()}
     path = file_of(folder, image_id)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            # numpy's parameters are positional names here; ids are keys with slashes, which zip allows.
-            np.savez(file, **stored)  # pyright: ignore[reportArgumentType]
-        temporary.replace(path)
+        # numpy's parameters are positional names here; ids are keys with slashes, which zip allows.
+        plainfiles.replace(path, lambda file: np.savez(file, **stored))  # pyright: ignore[reportArgumentType]
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise jsonlines.full(path, error) from error
 
 
@@ -59,7 +54,7 @@ def _fitted(name: str, heat: np.ndarray, dtype: str) -> np.ndarray:
 def is_broken(folder: Path, image_id: int | str) -> bool:
     """Whether an image has heats that were cut off; the end of an archive says what is in it."""
     path = file_of(folder, image_id)
-    return path.exists() and not zipfile.is_zipfile(path)
+    return path.exists() and not (path.is_file() and zipfile.is_zipfile(path))
 
 
 def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
@@ -72,7 +67,7 @@ def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with plainfiles.open_to_read(path) as file, zipfile.ZipFile(file) as archive:
             return {
                 member.filename.removesuffix(".npy"): _member(archive, member, path)
                 for member in _stored(archive, path)

@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import DataError, RisbenchError
+from . import plainfiles
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -18,7 +19,7 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         DataError: the file is absent or a line is not a JSON object, with its number.
     """
     try:
-        with path.open("rb") as file:
+        with plainfiles.open_to_read(path) as file:
             for number, raw in enumerate(file, start=1):
                 if raw.strip():
                     yield number, object_in(raw, path, number)
@@ -44,17 +45,17 @@ def object_in(raw: bytes, path: Path, number: int) -> dict[str, Any]:
 def cut_half_line(path: Path) -> None:
     """Take away a last line without its newline, which a kill leaves behind; an absent file stays absent."""
     try:
-        with path.open("r+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            while end > 0:
+        with plainfiles.open_to_write(path, "update") as file:
+            size = end = file.seek(0, os.SEEK_END)
+            kept = 0
+            while end > 0 and not kept:
                 start = max(0, end - 65536)
                 file.seek(start)
                 place = file.read(end - start).rfind(b"\n")
-                if place >= 0:
-                    file.truncate(start + place + 1)
-                    return
+                kept = start + place + 1 if place >= 0 else 0
                 end = start
-            file.truncate(0)
+            if kept < size:
+                file.truncate(kept)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -64,12 +65,11 @@ def cut_half_line(path: Path) -> None:
 def append(path: Path, lines: Iterable[str]) -> None:
     """Append all lines or none; only a kill can leave a half line, which the next opening cuts."""
     try:
-        with path.open("ab", buffering=0) as file:
-            data = memoryview("".join(line + "\n" for line in lines).encode())
+        with plainfiles.open_to_write(path, "append") as file:
+            data = encoded("".join(line + "\n" for line in lines))
             before = file.seek(0, os.SEEK_END)
             try:
-                while data:
-                    data = data[file.write(data) :]
+                _write_all(file, data)
             except BaseException:
                 # A half line would become a broken one in the middle of the file as soon as another follows it.
                 file.truncate(before)
@@ -78,27 +78,45 @@ def append(path: Path, lines: Iterable[str]) -> None:
         raise full(path, error) from error
 
 
+def encoded(text: str) -> bytes:
+    """A text as UTF-8; a lone surrogate, which stands for a byte of a path that is not UTF-8, as JSON's ``\\udcff``.
+
+    Half a character cannot be written in UTF-8. As an escape it reads back from JSON as what it was, so that such a
+    path still opens its file.
+    """
+    return text.encode("utf-8", "backslashreplace")
+
+
 def replace(path: Path, text: str) -> None:
     """Write a text whole or not at all."""
-    replace_bytes(path, text.encode("utf-8", "surrogatepass"))
+    replace_bytes(path, encoded(text))
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a file that a user named, whole or not at all; a device or a pipe gets the content as it comes."""
     try:
         if path.exists() and not path.is_file():  # /dev/null stays a device, and a pipe a pipe
             path.write_bytes(content)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise full(path, error) from error
+    replace_own(path, content)
+
+
+def replace_own(path: Path, content: str | bytes) -> None:
+    """Write a file of a run, whole or not at all; whatever has its name, a link as well, makes room for it."""
+    data = encoded(content) if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plainfiles.replace(path, lambda file: file.write(data))
+    except OSError as error:
+        raise full(path, error) from error
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 def full(path: Path, error: OSError) -> RisbenchError:

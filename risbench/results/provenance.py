@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def provenance() -> dict[str, Any]:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "python": platform.python_version(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "packages": {name: found for name in _PACKAGES if (found := version_of(name))},
         "commit": _commit(),
         "machine": {
             "system": platform.platform(),
@@ -40,7 +41,8 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """The version of an installed distribution; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -66,6 +68,46 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit.stdout.strip() + ("+changes" if state.stdout.strip() else "")
+
+
+@lru_cache(maxsize=256)
+def commit_of(places: tuple[Path, ...], digest: str) -> str | None:
+    """The commit of the repository that code lies in.
+
+    Args:
+        places: folders and files of the code.
+        digest: of their content: what was found is kept as long as it is the same.
+
+    Returns:
+        The commit, with ``+changes`` if any code file of these differs from it or is not part of it; None where there
+        is no repository or no git.
+    """
+    if not places:
+        return None
+    home = places[0].parent
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    words = ["--branch", "--untracked-files=all", "--ignored=matching", "--", *map(str, places)]
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(home), "status", "--porcelain=v2", *words],
+            capture_output=True,
+            timeout=5,
+            check=True,
+            env=environment,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "(initial)")
+    changed = any(_is_code(line.rstrip('"'), places) for line in lines if not line.startswith("#"))
+    return None if commit == "(initial)" else commit + ("+changes" if changed else "")
+
+
+def _is_code(line: str, places: tuple[Path, ...]) -> bool:
+    """Whether a line of ``git status`` is about code, or about an ignored folder that the code lies in."""
+    if line.startswith("! ") and line.endswith("/"):
+        return any(f"/{line[2:]}" in f"{place}/" for place in places)
+    return line.endswith((".py", ".so"))
 
 
 def _processor() -> str:

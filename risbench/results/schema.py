@@ -56,6 +56,7 @@ HEADER = {
     "shard": LIST + NONE,
     "save_heat": TEXT + NONE,
     "data_root": TEXT,
+    "origin": Maybe(ANY + NONE),
     "provenance": [
         {"started": TEXT, "commit": TEXT + NONE, "packages": ANY, "machine": MACHINE, "device": Maybe(TEXT + NONE)}
     ],

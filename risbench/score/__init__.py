@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..datasets.load import load_split
-from ..datasets.split import Split
+from ..datasets.split import Split, refuse_empty
 from ..errors import DataError, MaskError, UsageError
 from ..evaluate import close, default_folder
 from ..header import header_of, split_record
@@ -22,6 +23,8 @@ from ..progress import Progress, Tally
 from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
+from ..results.origin import scoring_origin
+from ..results.plainfiles import real
 from ..results.rows import Row
 from ..results.run import Run
 from ..scorer import missing_row, row_of
@@ -59,7 +62,7 @@ def score(
         MaskError: one that cannot be scored, by name.
     """
     given = Path(path)
-    whole = load_split(split, data_root) if isinstance(split, str) else split
+    whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     about = _card(Path(card)) if card is not None else {}
     earlier = Run.load(given) if (given / "header.json").is_file() else None
     chosen = rules_of(rules, threshold)
@@ -85,7 +88,7 @@ def score(
     if earlier is not None:
         earlier.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
     names = _match(source.names, part, allow_missing, given)
-    title = about.pop("name", given.resolve().stem)
+    title = about.pop("name", _title(given))
     header = header_of(
         whole,
         chosen,
@@ -97,13 +100,14 @@ def score(
         texts="given" if earlier is None else earlier.header["texts"],
         refine=None if earlier is None else earlier.header.get("refine"),
         limit=None if earlier is None else earlier.header["limit"],
+        origin={"scoring": scoring_origin()},
     )
     header["provenance"][0]["predictions"] = str(given)
     target = Path(out) if out is not None else default_folder(whole.name, title)
-    if target.resolve() == given.resolve():
+    if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")
     groups = [tuple(group) for group in part.by_image()]
-    with RunFolder(target, header) as folder:
+    with RunFolder(target, header, "anew") as folder:
         folder.clear()
         tally = Tally([], len(groups), 0)
         try:
@@ -187,6 +191,11 @@ def _card(path: Path) -> dict[str, Any]:
     return card
 
 
+def _title(path: Path) -> str:
+    """A name for predictions that have none: their file's, in characters that any terminal and file can hold."""
+    return os.fsencode(real(path).stem).decode("utf-8", "backslashreplace")
+
+
 def _hash(path: Path) -> str:
     """One SHA-256 of everything brought: of the file, or of a folder's file names and contents in order."""
     whole = hashlib.sha256()
@@ -195,7 +204,7 @@ def _hash(path: Path) -> str:
         if file is not path:
             if file.name.startswith(".") or file.name in ("header.json", "cost.json"):
                 continue  # of a run: where and when, not what
-            whole.update(str(file.relative_to(path)).encode() + b"\0")
+            whole.update(os.fsencode(file.relative_to(path)) + b"\0")
         with file.open("rb") as stream:
             whole.update(hashlib.file_digest(stream, "sha256").digest())
     return whole.hexdigest()

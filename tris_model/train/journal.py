@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from risbench.errors import DataError, RisbenchError
+from risbench.results import plainfiles
 from risbench.results.provenance import provenance
 
 console = Console(stderr=True)
@@ -43,8 +44,7 @@ class Journal:
         self._saved = self._told = time.monotonic()
         if writes:
             folder.mkdir(parents=True, exist_ok=True)
-            with (folder / "starts.jsonl").open("a") as file:
-                file.write(json.dumps(provenance()) + "\n")
+            _append(folder / "starts.jsonl", json.dumps(provenance()))
 
     def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None]) -> int:
         """The step to go on from, 0 for a new training.
@@ -73,7 +73,8 @@ class Journal:
         if self.writes and path.exists():
             lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
             kept = [line for line in lines if json.loads(line)["step"] < step]
-            path.write_text("".join(line + "\n" for line in kept))
+            content = "".join(line + "\n" for line in kept).encode()
+            plainfiles.replace(path, lambda file: file.write(content))
 
     def log(self, step: int, **terms: Any) -> None:
         """Append a line; ``seconds`` is the time since the line before it, or since this start."""
@@ -82,14 +83,15 @@ class Journal:
             line = {"step": step, **{key: _short(value) for key, value in terms.items()}}
             line["seconds"] = round(now - self._told, 3)
             self._told = now
-            with (self.folder / "log.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            _append(self.folder / "log.jsonl", json.dumps(line))
 
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
         """Write the state if it is time; the file appears whole or not at all."""
         if self.writes and (now or time.monotonic() - self._saved > self._every):
             part = self.folder / "state.pt.part"
-            torch.save({"recipe": recipe, "step": step, **state()}, part)
+            part.unlink(missing_ok=True)
+            with plainfiles.open_to_write(part, "create") as file:
+                torch.save({"recipe": recipe, "step": step, **state()}, file)
             part.replace(self.folder / "state.pt")
             self._saved = time.monotonic()
 
@@ -97,6 +99,12 @@ class Journal:
         """The state is not needed any more."""
         if self.writes:
             (self.folder / "state.pt").unlink(missing_ok=True)
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line, through no link: the folder may be a stranger's."""
+    with plainfiles.open_to_write(path, "append") as file:
+        file.write(line.encode() + b"\n")
 
 
 def _short(value: Any) -> Any:

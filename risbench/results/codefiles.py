@@ -1,0 +1,152 @@
+"""The files that a piece of code consists of, found without importing anything, and one hash of them.
+
+Code is its package, whole (every Python file and compiled module below its folder, so that what it imports by a name
+made up while running is part of it), or its single file. What it imports from outside of the installed libraries, such
+as a module that lies beside it or another package that is being worked on, is part of it too, and so on. Libraries
+(whatever lies in ``site-packages`` or belongs to Python) are not: their versions stand in a run's provenance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import NamedTuple
+
+_SUFFIXES = (".py", *EXTENSION_SUFFIXES)
+_LIBRARIES = frozenset({"site-packages", "dist-packages"})
+_STANDARD = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib")})
+_IMPORT = re.compile(r"[ \t]*(?:from[ \t]+(\w+)[\w.]*[ \t]+import\b|import[ \t]+([^\n;#]+))")
+_BY_NAME = re.compile(r"""\bimport_module\([ \t]*["'](\w+)""")
+
+
+class CodeFile(NamedTuple):
+    """One file of code: where it lies, and its name in its package, by which it is hashed."""
+
+    path: Path
+    name: str
+
+
+def files_of(names: Iterable[str], own: Collection[str] = (), without: Collection[str] = ()) -> tuple[CodeFile, ...]:
+    """The files of some top-level modules or packages and of what they import, sorted by name.
+
+    Args:
+        names: of top-level modules.
+        own: names that are followed although they are installed, because they are of the same distribution.
+        without: names that are not followed.
+    """
+    found: dict[str, CodeFile] = {}
+    waiting, known = list(dict.fromkeys(names)), set(without)
+    first = frozenset(waiting) | frozenset(own)
+    while waiting:
+        name = waiting.pop()
+        if name in known:
+            continue
+        known.add(name)
+        for file in _files(name, is_wanted=name in first):
+            found[file.name] = file
+            if file.path.suffix == ".py":
+                state = _state(file.path)
+                waiting += [other for other in _imported(file.path, state) if other not in known]
+    return tuple(found[name] for name in sorted(found))
+
+
+def digest_of(files: Iterable[CodeFile]) -> str:
+    """One SHA-256 of the names and contents of files."""
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(os.fsencode(file.name) + b"\0" + _digest(file.path, _state(file.path)))
+    return whole.hexdigest()
+
+
+def is_library(path: Path) -> bool:
+    """Whether a file belongs to an installed library or to Python itself."""
+    return not _LIBRARIES.isdisjoint(path.parts) or str(path).startswith(
+        tuple(f"{place}{os.sep}" for place in _STANDARD)
+    )
+
+
+def _files(name: str, is_wanted: bool) -> Iterator[CodeFile]:
+    """The files of a top-level module; none if it is a library's and not wanted, or has no files."""
+    if name in sys.builtin_module_names or (name in sys.stdlib_module_names and name != "__main__"):
+        return
+    for place in places_of(name):
+        if is_library(place) and not is_wanted:
+            continue
+        if place.is_dir():
+            yield from files_below(place)
+        elif place.is_file():
+            yield CodeFile(place, place.name)
+
+
+def places_of(name: str) -> tuple[Path, ...]:
+    """The folder or folders of a package, or the file of a module; none where it lies in no file."""
+    module = sys.modules.get(name)
+    if name == "__main__":
+        file = getattr(module, "__file__", None)
+        return (Path(file).absolute(),) if file else ()
+    spec = getattr(module, "__spec__", None)
+    if spec is None:
+        with suppress(ImportError, ValueError, AttributeError):
+            spec = importlib.util.find_spec(name)
+    # A folder of that name without Python's mark may be anything, such as a data set, unless it was imported.
+    if spec is None or (spec.origin is None and module is None):
+        return ()
+    if spec.submodule_search_locations is not None:
+        return tuple(Path(place).absolute() for place in spec.submodule_search_locations)
+    return (Path(spec.origin).absolute(),) if spec.origin and spec.has_location else ()
+
+
+def files_below(folder: Path, without: Collection[str] = ()) -> Iterator[CodeFile]:
+    """The files of code below a package's folder, but for those below some folders directly in it."""
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        # Environments and repositories below a package's folder are none of it.
+        folders[:] = [
+            name
+            for name in folders
+            if not (name.startswith(".") or name == "__pycache__" or (here / name / "pyvenv.cfg").exists())
+            and not (here == folder and name in without)
+        ]
+        for name in names:
+            # An editor's lock is a link to nothing.
+            if name.endswith(_SUFFIXES) and not name.startswith(".") and (here / name).is_file():
+                yield CodeFile(here / name, (here / name).relative_to(folder.parent).as_posix())
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+@lru_cache(maxsize=8192)
+def _digest(path: Path, state: tuple[int, ...]) -> bytes:
+    with suppress(OSError):
+        return hashlib.sha256(path.read_bytes()).digest()
+    return b"cannot be read"
+
+
+@lru_cache(maxsize=8192)
+def _imported(path: Path, state: tuple[int, ...]) -> tuple[str, ...]:
+    """The top-level names that a file imports anywhere; relative imports stay inside its package."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    names = set(_BY_NAME.findall(text)) if "import_module(" in text else set()
+    place = text.find("import ")
+    while place >= 0:
+        if (found := _IMPORT.match(text, text.rfind("\n", 0, place) + 1)) is not None:
+            origin, several = found.groups(default="")
+            names.add(origin)
+            names |= {part.strip().partition(" ")[0].partition(".")[0] for part in several.split(",")}
+        place = text.find("import ", place + 1)
+    return tuple(sorted(name for name in names if name.isidentifier()))

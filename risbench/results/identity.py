@@ -1,0 +1,62 @@
+"""What makes two runs one: the parts of their headers that must be equal, and how they differ where they do not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..plain import plain
+
+SCORED_ANEW = "give another --out, or the same command to continue it"
+RUN_ANEW = f"{SCORED_ANEW}, or --overwrite to start anew"
+# What must be equal for a run to be continued; all else in a header tells how and where it was made.
+# `refine` is absent from old headers, which is the same as null.
+IDENTITY = (
+    "schema",
+    "method",
+    "arguments",
+    "texts",
+    "refine",
+    "rules",
+    "split",
+    "truth",
+    "limit",
+    "shard",
+    "save_heat",
+)
+
+
+def refuse_another(path: Path, old: Any, new: Mapping[str, Any], way_out: str = RUN_ANEW) -> None:
+    """Refuse to mix two runs.
+
+    Args:
+        path: the run's folder.
+        old: the header in it.
+        new: that of the run about to be made.
+        way_out: what the user can do.
+
+    Raises:
+        UsageError: the folder's header is that of another run, with the first difference.
+    """
+    if not isinstance(old, dict):
+        raise UsageError(f"{path / 'header.json'} is not a run's header; give another --out")
+    for key in IDENTITY:
+        if old.get(key) != new.get(key):
+            raise UsageError(f"{path} holds another run: {_difference(key, old.get(key), new.get(key))}; {way_out}")
+
+
+def _difference(key: str, old: Any, new: Any) -> str:
+    """The first place where two values of a header differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for inner in dict.fromkeys([*old, *new]):
+            if old.get(inner) != new.get(inner):
+                return _difference(f"{key}.{inner}", old.get(inner), new.get(inner))
+    return f"its {key} is {_short(old)}, this command's is {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = plain(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= 80 else text[:77] + "..."

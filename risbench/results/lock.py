@@ -1,0 +1,37 @@
+"""A folder made and locked, so that one process alone writes to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import RisbenchError
+from . import plainfiles
+
+
+def locked(path: Path) -> BinaryIO:
+    """The open and locked ``.lock`` of a folder, which is made; closing it releases the folder.
+
+    Raises:
+        RisbenchError: the folder cannot be made, or another process holds it, or a link stands where the lock belongs.
+    """
+    if path.parent == path:
+        raise RisbenchError(f"{path}: a run needs a folder of its own: give another --out")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = plainfiles.open_to_write(path / ".lock", "lock")
+    except OSError as error:
+        reason = "a link that leads nowhere is in the way" if _leads_nowhere(path) else error.strerror
+        raise RisbenchError(f"{path}: cannot be made: {reason}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise RisbenchError(f"{path}: another process is writing to this folder; give another --out") from None
+    return lock
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return any(os.path.islink(place) and not os.path.exists(place) for place in (path, *path.parents))  # noqa: PTH110, PTH114 - they raise nothing
