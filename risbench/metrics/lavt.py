@@ -17,7 +17,7 @@ from PIL import Image
 from ..records import Overlap, Prediction, Sample
 from .floats import lowest_where
 from .overlap import overlap
-from .resize import Upsampled
+from .resize import Upsampled, bilinear
 from .scores import Scores, Verdict
 from .tris import layers_of
 
@@ -55,7 +55,7 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A heat at a size, float32, in the unit of the threshold: its own."""
-    return Upsampled(heat, size, align_corners=False).values
+    return bilinear(heat, size, align_corners=False)
 
 
 def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
