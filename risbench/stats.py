@@ -3,7 +3,8 @@
 Expressions of one image share its picture, its objects and often the mistake, so they are not independent; images
 are. Each of 10,000 resamples draws as many images as there are, with replacement, and takes every metric as a ratio
 of sums over what it drew. The bounds are the 2.5th and 97.5th percentiles. Resampling needs only each image's sums,
-so it is one matrix product. Source: Efron & Tibshirani (1993), the percentile interval, clustered by image.
+so it is one matrix product. Its sums are rounded so that their totals are exact in float64, and so the bounds are the
+same whichever BLAS multiplies. Source: Efron & Tibshirani (1993), the percentile interval, clustered by image.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from .metrics.names import Metric
 
 RESAMPLES = 10_000
 _CHUNK_CELLS = 2_000_000
-_DIGITS = 6  # of a bound: far below its own noise, far above that of another machine's summation order
+_DIGITS = 6  # of a bound: far below its own noise
+_MANTISSA = 52  # bits of a float64, less one to be safe
 
 
 def summarise(
@@ -72,6 +74,7 @@ def sums_of(metric: Metric, columns: Mapping[str, np.ndarray], cluster: np.ndarr
 def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """The columns' totals over each resample of the images: float64 ``(resamples, columns)``."""
     count = len(sums)
+    sums = with_exact_totals(sums)
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = max(1, _CHUNK_CELLS // count)
     totals = np.empty((resamples, sums.shape[1]))
@@ -82,6 +85,16 @@ def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
         weights = np.bincount(drawn.reshape(-1), minlength=height * count).reshape(height, count)
         totals[start : start + height] = weights.astype(np.float64) @ sums
     return totals
+
+
+def with_exact_totals(sums: np.ndarray) -> np.ndarray:
+    """The sums, rounded at some 15 digits so that any ``len(sums)`` of them add up exactly, in any order.
+
+    Each column is rounded to whole multiples of a power of two, of which its largest total holds fewer than 2**52.
+    Whole numbers stay what they are.
+    """
+    _, exponents = np.frexp(np.abs(sums).max(axis=0, initial=0.0) * len(sums))
+    return np.ldexp(np.round(np.ldexp(sums, _MANTISSA - exponents)), exponents - _MANTISSA)
 
 
 def interval(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:

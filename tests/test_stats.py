@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from risbench.metrics.names import Metric, parse, parse_all
 from risbench.results.rows import Row, columns_of
 from risbench.scorer import summary_of
-from risbench.stats import clusters, interval, resampled, summarise, sums_of
+from risbench.stats import clusters, interval, resampled, summarise, sums_of, with_exact_totals
 
 ALL = parse_all(None)
 
@@ -183,6 +184,22 @@ def test_drawing_in_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch):
     whole = resampled(sums, 100, 1)
     monkeypatch.setattr("risbench.stats._CHUNK_CELLS", 30)
     assert np.array_equal(resampled(sums, 100, 1), whole)
+
+
+@pytest.mark.parametrize("images", [1, 2, 37, 1500])
+def test_totals_are_exact_so_no_order_of_adding_changes_them(images: int):
+    generator = np.random.default_rng(images)
+    # Sums of fractions, of pixels, of widely different sizes, and none at all.
+    sums = generator.random((images, 4)) * [5, 1e6, 1, 0]
+    sums[:, 1] = sums[:, 1].round()
+    sums[:, 2] **= 40
+    weights = resampled(np.eye(images), 20, 3)
+    totals, rounded = resampled(sums, 20, 3), with_exact_totals(sums)
+    assert np.array_equal(totals, [[math.fsum(row * column) for column in rounded.T] for row in weights])
+    assert np.array_equal(totals, weights[:, ::-1] @ np.asfortranarray(rounded[::-1]))
+    assert np.array_equal(rounded[:, 1], sums[:, 1])
+    assert np.abs(rounded - sums).max(axis=0) == pytest.approx(0, abs=1e-9)
+    assert (np.abs(rounded - sums) <= 2.0**-52 * images * sums.max(axis=0)).all()
 
 
 def test_each_resample_draws_as_many_images_as_there_are():

@@ -165,9 +165,7 @@ def _rough_values(heat: np.ndarray, size: tuple[int, int], align: bool) -> dict[
         found[how] = step(
             along[rows.first], rows.weight_first[:, None], along[rows.second], rows.weight_second[:, None], how
         )
-        down = step(
-            given[rows.first], rows.weight_first[:, None], given[rows.second], rows.weight_second[:, None], how
-        )
+        down = step(given[rows.first], rows.weight_first[:, None], given[rows.second], rows.weight_second[:, None], how)
         found[f"{how}, columns first"] = step(
             down[:, columns.first], columns.weight_first, down[:, columns.second], columns.weight_second, how
         )
