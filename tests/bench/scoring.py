@@ -2,8 +2,8 @@
 
 Two races. Masks: `Scorer` from run-length codes and from arrays, against pycocotools' decode with numpy and against
 torchmetrics, which give IoU alone. Heats: `Scorer` under the rules `tris`, all six metrics at 480x640, against the
-authors' procedure step by step (tests/authors.py), with exactly equal values where both resize alike. Heats are made up in TRIS's form: a
-10x10 response, enlarged to 320x320, rectified.
+authors' procedure step by step (tests/authors.py), with exactly equal values where both resize alike. Heats are made up
+in TRIS's form: a 10x10 response, enlarged to 320x320, rectified.
 """
 
 from __future__ import annotations

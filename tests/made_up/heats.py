@@ -1,4 +1,4 @@
-"""Heats that have the same bits on every machine: made of hashes and exact arithmetic, not by a generator of numbers."""
+"""Heats that have the same bits on every machine: made of hashes and exact arithmetic, not drawn by a generator."""
 
 from __future__ import annotations
 
