@@ -21,6 +21,7 @@ from .errors import RisbenchError, UsageError
 from .methods import card_of, predictions_of, reads
 from .metrics.rules import Rules
 from .records import Prediction, Sample
+from .results.coverage import Coverage, cautions
 
 _ODD_TEXTS = ("", "the " * 200 + "circle", "der Kreis über dem Würfel ☂", "<s> {x} %s \\n")
 _GRADES = ("native", "hosted", "external")
@@ -28,7 +29,13 @@ _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's large
 
 
 class Finding(NamedTuple):
-    """One sentence, whether it holds, and what was seen where it does not."""
+    """One sentence, whether it holds, and what was seen where it does not.
+
+    Attributes:
+        claim: the sentence.
+        holds: whether it does.
+        seen: what was seen where it does not hold, or where it deserves a look.
+    """
 
     claim: str
     holds: bool
@@ -53,6 +60,7 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     questions: list[tuple[str, Callable[[_Asker], str]]] = [
         ("the card can be stored and says what a table needs", _card),
         ("it answers each text with a mask or a heat that can be scored", _scorable),
+        ("its heats are on a scale that the rules' threshold can cut", _on_scale),
         ("it leaves the image alone", _image_untouched),
         ("an answer stays what it was when the next question comes", _kept),
         ("the same question gets the same answer", _repeatable),
@@ -64,13 +72,16 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     ]
     findings = []
     for claim, question in questions:
+        holds = False
         try:
             seen = question(asker)
+            # No method is wrong for the scale of its heats: the threshold is the user's to choose.
+            holds = not seen or question is _on_scale
         except RisbenchError as error:
             seen = str(error)
         except Exception as error:  # whatever a stranger's method raises is a finding
             seen = f"{type(error).__name__}: {error}"
-        findings.append(Finding(claim, not seen, seen))
+        findings.append(Finding(claim, holds, seen))
     return findings
 
 
@@ -126,6 +137,15 @@ def _scorable(asker: _Asker) -> str:
         for sample, answer in zip(group, answers, strict=True):
             rules.judge(sample, answer)
     return ""
+
+
+def _on_scale(asker: _Asker) -> str:
+    rules = Rules()
+    coverage = Coverage()
+    for group, answers in zip(asker.groups, asker.plain, strict=True):
+        for sample, answer in zip(group, answers, strict=True):
+            coverage = coverage.with_mask(rules.judge(sample, answer).mask, cut=answer.mask is None)
+    return "; ".join(cautions(coverage, rules.record(), card_of(asker.method)))
 
 
 def _image_untouched(asker: _Asker) -> str:

@@ -14,7 +14,19 @@ from .errors import RisbenchError, UsageError
 from .evaluate import SHARDS, close
 from .header import split_record, truth_record
 from .results import jsonlines
-from .results.folder import COST, HEADER, HEATS, IDENTITY, MASKS, ROWS, SUMMARY, RunFolder, read_json, refuse_another
+from .results.folder import (
+    COST,
+    HEADER,
+    HEATS,
+    IDENTITY,
+    MASKS,
+    ROWS,
+    SUMMARY,
+    RunFolder,
+    read_json,
+    refuse_another,
+    same,
+)
 from .results.run import Run
 from .results.scored import scored_split
 
@@ -133,7 +145,7 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
         for key in IDENTITY:
             if key == "shard":
                 continue
-            if header.get(key) != first.get(key):
+            if not same(key, header.get(key), first.get(key)):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
     provenance = [part for header in headers for part in header["provenance"]]
     return {**first, "shard": None, "provenance": provenance}

@@ -41,6 +41,7 @@ _MEASURED: dict[str, Any] = {
     "rules": RULES,
     "texts": TEXT,
     "refine": Maybe(TEXT),  # where masks were refined
+    "warnings": Maybe([TEXT]),  # where something must be said beside the figures; see `Run.cautions`
     "card": ANY,
     "arguments": ANY,
     "entry_point": TEXT + NONE,
@@ -95,6 +96,7 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
             "rules": header["rules"],
             "texts": header["texts"],
             **({"refine": refine} if refine else {}),
+            **({"warnings": cautions} if (cautions := run.cautions()) else {}),
             "card": header["method"]["card"],
             "arguments": header["arguments"],
             "entry_point": header["method"]["entry_point"],
