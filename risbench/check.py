@@ -34,12 +34,14 @@ class Finding(NamedTuple):
     Attributes:
         claim: the sentence.
         holds: whether it does.
-        seen: what was seen where it does not hold, or where it deserves a look.
+        seen: what was seen where it does not hold.
+        caution: what deserves a look though it holds.
     """
 
     claim: str
     holds: bool
     seen: str = ""
+    caution: str = ""
 
 
 def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
@@ -60,7 +62,6 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     questions: list[tuple[str, Callable[[_Asker], str]]] = [
         ("the card can be stored and says what a table needs", _card),
         ("it answers each text with a mask or a heat that can be scored", _scorable),
-        ("its heats are on a scale that the rules' threshold can cut", _on_scale),
         ("it leaves the image alone", _image_untouched),
         ("an answer stays what it was when the next question comes", _kept),
         ("the same question gets the same answer", _repeatable),
@@ -72,16 +73,15 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     ]
     findings = []
     for claim, question in questions:
-        holds = False
         try:
             seen = question(asker)
-            # No method is wrong for the scale of its heats: the threshold is the user's to choose.
-            holds = not seen or question is _on_scale
         except RisbenchError as error:
             seen = str(error)
         except Exception as error:  # whatever a stranger's method raises is a finding
             seen = f"{type(error).__name__}: {error}"
-        findings.append(Finding(claim, holds, seen))
+        # No method is wrong for the scale of its heats: the threshold is the user's to choose.
+        caution = "; ".join(asker.cautions) if question is _scorable and not seen else ""
+        findings.append(Finding(claim, not seen, seen, caution))
     return findings
 
 
@@ -92,6 +92,7 @@ class _Asker:
         self.method = method
         self.groups = groups
         self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
+        self.cautions: list[str] = []  # what deserves a look without being wrong
         self._plain: list[list[Prediction]] | None = None
 
     @property
@@ -132,20 +133,12 @@ def _card(asker: _Asker) -> str:
 
 
 def _scorable(asker: _Asker) -> str:
-    rules = Rules("tris")
-    for group, answers in zip(asker.groups, asker.plain, strict=True):
-        for sample, answer in zip(group, answers, strict=True):
-            rules.judge(sample, answer)
-    return ""
-
-
-def _on_scale(asker: _Asker) -> str:
-    rules = Rules()
-    coverage = Coverage()
+    rules, coverage = Rules(), Coverage()
     for group, answers in zip(asker.groups, asker.plain, strict=True):
         for sample, answer in zip(group, answers, strict=True):
             coverage = coverage.with_mask(rules.judge(sample, answer).mask, cut=answer.mask is None)
-    return "; ".join(cautions(coverage, rules.record(), card_of(asker.method)))
+    asker.cautions = cautions(coverage, rules.record(), card_of(asker.method))
+    return ""
 
 
 def _image_untouched(asker: _Asker) -> str:

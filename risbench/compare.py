@@ -82,7 +82,7 @@ class Comparison(NamedTuple):
                     "folder": str(run.path),
                     "method": run.summary["method"],
                     "texts": run.summary["texts"],
-                    "warnings": run.cautions(),
+                    **({"warnings": cautions} if (cautions := run.cautions()) else {}),
                 }
                 for run in self.runs
             ],

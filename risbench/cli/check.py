@@ -51,10 +51,10 @@ def command(
     else:
         for finding in findings:
             mark, style = ("ok  ", "green") if finding.holds else ("FAIL", "bold red")
-            if finding.holds and finding.seen:
-                mark, style = "look", "yellow"
             show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
-            if finding.seen:
+            if finding.caution:
+                show.out.print(f"     warning: {finding.caution}", highlight=False, markup=False, soft_wrap=True)
+            if not finding.holds:
                 show.out.print(f"     {finding.seen}", highlight=False, markup=False, soft_wrap=True)
     if not all(finding.holds for finding in findings):
         sys.exit(1)

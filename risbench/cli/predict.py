@@ -103,7 +103,8 @@ def _print(answers: list[Answer], written: list[Path], warnings: list[str], as_j
         for answer in answers
     ]
     if as_json:
-        show.print_json({"answers": entries, "warnings": warnings, "written": [str(path) for path in written]})
+        more = {"warnings": warnings} if warnings else {}
+        show.print_json({"answers": entries, **more, "written": [str(path) for path in written]})
         return
     for answer in answers:
         point = "" if answer.point is None else f", surest at {answer.point[0]:.1f}, {answer.point[1]:.1f}"

@@ -90,7 +90,8 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         values = summary_of(run.rows(), parse_all(metrics))
     if as_json:
         shown = {name: values[name] for name in chosen}
-        print_json({**run.summary, "metrics": shown, "warnings": run.cautions(), "folder": str(run.path)})
+        warnings = {"warnings": cautions} if (cautions := run.cautions()) else {}
+        print_json({**run.summary, "metrics": shown, **warnings, "folder": str(run.path)})
         return
     split = run.header["split"]
     title = f"{run.summary['method']} on {run.summary['split']}"

@@ -108,8 +108,8 @@ def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, An
             f"{_which(coverage.cut, masks)}: threshold {whose}; if the heats are on another scale, give "
             f"{', '.join(ways[:-1])}, or try {ways[-1]}"
         )
-    # Floors (supervision "none") answer so on purpose.
-    if coverage.brought.odd >= FROM and card.get("supervision") != "none":
+    # Floors (supervision "none") answer so on purpose; and masks that are merely empty show in the figures.
+    if coverage.brought.whole >= FROM * max(1, coverage.brought.masks) and card.get("supervision") != "none":
         found.append(
             f"{_which(coverage.brought, 'masks')}, as they were brought: no threshold of the rules made them so"
         )

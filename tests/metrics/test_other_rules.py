@@ -65,3 +65,19 @@ def test_a_cut_is_strict_even_where_float32_cannot_hold_the_threshold():
     # float32(0.1) is a little above 0.1.
     assert Rules("clean", 0.1).judge(sample, Prediction(heat=heat)).mask.all()
     assert not Rules("clean", float(np.float32(0.1))).judge(sample, Prediction(heat=heat)).mask.any()
+
+
+def test_lavt_takes_a_heat_of_480_as_it_is_and_enlarges_any_other_with_half_pixel_centres():
+    from made_up.heats import KINDS, heat_of
+
+    sample = sample_of(block((60, 90), 10, 10, 30, 30))
+    for kind in KINDS:
+        heat = heat_of(kind, 7, (480, 480))
+        assert np.array_equal(Rules("lavt").judge(sample, Prediction(heat=heat)).mask, heat > 0.5), kind
+    small = heat_of("signed", 7, (120, 120))
+    mask = Rules("lavt").judge(sample, Prediction(heat=small)).mask
+    assert np.array_equal(mask, bilinear(small, (480, 480), align_corners=False) > 0.5)
+    # LAVT's own network would have enlarged it otherwise, so it must do that itself.
+    corners = bilinear(small, (480, 480), align_corners=True)
+    assert not np.array_equal(mask, corners > 0.5)
+    assert np.array_equal(Rules("lavt").judge(sample, Prediction(heat=corners)).mask, corners > 0.5)
