@@ -14,6 +14,7 @@ from risbench.comparable import truth_note, truth_of
 from risbench.header import split_record
 from risbench.masks import runs_of, union_of
 from risbench.metrics.names import parse_all
+from risbench.metrics.rules import text_of
 from risbench.results.rows import Row
 from risbench.results.scored import scored_split
 from risbench.scorer import summary_of
@@ -103,7 +104,7 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
     notes = [f"Split {first.summary['split']}: {what}."]
     if first.summary["split"].startswith("shapes_"):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
-    for name, text in {run.summary["rules"]["name"]: run.summary["rules"]["text"] for run in runs}.items():
+    for name, text in {run.summary["rules"]["name"]: text_of(run.summary["rules"]) for run in runs}.items():
         notes.append(f"Rules {name}: {text}.")
     if (truth := truth_note(first.header)) is not None:
         notes.append(f"{truth}.")
@@ -117,6 +118,7 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
             notes.append(f"{title}: {run.summary['missing']} expressions without a prediction count as empty masks.")
         if reads := run.header["method"]["card"].get("reads"):
             notes.append(f"{title}: looks at more than image and text: {', '.join(reads)}.")
+        notes += [f"CAUTION: {title}: {caution}." for caution in run.cautions()]
     return notes
 
 

@@ -36,9 +36,12 @@ def render(
     for column, several in zip(table.columns, seeds, strict=True):
         name = f"{column.split} {column.metric.name}"
         heads += [name, f"{name} sd"] if several else [name]
-    writer.writerow([*heads, *table.heads[len(table.columns) :]])
-    for row in table.rows:
-        writer.writerow(_line(row, table, seeds))
+    cautions = [_cautions(row) for row in table.rows]
+    # A column only where there is something to say, so that other tables stay as they are.
+    last = ["warnings"] if any(cautions) else []
+    writer.writerow([*heads, *table.heads[len(table.columns) :], *last])
+    for row, caution in zip(table.rows, cautions, strict=True):
+        writer.writerow([*_line(row, table, seeds), *([harmless(caution)] if last else [])])
     return given_or_written(stream.getvalue().rstrip("\n"), out)
 
 
@@ -67,6 +70,12 @@ def origin_of(row: Row) -> str:
         return "measured"
     figures = [value.figure for value in row.line.values.values() if value.figure is not None]
     return "derived" if all(figure.confidence == "derived" for figure in figures) else "reported"
+
+
+def _cautions(row: Row) -> str:
+    """What must be said beside the figures of a line's runs; see `risbench.Run.cautions`."""
+    runs = [run for group in row.line.runs.values() for run in group]
+    return "; ".join(dict.fromkeys(caution for run in runs for caution in run.cautions()))
 
 
 def _sd(row: Row, place: int) -> bool:

@@ -57,6 +57,7 @@ def _line(row: Row, table: Table, efficiency: bool) -> dict[str, Any]:
                 "seed": seed_of(run),
                 "rules": run.header["rules"]["name"],
                 **({"truth": run.header["truth"]} if run.header.get("truth") else {}),
+                **({"warnings": cautions} if (cautions := run.cautions()) else {}),
             }
             for split, group in line.runs.items()
             for run in group

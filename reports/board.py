@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench.leaderboard.board import Place, Ranking
+from risbench.metrics.rules import text_of
 from risbench.plain import plain
 
 from .markdown import escaped
@@ -90,12 +91,15 @@ def notes_of(ranking: Ranking) -> list[str]:
         notes = [f"In percent, with 95 % intervals over images; ranked by {ranking.metrics[0]}."]
         counts = ranking.counts
         notes.append(f"{counts['expressions']} expressions about {counts['images']} images.")
-        notes.append(f"Rules {ranking.rules['name']}: {ranking.rules['text']}.")
+        notes.append(f"Rules {ranking.rules['name']}: {text_of(ranking.rules)}.")
     if ranking.split.startswith("shapes_"):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     reads = {place.method: _reads(place) for place in ranking.places if _reads(place)}
     for method, what in reads.items():
         notes.append(f"{method} looks at more than image and text ({what}) and is not ranked.")
+    for place in ranking.places:
+        warnings = [] if place.entry is None else place.entry["measured"].get("warnings", [])
+        notes += [f"CAUTION: {place.method}: {warning}." for warning in warnings]
     if any(place.reported for place in ranking.places):
         notes.append(
             "† reported in a paper, not run here; the protocol may be another. ‡ derived from printed figures."

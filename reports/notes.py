@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from risbench import Run
 from risbench.comparable import difference, limit_of, truth_note, truth_of
+from risbench.metrics.rules import text_of
 from risbench.results.origin import unknown_note
 
 from .best import Places
@@ -63,7 +64,7 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
         notes.add(f"{split}: {run.summary['count']} expressions about {images} images, in percent.")
     rules: dict[tuple[str, str], list[str]] = {}
     for run in runs:
-        found = rules.setdefault((run.summary["rules"]["name"], run.summary["rules"]["text"]), [])
+        found = rules.setdefault((run.summary["rules"]["name"], text_of(run.summary["rules"])), [])
         found += [run.summary["split"]] if run.summary["split"] not in found else []
     for (name, text), where in rules.items():
         notes.add(f"Rules {name}{'' if len(rules) == 1 else ' (' + ', '.join(where) + ')'}: {text}.")
@@ -144,6 +145,7 @@ def marks_of(notes: Notes, line: Line) -> tuple[str, ...]:
         if threshold is not None:
             whose = "the method's" if threshold == run.header["method"]["card"].get("threshold") else "a chosen"
             marks.append(notes.mark(f"heats cut at {whose} threshold {threshold:g}."))
+        marks += [notes.mark(f"CAUTION: {caution}.") for caution in run.cautions()]
     return tuple(dict.fromkeys(marks))
 
 

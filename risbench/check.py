@@ -21,6 +21,7 @@ from .errors import RisbenchError, UsageError
 from .methods import card_of, predictions_of, reads
 from .metrics.rules import Rules
 from .records import Prediction, Sample
+from .results.coverage import Coverage, cautions
 
 _ODD_TEXTS = ("", "the " * 200 + "circle", "der Kreis über dem Würfel ☂", "<s> {x} %s \\n")
 _GRADES = ("native", "hosted", "external")
@@ -28,11 +29,19 @@ _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's large
 
 
 class Finding(NamedTuple):
-    """One sentence, whether it holds, and what was seen where it does not."""
+    """One sentence, whether it holds, and what was seen where it does not.
+
+    Attributes:
+        claim: the sentence.
+        holds: whether it does.
+        seen: what was seen where it does not hold.
+        caution: what deserves a look though it holds.
+    """
 
     claim: str
     holds: bool
     seen: str = ""
+    caution: str = ""
 
 
 def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
@@ -70,7 +79,9 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
             seen = str(error)
         except Exception as error:  # whatever a stranger's method raises is a finding
             seen = f"{type(error).__name__}: {error}"
-        findings.append(Finding(claim, not seen, seen))
+        # No method is wrong for the scale of its heats: the threshold is the user's to choose.
+        caution = "; ".join(asker.cautions) if question is _scorable and not seen else ""
+        findings.append(Finding(claim, not seen, seen, caution))
     return findings
 
 
@@ -81,6 +92,7 @@ class _Asker:
         self.method = method
         self.groups = groups
         self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
+        self.cautions: list[str] = []  # what deserves a look without being wrong
         self._plain: list[list[Prediction]] | None = None
 
     @property
@@ -121,10 +133,11 @@ def _card(asker: _Asker) -> str:
 
 
 def _scorable(asker: _Asker) -> str:
-    rules = Rules("tris")
+    rules, coverage = Rules(), Coverage()
     for group, answers in zip(asker.groups, asker.plain, strict=True):
         for sample, answer in zip(group, answers, strict=True):
-            rules.judge(sample, answer)
+            coverage = coverage.with_mask(rules.judge(sample, answer).mask, cut=answer.mask is None)
+    asker.cautions = cautions(coverage, rules.record(), card_of(asker.method))
     return ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import UsageError
+from .metrics.rules import identity_of
 from .plain import plain
 from .results.run import Run
 
@@ -24,7 +25,7 @@ def difference(first: Run, other: Run) -> str | None:
         return f"different truths ({truth_of(first)} and {truth_of(other)})"
     if a["rules"]["name"] != b["rules"]["name"]:
         return f"different rules ({a['rules']['name']} and {b['rules']['name']})"
-    if a["rules"]["text"] != b["rules"]["text"]:
+    if identity_of({**a["rules"], "threshold": None}) != identity_of({**b["rules"], "threshold": None}):
         return f"different versions of the rules {a['rules']['name']}"
     if a["limit"] != b["limit"]:
         return f"different limits ({limit_of(first)} and {limit_of(other)})"

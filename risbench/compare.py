@@ -78,7 +78,12 @@ class Comparison(NamedTuple):
             "truth": self.runs[0].header.get("truth"),
             "partial": self.runs[0].summary["partial"],
             "runs": [
-                {"folder": str(run.path), "method": run.summary["method"], "texts": run.summary["texts"]}
+                {
+                    "folder": str(run.path),
+                    "method": run.summary["method"],
+                    "texts": run.summary["texts"],
+                    **({"warnings": cautions} if (cautions := run.cautions()) else {}),
+                }
                 for run in self.runs
             ],
             "overall": [_record(test) for test in self.overall],

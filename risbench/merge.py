@@ -25,7 +25,7 @@ from .results.folder import (
     RunFolder,
     read_json,
 )
-from .results.identity import IDENTITY, refuse_another
+from .results.identity import IDENTITY, refuse_another, same
 from .results.run import Run
 from .results.scored import scored_split
 
@@ -167,7 +167,7 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
         for key in IDENTITY:
             if key == "shard":
                 continue
-            if header.get(key) != first.get(key):
+            if not same(key, header.get(key), first.get(key)):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
         if (found := origin.difference(first.get("origin"), header.get("origin"))) is not None:
             raise UsageError(

@@ -165,7 +165,7 @@ def _heat(heat: np.ndarray) -> np.ndarray:
         raise MaskError(f"is an array of {heat.dtype}; a mask is bool, a heat is float")
     if heat.ndim != 2 or 0 in heat.shape:
         raise MaskError(f"its heat has shape {heat.shape}; a heat is (height, width)")
-    # float32 is what torch's interpolation, and so every rule, computes in.
+    # float32 is what the interpolation, and so every rule, computes in.
     with np.errstate(over="ignore", invalid="ignore"):
         heat = heat.astype(np.float32, copy=False)
     if not np.isfinite(heat).all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from .errors import UsageError
 from .methods import predictions_of, reads
 from .metrics.rules import Rules
 from .records import Sample
+from .results.coverage import Coverage, cautions
 
 
 class Answer(NamedTuple):
@@ -22,12 +23,22 @@ class Answer(NamedTuple):
         mask: bool ``(H, W)``, as given or as the rules cut it.
         point: ``(x, y)`` in continuous pixels, or None.
         heat: float32 of the method's own size, or None.
+        cut: whether the rules made the mask of the heat.
     """
 
     text: str
     mask: np.ndarray
     point: tuple[float, float] | None
     heat: np.ndarray | None
+    cut: bool = False
+
+
+def cautions_of(answers: Sequence[Answer], rules: Rules, card: Mapping[str, Any]) -> list[str]:
+    """What must be said beside answers: masks of the whole image or empty ones; see `risbench.results.coverage`."""
+    coverage = Coverage()
+    for answer in answers:
+        coverage = coverage.with_mask(answer.mask, cut=answer.cut)
+    return cautions(coverage, rules.record(), card)
 
 
 def predict(method: Any, image: np.ndarray, texts: Sequence[str], rules: Rules) -> list[Answer]:
@@ -55,5 +66,5 @@ def predict(method: Any, image: np.ndarray, texts: Sequence[str], rules: Rules) 
     answers = []
     for sample, prediction in zip(samples, predictions_of(method.predict(image, list(texts)), samples), strict=True):
         verdict = rules.judge(sample, prediction)
-        answers.append(Answer(sample.text, verdict.mask, verdict.point, prediction.heat))
+        answers.append(Answer(sample.text, verdict.mask, verdict.point, prediction.heat, prediction.mask is None))
     return answers

@@ -13,6 +13,7 @@ from .metrics.names import Metric, parse_all
 from .metrics.rules import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
+from .results.coverage import Coverage, cautions
 from .results.rows import Row, columns_of
 from .statistics.summary import summarise
 
@@ -37,6 +38,7 @@ class Scorer:
         """Start empty, with rules or their name."""
         self.rules = Rules(rules) if isinstance(rules, str) else rules
         self._rows: dict[str, Row] = {}
+        self._coverage = Coverage()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -55,8 +57,11 @@ class Scorer:
             MaskError: the prediction cannot be scored.
             UsageError: the sample was added before.
         """
-        verdict = self.rules.judge(sample, prediction_of(prediction, sample))
-        return self._put(row_of(sample, verdict, seconds))
+        checked = prediction_of(prediction, sample)
+        verdict = self.rules.judge(sample, checked)
+        row = self._put(row_of(sample, verdict, seconds))
+        self._coverage = self._coverage.with_mask(verdict.mask, cut=checked.mask is None)
+        return row
 
     def miss(self, sample: Sample) -> Row:
         """Score a sample without a prediction: an empty mask that points nowhere."""
@@ -73,6 +78,14 @@ class Scorer:
         for name in other._rows:
             self._refuse_known(name)
         self._rows.update(other._rows)
+        self._coverage = self._coverage.plus(other._coverage)
+
+    def cautions(self) -> list[str]:
+        """What must be said beside the summary; in a training loop, look at it once after the first evaluation.
+
+        Heats on another scale than the threshold of the rules become masks of the whole image, or empty ones.
+        """
+        return cautions(self._coverage, self.rules.record(), {})
 
     def summary(self, metrics: str | None = None) -> dict[str, dict[str, Any]]:
         """Value, interval and count of each metric (a comma-separated list, by default all ten)."""

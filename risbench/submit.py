@@ -18,7 +18,7 @@ from .errors import DataError, MaskError, RisbenchError, UsageError
 from .header import split_record
 from .leaderboard import entry as entries
 from .methods import prediction_of
-from .metrics.rules import RULES, Rules
+from .metrics.rules import RULES, Rules, identity_of
 from .records import Prediction, Sample
 from .results import jsonlines
 from .results.folder import HEATS, MASKS, ROWS
@@ -90,11 +90,11 @@ def verify(
     split = load_split(header["split"]["name"], data_root if data_root is not None else header["data_root"])
     if split_record(split) != header["split"]:
         raise DataError(f"{run.path}: its input hashes or counts are not those of {split.name} in {split.data_root}")
-    if header["rules"]["text"] != RULES.get(header["rules"]["name"]):
+    rules = Rules(header["rules"]["name"], header["rules"]["threshold"]) if header["rules"]["name"] in RULES else None
+    if rules is None or identity_of(header["rules"]) != identity_of(rules.record()):
         raise DataError(f"{run.path}: its rules are not this version's {header['rules']['name']}: score it again")
     rows = run.rows()
     _refuse_other_ids(run, rows, split)
-    rules = Rules(header["rules"]["name"], header["rules"]["threshold"])
     heats = Heats(run.path) if (run.path / HEATS).is_dir() and header.get("save_heat") == "float32" else None
     by_row = hashlib.sha256()
     # By image, as heats are kept; the files are in the split's order, so lines are looked up.

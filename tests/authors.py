@@ -25,18 +25,32 @@ class Answer:
     boxes: list[tuple[float, ...]]
 
 
-def score(heat: np.ndarray, truth_layers: np.ndarray, xywh: tuple[float, ...], *, colour: bool = True) -> Answer:
-    """Heat float32 (h, w); truth uint8 (H, W), how many polygons cover each pixel; the COCO box."""
+def score(
+    heat: np.ndarray,
+    truth_layers: np.ndarray,
+    xywh: tuple[float, ...],
+    *,
+    colour: bool = True,
+    resized: np.ndarray | None = None,
+) -> Answer:
+    """Heat float32 (h, w); truth uint8 (H, W), how many polygons cover each pixel; the COCO box.
+
+    torch's resize differs in its last bits from version to version. ``resized``, float32 (H, W), takes its place where
+    everything else is to be compared exactly.
+    """
     truth = truth_layers == 1
     x, y, width, height = (int(value) for value in xywh)
     box = (x, y, x + width, y + height)
-    resized = torch.nn.functional.interpolate(
-        torch.from_numpy(heat)[None, None], truth.shape, mode="bilinear", align_corners=True
-    )[0, 0]
-    resized = resized / (resized.max() + 1e-5)
-    binary = (resized > 1e-9).numpy()
+    if resized is None:
+        grown = torch.nn.functional.interpolate(
+            torch.from_numpy(heat)[None, None], truth.shape, mode="bilinear", align_corners=True
+        )[0, 0]
+    else:
+        grown = torch.from_numpy(resized)
+    grown = grown / (grown.max() + 1e-5)
+    binary = (grown > 1e-9).numpy()
     both, either = int(np.logical_and(binary, truth).sum()), int(np.logical_or(binary, truth).sum())
-    place = int(resized.argmax())
+    place = int(grown.argmax())
     row, column = place // truth.shape[1], place % truth.shape[1]
     hit_box = box[0] <= column <= box[2] and box[1] <= row <= box[3]
     boxes = generate_boxes(binary.astype(np.float32), colour=colour)

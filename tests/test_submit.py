@@ -85,7 +85,11 @@ def test_a_rescored_file_of_masks_can_be_submitted(split: Split, run: Run, tmp_p
         ("masks.jsonl", lambda text: text + text.partition("\n")[0] + "\n", "is there twice"),
         ("summary.json", lambda text: text.replace('"value": 0.', '"value": 0.9', 1), "its summary says mIoU value"),
         ("header.json", lambda text: text.replace('"sha256": "', '"sha256": "0', 1), "input hashes"),
-        ("header.json", lambda text: text.replace("first maximum", "last maximum"), "its rules are not this version's"),
+        (
+            "header.json",
+            lambda text: text.replace('"threshold"', '"version": 2, "threshold"', 1),
+            "its rules are not this version's",
+        ),
         ("header.json", lambda text: text.replace('"limit": null', '"limit": 2'), "it was limited"),
         ("summary.json", lambda text: text.replace('"partial": false', '"partial": true'), "it is partial"),
         ("summary.json", lambda text: text.replace('"missing": 0', '"missing": 1'), "1 expressions have no prediction"),

@@ -52,6 +52,8 @@ def command(
         for finding in findings:
             mark, style = ("ok  ", "green") if finding.holds else ("FAIL", "bold red")
             show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
+            if finding.caution:
+                show.out.print(f"     warning: {finding.caution}", highlight=False, markup=False, soft_wrap=True)
             if not finding.holds:
                 show.out.print(f"     {finding.seen}", highlight=False, markup=False, soft_wrap=True)
     if not all(finding.holds for finding in findings):

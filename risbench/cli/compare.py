@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..comparable import truth_note
 from ..compare import Comparison, Contrast, compare
+from ..metrics.rules import text_of
 from ..plain import plain
 from . import options, show
 
@@ -41,11 +42,13 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
         _print_slices(tests, title)
     _print_apart(found, names)
     rules = found.runs[0].summary["rules"]
-    notes = [f"rules {rules['name']}: {rules['text']}"]
+    notes = [f"rules {rules['name']}: {text_of(rules)}"]
     if (truth := truth_note(found.runs[0].header)) is not None:
         notes.append(truth)
     if found.runs[0].summary["partial"]:
         notes.append("partial: not the whole split")
+    for name, run in zip(names, found.runs, strict=True):
+        notes += [f"warning: {name}: {caution}" for caution in run.cautions()]
     notes.append(
         "intervals are of single differences; p is corrected by Holm over all tests above it: "
         + ("all pairs and metrics over all expressions; " if found.slices else "all pairs and metrics")

@@ -13,6 +13,7 @@ from .. import plugins
 from ..datasets import catalog
 from ..leaderboard.board import Place, Ranking, entries_in, rankings_of
 from ..metrics.names import parse_all
+from ..metrics.rules import text_of
 from ..plain import plain
 from ..results.jsonlines import replace
 from . import options, show
@@ -73,7 +74,10 @@ def _print(ranking: Ranking) -> None:
     show.out.print(table)
     notes = [f"in percent, with 95 % intervals; ranked by {ranking.metrics[0]}"]
     if ranking.rules is not None:
-        notes.append(f"rules {ranking.rules['name']}: {ranking.rules['text']}")
+        notes.append(f"rules {ranking.rules['name']}: {text_of(ranking.rules)}")
+    for place in ranking.places:
+        warnings = [] if place.entry is None else place.entry["measured"].get("warnings", [])
+        notes += [f"warning: {plain(place.method, 100)}: {plain(warning)}" for warning in warnings]
     if any(place.rank is None and place.entry is not None for place in ranking.places):
         notes.append("without a rank: looks at more than image and text, or a control")
     if any(place.reported for place in ranking.places):

@@ -15,7 +15,7 @@ from ..devices import chosen
 from ..errors import RisbenchError, UsageError
 from ..methods import card_of, make
 from ..metrics.rules import Rules
-from ..predict import Answer, predict
+from ..predict import Answer, cautions_of, predict
 from ..refine import Refined, refiner_of
 from ..results.jsonlines import replace_bytes
 from . import options, show
@@ -76,7 +76,7 @@ def command(
         draw: Callable[..., None] = plugins.load(plugins.PICTURES, "overlay")
         draw(pixels, answers, overlay)
         written.append(overlay)
-    _print(answers, written, as_json)
+    _print(answers, written, cautions_of(answers, cut, card_of(built)), as_json)
 
 
 def _png(answer: Answer) -> bytes:
@@ -93,7 +93,7 @@ def _npy(answer: Answer) -> bytes:
     return stream.getvalue()
 
 
-def _print(answers: list[Answer], written: list[Path], as_json: bool) -> None:
+def _print(answers: list[Answer], written: list[Path], warnings: list[str], as_json: bool) -> None:
     entries = [
         {
             "text": answer.text,
@@ -103,11 +103,14 @@ def _print(answers: list[Answer], written: list[Path], as_json: bool) -> None:
         for answer in answers
     ]
     if as_json:
-        show.print_json({"answers": entries, "written": [str(path) for path in written]})
+        more = {"warnings": warnings} if warnings else {}
+        show.print_json({"answers": entries, **more, "written": [str(path) for path in written]})
         return
     for answer in answers:
         point = "" if answer.point is None else f", surest at {answer.point[0]:.1f}, {answer.point[1]:.1f}"
         line = f"{answer.text}: {100 * answer.mask.mean():.1f} % of the image{point}"
         show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+    for warning in warnings:
+        show.say(f"warning: {warning}")
     for path in written:
         show.say(f"written: {path}")

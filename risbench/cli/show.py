@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ..comparable import truth_note
 from ..metrics.names import parse_all
+from ..metrics.rules import text_of
 from ..progress import Progress
 from ..results.origin import unknown_note
 from ..results.run import Run
@@ -89,7 +90,9 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
 
         values = summary_of(run.rows(), parse_all(metrics))
     if as_json:
-        print_json({**run.summary, "metrics": {name: values[name] for name in chosen}, "folder": str(run.path)})
+        shown = {name: values[name] for name in chosen}
+        warnings = {"warnings": cautions} if (cautions := run.cautions()) else {}
+        print_json({**run.summary, "metrics": shown, **warnings, "folder": str(run.path)})
         return
     split = run.header["split"]
     title = f"{run.summary['method']} on {run.summary['split']}"
@@ -108,7 +111,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
             bounds = "–" if value["low"] is None else f"{100 * value['low']:.2f} to {100 * value['high']:.2f}"
             table.add_row(name, f"{100 * value['value']:.2f}", bounds, str(value["count"]))
     out.print(table)
-    notes = [f"rules {run.summary['rules']['name']}: {run.summary['rules']['text']}"]
+    notes = [f"rules {run.summary['rules']['name']}: {text_of(run.summary['rules'])}"]
     if run.summary["rules"]["threshold"] is not None:
         notes.append(f"threshold {run.summary['rules']['threshold']:g}")
     if (truth := truth_note(run.header)) is not None:
@@ -123,6 +126,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
     if (unknown := unknown_note(run.header)) is not None:
         notes.append(unknown)
+    notes += [f"warning: {caution}" for caution in run.cautions()]
     notes.append(f"folder {run.path}")
     for note in notes:
         out.print(note, highlight=False, soft_wrap=True, markup=False)

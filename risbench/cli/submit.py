@@ -29,6 +29,8 @@ def command(
     target = board if board is not None else options.own_board(to_write=True)
     with show.counting("scoring anew") as told:
         path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=told)
+    for warning in read(path)["measured"].get("warnings", []):
+        show.say(f"warning: {warning}")
     if as_json:
         show.print_json(read(path))
         show.say(f"written: {path}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..metrics.names import Metric
+from ..metrics.rules import identity_of
 from .entry import read
 from .published import Figure, figures_on
 
@@ -75,7 +76,7 @@ def rankings_of(
     for entry in entries:
         measured = entry["measured"]
         files = tuple(sorted((source["file"], source["sha256"]) for source in measured["inputs"]))
-        key = (entry["split"], measured["rules"]["name"], measured["rules"]["text"], files)
+        key = (entry["split"], identity_of({**measured["rules"], "threshold": None}), files)
         groups.setdefault(key, []).append(entry)
     rankings = [_ranking(key[0], group, names) for key, group in groups.items()]
     for name in [split] if split is not None else []:

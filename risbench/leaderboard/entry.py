@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import DataError, UsageError
 from ..metrics.names import parse
+from ..metrics.rules import text_of
 from ..results import jsonlines
 from ..results.folder import read_json
 from ..results.run import Run
@@ -41,6 +42,7 @@ _MEASURED: dict[str, Any] = {
     "rules": RULES,
     "texts": TEXT,
     "refine": Maybe(TEXT),  # where masks were refined
+    "warnings": Maybe([TEXT]),  # where something must be said beside the figures; see `Run.cautions`
     "card": ANY,
     "arguments": ANY,
     "entry_point": TEXT + NONE,
@@ -92,9 +94,10 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
         "measured": {
             "metrics": run.summary["metrics"],
             "count": run.summary["count"],
-            "rules": header["rules"],
+            "rules": {**header["rules"], "text": text_of(header["rules"])},
             "texts": header["texts"],
             **({"refine": refine} if refine else {}),
+            **({"warnings": cautions} if (cautions := run.cautions()) else {}),
             "card": header["method"]["card"],
             "arguments": header["arguments"],
             "entry_point": header["method"]["entry_point"],

@@ -20,7 +20,7 @@ from .boxes import box_iou, component_box, first_box_iou
 from .lavt import above_of
 from .overlap import overlap
 from .pointing import centre_of, hits_box, hits_mask
-from .resize import Upsampled
+from .resize import Upsampled, bilinear
 from .scores import Scores, Verdict
 
 THRESHOLD = 0.5
@@ -65,7 +65,7 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A heat at a size, float32, in the unit of the threshold: its own."""
-    return Upsampled(heat, size, align_corners=False).values
+    return bilinear(heat, size, align_corners=False)
 
 
 def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:

@@ -1,7 +1,9 @@
 """The rules `lavt`: IoU at 480 x 480, as LAVT and the fully supervised line of work evaluate.
 
 - Truth: pixels covered by exactly one part, resized to 480 x 480 with PIL's nearest.
-- Heat: bilinear to 480 x 480 (half-pixel centres), mask where ``> 0.5``. Masks: PIL's nearest.
+- Heat: one of 480 x 480 is taken as it is, any other is resized to that, bilinear with half-pixel centres; mask where
+  ``> 0.5``. Masks: PIL's nearest. A network that enlarges its own heat must give it at 480 x 480: LAVT's does so inside
+  the model, with aligned corners, and a smaller heat enlarged here is not the one that its authors cut.
 - PointIt, PointM and Accbox are not part of these rules.
 Source: github.com/yz93/LAVT-RIS, test.py and transforms.py.
 """
@@ -17,7 +19,7 @@ from PIL import Image
 from ..records import Overlap, Prediction, Sample
 from .floats import lowest_where
 from .overlap import overlap
-from .resize import Upsampled
+from .resize import Upsampled, bilinear
 from .scores import Scores, Verdict
 from .tris import layers_of
 
@@ -55,7 +57,7 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A heat at a size, float32, in the unit of the threshold: its own."""
-    return Upsampled(heat, size, align_corners=False).values
+    return bilinear(heat, size, align_corners=False)
 
 
 def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:

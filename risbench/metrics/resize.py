@@ -1,11 +1,25 @@
-"""A heat at the image's size: bilinear interpolation that equals torch's, bit for bit where it matters.
+"""A heat at the image's size: bilinear interpolation, defined here to the last bit.
 
-torch computes each pixel in float32, first along the row, then along the column, and each step as one fused
-multiply-add: ``fma(a0, w0, round(a1 * w1))``. A mask cut at a threshold and the place of a maximum depend on these
-roundings. `Upsampled` computes the whole picture once in plain float32 (fast, off by a few units in the last place)
-and then recomputes exactly the few pixels whose answer the roundings could change: those beside the threshold and
-those beside the maximum. Source: torch ``interpolate(mode="bilinear")`` on CPU, which a test compares bit for bit
-(torch has another kernel, other in the last bit, where height and width of the result sum to at most 128 pixels).
+This file is the definition: the same heat gives the same bits on every machine, whichever torch, numpy or BLAS is
+installed. Along one axis of ``n`` pixels that becomes one of ``m``, pixel ``i`` reads at the place
+
+- ``i * fl((n - 1) / (m - 1))`` with aligned corners, and
+- ``max((i + 0.5) * fl(n / m) - 0.5, 0)`` with half-pixel centres,
+
+where every operation is rounded to float32 (``fl``). The two pixels ``a`` and ``b`` beside that place are weighted by
+``1 - w`` and ``w``, first along the row and then along the column, each time as ``fl(a * (1 - w) + fl(b * w))``; the
+product and the sum in the outer brackets are float64. What is too large for float32 becomes its largest number. Only
+operations that IEEE 754 rounds one by one are used, so no compiler, no order of
+summation and no fused instruction has a say; `bilinear` computes exactly this for the whole picture.
+
+`Upsampled` gives the same answers faster: it computes the picture once in plain float32, which may be off by a few
+units in the last place, and then takes the definition for those pixels whose answer that could change: the ones
+beside the threshold and the ones beside the maximum. Its bound on the error is proved in `Upsampled._slack`.
+
+torch's ``interpolate(mode="bilinear")`` computes the same formula and rounds it in several ways. Its vectorised CPU
+kernel has these bits with aligned corners (torch 2.14 and 2.15) and, in torch 2.15, with half-pixel centres. torch
+2.14 rounds ``(i + 0.5) * scale - 0.5`` once, processors without AVX2 round each product, and small results (height
+plus width at most 128) have another kernel. A test holds all of them to this file within a stated distance.
 """
 
 from __future__ import annotations
@@ -17,6 +31,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _EPSILON = float(np.finfo(np.float32).eps)
+_LARGEST = float(np.finfo(np.float32).max)
+_NEARLY_LARGEST = 1e38  # above it, rounding errors may reach beyond the largest number
 _LOCAL = threading.local()
 
 
@@ -31,7 +47,7 @@ class Axis(NamedTuple):
 
 @lru_cache(maxsize=256)
 def axis(count_in: int, count_out: int, align_corners: bool) -> Axis:
-    """The reading places along one axis, as torch computes them in float32."""
+    """The reading places along one axis, rounded to float32 after each operation."""
     place = np.arange(count_out, dtype=np.float32)
     if align_corners:
         scale = np.float32((count_in - 1) / (count_out - 1)) if count_out > 1 else np.float32(0)
@@ -46,7 +62,7 @@ def axis(count_in: int, count_out: int, align_corners: bool) -> Axis:
 
 
 def bilinear(heat: np.ndarray, size: tuple[int, int], *, align_corners: bool) -> np.ndarray:
-    """The whole heat at another size, every pixel exactly as torch computes it.
+    """The whole heat at another size, by the definition.
 
     Args:
         heat: float32 ``(h, w)``.
@@ -62,15 +78,18 @@ def bilinear(heat: np.ndarray, size: tuple[int, int], *, align_corners: bool) ->
 
 
 def _fused(a: np.ndarray, weight_a: np.ndarray, b: np.ndarray, weight_b: np.ndarray) -> np.ndarray:
-    # float64 holds the product of two float32 exactly, so one rounding is left: that of a fused multiply-add.
-    return (a.astype(np.float64) * weight_a + (b * weight_b).astype(np.float64)).astype(np.float32)
+    # float64 holds the product of two float32 exactly. What is left is nearly one rounding, that of a fused
+    # multiply-add: the sum is rounded to float64 first.
+    total = a.astype(np.float64) * weight_a + (b * weight_b).astype(np.float64)
+    return np.clip(total, -_LARGEST, _LARGEST, out=total).astype(np.float32)
 
 
 class Upsampled:
     """A heat at the image's size, asked for its maximum and for the pixels at or above a value.
 
     Attributes:
-        values: float32 ``(H, W)``, within a few units in the last place of torch's.
+        values: float32 ``(H, W)``, within `_slack` of the definition. They depend on how the machine adds, so no
+            result may be taken from them directly.
     """
 
     def __init__(self, heat: np.ndarray, size: tuple[int, int], *, align_corners: bool) -> None:
@@ -85,13 +104,23 @@ class Upsampled:
         self._plain = low == high == 0
         self._extremes: dict[int, tuple[np.float32, np.ndarray, np.ndarray]] = {}
         self.values: np.ndarray = _rough(self._heat, self._heat.shape, size, align_corners)
+        if max(abs(low), abs(high)) > _NEARLY_LARGEST:
+            np.clip(self.values, -_LARGEST, _LARGEST, out=self.values)
 
     def _slack(self, value: float) -> float:
-        # The smallest normal number covers what underflows.
+        """More than a pixel of `values` can differ from the definition where either is near ``value``.
+
+        Let u be half of epsilon. One step weighs two numbers by ``1 - w`` and ``w``, rounds each product and the sum
+        (or fewer of them, where the machine fuses), and so errs by at most ``2u`` of the weighted sum of magnitudes.
+        Two steps err by ``4u``, in `values` as in the definition: they differ by at most ``8u``, which is 4 epsilon
+        (and terms of order u squared). Where no sign changes, the sum of magnitudes is the pixel's own; elsewhere it
+        is at most the heat's largest magnitude. Twice that is taken. Results below the smallest normal number,
+        1.2e-38, may lose all their digits, or be flushed to zero: at most six such losses, together below 1e-37.
+        """
         return self._absolute + self._relative * abs(value) + 1e-37
 
     def exact(self, places: np.ndarray) -> np.ndarray:
-        """torch's values, float32 ``(n,)``, at flat places ``(n,)``."""
+        """The definition's values, float32 ``(n,)``, at flat places ``(n,)``."""
         row, column = np.divmod(places, self._size[1])
         rows, columns, heat = self._rows, self._columns, self._heat
         left, right = columns.first[column], columns.second[column]
@@ -102,21 +131,25 @@ class Upsampled:
         return _fused(above, rows.weight_first[row], below, rows.weight_second[row])
 
     def largest(self) -> np.float32:
-        """torch's maximum."""
+        """The maximum."""
         return self._extreme(1)[0]
 
     def first_largest(self, same: np.float32 | None = None) -> int:
-        """The flat place of the first value at or above ``same``, which is near the maximum or the maximum itself."""
+        """The flat place of the first value at or above ``same``, by default the maximum."""
         largest, places, exact = self._extreme(1)
+        if same is not None and not _beside(same, largest):
+            return int(np.argmax(self.at_least(same)))
         return int(places[np.argmax(exact >= (largest if same is None else same))])
 
     def smallest(self) -> np.float32:
-        """torch's minimum."""
+        """The minimum."""
         return self._extreme(-1)[0]
 
     def first_smallest(self, same: np.float32 | None = None) -> int:
-        """The flat place of the first value at or below ``same``, which is near the minimum or the minimum itself."""
+        """The flat place of the first value at or below ``same``, by default the minimum."""
         smallest, places, exact = self._extreme(-1)
+        if same is not None and not _beside(same, smallest):
+            return int(np.argmin(self.at_least(np.nextafter(same, np.float32(np.inf)))))
         return int(places[np.argmax(exact <= (smallest if same is None else same))])
 
     def _extreme(self, sign: int) -> tuple[np.float32, np.ndarray, np.ndarray]:
@@ -130,9 +163,9 @@ class Upsampled:
             return np.float32(0), np.zeros(1, np.int64), np.zeros(1, np.float32)
         of_rows = self.values.max(axis=1) if sign > 0 else self.values.min(axis=1)
         rough = float(of_rows.max() if sign > 0 else of_rows.min())
-        # Twice the slack of rounding, and room for values that a division makes equal.
+        # Twice the slack of rounding, and room for values that a division makes equal; see `_beside`.
         slack = 2 * self._slack(rough) + 4 * _EPSILON * abs(rough)
-        bound = np.float32(rough - sign * slack)
+        bound = _finite(rough - sign * slack)
         rows = np.flatnonzero(of_rows >= bound if sign > 0 else of_rows <= bound)
         near = self.values[rows]
         row, column = np.nonzero(near >= bound if sign > 0 else near <= bound)
@@ -141,16 +174,26 @@ class Upsampled:
         return (exact.max() if sign > 0 else exact.min()), places, exact
 
     def at_least(self, cut: np.float32) -> np.ndarray:
-        """The pixels whose torch value is at or above ``cut``: a new bool ``(H, W)``."""
+        """The pixels whose value is at or above ``cut``: a new bool ``(H, W)``."""
         if self._plain:
             return np.full(self._size, bool(cut <= 0))
         slack = 2 * self._slack(float(cut))
-        mask = self.values >= np.float32(float(cut) - slack)
-        sure = np.greater(self.values, np.float32(float(cut) + slack), out=_room(self._size))
+        mask = self.values >= _finite(float(cut) - slack)
+        sure = np.greater(self.values, _finite(float(cut) + slack), out=_room(self._size))
         if np.count_nonzero(mask) != np.count_nonzero(sure):
             doubtful = np.flatnonzero(mask ^ sure)
             mask.reshape(-1)[doubtful] = self.exact(doubtful) >= cut
         return mask
+
+
+def _finite(value: float) -> np.float32:
+    """The nearest finite float32."""
+    return np.float32(min(max(value, -_LARGEST), _LARGEST))
+
+
+def _beside(value: np.float32, extreme: np.float32) -> bool:
+    """Whether a value is so near an extreme that `Upsampled` holds all pixels between the two."""
+    return abs(float(value) - float(extreme)) <= 2 * _EPSILON * abs(float(extreme))
 
 
 def _rough(heat: np.ndarray, shape: tuple[int, int], size: tuple[int, int], align_corners: bool) -> np.ndarray:

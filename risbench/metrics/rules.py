@@ -28,14 +28,31 @@ RULES: Mapping[str, str] = MappingProxyType(
         "tris": "truth where exactly one part covers (ReferIt: any part for IoU), at the image's size; heat bilinear "
         "with aligned corners, divided by max + 1e-5, > 1e-9; point: first maximum, integer box with closed ends; "
         "Accbox: any box of the mask's contours",
-        "lavt": "truth where exactly one part covers, nearest to 480x480; heat bilinear to 480x480, > 0.5; masks "
-        "nearest; no PointIt, PointM, Accbox",
+        "lavt": "truth where exactly one part covers, nearest to 480x480; a heat of 480x480 as it is, any other "
+        "bilinear to 480x480 with half-pixel centres (a network that enlarges its own heat gives it at 480x480), "
+        "> 0.5; masks nearest; no PointIt, PointM, Accbox",
         "clean": "truth is the union of parts, at the image's size; heat bilinear with half-pixel centres, > the "
         "method's threshold (else 0.5); point: first maximum, half-open box; Accbox: box of the largest component",
     }
 )
+_FIRST = 1  # the version of a protocol whose record names none
 _PROTOCOLS: Mapping[str, Any] = MappingProxyType({"tris": tris, "lavt": lavt, "clean": clean})
 _REMEMBERED = 32
+
+
+def identity_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes two recorded rules the same: name, threshold and version.
+
+    The text is none of it, so a protocol may be described better without parting old results from new ones. One that
+    computes something else gets another ``version`` in its record; all so far are the first.
+    """
+    return record.get("name"), record.get("threshold"), record.get("version", _FIRST)
+
+
+def text_of(record: Mapping[str, Any]) -> str:
+    """Recorded rules in one sentence: today's where this version knows them, else the recorded one."""
+    known = record.get("version", _FIRST) == _FIRST and RULES.get(record["name"])
+    return known or record["text"]
 
 
 class Rules:

@@ -23,7 +23,7 @@ from .boxes import box_iou, contour_boxes, first_box_iou
 from .floats import lowest_where
 from .overlap import overlap
 from .pointing import centre_of, hits_box_pixels, hits_mask
-from .resize import Upsampled
+from .resize import Upsampled, bilinear
 from .scores import Scores, Verdict
 
 THRESHOLD = 1e-9
@@ -89,10 +89,10 @@ def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A heat at a size, float32, in the unit of the threshold: divided by its maximum plus 1e-5."""
-    grown = Upsampled(heat, size, align_corners=True)
-    divisor = grown.largest() + _FLOOR
+    grown = bilinear(heat, size, align_corners=True)
+    divisor = grown.max() + _FLOOR
     # Where the division has no result, all is below zero: as it is, no threshold of these rules lies lower.
-    return grown.values / divisor if divisor else grown.values
+    return grown / divisor if divisor else grown
 
 
 def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
@@ -122,5 +122,6 @@ def _cut(heat: Upsampled, divisor: np.float32, threshold: float) -> np.ndarray:
         return np.full(heat.values.shape, -np.inf > threshold)
     with np.errstate(over="ignore"):
         if divisor < 0:
-            return heat.values / divisor > above
+            # The lower the value, the larger the quotient: what is at or above this is not mask.
+            return ~heat.at_least(lowest_where(divisor * above, lambda value: not value / divisor > above))
         return heat.at_least(lowest_where(divisor * above, lambda value: value / divisor > above))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..metrics.rules import identity_of
 from ..plain import plain
 
 SCORED_ANEW = "give another --out, or the same command to continue it"
@@ -44,15 +45,23 @@ def refuse_another(path: Path, old: Any, new: Mapping[str, Any], way_out: str = 
     if not isinstance(old, dict):
         raise UsageError(f"{path / 'header.json'} is not a run's header; give another --out")
     for key in IDENTITY:
-        if old.get(key) != new.get(key):
+        if not same(key, old.get(key), new.get(key)):
             raise UsageError(f"{path} holds another run: {_difference(key, old.get(key), new.get(key))}; {way_out}")
+
+
+def same(key: str, one: Any, other: Any) -> bool:
+    """Whether two headers agree in one of `IDENTITY`; rules may be worded otherwise."""
+    if key == "rules" and isinstance(one, dict) and isinstance(other, dict):
+        return identity_of(one) == identity_of(other)
+    return one == other
 
 
 def _difference(key: str, old: Any, new: Any) -> str:
     """The first place where two values of a header differ, in words."""
     if isinstance(old, dict) and isinstance(new, dict):
         for inner in dict.fromkeys([*old, *new]):
-            if old.get(inner) != new.get(inner):
+            # Rules are not told apart by their wording.
+            if old.get(inner) != new.get(inner) and (key, inner) != ("rules", "text"):
                 return _difference(f"{key}.{inner}", old.get(inner), new.get(inner))
     return f"its {key} is {_short(old)}, this command's is {_short(new)}"
 

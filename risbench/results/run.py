@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, MaskError
 from . import jsonlines, schema
+from .coverage import cautions, coverage_of
 from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_json, read_rows
 from .rows import Row
 
@@ -72,6 +73,18 @@ class Run:
             count += 1
             yield line["id"], line
         self.refuse_other_count(MASKS, count)
+
+    def cautions(self) -> list[str]:
+        """What must be said beside this run's figures: masks of the whole image or empty ones, a threshold not used.
+
+        Each is a sentence without its full stop; see `risbench.results.coverage`. A run whose masks are absent or
+        broken says nothing here: what needs them refuses it.
+        """
+        try:
+            coverage = coverage_of(line for _, line in jsonlines.read(self.path / MASKS))
+        except (DataError, MaskError):
+            return []
+        return cautions(coverage, self.header["rules"], self.header["method"]["card"])
 
     def cost(self) -> list[dict[str, Any]]:
         """What each part of the run took; empty where nothing was run."""

@@ -32,7 +32,7 @@ class Maybe:
     of: Any
 
 
-RULES = {"name": TEXT, "text": TEXT, "threshold": NUMBER + NONE}
+RULES = {"name": TEXT, "text": TEXT, "threshold": NUMBER + NONE, "version": Maybe(WHOLE)}
 INTERVAL = {"value": NUMBER + NONE, "low": NUMBER + NONE, "high": NUMBER + NONE, "count": WHOLE}
 MACHINE = {"system": TEXT, "processor": TEXT, "cores": WHOLE + NONE, "gpu": TEXT + NONE}
 COUNTS = dict.fromkeys(("images", "refs", "expressions"), WHOLE + NONE)

@@ -1,11 +1,11 @@
 import numpy as np
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from samples import blobs, block, sample_of
 
 from risbench import Prediction, Rules
+from risbench.metrics.resize import bilinear
 
 
 @settings(max_examples=60, deadline=None)
@@ -16,8 +16,7 @@ def test_lavt_equals_its_description_step_by_step(seed):
     first, second = blobs(generator, size), blobs(generator, size, 0.1)
     truth = np.asarray(Image.fromarray(((first ^ second) * 255).astype(np.uint8)).resize((480, 480), Image.NEAREST)) > 0
     heat = generator.uniform(0, 1, (30, 40)).astype(np.float32)
-    big = torch.nn.functional.interpolate(torch.from_numpy(heat)[None, None], (480, 480), mode="bilinear")[0, 0]
-    predicted = (big > 0.5).numpy()
+    predicted = bilinear(heat, (480, 480), align_corners=False) > 0.5  # held against torch in test_resize
     scores = Rules("lavt").judge(sample_of(first, second), Prediction(heat=heat)).scores
     assert scores == ((predicted & truth).sum(), (predicted | truth).sum(), None, None, None)
     brought = blobs(generator, size)
@@ -34,7 +33,7 @@ def test_clean_equals_its_description_step_by_step(seed):
     first, second = blobs(generator, size), blobs(generator, size, 0.1)
     sample = sample_of(first, second, xywh=(10.5, 20.25, 30.5, 20.0))
     heat = generator.uniform(-1, 1, (30, 40)).astype(np.float32)
-    big = torch.nn.functional.interpolate(torch.from_numpy(heat)[None, None], size, mode="bilinear")[0, 0].numpy()
+    big = bilinear(heat, size, align_corners=False)
     scores = Rules("clean", 0.25).judge(sample, Prediction(heat=heat)).scores
     predicted, truth = big > 0.25, first | second
     assert scores[:2] == ((predicted & truth).sum(), (predicted | truth).sum())
@@ -66,3 +65,19 @@ def test_a_cut_is_strict_even_where_float32_cannot_hold_the_threshold():
     # float32(0.1) is a little above 0.1.
     assert Rules("clean", 0.1).judge(sample, Prediction(heat=heat)).mask.all()
     assert not Rules("clean", float(np.float32(0.1))).judge(sample, Prediction(heat=heat)).mask.any()
+
+
+def test_lavt_takes_a_heat_of_480_as_it_is_and_enlarges_any_other_with_half_pixel_centres():
+    from made_up.heats import KINDS, heat_of
+
+    sample = sample_of(block((60, 90), 10, 10, 30, 30))
+    for kind in KINDS:
+        heat = heat_of(kind, 7, (480, 480))
+        assert np.array_equal(Rules("lavt").judge(sample, Prediction(heat=heat)).mask, heat > 0.5), kind
+    small = heat_of("signed", 7, (120, 120))
+    mask = Rules("lavt").judge(sample, Prediction(heat=small)).mask
+    assert np.array_equal(mask, bilinear(small, (480, 480), align_corners=False) > 0.5)
+    # LAVT's own network would have enlarged it otherwise, so it must do that itself.
+    corners = bilinear(small, (480, 480), align_corners=True)
+    assert not np.array_equal(mask, corners > 0.5)
+    assert np.array_equal(Rules("lavt").judge(sample, Prediction(heat=corners)).mask, corners > 0.5)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from samples import blobs, block, sample_of
 
 from risbench import Prediction, Rules, Scorer
+from risbench.metrics.resize import bilinear
 from risbench.metrics.tris import truth_of
 
 
@@ -13,9 +14,10 @@ def _judge(sample, prediction):
     return Rules("tris").judge(sample, prediction)
 
 
-@settings(max_examples=120, deadline=None)
-@given(st.integers(0, 99999), st.sampled_from(["relu", "signed", "blob", "all negative", "zero"]))
-def test_all_scores_equal_the_authors_procedure(seed, kind):
+_HEATS = ["relu", "signed", "blob", "all negative", "zero"]
+
+
+def _made(seed, kind):
     generator = np.random.default_rng(seed)
     size = int(generator.integers(70, 200)), int(generator.integers(70, 200))
     first, second = blobs(generator, size, 0.2), blobs(generator, size, 0.1)
@@ -28,7 +30,15 @@ def test_all_scores_equal_the_authors_procedure(seed, kind):
         "all negative": -np.abs(noise) - 1e-3,
         "zero": np.zeros_like(noise),
     }[kind].astype(np.float32)
-    expected = authors.score(heat, first.astype(np.uint8) + second, xywh)
+    return first, second, xywh, heat
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 99999), st.sampled_from(_HEATS))
+def test_all_scores_equal_the_authors_procedure_on_the_same_resized_heat(seed, kind):
+    first, second, xywh, heat = _made(seed, kind)
+    resized = bilinear(heat, first.shape, align_corners=True)
+    expected = authors.score(heat, first.astype(np.uint8) + second, xywh, resized=resized)
     verdict = _judge(sample_of(first, second, xywh=xywh), Prediction(heat=heat))
     assert np.array_equal(verdict.mask, expected.mask)
     assert verdict.scores == (
@@ -38,6 +48,18 @@ def test_all_scores_equal_the_authors_procedure(seed, kind):
         expected.hit_mask,
         expected.box_iou,
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 99999), st.sampled_from(_HEATS))
+def test_with_torchs_own_resize_only_pixels_beside_the_cut_may_differ(seed, kind):
+    first, second, xywh, heat = _made(seed, kind)
+    expected = authors.score(heat, first.astype(np.uint8) + second, xywh)
+    mask = _judge(sample_of(first, second, xywh=xywh), Prediction(heat=heat)).mask
+    # The cut lies at 1e-9 of the maximum; how far the two resizes may be apart is derived in test_resize.
+    resized = bilinear(heat, first.shape, align_corners=True)
+    near = np.finfo(np.float32).eps * (3 * sum(heat.shape) * np.ptp(heat) + 4 * np.abs(heat).max())
+    assert (np.abs(resized[mask != expected.mask]) <= near + 1e-9 * np.abs(heat).max()).all()
 
 
 def test_overlapping_parts_are_background_in_coco_and_object_in_referit():
@@ -120,3 +142,22 @@ def test_objects_of_one_id_but_other_parts_are_not_confused():
     b = sample_of(other, xywh=(0, 0, 20, 20), sentence=2)
     assert scorer.add(a, one).iou == 1.0
     assert scorer.add(b, one).iou == 0.0
+
+
+def test_a_heat_below_zero_is_cut_by_its_quotient_and_by_nothing_else():
+    """Divided by a negative number the lowest value is the largest quotient; a threshold above 1 cuts in between."""
+    sample = sample_of(block((80, 90), 0, 0, 10, 10))
+    heat = -1 - np.abs(np.random.default_rng(3).standard_normal((20, 20))).astype(np.float32)
+    resized = bilinear(heat, sample.size, align_corners=True)
+    quotient = resized / (resized.max() + np.float32(1e-5))
+    for threshold in (None, 0.5, 1.5, float(quotient[40, 45]), float(quotient.max())):
+        mask = Rules("tris", threshold).judge(sample, Prediction(heat=heat)).mask
+        assert np.array_equal(mask, quotient > np.float32(1e-9 if threshold is None else threshold))
+
+
+def test_where_quotients_are_too_large_for_a_number_the_first_of_them_is_the_point():
+    # The maximum lies so near to -1e-5 that all lower values divide to infinity, of which the first counts.
+    heat = np.full((70, 70), np.float32(-3e38))
+    heat[0, :5], heat[10:, :] = np.float32(-1.0001e-5), np.float32(-3.3e38)
+    verdict = _judge(sample_of(block((70, 70), 0, 0, 10, 10)), Prediction(heat=heat))
+    assert verdict.point == (5.5, 0.5)

@@ -1,0 +1,196 @@
+"""How many of a run's masks cover the whole image or nothing, and what that says about a threshold.
+
+A heat becomes a mask by a threshold, and a heat on another scale than the threshold becomes the whole image (values
+from 0 to 1 under ``> 1e-9``) or nothing (values below 0.5 under ``> 0.5``). Such figures look like figures. What is
+counted here is derived from the masks of a run, never stored, so that old runs are spoken of, too. Expressions without
+a prediction are not counted: their empty masks are said elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import MaskError
+from ..masks import size_of
+from ..metrics.rules import RULES, Rules
+
+# A heat of a sigmoid may have a few exact zeros. Objects that take so much of their image are rare in any data set.
+NEARLY_ALL = 0.99
+# A fifth. Methods that answer some texts with nothing, and objects that fill their image, stay below; a folder of which
+# a third is on another scale lies above.
+FROM = 0.2
+_CHUNK = 2048  # masks measured together
+_LONGEST = 7  # characters of one run length, as in `risbench.masks`
+
+
+class Count(NamedTuple):
+    """Of masks that came about in one way: how many, how many cover (nearly) all of the image, how many nothing."""
+
+    masks: int = 0
+    whole: int = 0
+    empty: int = 0
+
+    @property
+    def odd(self) -> float:
+        """The share of masks that cover the whole image or nothing, in [0, 1]."""
+        return (self.whole + self.empty) / self.masks if self.masks else 0.0
+
+    def plus(self, whole: int, empty: int, masks: int = 1) -> Count:
+        """With some more masks."""
+        return Count(self.masks + masks, self.whole + whole, self.empty + empty)
+
+
+class Coverage(NamedTuple):
+    """The masks that rules cut from heats, and those that a method brought itself."""
+
+    cut: Count = Count()
+    brought: Count = Count()
+
+    def with_mask(self, mask: np.ndarray, *, cut: bool) -> Coverage:
+        """With one more mask, bool ``(H, W)``."""
+        return self.with_share(np.count_nonzero(mask) / mask.size, cut=cut)
+
+    def with_share(self, share: float, *, cut: bool) -> Coverage:
+        """With one more mask that covers a share of its image, in [0, 1]."""
+        whole, empty = int(share >= NEARLY_ALL), int(share == 0)
+        return (
+            self._replace(cut=self.cut.plus(whole, empty))
+            if cut
+            else self._replace(brought=self.brought.plus(whole, empty))
+        )
+
+    def plus(self, other: Coverage) -> Coverage:
+        """With the masks of another."""
+        return Coverage(
+            *(mine.plus(whole, empty, masks) for mine, (masks, whole, empty) in zip(self, other, strict=True))
+        )
+
+
+def coverage_of(lines: Iterable[Mapping[str, Any]]) -> Coverage:
+    """Count the masks of parsed lines of ``masks.jsonl``.
+
+    Raises:
+        MaskError: a line has no mask, or one whose code is malformed.
+    """
+    found = Coverage()
+    answered = (line for line in lines if not line.get("missing"))
+    while chunk := list(islice(answered, _CHUNK)):
+        for line, share in zip(chunk, _shares(chunk), strict=True):
+            found = found.with_share(share, cut="cut" in line)
+    return found
+
+
+def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, Any]) -> list[str]:
+    """What must be said beside the figures of these masks; empty if nothing.
+
+    Args:
+        coverage: of the masks.
+        rules: as a result records them: ``name`` and ``threshold``.
+        card: the method's.
+    """
+    name, chosen, own = rules["name"], rules["threshold"], card.get("threshold")
+    if isinstance(own, bool) or not isinstance(own, (int, float)):
+        own = None
+    if name not in RULES:
+        return []
+    in_force = Rules(name, chosen).own_threshold
+    found = []
+    if coverage.cut.odd >= FROM:
+        whose = "of the method's card" if chosen is not None and chosen == own else f"of rules {name}"
+        whose = f"{_short(in_force)} {whose}" if chosen in (None, own) else f"{_short(in_force)}, which was chosen"
+        ways = ["--threshold", *(["--rules clean"] if name != "clean" else []), "`risbench sweep`"]
+        masks = "masks cut from heats" if coverage.brought.masks else "masks"
+        found.append(
+            f"{_which(coverage.cut, masks)}: threshold {whose}; if the heats are on another scale, give "
+            f"{', '.join(ways[:-1])}, or try {ways[-1]}"
+        )
+    # Floors (supervision "none") answer so on purpose; and masks that are merely empty show in the figures.
+    if coverage.brought.whole >= FROM * max(1, coverage.brought.masks) and card.get("supervision") != "none":
+        found.append(
+            f"{_which(coverage.brought, 'masks')}, as they were brought: no threshold of the rules made them so"
+        )
+    if coverage.cut.masks and chosen is None and own is not None and not _same_cut(name, in_force, own):
+        found.append(
+            f"the method's card names the threshold {_short(own)}, which rules {name} do not use (theirs is "
+            f"{_short(in_force)}): give --threshold, or --rules clean"
+        )
+    return found
+
+
+def _same_cut(rules: str, in_force: float, own: float) -> bool:
+    """Whether the card's threshold asks for the cut that the rules make."""
+    # Above 1e-9 of the maximum, and above zero: the same pixels in any heat that means something.
+    return own == in_force or (rules == "tris" and own == 0)
+
+
+def _which(count: Count, masks: str) -> str:
+    share, whole, empty = (
+        _percent(part, count.masks) for part in (count.whole + count.empty, count.whole, count.empty)
+    )
+    if not count.empty:
+        return f"{share} % of the {masks} cover the whole image"
+    if not count.whole:
+        return f"{share} % of the {masks} are empty"
+    return f"{share} % of the {masks} cover the whole image ({whole} %) or are empty ({empty} %)"
+
+
+def _short(number: float) -> str:
+    return f"{number:g}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def _percent(part: int, whole: int) -> str:
+    """A share in whole percent; 100 and 0 only where nothing else is true."""
+    return str(100 if part == whole else 0 if not part else min(99, max(1, round(100 * part / whole))))
+
+
+def _shares(lines: list[Mapping[str, Any]]) -> Iterator[float]:
+    """The share of the image that each line's mask covers."""
+    codes, areas = [], []
+    for line in lines:
+        code: Any = line.get("segmentation")
+        height, width = size_of(code)
+        areas.append(height * width)
+        codes.append(_packed(code.get("counts")))
+    for ink, area in zip(_inks(codes), areas, strict=True):
+        yield ink / area
+
+
+def _packed(counts: Any) -> bytes:
+    if not isinstance(counts, str) or not counts or not counts.isascii():
+        raise MaskError("run-length code: 'counts' must be text")
+    return counts.encode("ascii")
+
+
+def _inks(codes: list[bytes]) -> list[int]:
+    """The pixels of many masks from their packed codes at once; see `risbench.masks` for the packing.
+
+    `risbench.masks.runs_of` reads one code and checks all of it. Here only every second run is needed.
+    """
+    raw = np.frombuffer(b"".join(codes), dtype=np.uint8)
+    if raw.min() < 48 or raw.max() > 111:
+        raise MaskError("run-length code: 'counts' holds a character outside '0' to 'o'")
+    bits = (raw - 48).astype(np.int64)
+    is_last = bits < 32
+    last = np.flatnonzero(is_last)
+    ends = np.cumsum([len(code) for code in codes]) - 1  # the place of each code's last character
+    if not is_last[ends].all():
+        raise MaskError("run-length code: 'counts' ends in the middle of a number")
+    first = np.concatenate(([0], last[:-1] + 1))
+    length = last - first + 1
+    if int(length.max()) > _LONGEST:
+        raise MaskError("run-length code: a number is too long")
+    place = np.arange(raw.size) - np.repeat(first, length)
+    values = np.add.reduceat((bits & 31) << (5 * place), first)
+    values -= np.where(bits[last] & 16, np.int64(1) << (5 * length), 0)
+    stops = np.searchsorted(last, ends) + 1  # the numbers up to each code's end
+    starts = np.concatenate(([0], stops[:-1]))
+    turn = np.arange(values.size) - np.repeat(starts, stops - starts)
+    # Of the runs of mask (the second, the fourth, …) the first is given, each other as a difference to the one before.
+    ink = np.where(turn % 2 == 1, values, 0)
+    totals = np.cumsum(ink)
+    runs = np.where(turn % 2 == 1, totals - np.repeat(totals[starts] - ink[starts], stops - starts), 0)
+    return np.add.reduceat(runs, starts).tolist()
