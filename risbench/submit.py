@@ -12,6 +12,7 @@ from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
+from .cards import supervision_fault
 from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import DataError, MaskError, RisbenchError, UsageError
@@ -121,6 +122,8 @@ def _refuse_incomplete(run: Run) -> None:
         f"{run.summary['missing']} expressions have no prediction": run.summary["missing"],
         "it was scored on other masks than the annotated ones": run.header.get("truth") is not None,
     }
+    if fault := supervision_fault(run.header["method"]["card"]):
+        reasons[f"{fault} `risbench score {run.path} --card TOML` gives it another card"] = True
     for reason, holds in reasons.items():
         if holds:
             raise RisbenchError(f"{run.path} cannot be entered: {reason}")

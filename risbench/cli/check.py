@@ -52,7 +52,7 @@ def command(
         for finding in findings:
             mark, style = ("ok  ", "green") if finding.holds else ("FAIL", "bold red")
             show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
-            if not finding.holds:
+            if finding.seen:
                 show.out.print(f"     {finding.seen}", highlight=False, markup=False, soft_wrap=True)
     if not all(finding.holds for finding in findings):
         sys.exit(1)

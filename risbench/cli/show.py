@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ..comparable import truth_note
 from ..metrics.names import parse_all
+from ..plain import plain
 from ..progress import Progress
 from ..results.run import Run
 
@@ -120,6 +121,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"{run.summary['missing']} expressions had no prediction and count as empty masks")
     if run.summary["partial"]:
         notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
+    notes.extend(f"caution: {plain(caution)}" for caution in run.cautions())
     notes.append(f"folder {run.path}")
     for note in notes:
         out.print(note, highlight=False, soft_wrap=True, markup=False)

@@ -12,6 +12,7 @@ from .. import plugins
 from ..comparable import truth_note
 from ..datasets.load import load_split
 from ..errors import UsageError
+from ..plain import plain
 from ..sweep import CAUTION, Sweep, sweep, thresholds_of
 from . import options, show
 
@@ -89,6 +90,7 @@ def _print(found: Sweep) -> None:
         f"best {found.metrics[0]}: {value:.2f} (95 % interval {low:.2f} to {high:.2f}) "
         f"at threshold {found.thresholds[place]:g}",
         f"caution: {CAUTION}",
+        *(f"caution: {plain(caution)}" for caution in found.cautions),
     ]
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .. import reading
 from ..errors import DataError, RisbenchError, UsageError
 from . import jsonlines
 from .rows import Row
@@ -144,6 +145,12 @@ class RunFolder:
         self.header["provenance"][-1]["facts"] = dict(facts)
         jsonlines.replace(self.path / HEADER, json.dumps(self.header, indent=2, ensure_ascii=False) + "\n")
 
+    def note_cautions(self, cautions: Sequence[str]) -> None:
+        """Add what is odd about this part's predictions to its provenance, to be shown beside the figures."""
+        if cautions:
+            self.header["provenance"][-1]["cautions"] = list(cautions)
+            jsonlines.replace(self.path / HEADER, json.dumps(self.header, indent=2, ensure_ascii=False) + "\n")
+
     def close(self, order: Mapping[str, int], summary: Mapping[str, Any]) -> None:
         """Put rows and masks in the split's order and write the summary.
 
@@ -209,12 +216,10 @@ def read_json(path: Path) -> Any:
     """A JSON file.
 
     Raises:
-        RisbenchError: absent or broken.
+        RisbenchError: absent, broken, or larger than such a file can be.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RisbenchError(f"{path}: cannot be read: {error.strerror}") from error
+        return json.loads(reading.read_bytes(path, reading.RECORD_BYTES, "a record of a run").decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise RisbenchError(f"{path}: not JSON: {error}") from None
 

@@ -57,7 +57,14 @@ HEADER = {
     "save_heat": TEXT + NONE,
     "data_root": TEXT,
     "provenance": [
-        {"started": TEXT, "commit": TEXT + NONE, "packages": ANY, "machine": MACHINE, "device": Maybe(TEXT + NONE)}
+        {
+            "started": TEXT,
+            "commit": TEXT + NONE,
+            "packages": ANY,
+            "machine": MACHINE,
+            "device": Maybe(TEXT + NONE),
+            "cautions": Maybe([TEXT]),
+        }
     ],
 }
 SUMMARY = {
