@@ -115,15 +115,15 @@ def verify(
 
 
 def _refuse_incomplete(run: Run) -> None:
+    fault = supervision_fault(run.header["method"]["card"])
     reasons = {
+        f"its card's {fault} `risbench score {run.path} --card TOML` gives it another card": fault,
         "it is partial (not the whole split)": run.summary["partial"] or run.header["partial"],
         "it was limited": run.header["limit"] is not None,
         "it is one shard: merge them": run.header["shard"] is not None,
         f"{run.summary['missing']} expressions have no prediction": run.summary["missing"],
         "it was scored on other masks than the annotated ones": run.header.get("truth") is not None,
     }
-    if fault := supervision_fault(run.header["method"]["card"]):
-        reasons[f"{fault} `risbench score {run.path} --card TOML` gives it another card"] = True
     for reason, holds in reasons.items():
         if holds:
             raise RisbenchError(f"{run.path} cannot be entered: {reason}")

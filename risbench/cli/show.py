@@ -121,7 +121,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"{run.summary['missing']} expressions had no prediction and count as empty masks")
     if run.summary["partial"]:
         notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
-    notes.extend(f"caution: {plain(caution)}" for caution in run.cautions())
+    notes += [f"warning: {plain(caution)}" for caution in run.odd_predictions()]
     notes.append(f"folder {run.path}")
     for note in notes:
         out.print(note, highlight=False, soft_wrap=True, markup=False)

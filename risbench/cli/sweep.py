@@ -90,7 +90,7 @@ def _print(found: Sweep) -> None:
         f"best {found.metrics[0]}: {value:.2f} (95 % interval {low:.2f} to {high:.2f}) "
         f"at threshold {found.thresholds[place]:g}",
         f"caution: {CAUTION}",
-        *(f"caution: {plain(caution)}" for caution in found.cautions),
+        *(f"warning: {plain(caution)}" for caution in found.cautions),
     ]
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)

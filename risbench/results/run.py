@@ -80,8 +80,8 @@ class Run:
         schema.check(parts, schema.COST, str(file))
         return parts
 
-    def cautions(self) -> list[str]:
-        """What was odd about the predictions of each part of the run, in words; see `risbench.geometry`."""
+    def odd_predictions(self) -> list[str]:
+        """What was odd about the points, boxes and heats of each part of the run; see `risbench.geometry`."""
         found = [line for part in self.header["provenance"] for line in part.get("cautions") or ()]
         return [str(line) for line in dict.fromkeys(found)]
 
