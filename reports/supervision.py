@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from risbench.cards import Supervision, supervision_of, words_of
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
@@ -17,47 +18,13 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "": "Supervision not stated",
     }
 )
-_WORDS = MappingProxyType({"masks": "mask", "boxes": "box", "texts": "text", "image-text": "text", "zero-shot": "none"})
-_FIRST = re.compile(r"\s*([\w-]+)\s*(?:[+,;]\s*|(?=\()|$)")
-_QUALIFIED = re.compile(r"\s*(?:\d[\d.]*\s*%\s+([\w-]+)|([\w-]+)\s+or\s+[\w-]+\s*$)")
 
-
-class Supervision(NamedTuple):
-    """The group's key in `GROUPS`, and what was used besides, in words."""
-
-    group: str
-    extra: str
-
-
-def supervision_of(text: str) -> Supervision:
-    """``"text + SAM"`` is the group ``text`` with SAM besides; words that name no group are all extra.
-
-    A share of the labels and a choice of labels decide the group by the labels that they name, and are extra as a
-    whole: ``"5 % masks"`` is the group ``mask``, ``"box or point"`` is the group ``box``.
-    """
-    if qualified := _QUALIFIED.match(text or ""):
-        word = (qualified[1] or qualified[2]).lower()
-        if (group := _WORDS.get(word, word)) in GROUPS:
-            return Supervision(group, text.strip())
-    match = _FIRST.match(text or "")
-    word = match[1].lower() if match else ""
-    group = _WORDS.get(word, word)
-    if match is None or group not in GROUPS or not group:
-        return Supervision("", text or "")
-    rest = text[match.end() :].strip()
-    # "(training-free), CLIP": brackets round a part read badly in a footnote.
-    return Supervision(group, re.sub(r"^\(([^()]*)\)", r"\1", rest))
+__all__ = ["GROUPS", "Supervision", "of_card", "supervision_of"]
 
 
 def of_card(card: Mapping[str, Any]) -> Supervision:
     """From a method's card: ``supervision``, and ``extra_data`` besides."""
-    found = supervision_of(_words(card.get("supervision")))
-    extra = _words(card.get("extra_data"))
+    found = supervision_of(words_of(card.get("supervision")))
+    extra = words_of(card.get("extra_data"))
     parts = dict.fromkeys(part for part in (found.extra, extra) if part and part.lower() != "none")
     return Supervision(found.group, ", ".join(parts))
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)

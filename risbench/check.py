@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cards import GRADES, is_threshold, supervision_fault, unknown_keys
 from .datasets.images import read_image
 from .datasets.split import Split, refuse_empty
 from .errors import RisbenchError, UsageError
@@ -24,17 +25,16 @@ from .records import Prediction, Sample
 from .results.coverage import Coverage, cautions
 
 _ODD_TEXTS = ("", "the " * 200 + "circle", "der Kreis über dem Würfel ☂", "<s> {x} %s \\n")
-_GRADES = ("native", "hosted", "external")
 _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's largest value
 
 
 class Finding(NamedTuple):
-    """One sentence, whether it holds, and what was seen where it does not.
+    """One sentence, whether it holds, and what was found.
 
     Attributes:
         claim: the sentence.
         holds: whether it does.
-        seen: what was seen where it does not hold.
+        seen: the fault where it does not hold, else at most a note.
         caution: what deserves a look though it holds.
     """
 
@@ -82,6 +82,10 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
         # No method is wrong for the scale of its heats: the threshold is the user's to choose.
         caution = "; ".join(asker.cautions) if question is _scorable and not seen else ""
         findings.append(Finding(claim, not seen, seen, caution))
+    if findings[0].holds and (unknown := unknown_keys(card_of(method))):
+        # Keys of the method's own are kept in every header, and may be misspelt ones.
+        note = f"no table reads these keys of the card: {', '.join(unknown)}"
+        findings[0] = findings[0]._replace(seen=note)
     return findings
 
 
@@ -124,12 +128,14 @@ def _card(asker: _Asker) -> str:
         return f"the card holds something JSON cannot: {error}"
     if not card:
         return "no card: give the method a mapping `card`, at least with 'grade' and 'supervision'"
-    if card.get("grade") not in _GRADES:
-        return f"card['grade'] is {card.get('grade')!r}, one of {', '.join(_GRADES)} is expected"
+    if card.get("grade") not in GRADES:
+        return f"card['grade'] is {card.get('grade')!r}, one of {', '.join(GRADES)} is expected"
     threshold = card.get("threshold")
-    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
+    if threshold is not None and not is_threshold(threshold):
         return f"card['threshold'] is {threshold!r}, a number is expected"
-    return "" if card.get("supervision") else "card['supervision'] is absent: what was the method trained with?"
+    if not card.get("supervision"):
+        return "card['supervision'] is absent: what was the method trained with?"
+    return supervision_fault(card)
 
 
 def _scorable(asker: _Asker) -> str:

@@ -66,15 +66,26 @@ def _coco() -> Any:
 def size_of(rle: Any) -> tuple[int, int]:
     """``(height, width)`` of a code; refuses anything but two positive whole numbers of a sane size."""
     size = rle.get("size") if isinstance(rle, Mapping) else None
-    if (
-        not isinstance(size, (list, tuple))
-        or len(size) != 2
-        or not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) for side in size)
-        or min(size) < 1
-        or int(size[0]) * int(size[1]) > MOST_PIXELS
-    ):
-        raise MaskError(f"run-length code: 'size' must be [height, width], got {size!r:.60}")
-    return int(size[0]), int(size[1])
+    if isinstance(size, (list, tuple)) and len(size) == 2:
+        height, width = whole(size[0]), whole(size[1])
+        if height and width and height > 0 and width > 0 and height * width <= MOST_PIXELS:
+            return height, width
+    raise MaskError(f"run-length code: 'size' must be [height, width], got {size!r:.60}")
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, also where a file holds it as a float or as text (40.0, "40"); None for anything else."""
+    if type(value) is int:
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return int(value)
+    if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdigit():
+        return int(value)
+    return None
 
 
 def _unpack(counts: str | bytes) -> np.ndarray:
@@ -85,7 +96,13 @@ def _unpack(counts: str | bytes) -> np.ndarray:
     if raw.size == 0:
         return np.zeros(0, np.int64)
     if raw.min() < 48 or raw.max() > 111:
-        raise MaskError("run-length code: 'counts' holds a character outside '0' to 'o'")
+        text = counts if isinstance(counts, str) else counts.decode("latin1")
+        if text.startswith("b'") and text.endswith("'") and len(text) > 2:
+            # What Python prints of bytes, written as text; no code holds a quotation mark, and \ is doubled.
+            return _unpack(text[2:-1].replace("\\\\", "\\"))
+        raise MaskError(
+            "run-length code: 'counts' holds a character outside '0' to 'o' (bytes become text by .decode(), not str())"
+        )
     bits = (raw - 48).astype(np.int64)
     is_last = bits < 32
     if not is_last[-1]:
@@ -164,10 +181,12 @@ def _stored(rle: Any, size: tuple[int, int]) -> RLE:
     if size_of(rle) != tuple(size):
         raise MaskError(f"run-length code of size {size_of(rle)} in an image of size {tuple(size)}")
     counts = rle.get("counts")
-    if isinstance(counts, (str, bytes)):
-        runs_of(rle)
-        return {"size": [*size], "counts": counts if isinstance(counts, str) else counts.decode("ascii")}
-    return pack(runs_of(rle), size)
+    runs = runs_of(rle)
+    if isinstance(counts, bytes):
+        counts = counts.decode("ascii")
+    if isinstance(counts, str) and not counts.startswith("b'"):
+        return {"size": [*size], "counts": counts}
+    return pack(runs, size)
 
 
 def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[RLE, ...]:

@@ -142,7 +142,8 @@ def _mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if mask.dtype != np.bool_:
         raise MaskError(f"its mask is {mask.dtype}; a mask is bool (compare with a threshold first)")
     if mask.shape != tuple(size):
-        raise MaskError(f"its mask is {_by(mask.shape)}, the image is {_by(size)} (height x width)")
+        turned = ": its axes are swapped, or the size of its code is" if mask.shape == tuple(size)[::-1] else ""
+        raise MaskError(f"its mask is {_by(mask.shape)}, the image is {_by(size)} (height x width){turned}")
     return mask
 
 
@@ -201,6 +202,10 @@ def _boxes(boxes: Any) -> np.ndarray | None:
         raise MaskError(f"its boxes have shape {table.shape}; boxes are (n, 4) rows of x0 y0 x1 y1")
     if not np.isfinite(table).all():
         raise MaskError("its boxes are not finite")
+    turned = np.flatnonzero((table[:, 2] < table[:, 0]) | (table[:, 3] < table[:, 1]))
+    if turned.size:
+        shown = " ".join(f"{side:g}" for side in table[turned[0]])
+        raise MaskError(f"its box {shown} ends before it begins; a box is x0 y0 x1 y1, not x y w h")
     return table
 
 

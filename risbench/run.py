@@ -18,6 +18,7 @@ import numpy as np
 from .cost import Stopwatch
 from .datasets.images import read_image
 from .errors import DataError, RisbenchError, UsageError
+from .geometry import Geometry
 from .methods import predictions_of, reads
 from .metrics.rules import Rules
 from .progress import Progress, Tally
@@ -111,12 +112,15 @@ def run_images(
     again = {sample.id for group in todo for sample in group}
     folder.rows = [row for row in folder.rows if row.id not in again]
     tally = Tally(folder.rows, len(groups), len(groups) - len(todo))
+    geometry = Geometry()
     with ThreadPoolExecutor(2, "read") as readers, ThreadPoolExecutor(1, "score") as scorer:
         pending: deque[Future[_Scored]] = deque()
         try:
             for batch in _read_ahead(todo, readers, settings):
                 for group, answer, seconds in _predicted(method, batch, texts, settings):
-                    pending.append(scorer.submit(_score, folder, group, answer, seconds, rules, settings, heats_only))
+                    pending.append(
+                        scorer.submit(_score, folder, group, answer, seconds, rules, settings, heats_only, geometry)
+                    )
                     if not isinstance(answer, _Unreadable):
                         watch.count(len(group), seconds * len(group))
                 while len(pending) > 2 * settings.at_once:
@@ -127,6 +131,7 @@ def run_images(
             # What is predicted is written, also when the next image fails; a failed score raises here.
             while pending:
                 _write(folder, pending.popleft().result(), tally, progress)
+            folder.note_cautions(geometry.cautions())
     if len(folder.rows) < sum(len(group) for group in groups):
         raise Stopped(f"stopped after {tally.done} of {len(groups)} images")
 
@@ -225,6 +230,7 @@ def _score(
     rules: Rules,
     settings: Settings,
     heats_only: bool,
+    geometry: Geometry,
 ) -> _Scored:
     if isinstance(answer, _Unreadable):
         rows = [missing_row(sample, rules) for sample in group]
@@ -237,6 +243,7 @@ def _score(
                 f"prediction for {sample.id}: --threshold cuts heats, and this method brings masks of its own: "
                 "leave it out, or give the method's own option with --set"
             )
+        geometry.add(sample, prediction)
         verdict = rules.judge(sample, prediction)
         rows.append(row_of(sample, verdict, seconds))
         lines.append(masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name))

@@ -12,6 +12,7 @@ from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
+from .cards import supervision_fault
 from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import DataError, MaskError, RisbenchError, UsageError
@@ -114,7 +115,9 @@ def verify(
 
 
 def _refuse_incomplete(run: Run) -> None:
+    fault = supervision_fault(run.header["method"]["card"])
     reasons = {
+        f"its card's {fault} `risbench score {run.path} --card TOML` gives it another card": fault,
         "it is partial (not the whole split)": run.summary["partial"] or run.header["partial"],
         "it was limited": run.header["limit"] is not None,
         "it is one shard: merge them": run.header["shard"] is not None,

@@ -14,6 +14,7 @@ import numpy as np
 from .datasets.load import load_split
 from .datasets.split import Split, refuse_empty
 from .errors import DataError, UsageError
+from .geometry import Geometry
 from .header import split_record, truth_record
 from .methods import prediction_of
 from .metrics.names import Metric, parse_all
@@ -21,6 +22,7 @@ from .metrics.rules import DEFAULT, Rules
 from .records import Overlap, Prediction
 from .results.folder import HEATS, MASKS
 from .results.run import Run
+from .score.names import match
 from .score.sources import Heats, Source, source_of
 from .statistics.ratios import divided, intervals
 from .statistics.summary import bound, clusters, sums_of
@@ -44,6 +46,7 @@ class Sweep(NamedTuple):
         truth: what a run would record of the other truth; None on the annotated masks.
         thresholds: in the units of the rules.
         metrics: their names.
+        cautions: what is odd about the heats, in words; see `risbench.geometry`.
         values, low, high: fractions with 95 % intervals, ``[threshold][metric]``; NaN where there is none.
     """
 
@@ -58,6 +61,7 @@ class Sweep(NamedTuple):
     low: list[list[float]]
     high: list[list[float]]
     truth: dict[str, Any] | None = None
+    cautions: tuple[str, ...] = ()
 
     def best(self, metric: int = 0) -> int | None:
         """The place of the threshold with the largest value of a metric, the first of equals; None if all are equal."""
@@ -90,6 +94,7 @@ class Sweep(NamedTuple):
                 for turn, name in enumerate(self.metrics)
             },
             "caution": CAUTION,
+            **({"cautions": list(self.cautions)} if self.cautions else {}),
         }
 
 
@@ -126,11 +131,12 @@ def sweep(
     grid = _grid(thresholds, named)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     source, part = _source(given, whole)
-    names = _names(source, part, given, allow_missing)
+    names = match(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]
     counts: list[list[Overlap]] = []
     seen: list[tuple[str, Any]] = []
     missing = 0
+    geometry = Geometry()
     for done, group in enumerate(groups, start=1):
         for sample in group:
             brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
@@ -143,6 +149,7 @@ def sweep(
             heat = prediction_of(Prediction(heat=brought.heat), sample).heat if brought.heat is not None else None
             if heat is None:
                 raise DataError(f"{given}: {sample.id} has a mask and no heat: there is nothing to cut")
+            geometry.add(sample, Prediction(heat=heat))
             counts.append(named.sweep(sample, heat, grid))
         if progress is not None:
             progress(done, len(groups))
@@ -163,6 +170,7 @@ def sweep(
         low.tolist(),
         high.tolist(),
         truth_record(whole),
+        tuple(geometry.cautions()),
     )
 
 
@@ -229,20 +237,3 @@ def _source(given: Path, whole: Split) -> tuple[Source, Split]:
     run.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
     limit = run.header["limit"]
     return source, whole if limit is None else whole.first_images(limit)
-
-
-def _names(source: Source, part: Split, given: Path, allow_missing: bool) -> dict[str, str]:
-    """The name that each sample's heat goes by."""
-    known = set(source.names)
-    found: dict[str, str] = {}
-    for sample in part:
-        name = sample.id if sample.id in known else str(sample.sent_id)
-        if name in known:
-            found[sample.id] = name
-        elif not allow_missing:
-            raise DataError(f"{given}: no heat for {sample.id}; --allow-missing counts such as empty masks")
-    spare = frozenset[str]() if part.truth is None else part.truth.left_out
-    unknown = sorted(known - set(found.values()) - spare)
-    if unknown:
-        raise DataError(f"{given}: {len(unknown)} heats are of no expression of {part.name}, the first is {unknown[0]}")
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -99,11 +100,11 @@ def test_the_command_draws_the_curve_and_names_the_best(
 def test_missing_heats_are_refused_or_counted_as_empty(split: Split, heats: Path):
     first = next(iter(split))
     (heats / f"{first.sent_id}.npy").unlink()
-    with pytest.raises(DataError, match=f"no heat for {first.id}"):
+    with pytest.raises(DataError, match=rf"no prediction for 1 \({re.escape(first.id)}\) of"):
         sweep(heats, split)
     assert sweep(heats, split, allow_missing=True).missing == 1
     (heats / "77.npy").write_bytes((heats / f"{split[1].sent_id}.npy").read_bytes())
-    with pytest.raises(DataError, match="the first is 77"):
+    with pytest.raises(DataError, match=r"does not have: 1 \(77\)"):
         sweep(heats, split, allow_missing=True)
 
 

@@ -54,7 +54,7 @@ def command(
             show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
             if finding.caution:
                 show.out.print(f"     warning: {finding.caution}", highlight=False, markup=False, soft_wrap=True)
-            if not finding.holds:
+            if finding.seen:
                 show.out.print(f"     {finding.seen}", highlight=False, markup=False, soft_wrap=True)
     if not all(finding.holds for finding in findings):
         sys.exit(1)

@@ -18,6 +18,7 @@ from . import options, show
 @options.truth
 @options.threshold
 @click.option("--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper, ….")
+@click.option("--name", help="What the method is called [default: as its card says, else after PREDICTIONS].")
 @options.out
 @options.data_root
 @click.option("--allow-missing", is_flag=True, help="Count missing predictions as empty masks.")
@@ -31,6 +32,7 @@ def command(
     truth_only: bool,
     threshold: float | None,
     card: Path | None,
+    name: str | None,
     out: Path | None,
     data_root: Path | None,
     allow_missing: bool,
@@ -53,6 +55,7 @@ def command(
             threshold=threshold,
             out=out,
             card=card,
+            name=name,
             allow_missing=allow_missing,
             progress=progress,
         )

@@ -18,6 +18,7 @@ from rich.table import Table
 from ..comparable import truth_note
 from ..metrics.names import parse_all
 from ..metrics.rules import text_of
+from ..plain import plain
 from ..progress import Progress
 from ..results.origin import unknown_note
 from ..results.run import Run
@@ -126,7 +127,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
     if (unknown := unknown_note(run.header)) is not None:
         notes.append(unknown)
-    notes += [f"warning: {caution}" for caution in run.cautions()]
+    notes += [f"warning: {plain(caution)}" for caution in (*run.cautions(), *run.odd_predictions())]
     notes.append(f"folder {run.path}")
     for note in notes:
         out.print(note, highlight=False, soft_wrap=True, markup=False)

@@ -13,6 +13,7 @@ from .. import plugins
 from ..comparable import truth_note
 from ..datasets.load import load_split
 from ..errors import UsageError
+from ..plain import plain
 from ..results.plainfiles import real
 from ..sweep import CAUTION, Sweep, sweep, thresholds_of
 from . import options, show
@@ -93,6 +94,7 @@ def _print(found: Sweep) -> None:
         interval = "no interval: one image" if math.isnan(low) else f"95 % interval {low:.2f} to {high:.2f}"
         notes = [f"best {found.metrics[0]}: {value:.2f} ({interval}) at threshold {found.thresholds[place]:g}"]
     notes.append(f"caution: {CAUTION}")
+    notes += [f"warning: {plain(caution)}" for caution in found.cautions]
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)
     if place in (0, len(found.thresholds) - 1) and len(found.thresholds) > 1:

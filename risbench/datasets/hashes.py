@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from ..errors import DataError
+from ..reading import refuse_endless
 from . import places
 from .atomic import write_whole
 
@@ -27,6 +28,7 @@ def state_of(path: Path) -> list[int]:
     Raises:
         DataError: the file is not there.
     """
+    refuse_endless(path)
     try:
         stat = path.stat()
     except OSError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import reading
 from ..errors import DataError
 from .columns import Ident
 from .jsonfile import read_json
@@ -54,6 +55,8 @@ def read_image_list(path: Path) -> ImageList:
     Raises:
         DataError: the file is missing, empty or broken, or an entry is neither id nor file name, by its place.
     """
+    if path.exists():
+        reading.size_of_file(path, reading.WHOLE_BYTES, "a list of images")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

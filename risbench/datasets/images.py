@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..masks import MOST_PIXELS
+from ..reading import refuse_endless
 from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
     from PIL import Image
 
     path = Path(path)
+    refuse_endless(path)
     with _told(path), Image.open(path, formats=_FORMATS) as image:
         _refuse_size(image, path, size)
         return np.array(_to_rgb(image), np.uint8)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .. import reading
 from ..errors import DataError
 
 
@@ -37,6 +38,8 @@ def read_json(path: Path, origin: str) -> Any:
     Raises:
         DataError: the file is missing or is no JSON, with the line.
     """
+    if path.exists():
+        reading.size_of_file(path, reading.ANNOTATION_BYTES, "a JSON file of annotations")
     try:
         return json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..reading import refuse_endless
 from .bounded import BoundedUnpickler, plain_keys
 
 # Larger than any known annotation pickle by a factor of ten; a file is read whole, so a limit is due.
@@ -163,6 +164,7 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         DataError: the file is missing, broken or too large, asks for more memory than its length can need, or names a
             class or function that plain data do not need; nothing was executed.
     """
+    refuse_endless(path)
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no pickle of {what} is")

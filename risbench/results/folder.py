@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from .. import reading
 from ..errors import DataError, RisbenchError, UsageError
 from ..plain import plain
 from . import jsonlines, origin, plainfiles
@@ -196,6 +197,12 @@ class RunFolder:
         self.header["provenance"][-1]["facts"] = dict(facts)
         self._write_header()
 
+    def note_cautions(self, cautions: Sequence[str]) -> None:
+        """Add what is odd about this part's predictions to its provenance, to be shown beside the figures."""
+        if cautions:
+            self.header["provenance"][-1]["cautions"] = list(cautions)
+            self._write_header()
+
     def close(self, order: Mapping[str, int], summary: Mapping[str, Any]) -> None:
         """Put rows and masks in the split's order and write the summary; what stands so already is left alone.
 
@@ -267,14 +274,12 @@ def read_json(path: Path) -> Any:
     """A JSON file.
 
     Raises:
-        RisbenchError: absent or broken.
+        RisbenchError: absent, broken, or larger than such a file can be.
     """
     try:
-        with plainfiles.open_to_read(path) as file:
-            # Headers of before wrote a path that is not UTF-8 in a way that only this reads.
-            return json.loads(file.read().decode("utf-8", "surrogatepass"))
-    except OSError as error:
-        raise RisbenchError(f"{path}: cannot be read: {error.strerror}") from error
+        return json.loads(
+            reading.read_bytes(path, reading.RECORD_BYTES, "a record of a run").decode("utf-8", "surrogatepass")
+        )
     except (ValueError, RecursionError) as error:
         raise RisbenchError(f"{path}: not JSON: {error}") from None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import reading
 from ..errors import DataError, MaskError
 from . import jsonlines, plainfiles
 from .folder import HEATS
@@ -82,6 +83,8 @@ def _stored(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
     packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if packed or sum(member.file_size for member in members) > path.stat().st_size:
         raise DataError(f"{path}: not heats that a run saved: an array in it is compressed, or there twice")
+    if sum(member.file_size for member in members) > reading.HEATS_BYTES:
+        raise DataError(f"{path}: holds more than {reading.HEATS_BYTES:,} bytes of heats, too many for one image")
     return members
 
 

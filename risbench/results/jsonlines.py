@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .. import reading
 from ..errors import DataError, RisbenchError
 from . import plainfiles
 
@@ -16,15 +17,11 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a file with their line numbers, counted from 1.
 
     Raises:
-        DataError: the file is absent or a line is not a JSON object, with its number.
+        DataError: the file is absent or a line is not a JSON object or too long, with its number.
     """
-    try:
-        with plainfiles.open_to_read(path) as file:
-            for number, raw in enumerate(file, start=1):
-                if raw.strip():
-                    yield number, object_in(raw, path, number)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    for number, raw in reading.lines_of(path):
+        if raw.strip():
+            yield number, object_in(raw, path, number)
 
 
 def object_in(raw: bytes, path: Path, number: int) -> dict[str, Any]:
@@ -34,11 +31,26 @@ def object_in(raw: bytes, path: Path, number: int) -> dict[str, Any]:
         DataError: it is none, with the line's number.
     """
     try:
-        found = json.loads(raw)
+        found = json.loads(raw, object_pairs_hook=without_repeats)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}, line {number}: not JSON: {error}") from None
+        reason = "zero bytes in it, as in UTF-16: save the file as UTF-8" if b"\0" in raw else str(error)
+        raise DataError(f"{path}, line {number}: not JSON: {reason}") from None
     if not isinstance(found, dict):
         raise DataError(f"{path}, line {number}: a JSON object is expected, not {type(found).__name__}")
+    return found
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's keys and values as a dict; for `json.loads`, which would keep the last of two values in silence.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key '{twice:.80}' is there twice in one object")
     return found
 
 

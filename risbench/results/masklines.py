@@ -51,5 +51,21 @@ def prediction_in(line: Mapping[str, Any]) -> Prediction:
         MaskError: no mask, or one that is malformed.
     """
     if not isinstance(line.get("segmentation"), dict):
-        raise MaskError("has no 'segmentation' with 'size' and 'counts'")
+        raise MaskError(f"has no 'segmentation' with 'size' and 'counts'{_cause(line)}")
     return Prediction(mask=decode(line["segmentation"]), point=line.get("point"), boxes=line.get("boxes"))
+
+
+def _cause(line: Mapping[str, Any]) -> str:
+    """What stands there instead, with the next step."""
+    found = line.get("segmentation")
+    if isinstance(found, list) and found and isinstance(found[0], dict):
+        return ": it is a list; give one code, of the union of its masks (pycocotools.mask.merge)"
+    if isinstance(found, list) and found:
+        return (
+            ": it is a list of polygons; give the run-length code of the mask they fill "
+            "(pycocotools.mask.frPyObjects(polygons, height, width), then merge)"
+        )
+    if "counts" in line:
+        return ': \'counts\' stands beside it; write {"segmentation": {"size": …, "counts": …}}'
+    others = [key for key in ("mask", "rle", "pred_mask", "bbox") if key in line]
+    return f": it has '{others[0]}'; a mask stands under 'segmentation'" if found is None and others else ""

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import DataError
+from ..masks import MOST_PIXELS
 
 _MAGIC = b"\x93NUMPY"
 _MOST = 1 << 16  # of a header; numpy writes some hundred bytes
@@ -51,6 +52,8 @@ def read_npy(stream: BinaryIO, length: int, where: str) -> np.ndarray:
     shape = tuple(int(side.rstrip("L")) for side in sides if side)
     dtype = np.dtype(found["descr"][0])
     count = math.prod(shape)
+    if count > MOST_PIXELS:
+        raise DataError(f"{where}: not a readable .npy of numbers: more values ({count:.3g}) than any image has pixels")
     if begin + size + count * dtype.itemsize != length or (count == 0 and len(shape) > 2):
         raise DataError(
             f"{where}: not a readable .npy of numbers: its header announces {found['shape'][0]:.60} values of "

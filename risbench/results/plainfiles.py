@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..errors import DataError, RisbenchError
+from ..reading import open_to_read
 
 _FLAGS = {
     "append": (os.O_WRONLY | os.O_APPEND | os.O_CREAT, "ab"),
@@ -47,20 +48,6 @@ def open_to_write(path: Path, purpose: str) -> BinaryIO:
             f"{path}: is not a plain file, so nothing is written to it: remove it or give another --out"
         )
     return cast("BinaryIO", os.fdopen(handle, mode, buffering=-1 if purpose == "create" else 0))
-
-
-def open_to_read(path: Path) -> BinaryIO:
-    """Open a file for reading; a named pipe or a device, which may never end, is refused.
-
-    Raises:
-        DataError: no plain file.
-        OSError: it cannot be opened.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise DataError(f"{path}: cannot be read: it is not a plain file")
-    return os.fdopen(handle, "rb")
 
 
 def read(path: Path) -> bytes:

@@ -93,6 +93,11 @@ class Run:
         schema.check(parts, schema.COST, str(file))
         return parts
 
+    def odd_predictions(self) -> list[str]:
+        """What was odd about the points, boxes and heats of each part of the run; see `risbench.geometry`."""
+        found = [line for part in self.header["provenance"] for line in part.get("cautions") or ()]
+        return [str(line) for line in dict.fromkeys(found)]
+
     def refuse_other_count(self, file: str, count: int) -> None:
         """Refuse a file of lines that was cut off between two of them, and so looks whole.
 

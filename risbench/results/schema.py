@@ -58,7 +58,14 @@ HEADER = {
     "data_root": TEXT,
     "origin": Maybe(ANY + NONE),
     "provenance": [
-        {"started": TEXT, "commit": TEXT + NONE, "packages": ANY, "machine": MACHINE, "device": Maybe(TEXT + NONE)}
+        {
+            "started": TEXT,
+            "commit": TEXT + NONE,
+            "packages": ANY,
+            "machine": MACHINE,
+            "device": Maybe(TEXT + NONE),
+            "cautions": Maybe([TEXT]),
+        }
     ],
 }
 SUMMARY = {

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
+from ..cards import read_card
 from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
-from ..errors import DataError, MaskError, UsageError
+from ..errors import MaskError, UsageError
 from ..evaluate import close, default_folder
+from ..geometry import Geometry
 from ..header import header_of, split_record
-from ..methods import card_of, prediction_of
+from ..methods import prediction_of
 from ..metrics.rules import DEFAULT, Rules, rules_of
 from ..progress import Progress, Tally
 from ..records import Sample
@@ -28,7 +26,9 @@ from ..results.plainfiles import real
 from ..results.rows import Row
 from ..results.run import Run
 from ..scorer import missing_row, row_of
-from .sources import Heats, Lines, Source, source_of
+from .lines import Lines
+from .names import match
+from .sources import Heats, Source, source_of
 
 
 def score(
@@ -40,6 +40,7 @@ def score(
     out: str | Path | None = None,
     data_root: str | Path | None = None,
     card: str | Path | None = None,
+    name: str | None = None,
     allow_missing: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
@@ -53,7 +54,8 @@ def score(
         threshold: overrides the rules' threshold; only heats have one.
         out: the run folder to make; by default a new one below ``runs/``.
         data_root: where the annotations lie; see `load_split`.
-        card: a TOML file about the method: ``name``, ``paper``, ``supervision``, ….
+        card: a TOML file about the method: ``name``, ``paper``, ``supervision``, …; see `risbench.cards.KEYS`.
+        name: what the method is called; by default as the card says, else after the file.
         allow_missing: count a missing prediction as an empty mask instead of refusing.
         progress: told after every image.
 
@@ -63,7 +65,9 @@ def score(
     """
     given = Path(path)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
-    about = _card(Path(card)) if card is not None else {}
+    about = read_card(Path(card)) if card is not None else {}
+    if name is not None and not name.strip():
+        raise UsageError("--name is empty: give the method's name")
     earlier = Run.load(given) if (given / "header.json").is_file() else None
     chosen = rules_of(rules, threshold)
     asked = chosen.threshold
@@ -87,8 +91,9 @@ def score(
         part = whole.first_images(earlier.header["limit"])
     if earlier is not None:
         earlier.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
-    names = _match(source.names, part, allow_missing, given)
+    names = match(source, part, given, allow_missing)
     title = about.pop("name", _title(given))
+    title = title if name is None else name
     header = header_of(
         whole,
         chosen,
@@ -109,10 +114,10 @@ def score(
     groups = [tuple(group) for group in part.by_image()]
     with RunFolder(target, header, "anew") as folder:
         folder.clear()
-        tally = Tally([], len(groups), 0)
+        tally, geometry = Tally([], len(groups), 0), Geometry()
         try:
             for group in groups:
-                scored = [_scored(sample, source, names, chosen) for sample in group]
+                scored = [_scored(sample, source, names, chosen, geometry) for sample in group]
                 folder.append([row for row, _ in scored], [line for _, line in scored])
                 tally.add([row for row, _ in scored], images=1)
                 if progress is not None:
@@ -121,11 +126,14 @@ def score(
             # Scoring is not continued but done again, with predictions put right, perhaps to the same folder.
             folder.forget()
             raise
+        folder.note_cautions(geometry.cautions())
         close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
     return Run.load(target)
 
 
-def _scored(sample: Sample, source: Source, names: Mapping[str, str], rules: Rules) -> tuple[Row, str]:
+def _scored(
+    sample: Sample, source: Source, names: Mapping[str, str], rules: Rules, geometry: Geometry
+) -> tuple[Row, str]:
     name = names.get(sample.id)
     brought = None if name is None else source.get(name, sample.image_id)
     if brought is None:
@@ -137,58 +145,9 @@ def _scored(sample: Sample, source: Source, names: Mapping[str, str], rules: Rul
         prediction = prediction_of(brought, wanted)
     except MaskError as error:
         raise MaskError(f"{error} (brought as '{name}')") from None
+    geometry.add(sample, prediction)
     verdict = rules.judge(sample, prediction)
     return row_of(sample, verdict), masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name)
-
-
-def _match(names: Collection[str], split: Split, allow_missing: bool, given: Path) -> dict[str, str]:
-    """The name under which each sample's prediction was brought, by sample id."""
-    found: dict[str, str] = {}
-    absent: list[str] = []
-    spare = frozenset[str]() if split.truth is None else split.truth.left_out
-    for sample in split:
-        by_sentence = str(sample.sent_id)
-        if sample.id in names:
-            if by_sentence in names:
-                raise DataError(f"{given}: two predictions for {sample.id}: by id and by sent_id {by_sentence}")
-            found[sample.id] = sample.id
-        elif by_sentence in names:
-            found[sample.id] = by_sentence
-        else:
-            absent.append(sample.id)
-    used = set(found.values())
-    unknown = [name for name in names if name not in used and name not in spare]
-    if unknown:
-        raise DataError(
-            f"{given}: predictions for expressions that {split.name} does not have: {_some(unknown)}; "
-            "is it the right split, and are the names sent_ids?"
-        )
-    if absent and not allow_missing:
-        raise DataError(
-            f"{given}: no prediction for {_some(absent)} of {len(split)} expressions; "
-            "--allow-missing counts them as empty masks"
-        )
-    return found
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:80] for name in names[:3]) + (", …" if len(names) > 3 else "")
-    return f"{len(names)} ({shown})"
-
-
-def _card(path: Path) -> dict[str, Any]:
-    try:
-        card = card_of(SimpleNamespace(card=tomllib.loads(path.read_text(encoding="utf-8"))))
-        json.dumps(card)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not TOML: {error}") from None
-    except TypeError:
-        raise DataError(f"{path}: a card holds texts, numbers and lists; write dates and times as texts") from None
-    if not isinstance(card.get("name", "-"), str) or not card.get("name", "-").strip():
-        raise DataError(f"{path}: a method's name is a text, not {card['name']!r:.60}")
-    return card
 
 
 def _title(path: Path) -> str:

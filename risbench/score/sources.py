@@ -1,30 +1,57 @@
-"""Predictions that someone brought, in the forms of DESIGN 4.6: which ids there are, and one at a time.
+"""Predictions that someone brought, in the forms of DESIGN 4.6: which names there are, and one prediction at a time.
 
-A source answers for names: a sample's ``id``, or its ``sent_id`` as text. It is read lazily, so a folder of a hundred
-thousand masks costs no memory; what is wrong is said with the file or the line.
+A form is recognised by what the files hold. What is no form is named as what it is, with the next step.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
-import mmap
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from ..errors import DataError, MaskError, UsageError
-from ..masks import MOST_PIXELS
+from .. import reading
+from ..errors import DataError, UsageError
 from ..records import Prediction
 from ..results import heats
 from ..results.folder import MASKS
-from ..results.masklines import prediction_in
-from ..results.npy import read_npy
+from .array import HOLDERS, Array
+from .files import folder_of_files, what_lies_in
+from .lines import Lines, wide_text
+
+_GIVE = "give a .jsonl or .json file of masks, a folder of .png or .npy files, or a run folder"
+# What the first bytes say, where they do; zip is also how numpy's .npz and torch's files lie on disk.
+_KINDS: Mapping[bytes, str] = {
+    b"\x1f\x8b": "compressed by gzip: unpack it first (gunzip)",
+    b"BZh": "compressed by bzip2: unpack it first (bunzip2)",
+    b"\xfd7zXZ": "compressed by xz: unpack it first (unxz)",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it first (unzstd)",
+    b"PK\x03\x04": "a zip archive: unpack it, and give the folder or file that was in it",
+    b"7z\xbc\xaf": "a 7z archive: unpack it, and give the folder or file that was in it",
+    b"\x89PNG": "one picture: give the folder with a <sent_id>.png for each expression",
+    b"\xff\xd8\xff": "one JPEG picture: give a folder with a <sent_id>.png for each expression",
+    b"\x93NUMPY": "one array: give the folder with a <sent_id>.npy for each expression",
+    b"PAR1": "a parquet table: write a .jsonl of masks",
+    b"\x89HDF": "HDF5 (as new .mat and .h5 files are): write a .jsonl of masks, or a .npy for each expression",
+    b"MATLAB": "a MATLAB file: write a .jsonl of masks, or a .npy for each expression",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself: get it with `git lfs pull`",
+    b"<": "a page of HTML or XML, not JSON: get the file anew",
+}
+_SUFFIXES: Mapping[str, str] = {
+    ".pt": "torch's own form, which may run code: write masks as .jsonl, or heats as .npy",
+    ".npz": "one archive of arrays: save a <sent_id>.npy for each expression, and give their folder",
+    ".csv": "a table: write a .jsonl, one {\"sent_id\": …, \"segmentation\": {\"size\": [H, W], \"counts\": …}} a line",
+    ".pkl": "a pickle, which may run code when it is read: write a .jsonl of masks, or a COCO results .json",
+}  # fmt: skip
+_NAMES = frozenset(("id", "sent_id", "segmentation"))
+_ALIKE = {".pth": ".pt", ".ckpt": ".pt", ".tsv": ".csv", ".p": ".pkl", ".pickle": ".pkl"}
 
 
 class Source(Protocol):
-    """Predictions by name.
+    """Predictions by name: a sample's ``id``, or its ``sent_id`` as text.
 
     Attributes:
         kind: what was read, in words.
@@ -39,83 +66,14 @@ class Source(Protocol):
         """Every name that a prediction was brought for."""
         ...
 
+    @property
+    def beside(self) -> Mapping[str, Mapping[str, str]]:
+        """What a prediction says it is about besides its name; see `entries.Named` and `files.Files`."""
+        ...
+
     def get(self, name: str, image_id: int | str) -> Prediction | None:
         """The prediction under a name; None where a run recorded it as missing."""
         ...
-
-
-class Lines:
-    """``masks.jsonl``, keyed by ``id`` or by ``sent_id``; ``cuts`` names the rules that cut masks in it from heats."""
-
-    kind = "lines of masks"
-    has_heats = False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.names: dict[str, tuple[int, int, int]] = {}
-        self.cuts: set[str] = set()
-        place = 0
-        with path.open("rb") as file:
-            # Mapped, so that lines can be asked for in any order and nothing stays open.
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
-            for number, raw in enumerate(file, start=1):
-                if raw.strip():
-                    line = _parsed(raw, f"{path}, line {number}")
-                    _put(self.names, _name(line, f"{path}, line {number}"), (place, len(raw), number), path)
-                    if isinstance(line.get("cut"), str):
-                        self.cuts.add(line["cut"])
-                place += len(raw)
-
-    def line(self, name: str) -> dict[str, Any]:
-        """The parsed line under a name."""
-        start, length, _ = self.names[name]
-        return json.loads(self._bytes[start : start + length])
-
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name."""
-        line = self.line(name)
-        return None if line.get("missing") else _of_line(line, f"{self.path}, line {self.names[name][2]}")
-
-
-class Array:
-    """A COCO results array: ``[{"sent_id", "segmentation", …}, …]``."""
-
-    kind = "a COCO results array"
-    has_heats = False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            found = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: not JSON: {error}") from None
-        if not isinstance(found, list):
-            raise DataError(f"{path}: a COCO results file is a JSON array, this is {type(found).__name__}")
-        self.names: dict[str, tuple[int, dict[str, Any]]] = {}
-        for place, line in enumerate(found):
-            where = f"{path}, entry {place}"
-            if not isinstance(line, dict):
-                raise DataError(f"{where}: an object is expected, not {type(line).__name__}")
-            _put(self.names, _name(line, where), (place, line), path)
-
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name."""
-        place, line = self.names[name]
-        return _of_line(line, f"{self.path}, entry {place}")
-
-
-class Files:
-    """A folder with one file for each ``sent_id``, either ``.png`` masks or ``.npy`` heats."""
-
-    def __init__(self, path: Path, suffix: str, read: Callable[[Path], Prediction], kind: str) -> None:
-        self.kind = kind
-        self.has_heats = suffix == ".npy"
-        self._read = read
-        self.names = {file.stem: file for file in _seen(path) if file.suffix == suffix}
-
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name."""
-        return self._read(self.names[name])
 
 
 class Heats:
@@ -128,6 +86,7 @@ class Heats:
         self.path = path
         self._lines = Lines(path / MASKS)
         self.names: Collection[str] = self._lines.names
+        self.beside: Mapping[str, Mapping[str, str]] = self._lines.beside
         self._image: tuple[int | str, dict[str, np.ndarray]] | None = None
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
@@ -167,107 +126,53 @@ def source_of(path: Path, rescored: Callable[[Path], Source] | None = None) -> S
             return _folder(path, rescored)
         if not path.exists():
             raise UsageError(f"{path} does not exist")
-        if path.suffix == ".json":
-            return Array(path)
-        if path.suffix == ".jsonl":
-            return Lines(path)
+        return _file(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    raise UsageError(f"{path}: give a .jsonl or .json file of masks, a folder of .png or .npy files, or a run folder")
 
 
 def _folder(path: Path, rescored: Callable[[Path], Source] | None) -> Source:
     if (path / "header.json").is_file() and rescored is not None:
         return rescored(path)
-    suffixes = {file.suffix for file in _seen(path)}
-    if {".png", ".npy"} <= suffixes:
-        raise UsageError(f"{path} holds both .png masks and .npy heats: put them in two folders")
-    if ".png" in suffixes:
-        return Files(path, ".png", read_mask, "a folder of masks")
-    if ".npy" in suffixes:
-        return Files(path, ".npy", read_heat, "a folder of heats")
+    # Beside lines, folders below are not looked into: a run without a header keeps pictures there.
+    if (found := folder_of_files(path, deep=not (path / MASKS).is_file())) is not None:
+        return found
     if (path / MASKS).is_file():
         return Lines(path / MASKS)
-    raise UsageError(f"{path} holds neither <sent_id>.png masks, <sent_id>.npy heats, nor a run")
+    raise UsageError(f"{path} holds neither <sent_id>.png masks, <sent_id>.npy heats, nor a run: {what_lies_in(path)}")
 
 
-def _seen(path: Path) -> list[Path]:
-    """The files of a folder in order, but for hidden ones, which file managers leave behind."""
-    return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+def _file(path: Path) -> Source:
+    reading.size_of_file(path, 1 << 62, "a file of predictions")
+    with path.open("rb") as file:
+        head = file.read(512)
+    suffix = path.suffix.lower()
+    if (kind := _SUFFIXES.get(_ALIKE.get(suffix, suffix))) is not None:
+        raise UsageError(f"{path}: {kind}")
+    if head[257:262] == b"ustar":
+        raise UsageError(f"{path}: a tar archive: unpack it, and give the folder or file that was in it")
+    if head[:1] == b"\x80" and head[1:2] <= b"\x05":
+        raise UsageError(f"{path}: {_SUFFIXES['.pkl']}")
+    for start, kind in _KINDS.items():
+        if head.lstrip().startswith(start):
+            raise UsageError(f"{path}: {kind}")
+    if suffix not in (".json", ".jsonl"):
+        raise UsageError(f"{path}: {_GIVE}")
+    return Lines(path) if _is_lines(path, suffix, head) else Array(path)
 
 
-def read_mask(path: Path) -> Prediction:
-    """A mask from a PNG of one channel with values {0, 1} or {0, 255}.
-
-    Raises:
-        DataError: another picture, with what it holds.
-    """
-    from PIL import Image
-
+def _is_lines(path: Path, suffix: str, head: bytes) -> bool:
+    """Whether a file of JSON holds one object a line, whatever its suffix."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        first = wide_text(path).strip().partition("\n")[0].encode()
+        start = first[:1]
+    else:
+        start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+        first = next((raw for _, raw in reading.lines_of(path) if raw.strip()), b"") if start == b"{" else b""
+    if start != b"{":
+        return suffix == ".jsonl" and start != b"["
     try:
-        # The suffix promises a PNG; left to guess, PIL would hand PostScript to a program of its own.
-        with Image.open(path, formats=("PNG",)) as picture:
-            if picture.height * picture.width > MOST_PIXELS:
-                raise DataError(f"{path}: {picture.height}x{picture.width} pixels are more than any image has")
-            if picture.mode not in ("1", "L", "P"):
-                raise DataError(f"{path}: a mask has one channel of 8 bits, this has mode {picture.mode}")
-            # A palette's indices are the values; its colours are only for show.
-            pixels = np.asarray(picture)
-    except DataError:
-        raise
-    except Exception as error:  # PIL raises many kinds for a broken file
-        raise DataError(f"{path}: not a readable PNG: {error!s:.200}") from None
-    if pixels.dtype == np.bool_:
-        return Prediction(mask=pixels)
-    top = int(pixels.max())
-    if top not in (0, 1, 255) or ((pixels != 0) & (pixels != top)).any():
-        values = np.unique(pixels)
-        shown = ", ".join(map(str, values[:4])) + (", …" if len(values) > 4 else "")
-        raise DataError(
-            f"{path}: values {shown}: a mask holds {{0, 1}} or {{0, 255}}; a soft map belongs in a .npy of floats"
-        )
-    return Prediction(mask=pixels != 0)
-
-
-def read_heat(path: Path) -> Prediction:
-    """A heat from a ``.npy`` file of floats, without unpickling anything.
-
-    Raises:
-        DataError: not such a file.
-    """
-    try:
-        with path.open("rb") as file:
-            return Prediction(heat=read_npy(file, path.stat().st_size, str(path)))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _parsed(raw: bytes, where: str) -> dict[str, Any]:
-    try:
-        line = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON: {error}") from None
-    if not isinstance(line, dict):
-        raise DataError(f"{where}: a JSON object is expected, not {type(line).__name__}")
-    return line
-
-
-def _name(line: Mapping[str, Any], where: str) -> str:
-    for key in ("id", "sent_id"):
-        # COCO results may carry an "id" of their own, a number; ours is text.
-        if isinstance(line.get(key), str) or (key == "sent_id" and isinstance(line.get(key), int)):
-            return str(line[key])
-    raise DataError(f"{where}: has neither 'id' (text, as in rows.jsonl) nor 'sent_id'")
-
-
-def _put(names: dict[str, Any], name: str, value: Any, path: Path) -> None:
-    if name in names:
-        raise DataError(f"{path}: {name:.200} is there twice")
-    names[name] = value
-
-
-def _of_line(line: Mapping[str, Any], where: str) -> Prediction:
-    try:
-        return prediction_in(line)
-    except MaskError as error:
-        raise MaskError(f"{where}: {error}") from None
+        found = json.loads(first)
+    except (ValueError, RecursionError):
+        return suffix == ".jsonl"
+    return isinstance(found, dict) and not any(key in found for key in HOLDERS) and not _NAMES.isdisjoint(found)

@@ -224,7 +224,7 @@ def test_a_card_is_kept_and_its_threshold_used(split: Split, tmp_path: Path):
         ("name = ", "not TOML"),
         ("name = 5", "name is a text, not 5"),
         ('name = " "', "name is a text"),
-        ("year = 2023-10-01", "write dates and times as texts"),
+        ("paper = 2023-10-01", "write dates and times as texts"),
     ],
 )
 def test_an_odd_card_is_refused(split: Split, tmp_path: Path, text: str, reason: str):
@@ -249,10 +249,10 @@ def test_a_threshold_that_is_no_number_is_refused(split: Split, tmp_path: Path):
 @pytest.mark.parametrize(
     ("pixels", "mode", "reason"),
     [
-        (np.zeros((*SIZE, 3), np.uint8), None, "this has mode RGB"),
+        (np.arange(np.prod(SIZE) * 3).reshape(*SIZE, 3).astype(np.uint8), None, "this has mode RGB with colours"),
         (np.zeros((*SIZE, 4), np.uint8), None, "this has mode RGBA"),
         (np.zeros((*SIZE, 2), np.uint8), None, "this has mode LA"),
-        (np.zeros(SIZE, np.uint16), None, "this has mode I;16"),
+        (np.where(np.eye(*SIZE), 300, 0).astype(np.uint16), None, "values 0, 300: a mask holds"),
         (
             np.arange(np.prod(SIZE)).reshape(SIZE).astype(np.uint8),
             None,
@@ -316,7 +316,9 @@ def _npy(path: Path, kind: str, trap: Path) -> None:
             np.lib.format.write_array_header_1_0(file, header)
             file.write(heat.tobytes())
     else:
-        np.save(path, {"int": heat.astype(np.int32), "bool": heat > 0, "3-D": heat[None], "NaN": heat * np.nan}[kind])
+        np.save(
+            path, {"int": 7 * heat.astype(np.int32), "bool": heat > 0, "3-D": heat[None], "NaN": heat * np.nan}[kind]
+        )
 
 
 @pytest.mark.parametrize(
@@ -328,8 +330,8 @@ def _npy(path: Path, kind: str, trap: Path) -> None:
         ("truncated", DataError, "not a readable .npy of numbers"),
         ("empty", DataError, "not a readable .npy of numbers"),
         ("larger than it is", DataError, "not a readable .npy of numbers"),
-        ("int", MaskError, "array of int32; a mask is bool, a heat is float"),
-        ("bool", MaskError, "array of bool; a mask is bool, a heat is float"),
+        ("int", DataError, "an array of int32: values 7: a mask holds"),
+        ("bool", DataError, "holds a mask, other files here hold heats: put them in two folders"),
         ("3-D", MaskError, "a heat is"),
         ("NaN", MaskError, "holds NaN"),
     ],
@@ -437,9 +439,9 @@ def test_a_missing_prediction_is_named_and_refused(split: Split, tmp_path: Path)
 
 def test_predictions_for_other_expressions_are_named_and_refused(split: Split, tmp_path: Path):
     place = pictures(split, masks_for(split), tmp_path, 1, "L")
-    for name in ("77", "009", "x"):
+    for name in ("77", "0070", "x"):
         shutil.copy(place / "9.png", place / f"{name}.png")
-    with pytest.raises(DataError, match=rf"{SPLIT} does not have: 3 \(009, 77, x\); is it the right split"):
+    with pytest.raises(DataError, match=rf"{SPLIT} does not have: 3 \(0070, 77, x\); is it the right split"):
         score(place, split, out=tmp_path / "run", allow_missing=True)
 
 

@@ -24,6 +24,7 @@ from made_up.asked import Heats, Masks
 from made_up.small import small_split
 
 from risbench import RisbenchError, Run, Scorer, Settings, evaluate
+from risbench.cards import read_card
 from risbench.datasets.images import read_image
 from risbench.datasets.refer import read_refer
 from risbench.datasets.referit import read_referit
@@ -35,8 +36,9 @@ from risbench.masks import decode, encode, parts_of, size_of
 from risbench.metrics.names import parse_all
 from risbench.results import heats
 from risbench.results.rows import columns_of
-from risbench.score import _card
-from risbench.score.sources import Source, read_heat, read_mask, source_of
+from risbench.score.files import read_array
+from risbench.score.pictures import read_mask
+from risbench.score.sources import Source, source_of
 from risbench.scorer import summary_of
 
 
@@ -222,7 +224,7 @@ def _heat(folder: Path, name: str) -> Target:
         seeds.append(held.getvalue())
 
     def read(path: Path) -> None:
-        Scorer("clean").add(sample, read_heat(path))
+        Scorer("clean").add(sample, read_array(path))
 
     return Target(name, "1.npy", seeds, read)
 
@@ -236,8 +238,8 @@ def _kept_heats(folder: Path, name: str) -> Target:
 
 
 def _cards(folder: Path, name: str) -> Target:
-    seed = b'name = "Mine"\npaper = "here"\nthreshold = 0.4\nreads = ["box"]\nextra = [1, 2.5]\n'
-    return Target(name, "card.toml", [seed], _card)
+    seed = b'name = "Mine"\npaper = "here"\nthreshold = 0.4\nreads = ["box"]\nextra_data = ["SAM"]\n'
+    return Target(name, "card.toml", [seed], read_card)
 
 
 def _reports(run: Run) -> None:

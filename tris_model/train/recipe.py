@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from risbench import reading
 from risbench.errors import DataError, UsageError
 from risbench.plugins import near
 
@@ -42,8 +43,8 @@ def read(name_or_path: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(reading.read_bytes(path, reading.CARD_BYTES, "a recipe").decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"{path} is no recipe: {error}") from None
 
 

@@ -1,0 +1,136 @@
+"""A method's card: which keys it has, and the words that say what the method learnt from.
+
+The first word of ``supervision`` decides the group of a table; what follows it ("text + SAM") goes to a footnote.
+`score --card`, `check`, `submit` and the tables read the words here, so that a word means one thing everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, NamedTuple
+
+from . import reading
+from .errors import DataError, UsageError
+from .methods import card_of
+from .plugins import near
+
+KEYS = (
+    "name", "paper", "code", "licence", "supervision", "extra_data", "grade", "threshold", "weights", "model", "reads",
+    "note",
+)  # fmt: skip
+GRADES = ("native", "hosted", "external")
+SUPERVISION = ("mask", "box", "text", "none", "oracle")
+SYNONYMS: Mapping[str, str] = MappingProxyType(
+    {"masks": "mask", "boxes": "box", "texts": "text", "image-text": "text", "zero-shot": "none"}
+)
+_QUALIFIED = re.compile(r"\s*(?:\d[\d.]*\s*%\s+([\w-]+)|([\w-]+)\s+or\s+[\w-]+\s*$)")
+_FIRST = re.compile(r"\s*([\w-]+)\s*(?:[+,;]\s*|(?=\()|$)")
+
+
+class Supervision(NamedTuple):
+    """One of `SUPERVISION`, or empty where that is not stated; and what was used besides, in words."""
+
+    group: str
+    extra: str
+
+
+def supervision_of(text: str) -> Supervision:
+    """``"text + SAM"`` is the group ``text`` with SAM besides; words that name no group are all extra.
+
+    A share of the labels and a choice of labels decide the group by the labels that they name, and are extra as a
+    whole: ``"5 % masks"`` is the group ``mask``, ``"box or point"`` is the group ``box``.
+    """
+    if qualified := _QUALIFIED.match(text or ""):
+        word = (qualified[1] or qualified[2]).lower()
+        if (group := SYNONYMS.get(word, word)) in SUPERVISION:
+            return Supervision(group, text.strip())
+    match = _FIRST.match(text or "")
+    word = match[1].lower() if match else ""
+    group = SYNONYMS.get(word, word)
+    if match is None or group not in SUPERVISION:
+        return Supervision("", text or "")
+    rest = text[match.end() :].strip()
+    # "(training-free), CLIP": brackets round a part read badly in a footnote.
+    return Supervision(group, re.sub(r"^\(([^()]*)\)", r"\1", rest))
+
+
+def words_of(value: Any) -> str:
+    """A card's value as one text: a list joined by commas, nothing for None."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def supervision_fault(card: Mapping[str, Any]) -> str:
+    """What is wrong with a card's supervision, in words; empty where it names a group, or is absent."""
+    text = words_of(card.get("supervision")).strip()
+    if not text or supervision_of(text).group:
+        return ""
+    known = [*SUPERVISION, *SYNONYMS]
+    guess = near(text.split()[0].lower().strip("+,;:("), known)
+    guess = f" {guess}" if guess.startswith("did") else ""
+    return (
+        f"supervision {text[:60]!r} begins with no word that tables group by ({', '.join(SUPERVISION)}); what was used "
+        f"besides stands behind it, as in 'text + SAM'.{guess}"
+    )
+
+
+def unknown_keys(card: Mapping[str, Any]) -> list[str]:
+    """The keys that no table reads, each with what may have been meant; a method may keep such in its card."""
+    found = []
+    for key in card:
+        if key not in KEYS:
+            guess = near(str(key), KEYS)
+            found.append(f"'{key!s:.80}'" + (f" ({guess})" if guess.startswith("did") else ""))
+    return found
+
+
+def is_threshold(value: Any) -> bool:
+    """Whether a card's threshold is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card that somebody wrote about predictions, from a TOML file.
+
+    Args:
+        path: the file; its keys are among `KEYS`, and none is required.
+
+    Raises:
+        DataError: the file cannot be read, is no TOML, or has an unknown key or a value that a card cannot have.
+        UsageError: the threshold is no number.
+    """
+    raw = reading.read_bytes(path, reading.CARD_BYTES, "a card")
+    try:
+        content = tomllib.loads(raw.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path}: not TOML: {error}") from None
+    if unknown := unknown_keys(content):
+        raise DataError(f"{path}: a card has no key {', '.join(unknown[:3])}; its keys are {', '.join(KEYS)}")
+    try:
+        card = card_of(SimpleNamespace(card=content))
+        json.dumps(card)
+    except TypeError:
+        raise DataError(f"{path}: a card holds texts, numbers and lists; write dates and times as texts") from None
+    _refuse_odd_values(card, path)
+    return card
+
+
+def _refuse_odd_values(card: Mapping[str, Any], path: Path) -> None:
+    if not isinstance(card.get("name", "-"), str) or not card.get("name", "-").strip():
+        raise DataError(f"{path}: a method's name is a text, not {card['name']!r:.60}")
+    if fault := supervision_fault(card):
+        raise DataError(f"{path}: {fault}")
+    if "grade" in card and card["grade"] not in GRADES:
+        raise DataError(f"{path}: grade {card['grade']!r:.60}: one of {', '.join(GRADES)} is expected")
+    if not all(isinstance(item, str) for item in card.get("reads", ())):
+        raise DataError(f'{path}: reads is a text or a list of texts, such as ["box"]')
+    threshold = card.get("threshold")
+    if "threshold" in card and not is_threshold(threshold):
+        raise UsageError(f"{path}: the threshold of a method's card must be a number, not {threshold!r:.60}")

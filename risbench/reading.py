@@ -1,0 +1,113 @@
+"""Files that strangers made, read within bounds: regular files alone, and no more bytes than files of their kind need.
+
+A pipe or a device may never end, and a file of a few bytes on disk may claim gigabytes. The bounds are far above what
+honest files have; what exceeds one is refused before memory is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import DataError
+
+CARD_BYTES = 1 << 20  # of a card or a recipe; people write some hundred bytes
+RECORD_BYTES = 1 << 24  # of a run's header, summary or cost, or of a leaderboard's entry
+LINE_BYTES = 1 << 25  # of one line of JSON; the run-length code of a noisy mask of 24 million pixels takes 4 MB
+WHOLE_BYTES = 1 << 30  # of a JSON file of predictions that is read whole; a million short codes take as much
+ANNOTATION_BYTES = 1 << 32  # of a JSON file of annotations; COCO's instances of 118,000 images take 470 MB
+HEATS_BYTES = 1 << 32  # of all heats of one image; forty expressions about 24 million pixels take as much
+PICTURE_BYTES = 1 << 28  # of one picture of a mask
+
+
+def refuse_endless(path: Path) -> None:
+    """Refuse a pipe or a device; a file that is absent is somebody else's to name.
+
+    Raises:
+        DataError: the path is one.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: a pipe or a device, which may never end: write its content to a file first")
+
+
+def size_of_file(path: Path, most: int, what: str) -> int:
+    """The bytes of a regular file.
+
+    Args:
+        path: the file; a link to a regular file is one.
+        most: how many bytes are read at most.
+        what: the kind of file, for the error text, such as ``a card``.
+
+    Raises:
+        DataError: the file is absent, no regular file, or larger.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise DataError(f"{path}: cannot be read: is a directory")
+    refuse_endless(path)
+    if found.st_size > most:
+        raise DataError(f"{path}: has {found.st_size:,} bytes; {what} is read up to {most:,} bytes")
+    return found.st_size
+
+
+def open_to_read(path: Path) -> BinaryIO:
+    """Open a regular file; a pipe or a device is refused without waiting for it.
+
+    Raises:
+        DataError: no regular file.
+        OSError: it cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        if stat.S_ISDIR(mode):
+            raise DataError(f"{path}: cannot be read: is a directory")
+        raise DataError(f"{path}: a pipe or a device, which may never end: write its content to a file first")
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path, most: int, what: str) -> bytes:
+    """The content of a regular file of at most ``most`` bytes.
+
+    Raises:
+        DataError: as `size_of_file`.
+    """
+    size_of_file(path, most, what)
+    try:
+        with open_to_read(path) as file:
+            # The size may be untrue, of a file that grows or that the system makes up.
+            content = file.read(most + 1)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > most:
+        raise DataError(f"{path}: has more than {most:,} bytes; {what} is read up to there")
+    return content
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a regular file with their numbers, counted from 1; each ends with its newline, but for the last.
+
+    Raises:
+        DataError: the file is absent or no regular file, or a line is longer than any line of JSON needs to be.
+    """
+    size_of_file(path, 1 << 62, "a file of lines")
+    most = LINE_BYTES
+    try:
+        with open_to_read(path) as file:
+            for number, raw in enumerate(iter(lambda: file.readline(most + 1), b""), start=1):
+                if len(raw) > most:
+                    raise DataError(f"{path}, line {number}: is longer than {most:,} bytes, which no line needs")
+                yield number, raw
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,137 @@
+"""A folder with one file for each expression: ``<sent_id>.png`` masks, or ``<sent_id>.npy`` arrays.
+
+Where no such file lies in the folder itself, the folders below are read: a folder for each image, or the parts of full
+ids, ``<split>/<ref_id>/<sent_id>.png``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, MaskError, UsageError
+from ..records import Prediction
+from ..results.npy import read_npy
+from .pictures import mask_of_values, read_mask
+
+_DEPTH = 3  # folders below the one given: somebody may give the folder of all his work by mistake
+_PICTURES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+
+
+class Files:
+    """The files of one kind.
+
+    Attributes:
+        kind: what was read, in words.
+        has_heats: whether a threshold would change anything; all files are masks, or all are heats.
+        names: the file of each name, which is its place in the folder without the suffix.
+        beside: the folder just above a file, where there is one.
+    """
+
+    def __init__(self, path: Path, suffix: str, found: Sequence[Path]) -> None:
+        self._read: Callable[[Path], Prediction] = {".png": read_mask, ".npy": read_array}[suffix]
+        self.names: dict[str, Path] = {}
+        self.beside: dict[str, Mapping[str, str]] = {}
+        for file in found:
+            name = file.relative_to(path).with_suffix("").as_posix()
+            if name in self.names:
+                raise DataError(f"{path}: two files for {name:.200}: {self.names[name].name} and {file.name}")
+            self.names[name] = file
+            if "/" in name:
+                self.beside[name] = {"folder": file.parent.name}
+        self.has_heats = suffix == ".npy" and self._read(found[0]).heat is not None
+        self.kind = "a folder of heats" if self.has_heats else "a folder of masks"
+
+    def get(self, name: str, image_id: int | str) -> Prediction | None:
+        """The prediction under a name.
+
+        Raises:
+            DataError: the file is broken, or a mask among heats.
+        """
+        file = self.names[name]
+        found = self._read(file)
+        if (found.heat is not None) != self.has_heats:
+            kinds = ("a mask", "heats") if self.has_heats else ("a heat", "masks")
+            raise DataError(f"{file}: holds {kinds[0]}, other files here hold {kinds[1]}: put them in two folders")
+        return found
+
+
+def folder_of_files(path: Path, deep: bool) -> Files | None:
+    """The files of a folder; None if there are none of these kinds.
+
+    Args:
+        path: the folder.
+        deep: whether to read the folders below where none lies in the folder itself.
+
+    Raises:
+        UsageError: files of two kinds, or only pictures of a kind that changes masks.
+        DataError: two files of one name, or a first one that is broken.
+    """
+    files = _walk(path, deep)
+    suffixes = Counter(file.suffix.lower() for file in files)
+    if suffixes[".png"] and suffixes[".npy"]:
+        raise UsageError(f"{path} holds both .png masks and .npy heats: put them in two folders")
+    for suffix in (".png", ".npy"):
+        if suffixes[suffix]:
+            return Files(path, suffix, [file for file in files if file.suffix.lower() == suffix])
+    # A run without a header may have pictures beside its lines.
+    if deep and (pictures := [suffix for suffix in _PICTURES if suffixes[suffix]]):
+        why = ": JPEG changes the values at a mask's edges" if pictures[0] in (".jpg", ".jpeg") else ""
+        raise UsageError(f"{path} holds {pictures[0]} pictures{why}; save each mask as .png, with values {{0, 255}}")
+    return None
+
+
+def what_lies_in(path: Path) -> str:
+    """The kinds of files in a folder, and which of them to give, for an error text."""
+    files = _walk(path)
+    if lines := [file for file in files if file.suffix.lower() in (".json", ".jsonl")][:2]:
+        return f"give the file, {lines[0]}" if len(lines) == 1 else "give one file of masks, not the folder of several"
+    suffixes = Counter(file.suffix.lower() or "(no suffix)" for file in files)
+    shown = ", ".join(f"{count} {suffix:.20}" for suffix, count in suffixes.most_common(3))
+    return f"it holds {shown} files" if shown else "it is empty"
+
+
+def _walk(path: Path, deep: bool = True) -> list[Path]:
+    """The files of a folder in order, or of the folders below it where none of them is a mask or heat.
+
+    Hidden ones are left out, as file managers leave them behind; links to folders are not followed.
+    """
+    here = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not deep or any(file.suffix.lower() in (".png", ".npy") for file in here):
+        return here
+    found = here
+    for folder, below, names in os.walk(path):
+        depth = len(Path(folder).relative_to(path).parts)
+        below[:] = sorted(name for name in below if not name.startswith(".")) if depth < _DEPTH else []
+        if depth:
+            files = (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+            found.extend(file for file in files if file.is_file())
+    return found
+
+
+def read_array(path: Path) -> Prediction:
+    """A heat from a ``.npy`` file of floats, or a mask from one of bools or of whole numbers {0, 1} or {0, 255}.
+
+    Nothing is unpickled.
+
+    Raises:
+        DataError: not such a file.
+        MaskError: an array of more than two dimensions.
+    """
+    try:
+        with path.open("rb") as file:
+            found = read_npy(file, path.stat().st_size, str(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if found.ndim == 3 and 1 in (found.shape[0], found.shape[2]):
+        step = "array[0]" if found.shape[0] == 1 else "array[:, :, 0]"
+        raise MaskError(f"{path}: its shape is {found.shape}; a heat is (height, width): save {step}")
+    if found.dtype == np.bool_:
+        return Prediction(mask=found)
+    if found.dtype.kind in "iu":
+        return Prediction(mask=mask_of_values(found, f"{path}: an array of {found.dtype}"))
+    return Prediction(heat=found)

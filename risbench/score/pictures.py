@@ -1,0 +1,170 @@
+"""A mask from a PNG: one channel with values {0, 1} or {0, 255}, or a picture that shows black and white alone.
+
+What a picture shows decides, and black is background. Where it shows nothing definite (greys, colours, an alpha
+channel that varies), the file is refused with what it holds, because a guess would be a wrong number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import reading
+from ..errors import DataError
+from ..masks import MOST_PIXELS
+from ..records import Prediction
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_WAY_OUT = "save the mask in one channel, with values {0, 255}: Image.fromarray((mask * 255).astype('uint8'))"
+
+
+def read_mask(path: Path) -> Prediction:
+    """A mask from a PNG.
+
+    Args:
+        path: the file, of one channel with two values of which one is 0 and the other 1 or the largest; the same in
+            several equal channels; or with a palette of which two colours are used, one being black.
+
+    Raises:
+        DataError: another picture, with what it holds.
+    """
+    from PIL import Image
+
+    reading.size_of_file(path, reading.PICTURE_BYTES, "a picture of a mask")
+    try:
+        with path.open("rb") as file:
+            head = file.read(26)
+        # The suffix promises a PNG; left to guess, PIL would hand PostScript to a program of its own.
+        with Image.open(path, formats=("PNG",)) as picture:
+            if picture.height * picture.width > MOST_PIXELS:
+                raise DataError(f"{path}: {picture.height}x{picture.width} pixels are more than any image has")
+            values = _values(picture, head[24], head[25])
+            _refuse_what_turns(picture)
+    except DataError:
+        raise
+    except _NoMaskError as error:
+        raise DataError(f"{path}: {error}") from None
+    except Exception as error:  # PIL raises many kinds for a broken file
+        raise DataError(f"{path}: not a readable PNG: {_kind_of(path) or f'{error!s:.200}'}") from None
+    if values.dtype == np.bool_:
+        return Prediction(mask=values)
+    return Prediction(mask=mask_of_values(values, str(path)))
+
+
+def mask_of_values(values: np.ndarray, where: str) -> np.ndarray:
+    """The mask of whole numbers {0, 1} or {0, the largest of the type (255, 65535)}; 255 also in larger types.
+
+    Args:
+        values: integers ``(H, W)``.
+        where: what they are of, for the error text.
+
+    Raises:
+        DataError: other values, with the first of them.
+    """
+    tops = (0, 1, 255, 65535) if values.dtype.itemsize > 1 else (0, 1, 255)
+    top = int(values.max(initial=0))
+    if top not in tops or ((values != 0) & (values != top)).any():
+        found = np.unique(values)
+        shown = ", ".join(map(str, found[:4])) + (", …" if len(found) > 4 else "")
+        raise DataError(
+            f"{where}: values {shown}: a mask holds {{0, 1}} or {{0, 255}}; a soft map belongs in a .npy of floats"
+        )
+    return values != 0
+
+
+class _NoMaskError(Exception):
+    """Why a picture shows no mask."""
+
+
+def _values(picture: Image.Image, depth: int, colour: int) -> np.ndarray:
+    """What the picture shows, bool or whole numbers ``(H, W)``; ``depth`` and ``colour`` are PNG's own numbers."""
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise _NoMaskError(f"an animation of {frames} pictures: {_WAY_OUT}")
+    if picture.mode == "P":
+        return _shown_by_palette(np.asarray(picture), _palette(picture))
+    if picture.mode == "1":
+        return np.asarray(picture)
+    if picture.mode == "L":
+        pixels = np.asarray(picture)
+        # Greys of 2 or 4 bits come scaled to 255, and so does the 1 of a mask.
+        one = 255 // (2**depth - 1) if depth in (2, 4) else 1
+        return pixels // one if one > 1 and ((pixels == 0) | (pixels == one)).all() else pixels
+    if picture.mode.startswith("I"):
+        return np.asarray(picture)
+    if picture.mode not in ("RGB", "RGBA", "LA") or depth != 8:
+        bits = f" of {depth} bits" if depth > 8 else ""
+        raise _NoMaskError(f"a mask has one channel, this has mode {picture.mode}{bits}: {_WAY_OUT}")
+    return _grey(np.asarray(picture), picture.mode)
+
+
+def _grey(pixels: np.ndarray, mode: str) -> np.ndarray:
+    """The one value of equal channels, uint8 ``(H, W)``, of a picture that hides nothing behind alpha."""
+    channels = {"RGB": 3, "RGBA": 3, "LA": 1}[mode]
+    if pixels.shape[2] > channels and (pixels[:, :, -1] != 255).any():
+        raise _NoMaskError(f"a mask has one channel, this has mode {mode} with an alpha below 255: {_WAY_OUT}")
+    first = pixels[:, :, 0]
+    if any((pixels[:, :, other] != first).any() for other in range(1, channels)):
+        raise _NoMaskError(f"a mask has one channel, this has mode {mode} with colours: {_WAY_OUT}")
+    return first
+
+
+def _palette(picture: Image.Image) -> np.ndarray:
+    """The colours of the indices 0 to 255 as they look on black, int ``(256, 3)``; -1 where there is none."""
+    colours = np.full((256, 3), -1)
+    listed = np.array(picture.getpalette() or [], dtype=int)[: 3 * 256].reshape(-1, 3)
+    colours[: len(listed)] = listed
+    clear = picture.info.get("transparency")
+    if isinstance(clear, bytes):
+        alpha = np.frombuffer(clear[:256], np.uint8)[: len(listed)].astype(int)
+        colours[: len(alpha)] = listed[: len(alpha)] * alpha[:, None] // 255
+    elif isinstance(clear, int) and 0 <= clear < len(listed):
+        colours[clear] = 0
+    return colours
+
+
+def _shown_by_palette(indices: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """The mask that a picture with a palette shows.
+
+    Where index 0 is black, indices are values, as in label pictures. Else the colours decide: black is background.
+    """
+    used = np.flatnonzero(np.bincount(indices.reshape(-1), minlength=256))
+    black = (colours == 0).all(axis=1)
+    ordinary = set(used.tolist()) <= {0, 1} or set(used.tolist()) <= {0, 255}
+    if black[0] and ordinary:
+        return indices != 0
+    if len(used) <= 2 and black[used].sum() == 1:
+        return ~black[indices]
+    if len(used) == 1 and not black[used[0]] and ((colours[used[0]] == 255).all() or black[0]):
+        return np.ones(indices.shape, bool)
+    if black[0] or not ordinary:
+        return indices  # neither two colours nor the values of a mask: named by what it holds
+    other = used[-1]
+    if other and 0 <= colours[0].sum() < colours[other].sum():
+        return indices != 0  # neither is black, but the darker one stands first, as where black does
+    shown = ", ".join(f"index {index} is rgb{tuple(colours[index].tolist())}" for index in used.tolist())
+    raise _NoMaskError(f"its palette does not tell object from background ({shown}; black is background): {_WAY_OUT}")
+
+
+def _refuse_what_turns(picture: Image.Image) -> None:
+    if "exif" in picture.info and picture.getexif().get(274, 1) != 1:
+        raise _NoMaskError(
+            "its EXIF says that it is to be turned or mirrored: save the pixels as they are to be seen, without EXIF"
+        )
+
+
+def _kind_of(path: Path) -> str:
+    """What a file is that is named as a PNG and is none, where its first bytes tell."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head.startswith(b"\xff\xd8"):
+        return "it is a JPEG, which changes the values of a mask at its edges: save it anew as PNG"
+    if head.startswith((b"GIF8", b"BM", b"II*\0", b"MM\0*")) or head[8:12] == b"WEBP":
+        return "it is a picture of another kind under the name of a PNG: save it anew as PNG"
+    if head.startswith(b"\x93NUMPY"):
+        return "it is an array of numpy: name it .npy"
+    return ""
