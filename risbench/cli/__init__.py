@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -17,11 +18,15 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from ..errors import RisbenchError, UsageError
+from ..errors import TRACEBACK, RisbenchError, UsageError
+from ..plain import visible
+from . import streams
 
 # The reader has gone (`| head`): what a shell reports of any tool that ends so; 0 would be untrue where talk went into
 # the pipe as well.
 _CLOSED_PIPE = 128 + signal.SIGPIPE
+# Of a write to standard output that failed; an error about a file has the file's name.
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF)
 # Each command's module is imported when it is called, so that --help stays fast.
 _COMMANDS = {
     "run": ("run", "Run a method on a split and score it."),
@@ -73,16 +78,24 @@ def app() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code; an error is one line on stderr."""
+    streams.prepare()
+    with streams.warnings_as_lines(), streams.ending_cleanly():
+        _run()
+
+
+def _run() -> NoReturn:
     try:
         code = app(prog_name="risbench", standalone_mode=False)
         sys.stdout.flush()
     except UsageError as error:
         _fail(str(error), 2, getattr(error, "__notes__", ()))
     except RisbenchError as error:
+        if os.environ.get(TRACEBACK):
+            streams.write_error("".join(traceback.format_exception(error)).rstrip())
         _fail(str(error), 1, getattr(error, "__notes__", ()))
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # not in click 8.1
-            click.echo(error.format_message(), err=True)
+            streams.write_error(error.format_message())
             sys.exit(2)
         path = error.ctx.command_path if error.ctx else "risbench"
         _fail(f"{error.format_message()} (see `{path} --help`)", 2)
@@ -95,20 +108,22 @@ def main() -> None:
             sys.exit(_CLOSED_PIPE)
         raise
     except BrokenPipeError:
-        # What is left in the buffers must not be tried again at the end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.dup2(nowhere, sys.stderr.fileno())
+        streams.silence(sys.stdout, sys.stderr)
         sys.exit(_CLOSED_PIPE)
+    except UnicodeEncodeError as error:
+        # The streams take every letter, so this is a name of a file.
+        name = error.object if len(error.object) <= 200 else error.object[:199] + "…"
+        _fail(f"{name}: no file can be called so in this locale: set LC_ALL=C.UTF-8 (or PYTHONUTF8=1)", 1)
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.filename is None and error.errno not in _WRITING:
             raise  # not about a file, so nothing that the user did
-        _fail(f"{error.filename or 'output'}: {error.strerror}", 1)
+        if error.filename is None:
+            streams.silence(sys.stdout)
+        _fail(f"{os.fsdecode(error.filename or 'standard output')}: {error.strerror}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(text: str, code: int, notes: Sequence[str] = ()) -> NoReturn:
-    click.echo(f"risbench: {' '.join(text.splitlines())}", err=True)
-    for note in notes:
-        click.echo(note, err=True)
+    for line in (f"risbench: {text}", *notes):
+        streams.write_error(visible(line))
     sys.exit(code)

@@ -73,7 +73,7 @@ def _print_tests(tests: Sequence[Contrast], names: Sequence[str], title: str) ->
     _add_numbers(table)
     for test in tests:
         table.add_row(test.metric, escape(names[test.first]), escape(names[test.second]), *_numbers(test))
-    show.out.print(table)
+    show.print_table(table)
 
 
 def _print_slices(tests: Sequence[Contrast], title: str) -> None:
@@ -89,7 +89,7 @@ def _print_slices(tests: Sequence[Contrast], title: str) -> None:
         name, part = "" if before == test.slice else test.slice, escape(plain(str(test.part)))
         table.add_row(name, part, str(test.expressions), *_numbers(test))
         before = test.slice
-    show.out.print(table)
+    show.print_table(table)
 
 
 def _print_apart(found: Comparison, names: Sequence[str]) -> None:
@@ -107,7 +107,7 @@ def _print_apart(found: Comparison, names: Sequence[str]) -> None:
     for item in found.apart:
         text = [] if item.text is None else [escape(plain(item.text, _LONGEST))]
         table.add_row(item.id, *text, *(f"{100 * iou:.1f}" for iou in item.ious))
-    show.out.print(table)
+    show.print_table(table)
 
 
 def _add_numbers(table: Table) -> None:

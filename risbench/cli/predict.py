@@ -50,7 +50,7 @@ def command(
 ) -> None:
     """Ask a method about one IMAGE and one or several TEXTS.
 
-    With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, ….
+    With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, and so on.
     """
     for path, suffixes in ((overlay, (".png", ".pdf")), (mask, (".png",)), (heat, (".npy",))):
         if path is not None and path.suffix not in suffixes:

@@ -25,7 +25,7 @@ from . import options, show
 @click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
 @click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
 @click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
-@click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID… [default: spread].")
+@click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID,... [default: spread].")
 @click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
 @click.option("--heat", is_flag=True, help="grid: show saved heats, too.")
 @click.option("--thumbnails", help="html: `inside` the page or `beside` it [default: inside, up to 3000 images].")
@@ -54,7 +54,7 @@ def command(
         **chosen,
     )
     if text is not None:
-        click.echo(text)
+        show.print_data(text, kind)
     if out is not None:
         show.say(f"written: {out}")
 

@@ -17,7 +17,9 @@ from . import options, show
 @options.rules
 @options.truth
 @options.threshold
-@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper, ….")
+@click.option(
+    "--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper and so on."
+)
 @options.out
 @options.data_root
 @click.option("--allow-missing", is_flag=True, help="Count missing predictions as empty masks.")

@@ -44,7 +44,7 @@ def command(
 
     They are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units of the
     rules: tris divides each heat by its maximum, the others take it as it is, as do methods that cut their own
-    heats (--set threshold=…: sweep under the rules clean). What a refiner made of the heats does not enter.
+    heats (--set threshold=T: sweep under the rules clean). What a refiner made of the heats does not enter.
     """
     if out is not None and out.suffix not in (".png", ".pdf"):
         raise UsageError(f"{out}: the name must end in .png or .pdf")
@@ -82,7 +82,7 @@ def _print(found: Sweep) -> None:
         cells = [f"{100 * value:.2f}" for value in values]
         marked = [f"[bold]{cell}[/]" if best[turn] == place else cell for turn, cell in enumerate(cells)]
         table.add_row(f"{threshold:g}", *marked)
-    show.out.print(table)
+    show.print_table(table)
     place = best[0]
     value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
     notes = [

@@ -410,7 +410,7 @@ def test_a_full_disk_is_one_line():
     with Path("/dev/full").open("w") as full:
         process = start("list", "splits", "--json", stdout=full)
         said = process.communicate()[1]
-    assert (said, process.returncode) == ("risbench: output: No space left on device\n", 1)
+    assert (said, process.returncode) == ("risbench: standard output: No space left on device\n", 1)
 
 
 def on_a_terminal(*words: Any, **environment: str) -> str:
