@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from risbench import Run, Split
 
-from .style import HEIGHT, WIDTH, drawing, labelled, legend, look_of, saved
+from ..letters import wrapped
+from ..picture import save
+from .style import HEIGHT, WIDTH, drawing, labelled, legend, look_of
 
 
 def sweep_of(run: Run, split: Split) -> Any:
@@ -47,7 +48,7 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
         f"{found.rules}. Best {found.metrics[0]} {100 * found.values[best][0]:.2f} at {found.thresholds[best]:g}. "
         "Bands: 95 % of bootstraps that resample images."
     )
-    caption = [line for note in (said, *notes) for line in textwrap.wrap(note, 92)]
+    caption = [line for note in (said, *notes) for line in wrapped(note, 92).split("\n")]
     with drawing(1.5 * WIDTH, 1.2 * HEIGHT, caption) as (figure, area):
         cell = area.subplots()
         for turn, name in enumerate(found.metrics):
@@ -60,4 +61,4 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
         cell.set_ylim(0, min(101, 1.1 * max(top, 1)))
         labelled(cell, title, "threshold, in the rules' units", "%")
         legend(cell, loc="best")
-        saved(figure, out)
+        save(figure, out)
