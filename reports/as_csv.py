@@ -36,9 +36,11 @@ def render(
     for column, several in zip(table.columns, seeds, strict=True):
         name = f"{column.split} {column.metric.name}"
         heads += [name, f"{name} sd"] if several else [name]
-    writer.writerow([*heads, *table.heads[len(table.columns) :]])
-    for row in table.rows:
-        writer.writerow(_line(row, table, seeds))
+    # Only where a run was changed by hand, so that a program that reads the table by its heads stumbles on it.
+    changed = any(table.changed)
+    writer.writerow([*heads, *table.heads[len(table.columns) :], *(["changed"] if changed else [])])
+    for row, texts in zip(table.rows, table.changed, strict=True):
+        writer.writerow([*_line(row, table, seeds), *([harmless(" ".join(texts))] if changed else [])])
     return given_or_written(stream.getvalue().rstrip("\n"), out)
 
 

@@ -41,7 +41,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
         _print_slices(tests, title)
     _print_apart(found, names)
     rules = found.runs[0].summary["rules"]
-    notes = [f"rules {rules['name']}: {rules['text']}"]
+    notes = [*found.changed, f"rules {rules['name']}: {rules['text']}"]
     if (truth := truth_note(found.runs[0].header)) is not None:
         notes.append(truth)
     if found.runs[0].summary["partial"]:

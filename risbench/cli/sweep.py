@@ -63,7 +63,7 @@ def command(
         )
     if out is not None:
         draw: Callable[..., None] = plugins.load(plugins.PICTURES, "sweep")
-        draw(found, predictions.resolve().name, out, [f"Caution: {CAUTION}."])
+        draw(found, predictions.resolve().name, out, [*found.changed, f"Caution: {CAUTION}."])
         show.say(f"written: {out}")
     if as_json:
         show.print_json(found.record())
@@ -89,6 +89,7 @@ def _print(found: Sweep) -> None:
         f"best {found.metrics[0]}: {value:.2f} (95 % interval {low:.2f} to {high:.2f}) "
         f"at threshold {found.thresholds[place]:g}",
         f"caution: {CAUTION}",
+        *found.changed,
     ]
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)
