@@ -18,7 +18,8 @@ import numpy as np
 from .datasets.images import read_image
 from .datasets.split import Split
 from .errors import RisbenchError, UsageError
-from .methods import card_of, predictions_of, reads
+from .faults import described
+from .methods import card_of, inner_of, predictions_of, reads
 from .metrics.rules import Rules
 from .records import Prediction, Sample
 
@@ -28,10 +29,10 @@ _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's large
 
 
 class Finding(NamedTuple):
-    """One sentence, whether it holds, and what was seen where it does not."""
+    """One sentence, whether it holds (None: it was not tried), and what was seen where it does not."""
 
     claim: str
-    holds: bool
+    holds: bool | None
     seen: str = ""
 
 
@@ -64,12 +65,18 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     ]
     findings = []
     for claim, question in questions:
+        if asker.fault is not None:
+            # Whatever follows begins with the question that was not answered.
+            findings.append(Finding(claim, None, "not tried: the method raised an exception above"))
+            continue
         try:
             seen = question(asker)
         except RisbenchError as error:
             seen = str(error)
         except Exception as error:  # whatever a stranger's method raises is a finding
-            seen = f"{type(error).__name__}: {error}"
+            seen = described(error, inner_of(method))
+            if question is _scorable:
+                asker.fault = error
         findings.append(Finding(claim, not seen, seen))
     return findings
 
@@ -81,6 +88,7 @@ class _Asker:
         self.method = method
         self.groups = groups
         self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
+        self.fault: Exception | None = None  # of the plain question
         self._plain: list[list[Prediction]] | None = None
 
     @property

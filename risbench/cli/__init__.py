@@ -19,6 +19,7 @@ import click
 
 from .. import __version__
 from ..errors import TRACEBACK, RisbenchError, UsageError
+from ..faults import line_of
 from ..plain import visible
 from . import streams
 
@@ -110,17 +111,30 @@ def _run() -> NoReturn:
     except BrokenPipeError:
         streams.silence(sys.stdout, sys.stderr)
         sys.exit(_CLOSED_PIPE)
-    except UnicodeEncodeError as error:
-        # The streams take every letter, so this is a name of a file.
-        name = error.object if len(error.object) <= 200 else error.object[:199] + "…"
-        _fail(f"{name}: no file can be called so in this locale: set LC_ALL=C.UTF-8 (or PYTHONUTF8=1)", 1)
-    except OSError as error:
-        if error.filename is None and error.errno not in _WRITING:
-            raise  # not about a file, so nothing that the user did
-        if error.filename is None:
-            streams.silence(sys.stdout)
-        _fail(f"{os.fsdecode(error.filename or 'standard output')}: {error.strerror}", 1)
+    except Exception as error:
+        _fail(_line_about(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _line_about(error: Exception) -> str:
+    """What a user is told of an exception that is none of this program's own errors.
+
+    Raises:
+        Exception: the same, where it is a fault of this program, so that its traceback is seen.
+    """
+    if line := line_of(error):  # a method's
+        if os.environ.get(TRACEBACK):
+            raise error
+        return line
+    if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
+        # The streams take every letter, so this is the name of a file.
+        return f"{error.object[:200]}: no file can be called so in this locale: set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _WRITING:
+        streams.silence(sys.stdout)
+        return f"standard output: {error.strerror}"
+    raise error
 
 
 def _fail(text: str, code: int, notes: Sequence[str] = ()) -> NoReturn:
