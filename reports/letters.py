@@ -33,7 +33,8 @@ def letter(figure: Any) -> None:
         figure: a matplotlib figure, whole but not yet drawn.
 
     Warns:
-        DataWarning: no installed font has some letters, or this matplotlib cannot join them.
+        DataWarning: letters come from a font of this machine, no installed font has some, or this matplotlib cannot
+            join them.
     """
     from matplotlib.text import Text
 
@@ -44,6 +45,13 @@ def letter(figure: Any) -> None:
     families, absent = families_for(letters)
     for text in found:
         text.set_fontfamily([*text.get_fontfamily(), *families])
+    if families:
+        warnings.warn(
+            f"some letters are drawn in the font {', '.join(families)} of this machine, because matplotlib's own has "
+            "not got them: elsewhere the picture may look different",
+            DataWarning,
+            stacklevel=3,
+        )
     if absent:
         _warn_of_absent(absent)
     _warn_of_unjoined(letters)

@@ -13,6 +13,7 @@ from ..comparable import truth_note
 from ..compare import Comparison, Contrast, compare
 from ..plain import plain
 from . import options, show
+from .folders import runs_in
 
 _LONGEST = 300  # characters of an expression; the whole is in --json
 
@@ -24,12 +25,12 @@ _LONGEST = 300  # characters of an expression; the whole is in --json
 @options.data_root
 @options.as_json
 def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root: Path | None, as_json: bool) -> None:
-    """Compare RUNS of one split expression by expression.
+    """Compare RUNS of one split expression by expression. A folder that holds runs stands for all of them.
 
     Differences come with a 95 % interval from a bootstrap over images and a p-value corrected (Holm) for the number of
     comparisons. Slices are compared in the first of --metrics.
     """
-    found = compare(runs, metrics=metrics, data_root=data_root, slices=slices)
+    found = compare(runs_in(runs), metrics=metrics, data_root=data_root, slices=slices)
     if as_json:
         show.print_json(found.record())
         return

@@ -111,7 +111,6 @@ def test_a_wrong_command_is_one_line_and_2(
         ("score broken.jsonl --split {split} --data-root {root}", "broken.jsonl, line 1: not JSON"),
         ("score less.jsonl --split {split} --data-root {root}", "--allow-missing"),
         ("report nowhere", "nowhere is not a run folder"),
-        ("report {predicted}", "is not a run folder"),
         ("run --method centre --split {split} --data-root {root} --out {predicted}/x", "cannot be made"),
     ],
 )
