@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
+from risbench.changes import texts_of
 from risbench.comparable import truth_note, truth_of
 from risbench.header import split_record
 from risbench.masks import runs_of, union_of
@@ -110,6 +111,7 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         notes.append(f"{truth}.")
     partial = [run.summary["count"] if run.summary["partial"] else None for run in runs]
     for title, run in zip(titles_of(runs), runs, strict=True):
+        notes += texts_of(run)
         if run.summary["partial"]:
             who = "every run" if len(set(partial)) == 1 else title
             note = f"PARTIAL: {who} has {run.summary['count']} expressions, not the literature's whole split."

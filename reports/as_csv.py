@@ -36,12 +36,13 @@ def render(
     for column, several in zip(table.columns, seeds, strict=True):
         name = f"{column.split} {column.metric.name}"
         heads += [name, f"{name} sd"] if several else [name]
-    cautions = [_cautions(row) for row in table.rows]
-    # A column only where there is something to say, so that other tables stay as they are.
-    last = ["warnings"] if any(cautions) else []
+    # Columns only where there is something to say, so that other tables stay as they are, and a program that reads a
+    # changed one by its heads stumbles on it.
+    last = {"warnings": [_cautions(row) for row in table.rows], "changed": [" ".join(texts) for texts in table.changed]}
+    last = {name: texts for name, texts in last.items() if any(texts)}
     writer.writerow([*heads, *table.heads[len(table.columns) :], *last])
-    for row, caution in zip(table.rows, cautions, strict=True):
-        writer.writerow([*_line(row, table, seeds), *([harmless(caution)] if last else [])])
+    for row, *texts in zip(table.rows, *last.values(), strict=True):
+        writer.writerow([*_line(row, table, seeds), *map(harmless, texts)])
     return given_or_written(stream.getvalue().rstrip("\n"), out)
 
 

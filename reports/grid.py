@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +12,14 @@ from risbench import DataError, Run, Sample, UsageError
 from risbench.datasets.images import read_image
 from risbench.header import split_record
 from risbench.masks import decode, union_of
+from risbench.plain import plain
 from risbench.results.scored import scored_split
 
 from .about import common_rows, notes_of, titles_of
 from .choice import SPREAD, chosen
 from .heatmap import coloured, heats_of, refuse_without
+from .letters import wrapped
+from .picture import save
 
 # Okabe and Ito's orange and blue: colour-blind readers tell them apart. A white rim parts them from the picture.
 TRUTH, PREDICTED = (0.90, 0.62, 0.00), (0.00, 0.45, 0.70)
@@ -111,12 +112,11 @@ def _draw(samples: Sequence[Sample], methods: Sequence[Column], notes: Sequence[
 
     columns = 2 + len(methods)
     shapes = [min(_TALLEST, sample.size[0] / sample.size[1]) for sample in samples]
-    caption = [line for note in notes for line in textwrap.wrap(note, 27 * columns)]
+    caption = [line for note in notes for line in wrapped(note, 27 * columns).split("\n")]
     below = _LINE * (len(caption) + 1)
     height = _TITLE + sum(_CELL * shape + _CAPTION for shape in shapes) + below
-    # The reader's own settings must not change the picture, and a letter that the font lacks is no fault of a run.
-    with context("default"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+    # The reader's own settings must not change the picture.
+    with context("default"):
         figure = Figure(figsize=(_CELL * columns, height), layout="constrained")
         figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
         # The caption is set in the room left below, read as plain text.
@@ -133,7 +133,7 @@ def _draw(samples: Sequence[Sample], methods: Sequence[Column], notes: Sequence[
         for line, sample in zip(axes, samples, strict=True):
             image = read_image(sample.image_path, sample.size)
             pictures = [_enlarged(image), tinted(image, union_of(sample.parts, sample.size), TRUTH)]
-            captions = ["\n".join(textwrap.wrap(sample.text, 2 * _LETTERS - 4, max_lines=2, placeholder=" …")), ""]
+            captions = [wrapped(sample.text, 2 * _LETTERS - 4, 2), ""]
             for method in methods:
                 found, said = method.pictures.get(sample.id, (None, "not saved"))
                 if found is None:
@@ -154,11 +154,8 @@ def _draw(samples: Sequence[Sample], methods: Sequence[Column], notes: Sequence[
                     side.set_visible(False)
         for cell, title in zip(axes[0], ["image", "truth", *(method.title for method in methods)], strict=True):
             size = 8.5 if len(title) <= _SHORT else 7
-            cell.set_title(textwrap.shorten(title, _LETTERS, placeholder="…"), fontsize=size, parse_math=False)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # Neither a date nor a version: the same results make the same file.
-        plain = {"Software": None} if out.suffix == ".png" else {"CreationDate": None, "Producer": None}
-        figure.savefig(out, dpi=200, metadata=plain)
+            cell.set_title(plain(title, _LETTERS), fontsize=size, parse_math=False)
+        save(figure, out)
 
 
 def tinted(image: np.ndarray, mask: np.ndarray, colour: tuple[float, float, float]) -> np.ndarray:

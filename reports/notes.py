@@ -13,7 +13,7 @@ from risbench.results.origin import unknown_note
 
 from .best import Places
 from .columns import Column
-from .lines import Line, metrics_in
+from .lines import Line
 from .recount import Recount
 
 READS, REPORTED, DERIVED = "*", "†", "‡"
@@ -126,8 +126,8 @@ def _named(columns: Sequence[Column], several: bool) -> str:
     return ", ".join(f"{column.split} {column.metric.name}" if several else column.metric.name for column in columns)
 
 
-def marks_of(notes: Notes, line: Line) -> tuple[str, ...]:
-    """The marks of a line's title."""
+def marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recount) -> tuple[str, ...]:
+    """The marks of a line's title, among them changes that no figure in ``columns`` can be marked with."""
     marks: list[str] = [READS] if line.reads else []
     if line.reported:
         marks.append(notes.mark("as reported, not run here; the protocol may be another.", REPORTED))
@@ -146,6 +146,8 @@ def marks_of(notes: Notes, line: Line) -> tuple[str, ...]:
             whose = "the method's" if threshold == run.header["method"]["card"].get("threshold") else "a chosen"
             marks.append(notes.mark(f"heats cut at {whose} threshold {threshold:g}."))
         marks += [notes.mark(f"CAUTION: {caution}.") for caution in run.cautions()]
+        shown = {column.metric.name for column in columns if column.split == run.summary["split"]}
+        marks += [notes.mark(change.text) for change in recount.changes(run) if change.metric not in shown]
     return tuple(dict.fromkeys(marks))
 
 
@@ -159,8 +161,7 @@ def marks_of_cell(notes: Notes, line: Line, column: Column, recount: Recount) ->
         if len(_sources(line)) > 1:
             marks.append(notes.mark(f"{value.figure.citation}."))
     for run in line.runs.get(column.split, ()):
-        if recount.has_rows(run) and (changed := _changed(run, column, recount)):
-            marks.append(notes.mark(changed))
+        marks += [notes.mark(change.text) for change in recount.changes(run) if change.metric == column.metric.name]
     return tuple(dict.fromkeys(marks))
 
 
@@ -179,13 +180,3 @@ def marks_of_mixture(notes: Notes, first: Run, line: Line, split: str) -> tuple[
 
 def _sources(line: Line) -> set[str]:
     return {value.figure.citation for value in line.values.values() if value.figure is not None}
-
-
-def _changed(run: Run, column: Column, recount: Recount) -> str | None:
-    """A note where the summary and the rows of a run do not agree: somebody changed the folder."""
-    name = column.metric.name
-    counted, said = recount.value(run, column.metric), metrics_in(run, [column.metric])[name]["value"]
-    if counted == said or (counted is not None and said is not None and abs(counted - said) < 1e-9):
-        return None
-    rows = "nothing" if counted is None else f"{100 * counted:.3f}"
-    return f"CHANGED: the rows of {run.path.name} give {rows} for {name}, its summary says otherwise."

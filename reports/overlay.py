@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from .grid import PREDICTED, tinted
+from .letters import wrapped
+from .picture import save
 
 _COLUMNS = 3
 _WIDTH = 4.0  # inches a panel
@@ -43,8 +44,7 @@ def draw(image: np.ndarray, answers: Sequence[Any], out: Path) -> None:
         if answer.point is not None:
             cell.plot(*answer.point, marker="o", markersize=9, markerfacecolor="none", markeredgecolor="black", mew=3.5)
             cell.plot(*answer.point, marker="o", markersize=9, markerfacecolor="none", markeredgecolor="white", mew=1.5)
-        text = "\n".join(textwrap.wrap(answer.text, 44, max_lines=3, placeholder=" …"))
-        cell.text(0.5, -0.03, text.replace("$", r"\$"), transform=cell.transAxes, ha="center", va="top", fontsize=10)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150, bbox_inches="tight", pad_inches=0.08)
+        text, below = wrapped(answer.text, 44, 3), {"ha": "center", "va": "top", "fontsize": 10}
+        cell.text(0.5, -0.03, text, transform=cell.transAxes, parse_math=False, **below)
+    save(figure, out, 150, bbox_inches="tight", pad_inches=0.08)
     plt.close(figure)

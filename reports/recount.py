@@ -1,17 +1,13 @@
-"""The rows of runs, read once, and what they say of a metric: a table is only as good as its rows."""
+"""The rows of runs, read once, and whether they bear out the summaries: a table is only as good as its rows."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from risbench import Run
-from risbench.metrics.names import Metric
+from risbench.changes import Change, changes_of
 from risbench.results.folder import ROWS
-from risbench.results.rows import Row, columns_of
+from risbench.results.rows import Row
 
 
 class Recount:
@@ -19,7 +15,7 @@ class Recount:
 
     def __init__(self) -> None:
         self._rows: dict[Path, list[Row]] = {}
-        self._columns: dict[Path, Mapping[str, np.ndarray]] = {}
+        self._changes: dict[Path, tuple[Change, ...]] = {}
 
     def has_rows(self, run: Run) -> bool:
         """Whether the rows are at hand; a summary alone can be printed, but not tested."""
@@ -31,12 +27,8 @@ class Recount:
             self._rows[run.path] = run.rows()
         return self._rows[run.path]
 
-    def value(self, run: Run, metric: Metric) -> float | None:
-        """The metric over all rows, a fraction; None where nothing counts."""
-        if run.path not in self._columns:
-            self._columns[run.path] = columns_of(self.rows(run))
-        columns = self._columns[run.path]
-        if not metric.counted(columns):
-            return None
-        above, below = (math.fsum(terms) for terms in metric.terms(columns))
-        return above / below if below else 0.0
+    def changes(self, run: Run) -> tuple[Change, ...]:
+        """What the files of a run disagree in, because somebody changed them; empty where there are no rows."""
+        if run.path not in self._changes:
+            self._changes[run.path] = changes_of(run, self.rows(run)) if self.has_rows(run) else ()
+        return self._changes[run.path]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench import RisbenchError, Run, UsageError
+from risbench.changes import texts_of
 from risbench.comparable import truth_of
 from risbench.results.jsonlines import replace_bytes
 from risbench.results.rows import Row
@@ -37,6 +38,7 @@ _TYPES = {
     "seconds": "float64",
     "missing": "bool",
     "truth": "string",
+    "changed": "string",  # what was changed by hand in the run's folder; absent where nothing was
 }
 
 
@@ -51,7 +53,12 @@ def render(
     """
     if out is not None and out.suffix not in _SUFFIXES:
         raise UsageError(f"{out}: rows are written as {', '.join(_SUFFIXES)}")
-    records = [_record(run, row) for run in runs for row in run.rows()]
+    read = [(run, run.rows()) for run in runs]
+    records = [_record(run, row) for run, rows in read for row in rows]
+    changed = [" ".join(texts_of(run, rows)) for run, rows in read]
+    if any(changed):  # a column only where there is something to say
+        each = (text for text, (_, rows) in zip(changed, read, strict=True) for _ in rows)
+        records = [{**record, "changed": text or None} for record, text in zip(records, each, strict=True)]
     if out is None:
         return _csv(records).rstrip("\n")
     writers = {".csv": lambda: _csv(records).encode(), ".jsonl": lambda: _jsonl(records), ".parquet": None}
@@ -86,10 +93,15 @@ def _record(run: Run, row: Row) -> dict[str, Any]:
 def _csv(records: Sequence[dict[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_TYPES)
+    names = _names(records)
+    writer.writerow(names)
     for record in records:
-        writer.writerow([_cell(record[name]) for name in _TYPES])
+        writer.writerow([_cell(record[name]) for name in names])
     return stream.getvalue()
+
+
+def _names(records: Sequence[dict[str, Any]]) -> list[str]:
+    return [name for name in _TYPES if name != "changed" or (records and name in records[0])]
 
 
 def _cell(value: Any) -> Any:
@@ -113,7 +125,8 @@ def _parquet(records: Sequence[dict[str, Any]]) -> bytes:
     names = ("string", "int64", "float64")
     kinds = {**{name: getattr(pyarrow, name)() for name in names}, "bool": pyarrow.bool_()}
     arrays = {}
-    for name, kind in _TYPES.items():
+    for name in _names(records):
+        kind = _TYPES[name]
         values = [record[name] for record in records]
         if kind == "id":
             kind = "int64" if all(isinstance(value, int) for value in values) else "string"

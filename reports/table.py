@@ -62,6 +62,7 @@ class Table:
         spans: titles over groups of columns with the groups' widths; one, over all, if there is one split.
         groups: supervision groups with their rows; the title is empty where there is only one.
         notes: the footnotes.
+        changed: what was changed by hand in the runs of each row, in the rows' order.
     """
 
     columns: tuple[Column, ...]
@@ -69,6 +70,7 @@ class Table:
     spans: tuple[tuple[str, int], ...]
     groups: tuple[tuple[str, tuple[Row, ...]], ...]
     notes: tuple[Note, ...]
+    changed: tuple[tuple[str, ...], ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -130,7 +132,7 @@ def table_of(
             cells.append(
                 Cell(_printed(value), value, 1 if number in place.best else 2 if number in place.second else 0, marks)
             )
-        title_marks = marks_of(notes, line)
+        title_marks = marks_of(notes, line, all_columns, recount)
         if efficiency_too:
             cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]
             title_marks += efficiency.marks_of(notes, costs, number)
@@ -143,7 +145,16 @@ def table_of(
     groups = [(title, tuple(rows[key])) for key, title in GROUPS.items() if rows[key]]
     if len(groups) == 1:
         groups = [("", groups[0][1])]
-    return Table(all_columns, tuple(heads), tuple(spans), tuple(groups), notes.all())
+    changed = tuple(
+        tuple(change.text for run in _runs_of(row.line) for change in recount.changes(run))
+        for _, members in groups
+        for row in members
+    )
+    return Table(all_columns, tuple(heads), tuple(spans), tuple(groups), notes.all(), changed)
+
+
+def _runs_of(line: Line) -> list[Run]:
+    return [run for group in line.runs.values() for run in group]
 
 
 def _mixtures(by_split: dict[str, list[Run]], mixed: bool) -> set[str]:

@@ -19,7 +19,8 @@ from .cards import GRADES, is_threshold, supervision_fault, unknown_keys
 from .datasets.images import read_image
 from .datasets.split import Split, refuse_empty
 from .errors import RisbenchError, UsageError
-from .methods import card_of, predictions_of, reads
+from .faults import described
+from .methods import card_of, inner_of, predictions_of, reads
 from .metrics.rules import Rules
 from .records import Prediction, Sample
 from .results.coverage import Coverage, cautions
@@ -29,17 +30,17 @@ _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's large
 
 
 class Finding(NamedTuple):
-    """One sentence, whether it holds, and what was found.
+    """One sentence, whether it holds (None: it was not tried), and what was found.
 
     Attributes:
         claim: the sentence.
-        holds: whether it does.
+        holds: whether it does; None where it was not tried.
         seen: the fault where it does not hold, else at most a note.
         caution: what deserves a look though it holds.
     """
 
     claim: str
-    holds: bool
+    holds: bool | None
     seen: str = ""
     caution: str = ""
 
@@ -73,12 +74,18 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     ]
     findings = []
     for claim, question in questions:
+        if asker.fault is not None:
+            # Whatever follows begins with the question that was not answered.
+            findings.append(Finding(claim, None, "not tried: the method raised an exception above"))
+            continue
         try:
             seen = question(asker)
         except RisbenchError as error:
             seen = str(error)
         except Exception as error:  # whatever a stranger's method raises is a finding
-            seen = f"{type(error).__name__}: {error}"
+            seen = described(error, inner_of(method))
+            if question is _scorable:
+                asker.fault = error
         # No method is wrong for the scale of its heats: the threshold is the user's to choose.
         caution = "; ".join(asker.cautions) if question is _scorable and not seen else ""
         findings.append(Finding(claim, not seen, seen, caution))
@@ -97,6 +104,7 @@ class _Asker:
         self.groups = groups
         self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
         self.cautions: list[str] = []  # what deserves a look without being wrong
+        self.fault: Exception | None = None  # of the plain question
         self._plain: list[list[Prediction]] | None = None
 
     @property

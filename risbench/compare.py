@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .changes import texts_of
 from .comparable import refuse_mixture
 from .datasets.split import Split
 from .errors import UsageError
@@ -62,12 +63,16 @@ class Apart(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What `compare` found: tests over all expressions, tests by slice, and the expressions farthest apart."""
+    """What `compare` found: tests over all expressions, tests by slice, and the expressions farthest apart.
+
+    ``changed`` says what was changed by hand in the runs' folders; what is compared are their rows as they stand.
+    """
 
     runs: tuple[Run, ...]
     overall: tuple[Contrast, ...]
     slices: tuple[Contrast, ...]
     apart: tuple[Apart, ...]
+    changed: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As plain values, fractions."""
@@ -77,6 +82,7 @@ class Comparison(NamedTuple):
             "rules": self.runs[0].summary["rules"],
             "truth": self.runs[0].header.get("truth"),
             "partial": self.runs[0].summary["partial"],
+            "changed": list(self.changed),
             "runs": [
                 {
                     "folder": str(run.path),
@@ -130,7 +136,8 @@ def compare(
             for part, wanted in parts.items():
                 found = estimates(columns, images, chosen[:1], wanted=wanted)
                 by_slice += _tests(found, chosen[:1], name, part, int(wanted.sum()))
-    return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, texts))
+    changed = tuple(text for run, each in zip(runs, rows, strict=True) for text in texts_of(run, each))
+    return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, texts), changed)
 
 
 def _split_of(run: Run, data_root: str | Path | None) -> Split:

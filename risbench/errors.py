@@ -19,3 +19,6 @@ class UsageError(RisbenchError):
 
 class DataWarning(UserWarning):
     """Data that can be used but is not what the literature used: a partial copy, another count, a skipped image."""
+
+
+TRACEBACK = "RISBENCH_TRACEBACK"  # set to anything: an error is shown with the lines of code that led to it

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import plugins
 from .errors import MaskError, RisbenchError, UsageError
+from .faults import Watched
 from .records import Prediction, Sample
 
 _SHORT = ("bfloat16", "float8_")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
@@ -213,6 +214,11 @@ def _by(shape: Sequence[int]) -> str:
     return "x".join(str(side) for side in shape)
 
 
+def inner_of(method: Any) -> Any:
+    """The method itself where a wrapper stands round it."""
+    return getattr(method, "wrapped", method)
+
+
 def make(
     name: str,
     *,
@@ -267,7 +273,9 @@ def make(
             step = f"--{key.replace('_', '-')}" if key in given else f"--set {key}=…"
             raise UsageError(f"method '{name}' needs {step}")
     defaults = {key: item.default for key, item in named.items() if item.default is not item.empty}
-    return factory(**arguments, **chosen), {**defaults, **chosen}
+    with Watched(f"making method '{name}'", factory):
+        made = factory(**arguments, **chosen)
+    return made, {**defaults, **chosen}
 
 
 def converted(key: str, text: str, annotation: Any) -> Any:

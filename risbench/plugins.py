@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import RisbenchError, UsageError
+from .faults import described
 
 METHODS = "risbench.methods"
 TRAINERS = "risbench.trainers"
@@ -43,6 +44,8 @@ def load(group: str, name: str) -> Any:
         raise RisbenchError(f"'{name}' ({known[name].value}) cannot be imported: {error}") from error
     except AttributeError as error:
         raise RisbenchError(f"'{name}' ({known[name].value}) does not exist: {error}") from error
+    except Exception as error:  # whatever a stranger's module raises while it is imported
+        raise RisbenchError(f"'{name}' ({known[name].value}) cannot be imported: {described(error)}") from error
 
 
 def near(name: str, known: Iterable[str]) -> str:

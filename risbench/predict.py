@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import UsageError
-from .methods import predictions_of, reads
+from .faults import Watched
+from .methods import inner_of, predictions_of, reads
 from .metrics.rules import Rules
 from .records import Sample
 from .results.coverage import Coverage, cautions
@@ -63,8 +64,10 @@ def predict(method: Any, image: np.ndarray, texts: Sequence[str], rules: Rules) 
         Sample(f"predict/0/{place}", 0, 0, place, Path(), (height, width), text, None, ())
         for place, text in enumerate(texts)
     ]
+    with Watched("predicting this image", inner_of(method)):
+        raw = method.predict(image, list(texts))
     answers = []
-    for sample, prediction in zip(samples, predictions_of(method.predict(image, list(texts)), samples), strict=True):
+    for sample, prediction in zip(samples, predictions_of(raw, samples), strict=True):
         verdict = rules.judge(sample, prediction)
         answers.append(Answer(sample.text, verdict.mask, verdict.point, prediction.heat, prediction.mask is None))
     return answers

@@ -62,6 +62,11 @@ class Refined:
         own = card_of(method).get("threshold")
         self._own = None if asked or own is None else float(own)
 
+    @property
+    def wrapped(self) -> Any:
+        """The method itself."""
+        return self._method
+
     def __getattr__(self, name: str) -> Any:
         """What the method has, ``predict_many`` included where it has that."""
         if name.startswith("__"):

@@ -18,8 +18,9 @@ import numpy as np
 from .cost import Stopwatch
 from .datasets.images import read_image
 from .errors import DataError, RisbenchError, UsageError
+from .faults import Watched
 from .geometry import Geometry
-from .methods import predictions_of, reads
+from .methods import inner_of, predictions_of, reads
 from .metrics.rules import Rules
 from .progress import Progress, Tally
 from .records import Sample
@@ -186,7 +187,7 @@ def _predicted(
     sees = bool(reads(method))
     if settings.at_once > 1 and len(good) > 1 and hasattr(method, "predict_many"):
         start = time.perf_counter()
-        with _Noting([group for group, _ in good]):
+        with _watched(method, [group for group, _ in good]):
             extra = {"samples": [group for group, _ in good]} if sees else {}
             many = method.predict_many([image for _, image in good], asked, **extra)
         each = (time.perf_counter() - start) / sum(len(group) for group, _ in good)
@@ -199,7 +200,7 @@ def _predicted(
     else:
         for (group, image), words in zip(good, asked, strict=True):
             start = time.perf_counter()
-            with _Noting([group]):
+            with _watched(method, [group]):
                 answer = method.predict(image, words, **({"samples": group} if sees else {}))
             answers.append((answer, (time.perf_counter() - start) / len(group)))
     found = iter(answers)
@@ -207,19 +208,10 @@ def _predicted(
         yield (group, _Unreadable(), 0.0) if image is None else (group, *next(found))
 
 
-class _Noting:
+def _watched(method: Any, groups: Sequence[Group]) -> Watched:
     """Adds the images' names to whatever a method raises."""
-
-    def __init__(self, groups: Sequence[Group]) -> None:
-        self._groups = groups
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            names = ", ".join(f"{group[0].id} (image {group[0].image_path})" for group in self._groups)
-            error.add_note(f"raised while predicting {names}")
+    names = ", ".join(f"{group[0].id} (image {group[0].image_path})" for group in groups)
+    return Watched(f"predicting {names}", inner_of(method))
 
 
 def _score(

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from .cards import supervision_fault
+from .changes import texts_of
 from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import DataError, MaskError, RisbenchError, UsageError
 from .header import split_record
 from .leaderboard import entry as entries
 from .methods import prediction_of
+from .metrics.names import DEFAULT
 from .metrics.rules import RULES, Rules, identity_of
 from .records import Prediction, Sample
 from .results import jsonlines
@@ -27,10 +29,9 @@ from .results.masklines import prediction_in
 from .results.rows import Row
 from .results.run import Run
 from .score.sources import Heats
-from .scorer import row_of, summary_of
+from .scorer import row_of
 
 _SCORES = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
-_NEAR = 1e-6  # bounds are rounded to this
 
 
 def submit(
@@ -181,16 +182,7 @@ def _as_scored(prediction: Prediction, row: Row) -> Prediction:
 
 
 def _compare_summary(run: Run, rows: list[Row]) -> None:
-    if run.summary["count"] != len(rows):
-        raise DataError(
-            f"{run.path}: its summary counts {run.summary['count']} expressions, there are {len(rows)} rows"
-        )
-    for name, found in summary_of(rows).items():
-        said = run.summary["metrics"].get(name)
-        if said is None:
-            raise DataError(f"{run.path}: its summary lacks {name}")
-        for key, value in found.items():
-            other = said.get(key)
-            same = value == other if None in (value, other) else abs(value - other) <= _NEAR
-            if not same:
-                raise DataError(f"{run.path}: its summary says {name} {key} {other}, its rows give {value}")
+    if absent := [name for name in DEFAULT if name not in run.summary["metrics"]]:
+        raise DataError(f"{run.path}: its summary lacks {absent[0]}")
+    if changed := texts_of(run, rows):
+        raise DataError(f"{run.path}: {changed[0]}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .changes import texts_of
 from .datasets.load import load_split
 from .datasets.split import Split, refuse_empty
 from .errors import DataError, UsageError
@@ -20,7 +21,7 @@ from .methods import prediction_of
 from .metrics.names import Metric, parse_all
 from .metrics.rules import DEFAULT, Rules
 from .records import Overlap, Prediction
-from .results.folder import HEATS, MASKS
+from .results.folder import HEADER, HEATS, MASKS
 from .results.run import Run
 from .score.names import match
 from .score.sources import Heats, Source, source_of
@@ -44,6 +45,7 @@ class Sweep(NamedTuple):
         expressions: how many.
         missing: those of them without a prediction, which count as empty masks at every threshold.
         truth: what a run would record of the other truth; None on the annotated masks.
+        changed: what was changed by hand in the run whose heats these are.
         thresholds: in the units of the rules.
         metrics: their names.
         cautions: what is odd about the heats, in words; see `risbench.geometry`.
@@ -62,6 +64,7 @@ class Sweep(NamedTuple):
     high: list[list[float]]
     truth: dict[str, Any] | None = None
     cautions: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
     def best(self, metric: int = 0) -> int | None:
         """The place of the threshold with the largest value of a metric, the first of equals; None if all are equal."""
@@ -88,6 +91,7 @@ class Sweep(NamedTuple):
             "partial": self.partial,
             "count": self.expressions,
             "missing": self.missing,
+            "changed": list(self.changed),
             "lines": lines,
             "best": {
                 name: None if (place := self.best(turn)) is None else self.thresholds[place]
@@ -171,6 +175,7 @@ def sweep(
         high.tolist(),
         truth_record(whole),
         tuple(geometry.cautions()),
+        tuple(texts_of(Run.load(given))) if (given / HEADER).is_file() else (),
     )
 
 
@@ -223,7 +228,7 @@ def _metrics(text: str | None) -> tuple[Metric, ...]:
 
 def _source(given: Path, whole: Split) -> tuple[Source, Split]:
     """The heats, and the part of the split that they are of."""
-    if not (given / "header.json").is_file():
+    if not (given / HEADER).is_file():
         source = source_of(given)
         if not source.has_heats:
             raise UsageError(f"{given} holds {source.kind}: a threshold cuts heats, a folder of <sent_id>.npy")

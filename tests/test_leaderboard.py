@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_up.golden import is_golden
 from made_up.runs import ious_of, write_run
 
@@ -64,6 +66,40 @@ def test_an_entry_holds_what_was_measured_beside_what_was_reported(entry: dict[s
     assert check(entry, "here") is entry
     assert entry["measured"]["metrics"]["mIoU"]["value"] == 0.375
     assert [(figure["metric"], figure["value"]) for figure in entry["reported"]] == [("mIoU", 0.3117)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mIoU": {"value": 0.7}}, "mIoU is 70.00, outside its interval"),
+        ({"PointM": {"low": 0.9, "high": 1.0}}, "PointM is .*, outside its interval"),
+        ({"P@0.9": {"value": 0.9, "low": 0.8, "high": 1.0}}, "P@0.9 is 90.00, above P@0.8"),
+        ({"mIoU": {"value": 0.9, "low": 0.8, "high": 1.0}}, "with these P@k it lies between"),
+        ({"mIoU": {"value": 0.1, "low": 0.0, "high": 0.2}}, "with these P@k it lies between"),
+        ({"oIoU": {"count": 3}}, "oIoU counts 3 of 2 expressions"),
+        ({"oIoU": {"low": None}}, "oIoU has a part"),
+    ],
+)
+def test_figures_that_cannot_be_true_together_are_refused(entry: dict[str, Any], changes: dict[str, Any], words: str):
+    for name, numbers in changes.items():
+        entry["measured"]["metrics"][name].update(numbers)
+    with pytest.raises(DataError, match=words):
+        check(entry, "here")
+
+
+def test_more_expressions_than_the_split_has_are_refused(entry: dict[str, Any]):
+    entry["measured"]["counts"]["expressions"] = 1
+    with pytest.raises(DataError, match="2 expressions were scored of 1"):
+        check(entry, "here")
+
+
+@settings(max_examples=10)
+@given(
+    ious=st.lists(st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=2), min_size=1, max_size=9)
+)
+def test_whatever_a_run_scores_is_possible(tmp_path_factory: pytest.TempPathFactory, ious: list[list[float]]):
+    run = write_run(tmp_path_factory.mktemp("run") / "run", ious)
+    check(json.loads(json.dumps(entry_of(run, DIGESTS))), "here")
 
 
 def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:

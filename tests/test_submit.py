@@ -83,7 +83,11 @@ def test_a_rescored_file_of_masks_can_be_submitted(split: Split, run: Run, tmp_p
         ("rows.jsonl", lambda text: text.replace("referit_val/", "referit_val/9", 1), "lacks referit_val/"),
         ("masks.jsonl", lambda text: text.partition("\n")[2], "no mask for referit_val/"),
         ("masks.jsonl", lambda text: text + text.partition("\n")[0] + "\n", "is there twice"),
-        ("summary.json", lambda text: text.replace('"value": 0.', '"value": 0.9', 1), "its summary says mIoU value"),
+        (
+            "summary.json",
+            lambda text: text.replace('"value": 0.', '"value": 0.9', 1),
+            "for mIoU, its summary",
+        ),
         ("header.json", lambda text: text.replace('"sha256": "', '"sha256": "0', 1), "input hashes"),
         (
             "header.json",

@@ -6,7 +6,6 @@ a training (``log.jsonl``) one for each term. A panel is as wide as a column of 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ from risbench import Run, UsageError
 from risbench.results.folder import HEATS
 
 from ..about import common_rows, notes_of, split_of, titles_of
+from ..letters import wrapped
+from ..picture import save
 from .area import draw_area
 from .precision import draw_precision
-from .style import HEIGHT, WIDTH, drawing, saved
+from .style import HEIGHT, WIDTH, drawing
 from .sweep import draw_sweep, sweep_of
 from .training import Log, draw_term
 
@@ -64,7 +65,7 @@ def render(
         notes += [note for log in read for note in log.notes]
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    caption = [line for note in notes for line in textwrap.wrap(note, 62 * columns)]
+    caption = [line for note in notes for line in wrapped(note, 62 * columns).split("\n")]
     with drawing(columns * WIDTH, lines * HEIGHT, caption) as (figure, area):
         axes = list(area.subplots(lines, columns, squeeze=False).flat)
         for cell in axes:
@@ -72,7 +73,7 @@ def render(
         for cell, panel in zip(axes, panels, strict=False):
             cell.set_axis_on()
             panel(cell)
-        saved(figure, out)
+        save(figure, out)
     return None
 
 

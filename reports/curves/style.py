@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 WIDTH, HEIGHT = 3.35, 2.6  # inches of a panel: a column of a two-column paper
@@ -58,13 +57,10 @@ def legend(cell: Any, **more: Any) -> None:
 @contextmanager
 def drawing(width: float, height: float, caption: Sequence[str]) -> Iterator[tuple[Any, Any]]:
     """A figure and the part of it above its caption; the reader's own matplotlib settings change nothing."""
-    import warnings
-
     from matplotlib.figure import Figure
     from matplotlib.style import context
 
-    with context(["default", _SETTINGS]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+    with context(["default", _SETTINGS]):
         below = _LINE * (len(caption) + 1)
         figure = Figure(figsize=(width, height + below), layout="constrained")
         area, foot = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, below))[:, 0]
@@ -72,10 +68,3 @@ def drawing(width: float, height: float, caption: Sequence[str]) -> Iterator[tup
             0.02, 0.98, "\n".join(caption), fontsize=6.5, va="top", color="#444444", linespacing=1.35, parse_math=False
         )
         yield figure, area
-
-
-def saved(figure: Any, out: Path) -> None:
-    """Write it without date or version, so that the same results make the same file."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    plain = {"Software": None} if out.suffix == ".png" else {"CreationDate": None, "Producer": None}
-    figure.savefig(out, dpi=200, metadata=plain)

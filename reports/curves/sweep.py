@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from risbench import Run, Split
 
-from .style import HEIGHT, WIDTH, drawing, labelled, legend, look_of, saved
+from ..letters import wrapped
+from ..picture import save
+from .style import HEIGHT, WIDTH, drawing, labelled, legend, look_of
 
 
 def sweep_of(run: Run, split: Split) -> Any:
@@ -51,7 +52,7 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
         f"Split {found.split}{' (PARTIAL)' if found.partial else ''}, {found.expressions} expressions, rules "
         f"{found.rules}. {peak}. Bands: 95 % intervals over images."
     )
-    caption = [line for note in (about, *notes) for line in textwrap.wrap(note, 92)]
+    caption = [line for note in (about, *notes) for line in wrapped(note, 92).split("\n")]
     with drawing(1.5 * WIDTH, 1.2 * HEIGHT, caption) as (figure, area):
         cell = area.subplots()
         for turn, name in enumerate(found.metrics):
@@ -65,4 +66,4 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
         cell.set_ylim(0, min(101, 1.1 * max(top, 1)))
         labelled(cell, title, "threshold, in the rules' units", "%")
         legend(cell, loc="best")
-        saved(figure, out)
+        save(figure, out)

@@ -6,12 +6,11 @@ import base64
 import hashlib
 import html
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
-from risbench.results.jsonlines import full
+from risbench.results.jsonlines import full, part_of, sweep_parts
 
 _SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "page.js")
 # Inside <script> only these could end the block or begin another; JSON may write any of them by number.
@@ -23,10 +22,11 @@ class Page:
 
     def __init__(self, out: Path, title: str) -> None:
         self._out = out
-        self._part = out.with_name(f".{out.name}.{os.getpid()}.part")
+        self._part = part_of(out)
         head, self._tail = _template(title)
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
+            sweep_parts(out.parent, out.name)
             self._file: IO[str] = self._part.open("w", encoding="utf-8", newline="\n")
             self._file.write(head)
         except OSError as error:

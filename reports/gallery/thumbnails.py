@@ -11,7 +11,7 @@ from pathlib import Path
 
 from risbench import DataError
 from risbench.datasets.images import read_image
-from risbench.results.jsonlines import replace_bytes
+from risbench.results.jsonlines import replace_bytes, sweep_parts
 
 SIDE = 320  # pixels of the longer side: a card's width on a screen of usual density
 _QUALITY = 78
@@ -26,6 +26,8 @@ class Thumbnails:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        if folder is not None:
+            sweep_parts(folder)
         self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self._made = self._asked = 0
         self._absent: list[Path] = []
@@ -54,7 +56,7 @@ class Thumbnails:
             else:
                 # Numbered, because ids and file names of data sets need not be safe in a path or an address.
                 name = f"{self._asked - 1:06d}.jpg"
-                replace_bytes(self.folder / name, jpeg)
+                replace_bytes(self.folder / name, jpeg, sweep=False)
                 sources.append(f"{self.folder.name}/{name}")
         return sources
 

@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -17,11 +18,16 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from ..errors import RisbenchError, UsageError
+from ..errors import TRACEBACK, RisbenchError, UsageError
+from ..faults import line_of
+from ..plain import visible
+from . import streams
 
 # The reader has gone (`| head`): what a shell reports of any tool that ends so; 0 would be untrue where talk went into
 # the pipe as well.
 _CLOSED_PIPE = 128 + signal.SIGPIPE
+# Of a write to standard output that failed; an error about a file has the file's name.
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF)
 # Each command's module is imported when it is called, so that --help stays fast.
 _COMMANDS = {
     "run": ("run", "Run a method on a split and score it."),
@@ -73,16 +79,24 @@ def app() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code; an error is one line on stderr."""
+    streams.prepare()
+    with streams.warnings_as_lines(), streams.ending_cleanly():
+        _run()
+
+
+def _run() -> NoReturn:
     try:
         code = app(prog_name="risbench", standalone_mode=False)
         sys.stdout.flush()
     except UsageError as error:
         _fail(str(error), 2, getattr(error, "__notes__", ()))
     except RisbenchError as error:
+        if os.environ.get(TRACEBACK):
+            streams.write_error("".join(traceback.format_exception(error)).rstrip())
         _fail(str(error), 1, getattr(error, "__notes__", ()))
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # not in click 8.1
-            click.echo(error.format_message(), err=True)
+            streams.write_error(error.format_message())
             sys.exit(2)
         path = error.ctx.command_path if error.ctx else "risbench"
         _fail(f"{error.format_message()} (see `{path} --help`)", 2)
@@ -95,20 +109,35 @@ def main() -> None:
             sys.exit(_CLOSED_PIPE)
         raise
     except BrokenPipeError:
-        # What is left in the buffers must not be tried again at the end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.dup2(nowhere, sys.stderr.fileno())
+        streams.silence(sys.stdout, sys.stderr)
         sys.exit(_CLOSED_PIPE)
-    except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
-            raise  # not about a file, so nothing that the user did
-        _fail(f"{error.filename or 'output'}: {error.strerror}", 1)
+    except Exception as error:
+        _fail(_line_about(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _line_about(error: Exception) -> str:
+    """What a user is told of an exception that is none of this program's own errors.
+
+    Raises:
+        Exception: the same, where it is a fault of this program, so that its traceback is seen.
+    """
+    if line := line_of(error):  # a method's
+        if os.environ.get(TRACEBACK):
+            raise error
+        return line
+    if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
+        # The streams take every letter, so this is the name of a file.
+        return f"{error.object[:200]}: no file can be called so in this locale: set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _WRITING:
+        streams.silence(sys.stdout)
+        return f"standard output: {error.strerror}"
+    raise error
+
+
 def _fail(text: str, code: int, notes: Sequence[str] = ()) -> NoReturn:
-    click.echo(f"risbench: {' '.join(text.splitlines())}", err=True)
-    for note in notes:
-        click.echo(note, err=True)
+    for line in (f"risbench: {text}", *notes):
+        streams.write_error(visible(line))
     sys.exit(code)

@@ -10,7 +10,10 @@ from ..check import check_method
 from ..datasets.load import load_split
 from ..devices import chosen
 from ..methods import make
+from ..plain import plain
 from . import options, show
+
+_MARKS = {True: ("ok  ", "green"), False: ("FAIL", "bold red"), None: ("--  ", "dim")}
 
 
 @click.command("check")
@@ -50,11 +53,14 @@ def command(
         show.print_json([finding._asdict() for finding in findings])
     else:
         for finding in findings:
-            mark, style = ("ok  ", "green") if finding.holds else ("FAIL", "bold red")
+            mark, style = _MARKS[finding.holds]
             show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
             if finding.caution:
-                show.out.print(f"     warning: {finding.caution}", highlight=False, markup=False, soft_wrap=True)
-            if finding.seen:
-                show.out.print(f"     {finding.seen}", highlight=False, markup=False, soft_wrap=True)
+                caution = plain(finding.caution)
+                show.out.print(f"     warning: {caution}", highlight=False, markup=False, soft_wrap=True)
+            if finding.seen and finding.holds is not None:
+                show.out.print(f"     {plain(finding.seen)}", highlight=False, markup=False, soft_wrap=True)
+        if untried := sum(finding.holds is None for finding in findings):
+            show.out.print(f"{untried} were not tried, because the method raised an exception", highlight=False)
     if not all(finding.holds for finding in findings):
         sys.exit(1)

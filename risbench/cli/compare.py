@@ -14,6 +14,7 @@ from ..compare import Comparison, Contrast, compare
 from ..metrics.rules import text_of
 from ..plain import plain
 from . import options, show
+from .folders import runs_in
 
 _LONGEST = 300  # characters of an expression; the whole is in --json
 
@@ -25,12 +26,12 @@ _LONGEST = 300  # characters of an expression; the whole is in --json
 @options.data_root
 @options.as_json
 def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root: Path | None, as_json: bool) -> None:
-    """Compare RUNS of one split expression by expression.
+    """Compare RUNS of one split expression by expression. A folder that holds runs stands for all of them.
 
     Differences come with a 95 % interval over images and a p-value corrected (Holm) for the number of
     comparisons. Slices are compared in the first of --metrics.
     """
-    found = compare(runs, metrics=metrics, data_root=data_root, slices=slices)
+    found = compare(runs_in(runs), metrics=metrics, data_root=data_root, slices=slices)
     if as_json:
         show.print_json(found.record())
         return
@@ -42,7 +43,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
         _print_slices(tests, title)
     _print_apart(found, names)
     rules = found.runs[0].summary["rules"]
-    notes = [f"rules {rules['name']}: {text_of(rules)}"]
+    notes = [*found.changed, f"rules {rules['name']}: {text_of(rules)}"]
     if (truth := truth_note(found.runs[0].header)) is not None:
         notes.append(truth)
     if found.runs[0].summary["partial"]:
@@ -80,7 +81,7 @@ def _print_tests(tests: Sequence[Contrast], names: Sequence[str], title: str) ->
     _add_numbers(table)
     for test in tests:
         table.add_row(test.metric, escape(names[test.first]), escape(names[test.second]), *_numbers(test))
-    show.out.print(table)
+    show.print_table(table)
 
 
 def _print_slices(tests: Sequence[Contrast], title: str) -> None:
@@ -96,7 +97,7 @@ def _print_slices(tests: Sequence[Contrast], title: str) -> None:
         name, part = "" if before == test.slice else test.slice, escape(plain(str(test.part)))
         table.add_row(name, part, str(test.expressions), *_numbers(test))
         before = test.slice
-    show.out.print(table)
+    show.print_table(table)
 
 
 def _print_apart(found: Comparison, names: Sequence[str]) -> None:
@@ -114,7 +115,7 @@ def _print_apart(found: Comparison, names: Sequence[str]) -> None:
     for item in found.apart:
         text = [] if item.text is None else [escape(plain(item.text, _LONGEST))]
         table.add_row(item.id, *text, *(f"{100 * iou:.1f}" for iou in item.ious))
-    show.out.print(table)
+    show.print_table(table)
 
 
 def _add_numbers(table: Table) -> None:

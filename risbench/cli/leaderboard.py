@@ -52,7 +52,7 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
         else plugins.load(plugins.BOARDS, form)(rankings)
     )
     if out is None:
-        click.echo(text)
+        show.print_data(text, form)
     else:
         replace(out, text + "\n")
         show.say(f"written: {out}")
@@ -71,7 +71,7 @@ def _print(ranking: Ranking) -> None:
         cells = [_cell(place, name) for name in ranking.metrics]
         rank = "" if place.rank is None else str(place.rank)
         table.add_row(rank, escape(plain(place.method, 100)), *cells, "" if commit is None else commit[:10])
-    show.out.print(table)
+    show.print_table(table)
     notes = [f"in percent, with 95 % intervals; ranked by {ranking.metrics[0]}"]
     if ranking.rules is not None:
         notes.append(f"rules {ranking.rules['name']}: {text_of(ranking.rules)}")

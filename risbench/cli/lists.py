@@ -53,7 +53,7 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*(escape(row.get(column, "")) for column in columns))
-    show.out.print(table)
+    show.print_table(table)
     if what == "methods":
         show.say("`risbench list methods NAME` prints a method's card")
 

@@ -40,7 +40,7 @@ metrics: Decorator = click.option(
 _truth: Decorator = click.option(
     "--truth",
     type=click.Path(path_type=Path, dir_okay=False),
-    help='Take masks from this JSON: [{"ref_id" or "ann_id": ID, "segmentation": RLE or polygons}, …], '
+    help='Take masks from this JSON: [{"ref_id" or "ann_id": ID, "segmentation": RLE or polygons}, ...], '
     'e.g. [{"ref_id": 17, "segmentation": {"size": [2, 3], "counts": [1, 4, 1]}}], {"ref_id": {"17": RLE}}, or COCO\'s '
     "instances.json. Objects it does not name keep their masks.",
 )

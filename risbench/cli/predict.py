@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 
 from .. import plugins
-from ..datasets.images import read_image
+from ..datasets.upright import read_upright
 from ..devices import chosen
 from ..errors import RisbenchError, UsageError
 from ..methods import card_of, make
@@ -19,6 +19,8 @@ from ..predict import Answer, cautions_of, predict
 from ..refine import Refined, refiner_of
 from ..results.jsonlines import replace_bytes
 from . import options, show
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".heic", ".heif", ".avif")
 
 
 @click.command("predict")
@@ -50,12 +52,19 @@ def command(
 ) -> None:
     """Ask a method about one IMAGE and one or several TEXTS.
 
-    With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, ….
+    The picture is taken as a viewer shows it: a photograph is turned as its EXIF says.
+
+    With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, and so on.
     """
     for path, suffixes in ((overlay, (".png", ".pdf")), (mask, (".png",)), (heat, (".npy",))):
         if path is not None and path.suffix not in suffixes:
             raise UsageError(f"{path}: the name must end in {' or '.join(suffixes)}")
-    pixels = read_image(image)
+    _refuse_odd_texts(texts)
+    targets = _targets(mask, heat, len(texts)) + ([] if overlay is None else [overlay])
+    _refuse_overwriting(image, targets)
+    pixels, remarks = read_upright(image)
+    for remark in remarks:
+        show.say(remark)
     given = options.options_of(pairs)
     refine = refiner_of(given)
     built, _ = make(method, weights=weights, device=chosen(device), options=given)
@@ -69,7 +78,7 @@ def command(
     for number, answer in enumerate(answers, start=1):
         for path, content in ((mask, _png), (heat, _npy)):
             if path is not None:
-                target = path if len(answers) == 1 else path.with_stem(f"{path.stem}-{number}")
+                target = _numbered(path, number, len(answers))
                 replace_bytes(target, content(answer))
                 written.append(target)
     if overlay is not None:
@@ -77,6 +86,44 @@ def command(
         draw(pixels, answers, overlay)
         written.append(overlay)
     _print(answers, written, cautions_of(answers, cut, card_of(built)), as_json)
+
+
+def _numbered(path: Path, number: int, count: int) -> Path:
+    return path if count == 1 else path.with_stem(f"{path.stem}-{number}")
+
+
+def _targets(mask: Path | None, heat: Path | None, count: int) -> list[Path]:
+    """All files that masks and heats will be written to."""
+    paths = [path for path in (mask, heat) if path is not None]
+    return [_numbered(path, number, count) for path in paths for number in range(1, count + 1)]
+
+
+def _refuse_odd_texts(texts: Sequence[str]) -> None:
+    """Refuse what is no expression: nothing, or the name of a second picture."""
+    for text in texts:
+        if not text.strip():
+            raise UsageError("a TEXT is empty: say which object is meant, e.g. 'the man on the right'")
+        if _is_picture(text):
+            raise UsageError(f"{text} is a picture, not a text: give one IMAGE, then its texts")
+
+
+def _is_picture(text: str) -> bool:
+    try:
+        return Path(text).suffix.lower() in _PICTURES and Path(text).is_file()
+    except (OSError, ValueError):
+        return False  # too long for a name, or with a character that no name has
+
+
+def _refuse_overwriting(image: Path, targets: Sequence[Path]) -> None:
+    """Refuse to write over the picture that is asked about, or two things into one file."""
+    seen = {image.resolve(): "the image itself"}
+    for target in targets:
+        place = target.resolve()
+        is_image = target.exists() and image.exists() and target.samefile(image)
+        if is_image or place in seen:
+            what = "the image itself" if is_image else seen[place]
+            raise UsageError(f"{target} is {what}: give another name to write to")
+        seen[place] = "already written to by this command"
 
 
 def _png(answer: Answer) -> bytes:

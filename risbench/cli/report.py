@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from .. import plugins
-from ..errors import DataError, UsageError
-from ..results.run import Run
+from ..errors import UsageError
 from . import options, show
+from .folders import runs_in
 
 
 @click.command("report")
@@ -25,14 +25,14 @@ from . import options, show
 @click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
 @click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
 @click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
-@click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID… [default: spread].")
+@click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID,... [default: spread].")
 @click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
 @click.option("--heat", is_flag=True, help="grid: show saved heats, too.")
 @click.option("--thumbnails", help="html: `inside` the page or `beside` it [default: inside, up to 3000 images].")
 def command(
     runs: tuple[Path, ...], kind: str, out: Path | None, metrics: str | None, data_root: Path | None, **more: Any
 ) -> None:
-    """Render RUNS as a table or a picture, or export their rows.
+    """Render RUNS as a table or a picture, or export their rows. A folder that holds runs stands for all of them.
 
     Tables: markdown, latex, csv, json. `--as rows --out rows.csv` (or .jsonl, .parquet) writes every expression.
     Pictures and pages, to --out: grid and curves (.png, .pdf), html. Curves also take a training's log.jsonl as a RUN.
@@ -43,18 +43,17 @@ def command(
     logs = [path for path in runs if reads_logs and path.suffix == ".jsonl"]
     if logs:
         chosen["logs"] = logs
-    elif stray := next((path for path in runs if path.suffix == ".jsonl" and path.is_file()), None):
-        raise DataError(f"{stray} is not a run folder (a training's log is read by --as curves)")
     _refuse_unknown(render, kind, chosen)
+    named = [path for path in runs if path not in logs]
     text = render(
-        [Run.load(folder) for folder in runs if folder not in logs],
+        runs_in(named) if named else [],
         out=out,
         metrics=metrics,
         data_root=data_root,
         **chosen,
     )
     if text is not None:
-        click.echo(text)
+        show.print_data(text, kind)
     if out is not None:
         show.say(f"written: {out}")
 

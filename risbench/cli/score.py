@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from ..changes import texts_of
 from ..datasets.load import load_split
+from ..results.folder import HEADER
+from ..results.run import Run
 from ..score import score
 from . import options, show
 
@@ -17,7 +20,9 @@ from . import options, show
 @options.rules
 @options.truth
 @options.threshold
-@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper, ….")
+@click.option(
+    "--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper and so on."
+)
 @click.option("--name", help="What the method is called [default: as its card says, else after PREDICTIONS].")
 @options.out
 @options.data_root
@@ -47,6 +52,9 @@ def command(
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)
+    if (predictions / HEADER).is_file():
+        for text in texts_of(Run.load(predictions)):
+            show.say(f"{text} Its masks or heats are scored as they are.")
     with show.scoring(f"scoring on {loaded.name}") as progress:
         run = score(
             predictions,

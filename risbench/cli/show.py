@@ -4,34 +4,51 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.segment import Segment
 from rich.table import Table
 
 from ..comparable import truth_note
 from ..metrics.names import parse_all
 from ..metrics.rules import text_of
-from ..plain import plain
+from ..plain import in_json, plain, visible, without_controls
 from ..progress import Progress
 from ..results.origin import unknown_note
 from ..results.run import Run
+from . import streams
 
 # Under NO_COLOR rich leaves out colours alone; bold letters are escape codes, too.
 _COLOURS = None if os.environ.get("NO_COLOR") else "auto"
 
 
 class _Console(Console):
+    """Tables, notes and bars: the one door through which they reach a terminal."""
+
+    @property
+    def encoding(self) -> str:
+        """The stream's own, so that boxes are drawn in ASCII where it has no others."""
+        return (getattr(self.file, "encoding", None) or "utf-8").lower()
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is printed, without a stranger's control characters; rich's own are marked as such."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=without_controls(segment.text))
+
     def on_broken_pipe(self) -> None:
         """Leave it to `main`, which ends with the code of a closed pipe; rich would end with 1."""
         raise BrokenPipeError
 
+
+_WIDEST, _NARROW = 10_000, 8  # characters
 
 out = _Console(color_system=_COLOURS)
 err = _Console(color_system=_COLOURS, stderr=True)
@@ -74,12 +91,40 @@ def counting(title: str) -> Iterator[Callable[[int, int], None]]:
 
 def say(text: str) -> None:
     """A line of talk, to stderr."""
-    click.echo(text, err=True)
+    streams.write_error(visible(text))
+
+
+def print_table(table: Table) -> None:
+    """A table on stdout, wider than the terminal rather than with figures cut off."""
+    wide = out.options.update(width=_WIDEST)
+    for column in table.columns:
+        least = max(Measurement.get(out, wide, cell).minimum for cell in (column.header, *column.cells))
+        folds = column.overflow == "fold" and not column.no_wrap
+        column.min_width = min(least, _NARROW) if folds else least
+    needed = Measurement.get(out, wide, table).minimum
+    if needed > out.width:
+        table.width = needed
+    out.print(table, crop=False)
 
 
 def print_json(value: Any) -> None:
     """JSON to stdout, whole and unwrapped."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    print_data(json.dumps(value, indent=2, ensure_ascii=False), "json")
+
+
+def print_data(text: str, kind: str = "text") -> None:
+    """A text of any length to stdout, as it is, but for characters that a terminal would obey.
+
+    Args:
+        text: what a file would hold.
+        kind: ``json`` and ``html`` write a letter that the stream's encoding lacks by its number, which changes
+            nothing; all else in ASCII as near as there is.
+    """
+    if kind == "json":
+        streams.write(in_json(text), sys.stdout, streams.ESCAPED)
+    else:
+        errors = "xmlcharrefreplace" if kind == "html" else streams.READABLE
+        streams.write(without_controls(text), sys.stdout, errors)
 
 
 def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
@@ -111,7 +156,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         else:
             bounds = "–" if value["low"] is None else f"{100 * value['low']:.2f} to {100 * value['high']:.2f}"
             table.add_row(name, f"{100 * value['value']:.2f}", bounds, str(value["count"]))
-    out.print(table)
+    print_table(table)
     notes = [f"rules {run.summary['rules']['name']}: {text_of(run.summary['rules'])}"]
     if run.summary["rules"]["threshold"] is not None:
         notes.append(f"threshold {run.summary['rules']['threshold']:g}")

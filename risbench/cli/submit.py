@@ -35,4 +35,4 @@ def command(
         show.print_json(read(path))
         show.say(f"written: {path}")
     else:
-        click.echo(str(path))
+        show.print_data(str(path))

@@ -47,7 +47,7 @@ def command(
 
     They are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units of the
     rules: tris divides each heat by its maximum, the others take it as it is, as do methods that cut their own
-    heats (--set threshold=…: sweep under the rules clean). What a refiner made of the heats does not enter.
+    heats (--set threshold=T: sweep under the rules clean). What a refiner made of the heats does not enter.
     """
     if out is not None and out.suffix not in (".png", ".pdf"):
         raise UsageError(f"{out}: the name must end in .png or .pdf")
@@ -66,7 +66,7 @@ def command(
         )
     if out is not None:
         draw: Callable[..., None] = plugins.load(plugins.PICTURES, "sweep")
-        draw(found, real(predictions).name, out, [f"Caution: {CAUTION}."])
+        draw(found, real(predictions).name, out, [*found.changed, f"Caution: {CAUTION}."])
         show.say(f"written: {out}")
     if as_json:
         show.print_json(found.record())
@@ -85,7 +85,7 @@ def _print(found: Sweep) -> None:
         cells = [f"{100 * value:.2f}" for value in values]
         marked = [f"[bold]{cell}[/]" if best[turn] == place else cell for turn, cell in enumerate(cells)]
         table.add_row(f"{threshold:g}", *marked)
-    show.out.print(table)
+    show.print_table(table)
     place = best[0]
     if place is None:
         notes = [f"no threshold is the best: {found.metrics[0]} is the same at each"]
@@ -93,7 +93,7 @@ def _print(found: Sweep) -> None:
         value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
         interval = "no interval: one image" if math.isnan(low) else f"95 % interval {low:.2f} to {high:.2f}"
         notes = [f"best {found.metrics[0]}: {value:.2f} ({interval}) at threshold {found.thresholds[place]:g}"]
-    notes.append(f"caution: {CAUTION}")
+    notes += [f"caution: {CAUTION}", *found.changed]
     notes += [f"warning: {plain(caution)}" for caution in found.cautions]
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)

@@ -32,6 +32,7 @@ from ..results.schema import (
     check_metrics,
 )  # fmt: skip
 from ..results.schema import check as check_kinds
+from .possible import refuse_impossible
 from .published import figures_of
 
 SCHEMA = 1
@@ -123,7 +124,8 @@ def check(entry: Any, where: str) -> dict[str, Any]:
     """The entry itself, if it is one.
 
     Raises:
-        DataError: another schema, a key that is absent or unknown, or a value of the wrong type, by name.
+        DataError: another schema, a key that is absent or unknown, a value of the wrong type, or figures that cannot
+            be true together, by name.
     """
     if not isinstance(entry, dict):
         raise DataError(f"{where}: an entry is a JSON object, not {type(entry).__name__}")
@@ -139,8 +141,11 @@ def check(entry: Any, where: str) -> dict[str, Any]:
             raise DataError(f"{where}: measured.metrics.{name:.80}: write {canonical}")
     check_kinds(entry["measured"]["metrics"], Each(INTERVAL), where, "measured.metrics", closed="an entry")
     check_metrics(entry["measured"]["metrics"], where, "measured.metrics")
+    refuse_impossible(entry["measured"], where)
     for place, figure in enumerate(entry["reported"]):
         check_kinds(figure, _FIGURE, where, f"reported[{place}]", closed="an entry")
+        if not 0 <= figure["value"] <= 1:
+            raise DataError(f"{where}: reported[{place}].value is {figure['value']!s:.40}; figures are fractions")
     return entry
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -104,12 +106,23 @@ def replace(path: Path, text: str) -> None:
     replace_bytes(path, encoded(text))
 
 
-def replace_bytes(path: Path, content: bytes) -> None:
-    """Write a file that a user named, whole or not at all; a device or a pipe gets the content as it comes."""
+def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
+    """Write a file that a user named, whole or not at all; a device or a pipe gets the content as it comes.
+
+    Args:
+        path: the file; its folder is made.
+        content: all of it.
+        sweep: take away what killed processes left of this file; costs a look at the whole folder.
+
+    Raises:
+        RisbenchError: it cannot be written, with its name; nothing is left behind.
+    """
     try:
         if path.exists() and not path.is_file():  # /dev/null stays a device, and a pipe a pipe
             path.write_bytes(content)
             return
+        if sweep and path.parent.is_dir():
+            sweep_parts(path.parent, path.name)
     except OSError as error:
         raise full(path, error) from error
     replace_own(path, content)
@@ -129,6 +142,30 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]
+
+
+def part_of(path: Path) -> Path:
+    """Where this process writes a file before it is moved to its place."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def sweep_parts(folder: Path, name: str | None = None) -> None:
+    """Take away what processes of this machine that are no more left of one file of a folder, or of all."""
+    for left in folder.glob(f".{'*' if name is None else glob.escape(name)}.*.part"):
+        number = left.name.removesuffix(".part").rpartition(".")[2]
+        if number.isdecimal() and not _is_alive(int(number)):
+            with suppress(OSError):
+                left.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # another user's, or none that can be asked about
+    return True
 
 
 def full(path: Path, error: OSError) -> RisbenchError:

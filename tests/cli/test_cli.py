@@ -111,7 +111,6 @@ def test_a_wrong_command_is_one_line_and_2(
         ("score broken.jsonl --split {split} --data-root {root}", "broken.jsonl, line 1: not JSON"),
         ("score less.jsonl --split {split} --data-root {root}", "--allow-missing"),
         ("report nowhere", "nowhere is not a run folder"),
-        ("report {predicted}", "is not a run folder"),
         ("run --method centre --split {split} --data-root {root} --out {predicted}/x", "cannot be made"),
     ],
 )
@@ -410,7 +409,7 @@ def test_a_full_disk_is_one_line():
     with Path("/dev/full").open("w") as full:
         process = start("list", "splits", "--json", stdout=full)
         said = process.communicate()[1]
-    assert (said, process.returncode) == ("risbench: output: No space left on device\n", 1)
+    assert (said, process.returncode) == ("risbench: standard output: No space left on device\n", 1)
 
 
 def on_a_terminal(*words: Any, **environment: str) -> str:

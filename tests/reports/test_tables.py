@@ -204,9 +204,8 @@ def test_each_threshold_is_told_with_its_run(made: Made):
 def test_missing_predictions_are_told(made: Made):
     run = made("one", card=PLAIN)
     summary = {**run.summary, "missing": 2}
-    assert notes_of(Run(run.path, run.header, summary))[-1] == (
-        "2 expressions without a prediction count as empty masks."
-    )
+    said = notes_of(Run(run.path, run.header, summary))
+    assert "2 expressions without a prediction count as empty masks." in said
 
 
 def test_drawn_scenes_are_said_to_be_drawn(made: Made):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,22 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         jsonlines.replace(path, "new")
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["file.json"]
+
+
+def test_what_killed_processes_left_of_a_file_is_taken_away(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine, theirs = tmp_path / f".a.md.{gone.pid}.part", tmp_path / f".b.md.{gone.pid}.part"
+    alive = tmp_path / f".a.md.{os.getppid()}.part"
+    for left in (mine, theirs, alive):
+        left.write_text("half")
+    jsonlines.replace(tmp_path / "a.md", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, theirs.name, "a.md"])
+    jsonlines.sweep_parts(tmp_path)
+    assert not theirs.exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RisbenchError, match=r"file/table.md: cannot be written"):
+        jsonlines.replace(tmp_path / "file" / "table.md", "x")

@@ -69,7 +69,7 @@ def _print_table(leaks: list[Leak]) -> None:
     for leak in leaks:
         objects = "?" if leak.objects is None else f"{leak.objects} of {leak.of_objects}"
         table.add_row(leak.seen, leak.tested, f"{leak.images} of {leak.of_images}", objects)
-    show.out.print(table)
+    show.print_table(table)
 
 
 def _print_pair(leak: Leak) -> None:

@@ -1,0 +1,160 @@
+"""Letters that matplotlib's own font lacks: another installed font has them, or a warning says that none has.
+
+Expressions are in every language. Fonts are searched only for a picture that needs them, in bounded time, and the
+answer is kept for the process.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+import unicodedata
+import warnings
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from risbench import DataWarning
+from risbench.plain import plain
+
+_SECONDS = 5.0  # for the whole search; a machine with thousands of fonts is searched as far as that reaches
+_REGULAR = ("regular", "book", "roman", "normal", "medium")
+_EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "IDEOGRAPHIC")
+_SHAPES_TEXT = (3, 11)  # the first matplotlib that joins letters and writes from right to left
+_JOINED = ("ARABIC", "SYRIAC", "DEVANAGARI", "BENGALI", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "GUJARATI", "THAI")
+
+
+def letter(figure: Any) -> None:
+    """Give every text of a figure the fonts that its letters need, and take away what is no letter.
+
+    Args:
+        figure: a matplotlib figure, whole but not yet drawn.
+
+    Warns:
+        DataWarning: letters come from a font of this machine, no installed font has some, or this matplotlib cannot
+            join them.
+    """
+    from matplotlib.text import Text
+
+    found = [text for text in figure.findobj(Text) if not text.get_text().isascii()]
+    for text in found:
+        text.set_text("\n".join(plain(line) for line in text.get_text().split("\n")))
+    letters = frozenset("".join(text.get_text() for text in found))
+    families, absent = families_for(letters)
+    for text in found:
+        text.set_fontfamily([*text.get_fontfamily(), *families])
+    if families:
+        warnings.warn(
+            f"some letters are drawn in the font {', '.join(families)} of this machine, because matplotlib's own has "
+            "not got them: elsewhere the picture may look different",
+            DataWarning,
+            stacklevel=3,
+        )
+    if absent:
+        _warn_of_absent(absent)
+    _warn_of_unjoined(letters)
+
+
+def wrapped(text: str, width: int, lines: int | None = None) -> str:
+    """The text in lines of a number of Latin letters, of which an East Asian one takes two; more lines end in "…"."""
+    # White space of a kind that no text has any more stands behind each wide letter: its second half, and a place to
+    # begin a new line.
+    wide = "".join(f"{each}\v" if unicodedata.east_asian_width(each) in "WF" else each for each in plain(text))
+    found = textwrap.wrap(wide, width, max_lines=lines, placeholder=" …", replace_whitespace=False)
+    return "\n".join(found).replace("\v", "")
+
+
+@lru_cache(maxsize=64)
+def families_for(letters: frozenset[str]) -> tuple[tuple[str, ...], str]:
+    """The font families beside matplotlib's own that together have some letters, and the letters that none has."""
+    from matplotlib import font_manager
+
+    own = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
+    missing = {each for each in letters if ord(each) not in own and not _is_unseen(each)}
+    if not missing:
+        return (), ""
+    known = {entry.fname for entry in font_manager.fontManager.ttflist}
+    families = []
+    for path, family, covered in _best_fonts(font_manager.findSystemFonts(), missing):
+        if path not in known:  # matplotlib's list is of the day when it was first used
+            font_manager.fontManager.addfont(path)
+        families.append(family)
+        missing -= covered
+    return tuple(families), "".join(sorted(missing))
+
+
+def _best_fonts(paths: Iterable[str], missing: Iterable[str]) -> list[tuple[str, str, set[str]]]:
+    """As few fonts as have the letters: path, family and the letters of each."""
+    rest = set(missing)
+    candidates = list(_candidates(sorted(paths, key=_likely), rest))
+    chosen = []
+    while rest and candidates:
+        best = min(candidates, key=lambda found: (-len(found[3] & rest), found[0]))
+        covered = best[3] & rest
+        if not covered:
+            break
+        chosen.append((best[1], best[2], covered))
+        rest -= covered
+    return chosen
+
+
+def _candidates(paths: Sequence[str], missing: set[str]) -> Iterable[tuple[tuple[Any, ...], str, str, set[str]]]:
+    """The fonts that have any of the letters: rank, path, family and those letters."""
+    from matplotlib.ft2font import FT2Font
+
+    end = time.monotonic() + _SECONDS
+    for path in paths:
+        if time.monotonic() > end:
+            return
+        try:
+            font = FT2Font(path)
+            # Coloured emoji are pictures of one size, which matplotlib cannot draw.
+            covered = {each for each in missing if font.scalable and ord(each) in font.get_charmap()}
+        except (RuntimeError, OSError, ValueError, UnicodeError):
+            continue  # broken, or of a kind that is none of ours
+        # What stands for any letter shows none.
+        if covered and "LastResort" not in font.family_name:
+            family, odd = font.family_name, font.style_name.lower() not in _REGULAR
+            yield (odd, "Mono" in family, "Sans" not in family, path), path, family, covered
+
+
+def _likely(path: str) -> tuple[bool, str]:
+    name = Path(path).stem.lower()
+    return not any(word in name for word in ("regular", "fallback", "unifont", "symbola")), path
+
+
+def _is_unseen(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Mn")
+
+
+def _warn_of_absent(letters: str) -> None:
+    shown = ", ".join(f"{each} (U+{ord(each):04X})" for each in letters[:3]) + (", …" if len(letters) > 3 else "")
+    names = [unicodedata.name(each, "") for each in letters]
+    if any(name.startswith(_EAST_ASIAN) for name in names):
+        package = "fonts-noto-cjk"
+    elif all(unicodedata.category(each) == "So" for each in letters):
+        package = "fonts-symbola"
+    else:
+        package = "fonts-noto-core"
+    warnings.warn(
+        f"no installed font has {len(letters)} of the letters in this picture, which stand as boxes: {shown}; install "
+        f"one that has them, e.g. `apt-get install {package}`",
+        DataWarning,
+        stacklevel=4,
+    )
+
+
+def _warn_of_unjoined(letters: Iterable[str]) -> None:
+    import matplotlib
+
+    version = tuple(int(number) for number in re.findall(r"\d+", matplotlib.__version__)[:2])
+    scripts = {name for each in letters if (name := unicodedata.name(each, "").partition(" ")[0]) in _JOINED}
+    if scripts and version < _SHAPES_TEXT:
+        warnings.warn(
+            f"this matplotlib ({matplotlib.__version__}) sets {', '.join(sorted(scripts)).lower()} letters one by one, "
+            "unjoined and from left to right: update it to 3.11 or later, or look at the HTML gallery",
+            DataWarning,
+            stacklevel=4,
+        )

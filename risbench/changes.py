@@ -1,0 +1,122 @@
+"""Whether a run folder still says what its run wrote: its summary against its rows, its rows against its split.
+
+A figure that was changed by hand must not stand in a table, picture or comparison as if it had been measured. The
+values, counts and bounds of the summary are computed again from the rows. Bounds that an older version made by another
+method must only hold their value. Rows that were changed together with the summary are found by `risbench.submit`,
+which scores every mask anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from .errors import UsageError
+from .metrics.names import Metric, parse
+from .plain import plain
+from .results.folder import ROWS
+from .results.rows import Row, columns_of
+from .results.run import Run
+from .statistics.ratios import METHOD
+from .statistics.summary import summarise
+
+_SAME = 1e-9  # of values, which are sums of the same numbers in another order
+_NEAR = 1.5e-6  # of bounds, which are rounded to six digits
+
+
+class Change(NamedTuple):
+    """One disagreement within a run folder: the metric it is about (None: the whole run), and a sentence."""
+
+    metric: str | None
+    text: str
+
+
+def changes_of(run: Run, rows: Sequence[Row] | None = None) -> tuple[Change, ...]:
+    """What the files of a run disagree in; empty for a folder as its run left it, or one without rows.
+
+    Args:
+        run: as loaded.
+        rows: its rows in any order, if they are at hand.
+
+    Raises:
+        DataError: a row is broken, or there are more or fewer than the summary counts.
+    """
+    if rows is None:
+        if not (run.path / ROWS).is_file():
+            return ()
+        rows = run.rows()
+    name = plain(run.path.name, 60)
+    return (*_of_header(run, name), *_of_rows(run, rows, name), *_of_metrics(run, rows, name))
+
+
+def texts_of(run: Run, rows: Sequence[Row] | None = None) -> list[str]:
+    """The sentences of `changes_of`."""
+    return [change.text for change in changes_of(run, rows)]
+
+
+def _of_header(run: Run, name: str) -> Iterator[Change]:
+    header, summary = run.header, run.summary
+    pairs = {
+        "method": header["method"]["name"],
+        "split": header["split"]["name"],
+        "rules": header["rules"],
+        "texts": header["texts"],
+        "truth": header.get("truth"),
+        "partial": bool(header["partial"] or header["shard"]),
+    }
+    for key, value in pairs.items():
+        if summary.get(key) != value:
+            yield Change(None, f"CHANGED: the summary of {name} says another {key} than its header.")
+
+
+def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
+    header, truth = run.header, run.header.get("truth")
+    whole = truth["replaces"] if truth and truth["only"] else header["split"]["counts"]["expressions"]
+    is_part = header["limit"] is not None or header["shard"] is not None
+    if whole is not None and (len(rows) > whole if is_part else len(rows) != whole):
+        yield Change(None, f"CHANGED: {name} has {len(rows)} rows, its split has {whole} expressions.")
+    if len({row.id for row in rows}) < len(rows):
+        yield Change(None, f"CHANGED: {name} has two rows about one expression.")
+    missing = sum(row.missing for row in rows)
+    if missing != run.summary["missing"]:
+        yield Change(None, f"CHANGED: {missing} rows of {name} are marked missing, its summary says otherwise.")
+
+
+def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
+    chosen: list[Metric] = []
+    for key in run.summary["metrics"]:
+        try:
+            chosen.append(parse(key))
+        except UsageError:
+            yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is no metric.")
+    # As a run summarises its rows, so that sums are taken in the same order.
+    ordered = sorted(rows, key=lambda row: row.id)
+    ours = run.summary.get("intervals") == METHOD
+    counted = summarise(columns_of(ordered), [row.image_id for row in ordered], chosen)
+    for metric in chosen:
+        written = run.summary["metrics"].get(metric.name)
+        if written is not None and (given := _difference(counted[metric.name], written, ours)):
+            text = f"CHANGED: the rows of {name} give {given} for {metric.name}, its summary says otherwise."
+            yield Change(metric.name, text)
+
+
+def _difference(counted: dict[str, Any], written: dict[str, Any], ours: bool) -> str | None:
+    """What the rows give where the summary says otherwise; ``ours``: its bounds were made as they are today."""
+    if not _is_near(counted["value"], written["value"], _SAME):
+        return "nothing" if counted["value"] is None else f"{100 * counted['value']:.3f}"
+    if counted["count"] != written["count"]:
+        return f"{counted['count']} expressions"
+    low, high = written["low"], written["high"]
+    if ours:
+        fits = _is_near(counted["low"], low, _NEAR) and _is_near(counted["high"], high, _NEAR)
+    else:
+        fits = low is None or high is None or low - _NEAR <= written["value"] <= high + _NEAR
+    if fits:
+        return None
+    if counted["low"] is None:
+        return "no interval"
+    return f"an interval of {100 * counted['low']:.2f} to {100 * counted['high']:.2f}"
+
+
+def _is_near(one: float | None, other: float | None, slack: float) -> bool:
+    return one == other if one is None or other is None else abs(one - other) <= slack

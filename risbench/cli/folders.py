@@ -1,0 +1,80 @@
+"""What a user names as runs: run folders, folders that hold some, and what a shell's ``*`` takes along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import DataError, UsageError
+from ..results.folder import HEADER, MASKS, ROWS, SUMMARY
+from ..results.run import Run
+from . import show
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html", ".htm")
+_TABLES = (".md", ".tex", ".csv", ".json", ".txt", ".toml", ".parquet")
+_DEPTH = 3  # runs lie in runs/<split>/<method>/<time>
+_MOST = 3  # named in one line
+
+
+def runs_in(paths: Sequence[Path]) -> list[Run]:
+    """The runs that paths name.
+
+    A folder that holds runs stands for them. What is no run is passed over with a line on stderr if it came beside
+    runs, as from ``runs/*``.
+
+    Raises:
+        UsageError: no path names a run, with what they are instead.
+        DataError: a path does not exist, or a run is unfinished or broken.
+    """
+    folders: list[Path] = []
+    others: list[str] = []
+    for path in paths:
+        if (path / HEADER).is_file() or any((path / name).is_file() for name in (ROWS, SUMMARY, MASKS)):
+            folders.append(path)  # a broken one is refused when it is read
+        elif inside := _inside(path):
+            show.say(f"{path} holds {len(inside)} run{'s' if len(inside) > 1 else ''}: all are taken")
+            folders += inside
+        elif not path.exists() and not path.is_symlink():
+            raise DataError(f"{path} is not a run folder: it does not exist")
+        else:
+            others.append(f"{path} is {kind_of(path)}")
+    if others:
+        listed = "; ".join(others[:_MOST]) + (f"; and {len(others) - _MOST} more" if len(others) > _MOST else "")
+        if not folders:
+            raise UsageError(f"no run is given: {listed}: give run folders, as `risbench run --out` makes them")
+        show.say(f"passed over, because it is no run: {listed}")
+    # The same run named twice, as by `runs runs/one`, is one.
+    return [Run.load(folder) for folder in dict.fromkeys(folders)]
+
+
+def kind_of(path: Path) -> str:
+    """What a path that is no run is, in a few words."""
+    if path.is_file():
+        suffix = path.suffix.lower()
+        if suffix in _PICTURES:
+            return "a picture or page"
+        if path.suffix == ".jsonl":
+            return "a file of lines (a training's log is read by `report --as curves`)"
+        return "a table or text" if suffix in _TABLES else "a file"
+    if not path.is_dir():
+        return "neither a file nor a folder"
+    if (path / "log.jsonl").is_file() or (path / "starts.jsonl").is_file() or (path / "recipe.json").is_file():
+        return "a training's folder (`report --as curves` reads its log.jsonl)"
+    if (path / "shards").is_dir():
+        return f"a folder of shards (`risbench merge {path}` makes the run)"
+    if not any(path.iterdir()):
+        return "an empty folder"
+    return "a folder without runs"
+
+
+def _inside(path: Path, depth: int = _DEPTH) -> list[Path]:
+    """The run folders below a folder, sorted; what lies in a run is not looked into, nor what a link leads to."""
+    if depth == 0 or not path.is_dir():
+        return []
+    found: list[Path] = []
+    for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.is_symlink()):
+        if (folder / HEADER).is_file():
+            found.append(folder)
+        elif folder.name != "shards":
+            found += _inside(folder, depth - 1)
+    return found

@@ -1,0 +1,87 @@
+"""Where in somebody's code an exception was raised: the line to look at, without the whole traceback."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .errors import TRACEBACK
+
+_OURS = Path(__file__).resolve().parent
+_LIBRARIES = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "purelib", "platlib"))
+_RAISED = "raised while "
+HINT = f"{TRACEBACK}=1 in the environment shows the whole traceback"
+
+
+class Watched:
+    """Notes on whatever somebody's code raises what was done meanwhile, and on which line it was; use it as a context.
+
+    The exception itself goes on, so that a caller in Python can handle or debug it. The command line prints one line.
+    """
+
+    def __init__(self, doing: str, whose: Any) -> None:
+        """Take what is done, as in "predicting refcoco_val/1/2", and the object or function whose code it is."""
+        self._doing, self._whose = doing, whose
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            frame = _frame(error, self._whose)
+            place = "" if frame is None else f", at {_line(frame)}"
+            error.add_note(f"{_RAISED}{self._doing}{place}")
+
+
+def line_of(error: BaseException) -> str | None:
+    """An exception that `Watched` made a note on, in one line; None for any other, which is a fault of this program."""
+    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(_RAISED)]
+    return f"{_typed(error)}; {notes[0]}; {HINT}" if notes else None
+
+
+def described(error: BaseException, whose: Any = None) -> str:
+    """An exception in one line: its type, its message, and the innermost line of the code that is looked for.
+
+    Args:
+        error: as it was caught.
+        whose: the object or function whose code is looked for; without it, or where none of its lines is in the
+            traceback, the innermost line that belongs neither to this program nor to an installed library.
+    """
+    frame = _frame(error, whose)
+    return _typed(error) if frame is None else f"{_typed(error)} ({_line(frame)})"
+
+
+def _typed(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _line(frame: traceback.FrameSummary) -> str:
+    return f"{frame.filename}:{frame.lineno} in {frame.name}"
+
+
+def _frame(error: BaseException, whose: Any) -> traceback.FrameSummary | None:
+    frames = [(frame, Path(frame.filename).resolve()) for frame in reversed(traceback.extract_tb(error.__traceback__))]
+    home = _home(whose)
+    looks: list[Callable[[Path], bool]] = [
+        lambda file: home is not None and (file == home or home in file.parents),
+        lambda file: _OURS not in file.parents and not any(folder in file.parents for folder in _LIBRARIES),
+        lambda file: _OURS not in file.parents,
+    ]
+    return next((frame for look in looks for frame, file in frames if look(file)), None)
+
+
+def _home(whose: Any) -> Path | None:
+    """The folder of the package, or the file of the module, that an object's class or a function is written in."""
+    if whose is None:
+        return None
+    module = getattr(whose, "__module__", None) or type(whose).__module__
+    top = sys.modules.get(str(module).partition(".")[0])
+    file = getattr(top, "__file__", None)
+    if file is None or top is None or top.__name__ == "risbench":
+        return None
+    return Path(file).resolve().parent if hasattr(top, "__path__") else Path(file).resolve()
