@@ -13,6 +13,7 @@ from .best import Places
 from .columns import Column
 from .lines import Line, metrics_in
 from .recount import Recount
+from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
 
 READS, REPORTED, DERIVED = "*", "†", "‡"
 _SIGNS = READS + REPORTED + DERIVED
@@ -122,6 +123,8 @@ def marks_of(notes: Notes, line: Line) -> tuple[str, ...]:
         if run.summary["missing"]:
             text = f"{run.summary['missing']} expressions without a prediction count as empty masks."
             marks.append(notes.mark(text))
+        if out_of_its_world(run.header["method"]["card"], run.summary["split"]):
+            marks.append(notes.mark(OUT_OF_ITS_WORLD))
         threshold = run.header["rules"]["threshold"]
         if threshold is not None:
             whose = "the method's" if threshold == run.header["method"]["card"].get("threshold") else "a chosen"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+OUT_OF_ITS_WORLD = "weights trained on drawn scenes only: on photographs their figures mean nothing."
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
         "mask": "Supervised with masks",
@@ -46,6 +47,11 @@ def of_card(card: Mapping[str, Any]) -> Supervision:
     extra = _words(card.get("extra_data"))
     parts = dict.fromkeys(part for part in (found.extra, extra) if part and part.lower() != "none")
     return Supervision(found.group, ", ".join(parts))
+
+
+def out_of_its_world(card: Mapping[str, Any], split: str) -> bool:
+    """Whether weights that saw drawn scenes alone answered about photographs."""
+    return card.get("trained_on") == "drawn scenes" and not split.startswith("shapes_")
 
 
 def _words(value: Any) -> str:

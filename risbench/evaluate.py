@@ -16,7 +16,7 @@ from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import RisbenchError, UsageError
 from .header import header_of, summary_record
-from .methods import card_of, make
+from .methods import card_of, make, notes_of
 from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, REFINERS, installed
 from .refine import Refined
@@ -48,6 +48,7 @@ def evaluate(
     settings: Settings | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Run:
     """Run a method on a split and return the run.
 
@@ -69,6 +70,7 @@ def evaluate(
         settings: batch size, bad images, heats.
         progress: told after every image.
         stop: asked after every image.
+        on_note: called before the run with each sentence of `notes_of`: how weights were read, what they are not for.
 
     Raises:
         RisbenchError: what is wrong, in one line; what was done stays and can be continued.
@@ -96,6 +98,8 @@ def evaluate(
     if settings.at_once < 1:
         raise UsageError(f"a batch of {settings.batch} images is none")
     card = card_of(built)
+    for note in notes_of(built, whole.name) if on_note is not None else ():
+        on_note(note)
     asked = rules_of(rules, threshold)
     chosen = asked.for_method(card.get("threshold"))
     if refine is not None:

@@ -109,6 +109,7 @@ def command(
             settings=Settings(batch, skip_bad, save_heat, heat_dtype),
             progress=progress,
             stop=stop.is_set,
+            on_note=show.say if rank is None or rank[0] == 0 else None,
         )
     if rank is not None:
         if rank[0]:
