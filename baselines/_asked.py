@@ -37,7 +37,7 @@ class Asked:
     Attributes:
         card: frozen; what the method is.
         parameter_count: weights of the CLIP.
-        notes: what a user should know of how the weights were read, a sentence each.
+        weights_notes: what a user should know of how the weights were read, a sentence each.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Asked:
         self._side = input_side(opened, size)
         self._threshold = checked_threshold(threshold)
         self._opened, self._look, self._prompt = opened, look, prompt
-        self.parameter_count, self.notes = opened.parameter_count, opened.notes
+        self.parameter_count, self.weights_notes = opened.parameter_count, opened.notes
         self.card: Mapping[str, Any] = MappingProxyType({**card, **opened.card, "threshold": threshold})
 
     def predict(self, image: np.ndarray, texts: Sequence[str]) -> list[Prediction]:

@@ -79,7 +79,7 @@ class ClipEs:
         self._affinity, self._crf = affinity, crf
         self._size, self._threshold = size, checked_threshold(threshold)
         self.facts = {"images_shrunk": 0, "texts_alone": 0}
-        self.parameter_count, self.notes = opened.parameter_count, opened.notes
+        self.parameter_count, self.weights_notes = opened.parameter_count, opened.notes
         told = {
             "threshold": threshold,
             "background": background.words,

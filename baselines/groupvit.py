@@ -45,7 +45,7 @@ class GroupViT:
     Attributes:
         card: frozen; what the method is.
         parameter_count: weights of the network.
-        notes: what a user should know of how the weights were read, a sentence each.
+        weights_notes: what a user should know of how the weights were read, a sentence each.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class GroupViT:
         self._said: Tensor | None = None  # what the rivals say, read once
         self.parameter_count = sum(weight.numel() for weight in self._network.parameters())
         origin = {"extra_data": loaded.data or UNKNOWN}
-        self.notes = loaded.notes
+        self.weights_notes = loaded.notes
         if loaded.tiny:
             data = "a tiny GroupViT trained on captions of drawn scenes"
             origin = {"extra_data": data, "licence": "MIT", "trained_on": DRAWN}
         elif loaded.data is None:
             note = f"groupvit: {weights} is none of the published files, so what it was trained on is unknown"
-            self.notes = (*loaded.notes, note)
+            self.weights_notes = (*loaded.notes, note)
         options: dict[str, Any] = {"reading": reading, "size": self._short}
         if reading == "competitors":
             lists = self._rivals.lists + (("siblings",) if self._rivals.siblings else ())

@@ -98,8 +98,9 @@ def evaluate(
     if settings.at_once < 1:
         raise UsageError(f"a batch of {settings.batch} images is none")
     card = card_of(built)
-    for note in notes_of(built, whole.name) if on_note is not None else ():
-        on_note(note)
+    if on_note is not None:
+        for note in notes_of(built, whole.name):
+            on_note(note)
     asked = rules_of(rules, threshold)
     chosen = asked.for_method(card.get("threshold"))
     if refine is not None:

@@ -22,10 +22,10 @@ class Method(Protocol):
 
     Optional attributes: ``predict_many(images, texts)`` for several images at once; ``card``, a mapping (paper,
     licence, supervision, extra_data, grade, threshold in the heat's units, weights hash, ``reads``);
-    ``parameter_count``; ``notes``, sentences that a user should read before the run; ``batch``, how many images to
-    bring at once where nobody says; ``facts``, a mapping of what became known while running. Answers are scored while the next image is predicted, so they must not be written into
-    again. A method whose card ``reads`` something gets ``samples=`` as a keyword: the samples of the texts, in their
-    order.
+    ``parameter_count``; ``weights_notes``, sentences that a user should read before the run; ``batch``, how many images
+    to bring at once where nobody says; ``facts``, a mapping of what became known while running. Answers are scored
+    while the next image is predicted, so they must not be written into again. A method whose card ``reads`` something
+    gets ``samples=`` as a keyword: the samples of the texts, in their order.
     """
 
     def predict(self, image: np.ndarray, texts: list[str]) -> Sequence[Any]:
@@ -72,10 +72,10 @@ def notes_of(method: Any, split: str | None = None) -> tuple[str, ...]:
     """What a user should know before believing a method's answers, a sentence each.
 
     Args:
-        method: its own ``notes`` come first.
+        method: its own ``weights_notes`` come first.
         split: the split that will be answered; None for a picture of the user's.
     """
-    own = getattr(method, "notes", None) or ()
+    own = getattr(method, "weights_notes", None) or ()
     notes = [plain(note, 500) for note in ((own,) if isinstance(own, str) else own)]
     if _card(method).get("trained_on") == DRAWN and not (split or "").startswith("shapes_"):
         notes.append(

@@ -51,7 +51,7 @@ class Tris:
         card: frozen; what the method is.
         parameter_count: weights of the network as loaded, the unused attention pool included.
         batch: images that one call of ``predict_many`` had best bring.
-        notes: what a user should know of how the weights were read, a sentence each.
+        weights_notes: what a user should know of how the weights were read, a sentence each.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Tris:
             extra["extra_data"] = (
                 "unknown (the file does not say what its network started from; the authors' from CLIP RN50)"
             )
-        self.notes = held.notes
+        self.weights_notes = held.notes
         if extra["trained_on"] == UNKNOWN:
             kind = f"TRIS stage {self.config.stage} ({self.config.backbone})"
             note = f"tris: {held.path} is read as {kind}; it does not say its training data (--set trained_on=… does)"
-            self.notes = (*held.notes, note)
+            self.weights_notes = (*held.notes, note)
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **extra})
 
     @property

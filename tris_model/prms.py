@@ -65,6 +65,8 @@ class ClipScorer:
             advice = clip_advice("prms", "ViT-B-32", "--set scorer=FILE")
             raise UsageError(f"there is no scorer file {path}; {advice}")
         held = read_clip(find_clip(path))
+        if "visual.class_embedding" not in held.state:
+            raise DataError(f"{path} is no CLIP ViT-B/32: it has no image transformer (visual.class_embedding)")
         if held.settings.quick_gelu is False:
             raise DataError(
                 f"{path} was trained with the exact GELU ({held.settings.source}); prms needs OpenAI's ViT-B-32"
