@@ -37,6 +37,7 @@ class Asked:
     Attributes:
         card: frozen; what the method is.
         parameter_count: weights of the CLIP.
+        weights_notes: what a user should know of how the weights were read, a sentence each.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Asked:
         self._side = input_side(opened, size)
         self._threshold = checked_threshold(threshold)
         self._opened, self._look, self._prompt = opened, look, prompt
-        self.parameter_count = opened.parameter_count
+        self.parameter_count, self.weights_notes = opened.parameter_count, opened.notes
         self.card: Mapping[str, Any] = MappingProxyType({**card, **opened.card, "threshold": threshold})
 
     def predict(self, image: np.ndarray, texts: Sequence[str]) -> list[Prediction]:

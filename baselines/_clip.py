@@ -30,6 +30,7 @@ class Opened(NamedTuple):
         card: what a method's card must say of it: ``weights`` (sha256 or tag), ``model``, ``activation``,
             ``extra_data``.
         parameter_count: weights, before anything is made quicker.
+        notes: what the user should know of how the weights were read, a sentence each.
     """
 
     clip: Clip | VitClip
@@ -37,6 +38,7 @@ class Opened(NamedTuple):
     deviation: tuple[float, float, float]
     card: Mapping[str, Any]
     parameter_count: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def drawn(self) -> bool:

@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from risbench import DataError, UsageError
 from tris_model import digest
 from tris_model.architecture import fill
 from tris_model.checkpoint import read
+from tris_model.hub_cache import hub_id, snapshot
+from tris_model.places import SUFFIXES, missing, split_entry, weights_file, with_entry
+from tris_model.shards import INDEX, index_of
 
-from ._groupvit_names import is_authors, renamed, sizes
+from ._clip_provenance import hub_model
+from ._groupvit_names import is_authors, looks_like_groupvit, renamed, sizes
 
 SHIPPED = Path(__file__).parent / "weights" / "shapes_groupvit.safetensors"
 HUB = "nvidia/groupvit-gcc-yfcc"
 AUTHORS = "group_vit_gcc_yfcc_30e-879422e0.pth"
 INSTALL = 'groupvit needs transformers: pip install "risbench[groupvit]"'
 CONFIG = "config.json"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 IDS = "token_ids"  # in files of ours: which of CLIP's ids have a row of their own
-# Configurations that training code leaves in a checkpoint. They become empty boxes; their code is never imported.
-_CONFIGS = re.compile(
-    r"(omegaconf|yacs)\.[\w.]+|argparse\.Namespace|typing\.Any|collections\.defaultdict|"
-    r"builtins\.(dict|list|tuple|set|int|float|str|bool)"
-)
+# What the published weights were trained on: by the authors' files, whose names end in the first digits of their hash,
+# and by the conversions on the hub.
+_YFCC, _REDCAPS = "GCC and YFCC (26 million image-text pairs)", "GCC and RedCaps"
+PUBLISHED = {"879422e0": _YFCC, "3dd09a76": _REDCAPS}
+CONVERTED = {"nvidia/groupvit-gcc-yfcc": _YFCC, "nvidia/groupvit-gcc-redcaps": _REDCAPS}
 
 
 class Loaded(NamedTuple):
@@ -44,12 +46,16 @@ class Loaded(NamedTuple):
         token_ids: int64, ascending: CLIP's ids that have a row, if not all have; the row behind them is all others'.
         digest: sha256 of the file of weights.
         tiny: whether it is one of ours, of the drawn world.
+        data: what it was trained on; None where nothing says.
+        notes: what the user should know of how the file was read, a sentence each.
     """
 
     network: Any
     token_ids: Tensor | None
     digest: str
     tiny: bool
+    data: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def advice() -> str:
@@ -85,30 +91,27 @@ def load(place: str | os.PathLike[str]) -> Loaded:
         DataError: broken, no GroupViT, or keys that are missing, unexpected or misshapen, by name; or the hub does
             not answer.
     """
-    path = Path(place)
-    if path.is_dir():
+    path, entry = split_entry(place)
+    if path.is_dir() and str(place) != "shapes":
         return _from_folder(path)
-    if path.exists():
-        return _from_file(path)
+    if path.is_file():
+        return _from_file(with_entry(index_of(path) or path, entry))
     if str(place) == "shapes":
         if not SHIPPED.exists():
             raise UsageError(f"the weights 'shapes' lack their groupvit: no {SHIPPED}; install risbench again")
         return _from_file(SHIPPED)
-    if _is_id(str(place)):
-        return _from_hub(str(place))
-    raise UsageError(f"there is no weights file {path}; {advice()}")
-
-
-def _is_id(place: str) -> bool:
-    """``owner/name``, and no path that was mistyped."""
-    return bool(re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", place)) and not (
-        Path(place).suffix in (".pth", ".pt", ".bin", ".safetensors") or Path(place).parent.is_dir()
-    )
+    if (owned := hub_id(str(place))) is not None:
+        return _from_hub(owned)
+    raise missing(path, advice())
 
 
 def _from_folder(folder: Path) -> Loaded:
+    if (folder / "snapshots").is_dir():  # a model in the cache of the hub
+        folder = snapshot(folder)
     config = folder / CONFIG
     found = [folder / name for name in WEIGHTS if (folder / name).exists()]
+    if not found and not config.exists() and [each for each in folder.iterdir() if each.suffix in SUFFIXES]:
+        return _from_file(weights_file(folder))
     if not config.exists() or not found:
         raise DataError(
             f"{folder} holds no {CONFIG} with {' or '.join(WEIGHTS)}: give a folder in Hugging Face's layout"
@@ -123,9 +126,10 @@ def _from_hub(place: str) -> Loaded:
 
     try:
         config = Path(hub.hf_hub_download(place, CONFIG))
-        for name in WEIGHTS:
+        for name in (name for name in WEIGHTS if not name.endswith(INDEX)):
             try:
-                return _in_their_layout(config, Path(hub.hf_hub_download(place, name)))
+                loaded = _in_their_layout(config, Path(hub.hf_hub_download(place, name)))
+                return loaded._replace(data=CONVERTED.get(place, loaded.data))
             except EntryNotFoundError as error:
                 if isinstance(error, LocalEntryNotFoundError):  # offline, which is another matter
                     raise
@@ -144,22 +148,26 @@ def _in_their_layout(config: Path, weights: Path) -> Loaded:
     if not isinstance(said, dict) or said.get("model_type") != "groupvit":
         kind = said.get("model_type") if isinstance(said, dict) else None
         raise DataError(f"{config} is the configuration of {kind or 'something else'}, not of a GroupViT")
+    held = read(weights, looks_like_groupvit)
     # Buffers that older versions of the library stored.
-    state = {key: value for key, value in read(weights).state.items() if not key.endswith(".position_ids")}
-    return Loaded(_filled(said, state, f"{weights} as GroupViT"), None, digest(weights), False)
+    state = {key: value for key, value in held.state.items() if not key.endswith(".position_ids")}
+    own = digest(weights)
+    data = PUBLISHED.get(own[:8]) or CONVERTED.get(hub_model(weights) or "")
+    return Loaded(_filled(said, state, f"{weights} as GroupViT"), None, own, False, data, held.notes)
 
 
 def _from_file(path: Path) -> Loaded:
-    if path.suffix == ".safetensors":
-        held = read(path)
-        if "config" not in held.said:
-            raise DataError(f"{path} does not say its sizes; give the folder in which it lay, with {CONFIG}")
-        state = dict(held.state)
+    held = read(path, looks_like_groupvit)
+    state = dict(held.state)
+    beside = split_entry(path)[0].parent / CONFIG
+    if held.kind == "safetensors" and "config" in held.said:
         ids = state.pop(IDS, None)
         network = _filled(json.loads(held.said["config"]), state, f"{path} as GroupViT")
-        return Loaded(network, ids, digest(path), ids is not None)
-    with torch.serialization.safe_globals(_boxes(path)):
-        state = dict(read(path).state)
+        return Loaded(network, ids, digest(path), ids is not None, None, held.notes)
+    if not is_authors(state) and beside.exists():
+        return _in_their_layout(beside, path)
+    if held.kind == "safetensors" and not is_authors(state):
+        raise DataError(f"{path} does not say its sizes; give the folder in which it lay, with {CONFIG}")
     if is_authors(state):
         state = renamed(state)
     try:
@@ -167,24 +175,9 @@ def _from_file(path: Path) -> Loaded:
     except (KeyError, IndexError, ValueError, ZeroDivisionError):
         seen = ", ".join(list(state)[:3])
         raise DataError(f"{path} holds no whole GroupViT (it begins with {seen or 'nothing'}); {advice()}") from None
-    return Loaded(_filled(config, state, f"{path} as the authors' GroupViT"), None, digest(path), False)
-
-
-class _Box:
-    """Stands for an object that is not wanted."""
-
-    def __init__(self, *_: object, **__: object) -> None: ...
-
-    def __setstate__(self, _: object) -> None: ...
-
-
-def _boxes(path: Path) -> list[Any]:
-    """A box for every configuration class that the pickle names."""
-    try:
-        named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # not a pickle torch can list; reading it will say what is wrong
-        return []
-    return [(_Box, name) for name in named if _CONFIGS.fullmatch(name)]
+    own = digest(path)
+    network = _filled(config, state, f"{path} as the authors' GroupViT")
+    return Loaded(network, None, own, False, PUBLISHED.get(own[:8]), held.notes)
 
 
 def _filled(said: dict[str, Any], state: dict[str, Tensor], what: str) -> Any:

@@ -8,7 +8,7 @@ over one position, and a temperature of their multi-label loss has no use in inf
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -52,6 +52,11 @@ _RULES = tuple(
 def is_authors(state: Mapping[str, Tensor]) -> bool:
     """Whether weights have the authors' names."""
     return any(key.startswith("img_encoder.") for key in state)
+
+
+def looks_like_groupvit(names: Collection[str]) -> bool:
+    """Whether a set of names is that of a GroupViT, the authors' or transformers'."""
+    return any(name.startswith(("img_encoder.layers.", "vision_model.encoder.stages.")) for name in names)
 
 
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
-"""A CLIP from whatever a user has: OpenAI's files, an open_clip name with its weights, or ours of the drawn world.
+"""A CLIP from whatever a user has: OpenAI's files, an open_clip name with its weights, Hugging Face's, or ours.
 
 The activation is the trap. OpenAI trained with QuickGELU, most others with the exact GELU, the shapes of the weights
-are the same, and the wrong one costs accuracy in silence. So a file that stands alone is read as OpenAI's; a file or a
-tag with an open_clip name is read as that name says, unless it is known to be OpenAI's: then QuickGELU it is.
+are the same, and the wrong one costs accuracy in silence. What a file says (its config, its hash, its form) is taken. A
+file that says nothing is read with OpenAI's activation, and the user is told so. Training data that no file and no user
+names are unknown.
 """
 
 from __future__ import annotations
@@ -10,31 +11,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 import tris_model
-from risbench import DataError, UsageError
+from risbench import UsageError
 from tris_model import TextTower
 from tris_model.architecture import detect_clip, fill
-from tris_model.checkpoint import read as read_checkpoint
-from tris_model.clipfile import is_archive
-from tris_model.clipfile import read as read_weights
-from tris_model.places import OPENAI, RN50
+from tris_model.clipfile import ClipFile, read_clip
+from tris_model.places import NAMES, clip_advice, split_entry
 
 from ._clip import DEVIATION, MEAN, Opened
+from ._clip_provenance import DRAWN, UNKNOWN, Read, reading
 from .vit import VitClip, VitConfig, exact_gelu
-from .vit_file import find_vit, load_vit
+from .vit_file import find_vit
 
 C = TypeVar("C", bound=TextTower)
 Tower = Literal["resnet", "vit"]
-FILES = {
-    "resnet": f"{OPENAI}/{RN50}/RN50.pt",
-    "vit": f"{OPENAI}/5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt",
-    "vit32": f"{OPENAI}/40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
-}
+Activation = Literal["quick_gelu", "gelu"]
+FILES = {"resnet": "RN50", "vit": "ViT-B-16", "vit32": "ViT-B-32"}
+# Image towers by width and depth whose heads do not have 64 channels. OpenAI made none of them.
+WIDE_HEADS = {(1280, 32): ("ViT-H-14", 80), (1408, 40): ("ViT-g-14", 88), (1664, 48): ("ViT-bigG-14", 104)}
+OURS = "a tiny CLIP trained on captions of drawn scenes"
 
 
 def open_model(
@@ -45,6 +45,7 @@ def open_model(
     model: str | None,
     pretrained: str | None,
     device: str,
+    activation: Activation | None = None,
     tower: Tower | None = None,
     best: str = "vit",
 ) -> Opened:
@@ -52,11 +53,14 @@ def open_model(
 
     Args:
         method: its name, for errors.
-        weights: a file, or ``shapes``, the shipped tiny one of the drawn world.
+        weights: a file or folder, an id of the Hugging Face hub that was fetched before, or ``shapes``, the shipped
+            tiny one of the drawn world.
         split: the split that will be answered; on drawn ones ``shapes`` needs no asking.
-        model: a name of open_clip, which says what ``weights`` or ``pretrained`` hold.
+        model: a name of open_clip, which says what ``weights`` or ``pretrained`` hold; ``NAME,TAG`` says of ``weights``
+            also which of open_clip's they are.
         pretrained: open_clip's tag of weights, which it fetches or has fetched before; or a file.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
+        activation: of the weights, where the user knows it.
         tower: the kind of image tower that the method can use; any if None.
         best: whose file is named to users without weights, a key of `FILES`.
 
@@ -64,18 +68,25 @@ def open_model(
         UsageError: unknown or clashing names, no weights, or a tower of the other kind.
         DataError: a file that cannot be used; missing, unexpected and misshapen keys are named.
     """
+    documented = False  # a tag beside a file says what the file holds
+    if model is not None and "," in model:
+        model, _, tag = (part.strip() for part in model.partition(","))
+        if pretrained not in (None, tag):
+            raise UsageError(f"two tags: model={model},{tag} and pretrained={pretrained}; give one")
+        pretrained = tag
+        documented = weights is not None
     if pretrained is not None and model is None:
         raise UsageError(f"pretrained={pretrained} needs a model of open_clip: add --set model=NAME")
-    if pretrained is not None and Path(pretrained).is_file():
+    if pretrained is not None and Path(pretrained).exists():
         if weights is not None:
             raise UsageError(f"two files of weights: --weights {weights} and pretrained={pretrained}; give one")
         weights, pretrained = pretrained, None
-    if pretrained is not None and weights is not None:
+    if pretrained is not None and weights is not None and not documented:
         raise UsageError(f"--weights {weights} and pretrained={pretrained}: give one of them")
     if model is not None:
-        opened = _of_open_clip(method, model, weights, pretrained)
+        opened = _of_open_clip(method, model, weights, pretrained, activation)
     else:
-        opened = _of_file(_path(method, weights, split, tower, best))
+        opened = _of_file(method, _path(method, weights, split, tower, best), activation)
     found: Tower = "vit" if isinstance(opened.clip, VitClip) else "resnet"
     if tower is not None and found != tower:
         kinds = {"resnet": "a ResNet", "vit": "a vision transformer"}
@@ -88,44 +99,88 @@ def open_model(
 
 
 def _path(method: str, weights: str | None, split: str | None, tower: Tower | None, best: str) -> Path:
+    advice = clip_advice(method, FILES[best])
     if weights is None and (split is None or not split.startswith("shapes_")):
-        raise UsageError(
-            f"{method} needs a CLIP: get {FILES[best]} and pass --weights FILE, name one of open_clip's with "
-            "--set model=… --set pretrained=…, or take --weights shapes, the tiny one of the drawn world"
-        )
-    if (weights is not None and weights != "shapes") or Path("shapes").is_file():
-        return tris_model.find_clip(weights or "shapes")
+        get, _, shipped = advice.partition(", or ")
+        raise UsageError(f"{get}, name one of open_clip's with --set model=… --set pretrained=…, or take {shipped}")
+    if (weights is not None and weights not in NAMES) or Path("shapes").is_file():
+        return tris_model.find_clip(weights or "shapes", advice)
     if tower == "resnet" or (tower is None and best == "resnet"):
         return tris_model.find_clip("shapes")
     return find_vit("shapes")
 
 
-def _of_file(path: Path) -> Opened:
-    """A file by itself: ours says what it is, any other is read as OpenAI's."""
-    held = None if is_archive(path) else read_checkpoint(path)
-    if held is not None and '"clip-vit"' in held.said.get("config", ""):
-        clip = load_vit(path)
-        return Opened(clip, MEAN, DEVIATION, _card(path, clip.config))
-    state = _tidy(read_weights(path))
-    if "visual.class_embedding" in state:
-        config = vit_sizes(state)
-        return Opened(_filled(VitClip(config), state, str(path)), MEAN, DEVIATION, _card(path, config))
-    if "visual.layer1.0.conv1.weight" in state:
-        clip = tris_model.load_clip(path)
-        if not clip.config.pool_grid:
-            raise UsageError(f"{path} has no attention pool, through which a CLIP sees; give a whole CLIP")
-        return Opened(clip, MEAN, DEVIATION, _card(path, clip.config))
-    some = ", ".join(list(state)[:3]) or "nothing"
-    raise DataError(
-        f"{path} is no CLIP: no visual.layer1.… (ResNet), no visual.class_embedding (transformer): {some} …"
-    )
+def _of_file(method: str, path: Path, activation: Activation | None) -> Opened:
+    """A file by itself: what it says is taken, what it does not say is said to the user."""
+    held = read_clip(path)
+    config: VitConfig | tris_model.Config
+    if '"clip-vit"' in held.said.get("config", ""):
+        config = VitConfig.from_json(held.said["config"])
+    elif "visual.class_embedding" in held.state:
+        config = _vit_config(held, activation)
+    elif "config" in held.said:
+        config = tris_model.Config.from_json(held.said["config"])
+    else:
+        config = detect_clip(held.state)
+    vit = isinstance(config, VitConfig)
+    if not vit and not config.pool_grid:
+        raise UsageError(f"{path} has no attention pool, through which a CLIP sees; give a whole CLIP")
+    if config.trimmed and ("config" in held.said or not vit):  # not CLIP's vocabulary: one of ours
+        read = Read(config.quick_gelu if vit else True, f"tiny {'ViT' if vit else 'RN'}", OURS)
+    elif vit and "config" in held.said:
+        read = Read(config.quick_gelu, _name(config), UNKNOWN, "the file's config")
+    else:
+        read = reading(method, held, _name(config), activation)
+    if vit:
+        inside = held.state.get("transformer.resblocks.0.mlp.c_fc.bias")
+        network = VitClip(replace(config, quick_gelu=read.quick_gelu), None if inside is None else len(inside))
+        clip = _filled(network, held.state, f"{path}")
+    else:
+        clip = _filled(tris_model.Clip(config), held.state, f"{path}")
+        if not read.quick_gelu:
+            exact_gelu(clip)
+    card = {
+        "weights": tris_model.digest(path),
+        **read.card(),
+        **_entry(path),
+        **({"trained_on": DRAWN} if config.trimmed else {}),
+    }
+    mean, deviation = held.settings.mean or MEAN, held.settings.deviation or DEVIATION
+    return Opened(clip, mean, deviation, card, notes=(*held.notes, *read.notes))
 
 
-def _of_open_clip(method: str, model: str, weights: str | None, pretrained: str | None) -> Opened:
+def _entry(path: Path) -> dict[str, str]:
+    """Which network of a file with several was chosen."""
+    entry = split_entry(path)[1]
+    return {} if entry is None else {"weights_entry": entry}
+
+
+def _vit_config(held: ClipFile, activation: Activation | None) -> VitConfig:
+    """The sizes of a transformer, from its tensors and the settings beside them.
+
+    Raises:
+        UsageError: a tower that OpenAI never made, of which nothing says the activation.
+    """
+    config, settings = vit_sizes(held.state), held.settings
+    found = WIDE_HEADS.get((config.width, config.depth))
+    if found is not None and settings.heads is None:
+        name, channels = found
+        if activation is None:
+            raise UsageError(
+                f"{held.path} has the sizes of {name}, which OpenAI never made, and does not say its activation: add "
+                f"--set model={name} (gelu) or --set model={name}-quickgelu, or --set activation=gelu|quick_gelu"
+            )
+        config = replace(config, heads=config.width // channels)
+    return replace(config, heads=settings.heads or config.heads, text_heads=settings.text_heads or config.text_heads)
+
+
+def _of_open_clip(
+    method: str, model: str, weights: str | None, pretrained: str | None, activation: Activation | None
+) -> Opened:
     from ._open_clip import held_by, vit_config
 
-    held = held_by(method, model, weights, pretrained)
-    state, layers = _tidy(held.state), held.sizes["vision_cfg"]["layers"]
+    held = held_by(method, model, weights, pretrained, None if activation is None else activation == "quick_gelu")
+    state, layers = held.state, held.sizes["vision_cfg"]["layers"]
     if isinstance(layers, list):
         clip = _filled(
             tris_model.Clip(replace(detect_clip(state), depth=tuple(layers))), state, f"{held.source} as {model}"
@@ -135,8 +190,10 @@ def _of_open_clip(method: str, model: str, weights: str | None, pretrained: str 
     else:
         config = replace(vit_config(held.sizes), quick_gelu=held.quick_gelu)
         clip = _filled(VitClip(config), state, f"{held.source} as {model}")
-    said = {"model": model, "activation": _activation(held.quick_gelu), "extra_data": f"CLIP {model}"}
-    return Opened(clip, held.mean or MEAN, held.deviation or DEVIATION, {"weights": held.name, **said})
+    read = Read(held.quick_gelu, model, held.data, held.activation_from)
+    return Opened(
+        clip, held.mean or MEAN, held.deviation or DEVIATION, {"weights": held.name, **read.card()}, notes=held.notes
+    )
 
 
 def vit_sizes(state: Mapping[str, Tensor]) -> VitConfig:
@@ -153,7 +210,7 @@ def vit_sizes(state: Mapping[str, Tensor]) -> VitConfig:
         image_size=round((places - 1) ** 0.5) * patch, patch=patch, width=width, depth=len(blocks),
         heads=max(1, width // 64), hidden=size("visual.transformer.resblocks.0.mlp.c_fc.weight", 0, 0),
         context=text.context, vocabulary=text.vocabulary, text_width=text.text_width, text_depth=text.text_depth,
-        text_heads=max(1, text.text_width // 64), embed=text.embed,
+        text_heads=max(1, text.text_width // 64), embed=text.embed, trimmed=text.trimmed,
     )  # fmt: skip
 
 
@@ -162,27 +219,10 @@ def _filled(clip: C, state: Mapping[str, Tensor], what: str) -> C:
     return clip
 
 
-def _tidy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without what a parallel training puts before every key, and without numbers that are no weights."""
-    return {key.removeprefix("module."): value for key, value in state.items() if not key.endswith("attn_mask")}
-
-
-def _activation(quick: bool) -> str:
-    return "quick_gelu" if quick else "gelu"
-
-
-def _card(path: Path, config: tris_model.Config | VitConfig) -> dict[str, Any]:
-    vit = isinstance(config, VitConfig)
-    if config.trimmed:
-        model, data = f"tiny {'ViT' if vit else 'RN'}", "a tiny CLIP trained on captions of drawn scenes"
-    else:
-        model = _vit_name(config) if vit else config.backbone.removeprefix("clip-")
-        data = f"CLIP {model} (400 million image-text pairs)"
-    quick = config.quick_gelu if vit else True
-    return {"weights": tris_model.digest(path), "model": model, "activation": _activation(quick), "extra_data": data}
-
-
-def _vit_name(config: VitConfig) -> str:
-    kind = {768: "B", 1024: "L"}.get(config.width, f"{config.width}-wide")
+def _name(config: tris_model.Config | VitConfig) -> str:
+    """The name that fits the sizes; those that nobody named are described."""
+    if not isinstance(config, VitConfig):
+        return config.backbone.removeprefix("clip-")
+    kind = {(768, 12): "B", (1024, 24): "L", (1280, 32): "H", (1408, 40): "g", (1664, 48): "bigG"}
     size = "" if config.image_size == 224 else f"@{config.image_size}"
-    return f"ViT-{kind}/{config.patch}{size}"
+    return f"ViT-{kind.get((config.width, config.depth), f'{config.width}-wide')}/{config.patch}{size}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -11,10 +10,10 @@ from torch import Tensor
 import tris_model
 from risbench import DataError, UsageError
 from risbench.plugins import near
-from tris_model.checkpoint import read as read_checkpoint
-from tris_model.clipfile import NOT_WEIGHTS, is_archive
-from tris_model.clipfile import read as read_weights
+from tris_model.clipfile import read_clip
+from tris_model.places import clip_advice
 
+from ._clip_provenance import PAIRS, UNKNOWN, like_openai, of_openai
 from .vit import VitConfig
 
 # What the configs of open_clip say of towers that are as OpenAI has them; every other key makes another network.
@@ -33,6 +32,9 @@ class Held(NamedTuple):
         quick_gelu: whether they were trained with OpenAI's activation.
         mean, deviation: of the pixels they were trained on; None where nothing says, which is OpenAI's.
         name: the file's sha256, or ``model/tag``.
+        data: what they were trained on, in words.
+        activation_from: what the activation is known by.
+        notes: what the user should know, a sentence each.
     """
 
     state: Mapping[str, Tensor]
@@ -42,10 +44,22 @@ class Held(NamedTuple):
     mean: Three | None
     deviation: Three | None
     name: str
+    data: str
+    activation_from: str
+    notes: tuple[str, ...] = ()
 
 
-def held_by(method: str, model: str, weights: str | None, pretrained: str | None) -> Held:
+def held_by(
+    method: str, model: str, weights: str | None, pretrained: str | None, quick_gelu: bool | None = None
+) -> Held:
     """The weights that a model's name and a file or a tag mean.
+
+    Args:
+        method: its name, for errors.
+        model: open_clip's name.
+        weights: a file; a tag beside it says which of open_clip's weights the file holds.
+        pretrained: open_clip's tag.
+        quick_gelu: what the user says of the activation; None if nothing.
 
     Raises:
         UsageError: an unknown name or tag, with the near ones; towers of another kind; no weights.
@@ -55,23 +69,46 @@ def held_by(method: str, model: str, weights: str | None, pretrained: str | None
 
     sizes = plain_config(model)
     tags = open_clip.list_pretrained_tags_by_model(model)
-    quick = bool(sizes.get("quick_gelu", False))
-    if weights is not None:
-        path = tris_model.find_clip(weights)
-        return Held(
-            read_weights(path), str(path), sizes, quick or made_by_openai(path), None, None, tris_model.digest(path)
-        )
-    if pretrained is None:
-        told = f"; open_clip knows {', '.join(tags)}" if tags else ""
-        raise UsageError(f"{method} with model={model} needs --weights FILE or --set pretrained=TAG{told}")
-    if pretrained not in tags:
+    if pretrained is not None and pretrained not in tags:
         raise UsageError(
             f"open_clip has no weights {pretrained!r} of {model}, nor is it a file: {near(pretrained, tags)}"
         )
-    facts = open_clip.get_pretrained_cfg(model, pretrained)
-    quick = quick or bool(facts.get("quick_gelu", False))
-    state, name = _fetched(model, pretrained), f"{model}/{pretrained}"
-    return Held(state, f"open_clip's {name}", sizes, quick, facts.get("mean"), facts.get("std"), name)
+    facts = open_clip.get_pretrained_cfg(model, pretrained) if pretrained is not None else {}
+    quick, source = bool(sizes.get("quick_gelu", False) or facts.get("quick_gelu", False)), f"open_clip's {model}"
+    mean, deviation = facts.get("mean"), facts.get("std")
+    data = _data(model, pretrained)
+    if weights is None and pretrained is None:
+        told = f"; open_clip knows {', '.join(tags)}" if tags else ""
+        raise UsageError(f"{method} with model={model} needs --weights FILE or --set pretrained=TAG{told}")
+    if weights is None:
+        assert pretrained is not None
+        if quick_gelu is not None:
+            quick, source = quick_gelu, "--set activation"
+        state, name = _fetched(model, pretrained), f"{model}/{pretrained}"
+        return Held(state, f"open_clip's {name}", sizes, quick, mean, deviation, name, data, source)
+    path = tris_model.find_clip(weights, clip_advice(method))
+    held = read_clip(path)
+    if like_openai(held) or of_openai(path) is not None:
+        quick, source = True, "the form of OpenAI's files"
+        data = _data(model, "openai") if of_openai(path) is not None else data
+    if quick_gelu is not None:
+        quick, source = quick_gelu, "--set activation"
+    mean, deviation = mean or held.settings.mean, deviation or held.settings.deviation
+    notes = held.notes
+    if pretrained is None and source.startswith("open_clip's"):
+        told = "quick_gelu" if quick else "gelu"
+        notes = (
+            *notes,
+            f"{method}: {path} is read as open_clip's {model} with {told} (model=NAME,TAG says which weights)",
+        )
+    return Held(held.state, str(path), sizes, quick, mean, deviation, tris_model.digest(path), data, source, notes)
+
+
+def _data(model: str, tag: str | None) -> str:
+    """What the weights of a tag were trained on; a name alone does not tell."""
+    if tag is None:
+        return UNKNOWN
+    return f"CLIP {model} ({PAIRS})" if tag == "openai" else f"CLIP {model}, open_clip's {tag}"
 
 
 def plain_config(model: str) -> Mapping[str, Any]:
@@ -82,6 +119,8 @@ def plain_config(model: str) -> Mapping[str, Any]:
     """
     import open_clip
 
+    if model.startswith(("hf-hub:", "local-dir:")):
+        raise UsageError(f"model={model}: give it as --weights {model.removeprefix('local-dir:')}, and leave model out")
     sizes = open_clip.get_model_config(model) if model in open_clip.list_models() else None
     if sizes is None:
         raise UsageError(f"open_clip knows no model {model!r}: {near(model, open_clip.list_models())}")
@@ -108,20 +147,6 @@ def vit_config(sizes: Mapping[str, Any]) -> VitConfig:
         text_depth=text["layers"], text_heads=text["heads"], embed=sizes["embed_dim"],
         quick_gelu=bool(sizes.get("quick_gelu", False)),
     )  # fmt: skip
-
-
-def made_by_openai(path: Path) -> bool:
-    """Is a file OpenAI's, as it came (a TorchScript archive), as a state dict made of one, or by its hash?"""
-    if is_archive(path) or set(NOT_WEIGHTS) & set(read_checkpoint(path).state):
-        return True
-    import open_clip
-
-    known = {
-        facts.get("url", "").split("/")[-2]
-        for name, tag in open_clip.list_pretrained()
-        if "openaipublic" in (facts := open_clip.get_pretrained_cfg(name, tag)).get("url", "")
-    }
-    return tris_model.digest(path) in known
 
 
 def _fetched(model: str, tag: str) -> dict[str, Tensor]:

@@ -79,7 +79,7 @@ class ClipEs:
         self._affinity, self._crf = affinity, crf
         self._size, self._threshold = size, checked_threshold(threshold)
         self.facts = {"images_shrunk": 0, "texts_alone": 0}
-        self.parameter_count = opened.parameter_count
+        self.parameter_count, self.weights_notes = opened.parameter_count, opened.notes
         told = {
             "threshold": threshold,
             "background": background.words,
@@ -238,6 +238,7 @@ def make(
     split: str | None = None,
     model: str | None = None,
     pretrained: str | None = None,
+    activation: Literal["quick_gelu", "gelu"] | None = None,
     competitors: Literal["none", "siblings"] = "none",
     background: str = "coco",
     prompt: str | None = None,
@@ -253,8 +254,10 @@ def make(
             shipped tiny CLIP of the drawn world (which needs no asking on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split that will be answered, given by the runner.
-        model: a name of open_clip that says what the weights are of, where they are not OpenAI's.
+        model: a name of open_clip that says what the weights are of, where they are not OpenAI's; ``NAME,TAG`` also
+            says which of open_clip's weights a file holds.
         pretrained: open_clip's tag of weights for ``model``, which it fetches.
+        activation: what the weights were trained with, where the file does not say.
         competitors: ``siblings`` puts the other expressions about the image into the softmax, as the authors do with
             the image's classes. An answer then depends on what else is asked, and the card says so.
         background: ``coco`` or ``voc``, the authors' words, ``shapes``, the drawn ones that the expression does not
@@ -280,7 +283,14 @@ def make(
         raise UsageError(f"size={size}: give pixels, at least 1")
     chosen = words.background(background)
     opened = open_model(
-        "clip_es", weights=weights, split=split, model=model, pretrained=pretrained, device=device, tower="vit"
+        "clip_es",
+        weights=weights,
+        split=split,
+        model=model,
+        pretrained=pretrained,
+        activation=activation,
+        device=device,
+        tower="vit",
     )
     drawn = opened.drawn
     return ClipEs(

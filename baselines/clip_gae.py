@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from risbench import Method
 
@@ -66,6 +66,7 @@ def make(
     split: str | None = None,
     model: str | None = None,
     pretrained: str | None = None,
+    activation: Literal["quick_gelu", "gelu"] | None = None,
     size: int | None = None,
     threshold: float | None = None,
     prompt: str = "{}",
@@ -77,8 +78,10 @@ def make(
             ``shapes``, the shipped tiny CLIP of the drawn world (which needs no asking on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split that will be answered, given by the runner.
-        model: a name of open_clip that says what the weights are of, where they are not OpenAI's.
+        model: a name of open_clip that says what the weights are of, where they are not OpenAI's; ``NAME,TAG`` also
+            says which of open_clip's weights a file holds.
         pretrained: open_clip's tag of weights for ``model``, which it fetches.
+        activation: what the weights were trained with, where the file does not say.
         size: side of the square input in pixels; by default the one the CLIP was trained at.
         threshold: where the heat becomes a mask, from 0 to below 1; by default 0.5, with the tiny CLIP the best of
             shapes_val. `risbench sweep` finds the best on a split.
@@ -97,6 +100,7 @@ def make(
         split=split,
         model=model,
         pretrained=pretrained,
+        activation=activation,
         device=device,
         tower="vit",
         best="vit32",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from risbench import Method
 
@@ -84,6 +84,7 @@ def make(
     split: str | None = None,
     model: str | None = None,
     pretrained: str | None = None,
+    activation: Literal["quick_gelu", "gelu"] | None = None,
     positions: bool = False,
     size: int | None = None,
     threshold: float | None = None,
@@ -96,8 +97,10 @@ def make(
             ``shapes``, the shipped tiny CLIP of the drawn world (which needs no asking on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split that will be answered, given by the runner.
-        model: a name of open_clip that says what the weights are of, where they are not OpenAI's.
+        model: a name of open_clip that says what the weights are of, where they are not OpenAI's; ``NAME,TAG`` also
+            says which of open_clip's weights a file holds.
         pretrained: open_clip's tag of weights for ``model``, which it fetches.
+        activation: what the weights were trained with, where the file does not say.
         positions: of a ResNet: add the pool's table of positions to the cells, as the pool itself does; it then answers
             partly by place, whatever is there. (A transformer's tokens have theirs from the start.)
         size: side of the square input in pixels; by default the one the CLIP was trained at.
@@ -120,6 +123,7 @@ def make(
         split=split,
         model=model,
         pretrained=pretrained,
+        activation=activation,
         device=device,
         best="resnet",
     )

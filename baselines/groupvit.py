@@ -45,6 +45,7 @@ class GroupViT:
     Attributes:
         card: frozen; what the method is.
         parameter_count: weights of the network.
+        weights_notes: what a user should know of how the weights were read, a sentence each.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class GroupViT:
         import torch  # here, so that methods can be listed without it
 
         from . import _groupvit_competitors, _groupvit_file
+        from ._clip_provenance import DRAWN, UNKNOWN
 
         loaded = _groupvit_file.load(weights)
         self._device = torch.device(device)
@@ -82,17 +84,20 @@ class GroupViT:
         )
         self._said: Tensor | None = None  # what the rivals say, read once
         self.parameter_count = sum(weight.numel() for weight in self._network.parameters())
-        tiny = (
-            {"extra_data": "a tiny GroupViT trained on captions of drawn scenes", "licence": "MIT"}
-            if loaded.tiny
-            else {}
-        )
+        origin = {"extra_data": loaded.data or UNKNOWN}
+        self.weights_notes = loaded.notes
+        if loaded.tiny:
+            data = "a tiny GroupViT trained on captions of drawn scenes"
+            origin = {"extra_data": data, "licence": "MIT", "trained_on": DRAWN}
+        elif loaded.data is None:
+            note = f"groupvit: {weights} is none of the published files, so what it was trained on is unknown"
+            self.weights_notes = (*loaded.notes, note)
         options: dict[str, Any] = {"reading": reading, "size": self._short}
         if reading == "competitors":
             lists = self._rivals.lists + (("siblings",) if self._rivals.siblings else ())
             options["competitors"] = competitors if competitors is not None else lists[0]
             options["reads"] = ("refs",) if self._rivals.siblings else ()
-        changes = {"threshold": threshold, "weights": loaded.digest, **tiny, **options}
+        changes = {"threshold": threshold, "weights": loaded.digest, **origin, **options}
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **changes})
 
     def predict(

@@ -198,8 +198,9 @@ class VisionTransformer(nn.Module):
 class VitClip(TextTower):
     """Both towers; the text tower is the one that TRIS has."""
 
-    def __init__(self, config: VitConfig):
-        super().__init__(config)
+    def __init__(self, config: VitConfig, text_hidden: int | None = None):
+        """Build it; ``text_hidden`` is the size inside the text tower's perceptrons, where it is not CLIP's."""
+        super().__init__(config, text_hidden)
         self.config = config
         self.visual = VisionTransformer(config)
         if not config.quick_gelu:

@@ -10,7 +10,9 @@ import torch
 from risbench import DataError, UsageError
 from tris_model.architecture import fill
 from tris_model.checkpoint import read
+from tris_model.clip_names import looks_like_clip
 from tris_model.devices import pick
+from tris_model.places import find_clip
 
 from .vit import VitClip, VitConfig
 
@@ -23,15 +25,11 @@ def find_vit(path_or_name: str | os.PathLike[str]) -> Path:
 
     Raises:
         UsageError: neither a file nor the name, or the shipped file is not there.
-        DataError: a folder.
+        DataError: a folder with no weights, or with several.
     """
     path = Path(path_or_name)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; give the weights file in it")
-    if path.exists():
-        return path
-    if str(path_or_name) != "shapes":
-        raise UsageError(f"there is no weights file {path}; --weights shapes is the tiny CLIP of the drawn world")
+    if str(path_or_name) != "shapes" or path.is_file():
+        return find_clip(path, "--weights shapes is the tiny CLIP of the drawn world")
     if not SHIPPED.exists():
         raise UsageError(f"the weights 'shapes' lack their CLIP with a vision transformer: no {SHIPPED}")
     return SHIPPED
@@ -50,7 +48,7 @@ def load_vit(path_or_name: str | os.PathLike[str], device: str = "cpu") -> VitCl
     """
     place = pick(device)
     path = find_vit(path_or_name)
-    held = read(path)
+    held = read(path, looks_like_clip)
     if "config" not in held.said:
         raise DataError(f"{path} does not say its sizes: it is no CLIP that was trained here")
     config = VitConfig.from_json(held.said["config"])

@@ -20,6 +20,8 @@ from risbench.results.rows import Row
 from risbench.results.scored import scored_split
 from risbench.scorer import summary_of
 
+from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
+
 
 def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
     """The split of all runs, from ``data_root`` or where the first run found it.
@@ -118,6 +120,8 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
             notes += [note] if note not in notes else []
         if run.summary["missing"]:
             notes.append(f"{title}: {run.summary['missing']} expressions without a prediction count as empty masks.")
+        if out_of_its_world(run.header["method"]["card"], run.summary["split"]):
+            notes.append(f"{title}: {OUT_OF_ITS_WORLD}")
         if reads := run.header["method"]["card"].get("reads"):
             notes.append(f"{title}: looks at more than image and text: {', '.join(reads)}.")
         notes += [f"CAUTION: {title}: {caution}." for caution in run.cautions()]

@@ -15,6 +15,7 @@ from .best import Places
 from .columns import Column
 from .lines import Line
 from .recount import Recount
+from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
 
 READS, REPORTED, DERIVED = "*", "†", "‡"
 _SIGNS = READS + REPORTED + DERIVED
@@ -141,6 +142,8 @@ def marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recou
             marks.append(notes.mark(text))
         if (unknown := unknown_note(run.header)) is not None:
             marks.append(notes.mark(f"{unknown}."))
+        if out_of_its_world(run.header["method"]["card"], run.summary["split"]):
+            marks.append(notes.mark(OUT_OF_ITS_WORLD))
         threshold = run.header["rules"]["threshold"]
         if threshold is not None:
             whose = "the method's" if threshold == run.header["method"]["card"].get("threshold") else "a chosen"

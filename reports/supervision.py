@@ -8,6 +8,7 @@ from typing import Any
 
 from risbench.cards import Supervision, supervision_of, words_of
 
+OUT_OF_ITS_WORLD = "weights trained on drawn scenes only: on photographs their figures mean nothing."
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
         "mask": "Supervised with masks",
@@ -28,3 +29,8 @@ def of_card(card: Mapping[str, Any]) -> Supervision:
     extra = words_of(card.get("extra_data"))
     parts = dict.fromkeys(part for part in (found.extra, extra) if part and part.lower() != "none")
     return Supervision(found.group, ", ".join(parts))
+
+
+def out_of_its_world(card: Mapping[str, Any], split: str) -> bool:
+    """Whether weights that saw drawn scenes alone answered about photographs."""
+    return card.get("trained_on") == "drawn scenes" and not split.startswith("shapes_")

@@ -18,7 +18,7 @@ from .datasets.load import load_split
 from .datasets.split import Split, refuse_empty
 from .errors import DataWarning, RisbenchError, UsageError
 from .header import header_of, summary_record
-from .methods import card_of, make
+from .methods import card_of, make, notes_of
 from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, REFINERS, installed
 from .refine import Refined
@@ -75,8 +75,9 @@ def evaluate(
         progress: told after every image.
         stop: asked after every image.
         overwrite: start the run in ``out`` anew, whatever run it holds; with ``shard`` that shard alone.
-        on_message: called with a line where a finished run is only read, or rows are of unknown code; by default the
-            first is not said and the second is a `DataWarning`.
+        on_message: called with each sentence of `notes_of` before the run (how weights were read, what they are not
+            for), and with a line where a finished run is only read, or rows are of unknown code; by default only the
+            last is said, as a `DataWarning`.
 
     Raises:
         RisbenchError: what is wrong, in one line; what was done stays and can be continued.
@@ -107,6 +108,9 @@ def evaluate(
     if settings.at_once < 1:
         raise UsageError(f"a batch of {settings.batch} images is none")
     card = card_of(built)
+    if on_message is not None:
+        for note in notes_of(built, whole.name):
+            on_message(note)
     asked = rules_of(rules, threshold)
     chosen = asked.for_method(card.get("threshold"))
     origin = origin_of(

@@ -14,6 +14,7 @@ import numpy as np
 from . import plugins
 from .errors import MaskError, RisbenchError, UsageError
 from .faults import Watched
+from .plain import plain
 from .records import Prediction, Sample
 
 _SHORT = ("bfloat16", "float8_")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
@@ -24,10 +25,10 @@ class Method(Protocol):
 
     Optional attributes: ``predict_many(images, texts)`` for several images at once; ``card``, a mapping (paper,
     licence, supervision, extra_data, grade, threshold in the heat's units, weights hash, ``reads``);
-    ``parameter_count``; ``batch``, how many images to bring at once where nobody says; ``facts``, a mapping of what
-    became known while running. Answers are scored while the next image is predicted, so they must not be written into
-    again. A method whose card ``reads`` something gets ``samples=`` as a keyword: the samples of the texts, in their
-    order.
+    ``parameter_count``; ``weights_notes``, sentences that a user should read before the run; ``batch``, how many images
+    to bring at once where nobody says; ``facts``, a mapping of what became known while running. Answers are scored
+    while the next image is predicted, so they must not be written into again. A method whose card ``reads`` something
+    gets ``samples=`` as a keyword: the samples of the texts, in their order.
     """
 
     def predict(self, image: np.ndarray, texts: list[str]) -> Sequence[Any]:
@@ -66,6 +67,25 @@ def reads(method: Any) -> tuple[str, ...]:
     """What the method looks at beyond image and text, as its card says."""
     given = _card(method).get("reads") or ()
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+DRAWN = "drawn scenes"
+
+
+def notes_of(method: Any, split: str | None = None) -> tuple[str, ...]:
+    """What a user should know before believing a method's answers, a sentence each.
+
+    Args:
+        method: its own ``weights_notes`` come first.
+        split: the split that will be answered; None for a picture of the user's.
+    """
+    own = getattr(method, "weights_notes", None) or ()
+    notes = [plain(note, 500) for note in ((own,) if isinstance(own, str) else own)]
+    if _card(method).get("trained_on") == DRAWN and not (split or "").startswith("shapes_"):
+        notes.append(
+            "caution: these weights were trained on drawn scenes only: on photographs their answers mean nothing"
+        )
+    return tuple(notes)
 
 
 def predictions_of(answer: Any, samples: Sequence[Sample]) -> list[Prediction]:

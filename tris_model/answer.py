@@ -16,11 +16,11 @@ from risbench.errors import DataError, UsageError
 from risbench.records import Sample
 
 from .batches import Batches
-from .checkpoint import digest, load
+from .checkpoint import digest, load_with_origin
 from .devices import pick
 from .half import HalfClip
 from .pixels import preprocess
-from .places import find
+from .places import split_entry
 from .prms import ClipScorer, Scorer, choose
 from .quick import quicken
 from .segmenter import CARD
@@ -29,6 +29,7 @@ from .tokens import encode, pack
 
 Heats = list[np.ndarray]
 READERS = 4
+UNKNOWN = "unknown (the file does not say)"
 
 
 class Asked(NamedTuple):
@@ -50,6 +51,7 @@ class Tris:
         card: frozen; what the method is.
         parameter_count: weights of the network as loaded, the unused attention pool included.
         batch: images that one call of ``predict_many`` had best bring.
+        weights_notes: what a user should know of how the weights were read, a sentence each.
     """
 
     def __init__(
@@ -62,9 +64,10 @@ class Tris:
         scorer: str | Scorer | None = None,
         precision: Literal["float32", "tf32", "bf16"] = "float32",
         batch: int = 16,
+        trained_on: str | None = None,
     ):
         self._device = pick(device)
-        network = load(weights, str(self._device), stage=stage)
+        network, held = load_with_origin(weights, str(self._device), stage=stage)
         self.config = network.config
         if scorer is not None and not isinstance(network, Stage1):
             raise UsageError("prms chooses among stage 1's maps; these weights are stage 2")
@@ -81,9 +84,21 @@ class Tris:
         self._texts = 0
         self._cut = 0
         reads = () if scorer is None else ("refs",)
-        extra = {"weights": digest(find(weights, stage)), "stage": self.config.stage, "reads": reads}
+        extra = {"weights": digest(held.path), "stage": self.config.stage, "reads": reads}
+        if held.path.name != split_entry(held.path)[0].name:
+            extra["weights_entry"] = held.entry
+        extra["trained_on"] = trained_on or held.trained_on or UNKNOWN
         if self.config.trimmed:  # not CLIP's vocabulary: one of ours
             extra["extra_data"] = "a tiny CLIP trained on captions of drawn scenes"
+        else:
+            extra["extra_data"] = (
+                "unknown (the file does not say what its network started from; the authors' from CLIP RN50)"
+            )
+        self.weights_notes = held.notes
+        if extra["trained_on"] == UNKNOWN:
+            kind = f"TRIS stage {self.config.stage} ({self.config.backbone})"
+            note = f"tris: {held.path} is read as {kind}; it does not say its training data (--set trained_on=… does)"
+            self.weights_notes = (*held.notes, note)
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **extra})
 
     @property

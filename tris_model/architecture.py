@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import torch
@@ -25,6 +25,11 @@ def stage_of(state: State) -> int | None:
         if any(key.startswith(head) for key in state):
             return stage
     return None
+
+
+def looks_like_tris(names: Collection[str]) -> bool:
+    """Whether a set of names is that of a TRIS network of either stage."""
+    return any(name.startswith(("attn_fusion.", "attention2.")) for name in names)
 
 
 def detect(state: State, source: str) -> Config:
@@ -98,9 +103,20 @@ def fill(network: nn.Module, state: State, what: str) -> None:
     Raises:
         DataError: see :func:`build`.
     """
-    compare({key: tuple(value.shape) for key, value in network.state_dict().items()}, state, what)
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    state = _rounded_off(expected, state)
+    compare(expected, state, what)
     own = {key: (value.float() if value.is_floating_point() else value).clone() for key, value in state.items()}
     network.load_state_dict(own, strict=True, assign=True)
+
+
+def _rounded_off(expected: Mapping[str, tuple[int, ...]], state: State) -> dict[str, Tensor]:
+    """The state with what no answer depends on: counts of batches that older files lack, one number in a row of one."""
+    counts = {key: torch.tensor(0) for key in expected if key.endswith("num_batches_tracked") and key not in state}
+    return {
+        key: value.reshape(expected[key]) if value.numel() == 1 and expected.get(key) in ((), (1,)) else value
+        for key, value in {**state, **counts}.items()
+    }
 
 
 def compare(expected: Mapping[str, tuple[int, ...]], state: State, what: str) -> None:

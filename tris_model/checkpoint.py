@@ -6,11 +6,10 @@ No file is ever allowed to run code: pickles are read with ``weights_only=True``
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import pickle
-import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,24 +20,57 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from risbench.errors import DataError, UsageError
+from risbench.plain import plain
 
-from .architecture import build, detect
+from .architecture import build, detect, looks_like_tris
 from .config import Config
 from .devices import pick
-from .places import find
+from .entries import Looks, choose
+from .pickles import read_pickle
+from .places import find, split_entry, with_entry
+from .shards import is_index, shards_of
 from .stage1 import Stage1
 from .stage2 import Stage2
+from .strange_files import strange
+from .torchscript import is_archive, read_archive
 from .zips import members_of, refuse_packed
+
+# What our own files say of themselves, in either kind of file.
+SAID = ("config", "recipe", "selected", "source", "source_sha256")
+DRAWN = "drawn scenes"
+MOST_TIED = 8  # how many names a weight may have, over a whole file
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a file holds: tensors by key, and what it says of itself."""
+    """What a file holds: tensors by key, and what it says of itself.
+
+    Attributes:
+        path: the file, or ``FILE#ENTRY``.
+        kind: ``pth``, ``safetensors`` or ``torchscript``.
+        state: tensors by the network's own keys.
+        said: what the file says of itself, by key.
+        entry: where in the file the tensors lay; empty at its root.
+        notes: what a user should know of how it was read, a sentence each.
+    """
 
     path: Path
     kind: str
     state: Mapping[str, Tensor]
     said: Mapping[str, str] = field(default_factory=dict)
+    entry: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def trained_on(self) -> str | None:
+        """The split that the network's own recipe names, or ``drawn scenes``; None where the file does not say."""
+        try:
+            split = json.loads(self.said.get("recipe", "null"))["split"]
+        except (ValueError, TypeError, KeyError):
+            split = None
+        if isinstance(split, str):
+            return DRAWN if split.startswith("shapes_") else plain(split, 80)
+        return DRAWN if any(key.rpartition(".")[2] == "token_ids" for key in self.state) else None
 
     @property
     def config(self) -> Config:
@@ -63,69 +95,83 @@ def load(path_or_name: str | os.PathLike[str], device: str = "cpu", *, stage: in
         DataError: the file is absent, broken, holds more than tensors, or does not fit (the keys are named).
         UsageError: unknown name, device not there, other stage.
     """
+    return load_with_origin(path_or_name, device, stage=stage)[0]
+
+
+def load_with_origin(
+    path_or_name: str | os.PathLike[str], device: str = "cpu", *, stage: int | None = None
+) -> tuple[Stage1 | Stage2, Checkpoint]:
+    """As :func:`load`, and the checkpoint that the network came from."""
     place = pick(device)
-    held = read(find(path_or_name, stage))
+    held = read(find(path_or_name, stage), looks_like_tris)
     config = held.config
     if stage is not None and config.stage != stage:
         raise UsageError(f"{held.path} is TRIS stage {config.stage}, not {stage}; leave stage out, the file decides it")
-    return build(config, held.state, str(held.path)).to(place)
+    return build(config, held.state, str(held.path)).to(place), held
 
 
-def read(path: Path) -> Checkpoint:
-    """The tensors of a file, without building anything.
+def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint:
+    """The tensors of a file, of the shards behind an index, or of one entry of a file, without building anything.
+
+    Args:
+        path: the file, or ``FILE#ENTRY`` where the file holds several networks.
+        looks: whether a set of names looks like the wanted network's; see :func:`tris_model.entries.choose`.
 
     Raises:
         DataError: see :func:`load`.
     """
+    path, entry = split_entry(path)
+    held, kind, said = _held(path)
+    found = choose(held, str(path), looks, entry)
+    if kind == "pth":
+        _refuse_unfolding(path, found.state)
+    address = f"{found.entry}/{found.prefix}" if found.entry and found.prefix else found.entry or found.prefix
+    return Checkpoint(with_entry(path, entry), kind, dict(found.state), said, address, found.notes)
+
+
+def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:
+    """What a file holds, which kind of file it is, and what it says of itself."""
+    if is_index(path):
+        whole: dict[str, Any] = {}
+        kind = ""
+        for shard in shards_of(path):
+            held, kind, _ = _held(shard)
+            if not isinstance(held, Mapping):
+                raise DataError(f"{shard} holds no weights: a shard is a dict of tensors")
+            whole.update(held)
+        return whole, kind, {}
     try:
         with path.open("rb") as file:
             head = file.read(9)
+        safe = _is_safetensors(head)
+        if not safe and (other := strange(path)) is not None:
+            raise DataError(f"{path} {other}")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    if head[8:] == b"{":
-        return _read_safetensors(path)
+    if safe:
+        tensors, said = _read_safetensors(path)
+        return tensors, "safetensors", said
     members = members_of(path)
-    if any(name.endswith("/constants.pkl") or name == "constants.pkl" for name in members):
-        raise DataError(
-            f"{path} is a TorchScript archive (OpenAI's CLIP?), not a TRIS checkpoint; "
-            "tris_model.clipfile.read opens it"
-        )
+    if is_archive(path):
+        return read_archive(path), "torchscript", {}
     if members:
         refuse_packed(path)
-    return _read_pickle(path, mapped=bool(members))
+    held = read_pickle(path, mapped=bool(members))
+    said = {key: value for key in SAID if isinstance(held, Mapping) and isinstance(value := held.get(key), str)}
+    return held, "pth", said
 
 
-def _read_safetensors(path: Path) -> Checkpoint:
+def _is_safetensors(head: bytes) -> bool:
+    """A header's length in eight bytes, of which no length of these days fills the last, then JSON."""
+    return head[8:] == b"{" and head[7] == 0
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            return Checkpoint(path, "safetensors", {key: file.get_tensor(key) for key in names}, file.metadata() or {})
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is broken ({_line(error)}); download or convert it again") from None
-
-
-def _read_pickle(path: Path, mapped: bool) -> Checkpoint:
-    try:
-        # Mapped: the authors' files carry the optimiser's state too, twice the weights, which is never touched.
-        held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f" ({found[1]})" if found else ""
-        raise DataError(
-            f"{path} was not opened: it is broken or holds more than tensors{what}, and would run code"
-        ) from None
-    except Exception as error:  # torch raises many kinds for a broken file
-        raise DataError(f"{path} is no checkpoint or a broken one ({_line(error)}); download it again") from None
-    said = {}
-    # "model" as the authors of TRIS and we write it, "state_dict" as open_clip, mmcv and many others do.
-    inside = next((key for key in ("model", "state_dict") if isinstance(held, dict) and key in held), None)
-    if inside is not None and isinstance(held[inside], Mapping):
-        said = {key: value for key in ("config",) if isinstance(value := held.get(key), str)}
-        held = held[inside]
-    if not isinstance(held, Mapping) or not all(isinstance(value, Tensor) for value in held.values()):
-        raise DataError(f"{path} holds no weights: expected a dict of tensors, or one under the key 'model'")
-    _refuse_unfolding(path, held)
-    return Checkpoint(path, "pth", dict(held), said)
+        raise DataError(f"{path} is broken or was cut short ({_line(error)}); download or convert it again") from None
 
 
 def _refuse_unfolding(path: Path, held: Mapping[str, Tensor]) -> None:
@@ -134,11 +180,17 @@ def _refuse_unfolding(path: Path, held: Mapping[str, Tensor]) -> None:
     Raises:
         DataError: one that is sparse, quantised or without data, or whose strides repeat its numbers.
     """
+    distinct: dict[Any, int] = {}
     for key, value in held.items():
-        plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
-        if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        real = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+        count = value.numel() * value.element_size() if real else 0
+        if not real or count > value.untyped_storage().nbytes():
             raise DataError(f"{path} holds no weights: {key!s:.80} is not plain, or unfolds to more than is there")
-    if sum(value.numel() * value.element_size() for value in held.values()) > 2 * path.stat().st_size:
+        # Some networks keep one weight under several names, and their files hold it once.
+        distinct[value.data_ptr(), value.shape, value.stride(), value.dtype] = count
+    size = sum(file.stat().st_size for file in (shards_of(path) if is_index(path) else (path,)))
+    total = sum(value.numel() * value.element_size() for value in held.values())
+    if sum(distinct.values()) > 2 * size or total > MOST_TIED * size:
         raise DataError(f"{path} holds no weights: its tensors share their numbers, and unfold to more than the file")
 
 
@@ -171,10 +223,10 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict
     Returns:
         :func:`describe` of the new file.
     """
-    source, out = Path(source), Path(out)
+    source, out = find(source), Path(out)
     if out.suffix not in (".safetensors", ".pth"):
         raise UsageError(f"{out} must end in .safetensors or .pth, which decides the kind of file")
-    held = read(source)
+    held = read(source, looks_like_tris)
     config = held.config
     build(config, held.state, str(source))
     origin = {"source": source.name, "source_sha256": digest(source)} if "source_sha256" not in held.said else {}
@@ -186,14 +238,14 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What ``risbench weights show`` prints: a flat, JSON-able record of the file and its network."""
     path = find(path)
-    held = read(path)
+    held = read(path, looks_like_tris)
     config = held.config
     network = build(config, held.state, str(path))
     kinds = Counter(str(value.dtype).removeprefix("torch.") for value in held.state.values())
     return {
         "path": str(path),
         "kind": held.kind,
-        "bytes": path.stat().st_size,
+        "bytes": sum(file.stat().st_size for file in files_of(path)),
         "sha256": digest(path),
         "stage": config.stage,
         "backbone": config.backbone,
@@ -202,13 +254,25 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         "dtypes": dict(kinds),
         "config": asdict(config),
         "said": {key: value for key, value in held.said.items() if key != "config"},
+        **({"entry": held.entry} if held.entry else {}),
+        **({"notes": list(held.notes)} if held.notes else {}),
     }
 
 
+def files_of(path: Path) -> Sequence[Path]:
+    """The files that hold a checkpoint's tensors: itself, or the shards of an index."""
+    path, _ = split_entry(path)
+    return shards_of(path) if is_index(path) else (path,)
+
+
 def digest(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The sha256 of a file, in hexadecimal; of shards, that of the files put together."""
+    total = hashlib.sha256()
+    for each in files_of(path):
+        with each.open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()
 
 
 def _line(error: BaseException) -> str:

@@ -58,9 +58,10 @@ class TextSizes(Protocol):
 class TextTower(nn.Module):
     """The tower that reads; its keys lie at the root of a CLIP's state, beside ``visual``."""
 
-    def __init__(self, config: TextSizes):
+    def __init__(self, config: TextSizes, hidden: int | None = None):
+        """Build it; ``hidden`` is the size inside its perceptrons, by default four times the width, as CLIP has it."""
         super().__init__()
-        self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads)
+        self.transformer = Transformer(config.text_width, config.text_depth, config.text_heads, hidden)
         self.token_embedding = nn.Embedding.from_pretrained(drawn(config.vocabulary, config.text_width, deviation=0.02))
         self.token_embedding.weight.requires_grad_(True)
         self.token_ids: Tensor | None

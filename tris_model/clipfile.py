@@ -1,154 +1,108 @@
-"""OpenAI's CLIP files, read without running a line of what is in them.
-
-OpenAI publishes CLIP as TorchScript archives: a zip with pickled objects, raw tensors and program text.
-Torch's own loader would compile that program. Here the pickle is read by an unpickler that knows five harmless names
-and turns every ``__torch__`` class into an empty box; the tensors lie in that tree of boxes under their dotted names.
-"""
+"""Files of CLIPs: OpenAI's archives, state dicts in OpenAI's, open_clip's or Hugging Face's layout, and ours."""
 
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from risbench.datasets.bounded import BoundedUnpickler
 from risbench.errors import DataError
 
+from . import clip_settings
 from .architecture import detect_clip, fill
 from .checkpoint import read as read_checkpoint
 from .clip import Clip
+from .clip_names import NOT_WEIGHTS, Layout, as_openai, layout_of, looks_like_clip
+from .clip_settings import Settings
 from .config import STAGE1, Config
-from .places import find_clip
+from .places import find_clip, split_entry
 from .stage1 import Stage1
 from .stage2 import Stage2
-from .zips import content_of, members_of
-
-# Numbers about the model that OpenAI keeps among its tensors.
-NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
-STORAGES = {
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "DoubleStorage": torch.float64,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
 
 
-class Box:
-    """What a TorchScript object becomes: attributes and nothing to call."""
+@dataclass(frozen=True, slots=True)
+class ClipFile:
+    """A CLIP's weights and all that its file says of them.
 
-    def __setstate__(self, state: Any) -> None:
-        """Keep the attributes in ``__dict__``, where nothing looks them up as methods."""
-        if not isinstance(state, dict):
-            raise pickle.UnpicklingError("an object's state is not a dict")
-        self.__dict__.update(state)
+    Attributes:
+        path: the file, or ``FILE#ENTRY``.
+        kind: ``pth``, ``safetensors`` or ``torchscript``.
+        state: by OpenAI's names, floats as float32.
+        said: what a file of ours says of itself.
+        layout: whose names the file has.
+        counted: whether OpenAI's numbers about the model lie among the weights, as in its own files.
+        settings: what a file of settings beside it says.
+        notes: what a user should know of how it was read, a sentence each.
+    """
+
+    path: Path
+    kind: str
+    state: Mapping[str, Tensor]
+    said: Mapping[str, str]
+    layout: Layout
+    counted: bool
+    settings: Settings
+    notes: tuple[str, ...]
+
+
+def read_clip(path: str | os.PathLike[str]) -> ClipFile:
+    """A CLIP of any layout from a file, an index of shards, or one entry of a file.
+
+    Raises:
+        DataError: broken, or no CLIP with an image tower that OpenAI had: what it looks like is named.
+    """
+    held = read_checkpoint(path, looks_like_clip)
+    folder = split_entry(held.path)[0].parent
+    if not looks_like_clip(held.state.keys()):
+        raise DataError(f"{held.path} is no CLIP: {_stranger(held.state, folder)}")
+    layout = layout_of(held.state.keys())
+    if layout == "huggingface":
+        settings = clip_settings.of_hugging_face(folder)
+    else:
+        named = held.path.name.startswith("open_clip")  # as they are called on the hub, and nobody else calls a file
+        settings = clip_settings.of_open_clip(folder) if named else Settings()
+    counted = any(key in held.state for key in NOT_WEIGHTS)
+    return ClipFile(held.path, held.kind, _floats(held.state), held.said, layout, counted, settings, held.notes)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """A CLIP's weights by OpenAI's keys, floats as float32.
 
     Args:
-        path: a TorchScript archive, or a state dict as ``.pt``/``.pth``/``.safetensors``.
+        path: a TorchScript archive, a state dict as ``.pt``/``.pth``/``.safetensors``, or the index of its shards.
 
     Raises:
         DataError: broken, or holding anything but boxes, numbers and tensors.
     """
-    path = Path(path)
-    return _floats(_archive(path) if is_archive(path) else read_checkpoint(path).state)
+    return _floats(read_checkpoint(path, looks_like_clip).state)
 
 
 def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        key: value.float() if value.is_floating_point() else value
-        for key, value in state.items()
-        if key not in NOT_WEIGHTS
-    }
+    return {key: value.float() if value.is_floating_point() else value for key, value in as_openai(state).items()}
 
 
-def is_archive(path: Path) -> bool:
-    """Is it a TorchScript archive? (``torch.save`` writes no ``constants.pkl``.)
-
-    Raises:
-        DataError: it is a broken archive.
-    """
-    return path.is_file() and any(Path(name).name == "constants.pkl" for name in members_of(path))
-
-
-def _archive(path: Path) -> dict[str, Tensor]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inside = next(name for name in archive.namelist() if Path(name).name == "data.pkl")
-            tree = _Unpickler(archive, str(Path(inside).parent)).load()
-        return dict(_tensors(tree))
-    except pickle.UnpicklingError as error:
-        raise DataError(f"{path} was not opened: {' '.join(str(error).split())[:200]}") from None
-    except Exception as error:  # a broken pickle raises many kinds
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(f"{path} is a broken archive ({type(error).__name__}: {reason}); download it again") from None
-
-
-def _tensors(box: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    for name, value in vars(box).items():
-        if isinstance(value, Tensor):
-            yield prefix + name, value
-        elif isinstance(value, Box):
-            yield from _tensors(value, f"{prefix}{name}.")
-
-
-class _Unpickler(BoundedUnpickler):
-    _settable = (Box,)
-
-    def __init__(self, archive: zipfile.ZipFile, folder: str):
-        super().__init__(content_of(archive, f"{folder}/data.pkl"))
-        self._archive = archive
-        self._folder = folder
-        self._storages: dict[str, Tensor] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Boxes for TorchScript's classes, our own rebuilder for tensors, dtypes for storages; nothing else."""
-        if module.split(".")[0] == "__torch__":
-            return type("Box", (Box,), {})
-        if module == "torch" and name in STORAGES:
-            return STORAGES[name]
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch.jit._pickle" and name in ("build_intlist", "build_doublelist", "build_boollist"):
-            return list
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of a CLIP and might run code")
-
-    def persistent_load(self, pid: Any) -> Tensor:
-        """``("storage", dtype, key, device, count)`` -> the raw numbers, one-dimensional."""
-        kind, dtype, key, _device, count = pid
-        if kind != "storage" or not isinstance(dtype, torch.dtype):
-            raise pickle.UnpicklingError("it refers to something outside itself")
-        if key not in self._storages:
-            raw = bytearray(content_of(self._archive, f"{self._folder}/data/{key}"))
-            numbers = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)
-            if len(numbers) < count:
-                raise pickle.UnpicklingError(f"the tensor {key} is cut short")
-            self._storages[key] = numbers
-        return self._storages[key]
-
-
-def _tensor(numbers: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_ignored: Any) -> Tensor:
-    if not isinstance(numbers, Tensor):
-        raise pickle.UnpicklingError("a tensor is made of something else than numbers")
-    return numbers.as_strided(tuple(size), tuple(stride), offset)  # raises where it would leave the storage
+def _stranger(state: Mapping[str, Tensor], folder: Path) -> str:
+    """What weights look like that are no CLIP's."""
+    hints = (
+        ("attn_fusion.", "TRIS stage 1"), ("attention2.", "TRIS stage 2"), ("img_encoder.", "GroupViT"),
+        ("vision_model.encoder.stages.", "GroupViT"), ("visual.trunk.", "a CLIP with a tower of timm's"),
+        ("visual.blocks.", "EVA-CLIP"), ("visual.head.", "EVA-CLIP"), ("vision_model.head.", "SigLIP"),
+        ("vision_model.", "a model of Hugging Face's other than CLIP"), ("text_model.", "a text tower alone"),
+        ("backbone.visual.", "a network with a CLIP in it"),
+    )  # fmt: skip
+    kind = clip_settings.described(folder) or next(
+        (name for start, name in hints if any(key.startswith(start) for key in state)), None
+    )
+    some = ", ".join(key[:60] for key in list(state)[:3]) or "nothing"
+    looks = f"it looks like {kind}; " if kind else ""
+    return (
+        f"{looks}no visual.layer1.… (ResNet), no visual.class_embedding (transformer), nor Hugging Face's "
+        f"vision_model.… of a CLIP: {some} …; OpenAI's, open_clip's and Hugging Face's CLIPs with those towers are read"
+    )
 
 
 def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Stage2:
@@ -183,11 +137,10 @@ def load_clip(path_or_name: str | os.PathLike[str]) -> Clip:
         UsageError: neither a file nor a name.
         DataError: broken, or no such CLIP.
     """
-    path = find_clip(path_or_name)
-    state, config = open_clip(path)
+    state, config = open_clip(path_or_name)
     with torch.device("meta"):  # no default weights to draw and throw away
         clip = Clip(config)
-    fill(clip, state, f"{path} as CLIP")
+    fill(clip, state, f"{path_or_name} as CLIP")
     return clip.eval()
 
 
@@ -197,11 +150,10 @@ def open_clip(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict
     Raises:
         DataError: broken, or no such CLIP.
     """
-    path = Path(path)
-    held = None if is_archive(path) else read_checkpoint(path)
-    state = read(path) if held is None else _floats(held.state)
+    held = read_checkpoint(find_clip(path), looks_like_clip)
+    state = _floats(held.state)
     if "visual.layer1.0.conv1.weight" not in state:
         raise DataError(f"{path} has no ResNet tower (visual.layer1.…); TRIS starts from OpenAI's RN50.pt or RN101.pt")
-    if held is not None and "config" in held.said:
+    if "config" in held.said:
         return state, Config.from_json(held.said["config"])
     return state, detect_clip(state, base)

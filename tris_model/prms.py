@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -17,7 +16,8 @@ from torch import Tensor
 
 from risbench.errors import DataError, UsageError
 
-from .clipfile import read
+from .clipfile import read_clip
+from .places import clip_advice, find_clip, split_entry
 from .tokens import LENGTH, tokenize
 
 SIDE = 224
@@ -61,13 +61,21 @@ class ClipScorer:
     def __init__(self, path: str | os.PathLike[str], device: torch.device, keep_end: bool = False):
         from open_clip.model import CLIP
 
-        if not Path(path).is_file():
-            raise UsageError(f"there is no scorer file {path}; prms needs OpenAI's ViT-B-32.pt, pass --set scorer=FILE")
+        if not split_entry(path)[0].exists():
+            advice = clip_advice("prms", "ViT-B-32", "--set scorer=FILE")
+            raise UsageError(f"there is no scorer file {path}; {advice}")
+        held = read_clip(find_clip(path))
+        if "visual.class_embedding" not in held.state:
+            raise DataError(f"{path} is no CLIP ViT-B/32: it has no image transformer (visual.class_embedding)")
+        if held.settings.quick_gelu is False:
+            raise DataError(
+                f"{path} was trained with the exact GELU ({held.settings.source}); prms needs OpenAI's ViT-B-32"
+            )
         with torch.device("meta"):
             vision = {"image_size": SIDE, "layers": 12, "width": 768, "patch_size": 32}
             self._clip = CLIP(512, vision, {"context_length": 77}, quick_gelu=True)  # pyright: ignore[reportArgumentType]
         try:
-            self._clip.load_state_dict(read(path), strict=True, assign=True)
+            self._clip.load_state_dict(dict(held.state), strict=True, assign=True)
         except RuntimeError as error:
             raise DataError(f"{path} is no CLIP ViT-B/32: {str(error).splitlines()[-1].strip()[:200]}") from None
         with torch.device("cpu"):  # the mask is no weight, so no file brings it

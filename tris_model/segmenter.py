@@ -40,6 +40,7 @@ def make(
     scorer: str | None = None,
     precision: Literal["float32", "tf32", "bf16"] = "float32",
     batch: int = 16,
+    trained_on: str | None = None,
 ) -> Any:
     """Build the method, a :class:`tris_model.answer.Tris`.
 
@@ -55,6 +56,7 @@ def make(
         scorer: file of CLIP ViT-B/32 for ``prms``.
         precision: of the two towers: float32, its tf32 variant on a GPU, or bf16. Heads are always float32.
         batch: images at once on a GPU; halved when memory does not suffice. On the CPU images go one by one.
+        trained_on: the data that the weights were trained on, for the card, where the file does not say.
 
     Raises:
         UsageError: no weights, no such device, options that do not go together.
@@ -84,6 +86,7 @@ def make(
         scorer=scorer if prms else None,
         precision=precision,
         batch=batch,
+        trained_on=trained_on,
     )
 
 

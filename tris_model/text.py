@@ -80,9 +80,9 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """The stack of blocks."""
 
-    def __init__(self, width: int, depth: int, heads: int):
+    def __init__(self, width: int, depth: int, heads: int, hidden: int | None = None):
         super().__init__()
-        self.resblocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.resblocks = nn.Sequential(*(Block(width, heads, hidden) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, L, C)`` -> ``(N, L, C)``."""

@@ -13,7 +13,7 @@ from .. import plugins
 from ..datasets.upright import read_upright
 from ..devices import chosen
 from ..errors import RisbenchError, UsageError
-from ..methods import card_of, make
+from ..methods import card_of, make, notes_of
 from ..metrics.rules import Rules
 from ..predict import Answer, cautions_of, predict
 from ..refine import Refined, refiner_of
@@ -68,6 +68,8 @@ def command(
     given = options.options_of(pairs)
     refine = refiner_of(given)
     built, _ = make(method, weights=weights, device=chosen(device), options=given)
+    for note in notes_of(built):
+        show.say(note)
     cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
     if refine is not None:
         built = Refined(built, refine, cut, title=method, asked=threshold is not None)

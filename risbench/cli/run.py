@@ -120,7 +120,7 @@ def command(
             progress=progress,
             stop=stop.is_set,
             overwrite=overwrite,
-            on_message=show.say,
+            on_message=show.say if rank is None or rank[0] == 0 else _say_nothing,
         )
     if rank is not None:
         if rank[0]:
@@ -135,6 +135,10 @@ def _merged(folder: Path, count: int, split: Split, patience: float, begun_after
 
     wait_for_shards(folder, count, told, patience=patience, begun_after=begun_after)
     return merge(folder, split=split, overwrite=begun_after is not None)
+
+
+def _say_nothing(_: str) -> None:
+    """What all ranks would say is said by the first."""
 
 
 def _rank() -> tuple[int, int] | None:

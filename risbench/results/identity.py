@@ -44,9 +44,24 @@ def refuse_another(path: Path, old: Any, new: Mapping[str, Any], way_out: str = 
     """
     if not isinstance(old, dict):
         raise UsageError(f"{path / 'header.json'} is not a run's header; give another --out")
+    old, new = _by_weights(old, new)
     for key in IDENTITY:
         if not same(key, old.get(key), new.get(key)):
             raise UsageError(f"{path} holds another run: {_difference(key, old.get(key), new.get(key))}; {way_out}")
+
+
+def _by_weights(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The headers, the first under the second's path of weights where both cards name the same weights by their hash."""
+    hashes = [_at(header, "method", "card", "weights") for header in (old, new)]
+    if hashes[0] is None or hashes[0] != hashes[1] or not isinstance(old.get("arguments"), dict):
+        return old, new
+    return {**old, "arguments": {**old["arguments"], "weights": _at(new, "arguments", "weights")}}, new
+
+
+def _at(header: Any, *keys: str) -> Any:
+    for key in keys:
+        header = header.get(key) if isinstance(header, Mapping) else None
+    return header
 
 
 def same(key: str, one: Any, other: Any) -> bool:

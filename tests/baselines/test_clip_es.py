@@ -225,7 +225,7 @@ def test_a_photograph_is_asked_as_the_authors_do(tmp_path: Path) -> None:
     assert method.card["background"] == COCO
     assert method.card["affinity"]
     assert method.card["weights"] == digest(tmp_path / "openai.pt")
-    assert "400 million" in method.card["extra_data"]
+    assert "unknown" in method.card["extra_data"]
     assert method.predict(PICTURE, ["a dog"])[0].heat.shape == (8, 12)
     assert clip_es.make.card is CARD
 

@@ -122,15 +122,17 @@ def test_weights_that_do_not_fit_are_named(made: Any, folder: Path, tmp_path: Pa
     torch.save({"model": {"visual.conv1.weight": torch.zeros(3)}}, path)
     with pytest.raises(DataError, match=r"holds no whole GroupViT \(it begins with visual.conv1.weight\)"):
         _groupvit_file.load(path)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"holds no config.json with model.safetensors or"):
-        _groupvit_file.load(tmp_path)
+        _groupvit_file.load(tmp_path / "empty")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "other/model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(DataError, match=r"configuration of clip, not of a GroupViT"):
         _groupvit_file.load(tmp_path / "other")
+    (tmp_path / "alone.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(DataError, match=r"does not say its sizes; give the folder"):
-        _groupvit_file.load(folder / "model.safetensors")
+        _groupvit_file.load(tmp_path / "alone.safetensors")
 
 
 class _Runs:

@@ -13,8 +13,9 @@ from PIL import Image
 from torchvision import transforms
 
 from baselines._clip import Opened, pixels_of
+from baselines._clip_provenance import of_openai
 from baselines._open import open_model, vit_sizes
-from baselines._open_clip import made_by_openai, plain_config, vit_config
+from baselines._open_clip import plain_config, vit_config
 from baselines.vit import VitClip, VitConfig
 from risbench import DataError, UsageError
 from tris_model import tokenize
@@ -110,10 +111,15 @@ def test_every_tag_of_openai_in_open_clips_table_is_read_with_quick_gelu():
 
 def test_a_file_by_its_hash_is_openais(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     openai_vit(tmp_path / "plain.pt")
-    assert not made_by_openai(tmp_path / "plain.pt")
+    assert of_openai(tmp_path / "plain.pt") is None
     sha = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
     monkeypatch.setattr("tris_model.digest", lambda path: sha)
-    assert made_by_openai(tmp_path / "plain.pt")
+    assert of_openai(tmp_path / "plain.pt") == "ViT-B-32"
+    card = opened(tmp_path / "plain.pt").card
+    assert "400 million" in card["extra_data"]
+    assert card["activation_from"] == "OpenAI's file, by its hash"
+    with pytest.raises(UsageError, match="is OpenAI's ViT-B-32, trained with quick_gelu"):
+        opened(tmp_path / "plain.pt", activation="gelu")
 
 
 def _plain(name: str) -> Any:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from risbench.errors import DataError
-from tris_model import clipfile
+from tris_model import clipfile, torchscript
 from tris_model.stage1 import Stage1
 from tris_model.stage2 import Stage2
 
@@ -43,7 +43,7 @@ def archive(tmp_path: Path) -> tuple[Path, nn.Module]:
 
 def test_an_archive_gives_the_modules_weights_by_name(archive: tuple[Path, nn.Module]) -> None:
     path, tiny = archive
-    assert clipfile.is_archive(path)
+    assert torchscript.is_archive(path)
     state = clipfile.read(path)
     expected = {key: value for key, value in tiny.state_dict().items() if key != "input_resolution"}
     assert set(state) == set(expected)
@@ -57,7 +57,7 @@ def test_a_training_starts_from_clips_towers_and_fresh_heads(
     stage: int, small: Stage1, small2: Stage2, tmp_path: Path
 ) -> None:
     torch.save(small.backbone.state_dict(), tmp_path / "clip.pt")
-    assert not clipfile.is_archive(tmp_path / "clip.pt")
+    assert not torchscript.is_archive(tmp_path / "clip.pt")
     network = clipfile.start(tmp_path / "clip.pt", (small if stage == 1 else small2).config)
     assert network.config == (small if stage == 1 else small2).config
     for key, value in small.backbone.state_dict().items():

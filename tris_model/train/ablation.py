@@ -145,6 +145,8 @@ def _change(row: Trained, whole: Mapping[str, Any], metric: str, data_root: str 
     if test.difference is None:
         return "–"
     value, low, high, _ = test.difference
+    if low is None or high is None:
+        return f"{100 * value:+.1f}"
     return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -13,9 +12,10 @@ from torch import Tensor, nn
 
 from risbench.errors import UsageError
 
-from ..checkpoint import read
 from ..clip import Clip
-from ..clipfile import is_archive, load_clip
+from ..clip_names import looks_like_resnet
+from ..clipfile import load_clip, read_clip
+from ..places import NAMES, find_clip, split_entry
 from ..prms import SIDE, ClipScorer, Scorer
 from ..tokens import tokenize
 
@@ -98,11 +98,11 @@ def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = 
         UsageError: there is no such file.
         DataError: it holds no such CLIP.
     """
-    path = Path(path)
-    if not path.is_file():
+    if not split_entry(path)[0].exists() and str(path) not in NAMES:
         raise UsageError(f"there is no scorer file {path}; stage 1 needs OpenAI's ViT-B-32.pt, or a tiny CLIP")
-    if not is_archive(path) and "visual.layer1.0.conv1.weight" in read(path).state:
-        return Frozen(TowerScorer(load_clip(path), device, keep_end), cone)
-    made = ClipScorer(path, device, keep_end)
+    file = find_clip(path)
+    if looks_like_resnet(read_clip(file).state.keys()):
+        return Frozen(TowerScorer(load_clip(file), device, keep_end), cone)
+    made = ClipScorer(file, device, keep_end)
     frozen(made._clip)
     return Frozen(made, cone)

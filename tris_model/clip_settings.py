@@ -1,0 +1,145 @@
+"""What a CLIP's weights do not show, from the file of settings beside them: activation, heads, pixels.
+
+Hugging Face's folders hold ``config.json`` and ``preprocessor_config.json``, open_clip's ``open_clip_config.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from risbench.errors import DataError
+from risbench.plain import plain
+
+Three = tuple[float, float, float]
+HUGGING_FACE, PIXELS, OPEN_CLIP = "config.json", "preprocessor_config.json", "open_clip_config.json"
+_MOST_BYTES = 4 << 20
+_EPSILON = 1e-5  # of every LayerNorm here, as OpenAI has it
+# What transformers leaves out of config.json, because it is what its CLIP has.
+_HEADS = {"vision_config": 12, "text_config": 8}
+_ACTIVATION = "quick_gelu"
+_ACTIVATIONS = {"quick_gelu": True, "gelu": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is known beside the weights.
+
+    Attributes:
+        source: the file's name; None where there is none.
+        quick_gelu: OpenAI's activation or the exact GELU; None where nothing says.
+        heads, text_heads: of an attention; None where nothing says.
+        mean, deviation: of the pixels; None for OpenAI's.
+    """
+
+    source: str | None = None
+    quick_gelu: bool | None = None
+    heads: int | None = None
+    text_heads: int | None = None
+    mean: Three | None = None
+    deviation: Three | None = None
+
+
+def of_hugging_face(folder: Path) -> Settings:
+    """The settings in a folder of Hugging Face's; none if it has no ``config.json``.
+
+    Raises:
+        DataError: it is the configuration of another network, or of a CLIP that is not built here.
+    """
+    path = folder / HUGGING_FACE
+    if not path.exists():
+        return Settings()
+    said = _json(path)
+    if (kind := said.get("model_type", "clip")) != "clip":
+        raise DataError(f"{path} is the configuration of {plain(str(kind), 40)}, not of a CLIP as OpenAI made it")
+    towers = {name: {**_mapping(said.get(name)), **_mapping(said.get(f"{name}_dict"))} for name in _HEADS}
+    activations = {str(tower.get("hidden_act", _ACTIVATION)) for tower in towers.values()}
+    if len(activations) != 1 or not activations <= set(_ACTIVATIONS):
+        names = plain(" and ".join(sorted(activations)), 60)
+        raise DataError(f"{path}: the activation {names} is not built here; quick_gelu or gelu in both towers is")
+    if any(abs(float(tower.get("layer_norm_eps", _EPSILON)) - _EPSILON) > 1e-12 for tower in towers.values()):
+        raise DataError(f"{path}: layer_norm_eps is not {_EPSILON:g}, which is what is built here")
+    heads = {name: tower.get("num_attention_heads", _HEADS[name]) for name, tower in towers.items()}
+    if not all(type(count) is int and count > 0 for count in heads.values()):
+        raise DataError(f"{path}: num_attention_heads is no number of heads")
+    pixels = _json(folder / PIXELS) if (folder / PIXELS).exists() else {}
+    return Settings(
+        path.name,
+        _ACTIVATIONS[activations.pop()],
+        heads["vision_config"],
+        heads["text_config"],
+        _three(pixels.get("image_mean")),
+        _three(pixels.get("image_std")),
+    )
+
+
+def of_open_clip(folder: Path) -> Settings:
+    """The settings in a folder of open_clip's; none if it has no ``open_clip_config.json``.
+
+    Raises:
+        DataError: its towers are of another kind than CLIP's own.
+    """
+    path = folder / OPEN_CLIP
+    if not path.exists():
+        return Settings()
+    said = _json(path)
+    model, pixels = _mapping(said.get("model_cfg")), _mapping(said.get("preprocess_cfg"))
+    vision, text = _mapping(model.get("vision_cfg")), _mapping(model.get("text_cfg"))
+    if odd := vision.get("timm_model_name") or text.get("hf_model_name"):
+        raise DataError(f"{path}: a tower is {plain(str(odd), 60)}, and not one of CLIP's own")
+    try:
+        heads = (
+            int(vision["width"]) // int(vision.get("head_width", 64))
+            if not isinstance(vision["layers"], list)
+            else None
+        )
+        text_heads = int(text["heads"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        raise DataError(f"{path} is no configuration of open_clip's") from None
+    return Settings(
+        path.name,
+        bool(model.get("quick_gelu", False)),
+        heads,
+        text_heads,
+        _three(pixels.get("mean")),
+        _three(pixels.get("std")),
+    )
+
+
+def described(folder: Path) -> str | None:
+    """The kind of network that the files of settings in a folder name; None if they name none."""
+    for name in (HUGGING_FACE, OPEN_CLIP):
+        if (folder / name).exists():
+            try:
+                said = _json(folder / name)
+            except DataError:
+                return None
+            vision = _mapping(_mapping(said.get("model_cfg")).get("vision_cfg"))
+            kind = said.get("model_type") or vision.get("timm_model_name")
+            return plain(f"{kind} by {name}", 100) if kind else None
+    return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read ({plain(str(error), 120)})") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} cannot be read (it is no JSON object)")
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _three(value: Any) -> Three | None:
+    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(one, (int, float)) for one in value):
+        return None
+    return (float(value[0]), float(value[1]), float(value[2]))

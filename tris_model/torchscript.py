@@ -1,0 +1,124 @@
+"""TorchScript archives, such as OpenAI's CLIPs, read without running a line of what is in them.
+
+An archive is a zip with pickled objects, raw tensors and program text. Torch's own loader would compile that program.
+Here the pickle is read by an unpickler that knows five harmless names and turns every ``__torch__`` class into an empty
+box; the tensors lie in that tree of boxes under their dotted names.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from risbench.datasets.bounded import BoundedUnpickler
+from risbench.errors import DataError
+
+from .zips import content_of, members_of
+
+STORAGES = {
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "DoubleStorage": torch.float64,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+class Box:
+    """What a TorchScript object becomes: attributes and nothing to call."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the attributes in ``__dict__``, where nothing looks them up as methods."""
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("an object's state is not a dict")
+        self.__dict__.update(state)
+
+
+def is_archive(path: Path) -> bool:
+    """Is it a TorchScript archive? (``torch.save`` writes no ``constants.pkl``.)
+
+    Raises:
+        DataError: it is a broken archive.
+    """
+    return path.is_file() and any(Path(name).name == "constants.pkl" for name in members_of(path))
+
+
+def read_archive(path: Path) -> dict[str, Tensor]:
+    """The tensors of an archive under their dotted names, as they are stored.
+
+    Raises:
+        DataError: broken, or holding anything but boxes, numbers and tensors.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = next(name for name in archive.namelist() if Path(name).name == "data.pkl")
+            tree = _Unpickler(archive, str(Path(inside).parent)).load()
+        return dict(_tensors(tree))
+    except pickle.UnpicklingError as error:
+        raise DataError(f"{path} was not opened: {' '.join(str(error).split())[:200]}") from None
+    except Exception as error:  # a broken pickle raises many kinds
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"{path} is a broken archive ({type(error).__name__}: {reason}); download it again") from None
+
+
+def _tensors(box: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    for name, value in vars(box).items():
+        if isinstance(value, Tensor):
+            yield prefix + name, value
+        elif isinstance(value, Box):
+            yield from _tensors(value, f"{prefix}{name}.")
+
+
+class _Unpickler(BoundedUnpickler):
+    _settable = (Box,)
+
+    def __init__(self, archive: zipfile.ZipFile, folder: str):
+        super().__init__(content_of(archive, f"{folder}/data.pkl"))
+        self._archive = archive
+        self._folder = folder
+        self._storages: dict[str, Tensor] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Boxes for TorchScript's classes, our own rebuilder for tensors, dtypes for storages; nothing else."""
+        if module.split(".")[0] == "__torch__":
+            return type("Box", (Box,), {})
+        if module == "torch" and name in STORAGES:
+            return STORAGES[name]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _tensor
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch.jit._pickle" and name in ("build_intlist", "build_doublelist", "build_boollist"):
+            return list
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of a network and might run code")
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        """``("storage", dtype, key, device, count)`` -> the raw numbers, one-dimensional."""
+        kind, dtype, key, _device, count = pid
+        if kind != "storage" or not isinstance(dtype, torch.dtype):
+            raise pickle.UnpicklingError("it refers to something outside itself")
+        if key not in self._storages:
+            raw = bytearray(content_of(self._archive, f"{self._folder}/data/{key}"))
+            numbers = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+            if len(numbers) < count:
+                raise pickle.UnpicklingError(f"the tensor {key} is cut short")
+            self._storages[key] = numbers
+        return self._storages[key]
+
+
+def _tensor(numbers: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_ignored: Any) -> Tensor:
+    if not isinstance(numbers, Tensor):
+        raise pickle.UnpicklingError("a tensor is made of something else than numbers")
+    return numbers.as_strided(tuple(size), tuple(stride), offset)  # raises where it would leave the storage
