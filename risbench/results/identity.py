@@ -51,7 +51,7 @@ def refuse_another(path: Path, old: Any, new: Mapping[str, Any], way_out: str = 
 
 
 def _by_weights(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The headers, the first under the second's path of weights where both cards name the same weights by their hash."""
+    """The headers, with the second's path of weights in both where their cards name the same weights by a hash."""
     hashes = [_at(header, "method", "card", "weights") for header in (old, new)]
     if hashes[0] is None or hashes[0] != hashes[1] or not isinstance(old.get("arguments"), dict):
         return old, new
