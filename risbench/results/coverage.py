@@ -99,8 +99,8 @@ def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, An
         return []
     in_force = Rules(name, chosen).own_threshold
     found = []
-    # Of heats divided by their maximum, somebody who chooses a threshold below zero asks for whole images.
-    asked_for = name == "tris" and chosen is not None and chosen < 0
+    # Somebody who chooses a threshold below zero (not the card) asks for all that is not cold.
+    asked_for = chosen is not None and chosen < 0 and chosen != own
     if coverage.cut.odd >= FROM and not asked_for:
         whose = "of the method's card" if chosen is not None and chosen == own else f"of rules {name}"
         whose = f"{_short(in_force)} {whose}" if chosen in (None, own) else f"{_short(in_force)}, which was chosen"
