@@ -20,6 +20,9 @@ from risbench.sweep import sweep
 from tris_model import Clip, digest, load_clip, tokenize
 from tris_model.architecture import detect_clip
 
+# A method cuts its heat as torch resizes it, a sweep as the rules do. The last bits of torch's resize depend on its
+# version and on the processor, so a pixel beside the cut may fall otherwise: less than this in any mean IoU.
+_PIXELS = 1e-3
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 
 
@@ -101,7 +104,9 @@ def test_a_heat_is_spread_from_0_to_1_and_the_mask_is_where_it_exceeds_the_thres
             assert answer.heat.shape == (48, 48)
             assert (answer.heat.min(), answer.heat.max()) == (0.0, 1.0)
             grown = F.interpolate(torch.from_numpy(answer.heat)[None, None], size=(60, 90), mode="bilinear")[0, 0]
-            assert np.array_equal(answer.mask, (grown > threshold).numpy())
+            # Several heats at once and one alone may go through other kernels, whose last bits differ.
+            differ = answer.mask != (grown > threshold).numpy()
+            assert (np.abs(grown.numpy()[differ] - threshold) < 1e-5).all()
 
 
 def test_the_image_is_seen_once_and_a_text_read_once(tiny: str):
@@ -114,7 +119,8 @@ def test_the_image_is_seen_once_and_a_text_read_once(tiny: str):
     assert [shape[0] for shape in seen] == [1]
     assert [shape[0] for shape in read] == [len(WORDS)]
     for first, second in zip(answers[: len(WORDS)], answers[len(WORDS) :], strict=True):
-        assert np.array_equal(first.heat, second.heat)
+        # Two columns of one product, which a processor's kernels may add up in another order.
+        np.testing.assert_allclose(first.heat, second.heat, atol=1e-5)
     assert method.predict(PICTURE, []) == []
 
 
@@ -159,11 +165,11 @@ def test_what_is_no_whole_clip_is_refused(tiny: str, tmp_path: Path):
 
 
 def test_a_threshold_found_by_a_sweep_is_one_to_be_set(tiny: str, tmp_path: Path, shared_cache: Path):
-    """Under the rules ``clean``, whose resize is the method's own, both count the same pixels."""
+    """Under the rules ``clean``, whose resize is nearly the method's own, both count the same pixels."""
     split = load_split("shapes_val")
     heats = evaluate(make(weights=tiny), split, limit=3, out=tmp_path / "heats", settings=Settings(save_heat=True))
     found = sweep(heats.path, split.name, rules="clean", thresholds=(0.2, 0.6), metrics="mIoU")
     for threshold, value in zip(found.thresholds, found.values, strict=True):
         method = make(weights=tiny, threshold=threshold)
         run = evaluate(method, split, limit=3, rules="clean", out=tmp_path / str(threshold))
-        assert run.summary["metrics"]["mIoU"]["value"] == pytest.approx(value[0], abs=1e-9)
+        assert run.summary["metrics"]["mIoU"]["value"] == pytest.approx(value[0], abs=_PIXELS)

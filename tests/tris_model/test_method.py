@@ -82,7 +82,8 @@ def test_the_trunk_runs_once_an_image_and_the_tower_once_a_distinct_text(weights
 def test_equal_texts_get_equal_maps_and_no_texts_get_none(weights: str) -> None:
     method = make(weights=weights)
     heats = method.predict(PICTURES[0], TEXTS[0])
-    assert np.array_equal(heats[0], heats[2])
+    # Two columns of one product, which a processor's kernels may add up in another order.
+    np.testing.assert_allclose(heats[0], heats[2], rtol=1e-4, atol=1e-5 * max(float(np.abs(heats[0]).max()), 1))
     assert method.predict(PICTURES[0], []) == []
     assert [len(some) for some in method.predict_many(PICTURES, [["a"], [], ["b", "c"]])] == [1, 0, 2]
 

@@ -49,7 +49,8 @@ def test_fifty_pairs_together_equal_each_pair_alone(stage1: Stage1) -> None:
     for i in range(5):
         for j in range(10):
             alone = stage1(pictures[i : i + 1], rows[j : j + 1])[0, 0]
-            torch.testing.assert_close(together[i, j], alone, rtol=1e-4, atol=2e-5 * float(alone.max() + 1))
+            # Products of other shapes add up in another order: 3.3e-5 apart without AVX2, less with it.
+            torch.testing.assert_close(together[i, j], alone, rtol=1e-4, atol=2e-4 * float(alone.max() + 1))
 
 
 @torch.inference_mode()
@@ -59,7 +60,8 @@ def test_the_trunk_runs_once_an_image_and_the_text_tower_once_a_distinct_text(sm
     out = small.respond(torch.randn(3, 3, 64, 64), rows)
     assert (trunk.rows, trunk.calls, tower.rows, tower.calls) == (3, 1, 6, 1)
     assert out.shape == (3, 10, 4, 4)
-    assert torch.equal(out[:, 0], out[:, 5])
+    # One text, but two columns of a product, which a processor's kernels may add up in another order.
+    torch.testing.assert_close(out[:, 0], out[:, 5], rtol=1e-4, atol=1e-5 * float(out.abs().max()))
 
 
 @torch.inference_mode()
@@ -83,7 +85,11 @@ def test_at_full_size_the_prompt_of_one_text_is_the_last_bias(stage1: Stage1) ->
     cells, one = stage1.see(images()[:1]), stage1.read(token_rows()[:1])
     for_image, _ = stage1.attn_fusion(cells, one)
     torch.testing.assert_close(
-        for_image, stage1.attn_fusion.alone[None, :, None, None].expand_as(for_image), rtol=0, atol=2e-5
+        # Noise enlarged some 300 times, as above: 1.3e-4 without AVX2, below 2e-5 with it.
+        for_image,
+        stage1.attn_fusion.alone[None, :, None, None].expand_as(for_image),
+        rtol=0,
+        atol=1e-3,
     )
 
 
@@ -109,7 +115,7 @@ def test_all_texts_that_are_too_long_give_one_and_the_same_map(small: Stage1) ->
     pictures = torch.randn(1, 3, 64, 64)
     long = tokenize(["the man " * 12, "a red bus next to " * 9, "man " * 18])
     out = small.respond(pictures, long)
-    assert torch.equal(out[0, 0], out[0, 1])
+    torch.testing.assert_close(out[0, 0], out[0, 1], rtol=1e-4, atol=1e-5 * float(out.abs().max()))
     assert not torch.allclose(out[0, 0], out[0, 2])
     repaired = small.respond(pictures, tokenize(["the man " * 12, "a red bus next to " * 9], keep_end=True))
     assert not torch.allclose(repaired[0, 0], repaired[0, 1])
