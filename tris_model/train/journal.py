@@ -43,7 +43,7 @@ class Journal:
         self._saved = self._told = time.monotonic()
         if writes:
             folder.mkdir(parents=True, exist_ok=True)
-            with (folder / "starts.jsonl").open("a") as file:
+            with (folder / "starts.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(provenance()) + "\n")
 
     def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None]) -> int:
@@ -71,9 +71,9 @@ class Journal:
         """Lines that will be written again are taken away."""
         path = self.folder / "log.jsonl"
         if self.writes and path.exists():
-            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
+            lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
             kept = [line for line in lines if json.loads(line)["step"] < step]
-            path.write_text("".join(line + "\n" for line in kept))
+            path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def log(self, step: int, **terms: Any) -> None:
         """Append a line; ``seconds`` is the time since the line before it, or since this start."""
@@ -82,15 +82,21 @@ class Journal:
             line = {"step": step, **{key: _short(value) for key, value in terms.items()}}
             line["seconds"] = round(now - self._told, 3)
             self._told = now
-            with (self.folder / "log.jsonl").open("a") as file:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
         """Write the state if it is time; the file appears whole or not at all."""
         if self.writes and (now or time.monotonic() - self._saved > self._every):
-            part = self.folder / "state.pt.part"
-            torch.save({"recipe": recipe, "step": step, **state()}, part)
-            part.replace(self.folder / "state.pt")
+            path, part = self.folder / "state.pt", self.folder / "state.pt.part"
+            held = {"recipe": recipe, "step": step, **state()}
+            try:
+                torch.save(held, part)
+                part.replace(path)
+            except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
+                part.unlink(missing_ok=True)
+                reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+                raise DataError(f"{path} cannot be written: {reason}") from None
             self._saved = time.monotonic()
 
     def done(self) -> None:
