@@ -209,8 +209,9 @@ def write(state: Mapping[str, Tensor], path: Path, said: Mapping[str, str]) -> N
         else:
             torch.save({"model": dict(state), **said}, part)
         part.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise DataError(f"{path} cannot be written: {reason}") from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -150,17 +150,24 @@ def _rank() -> tuple[int, int] | None:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
-    """The first Ctrl-C asks; the image under work is finished. The second is not asked twice."""
+    """The first Ctrl-C asks, or a queue's SIGTERM; the image under work is finished. The second is not asked twice."""
     asked = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def hear(*_: object) -> None:
+    def hear(number: int, frame: object) -> None:
         if asked.is_set():
+            earlier = before[signal.Signals(number)]
+            if number == signal.SIGTERM and callable(earlier):
+                earlier(number, frame)  # pyright: ignore[reportArgumentType]
             raise KeyboardInterrupt
         asked.set()
         show.say("stopping after the image under work (Ctrl-C again to stop at once)")
 
-    before = signal.signal(signal.SIGINT, hear)
+    signal.signal(signal.SIGINT, hear)
+    if before[signal.SIGTERM] is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, hear)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

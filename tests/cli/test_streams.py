@@ -172,3 +172,36 @@ def test_a_report_that_is_ended_leaves_no_half_file(
     signal.signal(signal.SIGINT, before)
     assert code == (143 if how == signal.SIGTERM else 1), err
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.usefixtures("term_is_default")
+def test_a_run_that_a_queue_ends_finishes_the_image_under_work(monkeypatch: pytest.MonkeyPatch):
+    from risbench.cli import run as command
+
+    monkeypatch.setattr("risbench.cli.show.say", lambda _: None)
+    with command._asked_to_stop() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(5)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_that_cannot_be_written_are_named(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch):
+    import torch
+    from safetensors import SafetensorError
+
+    from risbench import DataError
+    from tris_model import checkpoint
+
+    def full(error: Exception) -> Any:
+        def fail(*_: Any) -> None:
+            raise error
+
+        return fail
+
+    monkeypatch.setattr(checkpoint.torch, "save", full(RuntimeError("unexpected pos 64 vs 0")))
+    monkeypatch.setattr(checkpoint, "save_file", full(SafetensorError("No space left on device")))
+    with pytest.raises(DataError, match=f"w{suffix} cannot be written"):
+        checkpoint.write({"a": torch.zeros(5)}, tmp_path / f"w{suffix}", {})

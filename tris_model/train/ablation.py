@@ -81,7 +81,7 @@ def train(
 
     def trained(where: Path, only: str | None = None, **changes: Any) -> dict[int, Mapping[str, Any]]:
         train_tris(recipe, out=where, device=device, stage=only, data_root=data_root, **{**given, **changes})
-        return {row["stage"]: row for row in json.loads((where / "scores.json").read_text())}
+        return {row["stage"]: row for row in json.loads((where / "scores.json").read_text(encoding="utf-8"))}
 
     whole = trained(folder / WHOLE)
     rows = {number: [Trained("nothing", whole[number])] for number in (1, 2)}
@@ -92,7 +92,7 @@ def train(
         _copy(folder / WHOLE / "stage1.safetensors", where / "stage1.safetensors")
         rows[2].append(Trained(without, trained(where, **changes, **{"stage1.val": None})[2]))
     text = "\n".join([*_table(1, rows[1], data_root), "", *_table(2, rows[2], data_root), "", _origin(given), ""])
-    (folder / "ablation.md").write_text(text)
+    (folder / "ablation.md").write_text(text, encoding="utf-8")
     click.echo(text, nl=False)
     return folder / "ablation.md"
 

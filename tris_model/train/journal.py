@@ -71,7 +71,7 @@ class Journal:
         """Lines that will be written again are taken away."""
         path = self.folder / "log.jsonl"
         if self.writes and path.exists():
-            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
+            lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
             kept = [line for line in lines if json.loads(line)["step"] < step]
             content = "".join(line + "\n" for line in kept).encode()
             plainfiles.replace(path, lambda file: file.write(content))
@@ -88,11 +88,17 @@ class Journal:
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
         """Write the state if it is time; the file appears whole or not at all."""
         if self.writes and (now or time.monotonic() - self._saved > self._every):
-            part = self.folder / "state.pt.part"
-            part.unlink(missing_ok=True)
-            with plainfiles.open_to_write(part, "create") as file:
-                torch.save({"recipe": recipe, "step": step, **state()}, file)
-            part.replace(self.folder / "state.pt")
+            path, part = self.folder / "state.pt", self.folder / "state.pt.part"
+            held = {"recipe": recipe, "step": step, **state()}
+            try:
+                part.unlink(missing_ok=True)
+                with plainfiles.open_to_write(part, "create") as file:
+                    torch.save(held, file)
+                part.replace(path)
+            except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
+                part.unlink(missing_ok=True)
+                reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+                raise DataError(f"{path} cannot be written: {reason}") from None
             self._saved = time.monotonic()
 
     def done(self) -> None:

@@ -188,7 +188,7 @@ def read_maps(folder: Path) -> Chosen:
     """
     if not (folder / "head.json").exists():
         raise DataError(f"there are no maps in {folder}; run the stage 'maps' first")
-    wanted = json.loads((folder / "head.json").read_text())["refs"]
+    wanted = json.loads((folder / "head.json").read_text(encoding="utf-8"))["refs"]
     parts: list[Chosen] = []
     for path in sorted(folder.glob("[0-9]*.npz")):
         with np.load(path, allow_pickle=False) as held:
@@ -202,7 +202,7 @@ def read_maps(folder: Path) -> Chosen:
 
 
 def _same(path: Path, head: dict) -> None:
-    if path.exists() and json.loads(path.read_text()) != head:
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != head:
         raise DataError(f"{path.parent} holds maps of other weights, or of other refs; remove it")
     if not path.exists():  # whole, for the other ranks read it
         write_whole(path, lambda file: file.write(json.dumps(head).encode()))

@@ -253,7 +253,7 @@ def _network(
 
 def _same(path: Path, head: dict) -> None:
     head = json.loads(json.dumps(head))
-    if path.exists() and json.loads(path.read_text()) != head:
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != head:
         raise DataError(f"{path.parent} holds pseudo masks of other maps or another recipe; remove it")
     if not path.exists():  # whole, for the other ranks read it
         write_whole(path, lambda file: file.write(json.dumps(head).encode()))

@@ -76,7 +76,7 @@ def train(
     with torchrun(device) as place:
         if rank() == 0:
             plan.out.mkdir(parents=True, exist_ok=True)
-            (plan.out / "recipe.json").write_text(json.dumps(tables, indent=2, sort_keys=True) + "\n")
+            (plan.out / "recipe.json").write_text(json.dumps(tables, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for part in wanted:
             _PARTS[part](plan, pick(place))
             wait()
@@ -155,7 +155,7 @@ def _labels(plan: Plan, device: torch.device) -> None:
     from . import maps, pseudo
 
     weights, head = plan.need("stage1.safetensors", "1"), plan.need("maps/head.json", "maps")
-    origin = json.loads(head.read_text())
+    origin = json.loads(head.read_text(encoding="utf-8"))
     items = pseudo.items_of(_refs(plan), maps.read_maps(head.parent), origin["stride"])
     pseudo.make_masks(plan.pseudo, weights, items, origin, plan.out, device)
 
