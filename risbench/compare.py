@@ -12,9 +12,9 @@ import numpy as np
 from .comparable import refuse_mixture
 from .datasets.split import Split
 from .errors import UsageError
-from .metrics.names import Metric, parse_all
+from .metrics.names import Metric, parse_all, refuse_generalised
 from .paired import LEVEL, Difference, difference, draw, holm, in_step
-from .results.rows import Row, columns_of
+from .results.rows import TRUTH_COUNTS, Row, columns_of
 from .results.run import Run
 from .results.scored import scored_split
 from .slices import slices_of
@@ -69,6 +69,11 @@ class Comparison(NamedTuple):
     slices: tuple[Contrast, ...]
     apart: tuple[Apart, ...]
 
+    @property
+    def truth_counts(self) -> dict[str, int]:
+        """How many expressions lack a true mask or box; see `risbench.results.rows.truth_counts`."""
+        return {key: count for key in TRUTH_COUNTS if (count := self.runs[0].summary.get(key))}
+
     def record(self) -> dict[str, Any]:
         """As plain values, fractions."""
         return {
@@ -77,6 +82,7 @@ class Comparison(NamedTuple):
             "rules": self.runs[0].summary["rules"],
             "truth": self.runs[0].header.get("truth"),
             "partial": self.runs[0].summary["partial"],
+            **self.truth_counts,
             "runs": [
                 {"folder": str(run.path), "method": run.summary["method"], "texts": run.summary["texts"]}
                 for run in self.runs
@@ -114,6 +120,7 @@ def compare(
     refuse_mixture(runs, "they cannot be compared expression by expression")
     rows = in_step(runs, [run.rows() for run in runs])
     chosen = parse_all(metrics)
+    refuse_generalised(metrics, sum(row.union is None for row in rows[0]), runs[0].summary["split"])
     columns = [columns_of(each) for each in rows]
     images = [row.image_id for row in rows[0]]
     drawn = draw(columns, images, chosen, resamples=resamples)
@@ -160,7 +167,11 @@ def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
 
 
 def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apart, ...]:
-    ious = np.array([[row.iou for row in each] for each in rows])
+    # Without a true mask there is no IoU, in any of the runs.
+    rows = [[row for row in each if row.iou is not None] for each in rows]
+    if not rows[0]:
+        return ()
+    ious = np.array([[row.iou for row in each] for each in rows], dtype=np.float64)
     spread = ious.max(axis=0) - ious.min(axis=0)
     places = [place for place in np.argsort(-spread, kind="stable")[:_MOST].tolist() if spread[place] > 0]
     return tuple(

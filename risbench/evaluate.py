@@ -21,6 +21,7 @@ from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, REFINERS, installed
 from .refine import Refined
 from .results.folder import RunFolder
+from .results.rows import truth_counts
 from .results.run import Run
 from .run import Progress, Settings, Stopped, run_images
 from .scorer import summary_of
@@ -168,7 +169,8 @@ def close(folder: RunFolder, order: Mapping[str, int]) -> None:
     """Put a run's files in order and write its summary."""
     metrics = summary_of(folder.rows)
     missing = sum(row.missing for row in folder.rows)
-    folder.close(order, summary_record(folder.header, metrics, len(folder.rows), missing))
+    summary = summary_record(folder.header, metrics, len(folder.rows), missing)
+    folder.close(order, summary | truth_counts(folder.rows, folder.header["rules"]["name"]))
 
 
 def default_folder(split: str, method: str) -> Path:

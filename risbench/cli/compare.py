@@ -12,6 +12,7 @@ from rich.table import Table
 from ..comparable import truth_note
 from ..compare import Comparison, Contrast, compare
 from ..plain import plain
+from ..results.rows import truth_notes
 from . import options, show
 
 _LONGEST = 300  # characters of an expression; the whole is in --json
@@ -44,6 +45,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     notes = [f"rules {rules['name']}: {rules['text']}"]
     if (truth := truth_note(found.runs[0].header)) is not None:
         notes.append(truth)
+    notes += truth_notes(found.truth_counts, rules["name"])
     if found.runs[0].summary["partial"]:
         notes.append("partial: not the whole split")
     notes.append("intervals are of single differences; p is corrected by Holm within each block of tests")

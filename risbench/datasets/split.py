@@ -181,6 +181,15 @@ class Split:
         return with_truth(self, Path(path), only)
 
     @property
+    def without_mask(self) -> int:
+        """How many of its samples have no true mask: nothing is meant, or a box alone is annotated."""
+        outlines, anns = self.table.outlines, self.sample_anns
+        has = (np.diff(outlines.polygons) + np.diff(outlines.codes)) > 0
+        if self.truth is not None:
+            has[list(self.truth.masks)] = True
+        return int(np.count_nonzero(~np.append(has, False)[anns]))
+
+    @property
     def sample_anns(self) -> np.ndarray:
         """The annotation row of each sample: int32 ``(n,)``, -1 where there is no target."""
         return self.table.ref_ann[self._refs]
