@@ -63,9 +63,14 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
         )
     if made.without_target:
         show.say(f"warning: expressions that nothing is meant by: {made.without_target}; every score leaves them out")
+    if made.turned:
+        show.say(
+            f"warning: images that carry an EXIF rotation: {len(made.turned)}, the first {made.turned[0]}; masks and "
+            "boxes are taken to lie on the pixels as they are stored, which is what methods are shown"
+        )
     if as_json:
         record = {"split": name, "folder": str(made.folder), "new": made.new, "role": split.entry.role}
-        more = {"box_only": made.box_only, "without_target": made.without_target}
+        more = {"box_only": made.box_only, "without_target": made.without_target, "turned": list(made.turned)}
         show.print_json({**record, "counts": split.counts._asdict(), **more})
         return
     counted = ", ".join(f"{count} {key}" for key, count in split.counts._asdict().items())

@@ -165,7 +165,8 @@ def _images(
             if name in placed:
                 continue
             placed.add(name)
-            if needed and name not in needed:
+            # An image under another name is taken for one that the annotations name, and for no other.
+            if (needed or name != file.parts[-1]) and name not in needed:
                 counts["not needed"] += 1
                 continue
             if kind == "coco" and (report.data_root / "images/mscoco/images/train2014" / name).is_file():

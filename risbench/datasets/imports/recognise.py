@@ -13,9 +13,11 @@ from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from ..catalog import find, names
+from ..image_names import coco_number
 
 Kind = Literal["annotations", "coco", "saiapr", "referit", "parquet"]
 
+_COCO_FOLDERS = ("train2014", "train2017", "val2017")
 _COCO = re.compile(r"COCO_train2014_\d{12}\.jpg")
 _SAIAPR = re.compile(r"\d{1,6}\.jpg")
 _NUMBERED = re.compile(r"\d{2}")
@@ -57,6 +59,9 @@ def recognise(parts: tuple[str, ...]) -> Place | None:
         return Place("annotations", PurePosixPath("refer", data_set, name))
     if _COCO.fullmatch(name):
         return Place("coco", PurePosixPath("train2014", name))
+    if folder.lower() in _COCO_FOLDERS and (number := coco_number(name)) is not None:
+        # Which release an image first came with does not show in a folder of 2017: the annotations tell.
+        return Place("coco", PurePosixPath("train2014", f"COCO_train2014_{number}.jpg"))
     if _SAIAPR.fullmatch(name):
         return _saiapr(parts)
     return None
