@@ -20,6 +20,7 @@ from ..errors import DataError
 from ..masks import MOST_PIXELS
 from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
 from .image_names import COCO_PLACES, coco_number
+from .wrong_content import fault_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -140,7 +141,8 @@ def _told(path: Path) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{path}: has more pixels than any image of a data set; it was not read") from None
     except Image.UnidentifiedImageError:
-        raise DataError(f"{path}: not an image that can be read; get it anew{origin_of(path)}") from None
+        fault = fault_of(path) or "not an image that can be read; get it anew"
+        raise DataError(f"{path}: {fault}{origin_of(path)}") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise DataError(f"{path}: broken or truncated image ({reason}); get it anew{origin_of(path)}") from None

@@ -7,6 +7,7 @@ every copy of refclef. What was read is in `Split.sources`, and so in every resu
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from .image_names import COCO_FOLDERS, names_of
 
 _SAIAPR_FOLDERS = ("images/saiapr_tc-12", "saiapr_tc-12", "referit/saiapr_tc-12")
 _PICKLE_FOLDERS = ("referit/images", *_SAIAPR_FOLDERS)
+
+
+_REFS = re.compile(
+    r"refs[ _.-]*(?:\(|%28)? ?(unc|umd|google|berkeley) ?(?:\)|%29)?(?: ?\(\d+\))?\.(?:p|pkl|pickle)", re.IGNORECASE
+)
+_INSTANCES = re.compile(r"instances ?\(\d+\)\.json", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
     files = (folder / entry.refs_file, folder / "instances.json")
     if entry.family == "own":
         return (Layout("refer", files, (folder / "images",), entry.origin),)
+    files = tuple(_present(file) for file in files)
     if entry.family == "refer":
         return (Layout("refer", files, _below(root, COCO_FOLDERS), entry.origin, renamed=True),)
     refer = Layout("refer", files, _below(root, (*_SAIAPR_FOLDERS, "referit/images")), entry.origin, nested=True)
@@ -54,6 +62,27 @@ def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
         return (refer,)
     pickle = (root / "referit" / "annotations" / entry.pickle,)
     return (Layout("referit", pickle, _below(root, _PICKLE_FOLDERS), REFERIT_ORIGIN, nested=True), refer)
+
+
+def plain_name(name: str) -> str:
+    """The name that REFER gives a file which a download, a browser or a tool has named otherwise.
+
+    ``refs_unc.p``, ``refs%28unc%29.p``, ``refs (unc).p`` and ``refs(unc)(1).p`` are ``refs(unc).p``.
+    """
+    if match := _REFS.fullmatch(name):
+        return f"refs({match[1].lower()}).p"
+    return "instances.json" if _INSTANCES.fullmatch(name) else name
+
+
+def _present(file: Path) -> Path:
+    """The file, or the one beside it that REFER calls so, where there is one and no other."""
+    if file.is_file():
+        return file
+    try:
+        others = [other for other in file.parent.iterdir() if plain_name(other.name) == file.name and other.is_file()]
+    except OSError:
+        return file
+    return others[0] if len(others) == 1 else file
 
 
 def drawn_layout(entry: Entry, folder: Path) -> Layout:
