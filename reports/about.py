@@ -14,9 +14,9 @@ from risbench.changes import texts_of
 from risbench.comparable import truth_note, truth_of
 from risbench.header import split_record
 from risbench.masks import runs_of, union_of
-from risbench.metrics.names import parse_all
+from risbench.metrics.names import parse_all, refuse_generalised
 from risbench.metrics.rules import text_of
-from risbench.results.rows import Row
+from risbench.results.rows import Row, truth_notes
 from risbench.results.scored import scored_split
 from risbench.scorer import summary_of
 
@@ -91,6 +91,7 @@ def _title(run: Run) -> str:
 def numbers_of(run: Run, metrics: str | None = None) -> Mapping[str, dict[str, Any]]:
     """Value, interval and count of the metrics asked for, by canonical name."""
     chosen, found = parse_all(metrics), run.summary["metrics"]
+    refuse_generalised(metrics, run.summary.get("without_mask", 0), run.summary["split"])
     if any(metric.name not in found for metric in chosen):
         found = summary_of(run.rows(), chosen)
     return {metric.name: found[metric.name] for metric in chosen}
@@ -111,6 +112,9 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         notes.append(f"Rules {name}: {text}.")
     if (truth := truth_note(first.header)) is not None:
         notes.append(f"{truth}.")
+    for run in runs:
+        found = [f"{note}." for note in truth_notes(run.summary, run.summary["rules"]["name"])]
+        notes += [note for note in found if note not in notes]
     partial = [run.summary["count"] if run.summary["partial"] else None for run in runs]
     for title, run in zip(titles_of(runs), runs, strict=True):
         notes += texts_of(run)

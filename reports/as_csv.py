@@ -9,10 +9,16 @@ from pathlib import Path
 
 from risbench import Run
 from risbench.plain import plain
+from risbench.results.rows import TRUTH_COUNTS
 
 from .table import Row, Table, table_of
 from .write import given_or_written
 
+_LEFT_OUT = {
+    "without_mask": "expressions without true mask",
+    "without_box": "expressions without true box",
+    "empty_truth": "expressions with empty true mask",
+}
 _ABOUT = ("method", "supervision", "besides", "reads", "origin")
 
 
@@ -32,17 +38,24 @@ def render(
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     seeds = [any(_sd(row, place) for row in table.rows) for place in range(len(table.columns))]
-    heads = list(_ABOUT)
+    heads: list[str] = list(_ABOUT)
     for column, several in zip(table.columns, seeds, strict=True):
         name = f"{column.split} {column.metric.name}"
         heads += [name, f"{name} sd"] if several else [name]
+    # The notes stay behind, but a mean over fewer expressions than the split has must not pass for one over all.
+    partly = list(
+        dict.fromkeys(run.summary["split"] for run in runs if any(run.summary.get(key) for key in TRUTH_COUNTS))
+    )
     # Columns only where there is something to say, so that other tables stay as they are, and a program that reads a
     # changed one by its heads stumbles on it.
     last = {"warnings": [_cautions(row) for row in table.rows], "changed": [" ".join(texts) for texts in table.changed]}
     last = {name: texts for name, texts in last.items() if any(texts)}
-    writer.writerow([*heads, *table.heads[len(table.columns) :], *last])
+    heads += table.heads[len(table.columns) :]
+    heads += [f"{split} {_LEFT_OUT[key]}" for split in partly for key in TRUTH_COUNTS]
+    writer.writerow([*heads, *last])
     for row, *texts in zip(table.rows, *last.values(), strict=True):
-        writer.writerow([*_line(row, table, seeds), *map(harmless, texts)])
+        left_out = [_left_out(row.line.runs.get(split, ()), key) for split in partly for key in TRUTH_COUNTS]
+        writer.writerow([*_line(row, table, seeds), *left_out, *map(harmless, texts)])
     return given_or_written(stream.getvalue().rstrip("\n"), out)
 
 
@@ -63,6 +76,10 @@ def _line(row: Row, table: Table, seeds: Sequence[bool]) -> list[str]:
             cells.append("" if value is None or value.sd is None else _percent(value.sd))
     cells += [cell.text if cell.text[0].isdigit() else "" for cell in row.cells[len(table.columns) :]]
     return cells
+
+
+def _left_out(runs: Sequence[Run], key: str) -> str:
+    return str(runs[0].summary.get(key, 0)) if runs else ""
 
 
 def origin_of(row: Row) -> str:

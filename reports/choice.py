@@ -47,8 +47,9 @@ def chosen(
             raise UsageError(f"--rows {rule}: write random:SEED with a whole number, e.g. random:0")
         places = np.random.default_rng(int(rest)).permutation(len(split)).tolist()
         return _first(split, rows, places, count), f"drawn at random with seed {int(rest)}, one an image"
-    places = list(range(len(split)))
-    iou = {ident: [of[ident].iou for of in rows] for ident in rows[0]}
+    iou = {ident: [row.iou for of in rows if (row := of[ident]).iou is not None] for ident in rows[0]}
+    # Where there is no true mask no answer is worse or better than another.
+    places = [place for place, ident in enumerate(split.ids) if iou.get(ident)]
     keys = {
         "worst": lambda ious: sum(ious),
         "best": lambda ious: -sum(ious),
@@ -58,8 +59,10 @@ def chosen(
         raise UsageError(f"--rows {rule}: {near(rule, _RULES)}")
     if rule == "disagree" and len(rows) < 2:
         raise UsageError("--rows disagree compares runs: give two or more")
+    if not places:
+        raise UsageError(f"--rows {rule} goes by IoU, and no expression of these runs has a true mask")
     # Sorting is stable, so equal ones stay in the split's order.
-    places.sort(key=lambda place: keys[rule](iou.get(split.ids[place], [0.0])))
+    places.sort(key=lambda place: keys[rule](iou[split.ids[place]]))
     several = " mean" if len(rows) > 1 else ""
     words = {
         "worst": f"the lowest{several} IoU, one an image",

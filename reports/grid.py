@@ -13,6 +13,7 @@ from risbench.datasets.images import read_image
 from risbench.header import split_record
 from risbench.masks import decode, union_of
 from risbench.plain import plain
+from risbench.results.rows import Row
 from risbench.results.scored import scored_split
 
 from .about import common_rows, notes_of, titles_of
@@ -86,7 +87,7 @@ def render(
     columns: list[Column] = []
     for run, title, found, heats in zip(runs, titles_of(runs), covered, hot, strict=True):
         masks = _masks(run, samples)
-        said = {name: (mask, f"IoU {100 * found[name].iou:.0f}") for name, mask in masks.items()}
+        said = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
         columns.append(Column(title, said))
         if heats:
             columns.append(Column(f"{title}, heat", {name: (one, _range(one)) for name, one in heats.items()}, True))
@@ -95,6 +96,10 @@ def render(
         notes.insert(1, "Heats: each from its own lowest value (dark) to its highest (yellow), as printed.")
     _draw(samples, columns, notes, out)
     return None
+
+
+def _caption(row: Row) -> str:
+    return "no true mask" if row.iou is None else f"IoU {100 * row.iou:.0f}"
 
 
 def _masks(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray]:

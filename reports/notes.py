@@ -10,6 +10,7 @@ from risbench import Run
 from risbench.comparable import difference, limit_of, truth_note, truth_of
 from risbench.metrics.rules import text_of
 from risbench.results.origin import unknown_note
+from risbench.results.rows import truth_notes
 
 from .best import Places
 from .columns import Column
@@ -80,6 +81,9 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
     for said, where in truths.items():
         which = "" if len(splits) == 1 else f" ({', '.join(dict.fromkeys(where))})"
         notes.add(f"{said}{which}.")
+    for run in runs:
+        for text in truth_notes(run.summary, run.summary["rules"]["name"]):
+            notes.add(f"{'' if len(splits) == 1 else run.summary['split'] + ': '}{text}.")
     partial = list(dict.fromkeys(run.summary["split"] for run in runs if run.summary["partial"]))
     if partial:
         which = "" if len(splits) == 1 else f" ({', '.join(partial)})"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from risbench import Run, UsageError
 from risbench.comparable import difference
 from risbench.leaderboard.published import figures_on
+from risbench.metrics.names import refuse_generalised
 from risbench.plain import plain
 
 from . import efficiency
@@ -107,6 +108,8 @@ def table_of(
         by_split.setdefault(run.summary["split"], []).append(run)
     mixtures = _mixtures(by_split, mixed)
     chosen = metrics_of(metrics, columns)
+    for run in runs:
+        refuse_generalised(metrics, run.summary.get("without_mask", 0), run.summary["split"])
     names = {metric.name for metric in chosen}
     from_papers = {figure.split for figure in figures_on(PAPER_SPLITS, names)} if published else set[str]()
     splits = splits_of([run.summary["split"] for run in runs], from_papers, columns)

@@ -14,8 +14,8 @@ from .changes import texts_of
 from .comparable import refuse_mixture
 from .datasets.split import Split
 from .errors import UsageError
-from .metrics.names import Metric, parse_all
-from .results.rows import Row, columns_of
+from .metrics.names import Metric, parse_all, refuse_generalised
+from .results.rows import TRUTH_COUNTS, Row, columns_of
 from .results.run import Run
 from .results.scored import scored_split
 from .slices import slices_of
@@ -74,6 +74,11 @@ class Comparison(NamedTuple):
     apart: tuple[Apart, ...]
     changed: tuple[str, ...] = ()
 
+    @property
+    def truth_counts(self) -> dict[str, int]:
+        """How many expressions lack a true mask or box; see `risbench.results.rows.truth_counts`."""
+        return {key: count for key in TRUTH_COUNTS if (count := self.runs[0].summary.get(key))}
+
     def record(self) -> dict[str, Any]:
         """As plain values, fractions."""
         return {
@@ -83,6 +88,7 @@ class Comparison(NamedTuple):
             "truth": self.runs[0].header.get("truth"),
             "partial": self.runs[0].summary["partial"],
             "changed": list(self.changed),
+            **self.truth_counts,
             "runs": [
                 {
                     "folder": str(run.path),
@@ -123,6 +129,7 @@ def compare(
     refuse_mixture(runs, "they cannot be compared expression by expression")
     rows = in_step(runs, [run.rows() for run in runs])
     chosen = parse_all(metrics)
+    refuse_generalised(metrics, sum(row.union is None for row in rows[0]), runs[0].summary["split"])
     columns = [columns_of(each) for each in rows]
     images = [row.image_id for row in rows[0]]
     overall = _tests(estimates(columns, images, chosen), chosen, None, None, len(images))
@@ -171,7 +178,11 @@ def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
 
 
 def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apart, ...]:
-    ious = np.array([[row.iou for row in each] for each in rows])
+    # Without a true mask there is no IoU, in any of the runs.
+    rows = [[row for row in each if row.iou is not None] for each in rows]
+    if not rows[0]:
+        return ()
+    ious = np.array([[row.iou for row in each] for each in rows], dtype=np.float64)
     spread = ious.max(axis=0) - ious.min(axis=0)
     places = [place for place in np.argsort(-spread, kind="stable")[:_MOST].tolist() if spread[place] > 0]
     return tuple(

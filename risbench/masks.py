@@ -190,14 +190,22 @@ def _stored(rle: Any, size: tuple[int, int]) -> RLE:
 
 
 def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[RLE, ...]:
-    """One code for each polygon ``[x, y, x, y, …]``, filled as the COCO tools fill it."""
+    """One code for each polygon ``[x, y, x, y, …]``, filled as the COCO tools fill it.
+
+    A number without its pair is passed over, and a polygon of fewer than three corners covers no pixel, as in
+    pycocotools' own reading. There the first polygon decides how all are read (four numbers are taken for a box, and
+    fewer end in an error); here each is read by itself.
+
+    Raises:
+        MaskError: a polygon is no list of numbers, or has a corner far outside the image.
+    """
     coco = _coco()
     height, width = size
     for polygon in polygons:
         if not isinstance(polygon, (list, tuple, np.ndarray)):
             raise MaskError(f"a polygon must be a list of numbers, got {type(polygon).__name__}")
-        if len(polygon) < 6 or len(polygon) % 2:
-            raise MaskError(f"a polygon needs at least three x, y pairs, got {len(polygon)} numbers")
+        if not len(polygon):
+            continue
         try:
             corners = np.asarray(polygon)
         except (TypeError, ValueError, OverflowError):
@@ -209,8 +217,11 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
         # The C code walks every edge pixel by pixel: a corner far outside would keep it busy for ever.
         if corners.ndim != 1 or not np.isfinite(corners).all() or np.abs(corners).max() > 4 * (height + width) + 1000:
             raise MaskError("a polygon has a corner far outside the image")
-    packed = coco.frPyObjects([list(map(float, polygon)) for polygon in polygons], height, width)
-    return tuple({"size": [height, width], "counts": item["counts"].decode("ascii")} for item in packed)
+    whole = [list(map(float, polygon[: len(polygon) // 2 * 2])) for polygon in polygons if len(polygon) >= 6]
+    packed = iter(coco.frPyObjects(whole, height, width) if whole else ())
+    counts = [next(packed)["counts"].decode("ascii") if len(polygon) >= 6 else None for polygon in polygons]
+    empty = pack([height * width], size)["counts"] if None in counts else ""
+    return tuple({"size": [height, width], "counts": empty if count is None else count} for count in counts)
 
 
 def union_of(parts: Sequence[RLE], size: tuple[int, int]) -> np.ndarray:

@@ -9,7 +9,8 @@ from .results.rows import Row
 
 
 class Progress(NamedTuple):
-    """How far a run is: images done and in all, expressions scored, and their mIoU and oIoU."""
+    """How far a run is: images done and in all, expressions scored, and the mIoU and oIoU of those
+    that have a true mask."""
 
     done: int
     total: int
@@ -23,7 +24,7 @@ class Tally:
 
     def __init__(self, rows: Sequence[Row], total: int, done: int) -> None:
         self.total, self.done = total, done
-        self.count, self.iou, self.both, self.either = 0, 0.0, 0, 0
+        self.count, self.masked, self.iou, self.both, self.either = 0, 0, 0.0, 0, 0
         self.add(rows)
 
     def add(self, rows: Sequence[Row], images: int = 0) -> None:
@@ -31,11 +32,13 @@ class Tally:
         self.done += images
         for row in rows:
             self.count += 1
-            self.iou += row.iou
-            self.both += row.intersection
-            self.either += row.union
+            if row.iou is not None:
+                self.masked += 1
+                self.iou += row.iou
+                self.both += row.intersection or 0
+                self.either += row.union or 0
 
     def progress(self) -> Progress:
         """The sums as a report."""
-        miou, oiou = self.iou / max(1, self.count), self.both / max(1, self.either)
+        miou, oiou = self.iou / max(1, self.masked), self.both / max(1, self.either)
         return Progress(self.done, self.total, self.count, miou, oiou)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import UsageError
 from .methods import prediction_of
-from .metrics.names import Metric, parse_all
+from .metrics.names import Metric, parse_all, refuse_generalised
 from .metrics.rules import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
@@ -89,6 +89,8 @@ class Scorer:
 
     def summary(self, metrics: str | None = None) -> dict[str, dict[str, Any]]:
         """Value, interval and count of each metric (a comma-separated list, by default all ten)."""
+        without_mask = sum(row.union is None for row in self._rows.values())
+        refuse_generalised(metrics, without_mask, "those that were added")
         return summary_of(self._rows.values(), parse_all(metrics))
 
     def _put(self, row: Row) -> Row:
@@ -120,6 +122,7 @@ def row_of(sample: Sample, verdict: Verdict, seconds: float | None = None, *, mi
         scores.box_iou,
         seconds,
         missing,
+        verdict.empty_truth,
     )
 
 

@@ -106,14 +106,14 @@ def _areas(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     for sample in samples:
         key = (sample.image_id, sample.ref_id)
         if key not in known:
-            known[key] = share_of(sample)
+            known[key] = share_of(sample) if sample.parts else float("nan")
         shares.append(known[key])
     values = np.array(shares)
     parts = {}
     for low, high in zip(_AREAS, [*_AREAS[1:], None], strict=True):
         name = f"{100 * low:g} % of the image or more" if high is None else f"{100 * low:g} to {100 * high:g} %"
         parts[name] = (values >= low) & (values < high if high is not None else True)
-    return parts
+    return {**parts, "no true mask": np.isnan(values)}
 
 
 def _distractors(split: Split, samples: Sequence[Sample]) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from .header import split_record, truth_record
 from .methods import prediction_of
 from .metrics.names import Metric, parse_all
 from .metrics.rules import DEFAULT, Rules
-from .records import Overlap, Prediction
+from .records import Prediction
 from .results.folder import HEADER, HEATS, MASKS
 from .results.run import Run
 from .score.names import match
@@ -33,6 +33,7 @@ METRICS = "mIoU,oIoU,P@0.5,P@0.7,P@0.9"
 GRID = tuple(round(0.05 * step, 2) for step in range(20))  # 0, 0.05, …, 0.95
 CAUTION = "a threshold chosen here is tuned on this split: report it on another one"
 _MOST = 1000
+_NO_OVERLAP = (float("nan"), float("nan"))  # of an expression without a true mask
 _KINDS = ("mIoU", "oIoU", "P")
 
 
@@ -46,6 +47,7 @@ class Sweep(NamedTuple):
         missing: those of them without a prediction, which count as empty masks at every threshold.
         truth: what a run would record of the other truth; None on the annotated masks.
         changed: what was changed by hand in the run whose heats these are.
+        without_mask: those of the expressions that have no true mask, and are left out of every figure.
         thresholds: in the units of the rules.
         metrics: their names.
         cautions: what is odd about the heats, in words; see `risbench.geometry`.
@@ -65,6 +67,7 @@ class Sweep(NamedTuple):
     truth: dict[str, Any] | None = None
     cautions: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    without_mask: int = 0
 
     def best(self, metric: int = 0) -> int | None:
         """The place of the threshold with the largest value of a metric, the first of equals; None if all are equal."""
@@ -92,6 +95,7 @@ class Sweep(NamedTuple):
             "count": self.expressions,
             "missing": self.missing,
             "changed": list(self.changed),
+            **({"without_mask": self.without_mask} if self.without_mask else {}),
             "lines": lines,
             "best": {
                 name: None if (place := self.best(turn)) is None else self.thresholds[place]
@@ -127,7 +131,7 @@ def sweep(
 
     Raises:
         UsageError: there are no heats, or a metric that a threshold does not decide.
-        DataError: heats missing or unknown, by name.
+        DataError: heats missing or unknown, by name; or no expression has a true mask.
     """
     given = Path(path)
     chosen = _metrics(metrics)
@@ -137,18 +141,22 @@ def sweep(
     source, part = _source(given, whole)
     names = match(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]
-    counts: list[list[Overlap]] = []
+    counts: list[Sequence[tuple[Any, Any]]] = []
     seen: list[tuple[str, Any]] = []
-    missing = 0
+    missing = without_mask = 0
     geometry = Geometry()
     for done, group in enumerate(groups, start=1):
         for sample in group:
             brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
             seen.append((sample.id, sample.image_id))
+            missing += brought is None
+            if not sample.parts:
+                without_mask += 1
+                counts.append([_NO_OVERLAP] * len(grid))
+                continue
             if brought is None:
-                missing += 1
                 row = named.judge(sample, Prediction(mask=np.zeros(sample.size, dtype=bool))).scores
-                counts.append([Overlap(row.intersection, row.union)] * len(grid))
+                counts.append([(row.intersection, row.union)] * len(grid))
                 continue
             heat = prediction_of(Prediction(heat=brought.heat), sample).heat if brought.heat is not None else None
             if heat is None:
@@ -157,6 +165,8 @@ def sweep(
             counts.append(named.sweep(sample, heat, grid))
         if progress is not None:
             progress(done, len(groups))
+    if seen and without_mask == len(seen):
+        raise DataError(f"{whole.name}: no expression has a true mask, so no threshold can be scored")
     # In the order that summaries are taken in, so that both add up to the same bits.
     order = sorted(range(len(seen)), key=lambda place: seen[place][0])
     images = [seen[place][1] for place in order]
@@ -176,6 +186,7 @@ def sweep(
         truth_record(whole),
         tuple(geometry.cautions()),
         tuple(texts_of(Run.load(given))) if (given / HEADER).is_file() else (),
+        without_mask,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from risbench import Run, UsageError
+from risbench import DataError, Run, UsageError
 from risbench.results.folder import HEATS
 
 from ..about import common_rows, notes_of, split_of, titles_of
@@ -44,6 +44,7 @@ def render(
 
     Raises:
         UsageError: no ``out``, another suffix, nothing to draw, or metrics asked for.
+        DataError: no expression has a true mask.
     """
     if out is None or out.suffix not in (".png", ".pdf"):
         raise UsageError("curves are a picture: give --out FILE.png or FILE.pdf")
@@ -83,7 +84,9 @@ def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], 
     notes = notes_of(runs)
     if left_out:
         notes.append(f"{left_out} expressions that not every run has are left out.")
-    listed = [list(of.values()) for of in rows]
+    listed = [[row for row in of.values() if row.iou is not None] for of in rows]
+    if not listed[0]:
+        raise DataError("curves are of IoU, and no expression of these runs has a true mask")
     panels: list[Panel] = [
         lambda cell: draw_precision(cell, listed, titles),
         lambda cell: draw_area(cell, split, listed, titles),

@@ -44,7 +44,7 @@ def bins_of(shares: np.ndarray) -> np.ndarray:
 def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean IoU of each bin and its lower and upper bound, fractions; no bounds where a bin is of one image."""
     count = int(bins.max()) + 1
-    iou = np.array([row.iou for row in rows])
+    iou = np.array([row.iou for row in rows], dtype=np.float64)
     image = clusters([row.image_id for row in rows])
     sums = np.zeros((int(image.max()) + 1, 2 * count))
     np.add.at(sums, (image, bins), iou)

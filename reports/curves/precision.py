@@ -20,7 +20,7 @@ LEVELS = np.arange(51) / 50
 def precisions(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """P@k at `LEVELS` and its lower and upper bound, fractions, ``(51,)`` each."""
     # A pixel count exactly on a level must count as it does in P@k, so nothing is rounded here.
-    above = np.array([row.iou for row in rows])[:, None] >= LEVELS
+    above = np.array([row.iou for row in rows], dtype=np.float64)[:, None] >= LEVELS
     image = clusters([row.image_id for row in rows])
     sums = np.zeros((int(image.max()) + 1, len(LEVELS) + 1))
     np.add.at(sums, image, np.concatenate([above, np.ones((len(rows), 1))], axis=1))
@@ -34,7 +34,7 @@ def draw_precision(cell: Any, runs: Sequence[Sequence[Row]], titles: Sequence[st
     for place, (rows, title) in enumerate(zip(runs, titles, strict=True)):
         value, low, high = precisions(rows)
         look = look_of(place)
-        miou = 100 * float(np.mean([row.iou for row in rows]))
+        miou = 100 * float(np.mean(np.array([row.iou for row in rows], dtype=np.float64)))
         cell.plot(LEVELS, 100 * value, label=f"{title}, mIoU {miou:.1f}", markevery=(place * 2 % 10, 10), **look)
         cell.fill_between(LEVELS, 100 * low, 100 * high, color=look["color"], alpha=0.18, linewidth=0)
     cell.set_xlim(0, 1)

@@ -17,7 +17,7 @@ function blockOf(number) {
 }
 
 function verdicts(score) {
-  const said = [`IoU ${percent(iouOf(score))}`];
+  const said = [score[1] === null ? "no true mask" : `IoU ${percent(iouOf(score))}`];
   if (score[5]) said.push("no prediction");
   if (score[3] !== null) said.push(score[3] ? "on the mask ✓" : "off the mask ✗");
   else if (score[2] !== null) said.push(score[2] ? "in the box ✓" : "outside the box ✗");
@@ -90,7 +90,8 @@ function enlarged(overview, measure) {
   const pictures = make("div", { className: "panels" }, ...panels.map((one) => one.figure));
   const lines = panels.map((one, run) => {
     const score = sample.scores[run];
-    const said = [`${overview.runs[run].title}: ${verdicts(score)}`, `intersection ${score[0]}, union ${score[1]} pixels`];
+    const said = [`${overview.runs[run].title}: ${verdicts(score)}`];
+    if (score[1] !== null) said.push(`intersection ${score[0]}, union ${score[1]} pixels`);
     if (score[4] !== null) said.push(`box IoU ${percent(score[4])}`);
     if (one.heat) said.push(`heat from ${one.heat.low} to ${one.heat.high}`);
     return make("li", { textContent: said.join(" · "), dir: "auto" });

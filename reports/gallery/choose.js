@@ -1,7 +1,15 @@
 // Which expressions are shown, and in which order. Nothing here touches the page.
 
+// Without a true mask there is no union and no IoU: NaN, which no comparison lets through.
 function iouOf(score) {
+  if (score[1] === null) return NaN;
   return score[1] ? score[0] / score[1] : 0;
+}
+
+// What has no number comes last, whichever way the numbers are sorted.
+function ordered(a, b) {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
+  return a - b;
 }
 
 function wordsIn(text) {
@@ -35,9 +43,9 @@ const HITS = {
 };
 
 const ORDERS = {
-  "worst": (run) => (a, b) => a.ious[run] - b.ious[run],
-  "best": (run) => (a, b) => b.ious[run] - a.ious[run],
-  "apart": () => (a, b) => b.apart - a.apart,
+  "worst": (run) => (a, b) => ordered(a.ious[run], b.ious[run]),
+  "best": (run) => (a, b) => ordered(-a.ious[run], -b.ious[run]),
+  "apart": () => (a, b) => ordered(-a.apart, -b.apart),
   "long": () => (a, b) => b.length - a.length,
   "short": () => (a, b) => a.length - b.length,
   "small": () => (a, b) => a.share - b.share,
@@ -57,7 +65,9 @@ function chosen(overview, measures, choice) {
   const words = choice.words.toLowerCase().split(/\s+/u).filter(Boolean);
   const hit = HITS[choice.hit];
   // Percent as shown, with room for the rounding of a fraction times 100.
-  const within = (value, low, high) => value >= bound(low, -1) - 1e-9 && value <= bound(high, Infinity) + 1e-9;
+  const within = (value, low, high) => (Number.isNaN(value)
+    ? bound(low, -1) < 0 && bound(high, Infinity) === Infinity
+    : value >= bound(low, -1) - 1e-9 && value <= bound(high, Infinity) + 1e-9);
   return measures
     .filter((measure) => {
       const sample = overview.samples[measure.place];

@@ -54,12 +54,12 @@ class Contents:
                 yield number, {"picture": picture, **self._block(number, group)}
 
     def _block(self, number: int, group: Sequence[Sample]) -> dict[str, Any]:
-        truths: dict[tuple[str, ...], int] = {}
+        truths: dict[tuple[Any, ...], int] = {}
         block: dict[str, Any] = {"truths": [], "samples": {}}
         hot = [heats_of(folder, group[0].image_id) for folder in self._folders]
         for sample in group:
-            # The expressions about one object share its mask.
-            truth = truths.setdefault(tuple(part["counts"] for part in sample.parts), len(truths))
+            # The expressions about one object share its mask and box.
+            truth = truths.setdefault((sample.box, *(part["counts"] for part in sample.parts)), len(truths))
             if truth == len(block["truths"]):
                 block["truths"].append(_truth(sample))
             found = []
@@ -116,6 +116,6 @@ def _truth(sample: Sample) -> dict[str, Any]:
 
 
 def _scores(row: Row) -> list[Any]:
-    """Intersection, union, point in the box, point on the mask, IoU of boxes (null where there is none), missing."""
+    """Intersection, union, point in the box, point on the mask, IoU of boxes, missing; null where there is none."""
     box_iou = None if row.box_iou is None else round(row.box_iou, 4)
     return [row.intersection, row.union, row.hit_box, row.hit_mask, box_iou, row.missing]

@@ -13,6 +13,7 @@ from ..comparable import truth_note
 from ..compare import Comparison, Contrast, compare
 from ..metrics.rules import text_of
 from ..plain import plain
+from ..results.rows import truth_notes
 from . import options, show
 from .folders import runs_in
 
@@ -46,6 +47,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     notes = [*found.changed, f"rules {rules['name']}: {text_of(rules)}"]
     if (truth := truth_note(found.runs[0].header)) is not None:
         notes.append(truth)
+    notes += truth_notes(found.truth_counts, rules["name"])
     if found.runs[0].summary["partial"]:
         notes.append("partial: not the whole split")
     for name, run in zip(names, found.runs, strict=True):

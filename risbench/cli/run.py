@@ -18,6 +18,7 @@ from ..datasets.split import Split
 from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
 from ..merge import PATIENCE, merge, wait_for_shards
+from ..metrics.names import refuse_generalised
 from ..refine import refiner_of
 from ..results.folder import TIME
 from ..results.run import Run
@@ -100,6 +101,7 @@ def command(
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only)
+    refuse_generalised(metrics, loaded.without_mask, loaded.name)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
     with show.scoring(f"{method} on {loaded.name}") as progress, _asked_to_stop() as stop:

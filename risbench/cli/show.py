@@ -18,11 +18,12 @@ from rich.segment import Segment
 from rich.table import Table
 
 from ..comparable import truth_note
-from ..metrics.names import parse_all
+from ..metrics.names import parse_all, refuse_generalised
 from ..metrics.rules import text_of
 from ..plain import in_json, plain, visible, without_controls
 from ..progress import Progress
 from ..results.origin import unknown_note
+from ..results.rows import truth_notes
 from ..results.run import Run
 from . import streams
 
@@ -130,6 +131,9 @@ def print_data(text: str, kind: str = "text") -> None:
 def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     """A run's numbers, as a table or as its summary."""
     chosen = [metric.name for metric in parse_all(metrics)]
+    refuse_generalised(
+        metrics, run.summary.get("without_mask", 0), run.summary["split"], f"; the run is whole, in {run.path}"
+    )
     values = run.summary["metrics"]
     if metrics is not None and any(name not in values for name in chosen):
         from ..scorer import summary_of
@@ -166,6 +170,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"control: texts={run.summary['texts']}")
     if refine := run.header.get("refine"):
         notes.append(f"masks refined by {refine}")
+    notes += truth_notes(run.summary, run.summary["rules"]["name"])
     if run.summary["missing"]:
         notes.append(f"{run.summary['missing']} expressions had no prediction and count as empty masks")
     if run.summary["partial"]:

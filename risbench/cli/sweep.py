@@ -13,8 +13,10 @@ from .. import plugins
 from ..comparable import truth_note
 from ..datasets.load import load_split
 from ..errors import UsageError
+from ..metrics.names import refuse_generalised
 from ..plain import plain
 from ..results.plainfiles import real
+from ..results.rows import truth_notes
 from ..sweep import CAUTION, Sweep, sweep, thresholds_of
 from . import options, show
 
@@ -54,6 +56,7 @@ def command(
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)
+    refuse_generalised(metrics, loaded.without_mask, loaded.name)
     with show.counting(f"sweeping on {loaded.name}") as told:
         found = sweep(
             predictions,
@@ -99,6 +102,7 @@ def _print(found: Sweep) -> None:
         notes.append(truth)
     if place in (0, len(found.thresholds) - 1) and len(found.thresholds) > 1:
         notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")
+    notes += truth_notes(found.record(), found.rules)
     if found.missing:
         notes.append(f"{found.missing} of {found.expressions} expressions have no heat and count as empty masks")
     for note in notes:

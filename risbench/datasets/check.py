@@ -102,6 +102,7 @@ def check_split(
     rows = np.unique(split.table.ref_image[split.ref_rows])
     formats: Counter[str] = Counter()
     absent = looked = 0
+    turned: list[str] = []
     if images:
         for looked, image in enumerate(look_at_images(split, rows, deep), 1):
             if image.fault is not None:
@@ -109,6 +110,7 @@ def check_split(
                 absent += image.absent
             else:
                 formats[image.format] += 1
+                turned += [image.path.name] if image.orientation != 1 else []
             if progress and looked % _EVERY == 0:
                 progress(looked, 2 * len(rows))
     targets = split.table.ref_ann[split.ref_rows]
@@ -135,8 +137,15 @@ def check_split(
         masks,
         empty,
         tuple(problems),
-        (*_doubled(split), *look.notes()),
+        (*_doubled(split), *look.notes(), *_turned(turned)),
     )
+
+
+def _turned(files: list[str]) -> Iterator[Note]:
+    if files:
+        count = f"{len(files)} images carry" if len(files) > 1 else "1 image carries"
+        told = f"{count} an EXIF rotation, the first {files[0]}: methods are shown the pixels as they are stored, and"
+        yield Note("exif", len(files), f"{told} masks and boxes are taken to lie on these")
 
 
 def _doubled(split: Split) -> Iterator[Note]:

@@ -13,15 +13,15 @@ class Extents(NamedTuple):
     """What the polygons of some annotations span.
 
     Attributes:
-        has: bool ``(n,)``, which annotations have polygons.
-        sides: float64 ``(n, 4)``, the box x0 y0 x1 y1 round all corners; NaN without polygons.
-        broken: int64 ``(n,)``, the numbers in the first polygon that is none (an odd count, or fewer than six); 0 where
-            all are whole.
+        has: bool ``(n,)``, which annotations have a polygon of three corners or more.
+        sides: float64 ``(n, 4)``, the box x0 y0 x1 y1 round the corners of such polygons; NaN without one.
+        degenerate: int64 ``(n,)``, how many polygons of each annotation are of fewer than three corners, or have a
+            number without its pair.
     """
 
     has: np.ndarray
     sides: np.ndarray
-    broken: np.ndarray
+    degenerate: np.ndarray
 
 
 def extents_of(outlines: Outlines, rows: np.ndarray) -> Extents:
@@ -29,11 +29,10 @@ def extents_of(outlines: Outlines, rows: np.ndarray) -> Extents:
     first, counts = outlines.polygons[rows], outlines.polygons[rows + 1] - outlines.polygons[rows]
     polygons, owners = _runs(first, counts), np.repeat(np.arange(len(rows)), counts)
     lengths = outlines.corners[polygons + 1] - outlines.corners[polygons]
-    bad = (lengths < 6) | (lengths % 2 == 1)
-    broken = np.zeros(len(rows), np.int64)
-    # From the last to the first, so that the first of an annotation stays; a polygon of no numbers counts as -1.
-    broken[owners[bad][::-1]] = np.where(lengths[bad] == 0, -1, lengths[bad])[::-1]
-    polygons, owners, lengths = polygons[~bad], owners[~bad], lengths[~bad]
+    degenerate = np.bincount(owners[(lengths < 6) | (lengths % 2 == 1)], minlength=len(rows))
+    drawn = lengths >= 6
+    # A last number without its pair is passed over, as it is when the polygon is drawn.
+    polygons, owners, lengths = polygons[drawn], owners[drawn], lengths[drawn] // 2 * 2
     corners = outlines.numbers[_runs(outlines.corners[polygons], lengths)].reshape(-1, 2)
     sides = np.full((len(rows), 4), np.nan)
     if len(corners):
@@ -41,7 +40,7 @@ def extents_of(outlines: Outlines, rows: np.ndarray) -> Extents:
         changes = np.flatnonzero(np.diff(owners, prepend=-1))
         sides[owners[changes], :2] = np.minimum.reduceat(corners, starts[changes])
         sides[owners[changes], 2:] = np.maximum.reduceat(corners, starts[changes])
-    return Extents(counts > 0, sides, broken)
+    return Extents(~np.isnan(sides[:, 0]), sides, degenerate)
 
 
 def _runs(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ class Note:
     """One thing that is worth knowing and no fault of the copy: how often, and in words.
 
     ``kind`` is ``texts`` (twice about one object), ``ambiguous`` (about several objects of an image), ``objects`` (of
-    several refs) or ``boxes`` (that reach out of their image).
+    several refs), ``boxes`` (that reach out of their image), ``polygons`` (that draw nothing, or have a number too
+    many) or ``exif`` (images that ask to be turned).
     """
 
     kind: str

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,14 @@ from ..errors import DataError
 from ..masks import MOST_PIXELS
 from ..reading import refuse_endless
 from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
+from .image_names import COCO_PLACES, coco_number
+from .wrong_content import fault_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
 # Forms that PIL decodes itself: left to guess, it would hand PostScript to Ghostscript, which is a program.
+_ORIENTATION = 0x0112
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 
 
@@ -51,8 +54,15 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
         return np.array(_to_rgb(image), np.uint8)
 
 
-def read_header(path: str | Path, size: tuple[int, int] | None = None) -> str:
-    """The format of an image file, after a look at its first and last bytes: a hundred times faster than its pixels.
+class Header(NamedTuple):
+    """What the first bytes of an image file tell: its format, and the orientation that EXIF asks for (1 is none)."""
+
+    format: str
+    orientation: int = 1
+
+
+def read_header(path: str | Path, size: tuple[int, int] | None = None) -> Header:
+    """What an image file is, after a look at its first and last bytes: a hundred times faster than its pixels.
 
     A JPEG or PNG that does not end as such files end may be cut off or have something behind its end, so it is decoded
     to know; and so is every other format. Damage in the middle goes unseen.
@@ -69,11 +79,40 @@ def read_header(path: str | Path, size: tuple[int, int] | None = None) -> str:
     path = Path(path)
     with _told(path), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
         _refuse_size(image, path, size)
-        kind = image.format or "unknown"
-        if kind in _ENDS and _ends_with(file, _ENDS[kind]):
-            return kind
+        found = Header(image.format or "unknown", orientation_of(image))
+        if found.format in _ENDS and _ends_with(file, _ENDS[found.format]):
+            return found
     read_image(path, size)
-    return kind
+    return found
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's orientation of an open image: 1 as stored, 2 to 8 turned or mirrored when shown; 1 where none is said.
+
+    A TIFF counts as 1, because Pillow itself turns it while it reads.
+    """
+    if "exif" not in image.info or image.format == "TIFF":
+        return 1
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def size_fault(stored: tuple[int, int], size: tuple[int, int], orientation: int) -> str:
+    """Why an image is not of its annotated size, in words, with what to do; sizes are ``(height, width)``."""
+    height, width = stored
+    told = f"is {height}x{width} (height x width), its annotation says {size[0]}x{size[1]}"
+    if (width, height) != tuple(size):
+        return f"{told}; it is another image, or a resized one: get it anew"
+    if orientation >= 5:
+        return (
+            f"{told}, as the picture is shown: the file asks to be turned (EXIF orientation {orientation}), and what "
+            "was drawn on the shown picture does not lie on the stored pixels; store it upright (`mogrify -auto-orient "
+            "FILE` of ImageMagick, or Pillow's ImageOps.exif_transpose)"
+        )
+    return f"{told}: height and width are exchanged in the annotation, or the picture was turned by a quarter"
 
 
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"\0\0\0\0IEND\xaeB`\x82"}
@@ -86,10 +125,8 @@ def _ends_with(file: IO[bytes], end: bytes) -> bool:
 
 def _refuse_size(image: Image.Image, path: Path, size: tuple[int, int] | None) -> None:
     if size is not None and (image.height, image.width) != tuple(size):
-        raise DataError(
-            f"{path}: is {image.height}x{image.width} (height x width), its annotation says "
-            f"{size[0]}x{size[1]}; it is another image, or a resized one: get it anew"
-        )
+        fault = size_fault((image.height, image.width), size, orientation_of(image))
+        raise DataError(f"{path}: {fault}")
     if image.height * image.width > MOST_PIXELS:
         raise DataError(f"{path}: {image.height}x{image.width} pixels are more than any image of a data set has")
 
@@ -102,19 +139,27 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DataError(f"{path}: no such image{origin_of(path)}") from None
+        raise DataError(f"{path}: no such image{looked_for(path)}{origin_of(path)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{path}: has more pixels than any image of a data set; it was not read") from None
     except Image.UnidentifiedImageError:
-        raise DataError(f"{path}: not an image that can be read; get it anew{origin_of(path)}") from None
+        fault = fault_of(path) or "not an image that can be read; get it anew"
+        raise DataError(f"{path}: {fault}{origin_of(path)}") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise DataError(f"{path}: broken or truncated image ({reason}); get it anew{origin_of(path)}") from None
 
 
+def looked_for(path: Path) -> str:
+    """Under which other names a missing image was looked for, and where; empty for images without such."""
+    if (number := coco_number(path.name)) is None:
+        return ""
+    return f" (nor COCO_train2014_{number}.jpg, {number}.jpg, .jpeg, .png in {COCO_PLACES})"
+
+
 def origin_of(path: Path) -> str:
     """Where an image that is missing comes from, as the end of a sentence; empty where its name does not tell."""
-    if path.name.startswith("COCO_train2014_"):
+    if path.name.startswith("COCO_train2014_") or coco_number(path.name):
         return f"; `risbench data get SPLIT` gets the images of a split; {COCO_ORIGIN}"
     if {"saiapr_tc-12", "referit"} & set(path.parts):
         return f"; `risbench data get saiapr` gets them all; {SAIAPR_ORIGIN}"

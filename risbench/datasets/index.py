@@ -27,7 +27,7 @@ from .referit import read_referit
 from .table import Table
 
 # Goes up whenever a reader or the table changes what is stored.
-VERSION = 1
+VERSION = 2
 
 _READERS: dict[str, Callable[..., Table]] = {"refer": read_refer, "referit": read_referit}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import reading
 from ..errors import DataError
+from .wrong_content import fault_in
 
 
 @contextlib.contextmanager
@@ -40,15 +41,21 @@ def read_json(path: Path, origin: str) -> Any:
     """
     if path.exists():
         reading.size_of_file(path, reading.ANNOTATION_BYTES, "a JSON file of annotations")
+    text = ""
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        raw = path.read_bytes()
+        if (fault := fault_in(raw[:512])) is not None:
+            raise DataError(f"{path}: {fault}; {origin}")
+        text = raw.decode("utf-8-sig")
+        return json.loads(text)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {origin}") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}; {origin}") from None
     except json.JSONDecodeError as error:
+        cut = "" if text.rstrip()[-1:] in ("}", "]") else "; it ends in the middle, as a download that was cut off does"
         raise DataError(
-            f"{path}, line {error.lineno}: not JSON ({error.msg}, column {error.colno}); {origin}"
+            f"{path}, line {error.lineno}: not JSON ({error.msg}, column {error.colno}){cut}; {origin}"
         ) from None
     except (RecursionError, ValueError) as error:
         raise DataError(f"{path}: not JSON of annotations ({str(error)[:80]}); {origin}") from None

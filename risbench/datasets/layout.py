@@ -7,15 +7,22 @@ every copy of refclef. What was read is in `Split.sources`, and so in every resu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
 from .catalog import REFERIT_ORIGIN, Entry, names
+from .image_names import COCO_FOLDERS, names_of
 
-_COCO_FOLDERS = ("train2014", "images/mscoco/images/train2014")
 _SAIAPR_FOLDERS = ("images/saiapr_tc-12", "saiapr_tc-12", "referit/saiapr_tc-12")
 _PICKLE_FOLDERS = ("referit/images", *_SAIAPR_FOLDERS)
+
+
+_REFS = re.compile(
+    r"refs[ _.-]*(?:\(|%28)? ?(unc|umd|google|berkeley) ?(?:\)|%29)?(?: ?\(\d+\))?\.(?:p|pkl|pickle)", re.IGNORECASE
+)
+_INSTANCES = re.compile(r"instances ?\(\d+\)\.json", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,7 @@ class Layout:
         folders: where images may lie, the likeliest first.
         origin: where the annotations come from.
         nested: whether images may lie below, as ``00/images/112.jpg`` (the SAIAPR archive's own tree).
+        renamed: whether images may lie under another of their common names; see `image_names`.
     """
 
     reader: str
@@ -35,6 +43,7 @@ class Layout:
     folders: tuple[Path, ...]
     origin: str
     nested: bool = False
+    renamed: bool = False
 
 
 def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
@@ -45,13 +54,35 @@ def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
     files = (folder / entry.refs_file, folder / "instances.json")
     if entry.family == "own":
         return (Layout("refer", files, (folder / "images",), entry.origin),)
+    files = tuple(_present(file) for file in files)
     if entry.family == "refer":
-        return (Layout("refer", files, _below(root, _COCO_FOLDERS), entry.origin),)
+        return (Layout("refer", files, _below(root, COCO_FOLDERS), entry.origin, renamed=True),)
     refer = Layout("refer", files, _below(root, (*_SAIAPR_FOLDERS, "referit/images")), entry.origin, nested=True)
     if entry.pickle is None:
         return (refer,)
     pickle = (root / "referit" / "annotations" / entry.pickle,)
     return (Layout("referit", pickle, _below(root, _PICKLE_FOLDERS), REFERIT_ORIGIN, nested=True), refer)
+
+
+def plain_name(name: str) -> str:
+    """The name that REFER gives a file which a download, a browser or a tool has named otherwise.
+
+    ``refs_unc.p``, ``refs%28unc%29.p``, ``refs (unc).p`` and ``refs(unc)(1).p`` are ``refs(unc).p``.
+    """
+    if match := _REFS.fullmatch(name):
+        return f"refs({match[1].lower()}).p"
+    return "instances.json" if _INSTANCES.fullmatch(name) else name
+
+
+def _present(file: Path) -> Path:
+    """The file, or the one beside it that REFER calls so, where there is one and no other."""
+    if file.is_file():
+        return file
+    try:
+        others = [other for other in file.parent.iterdir() if plain_name(other.name) == file.name and other.is_file()]
+    except OSError:
+        return file
+    return others[0] if len(others) == 1 else file
 
 
 def drawn_layout(entry: Entry, folder: Path) -> Layout:
@@ -97,30 +128,47 @@ class ImageFiles:
     """Finds the file of an image.
 
     Attributes:
-        folders: the folders that are there, the likeliest first; or the likeliest alone, when none is.
+        folders: the folders that are there, the likeliest first; or the likeliest, when none is.
         nested: whether to look below, too.
+        renamed: whether to look for another of its common names, too.
     """
 
     folders: tuple[Path, ...]
     nested: bool
+    renamed: bool = False
+    _plain: list[bool] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def of(cls, layout: Layout) -> ImageFiles:
         """Those of a layout, as the folders are now."""
         there = tuple(folder for folder in layout.folders if folder.is_dir())
-        return cls(there or layout.folders[:1], layout.nested)
+        if layout.renamed and all(folder.name.startswith("val") for folder in there):
+            there = (*layout.folders[:1], *there)  # the images of other releases alone: the others do not belong there
+        return cls(there or layout.folders[:1], layout.nested, layout.renamed and len(there) > 0)
 
     def find(self, file: str) -> Path:
         """Where an image lies, or should lie when it is nowhere."""
-        # A look at the disk for each of 20,000 images is slow on network drives, and needed for two folders only.
+        first = self.folders[0] / file
+        # A look at the disk for each of 20,000 images is slow on network drives. Where there is one folder, and the
+        # first image that is looked for lies in it under its own name, the others do as well, or nowhere.
         if len(self.folders) == 1 and not self.nested:
-            return self.folders[0] / file
+            if not self.renamed:
+                return first
+            if not self._plain:
+                self._plain.append(first.is_file())
+            if self._plain[0]:
+                return first
         for folder in self.folders:
             if (flat := folder / file).is_file():
                 return flat
             if self.nested and (below := _nested(folder, file)):
                 return below
-        return self.folders[0] / file
+        if self.renamed:
+            for name in names_of(file):
+                for folder in self.folders:
+                    if (other := folder / name).is_file():
+                        return other
+        return first
 
 
 def _nested(folder: Path, file: str) -> Path | None:

@@ -20,6 +20,7 @@ from .split import Split
 
 TOLERANCE = 1.0  # pixels
 _LEAST_COMMON = 0.5
+_SHOWN = 3
 
 
 class Objects:
@@ -37,23 +38,33 @@ class Objects:
         self._boxes = table.ann_box[self.anns]
 
     def verdicts(self, problems: list[Problem]) -> Iterator[bool | None]:
-        """Of each object: True for a sound mask, None where there is none, False for a broken one, noting why."""
+        """Of each object: True for a sound mask, None where there is none, False for a broken one, noting why.
+
+        A mask that covers no pixel is a broken one.
+        """
         path = self._split.sources[-1].path
         common = in_common(self._boxes, self._extents.sides)
-        fine = (self._extents.broken == 0) & (self._beyond <= TOLERANCE) & (common >= _LEAST_COMMON)
+        fine = (self._beyond <= TOLERANCE) & (common >= _LEAST_COMMON)
         for place, (ann, is_fine) in enumerate(zip(self.anns.tolist(), fine.tolist(), strict=True)):
             if is_fine and not self._deep:
                 yield True
                 continue
             name = f"annotation {self._split.table.ann_id[ann]}"
+            if (fault := self._box_fault(place)) is not None:
+                problems.append(Problem("box", name, f"{path}: {name}: {fault}"))
             try:
                 around = self._around(place, ann)
             except MaskError as error:
                 problems.append(Problem("mask", name, f"{path}: {name}: {error}"))
                 yield False
                 continue
-            if around is None:
+            if around is None and not self._split.table.outlines.raw(ann):
                 yield None
+                continue
+            if around is None:
+                fault = "its mask covers no pixel, so every answer scores 0"
+                problems.append(Problem("mask", name, f"{path}: {name}: {fault}"))
+                yield False
                 continue
             if np.isnan(self._boxes[place, 0]):
                 problems.append(Problem("box", name, f"{path}: {name}: has a mask and no box"))
@@ -61,16 +72,35 @@ class Objects:
                 share = common[place]
                 if not self._extents.has[place]:
                     share = in_common(self._boxes[place : place + 1], np.array([around]))[0]
-                if share < _LEAST_COMMON:
+                if share < _LEAST_COMMON and fault is None:
                     told = f"its box and the box of its mask have {share:.0%} in common"
                     problems.append(Problem("box", name, f"{path}: {name}: {told}"))
             yield True
 
     def notes(self) -> Iterator[Note]:
-        """Boxes that reach out of their images, which ReferIt's are known to do."""
+        """Boxes that reach out of their images, as some of ReferIt's do, and parts of polygons that draw nothing."""
         far = int((beyond(self._boxes, self._sizes) > TOLERANCE).sum())
         if far:
             yield Note("boxes", far, f"{far} annotated boxes reach out of their image by more than {TOLERANCE:g} pixel")
+        odd = np.flatnonzero(self._extents.degenerate)
+        if odd.size:
+            listed = ", ".join(str(self._split.table.ann_id[ann]) for ann in self.anns[odd[:_SHOWN]].tolist())
+            more = ", …" if odd.size > _SHOWN else ""
+            told = (
+                f"{odd.size} objects have a polygon of fewer than three corners, or of an odd count of numbers; such a "
+                "part covers no pixel, or loses its last number, as pycocotools reads it: annotation"
+            )
+            yield Note("polygons", int(odd.size), f"{told}{'s' if odd.size > 1 else ''} {listed}{more}")
+
+    def _box_fault(self, place: int) -> str | None:
+        """What is wrong with an object's box by itself; None if nothing is, or there is none."""
+        x0, y0, x1, y1 = self._boxes[place].tolist()
+        height, width = self._sizes[place].tolist()
+        if x1 < x0 or y1 < y0:
+            return "its box has a negative width or height, so no answer can meet it"
+        if x0 >= width or y0 >= height or x1 <= 0 or y1 <= 0:
+            return f"its box lies outside its {height}x{width} image"
+        return None
 
     def _around(self, place: int, ann: int) -> Box | None:
         """The box round an object's mask; None without one.
@@ -79,9 +109,6 @@ class Objects:
             MaskError: the mask is broken, or reaches out of the image.
         """
         height, width = self._sizes[place].tolist()
-        if self._extents.broken[place]:
-            numbers = max(0, int(self._extents.broken[place]))
-            raise MaskError(f"a polygon needs at least three x, y pairs, got {numbers} numbers")
         if self._beyond[place] > TOLERANCE:
             raise MaskError(f"a polygon reaches {self._beyond[place]:.1f} pixels out of its {height}x{width} image")
         quick = bool(self._extents.has[place])

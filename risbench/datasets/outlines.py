@@ -18,6 +18,7 @@ import numpy as np
 from ..masks import parts_of
 from ..records import RLE
 from .columns import Texts, offsets_of
+from .numbers import whole_number
 
 _RLE_KEYS = ("size", "counts")
 
@@ -62,7 +63,8 @@ class Outlines:
         """The column of these segmentations.
 
         Args:
-            segmentations: of each annotation: a list of polygons, an RLE dict, a list of RLE dicts, or None or empty.
+            segmentations: of each annotation: a list of polygons, one polygon, an RLE dict, a list of RLE dicts, or
+                None or empty.
             fail: makes the error of a row that holds something else.
         """
         polygons: list[Any] = []
@@ -72,6 +74,8 @@ class Outlines:
             items = [segmentation] if type(segmentation) is dict and segmentation else segmentation or []
             if not isinstance(items, (list, tuple)):
                 raise fail(row, f"'segmentation' is a {type(items).__name__}, not a list of polygons or codes")
+            if len(items) >= 6 and type(items[0]) in (int, float):
+                items = [items]  # one polygon, as some copies write it
             if items and type(items[0]) is dict:
                 codes.extend(_text_of(item, row, fail) for item in items)
                 code_counts.append(len(items))
@@ -110,6 +114,10 @@ def _text_of(code: Any, row: int, fail: Callable[[int, str], Exception]) -> str:
     plain = {key: code[key] for key in _RLE_KEYS}
     if isinstance(plain["counts"], bytes):
         plain["counts"] = plain["counts"].decode("latin1")
+    for key in _RLE_KEYS:
+        # Some tools write whole numbers as floats, or sizes as texts.
+        if isinstance(plain[key], (list, tuple)) and not set(map(type, plain[key])) <= {int}:
+            plain[key] = [item if (whole := whole_number(item)) is None else whole for item in plain[key]]
     try:
         return json.dumps(plain, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DataError
-from .images import read_header, read_image
+from .images import looked_for, read_header, read_image
 from .split import Split
 
 # Headers are waited for (disks, networks), pixels are worked on, and the decoders let other threads run meanwhile.
@@ -20,12 +20,13 @@ _AHEAD = 512
 
 
 class Looked(NamedTuple):
-    """What a look at one image file found: its format, or what is wrong with it."""
+    """What a look at one image file found: its format and EXIF orientation, or what is wrong with it."""
 
     path: Path
     format: str
     fault: str | None = None
     absent: bool = False
+    orientation: int = 1
 
 
 def look_at_images(split: Split, rows: np.ndarray, deep: bool = False) -> Iterator[Looked]:
@@ -50,11 +51,11 @@ def _look(split: Split, row: int, deep: bool) -> Looked:
     path = split.image_files.find(split.table.image_file[row])
     size = split.table.size(row)
     try:
-        kind = read_header(path, size)
+        header = read_header(path, size)
         if deep:
             read_image(path, size)
     except DataError as error:
         if not path.is_file():
-            return Looked(path, "", f"{path}: no such image; {split.entry.images_origin}", True)
+            return Looked(path, "", f"{path}: no such image{looked_for(path)}; {split.entry.images_origin}", True)
         return Looked(path, "", str(error))
-    return Looked(path, kind)
+    return Looked(path, header.format, orientation=header.orientation)

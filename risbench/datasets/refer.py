@@ -19,6 +19,7 @@ from ..errors import DataError
 from .catalog import REFER_ORIGIN
 from .columns import Idents, Texts, Words, offsets_of
 from .jsonfile import collector_at_rest, read_json
+from .numbers import whole_number
 from .outlines import Outlines
 from .rows import Rows, check_file_names, sizes_of
 from .table import Table
@@ -56,7 +57,7 @@ def _images(images: Rows) -> tuple[dict[str, Any], dict[Any, int]]:
     idents = images.take_idents("id")
     files = images.take("file_name", str)
     check_file_names(files, images)
-    size = sizes_of(images.take("height", int), images.take("width", int), images)
+    size = sizes_of(images.take_whole("height"), images.take_whole("width"), images)
     columns = {"image_id": Idents.pack(idents), "image_file": Texts.pack(files), "image_size": size}
     return columns, {ident: row for row, ident in enumerate(idents)}
 
@@ -76,12 +77,21 @@ def _annotations(anns: Rows, images: dict[Any, int], names: dict[Any, str]) -> t
     columns = {
         "ann_id": Idents.pack(idents),
         "ann_image": image,
-        "ann_category": Words.pack(names.get(ident) if isinstance(ident, (int, str)) else None for ident in categories),
+        "ann_category": Words.pack(_name_of(ident, names) for ident in categories),
         "ann_box": corners,
         "ann_whole": whole,
         "outlines": Outlines.pack([row.get("segmentation") for row in anns.rows], anns.fail),
     }
     return columns, {ident: row for row, ident in enumerate(idents)}
+
+
+def _name_of(ident: Any, names: dict[Any, str]) -> str | None:
+    """The class of an id, also where one file writes a number and the other a text."""
+    if type(ident) in (int, str) and ident in names:
+        return names[ident]
+    if (number := whole_number(ident)) is None:
+        return None
+    return names.get(number, names.get(str(number)))
 
 
 def _refs(

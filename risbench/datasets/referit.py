@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import DataError
 from .columns import Ident, Idents, Texts, Words, offsets_of
 from .jsonfile import collector_at_rest
+from .numbers import whole_number
 from .outlines import Outlines
 from .rows import Rows, check_file_names, sizes_of
 from .table import Table
@@ -64,12 +65,15 @@ def _images(path: Path) -> Rows:
 def _image_columns(images: Rows) -> dict[str, Any]:
     idents: list[Ident] = images.take_idents("image_id")
     sizes = images.take("size", tuple, list)
+    sides = []
     for number, size in enumerate(sizes):
-        if len(size) not in (2, 3) or not all(type(side) is int for side in size):
+        plain = [whole_number(side) for side in size]
+        if len(size) not in (2, 3) or None in plain:
             raise images.fail(number, f"'size' must be (height, width, 3), got {size!r:.60}")
+        sides.append(plain)
     files = [f"{ident}.jpg" for ident in idents]
     check_file_names(files, images)
-    size = sizes_of([size[0] for size in sizes], [size[1] for size in sizes], images)
+    size = sizes_of([size[0] for size in sides], [size[1] for size in sides], images)
     return {"image_id": Idents.pack(idents), "image_file": Texts.pack(files), "image_size": size}
 
 

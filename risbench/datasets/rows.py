@@ -13,8 +13,14 @@ import numpy as np
 from ..errors import DataError
 from ..masks import MOST_PIXELS
 from .columns import Ident
+from .numbers import whole_number
 
 _NEXT = "get the file anew, or mend it"
+MANY_TARGETS = (
+    "this is gRefCOCO's form, which is not supported yet, because its protocol (several targets as one mask, and "
+    "answers that nothing is meant) is not; `risbench data import FILE --as NAME` (see its --help) takes such "
+    'expressions with one mask each, or with "mask": []'
+)
 
 
 class Rows:
@@ -35,12 +41,12 @@ class Rows:
             raise DataError(f"{path}: {what}s are a {type(rows).__name__}, not a list; {_NEXT}")
         self.path, self.what, self.rows, self.id_key = path, what, rows, id_key
 
-    def fail(self, row: int, fault: str) -> DataError:
-        """The error of a row: file, row and fault in one line."""
+    def fail(self, row: int, fault: str, *, step: bool = True) -> DataError:
+        """The error of a row: file, row and fault in one line, with the usual next step unless the fault has one."""
         item = self.rows[row]
         ident = item.get(self.id_key) if isinstance(item, dict) else None
         named = f"{self.what} {ident!r:.40}" if isinstance(ident, (int, str)) else f"{self.what} number {row}"
-        return DataError(f"{self.path}: {named}: {fault}; {_NEXT}")
+        return DataError(f"{self.path}: {named}: {fault}" + (f"; {_NEXT}" if step else ""))
 
     def take(self, key: str, *kinds: type) -> list[Any]:
         """The values of a key that every row must have, each of one of these types (bool is no int).
@@ -64,8 +70,30 @@ class Rows:
         return values
 
     def take_idents(self, key: str) -> list[Ident]:
-        """The ids under a key: whole numbers or strings."""
-        return self.take(key, int, str)
+        """The ids under a key: whole numbers or strings. A float without a fraction is the whole number."""
+        values = self.take(key)
+        if set(map(type, values)) <= {int, str}:
+            return values
+        found: list[Any] = [int(value) if type(value) is float and value.is_integer() else value for value in values]
+        for number, value in enumerate(found):
+            if type(value) not in (int, str):
+                raise self.fail(number, f"{key!r} is a {_kind(value)}, not a whole number or a text")
+        return found
+
+    def take_whole(self, key: str) -> list[int]:
+        """The whole numbers under a key, also where they are written as floats (40.0) or texts ("40").
+
+        Raises:
+            DataError: naming the first row with something else.
+        """
+        values = self.take(key)
+        if set(map(type, values)) <= {int}:
+            return values
+        found: list[Any] = [whole_number(value) for value in values]
+        for number, (value, whole) in enumerate(zip(values, found, strict=True)):
+            if whole is None:
+                raise self.fail(number, f"{key!r} is a {_kind(value)}, not a whole number")
+        return found
 
     def take_boxes(self, key: str) -> np.ndarray:
         """Four finite numbers under a key, float64 ``(n, 4)``, as they are annotated; NaN where there is none."""
@@ -92,29 +120,50 @@ class Rows:
             targets: the row of each known id.
             kind: what they are, for the error text.
             where: the file that holds them.
-            none: whether None and -1 (no target) are allowed, and become -1.
+            none: whether None and -1 (no target) are allowed, and become -1; and lists of one id, as in gRefCOCO.
 
         Raises:
-            DataError: an id that nothing has.
+            DataError: an id that nothing has, or a list of several targets or of none.
         """
         idents = self.take(key) if none else self.take_idents(key)
-        try:
-            return np.array([targets[ident] for ident in idents], np.int32).reshape(-1)
-        except (KeyError, TypeError):
-            pass
+        if set(map(type, idents)) <= {int, str}:
+            try:
+                return np.array([targets[ident] for ident in idents], np.int32).reshape(-1)
+            except KeyError:
+                pass
+        by_text = {str(ident): row for ident, row in targets.items()}
         found = []
         for number, ident in enumerate(idents):
-            if none and (ident is None or (ident == -1 and type(ident) is int)) and ident not in targets:
+            if none and type(ident) in (list, tuple):
+                ident = self._one_target(number, key, ident)
+            # The same number may be written as 25, 25.0 or "25" in the one file and in the other.
+            plain = ident if type(ident) in (int, str) and ident in targets else whole_number(ident)
+            if none and plain in (None, -1) and ident in (None, -1, "-1") and plain not in targets:
                 found.append(-1)
-            elif isinstance(ident, (int, str)) and not isinstance(ident, bool) and ident in targets:
+            elif type(ident) in (int, str) and ident in targets:
                 found.append(targets[ident])
+            elif plain is not None and str(plain) in by_text:
+                found.append(by_text[str(plain)])
             else:
                 raise self.fail(number, f"{key!r} points at {kind} {ident!r:.40}, which {where} does not have")
         return np.array(found, np.int32)
 
+    def _one_target(self, row: int, key: str, idents: Any) -> Any:
+        """The one id of a list of targets, which is gRefCOCO's form."""
+        if len(idents) == 1 and whole_number(idents[0]) != -1:
+            return idents[0]
+        what = f"{len(idents)} targets" if len(idents) > 1 else "no target"
+        raise self.fail(row, f"{key!r} is {str(idents)[:40]}, {what}: {MANY_TARGETS}", step=False)
+
 
 _NO_BOX = (float("nan"),) * 4
 _FAR = 1e7  # pixels; no image reaches so far, and products of such numbers stay whole
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in an error text: its type, and itself where the type alone would not tell the fault."""
+    name = type(value).__name__
+    return f"{name} ({value!r:.30})" if type(value) in (float, str) else name
 
 
 def _is_finite(side: Any) -> bool:

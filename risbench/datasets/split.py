@@ -181,6 +181,15 @@ class Split:
         return with_truth(self, Path(path), only)
 
     @property
+    def without_mask(self) -> int:
+        """How many of its samples have no true mask: nothing is meant, or a box alone is annotated."""
+        outlines, anns = self.table.outlines, self.sample_anns
+        has = (np.diff(outlines.polygons) + np.diff(outlines.codes)) > 0
+        if self.truth is not None:
+            has[list(self.truth.masks)] = True
+        return int(np.count_nonzero(~np.append(has, False)[anns]))
+
+    @property
     def sample_anns(self) -> np.ndarray:
         """The annotation row of each sample: int32 ``(n,)``, -1 where there is no target."""
         return self.table.ref_ann[self._refs]
@@ -256,6 +265,11 @@ class Split:
                 raise DataError(f"{self.sources[-1].path}: annotation {table.ann_id[ann]!r}: {error}") from None
             corners = table.ann_box[ann].tolist()
             box = None if corners[0] != corners[0] else Box(*corners)
+            if box is not None and (box.x1 < box.x0 or box.y1 < box.y0):
+                raise DataError(
+                    f"{self.sources[-1].path}: annotation {table.ann_id[ann]!r}: its box has a negative width or "
+                    "height, so no answer could meet it; mend the file, or get it anew"
+                )
         found = Object(table.ann_id[ann], table.ann_category[ann], box, parts)
         if len(self._drawn) >= _KEPT:
             self._drawn.clear()

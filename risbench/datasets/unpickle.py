@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import DataError
 from ..reading import refuse_endless
 from .bounded import BoundedUnpickler, plain_keys
+from .wrong_content import TEXT_MODE, fault_in, is_text_mode
 
 # Larger than any known annotation pickle by a factor of ten; a file is read whole, so a limit is due.
 _MOST_BYTES = 1 << 30
@@ -165,10 +166,15 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
             class or function that plain data do not need; nothing was executed.
     """
     refuse_endless(path)
+    raw = b""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no pickle of {what} is")
-        reader = _Restricted(path.read_bytes())
+        raw = path.read_bytes()
+        # A pickle of protocol 0 is text, which could be read with carriage returns in it.
+        if (fault := fault_in(raw[:512])) is not None or (raw[:1] != b"\x80" and is_text_mode(raw)):
+            raise DataError(f"{path}: {fault or TEXT_MODE}")
+        reader = _Restricted(raw)
         value = reader.load()
         reader.refuse_unplain(value)
         return value
@@ -193,5 +199,7 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         ValueError,
         struct.error,
     ) as error:
+        if is_text_mode(raw):
+            raise DataError(f"{path}: {TEXT_MODE}") from None
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(f"{path}: not a whole pickle of {what} ({reason}); get the file anew") from None

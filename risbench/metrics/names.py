@@ -49,19 +49,19 @@ class Metric:
         """Numerator and weight of each row.
 
         Args:
-            columns: float64 ``(n,)`` each: ``intersection``, ``union``, and ``hit_box``, ``hit_mask``, ``box_iou``
-                with NaN where a row has none.
+            columns: float64 ``(n,)`` each: ``intersection``, ``union``, ``hit_box``, ``hit_mask``, ``box_iou``; NaN
+                where a row has none.
 
         Returns:
             Two float64 ``(n,)``; rows that do not count have weight 0 and numerator 0.
         """
         both, either = columns["intersection"], columns["union"]
+        known = ~np.isnan(either)  # an expression without a true mask has no union
         if self.kind == "oIoU":
-            return both, either
+            return np.where(known, both, 0.0), np.where(known, either, 0.0)
         if self.kind in ("mIoU", "P"):
             iou = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
-            ones = np.ones_like(iou)
-            return (iou if self.level is None else (iou >= self.level).astype(np.float64)), ones
+            return (iou if self.level is None else (known & (iou >= self.level)).astype(float)), known.astype(float)
         values = columns[{"PointIt": "hit_box", "PointM": "hit_mask", "Accbox": "box_iou"}[self.kind]]
         weight = (~np.isnan(values)).astype(np.float64)
         values = np.where(weight > 0, values, 0.0)
@@ -70,7 +70,9 @@ class Metric:
     def counted(self, columns: Mapping[str, np.ndarray]) -> int:
         """How many expressions the metric is taken over."""
         # oIoU weighs an expression by its union; it is none the less one expression.
-        return len(columns["union"]) if self.kind == "oIoU" else int(self.terms(columns)[1].sum())
+        if self.kind == "oIoU":
+            return int(np.count_nonzero(~np.isnan(columns["union"])))
+        return int(self.terms(columns)[1].sum())
 
 
 def parse(text: str) -> Metric:
@@ -95,6 +97,31 @@ def parse(text: str) -> Metric:
     known = {**_PLAIN, **_ALIASES, **{name.lower(): name for name in DEFAULT}}
     hint = f"did you mean '{known[near[0]]}'?" if near else f"there are {', '.join(_DEFINITIONS)}"
     raise UsageError(f"no metric named '{text}': {hint}")
+
+
+def refuse_generalised(texts: str | None, without_mask: int, split: str, more: str = "") -> None:
+    """Refuse gIoU and cIoU as names of what is measured where some expressions have no true mask.
+
+    gRefCOCO's gIoU and cIoU count the answers to expressions without a target; here these are left out.
+
+    Args:
+        texts: the names as a user gave them.
+        without_mask: expressions without a true mask.
+        split: the split's name.
+        more: what else to say.
+
+    Raises:
+        UsageError: such a name, and such expressions.
+    """
+    if not without_mask:
+        return
+    for text in (texts or "").split(","):
+        if (name := text.strip()).lower() in ("giou", "ciou"):
+            plain = _PLAIN[_ALIASES[name.lower()].lower()]
+            raise UsageError(
+                f"--metrics {name}: {without_mask} expressions of {split} have no true mask; gRefCOCO's {name} counts "
+                f"the answers to such, which is not measured here: ask for {plain}, which leaves them out{more}"
+            )
 
 
 def parse_all(texts: str | None) -> tuple[Metric, ...]:

@@ -108,8 +108,19 @@ class Rules:
         return self.name == "lavt" and prediction.mask is not None and prediction.mask.shape == lavt.SIZE
 
     def judge(self, sample: Sample, prediction: Prediction) -> Verdict:
-        """Score one prediction that `risbench.methods.prediction_of` has checked."""
-        return self._protocol.judge(sample, self._truth(sample), prediction, self.threshold)
+        """Score one prediction that `risbench.methods.prediction_of` has checked.
+
+        What has no truth has no score: without parts there is no overlap and no PointM, without a box neither PointIt
+        nor Accbox. A true mask that its parts leave without a pixel scores 0, as in the authors' code, and is marked.
+        """
+        truth = self._truth(sample)
+        verdict = self._protocol.judge(sample, truth, prediction, self.threshold)
+        scores = verdict.scores
+        if not sample.parts:
+            scores = scores._replace(intersection=None, union=None, hit_mask=None)
+        if sample.box is None:
+            scores = scores._replace(hit_box=None, box_iou=None)
+        return verdict._replace(scores=scores, empty_truth=bool(sample.parts) and truth.area == 0)
 
     def scaled(self, heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """A checked heat at a size, float32 ``(H, W)``, in the unit of these rules' threshold."""

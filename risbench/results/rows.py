@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         **dict.fromkeys(("image_id", "ref_id", "sent_id"), (int, str)),
         **dict.fromkeys(("hit_box", "hit_mask"), (bool, type(None))),
         **dict.fromkeys(("box_iou", "seconds"), (float, int, type(None))),
-        "missing": (bool,),
+        **dict.fromkeys(("missing", "empty_truth"), (bool,)),
     }
 )
 
@@ -29,26 +29,34 @@ _MOST = 1 << 53  # pixels, or seconds: larger whole numbers are none that a floa
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One expression's scores; None where rules or prediction have nothing to say.
+    """One expression's scores; None where the rules, the prediction or the truth have nothing to say.
+
+    A row tells by itself what its expression has: ``union`` is None where there is no true mask, and ``box_iou`` where
+    there is no true box (or the rules score no boxes, as ``lavt``). With a true box, ``hit_box`` is None where the
+    answer named no point; with a true mask, ``hit_mask`` is.
 
     ``missing`` marks an expression without a prediction, which scores as an empty mask and misses where others point.
+    ``empty_truth`` marks an object whose true mask covers no pixel under the rules, so that every answer scores 0.
     """
 
     id: str
     image_id: int | str
     ref_id: int | str
     sent_id: int | str
-    intersection: int
-    union: int
+    intersection: int | None
+    union: int | None
     hit_box: bool | None
     hit_mask: bool | None
     box_iou: float | None
     seconds: float | None = None
     missing: bool = False
+    empty_truth: bool = False
 
     @property
-    def iou(self) -> float:
-        """Intersection over union; two empty masks score 0."""
+    def iou(self) -> float | None:
+        """Intersection over union; two empty masks score 0. None without a true mask."""
+        if self.intersection is None or self.union is None:
+            return None
         return self.intersection / self.union if self.union else 0.0
 
     def as_line(self) -> str:
@@ -68,6 +76,8 @@ class Row:
         }
         if self.missing:
             line["missing"] = True
+        if self.empty_truth:
+            line["empty_truth"] = True
         return json.dumps(line, ensure_ascii=False)
 
     @staticmethod
@@ -91,10 +101,13 @@ class Row:
                 box_iou=float(box_iou) if type(box_iou) is int and -1 <= box_iou <= 1 else box_iou,
                 seconds=line.get("seconds"),
                 missing=line.get("missing", False),
+                empty_truth=line.get("empty_truth", False),
             )
         except KeyError as error:
             raise DataError(f"{where}: the row has no {error}") from None
-        if type(both) is not int or type(either) is not int or not 0 <= both <= either <= _MOST:
+        if (both is not None or either is not None) and (
+            type(both) is not int or type(either) is not int or not 0 <= both <= either <= _MOST
+        ):
             raise DataError(f"{where}: intersection {both!r:.40} and union {either!r:.40} are not pixel counts")
         for name, kinds in _KINDS.items():
             value = getattr(row, name)
@@ -107,15 +120,56 @@ class Row:
 
 def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray]:
     """The rows' numbers by name, float64 ``(n,)`` each, NaN where a row has none; see `Metric.terms`."""
+    names = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
+    columns = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in names}
     missing = np.array([row.missing for row in rows], dtype=bool)
-    columns = {
-        "intersection": np.array([row.intersection for row in rows], dtype=np.float64),
-        "union": np.array([row.union for row in rows], dtype=np.float64),
-    }
-    for name in ("hit_box", "hit_mask", "box_iou"):
-        values = np.array([getattr(row, name) for row in rows], dtype=np.float64)
-        # What is missing misses, but only where the others were asked: it must not bring a metric into being.
+    for name, truth in (("hit_box", "box_iou"), ("hit_mask", "union")):
+        values = columns[name]
+        # What is missing misses, but only where the others were asked: it must not bring a metric into being. And
+        # nothing misses where there is nothing to hit.
         if not np.isnan(values[~missing]).all():
-            values[missing & np.isnan(values)] = 0.0
-        columns[name] = values
+            values[missing & np.isnan(values) & ~np.isnan(columns[truth])] = 0.0
     return columns
+
+
+TRUTH_COUNTS = ("without_mask", "without_box", "empty_truth")
+
+
+def truth_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
+    """How many expressions have no true mask, no true box, or a true mask without a pixel; what is 0 is left out.
+
+    Args:
+        rows: of a run.
+        rules: their name; those that score no boxes do not show which expressions have one.
+    """
+    listed = list(rows)
+    counts = {
+        "without_mask": sum(row.union is None for row in listed),
+        "without_box": sum(row.box_iou is None for row in listed) if rules != "lavt" else 0,
+        "empty_truth": sum(row.empty_truth for row in listed),
+    }
+    return {key: count for key, count in counts.items() if count}
+
+
+def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
+    """What a reader must know of expressions without a whole truth, a sentence each.
+
+    Args:
+        counts: a run's summary, or what `truth_counts` found.
+        rules: their name.
+    """
+    notes = []
+    if count := counts.get("without_mask"):
+        notes.append(f"{_expressions(count)} no true mask: left out of mIoU, oIoU, P@k and PointM")
+    if count := counts.get("without_box"):
+        notes.append(f"{_expressions(count)} no true box: left out of PointIt and Accbox")
+    if count := counts.get("empty_truth"):
+        notes.append(
+            f"{_expressions(count)} a true mask that covers no pixel under rules {rules}: every answer scores 0 "
+            "(`risbench data check SPLIT --deep` names the annotations)"
+        )
+    return notes
+
+
+def _expressions(count: int) -> str:
+    return f"{count} expression{' has' if count == 1 else 's have'}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
+from .rows import TRUTH_COUNTS
 
 TEXT, WHOLE, NUMBER, YES, LIST, ANY = (str,), (int,), (int, float), (bool,), (list,), (dict,)
 NONE = (type(None),)
@@ -78,6 +79,7 @@ SUMMARY = {
     "missing": WHOLE,
     "partial": YES,
     "metrics": Each(INTERVAL),
+    **dict.fromkeys(TRUTH_COUNTS, Maybe(WHOLE)),
 }
 COST = [
     {

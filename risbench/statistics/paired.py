@@ -73,7 +73,7 @@ def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row
     """The runs' rows, each sorted by id, about the same expressions.
 
     Raises:
-        DataError: a run lacks an expression that another has.
+        DataError: a run lacks an expression that another has, or counts one that the other leaves out.
     """
     found = [sorted(each, key=lambda row: row.id) for each in rows]
     first = [row.id for row in found[0]]
@@ -82,6 +82,13 @@ def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row
         if ids != first:
             odd = sorted(set(ids) ^ set(first)) or ["one that is there twice"]
             raise DataError(f"{runs[0].path} and {run.path} are not about the same expressions: {odd[0]}")
+        for one, other in zip(found[0], each, strict=True):
+            if (one.union is None) != (other.union is None):
+                older, newer = (runs[0], run) if one.union is not None else (run, runs[0])
+                raise DataError(
+                    f"{older.path} counts {one.id}, which has no true mask, and {newer.path} leaves it out: "
+                    f"{older.path} was made by an older version, score it again (`risbench score RUN --split SPLIT`)"
+                )
     return found
 
 

@@ -17,6 +17,7 @@ from risbench import DataError
 from risbench.datasets.check import Report, check_split
 from risbench.datasets.extents import beyond, extents_of, in_common
 from risbench.datasets.images import read_header, read_image
+from risbench.datasets.load import load_split
 from risbench.datasets.outlines import Outlines
 
 SIZE = (40, 60)
@@ -31,7 +32,7 @@ def noisy(path: Path, kind: str, size: tuple[int, int] = SIZE) -> Path:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
 def test_a_header_tells_the_format_and_the_size(tmp_path: Path, kind: str):
     path = noisy(tmp_path / "image", kind)
-    assert read_header(path, SIZE) == kind
+    assert read_header(path, SIZE).format == kind
     with pytest.raises(DataError, match=r"40x60 .height x width., its annotation says 60x40"):
         read_header(path, (60, 40))
 
@@ -49,7 +50,7 @@ def test_a_file_cut_anywhere_is_seen_without_decoding(tmp_path: Path, kind: str)
 def test_what_stands_behind_the_end_of_an_image_is_no_fault(tmp_path: Path):
     path = noisy(tmp_path / "image", "JPEG")
     path.write_bytes(path.read_bytes() + b"\0" * 7)
-    assert read_header(path, SIZE) == "JPEG"
+    assert read_header(path, SIZE).format == "JPEG"
 
 
 def test_damage_in_the_middle_needs_a_deep_look(tmp_path: Path):
@@ -100,10 +101,47 @@ def test_each_side_of_the_image_is_a_border(tmp_path: Path):
         assert "reaches 2.0 pixels" in problem.text
 
 
-def test_a_polygon_too_short_or_odd_is_broken_whichever_it_is(tmp_path: Path):
-    for bad, count in (([1, 2, 3, 4], 4), ([1, 2, 3, 4, 5, 6, 7], 7), ([], 0)):
-        (problem,) = look(tmp_path, [*BOX, bad], [5, 5, 10, 10]).problems
-        assert (problem.kind, f"got {count} numbers" in problem.text) == ("mask", True)
+@pytest.mark.parametrize("bad", [[1, 2, 3, 4], [1, 2], [7, 7, 9, 7, 9, 9, 7], []])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_polygon_too_short_or_odd_is_named_and_no_fault_beside_a_good_one(
+    tmp_path: Path, bad: list[float], deep: bool
+):
+    report = look(tmp_path, [*BOX, bad], [5, 5, 10, 10], deep)
+    assert (report.ok, report.masks) == (True, 1)
+    (note,) = [note for note in report.notes if note.kind == "polygons"]
+    assert (note.count, note.text.endswith("annotation 1")) == (1, True)
+
+
+@pytest.mark.parametrize("nothing", [[[1, 2, 3, 4]], [[]], [[1, 2], [3, 4, 5]], {"size": [40, 60], "counts": [2400]}])
+def test_an_object_whose_parts_cover_no_pixel_is_a_broken_annotation(tmp_path: Path, nothing: Any):
+    report = look(tmp_path, nothing, [5, 5, 10, 10])
+    assert [(problem.kind, problem.name) for problem in report.problems] == [("mask", "annotation 1")]
+    assert "covers no pixel, so every answer scores 0" in report.problems[0].text
+    assert (report.masks, report.without_mask) == (0, 0)
+    (sample,) = load_split("refcoco_val", tmp_path)
+    assert len(sample.parts) > 0
+
+
+@pytest.mark.parametrize(
+    ("box", "fault"),
+    [
+        ([15, 15, -10, -10], "negative width or height"),
+        ([15, 5, -10, 10], "negative width or height"),
+        ([70, 5, 10, 10], "lies outside its 40x60 image"),
+        ([5, -30, 10, 10], "lies outside its 40x60 image"),
+    ],
+)
+def test_an_impossible_box_is_named(tmp_path: Path, box: list[float], fault: str):
+    for segmentation in (BOX, []):
+        (problem,) = look(tmp_path, segmentation, box).problems
+        assert (problem.kind, problem.name) == ("box", "annotation 1")
+        assert fault in problem.text
+
+
+def test_a_box_turned_inside_out_is_refused_by_its_annotation(tmp_path: Path):
+    look(tmp_path, BOX, [15, 15, -10, -10])
+    with pytest.raises(DataError, match=r"annotation 1: its box has a negative width or height"):
+        list(load_split("refcoco_val", tmp_path))
 
 
 def test_thin_boxes_of_thin_polygons_fit(tmp_path: Path):
@@ -114,7 +152,8 @@ def test_an_object_that_draws_no_pixel_is_seen_by_a_deep_look(tmp_path: Path):
     sliver = [[5.1, 5.1, 5.2, 5.1, 5.2, 5.2]]
     quick, deep = look(tmp_path, sliver, [5.1, 5.1, 0.1, 0.1]), look(tmp_path, sliver, [5.1, 5.1, 0.1, 0.1], deep=True)
     assert (quick.masks, quick.without_mask) == (1, 0)
-    assert (deep.masks, deep.without_mask) == (0, 1)
+    assert (deep.masks, deep.without_mask) == (0, 0)
+    assert [problem.kind for problem in deep.problems] == ["mask"]
 
 
 def test_codes_are_held_against_image_and_box(tmp_path: Path):
@@ -189,7 +228,7 @@ def test_extents_are_those_of_each_annotations_corners(segmentations: list[list[
             assert found.sides[row].tolist() == [*corners.min(axis=0), *corners.max(axis=0)]
         else:
             assert np.isnan(found.sides[row]).all()
-    assert not found.broken.any()
+    assert not found.degenerate.any()
     backwards = extents_of(outlines, np.arange(len(segmentations))[::-1])
     np.testing.assert_array_equal(backwards.sides[::-1], found.sides)
 

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Ask
+from made_up.annotations import write_refer
 from PIL import Image
 
-from risbench.datasets.images import read_image
+from risbench.datasets.check import check_split
+from risbench.datasets.images import read_header, read_image
 from risbench.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -111,3 +115,54 @@ def test_a_decompression_bomb_is_not_read(tmp_path: Path, side: int):
     )
     with pytest.raises(DataError, match=r"bomb\.png: .*pixels"):
         read_image(path)
+
+
+def _turned(path: Path, orientation: int, size: tuple[int, int] = (4, 6)) -> Path:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((*size, 3), np.uint8)).save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_size_as_the_picture_is_shown_is_told_by_its_exif(tmp_path: Path, name: str, orientation: int):
+    path = _turned(tmp_path / name, orientation)
+    assert read_image(path, (4, 6)).shape == (4, 6, 3)
+    for read in (read_image, read_header):
+        with pytest.raises(
+            DataError, match=rf"says 6x4, as the picture is shown: .*EXIF orientation {orientation}\).*"
+        ):
+            read(path, (6, 4))
+
+
+def test_exchanged_sides_without_exif_are_told_as_such(tmp_path: Path):
+    path = _turned(tmp_path / "a.jpg", 1)
+    with pytest.raises(DataError, match="height and width are exchanged in the annotation"):
+        read_image(path, (6, 4))
+    with pytest.raises(DataError, match="another image, or a resized one"):
+        read_image(path, (6, 5))
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4, 6])
+def test_a_check_notes_images_that_ask_to_be_turned(tmp_path: Path, orientation: int):
+    root = write_refer(tmp_path)
+    for number in (1, 2):
+        _turned(root / f"train2014/COCO_train2014_{number:012d}.jpg", orientation if number == 1 else 1, (40, 60))
+    (note,) = [note for note in check_split("refcoco_val", root).notes if note.kind == "exif"]
+    assert (note.count, "COCO_train2014_000000000001.jpg" in note.text) == (1, True)
+
+
+@pytest.mark.parametrize(("orientation", "warned"), [(1, False), (3, True), (6, True)])
+def test_own_data_on_turned_photographs_is_taken_with_a_warning(
+    tmp_path: Path, ask: Ask, orientation: int, warned: bool
+):
+    _turned(tmp_path / "a.jpg", orientation, (40, 60))
+    mask = [[10, 5, 30, 5, 30, 25, 10, 25]]
+    whole = {"images": [{"file": "a.jpg", "height": 40.0, "width": "60"}]}
+    whole["expressions"] = [{"text": "x", "image": "a.jpg", "mask": [*mask, [1, 2]]}]
+    (tmp_path / "my.json").write_text(json.dumps(whole))
+    said = ask("data", "import", "my.json", "--as", "mine", "--data-root", "root")
+    assert said.code == 0
+    assert ("images that carry an EXIF rotation: 1, the first a.jpg" in said.err) == warned

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,11 @@ def _drop(where: str, row: int, key: str):
     ("change", "told"),
     [
         (_drop("images", 1, "height"), r"instances\.json: image 2: has no 'height'"),
-        (_set("images", 1, "width", "60"), r"instances\.json: image 2: 'width' is a str, not int"),
+        (_set("images", 1, "width", "sixty"), r"instances\.json: image 2: 'width' is a str \('sixty'\), not a whole"),
+        (_set("images", 1, "width", 60.5), r"image 2: 'width' is a float \(60\.5\), not a whole number"),
+        (_set("images", 1, "width", True), r"image 2: 'width' is a bool, not a whole number"),
+        (_set("images", 1, "id", 2.5), r"image number 1: 'id' is a float \(2\.5\), not a whole number or a text"),
+        (_set("refs", 0, "ann_id", True), r"ref 101: 'ann_id' points at annotation True"),
         (_set("images", 1, "width", 0), r"image 2: has no sane size"),
         (_set("images", 2, "file_name", "../../etc/passwd"), r"image 3: .* leads out of its folder"),
         (_set("images", 2, "id", None), r"image number 2: 'id' is a NoneType"),
@@ -148,7 +153,10 @@ def _drop(where: str, row: int, key: str):
         (_set("annotations", 5, "segmentation", [CROWD, [1, 2]]), r"annotation 16: 'segmentation' mixes"),
         (_set("annotations", 5, "segmentation", {"size": [1, 2]}), r"annotation 16: 'segmentation' mixes"),
         (_set("refs", 0, "ann_id", 999), r"refs\(unc\)\.p: ref 101: 'ann_id' points at annotation 999, which"),
-        (_set("refs", 0, "ann_id", [13]), r"ref 101: 'ann_id' points at annotation \[13\]"),
+        (_set("refs", 0, "ann_id", [999]), r"ref 101: 'ann_id' points at annotation 999"),
+        (_set("refs", 0, "ann_id", [13, 14]), r"ref 101: .*\[13, 14\], 2 targets: this is gRefCOCO's .*data import"),
+        (_set("refs", 0, "ann_id", [-1]), r"ref 101: .*\[-1\], no target: this is gRefCOCO's form"),
+        (_set("refs", 0, "ann_id", []), r"ref 101: .*no target: this is gRefCOCO's form"),
         (_set("refs", 0, "image_id", 77), r"ref 101: 'image_id' points at image 77, which .*instances\.json does not"),
         (_set("refs", 0, "image_id", 1), r"ref 101: its annotation lies in another image"),
         (_drop("refs", 3, "split"), r"ref 103: has no 'split'"),
@@ -175,10 +183,57 @@ def test_two_expressions_of_one_id_are_refused(tmp_path: Path):
 
 
 def test_a_polygon_that_cannot_be_drawn_names_its_annotation(tmp_path: Path):
-    root = write_refer(tmp_path, *_broken(_set("annotations", 0, "segmentation", [[1, 2, 3, 4]])))
+    far = [[1, 2, 3, 4, 90_000, 90_000]]
+    root = write_refer(tmp_path, *_broken(_set("annotations", 0, "segmentation", far)))
     split = load_split("refcoco_val", root)
-    with pytest.raises(DataError, match=r"instances\.json: annotation 11: a polygon needs at least three"):
+    with pytest.raises(DataError, match=r"instances\.json: annotation 11: a polygon has a corner far outside"):
         split.sample("refcoco_val/100/0")
+
+
+def _as_floats(instances, refs):
+    for entry in instances["images"]:
+        entry.update(id=float(entry["id"]), height=40.0, width=60.0)
+    for ann in instances["annotations"]:
+        ann.update(id=float(ann["id"]), image_id=float(ann["image_id"]), category_id=float(ann["category_id"]))
+
+
+def _as_texts(instances, refs):
+    for entry in instances["images"]:
+        entry.update(height="40", width="60")
+    for one in refs:
+        one.update(image_id=str(one["image_id"]), ann_id=one["ann_id"] and str(one["ann_id"]))
+    for ann in instances["annotations"]:
+        ann["category_id"] = str(ann["category_id"])
+
+
+def _as_lists(instances, refs):
+    for one in refs:
+        one.update(ann_id=one["ann_id"] and [one["ann_id"]], category_id=[1])
+
+
+def _as_flat(instances, refs):
+    for ann in instances["annotations"]:
+        if ann["segmentation"] and isinstance(ann["segmentation"], list) and len(ann["segmentation"]) == 1:
+            ann["segmentation"] = ann["segmentation"][0]
+
+
+def _with_float_codes(instances, refs):
+    for ann in instances["annotations"]:
+        if isinstance(ann["segmentation"], dict):
+            ann["segmentation"]["size"] = [40.0, "60"]
+            if isinstance(ann["segmentation"]["counts"], list):
+                ann["segmentation"]["counts"] = list(map(float, ann["segmentation"]["counts"]))
+
+
+@pytest.mark.parametrize("change", [_as_floats, _as_texts, _as_lists, _as_flat, _with_float_codes])
+@pytest.mark.parametrize("name", ["refcoco_val", "refcoco_testB"])
+def test_numbers_written_otherwise_are_the_same_samples(tmp_path: Path, name: str, change):
+    plain = load_split(name, write_refer(tmp_path / "plain"))
+    other = load_split(name, write_refer(tmp_path / "other", *_broken(change)))
+    for one, two in zip(plain, other, strict=True):
+        assert two == replace(one, image_path=two.image_path)
+        assert two.image_path.relative_to(tmp_path / "other") == one.image_path.relative_to(tmp_path / "plain")
+        assert type(two.image_id) is type(one.image_id)
 
 
 def test_broken_json_names_file_and_line(root: Path):

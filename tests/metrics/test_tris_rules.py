@@ -103,12 +103,12 @@ def test_heats_without_a_positive_value_turn_into_the_whole_image():
     assert verdict.point == pytest.approx((30.17, 26.83), abs=1.0)
 
 
-def test_an_expression_without_a_target_scores_nothing():
+def test_an_expression_without_a_target_has_no_scores():
     from dataclasses import replace
 
     sample = replace(sample_of(block((20, 20), 1, 1, 5, 5)), parts=(), box=None)
     empty = _judge(sample, Prediction(mask=np.zeros((20, 20), dtype=bool), point=(1, 1))).scores
-    assert empty == (0, 0, False, False, 0.0)
+    assert empty == (None, None, None, None, None)
 
 
 def test_a_mask_goes_before_its_heat_and_the_heat_points():

@@ -17,8 +17,8 @@ from risbench.results.rows import Row, columns_of
 
 _names = st.integers(0, 2**53) | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 _rows = st.builds(
-    lambda overlap, **more: Row(intersection=min(overlap), union=max(overlap), **more),
-    overlap=st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)),
+    lambda overlap, **more: Row(intersection=overlap and min(overlap), union=overlap and max(overlap), **more),
+    overlap=st.none() | st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)),
     id=st.text(st.characters(exclude_categories=["Cs"])),
     image_id=_names,
     ref_id=_names,
@@ -28,6 +28,7 @@ _rows = st.builds(
     box_iou=st.none() | st.floats(0, 1),
     seconds=st.none() | st.floats(0, 1e4).map(lambda value: round(value, 6)),
     missing=st.booleans(),
+    empty_truth=st.booleans(),
 )
 ROW = Row("s/1/2", 3, 1, 2, 5, 10, True, False, 0.25, 0.5)
 
@@ -94,15 +95,14 @@ def test_columns_hold_each_row_and_what_is_missing_misses_where_others_were_aske
     columns = columns_of(rows)
     assert {len(values) for values in columns.values()} == {len(rows)}
     assert {values.dtype for values in columns.values()} == {np.dtype(np.float64)}
-    np.testing.assert_array_equal(columns["intersection"], [row.intersection for row in rows])
-    np.testing.assert_array_equal(columns["union"], [row.union for row in rows])
-    for name in ("hit_box", "hit_mask", "box_iou"):
+    truth_of = {"hit_box": "box_iou", "hit_mask": "union"}
+    for name in ("intersection", "union", "hit_box", "hit_mask", "box_iou"):
         asked = any(getattr(row, name) is not None for row in rows if not row.missing)
         for row, found in zip(rows, columns[name].tolist(), strict=True):
             value = getattr(row, name)
             if value is not None:
                 assert found == float(value)
-            elif row.missing and asked:
+            elif row.missing and asked and name in truth_of and getattr(row, truth_of[name]) is not None:
                 assert found == 0.0
             else:
                 assert math.isnan(found)

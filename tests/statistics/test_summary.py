@@ -171,7 +171,7 @@ def test_a_metric_that_some_rows_have_is_taken_over_those():
 
 def test_what_is_missing_misses_only_where_others_were_asked():
     def row(number: int, hit: bool | None, missing: bool = False) -> Row:
-        return Row(f"s/{number}/0", number, number, 0, 0, 5, hit, None, None, None, missing)
+        return Row(f"s/{number}/0", number, number, 0, 0, 5, hit, None, 0.0, None, missing)
 
     found = summary_of([row(0, True), row(1, None, missing=True)])
     assert (found["PointIt"]["value"], found["PointIt"]["count"]) == (0.5, 2)

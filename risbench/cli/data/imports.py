@@ -58,12 +58,19 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
     split = made.split
     if made.box_only:
         show.say(
-            f"warning: expressions with a box and no mask: {made.box_only}; PointIt and Accbox hold for them, every "
-            "other score counts their mask as empty"
+            f"warning: expressions with a box and no mask: {made.box_only}; PointIt and Accbox hold for them, mIoU, "
+            "oIoU, P@k and PointM leave them out"
+        )
+    if made.without_target:
+        show.say(f"warning: expressions that nothing is meant by: {made.without_target}; every score leaves them out")
+    if made.turned:
+        show.say(
+            f"warning: images that carry an EXIF rotation: {len(made.turned)}, the first {made.turned[0]}; masks and "
+            "boxes are taken to lie on the pixels as they are stored, which is what methods are shown"
         )
     if as_json:
         record = {"split": name, "folder": str(made.folder), "new": made.new, "role": split.entry.role}
-        more = {"box_only": made.box_only, "without_target": made.without_target}
+        more = {"box_only": made.box_only, "without_target": made.without_target, "turned": list(made.turned)}
         show.print_json({**record, "counts": split.counts._asdict(), **more})
         return
     counted = ", ".join(f"{count} {key}" for key, count in split.counts._asdict().items())

@@ -10,6 +10,8 @@ from rich.markup import escape
 from ...datasets.where import to_get, where
 from .. import options, show
 
+_SHOWN = 3  # folders of images, of each way to have a split
+
 
 @click.command("where")
 @click.argument("split")
@@ -21,10 +23,18 @@ def command(split: str, data_root: Path | None, as_json: bool) -> None:
     if as_json:
         show.print_json([{**item._asdict(), "path": str(item.path)} for item in wanted])
         return
-    for item in wanted:
+    also: list[str] = []
+    for number, item in enumerate(wanted):
+        # Of the many folders in which people keep COCO's images, those that are not there make one line.
+        before = sum(one.what == "images" and one.choice == item.choice for one in wanted[:number])
+        if item.what == "images" and not item.found and before >= _SHOWN:
+            also.append(str(item.path))
+            continue
         mark = "[green]found  [/]" if item.found else "[red]missing[/]"
         show.out.print(f"{mark} {item.what:11} {escape(str(item.path))}", highlight=False, soft_wrap=True)
         if not item.found:
             show.out.print(f"        from {item.origin}", highlight=False, markup=False, soft_wrap=True)
+    if also:
+        show.out.print(f"also looked in: {', '.join(also)}", highlight=False, markup=False, soft_wrap=True)
     if name := to_get(split, wanted):
         show.say(f"`risbench data get {name}` gets what is missing")

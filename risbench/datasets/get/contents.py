@@ -56,7 +56,7 @@ def wanted_of(path: Path, archive: Archive) -> list[Wanted]:
         raise Refused(f"holds {len(members)} members, more than any data set")
     for member in members:
         _refuse_strange(member)
-    files = [member for member in members if not member.is_dir() and "__MACOSX" not in member.filename.split("/")]
+    files = [member for member in members if not _is_folder(member) and "__MACOSX" not in _parts(member)]
     found = [_the_one(files, name, place) for name, place in archive.members.items()]
     if archive.images is not None:
         found += _images(files, archive.images)
@@ -84,8 +84,17 @@ def _refuse_strange(member: zipfile.ZipInfo) -> None:
         raise Refused(f"its member {name!r:.80} is a link or a device")
 
 
+def _parts(member: zipfile.ZipInfo) -> list[str]:
+    # Windows' own packer writes backslashes.
+    return member.filename.replace("\\", "/").split("/")
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.is_dir() or member.filename.endswith("\\")
+
+
 def _the_one(files: list[zipfile.ZipInfo], name: str, place: str) -> Wanted:
-    found = [member for member in files if member.filename.split("/")[-1] == name]
+    found = [member for member in files if _parts(member)[-1] == name]
     if not found:
         raise Refused(f"holds no {name}")
     if len(found) > 1:
@@ -96,7 +105,7 @@ def _the_one(files: list[zipfile.ZipInfo], name: str, place: str) -> Wanted:
 def _images(files: list[zipfile.ZipInfo], images: ImageMembers) -> list[Wanted]:
     found: dict[str, Wanted] = {}
     for member in files:
-        parts = member.filename.split("/")
+        parts = _parts(member)
         if images.below not in parts[:-1] or not images.name.fullmatch(parts[-1]):
             continue
         if parts[-1] in found:

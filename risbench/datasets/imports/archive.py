@@ -1,4 +1,4 @@
-"""Zip archives of strangers: members are read one at a time, after their names, kinds and sizes were looked at.
+"""Archives of strangers, zip or tar: members are read one at a time, after their names, kinds and sizes were looked at.
 
 Nothing is ever unpacked to where a member's name says: the importer decides each place. A name that leads out, a link,
 an encrypted member or a size that no file of a data set has is refused by name.
@@ -7,12 +7,15 @@ an encrypted member or a size that no file of a data set has is refused by name.
 from __future__ import annotations
 
 import stat
+import tarfile
 import zipfile
-import zlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from ...errors import DataError
+from ..wrong_content import fault_in
+from . import tars
 
 _MOST_MEMBERS = 1_000_000
 _MOST_BYTES = 1 << 30  # of one member: several times the largest annotation file
@@ -21,80 +24,173 @@ _MOST_SHRUNK = 200
 _SMALL = 64 << 20
 
 
+class Member(NamedTuple):
+    """A member of an archive: its name as it stands there, its size unpacked, and the archive's own record of it."""
+
+    name: str
+    size: int
+    record: zipfile.ZipInfo | tarfile.TarInfo
+
+
 class Archive:
-    """An open zip archive.
+    """An open zip or tar archive.
 
     Attributes:
-        path: where it lies.
+        path: where it lies; what lies in another archive has the path of that one.
+        label: what to call it.
         members: what may be taken, with the parts of each one's name.
         refused: the names of what may not, each with the reason.
+
+    Args:
+        path: the archive.
+        inside: the content, where it lies in another archive, and what to call it.
 
     Raises:
         DataError: it cannot be read as an archive.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, inside: tuple[BinaryIO, str] | None = None):
         self.path = path
-        self.members: list[tuple[tuple[str, ...], zipfile.ZipInfo]] = []
+        self.label = str(path) if inside is None else inside[1]
+        self.members: list[tuple[tuple[str, ...], Member]] = []
         self.refused: list[tuple[str, str]] = []
         self._taken, self._allowed = 0, _SMALL
+        self._tar: tarfile.TarFile | None = None
+        self._zip: zipfile.ZipFile | None = None
+        self._file: BinaryIO | None = None
         try:
-            self._allowed = max(_SMALL, _MOST_SHRUNK * path.stat().st_size)
-            self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-            raise DataError(f"{path}: not a whole zip archive ({_reason(error)}); get it anew") from None
-        if len(self._zip.infolist()) > _MOST_MEMBERS:
+            length = path.stat().st_size
+            if inside is not None:
+                self._file = inside[0]
+                length = self._file.seek(0, 2)
+                self._file.seek(0)
+            elif is_tar(self.label):
+                self._file = path.open("rb")
+            self._allowed = max(_SMALL, _MOST_SHRUNK * length)
+            if is_tar(self.label):
+                assert self._file is not None
+                self._tar = tars.open_tar(path, self._file, self._allowed)
+                self._list(tars.members_of(self._tar))
+            else:
+                self._zip = zipfile.ZipFile(path if self._file is None else self._file)
+                self._list(self._zip.infolist())
+        except (zipfile.BadZipFile, NotImplementedError, *tars.BROKEN) as error:
+            fault = self._other_fault()
             self.close()
-            raise DataError(f"{path}: lists more than {_MOST_MEMBERS:,} members, which no archive of a data set has")
-        for member in self._zip.infolist():
-            self._sort_out(member)
+            kind = "tar" if is_tar(self.label) else "zip"
+            raise DataError(
+                f"{self.label}: " + (fault or f"not a whole {kind} archive ({_reason(error)}); get it anew")
+            ) from None
+        except DataError:
+            self.close()
+            raise
 
-    def _sort_out(self, member: zipfile.ZipInfo) -> None:
-        name = member.filename
-        parts = tuple(part for part in name.split("/") if part not in ("", "."))
-        if member.is_dir() or not parts or parts[0] == "__MACOSX" or parts[-1].startswith("._"):
+    def _other_fault(self) -> str | None:
+        """What the file is instead of an archive, if that shows."""
+        try:
+            if self._file is None:
+                with self.path.open("rb") as file:
+                    first = file.read(512)
+            else:
+                self._file.seek(0)
+                first = self._file.read(512)
+        except (OSError, ValueError):
+            return None
+        packed = first.startswith((b"PK", b"\x1f\x8b", b"BZh"))
+        return None if packed else fault_in(first)
+
+    def _list(self, records: Iterable[zipfile.ZipInfo | tarfile.TarInfo]) -> None:
+        for count, record in enumerate(records):
+            if count >= _MOST_MEMBERS:
+                raise DataError(
+                    f"{self.label}: lists more than {_MOST_MEMBERS:,} members, which no archive of a data set has"
+                )
+            self._sort_out(record)
+
+    def _sort_out(self, record: zipfile.ZipInfo | tarfile.TarInfo) -> None:
+        is_zip = isinstance(record, zipfile.ZipInfo)
+        name = record.filename if is_zip else record.name
+        # Windows' own packer writes backslashes, which only there part folders.
+        parts = tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+        is_folder = is_zip and (record.is_dir() or name.endswith("\\"))
+        if is_folder or not parts or parts[0] == "__MACOSX" or parts[-1].startswith("._"):
             return
-        if fault := _fault_of(member, parts):
-            self.refused.append((f"{self.path}: {name!r:.80}", fault))
+        size = record.file_size if is_zip else record.size
+        if (
+            fault := _name_fault(name, parts)
+            or (_fault_of(record) if is_zip else tars.fault_of(record))
+            or _large(size)
+        ):
+            self.refused.append((f"{self.label}: {name!r:.80}", fault))
         else:
-            self.members.append((parts, member))
+            self.members.append((parts, Member(name, size, record)))
 
-    def open(self, member: zipfile.ZipInfo) -> BinaryIO:
+    def open(self, member: Member) -> BinaryIO:
         """A member, to be read.
 
         Raises:
             DataError: the archive's members are, together, larger than such an archive can honestly hold.
         """
-        self._taken += member.file_size
+        self._taken += member.size
         if self._taken > self._allowed:
-            raise DataError(f"{self.path}: its members are {_MOST_SHRUNK} times the archive's size: a trap, not data")
+            raise DataError(f"{self.label}: its members are {_MOST_SHRUNK} times the archive's size: a trap, not data")
         try:
-            return cast("BinaryIO", self._zip.open(member))
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise DataError(f"{self.path}: {member.filename!r:.80} cannot be read ({_reason(error)})") from None
+            if isinstance(member.record, zipfile.ZipInfo):
+                assert self._zip is not None
+                return cast("BinaryIO", self._zip.open(member.record))
+            assert self._tar is not None
+            found = self._tar.extractfile(member.record)
+            if found is None:
+                raise tarfile.TarError("no file")
+            return cast("BinaryIO", found)
+        except BROKEN as error:
+            raise DataError(f"{self.label}: {member.name!r:.80} cannot be read ({_reason(error)})") from None
 
     def close(self) -> None:
         """Closes the file."""
-        self._zip.close()
+        for opened in (self._zip, self._tar, self._file):
+            if opened is not None:
+                opened.close()
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file's name is that of an archive which is looked into."""
+    return name.lower().endswith(".zip") or is_tar(name)
+
+
+def is_tar(name: str) -> bool:
+    """Whether a file's name is a tar archive's."""
+    return name.lower().endswith(tars.SUFFIXES)
+
+
+def stem_of(name: str) -> str:
+    """An archive's name without its suffixes: what it unpacks to."""
+    suffix = next((one for one in (*tars.SUFFIXES, ".zip") if name.lower().endswith(one)), "")
+    return name[: len(name) - len(suffix)]
 
 
 # What reading a broken member may raise.
-BROKEN = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, *tars.BROKEN)
 
 
-def _fault_of(member: zipfile.ZipInfo, parts: tuple[str, ...]) -> str | None:
-    name, mode = member.filename, member.external_attr >> 16
-    if name[0] in "/\\" or "\\" in name or ".." in parts or "\0" in name or ":" in parts[0]:
+def _name_fault(name: str, parts: tuple[str, ...]) -> str | None:
+    if name[0] in "/\\" or ".." in parts or "\0" in name or ":" in parts[0]:
         return "its name leads out of the archive's folder"
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+    return None
+
+
+def _fault_of(member: zipfile.ZipInfo) -> str | None:
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
         return "a link or device, not a file"
     if member.flag_bits & 1:
         return "encrypted"
-    if member.file_size > _MOST_BYTES:
-        return f"{member.file_size:,} bytes, more than any file of a data set has"
     if member.file_size > max(1 << 20, _MOST_SHRUNK * member.compress_size):
         return f"{member.compress_size:,} bytes that say to unpack to {member.file_size:,}: a trap, not data"
     return None
+
+
+def _large(size: int) -> str | None:
+    return f"{size:,} bytes, more than any file of a data set has" if size > _MOST_BYTES else None
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...errors import DataError
 from .. import places
 from .placing import How, place, take_back
-from .recognise import LOOKED_FOR, Kind, Place, recognise
+from .recognise import LOOKED_FOR, NOT_SUPPORTED, Kind, Place, recognise, unsupported
 from .scan import Found, Scan
 from .state import SplitState, image_names, states
 
@@ -91,10 +91,16 @@ def import_copy(
     report = Imported(Path(source).expanduser(), root)
     with Scan(report.source, root) as scan:
         groups: dict[Kind, list[tuple[Found, Place]]] = {}
+        others: dict[str, str] = {}
         for found in scan.files():
-            if placed := recognise(found.parts):
+            if (name := unsupported(found.parts)) is not None:
+                others.setdefault(name, found.label)
+            elif placed := recognise(found.parts):
                 groups.setdefault(placed.kind, []).append((found, placed))
         report.refused += [Refused(*refused) for refused in scan.refused]
+        report.refused += [Refused(label, f"{name} {NOT_SUPPORTED}") for name, label in others.items()]
+        if others and not groups:
+            raise DataError("; ".join(f"{label}: {name} {NOT_SUPPORTED}" for name, label in list(others.items())[:3]))
         if not groups:
             told = "; ".join(f"{name}: {reason}" for name, reason in report.refused[:3])
             raise DataError(
@@ -165,7 +171,8 @@ def _images(
             if name in placed:
                 continue
             placed.add(name)
-            if needed and name not in needed:
+            # An image under another name is taken for one that the annotations name, and for no other.
+            if (needed or name != file.parts[-1]) and name not in needed:
                 counts["not needed"] += 1
                 continue
             if kind == "coco" and (report.data_root / "images/mscoco/images/train2014" / name).is_file():

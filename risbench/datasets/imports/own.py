@@ -28,6 +28,7 @@ class MadeSplit:
         folder: where it lies.
         new: whether it was not there before.
         box_only, without_target: expressions without a mask: with a box alone, and with nothing.
+        turned: image files that carry an EXIF rotation.
     """
 
     split: Split
@@ -35,6 +36,7 @@ class MadeSplit:
     new: bool
     box_only: int
     without_target: int
+    turned: tuple[str, ...] = ()
 
 
 def import_own(file: str | Path, name: str, data_root: str | Path | None = None, *, copy: bool = False) -> MadeSplit:
@@ -72,7 +74,7 @@ def import_own(file: str | Path, name: str, data_root: str | Path | None = None,
     split = load_split(name, data_root)
     if split.partial:
         raise DataError(f"{folder}: was changed while it was made; import it anew")
-    return MadeSplit(split, folder, new, data.box_only, data.without_target)
+    return MadeSplit(split, folder, new, data.box_only, data.without_target, tuple(data.turned))
 
 
 def _contents(data: OwnData, path: Path) -> dict[str, bytes]:

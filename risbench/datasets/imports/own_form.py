@@ -13,7 +13,9 @@ from typing import Any
 
 from ...errors import DataError
 from ...records import Box
+from ..images import orientation_of, size_fault
 from ..jsonfile import read_json
+from ..numbers import whole_number
 from .own_target import NEXT, target_of
 
 EXAMPLE = """\
@@ -65,6 +67,7 @@ class OwnData:
         texts: of each object its expressions, ids with texts.
         box_only: how many expressions have a box and no mask.
         without_target: how many mean nothing in their image.
+        turned: the image files that carry an EXIF rotation.
     """
 
     role: str
@@ -74,6 +77,7 @@ class OwnData:
     texts: list[list[tuple[Any, str]]] = field(default_factory=list)
     box_only: int = 0
     without_target: int = 0
+    turned: list[str] = field(default_factory=list)
 
 
 def read_own(path: Path) -> OwnData:
@@ -94,7 +98,9 @@ def read_own(path: Path) -> OwnData:
     sizes: dict[str, tuple[int, tuple[int, int]]] = {}
     for number, image in enumerate(whole["images"]):
         named = f"{path}: images[{number}]"
-        size = _image(image, path.parent, named)
+        size, orientation = _image(image, path.parent, named)
+        if orientation != 1:
+            data.turned.append(image["file"])
         if image["file"] in sizes:
             raise DataError(f"{named}: {image['file']!r:.60} is listed twice")
         sizes[image["file"]] = (number, size)
@@ -114,8 +120,8 @@ def _check_keys(entry: Any, what: str, named: str) -> None:
         raise DataError(f"{named}: {strange[0]!r:.40} is no key of {what}: {', '.join(sorted(needed | more))}")
 
 
-def _image(image: Any, folder: Path, named: str) -> tuple[int, int]:
-    """Checks an entry of ``images``; its size."""
+def _image(image: Any, folder: Path, named: str) -> tuple[tuple[int, int], int]:
+    """Checks an entry of ``images``; its size, and the orientation that its file asks to be shown in."""
     _check_keys(image, "an image", named)
     file = image["file"]
     if not isinstance(file, str) or not file:
@@ -124,22 +130,25 @@ def _image(image: Any, folder: Path, named: str) -> tuple[int, int]:
         raise DataError(f"{named}: {file!r:.80} is not a plain path below the JSON's own folder")
     if str(PurePosixPath(file)) != file:
         raise DataError(f"{named}: write {file!r:.80} as {str(PurePosixPath(file))!r:.80}")
-    size = (image["height"], image["width"])
-    if not all(type(side) is int and 0 < side <= 1 << 16 for side in size):
-        raise DataError(f"{named}: 'height' and 'width' must be whole numbers of pixels, got {size!r:.60}")
+    given = (image["height"], image["width"])
+    size = (whole_number(given[0]) or 0, whole_number(given[1]) or 0)
+    if not all(0 < side <= 1 << 16 for side in size):
+        raise DataError(f"{named}: 'height' and 'width' must be whole numbers of pixels, got {given!r:.60}")
     if not (folder / file).is_file():
         raise DataError(f"{named}: {folder / file}: no such image")
-    if (real := _size_of(folder / file, named)) != size:
-        raise DataError(f"{named}: {file} is {real[0]}x{real[1]} (height x width), not {size[0]}x{size[1]}")
-    return size
+    real, orientation = _size_of(folder / file, named)
+    if real != size:
+        raise DataError(f"{named}: {file} {size_fault(real, size, orientation)}")
+    return size, orientation
 
 
-def _size_of(path: Path, named: str) -> tuple[int, int]:
+def _size_of(path: Path, named: str) -> tuple[tuple[int, int], int]:
+    """An image's stored size, and its EXIF orientation."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            return image.height, image.width
+            return (image.height, image.width), orientation_of(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{named}: {path}: not an image that can be read ({str(error)[:80]})") from None
 
@@ -158,6 +167,7 @@ def _expressions(listed: list[Any], sizes: dict[str, tuple[int, tuple[int, int]]
         if ("id" in entry) != ("id" in listed[0]):
             raise DataError(f"{named}: give all expressions an 'id', or none")
         ident = entry.get("id", number)
+        ident = int(ident) if type(ident) is float and ident.is_integer() else ident
         _check_ident(ident, idents, named)
         image, size = sizes[file]
         target = target_of(entry, size, named)

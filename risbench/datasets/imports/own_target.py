@@ -69,10 +69,11 @@ def _drawn(mask: Any, size: tuple[int, int], named: str) -> Box:
 
 
 def _check_polygon(polygon: Any, size: tuple[int, int], named: str) -> None:
-    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2 or not all(map(_is_number, polygon)):
+    # A part of fewer than three corners covers no pixel; whether all do is seen when they are drawn.
+    if not isinstance(polygon, list) or not all(map(_is_number, polygon)):
         raise DataError(f"{named}: must be at least three x, y pairs in one list, got {polygon!r:.60}")
     for sides, limit in ((polygon[::2], size[1]), (polygon[1::2], size[0])):
-        if min(sides) < -_SLACK or max(sides) > limit + _SLACK:
+        if sides and (min(sides) < -_SLACK or max(sides) > limit + _SLACK):
             raise DataError(f"{named}: lies outside its image of {size[0]}x{size[1]} (height x width)")
 
 

@@ -18,6 +18,9 @@ used). There are no ids of refs or sentences: they are made of the split and the
 rows of RefCOCO's val are unc's 3,811 and Google's 5,000 without a mark, the 7,573 of RefCOCOg's val umd's 2,573 and
 Google's 5,000, and the 5,000 of RefCOCO's test Google's: these three are no split of the literature and are left out.
 The other files are unc's and umd's, again by their counts.
+
+``moondream/refcoco-m`` (a row is an image with its ``samples``) is recognised and not converted: whether its ids are
+REFER's was not confirmed.
 """
 
 from __future__ import annotations
@@ -42,6 +45,11 @@ _LMMS = {"image", "answer", "segmentation", "bbox", "file_name"}
 _WORDS = {"train": "train", "val": "val", "validation": "val", "test": "test", "testA": "testA", "testB": "testB"}
 _ORDER = ("train", "val", "testA", "testB", "test")
 _MIXED = {("refcoco", "val"), ("refcoco", "test"), ("refcocog", "val")}
+_SEGMENTED_ANEW = (
+    "RefCOCO-M, or another data set of its form: RefCOCO's val with new masks. They are a truth for refcoco_val: write "
+    'them as JSON, [{"ref_id": ID, "segmentation": RLE}, ...] with REFER\'s ref_ids, and give `risbench score '
+    "PREDICTIONS --split refcoco_val --truth FILE.json --truth-only` (run and sweep take --truth, too)"
+)
 _HINT = "reading parquet needs pyarrow: pip install 'risbench[parquet]'"
 
 
@@ -88,6 +96,8 @@ def _part_of(file: Found) -> _Part:
     if file.member:
         raise DataError("a parquet file in an archive; unpack it first")
     columns = set(_open(file.path).schema_arrow.names)
+    if {"image", "samples"} <= columns:
+        raise DataError(_SEGMENTED_ANEW)
     form = "jxu124" if columns >= _REFER else "lmms-lab" if columns >= _LMMS else None
     if form is None:
         raise DataError(

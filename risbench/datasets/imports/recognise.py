@@ -13,9 +13,12 @@ from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from ..catalog import find, names
+from ..image_names import coco_number
+from ..layout import plain_name
 
 Kind = Literal["annotations", "coco", "saiapr", "referit", "parquet"]
 
+_COCO_FOLDERS = ("train2014", "train2017", "val2017")
 _COCO = re.compile(r"COCO_train2014_\d{12}\.jpg")
 _SAIAPR = re.compile(r"\d{1,6}\.jpg")
 _NUMBERED = re.compile(r"\d{2}")
@@ -53,13 +56,46 @@ def recognise(parts: tuple[str, ...]) -> Place | None:
         # Whether it is ReferIt's, and not Flickr's of the same name, shows when it is read.
         return Place("annotations", PurePosixPath("referit", "annotations", name))
     data_set = data_set_of(folder)
-    if data_set and (data_set, name) in _PAIRS:
-        return Place("annotations", PurePosixPath("refer", data_set, name))
+    plain = plain_name(name)
+    if data_set and (data_set, plain) in _PAIRS:
+        return Place("annotations", PurePosixPath("refer", data_set, plain))
     if _COCO.fullmatch(name):
         return Place("coco", PurePosixPath("train2014", name))
+    if folder.lower() in _COCO_FOLDERS and (number := coco_number(name)) is not None:
+        # Which release an image first came with does not show in a folder of 2017: the annotations tell.
+        return Place("coco", PurePosixPath("train2014", f"COCO_train2014_{number}.jpg"))
     if _SAIAPR.fullmatch(name):
         return _saiapr(parts)
     return None
+
+
+# Data sets that look like REFER's and are none: their expressions have several targets, or none.
+_OTHERS = {
+    "grefcoco": "gRefCOCO",
+    "ref-zom": "Ref-ZOM",
+    "refzom": "Ref-ZOM",
+    "rrefcoco": "R-RefCOCO",
+    "rrefcoco+": "R-RefCOCO+",
+    "rrefcocog": "R-RefCOCOg",
+    "r-refcoco": "R-RefCOCO",
+    "r-refcoco+": "R-RefCOCO+",
+    "r-refcocog": "R-RefCOCOg",
+}
+_GREFS = re.compile(r"grefs\b.*\.(?:json|p|pkl|pickle)", re.IGNORECASE)
+NOT_SUPPORTED = (
+    "is recognised and not supported yet, because its protocol (several targets, or none) is not; `risbench data "
+    'import FILE --as NAME` (see its --help) takes such expressions with one mask each, or with "mask": []'
+)
+
+
+def unsupported(parts: tuple[str, ...]) -> str | None:
+    """The name of the data set that a file is of, where it is known and cannot be read; None for any other file."""
+    if _GREFS.fullmatch(parts[-1]):
+        return "gRefCOCO"
+    if not parts[-1].lower().endswith((".json", ".p", ".pkl", ".pickle")):
+        return None
+    folders = (part.lower().replace("plus", "+").replace("_", "-") for part in reversed(parts[:-1]))
+    return next((_OTHERS[folder] for folder in folders if folder in _OTHERS), None)
 
 
 def _saiapr(parts: tuple[str, ...]) -> Place | None:

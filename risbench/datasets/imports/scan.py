@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zipfile
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from ...errors import DataError
-from .archive import Archive
+from .archive import BROKEN, Archive, Member, is_archive, stem_of
 
 _DEEPEST = 16
+_DEEPEST_ARCHIVE = 2
 _MOST_FILES = 3_000_000
 
 
@@ -31,17 +33,17 @@ class Found:
     parts: tuple[str, ...]
     path: Path
     archive: Archive | None = None
-    member: zipfile.ZipInfo | None = None
+    member: Member | None = None
 
     @property
     def label(self) -> str:
         """What to call it: its path, and the member's name after a colon."""
-        return f"{self.path}:{self.member.filename}" if self.member else str(self.path)
+        return f"{self.archive.label}:{self.member.name}" if self.archive and self.member else str(self.path)
 
     @property
     def size(self) -> int:
         """In bytes."""
-        return self.member.file_size if self.member else self.path.stat().st_size
+        return self.member.size if self.member else self.path.stat().st_size
 
     def open(self) -> BinaryIO:
         """The file, to be read.
@@ -121,7 +123,7 @@ class Scan:
                     yield from self._file(path, parts)
 
     def _file(self, path: Path, parts: tuple[str, ...]) -> Iterator[Found]:
-        if path.suffix.lower() != ".zip":
+        if not is_archive(path.name):
             yield Found((*parts, path.name), path)
             return
         try:
@@ -129,7 +131,31 @@ class Scan:
         except DataError as error:
             self.refused.append((str(path), str(error).removeprefix(f"{path}: ")))
             return
+        yield from self._members(archive, (*parts, stem_of(path.name)))
+
+    def _members(self, archive: Archive, parts: tuple[str, ...], depth: int = 1) -> Iterator[Found]:
         self._archives.append(archive)
         self.refused += archive.refused
         for names, member in archive.members:
-            yield Found((*parts, path.stem, *names), path, archive, member)
+            found = Found((*parts, *names), archive.path, archive, member)
+            if not is_archive(names[-1]):
+                yield found
+            elif depth >= _DEEPEST_ARCHIVE:
+                self.refused.append((found.label, "an archive in an archive in an archive; unpack it first"))
+            elif (inner := self._inner(found)) is not None:
+                yield from self._members(inner, (*parts, *names[:-1], stem_of(names[-1])), depth + 1)
+
+    def _inner(self, found: Found) -> Archive | None:
+        """An archive within an archive, copied to where it can be read from any place."""
+        content = TemporaryFile()  # noqa: SIM115 - the archive closes it
+        try:
+            with found.open() as source:
+                shutil.copyfileobj(source, content)
+            return Archive(found.path, (cast("BinaryIO", content), found.label))
+        except DataError as error:
+            content.close()
+            self.refused.append((found.label, str(error).removeprefix(f"{found.label}: ")))
+        except BROKEN as error:
+            content.close()
+            self.refused.append((found.label, f"cannot be read ({' '.join(str(error).split())[:80]}); get it anew"))
+        return None

@@ -233,3 +233,17 @@ def test_without_pyarrow_one_line_says_what_to_install(ask: Ask, tmp_path: Path,
     assert said.code == 1
     assert said.err.endswith("reading parquet needs pyarrow: pip install 'risbench[parquet]'\n")
     assert said.err.count("\n") == 1
+
+
+def test_refcoco_m_is_told_to_be_a_truth(ask: Ask, tmp_path: Path):
+    import pyarrow
+    import pyarrow.parquet
+
+    sample = {"sentences": ["left thing"], "bbox": [1.0, 2.0, 3.0, 4.0], "mask": {"size": [40, 60], "counts": "x"}}
+    row = {"image": {"bytes": b"", "path": None}, "image_id": 25, "file_name": "a.jpg", "samples": [sample]}
+    folder = tmp_path / "refcoco-m" / "data"
+    folder.mkdir(parents=True)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), folder / "validation-00000-of-00001.parquet")
+    said = ask("data", "import", "--from", "refcoco-m", "--data-root", "data")
+    assert said.code == 1
+    assert "risbench score PREDICTIONS --split refcoco_val --truth FILE.json --truth-only" in said.err

@@ -1,0 +1,84 @@
+"""Tar archives of strangers, plain or packed with gzip or bzip2, with the same care as zips; see `archive`."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ...errors import DataError
+
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz")
+BROKEN = (OSError, tarfile.TarError, EOFError, zlib.error, ValueError)
+_MOST_AT_ONCE = 64 << 20  # no header is so long; contents are read in small blocks
+
+
+class Bounded(io.RawIOBase):
+    """What lies unpacked behind a stream, up to a length: a bomb ends there."""
+
+    def __init__(self, inner: Any, most: int, path: Path) -> None:
+        self._inner, self._most, self._path = inner, most, path
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            DataError: more than such an archive can honestly hold, or a header that is none.
+        """
+        if not 0 <= size <= _MOST_AT_ONCE or self._inner.tell() + size > self._most + _MOST_AT_ONCE:
+            raise DataError(f"{self._path}: unpacks to more than such an archive can honestly hold: a trap, not data")
+        found = self._inner.read(size)
+        if self._inner.tell() > self._most:
+            raise DataError(f"{self._path}: unpacks to more than such an archive can honestly hold: a trap, not data")
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        if whence == 0 and offset > self._most:
+            raise DataError(
+                f"{self._path}: has a member larger than such an archive can honestly hold: a trap, not data"
+            )
+        return self._inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place."""
+        return self._inner.tell()
+
+    def close(self) -> None:
+        """Closes the stream."""
+        self._inner.close()
+        super().close()
+
+
+def open_tar(path: Path, file: BinaryIO, most: int) -> tarfile.TarFile:
+    """A tar archive, whichever way it is packed.
+
+    Raises:
+        DataError: a trap.
+        tarfile.TarError, OSError: it is none.
+    """
+    start = file.read(6)
+    file.seek(0)
+    inner: Any = file
+    if start.startswith(b"\x1f\x8b"):
+        inner = gzip.GzipFile(fileobj=file)
+    elif start.startswith(b"BZh"):
+        inner = bz2.BZ2File(file)
+    return tarfile.open(fileobj=cast("BinaryIO", Bounded(inner, most, path)), mode="r:")
+
+
+def fault_of(member: tarfile.TarInfo) -> str | None:
+    """Why a member is not taken, by its kind."""
+    if not member.isreg() or member.issparse():
+        return "a link or device, not a file"
+    return None
+
+
+def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members that are no folders, one after the other."""
+    return (member for member in tar if not member.isdir())

@@ -1,0 +1,19 @@
+"""Whole numbers however a tool has written them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0*)?", re.ASCII)
+
+
+def whole_number(value: Any) -> int | None:
+    """The whole number that a value is, or is written as: 40, 40.0, "40"; None for anything else (bools, too)."""
+    if type(value) is int:
+        return value
+    if type(value) is float:
+        return int(value) if value.is_integer() else None
+    if type(value) is str and _WHOLE.fullmatch(value.strip()):
+        return int(value.strip().partition(".")[0])
+    return None

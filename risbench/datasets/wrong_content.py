@@ -1,0 +1,49 @@
+"""What a file is that does not hold what its name promises: a pointer, a web page, a cut or text-mode download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_LFS = b"version https://git-lfs.github.com/spec"
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<error", b"<body")
+_PACKED = {
+    b"\x1f\x8b": "is packed with gzip: unpack it (`gunzip < FILE > NEW`)",
+    b"BZh": "is packed with bzip2: unpack it (`bunzip2 < FILE > NEW`)",
+    b"\xfd7zXZ\0": "is packed with xz: unpack it (`unxz < FILE > NEW`)",
+    b"PK\x03\x04": "is a zip archive: `risbench data import --from FILE.zip` takes it",
+    b"7z\xbc\xaf\x27\x1c": "is a 7-zip archive: unpack it",
+    b"Rar!": "is a RAR archive: unpack it",
+}
+
+
+def fault_in(first: bytes) -> str | None:
+    """What a file is, by its first bytes, and what to do; None for nothing that is known.
+
+    Args:
+        first: a hundred bytes or more, or all of a shorter file.
+    """
+    if not first:
+        return "is empty: its download did not finish; get it anew"
+    if first.startswith(_LFS):
+        return "is a Git LFS pointer, not the file itself: run `git lfs pull` in the copy it is from, then try again"
+    if first.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].lower().startswith(_PAGES):
+        return "is a web page saved under this name (an error, or a question): open its link in a browser, get it anew"
+    return next((text for start, text in _PACKED.items() if first.startswith(start)), None)
+
+
+def fault_of(path: Path) -> str | None:
+    """`fault_in` of a file; None also for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return fault_in(file.read(512))
+    except OSError:
+        return None
+
+
+def is_text_mode(raw: bytes) -> bool:
+    """Whether every line feed of binary content follows a carriage return: it was transferred as text."""
+    count = raw.count(b"\n")
+    return count > 0 and raw.count(b"\r\n") == count
+
+
+TEXT_MODE = "every line feed in it follows a carriage return: it was copied as text; copy it as binary, or get it anew"
