@@ -18,6 +18,8 @@ _LEFT_OUT = {
     "without_mask": "expressions without true mask",
     "without_box": "expressions without true box",
     "empty_truth": "expressions with empty true mask",
+    "no_target_answered": "expressions without target that got a mask",
+    "without_point": "answers without point",
 }
 _ABOUT = ("method", "supervision", "besides", "reads", "origin")
 

@@ -95,9 +95,20 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
     counted = summarise(columns_of(ordered), [row.image_id for row in ordered], chosen)
     for metric in chosen:
         written = run.summary["metrics"].get(metric.name)
+        if not ours and metric.kind in ("PointIt", "PointM") and _abstained(rows):
+            # An older version took the mean over the answers that pointed.
+            value = counted[metric.name]["value"]
+            if value is not None and written is not None and not _is_near(value, written["value"], _SAME):
+                text = f"OLD: the summary of {name} leaves answers without a point out of {metric.name}; counted as "
+                yield Change(metric.name, f"{text}misses they give {100 * value:.3f}: score it again.")
+            continue
         if written is not None and (given := _difference(counted[metric.name], written, ours)):
             text = f"CHANGED: the rows of {name} give {given} for {metric.name}, its summary says otherwise."
             yield Change(metric.name, text)
+
+
+def _abstained(rows: Sequence[Row]) -> bool:
+    return any(row.hit_box is None and row.hit_mask is None and not row.missing for row in rows)
 
 
 def _difference(counted: dict[str, Any], written: dict[str, Any], ours: bool) -> str | None:

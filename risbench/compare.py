@@ -129,7 +129,7 @@ def compare(
     refuse_mixture(runs, "they cannot be compared expression by expression")
     rows = in_step(runs, [run.rows() for run in runs])
     chosen = parse_all(metrics)
-    refuse_generalised(metrics, sum(row.union is None for row in rows[0]), runs[0].summary["split"])
+    refuse_generalised(metrics, sum(row.without_mask for row in rows[0]), runs[0].summary["split"])
     columns = [columns_of(each) for each in rows]
     images = [row.image_id for row in rows[0]]
     overall = _tests(estimates(columns, images, chosen), chosen, None, None, len(images))
@@ -178,10 +178,11 @@ def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
 
 
 def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apart, ...]:
-    # Without a true mask there is no IoU, in any of the runs.
-    rows = [[row for row in each if row.iou is not None] for each in rows]
-    if not rows[0]:
+    # Without a true mask there is no IoU, and where nothing is meant only a run that answers has one.
+    together = [each for each in zip(*rows, strict=True) if all(row.iou is not None for row in each)]
+    if not together:
         return ()
+    rows = list(zip(*together, strict=True))
     ious = np.array([[row.iou for row in each] for each in rows], dtype=np.float64)
     spread = ious.max(axis=0) - ious.min(axis=0)
     places = [place for place in np.argsort(-spread, kind="stable")[:_MOST].tolist() if spread[place] > 0]

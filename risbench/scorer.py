@@ -89,7 +89,7 @@ class Scorer:
 
     def summary(self, metrics: str | None = None) -> dict[str, dict[str, Any]]:
         """Value, interval and count of each metric (a comma-separated list, by default all ten)."""
-        without_mask = sum(row.union is None for row in self._rows.values())
+        without_mask = sum(row.without_mask for row in self._rows.values())
         refuse_generalised(metrics, without_mask, "those that were added")
         return summary_of(self._rows.values(), parse_all(metrics))
 
@@ -123,6 +123,7 @@ def row_of(sample: Sample, verdict: Verdict, seconds: float | None = None, *, mi
         seconds,
         missing,
         verdict.empty_truth,
+        verdict.no_target,
     )
 
 

@@ -150,8 +150,8 @@ def sweep(
             brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
             seen.append((sample.id, sample.image_id))
             missing += brought is None
-            if not sample.parts:
-                without_mask += 1
+            without_mask += not sample.parts
+            if not sample.parts and (sample.box is not None or brought is None):
                 counts.append([_NO_OVERLAP] * len(grid))
                 continue
             if brought is None:
@@ -162,7 +162,9 @@ def sweep(
             if heat is None:
                 raise DataError(f"{given}: {sample.id} has a mask and no heat: there is nothing to cut")
             geometry.add(sample, Prediction(heat=heat))
-            counts.append(named.sweep(sample, heat, grid))
+            overlaps = named.sweep(sample, heat, grid)
+            # Where nothing is meant, an empty mask is right and has no overlap to measure.
+            counts.append([found if sample.parts or found.union else _NO_OVERLAP for found in overlaps])
         if progress is not None:
             progress(done, len(groups))
     if seen and without_mask == len(seen):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from commands import Ask
 from PIL import Image
-from risbench.paired import in_step
 from samples import block, sample_of
 
 from reports import as_csv, as_json, curves, gallery, grid, latex, markdown, rows
@@ -19,6 +18,7 @@ from risbench.compare import Comparison, compare
 from risbench.datasets.imports.own import import_own
 from risbench.errors import DataError
 from risbench.metrics.rules import RULES
+from risbench.statistics.paired import in_step
 from risbench.submit import verify
 from risbench.sweep import sweep
 

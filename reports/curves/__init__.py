@@ -84,7 +84,8 @@ def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], 
     notes = notes_of(runs)
     if left_out:
         notes.append(f"{left_out} expressions that not every run has are left out.")
-    listed = [[row for row in of.values() if row.iou is not None] for of in rows]
+    together = [name for name in rows[0] if all(of[name].iou is not None for of in rows)]
+    listed = [[of[name] for name in together] for of in rows]
     if not listed[0]:
         raise DataError("curves are of IoU, and no expression of these runs has a true mask")
     panels: list[Panel] = [

@@ -111,16 +111,21 @@ class Rules:
         """Score one prediction that `risbench.methods.prediction_of` has checked.
 
         What has no truth has no score: without parts there is no overlap and no PointM, without a box neither PointIt
-        nor Accbox. A true mask that its parts leave without a pixel scores 0, as in the authors' code, and is marked.
+        nor Accbox. Where nothing is meant (neither parts nor a box) an empty answer is right and has no overlap to
+        measure, 0/0; a mask shares no pixel with the truth and scores IoU 0. A true mask that its parts leave without
+        a pixel scores 0, as in the authors' code, and is marked.
         """
         truth = self._truth(sample)
         verdict = self._protocol.judge(sample, truth, prediction, self.threshold)
         scores = verdict.scores
+        no_target = not sample.parts and sample.box is None
         if not sample.parts:
-            scores = scores._replace(intersection=None, union=None, hit_mask=None)
+            area = int(np.count_nonzero(verdict.mask)) if no_target else 0
+            scores = scores._replace(intersection=0 if area else None, union=area or None, hit_mask=None)
         if sample.box is None:
             scores = scores._replace(hit_box=None, box_iou=None)
-        return verdict._replace(scores=scores, empty_truth=bool(sample.parts) and truth.area == 0)
+        empty_truth = bool(sample.parts) and truth.area == 0
+        return verdict._replace(scores=scores, empty_truth=empty_truth, no_target=no_target)
 
     def scaled(self, heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """A checked heat at a size, float32 ``(H, W)``, in the unit of these rules' threshold."""

@@ -30,10 +30,12 @@ class Scores(NamedTuple):
 class Verdict(NamedTuple):
     """The scores, and what was scored: the mask as the rules cut it, bool ``(H, W)``, and the point.
 
-    ``empty_truth`` says that the object has parts, and that the true mask the rules make of them covers no pixel.
+    ``empty_truth`` says that the object has parts, and that the true mask the rules make of them covers no pixel;
+    ``no_target`` that nothing is meant by the expression.
     """
 
     scores: Scores
     mask: np.ndarray
     point: Point | None
     empty_truth: bool = False
+    no_target: bool = False

@@ -19,7 +19,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         **dict.fromkeys(("image_id", "ref_id", "sent_id"), (int, str)),
         **dict.fromkeys(("hit_box", "hit_mask"), (bool, type(None))),
         **dict.fromkeys(("box_iou", "seconds"), (float, int, type(None))),
-        **dict.fromkeys(("missing", "empty_truth"), (bool,)),
+        **dict.fromkeys(("missing", "empty_truth", "no_target"), (bool,)),
     }
 )
 
@@ -33,7 +33,8 @@ class Row:
 
     A row tells by itself what its expression has: ``union`` is None where there is no true mask, and ``box_iou`` where
     there is no true box (or the rules score no boxes, as ``lavt``). With a true box, ``hit_box`` is None where the
-    answer named no point; with a true mask, ``hit_mask`` is.
+    answer named no point; with a true mask, ``hit_mask`` is. ``no_target`` marks an expression by which nothing is
+    meant: an empty answer has no union, a mask has one and IoU 0.
 
     ``missing`` marks an expression without a prediction, which scores as an empty mask and misses where others point.
     ``empty_truth`` marks an object whose true mask covers no pixel under the rules, so that every answer scores 0.
@@ -51,6 +52,12 @@ class Row:
     seconds: float | None = None
     missing: bool = False
     empty_truth: bool = False
+    no_target: bool = False
+
+    @property
+    def without_mask(self) -> bool:
+        """Whether the expression has no true mask."""
+        return self.union is None or self.no_target
 
     @property
     def iou(self) -> float | None:
@@ -78,6 +85,8 @@ class Row:
             line["missing"] = True
         if self.empty_truth:
             line["empty_truth"] = True
+        if self.no_target:
+            line["no_target"] = True
         return json.dumps(line, ensure_ascii=False)
 
     @staticmethod
@@ -102,6 +111,7 @@ class Row:
                 seconds=line.get("seconds"),
                 missing=line.get("missing", False),
                 empty_truth=line.get("empty_truth", False),
+                no_target=line.get("no_target", False),
             )
         except KeyError as error:
             raise DataError(f"{where}: the row has no {error}") from None
@@ -122,21 +132,26 @@ def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray]:
     """The rows' numbers by name, float64 ``(n,)`` each, NaN where a row has none; see `Metric.terms`."""
     names = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
     columns = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in names}
+    columns["with_mask"] = np.array([not row.without_mask for row in rows], dtype=np.float64)
     missing = np.array([row.missing for row in rows], dtype=bool)
-    for name, truth in (("hit_box", "box_iou"), ("hit_mask", "union")):
+    for name, truth in (("hit_box", ~np.isnan(columns["box_iou"])), ("hit_mask", columns.pop("with_mask") > 0)):
         values = columns[name]
-        # What is missing misses, but only where the others were asked: it must not bring a metric into being. And
-        # nothing misses where there is nothing to hit.
+        # An answer without a point misses where others point, as a missing answer does: whoever points only where he
+        # is sure must not score above those who always answer. Where nobody points there is no metric, and nothing
+        # misses where there is nothing to hit.
         if not np.isnan(values[~missing]).all():
-            values[missing & np.isnan(values) & ~np.isnan(columns[truth])] = 0.0
+            values[np.isnan(values) & truth] = 0.0
     return columns
 
 
-TRUTH_COUNTS = ("without_mask", "without_box", "empty_truth")
+TRUTH_COUNTS = ("without_mask", "without_box", "empty_truth", "no_target_answered", "without_point")
 
 
 def truth_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
-    """How many expressions have no true mask, no true box, or a true mask without a pixel; what is 0 is left out.
+    """How many expressions have no whole truth, and how many answers no point though others have one.
+
+    Counted are expressions without a true mask, without a true box, with a true mask that covers no pixel, with a mask
+    in answer where nothing is meant, and with an answer that names no point. What is 0 is left out.
 
     Args:
         rows: of a run.
@@ -144,11 +159,23 @@ def truth_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
     """
     listed = list(rows)
     counts = {
-        "without_mask": sum(row.union is None for row in listed),
+        "without_mask": sum(row.without_mask for row in listed),
         "without_box": sum(row.box_iou is None for row in listed) if rules != "lavt" else 0,
         "empty_truth": sum(row.empty_truth for row in listed),
+        "without_point": _without_point(listed),
+        "no_target_answered": sum(row.no_target and row.union is not None for row in listed),
     }
     return {key: count for key, count in counts.items() if count}
+
+
+def _without_point(rows: Sequence[Row]) -> int:
+    answered = [row for row in rows if not row.missing]
+    if all(row.hit_box is None and row.hit_mask is None for row in answered):
+        return 0  # the method does not point, or the rules do not ask
+    return sum(
+        (row.hit_box is None and row.box_iou is not None) or (row.hit_mask is None and not row.without_mask)
+        for row in answered
+    )
 
 
 def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
@@ -160,7 +187,9 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
     """
     notes = []
     if count := counts.get("without_mask"):
-        notes.append(f"{_expressions(count)} no true mask: left out of mIoU, oIoU, P@k and PointM")
+        answered = counts.get("no_target_answered")
+        but = f", but for {answered} that nothing is meant by and that got a mask: IoU 0" if answered else ""
+        notes.append(f"{_expressions(count)} no true mask: left out of mIoU, oIoU, P@k and PointM{but}")
     if count := counts.get("without_box"):
         notes.append(f"{_expressions(count)} no true box: left out of PointIt and Accbox")
     if count := counts.get("empty_truth"):
@@ -168,6 +197,8 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
             f"{_expressions(count)} a true mask that covers no pixel under rules {rules}: every answer scores 0 "
             "(`risbench data check SPLIT --deep` names the annotations)"
         )
+    if count := counts.get("without_point"):
+        notes.append(f"{count} answer{'s name' if count > 1 else ' names'} no point: misses in PointIt and PointM")
     return notes
 
 

@@ -83,7 +83,7 @@ def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row
             odd = sorted(set(ids) ^ set(first)) or ["one that is there twice"]
             raise DataError(f"{runs[0].path} and {run.path} are not about the same expressions: {odd[0]}")
         for one, other in zip(found[0], each, strict=True):
-            if (one.union is None) != (other.union is None):
+            if (one.union is None) != (other.union is None) and not (one.no_target and other.no_target):
                 older, newer = (runs[0], run) if one.union is not None else (run, runs[0])
                 raise DataError(
                     f"{older.path} counts {one.id}, which has no true mask, and {newer.path} leaves it out: "
