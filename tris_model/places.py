@@ -13,6 +13,7 @@ RELEASES = "https://github.com/fawnliu/storage/releases/download"
 PUBLISHED = ("referit", "refcoco", "refcoco+", "refcocog_google", "refcocog_umd")
 OPENAI = "https://openaipublic.azureedge.net/clip/models"
 RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"  # its sha256
+VIT_B_32 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
 
 
 def url(stage: int, name: str) -> str:
@@ -72,13 +73,13 @@ def find_clip(path_or_name: str | os.PathLike[str]) -> Path:
 
 def _find(path_or_name: str | os.PathLike[str], part: str, otherwise: str) -> Path:
     path = Path(path_or_name)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; give the weights file in it")
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return path
     if str(path_or_name) in NAMES:
         shipped = FOLDER / f"{path_or_name}_{part}.safetensors"
         if not shipped.exists():
             raise UsageError(f"the weights {path_or_name!r} lack their {part}: no {shipped}; install risbench again")
         return shipped
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the weights file in it")
     raise UsageError(f"there is no weights file {path}; {otherwise}")

@@ -104,6 +104,7 @@ def check_ahead(recipe: PseudoRecipe) -> None:
 
     Raises:
         UsageError: IRN's recipe cannot work, or its trunk's file is not there.
+        DataError: that file holds something else.
     """
     if recipe.irn:
         check(recipe.train, 1)
@@ -112,6 +113,8 @@ def check_ahead(recipe: PseudoRecipe) -> None:
                 f"there is no file {recipe.imagenet}; IRN needs ImageNet's ResNet-50: get {RESNET50} and set "
                 "pseudo.imagenet to the file"
             )
+        if recipe.trunk == "imagenet":
+            ImageNetTrunk(recipe.imagenet)
 
 
 def items_of(refs: Refs, chosen: Chosen, stride: int) -> list[MapItem]:

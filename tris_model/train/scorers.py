@@ -16,6 +16,7 @@ from risbench.errors import UsageError
 from ..checkpoint import read
 from ..clip import Clip
 from ..clipfile import is_archive, load_clip
+from ..places import NAMES, find_clip
 from ..prms import SIDE, ClipScorer, Scorer
 from ..tokens import tokenize
 
@@ -98,9 +99,9 @@ def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = 
         UsageError: there is no such file.
         DataError: it holds no such CLIP.
     """
-    path = Path(path)
-    if not path.is_file():
+    if not Path(path).is_file() and str(path) not in NAMES:
         raise UsageError(f"there is no scorer file {path}; stage 1 needs OpenAI's ViT-B-32.pt, or a tiny CLIP")
+    path = find_clip(path)
     if not is_archive(path) and "visual.layer1.0.conv1.weight" in read(path).state:
         return Frozen(TowerScorer(load_clip(path), device, keep_end), cone)
     made = ClipScorer(path, device, keep_end)

@@ -29,6 +29,7 @@ from ..devices import Precision, autocast
 from ..pixels import normalised
 from ..tokens import encode, pack
 from .contrast import choice, contrast
+from .inputs import check_folder
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .lessons import MOST, Lesson, Shown, ask, show
 from .pictures import Pictures, pictures
@@ -175,11 +176,16 @@ def teach(
 
     Returns:
         The weights.
+
+    Raises:
+        UsageError: a file stands where the folder should be.
+        RisbenchError: the folder cannot be written.
     """
     ask_all = partial(_losses, shows, views) if losses is None else losses
     kept = out / f"{name}.safetensors"
     if kept.exists():
         return kept
+    check_folder(out, [name])
     optimiser = torch.optim.AdamW(_groups(network, course), betas=(0.9, 0.98))
     journal = Journal(out / name)
     said = json.dumps(asdict(course), sort_keys=True)
