@@ -125,7 +125,7 @@ def evaluate(
     with RunFolder(path, header) as folder:
         groups = [tuple(group) for group in part.by_image()]
         words = texts_of(texts, whole) if texts != "given" else None
-        watch = Stopwatch()
+        watch = Stopwatch(device)
         try:
             run_images(
                 built,

@@ -75,4 +75,4 @@ def validate(weights: Path, split: str, out: Path, device: torch.device, data_ro
     from ..answer import Tris
 
     method = Tris(str(weights), device=str(device))
-    return evaluate(method, load_split(split, data_root), out=out, name="tris")
+    return evaluate(method, load_split(split, data_root), out=out, name="tris", device=str(device))

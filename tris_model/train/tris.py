@@ -13,6 +13,7 @@ import torch
 from risbench.errors import UsageError
 
 from ..devices import pick
+from .journal import forget_peak
 from .plan import Plan, check_inputs, plan_of
 from .presets import with_preset
 from .ranks import rank, torchrun, wait
@@ -75,6 +76,7 @@ def train(
             plan.out.mkdir(parents=True, exist_ok=True)
             (plan.out / "recipe.json").write_text(json.dumps(tables, indent=2, sort_keys=True) + "\n")
         for part in wanted:
+            forget_peak(pick(place))
             _PARTS[part](plan, pick(place))
             wait()
         if rank() == 0 and {"1", "2"} & set(wanted):
