@@ -16,21 +16,22 @@ import argparse
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from session import LAST, Session, figures, stop
+
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "tests/bench"
-LAST = 60  # lines of a step's output that are kept
 KEPT_BACK = 200  # seconds that timings must leave to the training and the tests
 CHECK = """
 import json, sys, torch
@@ -45,82 +46,6 @@ print(json.dumps({
     "open_clip": open_clip.__version__, "python": sys.version.split()[0],
 }))
 """
-
-
-class Session:
-    """The steps of one run: how much time is left, and where their lines go."""
-
-    def __init__(self, file: Path, environment: Mapping[str, str], minutes: float):
-        self.file = file
-        self.environment = dict(environment)
-        self._end = time.monotonic() + 60 * minutes
-
-    @property
-    def left(self) -> float:
-        """Seconds until all must be done."""
-        return self._end - time.monotonic()
-
-    def write(self, **line: Any) -> None:
-        """Add a line to the file at once, for a later step may take the machine down."""
-        with self.file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
-        shown = {key: value for key, value in line.items() if key not in ("output", "figures")}
-        print(json.dumps(shown), flush=True)
-
-    def step(self, name: str, command: Sequence[str], limit: float, reserve: float = 5) -> str | None:
-        """Do a step within its limit and what time is left.
-
-        Returns:
-            What it printed, or None where it was left out for want of time.
-        """
-        limit = min(limit, self.left - reserve)
-        if limit < 5:
-            self.write(step=name, skipped="no time was left")
-            return None
-        begun = time.monotonic()
-        running = self.start(command, subprocess.PIPE)
-        try:
-            text, code = running.communicate(timeout=limit)[0], running.returncode
-        except subprocess.TimeoutExpired:
-            stop(running)
-            text, code = running.communicate()[0], "timeout"
-        seconds = round(time.monotonic() - begun, 1)
-        lines = text.splitlines()
-        self.write(
-            step=name, command=[part.replace(str(ROOT) + "/", "") for part in command[1:]], code=code, seconds=seconds,
-            limit=round(limit), figures=figures(lines), output=lines[-LAST:],
-        )  # fmt: skip
-        return text
-
-    def start(self, command: Sequence[str], out: Any) -> subprocess.Popen[str]:
-        """A process with a group of its own, so that all that it starts can be ended with it."""
-        return subprocess.Popen(
-            command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-            text=True, errors="replace", start_new_session=True,
-        )  # fmt: skip
-
-
-def stop(running: subprocess.Popen[str]) -> None:
-    """End a process that was started here, with its group."""
-    for sent in (signal.SIGINT, signal.SIGKILL):
-        if running.poll() is None:
-            os.killpg(running.pid, sent)
-            try:
-                running.wait(10 if sent == signal.SIGINT else 5)
-            except subprocess.TimeoutExpired:
-                continue
-
-
-def figures(lines: Sequence[str]) -> list[Any]:
-    """The lines of a step's output that are JSON objects."""
-    found = []
-    for line in lines:
-        if line.startswith("{"):
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-    return found
 
 
 def metadata(folder: Path) -> None:
@@ -174,10 +99,10 @@ def training(python: str, scratch: Path, seed: int, device: str, rehearse: bool)
     seeds = [f"{table}.seed={seed}" for table in ("stage1", "pseudo", "stage2")]
     base += [part for pair in seeds for part in ("--set", pair)]
     parts = [
-        " ".join([*base, "--stage", stage, "--device", "cpu" if stage == "labels" else device])
+        shlex.join([*base, "--stage", stage, "--device", "cpu" if stage == "labels" else device])
         for stage in ("1", "maps", "labels", "2")
     ]
-    timed = " && ".join(f"echo stage {part.split('--stage ')[1]} at $SECONDS s && {part}" for part in parts)
+    timed = " && ".join(f"echo at $SECONDS s: && {part}" for part in parts)
     return ["bash", "-c", f"{timed} && echo finished at $SECONDS s"]
 
 
@@ -277,6 +202,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="trainings of the drawn recipe, side by side")
     parser.add_argument("--rehearse", action="store_true", help="on a CPU, at tiny sizes")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, which ends the steps and the scratch folder
     with tempfile.TemporaryDirectory(prefix="risbench-gpu-") as folder:
         scratch = Path(folder)
         metadata(scratch / "metadata")
@@ -303,7 +229,12 @@ def main() -> int:
         now = datetime.now(UTC)
         name = "rehearsal" if options.rehearse else re.sub(r"[^A-Za-z0-9]+", "-", machine["device"]).strip("-")
         options.out.mkdir(parents=True, exist_ok=True)
-        session = Session(options.out / f"{now:%Y%m%dT%H%M%SZ}-{name}.jsonl", environment, options.minutes)
+        session = Session(
+            options.out / f"{now:%Y%m%dT%H%M%SZ}-{name}.jsonl",
+            environment,
+            options.minutes,
+            8 if options.rehearse else 1,
+        )
         session.write(
             step="machine", rehearsal=options.rehearse, date=f"{now:%Y-%m-%d %H:%M} UTC", commit=commit(options.site),
             cores=len(os.sched_getaffinity(0)), **machine,
