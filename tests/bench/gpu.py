@@ -1,6 +1,6 @@
 """All that can only be known on a GPU, in one command of at most eight minutes: `make gpu`.
 
-    python tests/bench/gpu.py [--out DIR] [--site DIR] [--minutes 8] [--seeds 3] [--rehearse]
+    python tests/bench/gpu.py [--out DIR] [--site DIR] [--minutes 8] [--seeds 3] [--skip-timings] [--rehearse]
 
 It needs a Python with torch, torchvision, timm, opencv and pytest, and no network: what else risbench imports lies in
 the folder ``--site`` (`make gpu-wheels` fills it), and risbench itself runs from the tree. Each step has a time limit
@@ -176,7 +176,8 @@ def steps(session: Session, options: argparse.Namespace, scratch: Path) -> None:
         made += f"from joined import made; made(Path({str(scratch / 'made')!r}))"
         (scratch / "made").mkdir()
         session.step("made-up data", [python, "-c", made], 60)
-    timings(session, scratch, tiny, device)
+    if not options.skip_timings:
+        timings(session, scratch, tiny, device)
     running: dict[int, tuple[subprocess.Popen[str], Path]] = {}
     try:
         for number in range(options.seeds):
@@ -200,6 +201,7 @@ def main() -> int:
     parser.add_argument("--site", type=Path, default=ROOT / ".gpu/site", help="what the machine's Python lacks")
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--seeds", type=int, default=3, help="trainings of the drawn recipe, side by side")
+    parser.add_argument("--skip-timings", action="store_true", help="only the training, the tests and the rivals")
     parser.add_argument("--rehearse", action="store_true", help="on a CPU, at tiny sizes")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, which ends the steps and the scratch folder

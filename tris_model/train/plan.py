@@ -15,6 +15,7 @@ from .best import check_selection
 from .inputs import check_clip, check_folder, check_split, check_stage1
 from .maps import read_maps
 from .pseudo import PseudoRecipe, check_ahead
+from .ranks import world
 from .recipe import record
 from .scorers import scorer
 from .stage1 import Stage1Recipe
@@ -90,6 +91,9 @@ def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
     if second is not None:
         check_selection("stage2", second.select, second.val)
         check_clip("stage2.start", second.start, second.split, lambda: _try_stage2(plan, second, first))
+    for table in (plan.first if first else None, second):
+        if table is not None and table.batch % world():
+            raise UsageError(f"a batch of {table.batch} cannot be shared by {world()} ranks; make it a multiple")
     _check_splits(plan, wanted)
 
 
@@ -113,7 +117,12 @@ def _try_stage2(plan: Plan, second: Stage2Recipe, first: bool) -> None:
         from .handover import hand_over
 
         kept = plan.out / "stage1.safetensors"
-        hand_over(new_stage1(plan.first) if first else check_stage1(kept), network)
+        stage1 = new_stage1(plan.first) if first else check_stage1(kept)
+        try:
+            hand_over(stage1, network)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:160]
+            raise UsageError(f"its sizes are not stage 1's, from which it is to start ({reason})") from None
 
 
 def _check_splits(plan: Plan, wanted: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ from tris_model.devices import add_rows, computing, float32_switches
 from tris_model.irn.lattice import Lattice
 from tris_model.stage1 import Stage1
 from tris_model.stage2 import Stage2
-from tris_model.train import maps, stage1, towers, tris
+from tris_model.train import best, maps, stage1, towers, tris
 from tris_model.train.clip import fit
 from tris_model.train.maps import choose_all, choose_many
 from tris_model.train.tris import train
@@ -228,6 +228,14 @@ def test_the_peak_in_cost_json_is_that_of_the_gpu_that_was_used(monkeypatch: pyt
     assert reset == ["cuda:1", 0, 1]
     monkeypatch.setattr(cuda, "is_initialized", lambda: False)
     assert Stopwatch("cpu").record(None)["peak_gpu_memory_bytes"] is None
+
+
+def test_a_validation_notes_the_device_that_it_ran_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(best, "evaluate", lambda method, split, **named: named)
+    monkeypatch.setattr(best, "load_split", lambda *_: None)
+    monkeypatch.setattr("tris_model.answer.Tris", lambda file, device: None)
+    noted: Any = best.validate(tmp_path / "weights", "shapes_val", tmp_path, torch.device("cuda:1"))
+    assert noted["device"] == "cuda:1"
 
 
 class Named(TorchDispatchMode):

@@ -165,3 +165,9 @@ def test_irns_trunk_is_read_before_stage_1_is_trained(tmp_path: Path) -> None:
     refused(tris.train, DataError, "ResNet-50", recipe="shapes", out=tmp_path / "out", **given)
     given = {"pseudo.trunk": "imagenet", "pseudo.imagenet": "resnet50.pth"}
     refused(tris.train, UsageError, "download.pytorch.org", recipe="shapes", out=tmp_path / "out", **given)
+
+
+def test_a_stage_2_of_other_sizes_than_stage_1_is_refused_before_stage_1_is_trained(tmp_path: Path) -> None:
+    other = str(clip_file(tmp_path / "clip.safetensors", TOWERS))
+    given = {"stage2.start": other}
+    refused(tris.train, UsageError, "stage2.start", "not stage 1's", recipe="shapes", out=tmp_path / "out", **given)

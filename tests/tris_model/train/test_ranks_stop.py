@@ -36,7 +36,11 @@ def two(program: str, folder: Path, *options: str) -> list[tuple[int, str, str]]
         subprocess.Popen([*command, str(rank), str(folder)], env=ENV, stdout=-1, stderr=-1, text=True)
         for rank in (0, 1)
     ]
-    said = [one.communicate(timeout=900) for one in running]
+    try:
+        said = [one.communicate(timeout=900) for one in running]
+    finally:
+        for one in running:
+            one.kill()
     return [(one.returncode, *each) for one, each in zip(running, said, strict=True)]
 
 
