@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: board demo pictures test torture lint clean
+.PHONY: board demo gpu gpu-wheels pictures test torture lint clean
 
 # The trained model in the box beside the floors.
 FLOORS := centre clip_sim random_same_class oracle_class
@@ -31,6 +31,26 @@ test: $(STAMP) lint
 # Kills, full disks and broken files by the hundred thousand: RISBENCH_TORTURE=N says how many files (200000).
 torture: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m torture --durations=15 tests
+
+# What only a GPU can tell, in at most 8 minutes, with any Python that has torch: no .venv, no network, no make needed.
+# reports/gpu/README.md says how.
+gpu:
+	$(PYTHON) tests/bench/gpu.py
+
+# What such a Python lacks, unpacked into a folder that git ignores: a few MB to carry there.
+GPU_VERSION ?= 3.12
+GPU_LACKS := open_clip_torch ftfy wcwidth pycocotools platformdirs
+gpu-wheels:
+	rm -rf .gpu
+	@if command -v uv > /dev/null; then \
+		uv pip install --quiet --no-deps --only-binary :all: --python-version $(GPU_VERSION) \
+			--python-platform x86_64-manylinux_2_28 --target .gpu/site $(GPU_LACKS); \
+	else \
+		$(PYTHON) -m pip install --quiet --no-deps --only-binary :all: --python-version $(GPU_VERSION) \
+			--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --target .gpu/site $(GPU_LACKS); \
+	fi
+	git describe --always --dirty --abbrev=12 > .gpu/site/COMMIT
+	du -sh .gpu
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

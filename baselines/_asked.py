@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from risbench import Prediction
+from tris_model.devices import computing
 
 from ._clip import Opened, answers, checked_threshold, input_side, pixels_of, prompted, read
 
@@ -80,7 +81,8 @@ class Asked:
         """
         if not texts:
             return []
-        return answers(self.maps(image, texts), self._side, image.shape[:2], self._threshold)
+        with computing("float32"):
+            return answers(self.maps(image, texts), self._side, image.shape[:2], self._threshold)
 
     def maps(self, image: np.ndarray, texts: Sequence[str]) -> Tensor:
         """What the method sees of each text before it is spread and enlarged, ``(N, h, w)``; see :meth:`predict`."""

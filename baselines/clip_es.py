@@ -69,9 +69,11 @@ class ClipEs:
     ):
         import torch
 
+        from tris_model.devices import computing
+
         from ._clip import checked_threshold, prompted, read
 
-        with torch.no_grad():
+        with computing("float32"), torch.no_grad():
             said = read(opened, prompted(prompt, background.words))
         self._words = dict(zip(background.words, said, strict=True))
         self._opened, self._visual = opened, opened.clip.visual
@@ -100,12 +102,15 @@ class ClipEs:
         """
         import torch
 
+        from tris_model.devices import computing
+
         from ._clip import enlarged, spread
 
         if not texts:
             return []
         distinct = list(dict.fromkeys(texts))
-        maps = self.cams(image, distinct)
+        with computing("float32"):
+            maps = self.cams(image, distinct)
         heats = spread(maps)[[distinct.index(text) for text in texts]]
         large = enlarged(heats, image.shape[:2])
         if self._crf:

@@ -112,12 +112,14 @@ class GroupViT:
         """
         import torch
 
+        from tris_model.devices import computing
+
         from ._groupvit_see import assigned, pixels_of, read, see
 
         if not texts:
             return []
         siblings = self._siblings(texts, samples)
-        with torch.inference_mode():
+        with computing("float32"), torch.inference_mode():
             seen = see(self._network, pixels_of(image, self._short, self._patch).to(self._device))
             distinct = list(dict.fromkeys(texts))
             said = dict(zip(distinct, read(self._network, self._prompted(distinct), self._ids), strict=True))

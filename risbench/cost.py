@@ -11,7 +11,15 @@ from typing import Any
 class Stopwatch:
     """Counts images, expressions and the seconds spent in ``predict``."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        """Begin to count.
+
+        Args:
+            device: where the method computes. The peak memory is that of this GPU alone, or of all GPUs together for
+                a method that was given as an object and may use any.
+        """
+        self._device = device if device.startswith("cuda") else None
+        _forget_gpu_peaks(self._device)
         self._start = time.perf_counter()
         self.images = 0
         self.expressions = 0
@@ -34,7 +42,7 @@ class Stopwatch:
             "images_per_second": round(self.images / wall, 3),
             "expressions_per_second": round(self.expressions / wall, 3),
             "peak_memory_bytes": _peak_memory(),
-            "peak_gpu_memory_bytes": _peak_gpu_memory(),
+            "peak_gpu_memory_bytes": _peak_gpu_memory(self._device),
             "parameters": getattr(method, "parameter_count", None),
         }
 
@@ -44,8 +52,23 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes but on a Mac
 
 
-def _peak_gpu_memory() -> int | None:
+def _peak_gpu_memory(device: str | None) -> int | None:
+    """The most bytes that torch held on a GPU since the count began; None where no GPU was used."""
+    cuda = _used_cuda()
+    return None if cuda is None else sum(int(cuda.max_memory_allocated(one)) for one in _devices(cuda, device))
+
+
+def _forget_gpu_peaks(device: str | None) -> None:
+    if (cuda := _used_cuda()) is not None:
+        for one in _devices(cuda, device):
+            cuda.reset_peak_memory_stats(one)
+
+
+def _devices(cuda: Any, device: str | None) -> list[Any]:
+    return [device] if device is not None else list(range(cuda.device_count()))
+
+
+def _used_cuda() -> Any:
+    """``torch.cuda``, if something has used it in this process."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
-        return None
-    return int(torch.cuda.max_memory_allocated())
+    return torch.cuda if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized() else None

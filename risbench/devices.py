@@ -9,11 +9,16 @@ from .errors import RisbenchError, UsageError
 _DRIVER = (Path("/proc/driver/nvidia"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
 
-def chosen(device: str, rank: int = 0) -> str:
+def chosen(device: str, rank: int = 0, ranks: int = 1) -> str:
     """``auto`` as ``cuda:RANK`` where a GPU can be used, else ``cpu``; any other name after a look.
 
+    Args:
+        device: as the user named it.
+        rank: of this process among those of this machine.
+        ranks: how many those are.
+
     Raises:
-        UsageError: not a device's name.
+        UsageError: not a device's name, or one that all ranks would share.
         RisbenchError: CUDA was asked for and cannot be used.
     """
     if device == "cpu":
@@ -28,6 +33,8 @@ def chosen(device: str, rank: int = 0) -> str:
         raise RisbenchError(f"--device {device}: torch finds no CUDA device here; --device auto falls back to the CPU")
     if number and int(number) >= count:
         raise RisbenchError(f"--device {device}: there are {count} CUDA devices, the last is cuda:{count - 1}")
+    if number and ranks > 1:
+        raise UsageError(f"{device} would put all {ranks} processes on one card; --device cuda gives each its own")
     return device if number else f"cuda:{rank}"
 
 

@@ -155,7 +155,7 @@ def evaluate(
             _tell_unknown(path, on_message)
         groups = [tuple(group) for group in part.by_image()]
         words = texts_of(texts, whole) if texts != "given" else None
-        watch = Stopwatch()
+        watch = Stopwatch(device)
         try:
             run_images(
                 built,

@@ -17,7 +17,7 @@ from risbench.records import Sample
 
 from .batches import Batches
 from .checkpoint import digest, load_with_origin
-from .devices import pick
+from .devices import computing, pick
 from .half import HalfClip
 from .pixels import preprocess
 from .places import split_entry
@@ -192,15 +192,15 @@ class Tris:
         distinct, which = torch.unique(torch.cat([one.tokens for one in asked]), dim=0, return_inverse=True)
         if not len(distinct):
             return [[] for _ in asked]
-        # Torch's default lets convolutions round to tf32, which is not what float32 promises.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=self._precision == "tf32"):
+        answers: list[Heats] = []
+        parts = which.split([len(one.tokens) for one in asked])
+        with computing(self._precision):
             seen = network.encode(images)
             texts = network.read(distinct.to(device))
-        answers: list[Heats] = []
-        for index, (one, rows) in enumerate(zip(asked, which.split([len(one.tokens) for one in asked]), strict=True)):
-            response = network.compare(seen.of(index), texts[rows.to(device)])  # pyright: ignore[reportArgumentType]
-            heats = network.heat(response)[0]
-            answers.append(list(self._select(one, images[index], heats).float().cpu().numpy()))
+            for index, (one, rows) in enumerate(zip(asked, parts, strict=True)):
+                response = network.compare(seen.of(index), texts[rows.to(device)])  # pyright: ignore[reportArgumentType]
+                heats = network.heat(response)[0]
+                answers.append(list(self._select(one, images[index], heats).float().cpu().numpy()))
         return answers
 
     def _select(self, one: Asked, pixels: Tensor, heats: Tensor) -> Tensor:

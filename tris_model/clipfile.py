@@ -147,7 +147,12 @@ def load_clip(path_or_name: str | os.PathLike[str]) -> Clip:
 def open_clip(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict[str, Tensor], Config]:
     """The weights of a CLIP with a ResNet tower, and its sizes: as its file says, else by its shapes.
 
+    Args:
+        path: a file, or ``shapes``, the shipped tiny CLIP of the drawn world.
+        base: sizes that shapes do not tell.
+
     Raises:
+        UsageError: neither a file nor that name.
         DataError: broken, or no such CLIP.
     """
     held = read_checkpoint(find_clip(path), looks_like_clip)

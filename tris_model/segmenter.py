@@ -54,7 +54,8 @@ def make(
         prms: one map per referred object, chosen by CLIP among those of its texts; stage 1 only. The method then
             reads which texts belong together.
         scorer: file of CLIP ViT-B/32 for ``prms``.
-        precision: of the two towers: float32, its tf32 variant on a GPU, or bf16. Heads are always float32.
+        precision: float32; tf32, in which a GPU rounds the factors of all convolutions and products; or bf16, in
+            which the two towers compute while heads stay in float32.
         batch: images at once on a GPU; halved when memory does not suffice. On the CPU images go one by one.
         trained_on: the data that the weights were trained on, for the card, where the file does not say.
 

@@ -57,7 +57,9 @@ class Met(NamedTuple):
 
 
 def unit(x: Tensor, dim: int) -> Tensor:
-    """Length one along ``dim``. No epsilon, as the authors have none."""
+    """Length one along ``dim``, in float32 at least. No epsilon, as the authors have none."""
+    if x.dtype in (torch.bfloat16, torch.float16):
+        x = x.float()
     return x / x.norm(dim=dim, keepdim=True)
 
 
@@ -94,18 +96,21 @@ class Stage1(nn.Module):
         return Stage1Training(scores, coverage.diagonal(), F.relu(maps), torch.sigmoid(maps), self.logit_scale.exp())
 
     def meet(self, cells: Tensor, texts: Tensor, own: Tensor) -> Met:
-        """Images and texts of one batch, mixed by the prompt.
+        """Images and texts of one batch, mixed by the prompt; in float32 also where towers compute in bf16.
+
+        The response is a logit: near 14, its scale, bf16 knows no number between 14 and 14.06.
 
         Args:
             cells: ``(B, C, h, w)`` of :meth:`see`.
             texts: ``(N, C)`` of :meth:`read`; with more ranks than one the texts of all of them.
             own: int64 ``(B,)``, which text is each image's own.
         """
-        for_image, for_texts = self.attn_fusion(cells, texts)
-        side = cells.shape[2:]
-        cells = (cells + self.config.alpha * for_image).flatten(2)  # (B, C, P), no longer unit length
-        texts = texts + self.config.beta * for_texts  # (B, N, C)
-        response = self.logit_scale.exp() * (texts @ cells)  # (B, N, P)
+        with torch.autocast(cells.device.type, enabled=False):
+            for_image, for_texts = self.attn_fusion(cells, texts)
+            side = cells.shape[2:]
+            cells = (cells + self.config.alpha * for_image).flatten(2)  # (B, C, P), no longer unit length
+            texts = texts + self.config.beta * for_texts  # (B, N, C)
+            response = self.logit_scale.exp() * (texts @ cells)  # (B, N, P)
         images = torch.arange(len(cells), device=cells.device)
         return Met(response, response[images, own].unflatten(1, side))
 

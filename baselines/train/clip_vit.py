@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from risbench import UsageError
+from tris_model.architecture import fill
 from tris_model.devices import pick
 from tris_model.train.lessons import Shown
 from tris_model.train.recipe import names, one
@@ -80,7 +81,7 @@ def start(recipe: VitRecipe) -> VitClip:
             for last in (block.attn.out_proj, block.mlp.c_proj):
                 last.weight.mul_((2 * recipe.network.depth) ** -0.5)
     if recipe.start is not None:
-        network.load_state_dict(load_vit(recipe.start).state_dict())
+        fill(network, load_vit(recipe.start).state_dict(), f"{recipe.start} as a CLIP of the recipe's sizes")
     return network
 
 

@@ -70,7 +70,13 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
 
 
 def fit(recipe: GroupViTRecipe, out: Path, device: torch.device) -> Path:
-    """Train by a recipe; see :func:`tris_model.train.towers.teach`."""
+    """Train by a recipe; see :func:`tris_model.train.towers.teach`.
+
+    Raises:
+        UsageError: the recipe names towers to start from, which a GroupViT has not.
+    """
+    if recipe.start is not None:
+        raise UsageError("groupvit trains from scratch; leave start out")
     tiny = started(recipe.network, seed=recipe.seed, warmth=recipe.warmth, residual=recipe.residual, sharp=recipe.sharp)
     tiny.network.to(device).train()
     return teach(tiny, recipe, out, device, name=TABLE, losses=losses)

@@ -95,7 +95,8 @@ def command(
     if part is not None and out is None:
         raise UsageError("--shard needs --out: the shards of a run lie in one folder")
     texts, refine = given.pop("texts", "given"), refiner_of(given)
-    used = devices.chosen(device, int(os.environ.get("LOCAL_RANK", "0")))
+    here = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    used = devices.chosen(device, *here)
     if device == "auto" and used == "cpu":
         show.say("device: cpu (no CUDA device found)")
     with show.counting("drawing scenes") as told:

@@ -14,11 +14,14 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from machine import described
 from scipy import ndimage
+
+from tris_model.devices import computing, elapsed, synchronize
 
 PARTS = ("nothing", "sparse", "dense", "centroids", "crf", "losses")
 
@@ -47,41 +50,69 @@ def dense(heat: np.ndarray, edges: np.ndarray, device: str) -> np.ndarray:
 
 
 def measure(part: str, height: int, width: int, device: str) -> None:
-    """Do one part once and print its seconds and the process's memory."""
+    """Do one part after a warm-up and print its seconds and the process's memory."""
+    work = _work(part, height, width, device)
+    place = torch.device(device)
+    if place.type == "cuda" or part != "dense":  # which takes minutes on a CPU
+        work()
+    synchronize(place)
+    if place.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(place)
+    start, used = time.perf_counter(), time.process_time()
+    said = work()
+    seconds, used = elapsed(start, place), time.process_time() - used
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if place.type == "cuda" and part != "nothing":
+        said += f" (GPU {torch.cuda.max_memory_allocated(place) / 2**20:.0f} MiB)"
+    print(f"{part:10s}{seconds:8.2f} s {used:8.2f} CPU s {memory:8.0f} MiB  {said}", flush=True)
+
+
+def _work(part: str, height: int, width: int, device: str) -> Callable[[], str]:
+    """A part as something to call, its input made."""
     from tris_model.irn import affinity, centroids, crf, walk
 
     edges, ways, heat = made_up(height, width)
-    start, work, said = time.perf_counter(), time.process_time(), ""
-    if part == "sparse":
+    place = torch.device(device)
+
+    def sparse() -> str:
         walk.spread(heat[None], edges, device=device)
-    elif part == "dense":
+        return ""
+
+    def squared() -> str:
         found = dense(heat, edges, device)
         other = walk.spread(heat[None], edges, device=device)[0]  # its time is small beside the other's
-        said = f"largest difference from the sparse walk {np.abs(found - other).max() / other.max():.1e} of the maximum"
-    elif part == "centroids":
-        said = f"{centroids.split(ways).max() + 1} parts"
-    elif part == "crf":
+        return f"largest difference from the sparse walk {np.abs(found - other).max() / other.max():.1e} of the maximum"
+
+    def middles() -> str:
+        return f"{centroids.split(ways).max() + 1} parts"
+
+    def cleaned() -> str:
         random = np.random.RandomState(0)
         blurred = [ndimage.gaussian_filter(random.rand(height, width), 6) for _ in range(3)]
         image = np.stack([255 * (one - one.min()) / (one.max() - one.min()) for one in blurred], 2)
         image = (image + random.randint(-6, 7, image.shape)).clip(0, 255).astype(np.uint8)
         label = np.kron(heat > 0, np.ones((4, 4), bool))
         label = np.pad(label, [(0, height - label.shape[0]), (0, width - label.shape[1])])
+        said = ""
         for engine in ("torch", *(["pydensecrf"] if crf.installed() else [])):
-            begun = time.process_time()
+            synchronize(place)
+            begun, used = time.perf_counter(), time.process_time()
             crf.clean(image, np.stack([label, ndimage.binary_dilation(label, iterations=9)]), engine, device)
-            said += f"{engine} {time.process_time() - begun:.2f} CPU seconds for both cuts of an image; "
-    elif part == "losses":
+            seconds = elapsed(begun, place)
+            used = time.process_time() - used
+            said += f"{engine} {seconds:.2f} s, {used:.2f} CPU seconds for both cuts of an image; "
+        return said
+
+    def learnt() -> str:
         logits = torch.randn(1, 1, 128, 128, device=device, requires_grad=True)
         field = torch.randn(1, 2, 128, 128, device=device, requires_grad=True)
         labels = torch.randint(0, 2, (1, 128, 128), dtype=torch.uint8, device=device)
-        affinity.losses(logits, field, labels).total.backward()
-        said = "one crop of 512, radius 10, forward and back"
-    seconds, work = time.perf_counter() - start, time.process_time() - work
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if device != "cpu" and part != "nothing":
-        said += f" (GPU {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB)"
-    print(f"{part:10s}{seconds:8.2f} s {work:8.2f} CPU s {memory:8.0f} MiB  {said}", flush=True)
+        with computing("float32"):
+            affinity.losses(logits, field, labels).total.backward()
+        return "one crop of 512, radius 10, forward and back"
+
+    works = {"sparse": sparse, "dense": squared, "centroids": middles, "crf": cleaned, "losses": learnt}
+    return works.get(part, str)
 
 
 def main() -> None:

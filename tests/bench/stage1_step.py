@@ -12,6 +12,7 @@ on a GPU one follows the other, so that each has its own memory.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -26,7 +27,7 @@ from machine import described
 from torch import Tensor
 
 from tris_model import Stage1, tokenize
-from tris_model.devices import pick
+from tris_model.devices import computing, elapsed, pick
 from tris_model.prms import ClipScorer
 from tris_model.train.objective import Objective, Weights
 from tris_model.train.optimiser import Rates, adamw, freeze_unused
@@ -123,9 +124,7 @@ def timed(step: Step, number: int, device: torch.device) -> float:
     """Seconds of one step."""
     start = time.perf_counter()
     step(number)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return elapsed(start, device)
 
 
 def main() -> None:
@@ -135,13 +134,18 @@ def main() -> None:
     parser.add_argument("--negatives", type=int, default=6)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bf16"), help="ours: bf16 on a GPU")
+    parser.add_argument(
+        "--precision", default="auto", choices=("auto", "float32", "tf32", "bf16"), help="ours: bf16 on a GPU"
+    )
+    parser.add_argument("--only-ours", action="store_true", help="leave the plain side out")
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each side as well")
     args = parser.parse_args()
     device = pick(args.device)
     args.batch = args.batch or (48 if device.type == "cuda" else 4)
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else f"torch on {torch.get_num_threads()} threads"
     print(f"{described()}; {gpu}, torch {torch.__version__}")
-    makers = {"ours": ours, "plain": plain}
+    makers = {"ours": ours} if args.only_ours else {"ours": ours, "plain": plain}
+    exactly = {"ours": args.precision, "plain": "float32"}
     seconds: dict[str, list[float]] = {name: [] for name in makers}
     memory: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -151,9 +155,11 @@ def main() -> None:
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats(device)
                 step = make(args, file, device)
-                for number in range(3):
-                    timed(step, number, device)
-                seconds[name] = [timed(step, 3 + number, device) for number in range(args.steps)]
+                with computing(exactly[name]):
+                    for number in range(3):
+                        timed(step, number, device)
+                    torch.cuda.reset_peak_memory_stats(device)
+                    seconds[name] = [timed(step, 3 + number, device) for number in range(args.steps)]
                 memory[name] = torch.cuda.max_memory_allocated(device) / 2**30
                 del step
         else:
@@ -172,6 +178,14 @@ def main() -> None:
             f"{name:6} {1000 * middle:9.1f} ms a step of {args.batch} ({reach}), {speed:8.2f} images/s, "
             f"{used}{hours:.1f} h for {EPOCHS} epochs of RefCOCOg"
         )
+        if args.json:
+            line = {
+                "side": name, "precision": exactly[name], "batch": args.batch, "negatives": args.negatives,
+                "seconds": middle, "images_per_second": speed, "peak_gib": memory.get(name),
+            }  # fmt: skip
+            print(json.dumps(line), flush=True)
+    if args.only_ours:
+        return
     middle = {name: statistics.median(some) for name, some in seconds.items()}
     print(f"ratio  {middle['plain'] / middle['ours']:.2f}")
 

@@ -1,6 +1,7 @@
 """What a device makes of TRIS: expressions and trunk images per second by precision, share of peak, and the rest.
 
     python tests/bench/tris_device.py --device cuda [--images 256] [--texts 7] [--batch 32] [--peak bf16=989,float32=67]
+        [--json]
 
 Full RN50 size at 320 pixels, made-up weights, drawn pictures in memory (no decoding). ``--peak`` takes the card's
 TFLOP/s by precision from its data sheet; without it no share is printed.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ from tris import HERE, expressions, hardware, scene
 
 from tris_model import load, preprocess, tokenize
 from tris_model.answer import Tris
-from tris_model.devices import pick
+from tris_model.devices import computing, pick, synchronize
 
 
 def seconds(work: Callable[[], object], device: torch.device, times: int = 5) -> float:
@@ -32,8 +34,7 @@ def seconds(work: Callable[[], object], device: torch.device, times: int = 5) ->
     for _ in range(times + 1):
         start = time.perf_counter()
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        synchronize(device)
         seen.append(time.perf_counter() - start)
     return min(seen[1:])
 
@@ -49,23 +50,24 @@ def measure(file: Path, options: argparse.Namespace, precision: str, trunk_flops
     whole = seconds(lambda: method.predict_many(pictures, texts), device, times=2)
 
     at_once = method.batch
-    pixels = torch.stack([preprocess(picture) for picture in (pictures * at_once)[:at_once]]).to(device)
-    rows = tokenize([text for some in (texts * at_once)[:at_once] for text in some]).to(device)
-    seen, read = network.encode(pixels), network.read(rows)
-    each = read.split(options.texts)
-    parts = {
-        "resize and normalise (one thread)": seconds(lambda: preprocess(pictures[0]), device) * at_once,
-        "trunk": seconds(lambda: network.backbone.see(pixels), device),
-        "projections": seconds(lambda: network.encode(pixels), device),
-        "texts": seconds(lambda: network.read(rows), device),
-        "pairs, maps, to the host": seconds(
-            lambda: [
-                network.heat(network.compare(seen.of(index), some)).cpu()  # pyright: ignore
-                for index, some in enumerate(each)
-            ],
-            device,
-        ),
-    }
+    with computing(precision):  # as an answer is
+        pixels = torch.stack([preprocess(picture) for picture in (pictures * at_once)[:at_once]]).to(device)
+        rows = tokenize([text for some in (texts * at_once)[:at_once] for text in some]).to(device)
+        seen, read = network.encode(pixels), network.read(rows)
+        each = read.split(options.texts)
+        parts = {
+            "resize and normalise (one thread)": seconds(lambda: preprocess(pictures[0]), device) * at_once,
+            "trunk": seconds(lambda: network.backbone.see(pixels), device),
+            "projections": seconds(lambda: network.encode(pixels), device),
+            "texts": seconds(lambda: network.read(rows), device),
+            "pairs, maps, to the host": seconds(
+                lambda: [
+                    network.heat(network.compare(seen.of(index), some)).cpu()  # pyright: ignore
+                    for index, some in enumerate(each)
+                ],
+                device,
+            ),
+        }
     parts["projections"] -= parts["trunk"]
     print(
         f"{precision}, batch {at_once}: {options.images * options.texts / whole:.1f} expressions/s end to end "
@@ -79,7 +81,16 @@ def measure(file: Path, options: argparse.Namespace, precision: str, trunk_flops
         print(f"  {name:36s}{1000 * value / at_once:9.3f} ms an image")
     if device.type == "cuda":
         print(f"  peak memory {torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB")
+        peak_gib = torch.cuda.max_memory_allocated(device) / 2**30
         torch.cuda.reset_peak_memory_stats(device)
+    if options.json:
+        line = {
+            "precision": precision, "batch": at_once, "images_per_second": options.images / whole,
+            "expressions_per_second": options.images * options.texts / whole, "trunk_tflops": achieved,
+            "ms_an_image": {name: 1000 * value / at_once for name, value in parts.items()},
+            "peak_gib": peak_gib if device.type == "cuda" else None,
+        }  # fmt: skip
+        print(json.dumps(line), flush=True)
 
 
 def main() -> None:
@@ -90,6 +101,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=7)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--peak", default="")
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each precision as well")
     options = parser.parse_args()
     device = pick(options.device)
     options.device = str(device)

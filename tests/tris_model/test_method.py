@@ -261,7 +261,8 @@ def test_a_gpu_answers_as_the_cpu(weights: str, weights2: str, precision: str) -
     for file in (weights, weights2):
         here = make(weights=file).predict_many(PICTURES, TEXTS)
         there = make(weights=file, device="cuda", precision=precision, batch=2).predict_many(PICTURES, TEXTS)  # pyright: ignore
-        tolerance = {"float32": 1e-3, "tf32": 1e-2, "bf16": 0.1}[precision]
+        # Emulated on a CPU these weights gave 0.022 with factors cut to TF32's 10 bits, and 0.041 in bf16.
+        tolerance = {"float32": 1e-3, "tf32": 5e-2, "bf16": 0.1}[precision]
         for some, others in zip(here, there, strict=True):
             for a, b in zip(some, others, strict=True):
                 assert np.abs(a - b).max() <= tolerance * max(np.abs(a).max(), 1)

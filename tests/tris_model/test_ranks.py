@@ -16,6 +16,7 @@ from tris_model.stage1 import Stage1
 from tris_model.tokens import tokenize
 from tris_model.train.objective import Objective, Weights
 from tris_model.train.optimiser import freeze_unused
+from tris_model.train.ranks import averaged
 from tris_model.train.scorers import Frozen, TowerScorer
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
@@ -32,7 +33,7 @@ def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
     judge = Frozen(TowerScorer(clip, torch.device("cpu")))
     objective: torch.nn.Module = Objective(network, judge, Weights()).eval()
     if distributed:
-        objective = torch.nn.parallel.DistributedDataParallel(objective, broadcast_buffers=False)
+        objective = averaged(objective)
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))[part]
     terms = objective(
         images, tokenize(TEXTS)[part], judge.read(TEXTS)[part], judge.read(OTHERS)[part].unflatten(0, (-1, 1))

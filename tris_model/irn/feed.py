@@ -60,7 +60,12 @@ def loaded(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The input of lists of (epoch, index), on the device; epoch -1 is an image as it is."""
     fast = device.type == "cuda"
-    loader: Any = DataLoader(_Varied(data, recipe), batch_sampler=wanted, num_workers=workers, pin_memory=fast)  # pyright: ignore
+    # A fork would copy CUDA and the threads of this process in whatever state they are.
+    context = "forkserver" if workers else None
+    loader: Any = DataLoader(
+        _Varied(data, recipe), batch_sampler=wanted, num_workers=workers, pin_memory=fast,  # pyright: ignore
+        multiprocessing_context=context,
+    )  # fmt: skip
     for images, labels in loader:
         yield images.to(device, non_blocking=fast), labels.to(device, non_blocking=fast)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..devices import add_rows
+
 
 class Lattice:
     """The lattice of N points; values can be filtered on it any number of times.
@@ -53,7 +55,7 @@ class Lattice:
         # The last row stands for all vertices that are not there, and stays zero.
         now = values.new_zeros(self.vertices + 1, channels)
         for corner, weight in zip(self._vertex.T, self._weights.T, strict=True):
-            now.index_add_(0, corner, weight[:, None] * values)
+            add_rows(now, corner, weight[:, None] * values)
         for before, behind in self._neighbours:
             blurred = now[before].add_(now[behind]).mul_(0.5).add_(now[:-1])
             now[:-1] = blurred

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..devices import computing
 from ..pixels import DEVIATION, MEAN
 from .centroids import split
 from .items import Item, checked_heat, heats_of, read_png, write_each
@@ -50,7 +51,8 @@ def refine(image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, how: 
     if not heats.any():
         return heats.reshape(heat.shape)
     device = network.fc_edge6.weight.device
-    edges, displacements = (part.cpu().numpy() for part in network.analyse(normalise(image).to(device)))
+    with computing("float32"):
+        edges, displacements = (part.cpu().numpy() for part in network.analyse(normalise(image).to(device)))
     return walk(heats, edges, displacements, how, device).reshape(heat.shape)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError, UsageError
 
-from ..devices import autocast
+from ..devices import autocast, computing
 from .affinity import losses
 from .feed import Labelled, batches, loaded
 from .network import EdgeDisplacement, save
@@ -106,12 +106,13 @@ def train(
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * left
 
-        with autocast(recipe.precision, place):
-            features = network.see(images)
-        terms = losses(network.edges(features), network.displacements(features), labels, recipe.radius)
-        optimiser.zero_grad()
-        terms.total.backward()
-        optimiser.step()
+        with computing(recipe.precision):
+            with autocast(recipe.precision, place):
+                features = network.see(images)
+            terms = losses(network.edges(features), network.displacements(features), labels, recipe.radius)
+            optimiser.zero_grad()
+            terms.total.backward()
+            optimiser.step()
 
         alike, apart, inside, outside, total = torch.stack([*terms, terms.total]).tolist()
         if not math.isfinite(total):
@@ -125,7 +126,8 @@ def train(
         if stopped:
             raise KeyboardInterrupt
 
-    network.mean_shift.running_mean.copy_(mean_displacement(network, data, recipe, workers))
+    with computing(recipe.precision):
+        network.mean_shift.running_mean.copy_(mean_displacement(network, data, recipe, workers))
     save(network, out / NETWORK)
     return network.eval()
 

@@ -20,7 +20,9 @@ from risbench.compare import compare
 from risbench.errors import UsageError
 from risbench.results.provenance import provenance
 
+from .inputs import check_folder
 from .recipe import names, read
+from .tris import tables_of
 from .tris import train as train_tris
 
 WHOLE = "whole"
@@ -78,6 +80,8 @@ def train(
         raise UsageError("ablation trains in one piece; leave --stage out")
     given = {**_shortened(read(recipe)), **options}
     folder = Path(out)
+    check_folder(folder, [WHOLE, *map(_slug, (*STAGE1, *STAGE2))])
+    _check_scored(tables_of(recipe, given))
 
     def trained(where: Path, only: str | None = None, **changes: Any) -> dict[int, Mapping[str, Any]]:
         train_tris(recipe, out=where, device=device, stage=only, data_root=data_root, **{**given, **changes})
@@ -102,6 +106,13 @@ def _shortened(tables: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"an ablation needs a recipe of both stages, and this has no [{lacking[0]}]")
     epochs = {name: tables[name].get("epochs", 15) for name in ("stage1", "stage2")}
     return {f"{name}.epochs": -(-count // 2) for name, count in epochs.items()}
+
+
+def _check_scored(tables: Mapping[str, Any]) -> None:
+    """The tables of an ablation are scores, so both stages need a split with masks."""
+    for name in ("stage1", "stage2"):
+        if tables[name].get("val") in (None, "none"):
+            raise UsageError(f"an ablation compares scores; set {name}.val to a split with masks")
 
 
 def _slug(without: str) -> str:

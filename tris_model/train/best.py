@@ -25,8 +25,7 @@ class Best:
     """
 
     def __init__(self, select: str, val: str | None, out: Path, device: torch.device, data_root: Path | None):
-        if select != "last" and val is None:
-            raise UsageError(f"select = {select} needs a val split")
+        check_selection("recipe", select, val)
         self.value = -1.0
         self._metric = select.partition("_")[2]
         self._val = val
@@ -61,9 +60,19 @@ class Best:
         return self._out / f"stage{network.config.stage}" / "best.safetensors"
 
 
+def check_selection(table: str, select: str, val: str | None) -> None:
+    """Refuse to choose weights by a split that is not named.
+
+    Raises:
+        UsageError: ``select`` looks at labels and there is no ``val``.
+    """
+    if select != "last" and val is None:
+        raise UsageError(f"{table}.select = {select} needs a val split; set {table}.val, or {table}.select=last")
+
+
 def validate(weights: Path, split: str, out: Path, device: torch.device, data_root: Path | None = None) -> Run:
     """A run of these weights on a split, below ``out``."""
     from ..answer import Tris
 
     method = Tris(str(weights), device=str(device))
-    return evaluate(method, load_split(split, data_root), out=out, name="tris")
+    return evaluate(method, load_split(split, data_root), out=out, name="tris", device=str(device))

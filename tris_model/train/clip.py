@@ -15,10 +15,12 @@ from torch import Tensor
 
 from risbench.errors import UsageError
 
+from ..architecture import fill
 from ..clip import Clip
 from ..clipfile import open_clip
 from ..config import Config
 from ..devices import pick
+from .inputs import check_clip
 from .recipe import names, one
 from .towers import Course, centre_texts, teach, word_ids
 
@@ -67,12 +69,19 @@ def start(recipe: ClipRecipe) -> Clip:
             network.visual.ramp.normal_(std=recipe.ramp)
         network.logit_scale.fill_(log(recipe.warmth))
     if recipe.start is not None:
-        network.load_state_dict(open_clip(recipe.start)[0])
+        fill(network, open_clip(recipe.start)[0], f"{recipe.start} as a CLIP of the recipe's sizes")
     return network
 
 
 def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
-    """Train by a recipe; see :func:`tris_model.train.towers.teach`."""
+    """Train by a recipe; see :func:`tris_model.train.towers.teach`.
+
+    Raises:
+        UsageError: there is no file ``start``.
+        DataError: it holds no CLIP of the recipe's sizes.
+    """
+    if recipe.start is not None:
+        check_clip("clip.start", recipe.start, "shapes_train", lambda: start(recipe))
     network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     return teach(network, recipe, out, device, name="clip", centre=_centre)
 

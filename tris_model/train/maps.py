@@ -20,6 +20,7 @@ from risbench.datasets.load import load_split
 from risbench.errors import DataError
 
 from ..checkpoint import digest, load
+from ..devices import add_rows, computing
 from ..pixels import normalised
 from ..prms import Scorer
 from ..stage1 import Stage1, enlarge
@@ -27,7 +28,7 @@ from ..tokens import tokenize
 from .journal import Stopped, bar, interruptible
 from .losses import visible
 from .photographs import Photographs
-from .ranks import rank, world
+from .ranks import any_rank, rank, world
 from .refs import Refs
 from .scorers import scorer
 
@@ -72,7 +73,7 @@ def choose_many(scorer: Scorer, side: int, images: Tensor, heats: Tensor, refs: 
     said = F.normalize(scorer.read(texts).float(), dim=1)
     # The sum over a ref's sentences of the cosine is the product with the sum of their features.
     together = torch.zeros(int(refs[-1]) + 1, said.shape[1], dtype=said.dtype, device=said.device)
-    together.index_add_(0, refs.to(said.device), said)
+    add_rows(together, refs.to(said.device), said)
     sums = (seen * together[refs]).sum(1).cpu()
     best = torch.full((len(together),), -torch.inf).scatter_reduce_(0, refs.cpu(), sums, "amax")
     places = torch.arange(len(sums)).masked_fill(sums < best[refs.cpu()], len(sums))
@@ -138,7 +139,8 @@ def choose_all(
     for at in chosen:
         of_image.setdefault(refs.refs[at].image, []).append(at)
     chunks = [list(of_image)[first : first + CHUNK] for first in range(0, len(of_image), CHUNK)]
-    with bar("maps", len(chunks), 0, rank() == 0) as told, interruptible() as stopping:
+    done, stop = 0, False
+    with bar("maps", len(chunks), 0, rank() == 0) as told, interruptible() as stopping, computing("float32"):
         for number, images in enumerate(chunks):
             path = folder / f"{number:05}.npz"
             if number % world() != rank() or path.exists():
@@ -149,9 +151,12 @@ def choose_all(
             part = path.with_name(f".{path.stem}.part.npz")
             np.savez(part, refs=np.array(places), response=response, sentence=sentence)
             part.replace(path)
-            told(number + 1, "")
-            if stopping():
-                raise Stopped(f"stopped after {number + 1} of {len(chunks)} chunks; the same command goes on")
+            done = number + 1
+            told(done, "")
+            if stop := stopping():
+                break
+    if any_rank(stop):
+        raise Stopped(f"stopped after {done} of {len(chunks)} chunks; the same command goes on")
     return folder
 
 

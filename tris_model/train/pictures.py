@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -92,7 +93,8 @@ def pictures(
             return _read(held["images"], json.loads(str(held["said"])))
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
     images, said = [np.zeros((0, size, size, 3), np.uint8)], []
-    with ProcessPoolExecutor(2) as pool:
+    # A fork would copy CUDA and torch's threads in whatever state they are.
+    with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as pool:
         for number, (some, words) in enumerate(pool.map(partial(_some, kind, size), chunks), start=1):
             images.append(some)
             said += words

@@ -36,7 +36,7 @@ from ..irn.walk import Walk
 from ..trunk import Trunk
 from .journal import Journal, Stopped, bar, interruptible, processors
 from .maps import Chosen, heat_of
-from .ranks import rank, wait
+from .ranks import any_rank, rank
 from .refs import Refs
 from .share import share
 
@@ -104,6 +104,7 @@ def check_ahead(recipe: PseudoRecipe) -> None:
 
     Raises:
         UsageError: IRN's recipe cannot work, or its trunk's file is not there.
+        DataError: that file holds something else.
     """
     if recipe.irn:
         check(recipe.train, 1)
@@ -112,6 +113,8 @@ def check_ahead(recipe: PseudoRecipe) -> None:
                 f"there is no file {recipe.imagenet}; IRN needs ImageNet's ResNet-50: get {RESNET50} and set "
                 "pseudo.imagenet to the file"
             )
+        if recipe.trunk == "imagenet":
+            ImageNetTrunk(recipe.imagenet)
 
 
 def items_of(refs: Refs, chosen: Chosen, stride: int) -> list[MapItem]:
@@ -197,6 +200,7 @@ def _cut(items: Sequence[MapItem], folder: Path, above: float) -> None:
 
 def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder: Path, device: torch.device) -> None:
     """Train IRN; one rank does, and the others wait."""
+    stop = False
     if rank() == 0:
         data = LabelFolder(items, folder / "labels")
         journal, begun = Journal(folder), False
@@ -217,8 +221,9 @@ def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder
             try:
                 train(data, trunk, folder, recipe.train, device=device, workers=workers, tell=tell, stop=stopping)
             except KeyboardInterrupt:
-                raise Stopped("irn: stopped; the same command goes on") from None
-    wait()
+                stop = True
+    if any_rank(stop):
+        raise Stopped("irn: stopped; the same command goes on")
 
 
 def trunk_of(recipe: PseudoRecipe, weights: Path) -> FiveDepths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from risbench.errors import UsageError
 
 
 def rank() -> int:
@@ -29,6 +33,34 @@ def wait() -> None:
         dist.barrier()
 
 
+def any_rank(flag: bool) -> bool:
+    """Whether the flag is true on some rank; all must ask at the same place, and all are told the same.
+
+    Ctrl-C reaches ranks at different times. If each stopped at a step of its own, the others would wait for it for
+    ever in the next exchange.
+    """
+    if not dist.is_initialized():
+        return flag
+    place = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
+    most = torch.tensor([int(flag)], device=place)
+    dist.all_reduce(most, op=dist.ReduceOp.MAX)
+    return bool(most.item())
+
+
+def averaged(module: nn.Module) -> Any:
+    """A module whose gradients become the mean over ranks; itself where there is one rank.
+
+    Wrap last: the memory format of a parameter, and whatever else changes its values, is fixed from then on. The
+    parameters of rank 0 are given to all; statistics of BatchNorm stay each rank's own.
+    """
+    if world() == 1:
+        return module
+    # Torch renamed the option, and warns of the old name where it knows the new one.
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    option: dict[str, Any] = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
+    return DistributedDataParallel(module, **option)
+
+
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, own: Tensor) -> Tensor:
@@ -40,7 +72,8 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         # Every rank's loss depends on every rank's texts: the sum over ranks; DistributedDataParallel then averages.
-        whole = grads[0].contiguous()
+        # A clone, for the gradient is autograd's, which may give it to others.
+        whole = grads[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(whole)
         return whole[rank() * ctx.count : (rank() + 1) * ctx.count]
 
@@ -52,14 +85,31 @@ def gather(own: Tensor) -> Tensor:
     return gathered
 
 
+def _own_card(device: str) -> str:
+    """The card of this process among those that torchrun started on this machine."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    if device.startswith("cuda:"):
+        if here > 1:
+            raise UsageError(f"{device} would put all {here} processes on one card; --device cuda gives each its own")
+        return device
+    if number >= (cards := torch.cuda.device_count()):
+        raise UsageError(f"torchrun started {here} processes for {cards} cards; give --nproc-per-node {cards}")
+    return f"cuda:{number}"
+
+
 @contextmanager
 def torchrun(device: str) -> Iterator[str]:
-    """Join the other processes of ``torchrun``, if there are any; gives the device of this one."""
+    """Join the other processes of ``torchrun``, if there are any; gives the device of this one.
+
+    Raises:
+        UsageError: a device that all processes would share, or more processes than cards.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
         yield device
         return
-    cuda = device in ("auto", "cuda") and torch.cuda.is_available()
-    place = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else device
+    cuda = (device == "auto" or device.startswith("cuda")) and torch.cuda.is_available()
+    place = _own_card(device) if cuda else device
     if cuda:
         torch.cuda.set_device(place)
     # IRN learns on one rank while the others wait, which takes longer than the minutes that are allowed by default.

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from .journal import Stopped, bar, interruptible
-from .ranks import rank, wait, world
+from .ranks import any_rank, rank, world
 
 P = TypeVar("P")
 
@@ -29,28 +29,28 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
         Stopped: Ctrl-C came; pieces under work were finished.
     """
     mine = pieces[rank() :: world()]
+    done, stop = 0, False
     with bar(title, len(mine), 0, rank() == 0) as told, interruptible() as stopping:
         if processes < 2 or len(mine) < 2:
             for done, piece in enumerate(mine, start=1):
                 work(piece)
                 told(done, "")
-                _stop(stopping(), title, done, len(mine))
+                if stop := stopping():
+                    break
         else:
             # Spawned, for a fork would copy torch's threads in whatever state they are.
             with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _alone) as pool:
                 running = [pool.submit(work, piece) for piece in mine]
                 for done, one in enumerate(as_completed(running), start=1):
-                    if stopping() or one.exception() is not None:
+                    stop = stopping()
+                    if stop or one.exception() is not None:
                         pool.shutdown(cancel_futures=True)
                     one.result()
                     told(done, "")
-                    _stop(stopping(), title, done, len(mine))
-    wait()
-
-
-def _stop(asked: bool, title: str, done: int, total: int) -> None:
-    if asked:
-        raise Stopped(f"{title}: stopped after {done} of {total} pieces; the same command goes on")
+                    if stop:
+                        break
+    if any_rank(stop):
+        raise Stopped(f"{title}: stopped after {done} of {len(mine)} pieces; the same command goes on")
 
 
 def _alone() -> None:

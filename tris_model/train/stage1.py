@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch.nn.parallel import DistributedDataParallel
 
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
@@ -18,7 +17,7 @@ from risbench.errors import UsageError
 from ..checkpoint import save
 from ..clipfile import load_clip, open_clip, start
 from ..config import Config
-from ..devices import Precision, autocast
+from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
 from ..stage1 import Stage1
 from ..tokens import tokenize
@@ -28,7 +27,7 @@ from .objective import Objective, Weights
 from .optimiser import Rates, adamw, decay, freeze_unused
 from .order import Batches
 from .photographs import Photographs
-from .ranks import rank, world
+from .ranks import any_rank, averaged, rank, world
 from .refs import Refs
 from .scorers import scorer
 
@@ -157,16 +156,14 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
     judge = (
         scorer(recipe.scorer, device, recipe.keep_end, recipe.cone) if weights.positive or weights.negative else None
     )
-    objective: Any = Objective(network, judge, weights)
-    if world() > 1:
-        objective = DistributedDataParallel(objective, broadcast_buffers=False)
     if recipe.channels_last:
         network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
     photographs = Photographs(refs.paths, network.config.image_size)
     journal = Journal(out / "stage1", writes=rank() == 0)
     if recipe.cone and recipe.heads == "pool":
-        _add_cone(network, refs, photographs, recipe)
+        with computing(recipe.precision):
+            _add_cone(network, refs, photographs, recipe)
     best = Best(recipe.select, recipe.val, out, device, data_root)
     said = json.dumps(asdict(recipe), sort_keys=True)
 
@@ -179,12 +176,13 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
 
     begun = journal.resume(said, load)
+    objective = averaged(Objective(network, judge, weights))
     batches = Batches(
         refs, photographs, recipe.batch, seed=recipe.seed, negatives=recipe.negatives, mirror=recipe.mirror
     )
     total = recipe.epochs * batches.an_epoch
     ahead = batches.ask(begun) if begun < total else None
-    with bar("stage 1", total, begun, rank() == 0) as told, interruptible() as stopping:
+    with bar("stage 1", total, begun, rank() == 0) as told, interruptible() as stopping, computing(recipe.precision):
         for step in range(begun, total):
             tick = time.perf_counter()
             batch, ahead = ahead, batches.ask(step + 1) if step + 1 < total else None
@@ -204,14 +202,15 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
             if recipe.clip:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimiser.step()
-            speed = len(images) * world() / (time.perf_counter() - tick)
+            speed = len(images) * world() / elapsed(tick, device)
             rate = optimiser.param_groups[0]["lr"]
             journal.log(step, **terms, lr=rate, images_per_second=speed, memory=memory(device))
             told(step + 1, f"loss {terms['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
-            journal.keep(step + 1, said, state, now=stopping())
-            if stopping():
+            stop = any_rank(stopping())
+            journal.keep(step + 1, said, state, now=stop)
+            if stop:
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     if rank() == 0:
         best.give(network.eval())

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.nn.parallel import DistributedDataParallel
 
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
@@ -21,7 +20,7 @@ from risbench.errors import UsageError
 from ..checkpoint import load, save
 from ..clipfile import start
 from ..config import STAGE2, Config
-from ..devices import Precision, autocast
+from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
 from ..stage1 import Stage1
 from ..stage2 import Stage2
@@ -34,7 +33,7 @@ from .losses import segmentation
 from .optimiser import Rates, adamw, decay, freeze_unused
 from .order import Batch, Batches
 from .photographs import Photographs
-from .ranks import rank, world
+from .ranks import any_rank, averaged, rank, world
 from .refs import Refs
 
 MaskOf = Callable[[int], np.ndarray]
@@ -123,9 +122,6 @@ def fit(
         hand_over(_stage1(out), network)
     network = network.to(device).train()
     freeze_unused(network, temperature=False)
-    learner: Any = network
-    if world() > 1:
-        learner = DistributedDataParallel(network, broadcast_buffers=False)
     if recipe.channels_last:
         network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
@@ -142,6 +138,7 @@ def fit(
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
 
     begun = journal.resume(said, restore)
+    learner = averaged(network)
     size = network.config.image_size
     batches = Batches(
         refs, Photographs(refs.paths, size), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
@@ -154,7 +151,7 @@ def fit(
         return (batch, masks.ask(batch.refs)) if batch else None
 
     ahead = ask(begun)
-    with bar("stage 2", total, begun, rank() == 0) as told, interruptible() as stopping:
+    with bar("stage 2", total, begun, rank() == 0) as told, interruptible() as stopping, computing(recipe.precision):
         for step in range(begun, total):
             tick = time.perf_counter()
             assert ahead is not None
@@ -175,14 +172,15 @@ def fit(
             if recipe.clip:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimiser.step()
-            speed = len(images) * world() / (time.perf_counter() - tick)
+            speed = len(images) * world() / elapsed(tick, device)
             rate = max(group["lr"] for group in optimiser.param_groups)
             journal.log(step, loss=loss, lr=rate, images_per_second=speed, memory=memory(device))
             told(step + 1, f"loss {loss.item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
-            journal.keep(step + 1, said, state, now=stopping())
-            if stopping():
+            stop = any_rank(stopping())
+            journal.keep(step + 1, said, state, now=stop)
+            if stop:
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     if rank() == 0:
         best.give(network.eval())

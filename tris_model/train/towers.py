@@ -25,11 +25,12 @@ from torch import Tensor, nn
 
 from ..checkpoint import write
 from ..clip import TextTower
-from ..devices import Precision, autocast
+from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
 from ..tokens import encode, pack
 from .contrast import choice, contrast
-from .journal import Journal, Stopped, bar, interruptible, memory
+from .inputs import check_folder
+from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
 from .lessons import MOST, Lesson, Shown, ask, show
 from .pictures import Pictures, pictures
 from .questions import all_words, alone, mixed
@@ -175,11 +176,17 @@ def teach(
 
     Returns:
         The weights.
+
+    Raises:
+        UsageError: a file stands where the folder should be.
+        RisbenchError: the folder cannot be written.
     """
     ask_all = partial(_losses, shows, views) if losses is None else losses
+    forget_peak(device)
     kept = out / f"{name}.safetensors"
     if kept.exists():
         return kept
+    check_folder(out, [name])
     optimiser = torch.optim.AdamW(_groups(network, course), betas=(0.9, 0.98))
     journal = Journal(out / name)
     said = json.dumps(asdict(course), sort_keys=True)
@@ -196,12 +203,13 @@ def teach(
         scenes = pictures("scenes", course.scenes, course.scene_seed, size, _share(told))
 
     if not begun and course.centred and course.start is None and centre is not None:
-        centre(network, *_sample(objects, course, network.config.text_length, device))
+        with computing(course.precision):
+            centre(network, *_sample(objects, course, network.config.text_length, device))
 
     def state() -> dict[str, Any]:
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
 
-    with bar(name, total, begun) as told, interruptible() as stopping:
+    with bar(name, total, begun) as told, interruptible() as stopping, computing(course.precision):
         for step in range(begun, total):
             tick = time.perf_counter()
             lesson = course.first if step < course.first.steps else course.second
@@ -215,8 +223,7 @@ def teach(
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), course.clip)
             optimiser.step()
-            seconds = time.perf_counter() - tick
-            speed = (lesson.objects + lesson.scenes) / seconds
+            speed = (lesson.objects + lesson.scenes) / elapsed(tick, device)
             journal.log(step, **terms, lr=rate, images_per_second=speed, memory=memory(device))
             told(step + 1, f"loss {loss.item():.3f}  {speed:.0f} images/s")
             journal.keep(step + 1, said, state, now=stopping())

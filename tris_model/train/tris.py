@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,9 +13,11 @@ import torch
 from risbench.errors import UsageError
 
 from ..devices import pick
+from .journal import forget_peak
+from .plan import Plan, check_inputs, plan_of
 from .presets import with_preset
 from .ranks import rank, torchrun, wait
-from .recipe import changed, names, read, record
+from .recipe import changed, names, read
 
 STAGES = ("1", "maps", "labels", "2")
 
@@ -59,25 +60,23 @@ def train(
         The folder, with ``stage1.safetensors``, ``stage2.safetensors``, and ``scores.json`` if there is a ``val``.
 
     Raises:
-        UsageError: a stage that does not exist, or that needs another one first; a wrong recipe.
+        UsageError: a stage that does not exist, or that needs another one first; a wrong recipe; a file that is not
+            there.
+        DataError: data or a file that cannot be used.
     """
     if stage is not None and str(stage) not in STAGES:
         raise UsageError(f"--stage is one of {', '.join(STAGES)}, not {stage!r}")
-    tables = with_preset(read(recipe), options.pop("preset", None))
-    tables = changed(tables, _spread(options, tables), "stage1")
-    if "stage1" not in tables:
-        raise UsageError(f"recipe {recipe} has no table [stage1]; recipes of tris are {', '.join(names('stage1'))}")
+    tables = tables_of(recipe, options)
     plan = plan_of(tables, Path(out), None if data_root is None else Path(data_root))
     wanted = (str(stage),) if stage is not None else STAGES if plan.second else STAGES[:2]
-    if "labels" in wanted:
-        from .pseudo import check_ahead
-
-        check_ahead(plan.pseudo)
     with torchrun(device) as place:
+        pick(place)
+        check_inputs(plan, wanted)
         if rank() == 0:
             plan.out.mkdir(parents=True, exist_ok=True)
             (plan.out / "recipe.json").write_text(json.dumps(tables, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for part in wanted:
+            forget_peak(pick(place))
             _PARTS[part](plan, pick(place))
             wait()
         if rank() == 0 and {"1", "2"} & set(wanted):
@@ -88,42 +87,22 @@ def train(
     return plan.out
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done: the recipe's records, and the folders."""
+def tables_of(recipe: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of a recipe with its preset and with changes laid over them.
 
-    first: Any
-    pseudo: Any
-    second: Any
-    out: Path
-    data_root: Path | None
-
-    def need(self, path: str, stage: str) -> Path:
-        """What another stage left.
-
-        Raises:
-            UsageError: it is not there, naming that stage.
-        """
-        if not (self.out / path).exists():
-            raise UsageError(f"{self.out / path} is missing; run --stage {stage} first, or all without --stage")
-        return self.out / path
-
-
-def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None) -> Plan:
-    """The records of a recipe.
+    Args:
+        recipe: a name or a TOML file.
+        options: see :func:`train`.
 
     Raises:
-        UsageError: unknown keys or wrong values, or stages that do not go together.
+        UsageError: no such recipe, or one without stage 1.
     """
-    from .pseudo import PseudoRecipe
-    from .stage1 import Stage1Recipe
-    from .stage2 import Stage2Recipe
-
-    first = record(Stage1Recipe, tables["stage1"], "stage1")
-    second = record(Stage2Recipe, tables["stage2"], "stage2") if "stage2" in tables else None
-    if second and (first.split, first.limit) != (second.split, second.limit):
-        raise UsageError("stage 2 learns from the masks of stage 1's refs: give both tables the same split and limit")
-    return Plan(first, record(PseudoRecipe, tables.get("pseudo", {}), "pseudo"), second, out, data_root)
+    given = dict(options)
+    tables = with_preset(read(recipe), given.pop("preset", None))
+    tables = changed(tables, _spread(given, tables), "stage1")
+    if "stage1" not in tables:
+        raise UsageError(f"recipe {recipe} has no table [stage1]; recipes of tris are {', '.join(names('stage1'))}")
+    return tables
 
 
 def _spread(options: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from risbench.errors import DataError, RisbenchError, UsageError
 
 from ..checkpoint import Checkpoint, digest, read, write
 from ..config import Config
-from ..places import FOLDER
+from ..places import FOLDER, NAMES, find_clip
 from . import card
 
 MOST = 12_000_000
@@ -45,7 +45,9 @@ def pack(out: Path, clip: Path | None = None, box: Path = FOLDER, name: str = "s
         DataError: numbers that half precision cannot hold, or more than 12 MB together.
     """
     recipe = _recipe(out)
-    sources = {"clip": clip or Path(recipe["stage1"]["start"]), **{f"stage{n}": _stage(out, n) for n in (1, 2)}}
+    start = recipe["stage1"]["start"]
+    used = clip or (find_clip(start) if start in NAMES else Path(start))
+    sources = {"clip": used, **{f"stage{n}": _stage(out, n) for n in (1, 2)}}
     if not sources["clip"].is_file():
         raise UsageError(f"the training started from {sources['clip']}, which is not here; say where with --clip FILE")
     box.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from tris_model.stage2 import Stage2
 from tris_model.tokens import tokenize
 from tris_model.train.losses import segmentation
 from tris_model.train.optimiser import freeze_unused
+from tris_model.train.ranks import averaged
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
 PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 3))
@@ -34,7 +35,7 @@ def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
-    learner = torch.nn.parallel.DistributedDataParallel(network, broadcast_buffers=False) if distributed else network
+    learner = averaged(network) if distributed else network
     draw = torch.Generator().manual_seed(0)
     images, masks = torch.randn(4, 3, 32, 32, generator=draw), torch.rand(4, 1, 32, 32, generator=draw).round()
     loss = segmentation(learner(images[part], tokenize(TEXTS)[part]), masks[part])

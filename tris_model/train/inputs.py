@@ -1,0 +1,127 @@
+"""What a training needs, looked at before anything is drawn, read at length or written.
+
+A training takes minutes to days, and each of its parts reads other files. Whatever is missing or of the wrong kind is
+refused here, in one line that says how to get it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+from risbench.datasets.catalog import find as find_split
+from risbench.datasets.load import load_split
+from risbench.errors import DataError, RisbenchError, UsageError
+
+from ..checkpoint import load
+from ..places import NAMES, OPENAI, RN50, VIT_B_32, find_clip
+from ..stage1 import Stage1
+
+CLIP_COMMAND = "risbench train clip --recipe shapes --out runs/clip"
+
+
+def check_folder(out: Path, parts: Iterable[str] = ()) -> None:
+    """Refuse a folder that cannot be made or written.
+
+    Args:
+        out: where the training writes; it need not exist.
+        parts: folders that it will make there.
+
+    Raises:
+        UsageError: a file stands in the way.
+        RisbenchError: there is no permission to write.
+    """
+    for place in (out, *(out / part for part in parts)):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"{place} is a file, and the training needs a folder of that name; give another --out")
+    nearest = next((one for one in (out, *out.absolute().parents) if one.exists()), Path("/"))
+    if not nearest.is_dir():
+        raise UsageError(f"{nearest} is a file, so there can be no folder {out}; give another --out")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise RisbenchError(f"{nearest}: no permission to write there; give another --out")
+
+
+def check_clip(key: str, path: str, split: str, read: Callable[[], object], *, scores: bool = False) -> None:
+    """Refuse a CLIP file that is missing or of the wrong kind.
+
+    Args:
+        key: of the recipe, such as ``stage1.start``.
+        path: its value: a file, or ``shapes``.
+        split: what is trained on, which decides what is advised.
+        read: reads the file as the training will.
+        scores: whether the file is the scorer.
+
+    Raises:
+        UsageError: there is no such file; with near names, and where to get one.
+        DataError: the file is a folder, broken, or no CLIP of the kind that is needed.
+    """
+    if not Path(path).exists() and path not in NAMES:
+        raise UsageError(f"{key}: there is no CLIP file {path}{_near(Path(path))}; {clip_advice(split, scores=scores)}")
+    with naming(key):
+        find_clip(path)
+        read()
+
+
+def clip_advice(split: str, *, scores: bool = False) -> str:
+    """How to get the CLIP that a training on a split starts from, or that is its scorer."""
+    if _drawn(split):
+        return f"--set clip=shapes is the one that came with risbench, `{CLIP_COMMAND}` makes another"
+    name, sha256 = ("ViT-B-32.pt", VIT_B_32) if scores else ("RN50.pt", RN50)
+    return f"get {OPENAI}/{sha256}/{name} and pass --set {'scorer' if scores else 'clip'}=FILE"
+
+
+def check_split(key: str, name: str, data_root: Path | None) -> None:
+    """Refuse a split that is unknown or whose files or photographs are missing. Drawn scenes are not drawn for that.
+
+    Raises:
+        UsageError: no such split, with the near names.
+        DataError: a file is missing, with where it comes from.
+    """
+    with naming(key):
+        entry = find_split(name, data_root)
+        if entry.family == "drawn":
+            return
+        split = load_split(name, data_root)
+        if not len(split):
+            raise DataError(f"{name} has no expressions")
+        path = split[0].image_path
+        if not path.is_file():
+            raise DataError(f"{path}: no such image, needed for {name}; {entry.images_origin}")
+
+
+def check_stage1(path: Path) -> Stage1:
+    """The network that an earlier stage 1 left.
+
+    Raises:
+        DataError: it is broken, or no stage 1.
+    """
+    network = load(path)
+    if not isinstance(network, Stage1):
+        raise DataError(f"{path} is no stage 1; remove it and run --stage 1 again")
+    return network
+
+
+@contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Put the recipe's key before an error's text."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        raise type(error)(f"{key}: {error}") from None
+
+
+def _drawn(split: str) -> bool:
+    return split.startswith("shapes_")
+
+
+def _near(path: Path) -> str:
+    """The names in the same folder that may have been meant."""
+    try:
+        there = [one.name for one in path.absolute().parent.iterdir() if one.is_file()] + list(NAMES)
+    except OSError:
+        return ""
+    close = get_close_matches(path.name, there, 2, 0.7)
+    return f" (did you mean {' or '.join(str(path.with_name(name)) for name in close)}?)" if close else ""

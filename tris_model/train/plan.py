@@ -1,0 +1,135 @@
+"""What a training of TRIS is to do, and whether it can: all that it will read is tried before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from risbench.errors import DataError, UsageError
+
+from .best import check_selection
+from .inputs import check_clip, check_folder, check_split, check_stage1
+from .maps import read_maps
+from .pseudo import PseudoRecipe, check_ahead
+from .ranks import world
+from .recipe import record
+from .scorers import scorer
+from .stage1 import Stage1Recipe
+from .stage1 import new as new_stage1
+from .stage2 import Stage2Recipe
+from .stage2 import new as new_stage2
+
+_FOLDERS = {"1": "stage1", "maps": "maps", "labels": "pseudo", "2": "stage2"}
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done: the recipe's records, and the folders."""
+
+    first: Stage1Recipe
+    pseudo: PseudoRecipe
+    second: Stage2Recipe | None
+    out: Path
+    data_root: Path | None
+
+    def need(self, path: str, stage: str) -> Path:
+        """What another stage left.
+
+        Raises:
+            UsageError: it is not there, naming that stage.
+        """
+        if not (self.out / path).exists():
+            raise UsageError(f"{self.out / path} is missing; run --stage {stage} first, or all without --stage")
+        return self.out / path
+
+
+def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None) -> Plan:
+    """The records of a recipe.
+
+    Raises:
+        UsageError: unknown keys or wrong values, or stages that do not go together.
+    """
+    first = record(Stage1Recipe, tables["stage1"], "stage1")
+    second = record(Stage2Recipe, tables["stage2"], "stage2") if "stage2" in tables else None
+    if second and (first.split, first.limit) != (second.split, second.limit):
+        raise UsageError("stage 2 learns from the masks of stage 1's refs: give both tables the same split and limit")
+    return Plan(first, record(PseudoRecipe, tables.get("pseudo", {}), "pseudo"), second, out, data_root)
+
+
+def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
+    """Try everything that the wanted stages will read, before anything is drawn or written.
+
+    What an earlier stage among the wanted ones will make is not asked for, nor what a finished stage has used up.
+
+    Raises:
+        UsageError: a file is missing, with the command that makes it or where to get it; stages or options that do not
+            go together.
+        DataError: a file or data that cannot be used.
+    """
+    check_folder(plan.out, [_FOLDERS[stage] for stage in wanted])
+    if "2" in wanted and plan.second is None:
+        raise UsageError("the recipe has no table [stage2]")
+    first = "1" in wanted and not (plan.out / "stage1.safetensors").exists()
+    second = plan.second if "2" in wanted and not (plan.out / "stage2.safetensors").exists() else None
+    _check_earlier(plan, wanted, second is not None)
+    if first:
+        check_selection("stage1", plan.first.select, plan.first.val)
+        check_clip("stage1.start", plan.first.start, plan.first.split, lambda: new_stage1(plan.first))
+    weights, prms = plan.first.weights, "maps" in wanted and plan.pseudo.prms
+    if prms or (first and (weights.positive or weights.negative)):
+        path = plan.first.scorer
+        check_clip("stage1.scorer", path, plan.first.split, lambda: scorer(path, _CPU), scores=True)
+    if "labels" in wanted:
+        check_ahead(plan.pseudo)
+        if plan.pseudo.irn and plan.pseudo.trunk == "stage1" and plan.first.trunk != "clip":
+            raise UsageError("pseudo.trunk = stage1 needs a stage 1 with CLIP's trunk; set pseudo.trunk=imagenet")
+    if second is not None:
+        check_selection("stage2", second.select, second.val)
+        check_clip("stage2.start", second.start, second.split, lambda: _try_stage2(plan, second, first))
+    for table in (plan.first if first else None, second):
+        if table is not None and table.batch % world():
+            raise UsageError(f"a batch of {table.batch} cannot be shared by {world()} ranks; make it a multiple")
+    _check_splits(plan, wanted)
+
+
+def _check_earlier(plan: Plan, wanted: Sequence[str], second: bool) -> None:
+    """What other stages must have left."""
+    if second and "labels" not in wanted:
+        folder = plan.need("pseudo/head.json", "labels").parent / "masks"
+        refs = len(read_maps(plan.need("maps/head.json", "maps").parent).refs)
+        if (found := len([*folder.glob("*.png")])) < refs:
+            raise DataError(f"{folder} has masks of {found} of {refs} refs; run the stage 'labels' again")
+    if "1" not in wanted and ({"maps", "labels"} & set(wanted) or (second and plan.second and plan.second.from_stage1)):
+        check_stage1(plan.need("stage1.safetensors", "1"))
+    if "labels" in wanted and "maps" not in wanted:
+        read_maps(plan.need("maps/head.json", "maps").parent)
+
+
+def _try_stage2(plan: Plan, second: Stage2Recipe, first: bool) -> None:
+    """Build stage 2 as its training will, from a stage 1 as it will be."""
+    network = new_stage2(second)
+    if second.from_stage1:
+        from .handover import hand_over
+
+        kept = plan.out / "stage1.safetensors"
+        stage1 = new_stage1(plan.first) if first else check_stage1(kept)
+        try:
+            hand_over(stage1, network)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:160]
+            raise UsageError(f"its sizes are not stage 1's, from which it is to start ({reason})") from None
+
+
+def _check_splits(plan: Plan, wanted: Sequence[str]) -> None:
+    tables = {"stage1": plan.first, "stage2": plan.second if "2" in wanted else None}
+    for name, table in tables.items():
+        if table is None:
+            continue
+        check_split(f"{name}.split", table.split, plan.data_root)
+        if table.val is not None and name[-1] in wanted:
+            check_split(f"{name}.val", table.val, plan.data_root)
