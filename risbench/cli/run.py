@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -16,6 +12,7 @@ from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
+from ..interrupts import asked_to_stop
 from ..merge import PATIENCE, merge, wait_for_shards
 from ..refine import refiner_of
 from ..results.run import Run
@@ -69,7 +66,8 @@ def command(
 ) -> None:
     """Run a method on a split and score it.
 
-    The same command with the same --out continues a run that was cut off. Controls for any method:
+    The same command with the same --out continues a run that was cut off; Ctrl-C and SIGTERM finish the image under
+    work first. Controls for any method:
     --set texts=shuffled gives every expression the words of another object, --set texts=empty gives none.
     --set refine=crf draws the border of any method's heat along the image's colours (`list refiners`).
     """
@@ -92,7 +90,7 @@ def command(
     loaded = options.scored_on(loaded, truth, truth_only)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
-    with show.scoring(f"{method} on {loaded.name}") as progress, _asked_to_stop() as stop:
+    with show.scoring(f"{method} on {loaded.name}") as progress, asked_to_stop(_say_stopping) as stopping:
         run = evaluate(
             method,
             loaded,
@@ -108,7 +106,7 @@ def command(
             shard=part,
             settings=Settings(batch, skip_bad, save_heat, heat_dtype),
             progress=progress,
-            stop=stop.is_set,
+            stop=stopping,
         )
     if rank is not None:
         if rank[0]:
@@ -132,19 +130,5 @@ def _rank() -> tuple[int, int] | None:
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """The first Ctrl-C asks; the image under work is finished. The second is not asked twice."""
-    asked = threading.Event()
-
-    def hear(*_: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        show.say("stopping after the image under work (Ctrl-C again to stop at once)")
-
-    before = signal.signal(signal.SIGINT, hear)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _say_stopping() -> None:
+    show.say("stopping after the image under work (Ctrl-C again to stop at once)")

@@ -35,8 +35,8 @@ def jpeg(size: tuple[int, int] = annotations.SIZE, value: int = 90) -> bytes:
     return made.getvalue()
 
 
-def refcoco_zip(folder: str = "refcoco") -> bytes:
-    """REFER's archive of the made-up annotations, with what a Mac leaves behind."""
+def refcoco_zip(folder: str = "refcoco", more: int = 0) -> bytes:
+    """REFER's archive of the made-up annotations, with what a Mac leaves behind, and so many bytes of no use."""
     instances, refs = annotations.refer_content()
     import pickle
 
@@ -45,7 +45,7 @@ def refcoco_zip(folder: str = "refcoco") -> bytes:
             f"{folder}/": b"",
             f"{folder}/instances.json": json.dumps(instances).encode(),
             f"{folder}/refs(unc).p": pickle.dumps(refs, protocol=2),
-            f"{folder}/refs(google).p": b"not read by anybody",
+            f"{folder}/refs(google).p": b"not read by anybody" + np.random.default_rng(0).bytes(more),
             f"__MACOSX/{folder}/._instances.json": b"junk",
         }
     )

@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 import torch
@@ -26,7 +27,7 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
         processes: of this rank; with 1 the work is done here.
 
     Raises:
-        Stopped: Ctrl-C came; pieces under work were finished.
+        Stopped: Ctrl-C or SIGTERM came; pieces under work were finished.
     """
     mine = pieces[rank() :: world()]
     with bar(title, len(mine), 0, rank() == 0) as told, interruptible() as stopping:
@@ -42,7 +43,11 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
                 for done, one in enumerate(as_completed(running), start=1):
                     if stopping() or one.exception() is not None:
                         pool.shutdown(cancel_futures=True)
-                    one.result()
+                    try:
+                        one.result()
+                    except BrokenProcessPool:  # a scheduler's SIGTERM reaches the processes of the pool as well
+                        _stop(stopping(), title, done - 1, len(mine))
+                        raise
                     told(done, "")
                     _stop(stopping(), title, done, len(mine))
     wait()
