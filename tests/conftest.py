@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import versions
 from commands import ask
 
 __all__ = ["ask"]
@@ -21,6 +22,11 @@ hypothesis.settings.register_profile(
     "risbench", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("risbench")
+
+
+def pytest_report_header() -> list[str]:
+    """What a failure on another machine is compared with."""
+    return versions.lines()
 
 
 @pytest.fixture(autouse=True)
