@@ -81,7 +81,7 @@ def main() -> None:
     except RisbenchError as error:
         _fail(str(error), 1, getattr(error, "__notes__", ()))
     except click.UsageError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # not in click 8.1
+        if type(error).__name__ == "NoArgsIsHelpError":
             click.echo(error.format_message(), err=True)
             sys.exit(2)
         path = error.ctx.command_path if error.ctx else "risbench"

@@ -17,8 +17,9 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from risbench.cli.bars import Bar
 from risbench.errors import DataError, RisbenchError
 from risbench.interrupts import asked_to_stop
 from risbench.results.provenance import provenance
@@ -120,7 +121,7 @@ def bar(title: str, total: int, start: int = 0, shown: bool = True) -> Iterator[
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
+    with Bar(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
         task = progress.add_task(title, total=total, completed=start, text="")
         yield lambda done, text: progress.update(task, completed=done, text=text)
 
