@@ -102,7 +102,7 @@ def test_a_wrong_command_is_one_line_and_2(
 ):
     # Where nothing is drawn, a test of a hint takes no seconds.
     monkeypatch.setattr("risbench.cli.check.load_split", lambda *_: load_split(SPLIT, root))
-    said = ask(*words.format(split=SPLIT, root=root, predicted=predicted).split())
+    said = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
     assert_one_line(said, 2)
     assert hint in said.err.splitlines()[-1]
 
@@ -124,7 +124,7 @@ def test_work_that_fails_is_one_line_and_1(
 ):
     (tmp_path / "broken.jsonl").write_text("{\n")
     (tmp_path / "less.jsonl").write_text(predicted.read_text().splitlines()[0] + "\n")
-    said = ask(*words.format(split=SPLIT, root=root, predicted=predicted).split())
+    said = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
     assert_one_line(said, 1)
     assert hint in said.err.splitlines()[-1]
 
