@@ -1,10 +1,10 @@
 # make demo: a run, a table and a picture.   make test: lint, types, layers, the wheel, all tests.
-# make torture: what takes too long for every day.
+# make torture: what takes too long for every day.   make test-matrix: oldest and newest versions, newer Pythons.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: board demo gpu gpu-wheels pictures test torture lint clean
+.PHONY: board demo gpu gpu-wheels pictures test test-matrix torture lint clean
 
 # The trained model in the box beside the floors.
 FLOORS := centre clip_sim random_same_class oracle_class
@@ -27,6 +27,10 @@ pictures: demo
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2
+
+# make test-matrix ONLY="oldest 3.12" ARGS="tests/metrics -k resize": which environments, and arguments of pytest.
+test-matrix:
+	@$(PYTHON) tests/matrix.py --only "$(ONLY)" -- $(ARGS)
 
 # Kills, full disks and broken files by the hundred thousand: RISBENCH_TORTURE=N says how many files (200000).
 torture: $(STAMP)
@@ -72,7 +76,7 @@ board: $(STAMP)
 	$(BIN)/risbench report $(addprefix runs/board/,tris $(RIVALS)) --as grid --count 4 --rows random:7 --out reports/pictures/rivals.png
 
 clean:
-	rm -rf .venv runs dist
+	rm -rf .venv .venv-* runs dist
 
 # uv where it is present (under a minute), else pip (four minutes: torch is large).
 $(STAMP): pyproject.toml

@@ -1,7 +1,8 @@
 """A LaTeX table with booktabs that fits a page of two columns; the best of each column is bold, the second underlined.
 
 No TeX is needed to lay it out: its width is reckoned from the characters, and the largest type that fits is taken,
-with slanted heads where numbers are narrower than their titles. What fits no type is cut into blocks of columns.
+with slanted heads where numbers are narrower than their titles. What fits no type is cut into blocks of columns. Pages
+differ (IEEE, CVPR, LNCS, plain ``article``), so TeX itself scales a table down to the line where it is still too wide.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from typing import NamedTuple
 from risbench import Run
 
 from .table import Cell, Row, Table, table_of
-from .tex import escaped, marked
+from .tex import breakable, escaped, length_of, marked
 from .write import given_or_written
 
 _COLUMN, _PAGE = 3.25 * 72.27, 6.9 * 72.27  # points
+_NARROWEST = 229.5  # points of a column of LaTeX's own twocolumn article, narrower than any conference's
 _EM = 0.5  # a digit's width, in type sizes
+_TITLE = 28  # characters of a method's name on one line
+# The natural width, or the line's where that is less.
+_SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
 class Layout(NamedTuple):
@@ -60,17 +65,20 @@ def render(
 def lines_of(table: Table) -> list[str]:
     """A whole ``table`` or ``table*``, with its notes below it."""
     layout, wide, blocks = _fitted(table)
-    packages = r"\usepackage{booktabs}" + (r" and \usepackage{graphicx}" if layout.turned else "")
+    # A table that fits every page needs no scaling, and then no package for it.
+    scaled = max(_width(table, spans, layout) for spans in blocks) > _NARROWEST
+    packages = r"\usepackage{booktabs}" + (r" and \usepackage{graphicx}" if layout.turned or scaled else "")
     kind, width = ("table*", r"\textwidth") if wide else ("table", r"\columnwidth")
     lines = [f"% needs {packages}", rf"\begin{{{kind}}}[t]", r"\centering", rf"\{layout.command}"]
     lines.append(rf"\setlength{{\tabcolsep}}{{{layout.gap:g}pt}}")
     for number, spans in enumerate(blocks):
         if number:
             lines.append(r"\par\medskip")
-        lines += _tabular(table, spans, layout)
+        *tabular, end = _tabular(table, spans, layout)
+        lines += [_SCALED, *tabular, f"{end}%", "}"] if scaled else [*tabular, end]
     lines += [r"\par\smallskip", rf"\begin{{minipage}}{{{width}}}\scriptsize\raggedright"]
     for note in table.notes:
-        lines.append(f"{marked((note.mark,)) + ' ' if note.mark else ''}{escaped(note.text)}\\par")
+        lines.append(f"{marked((note.mark,)) + ' ' if note.mark else ''}{breakable(note.text)}\\par")
     return [*lines, r"\end{minipage}", rf"\end{{{kind}}}"]
 
 
@@ -95,7 +103,14 @@ def _tabular(table: Table, spans: Sequence[int], layout: Layout) -> list[str]:
 
 
 def _line(row: Row, places: Sequence[int]) -> str:
-    return " & ".join([escaped(row.title) + marked(row.marks), *(_cell(row.cells[place]) for place in places)]) + r" \\"
+    return " & ".join([_title(row), *(_cell(row.cells[place]) for place in places)]) + r" \\"
+
+
+def _title(row: Row) -> str:
+    if length_of(row.title) <= _TITLE:
+        return escaped(row.title) + marked(row.marks)
+    width = _TITLE * _EM
+    return rf"\parbox[t]{{{width:g}em}}{{\raggedright\strut {breakable(row.title)}{marked(row.marks)}\strut}}"
 
 
 def _cell(cell: Cell) -> str:
@@ -133,7 +148,7 @@ def _fitted(table: Table) -> tuple[Layout, bool, list[list[int]]]:
 def _width(table: Table, spans: Sequence[int], layout: Layout) -> float:
     """Points, reckoned generously: a character is half its size wide, a mark a third."""
     rows = table.rows
-    first = max([6.0, *(len(row.title) + 0.7 * len(row.marks) for row in rows)])
+    first = max([6.0, *(min(length_of(row.title), _TITLE) + 0.7 * len(row.marks) for row in rows)])
     total = first * layout.size * _EM
     for span in spans:
         title, _ = table.spans[span]

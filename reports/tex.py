@@ -41,12 +41,37 @@ _ESCAPES: Mapping[str, str] = MappingProxyType(
     }
 )
 _MARKS: Mapping[str, str] = MappingProxyType({"†": r"\dagger", "‡": r"\ddagger", "*": r"\ast"})
+_CODE = r"\texttt{"
+_LONG_WORD, _PIECE = 20, 8  # characters
 _LETTERS = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝ")
 
 
 def escaped(text: str) -> str:
     """The text on one line. Quotes of T1 are avoided, and what pdfLaTeX cannot set stands as its code point."""
     return "".join(_character(character) for character in plain(text))
+
+
+def breakable(text: str) -> str:
+    """The text escaped; a word that may be longer than a line can be broken, without a hyphen."""
+    return " ".join(
+        r"\allowbreak{}".join(map(escaped, _pieces(word))) if length_of(word) > _LONG_WORD else escaped(word)
+        for word in plain(text).split(" ")
+    )
+
+
+def _pieces(word: str) -> list[str]:
+    pieces = [""]
+    for character in word:
+        if length_of(pieces[-1] + character) > _PIECE:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces
+
+
+def length_of(text: str) -> int:
+    """How many characters TeX prints for a text; a code point in place of a letter has several."""
+    printed = map(_character, plain(text))
+    return sum(len(one.removeprefix(_CODE)) - 1 if one.startswith(_CODE) else 1 for one in printed)
 
 
 def marked(marks: Sequence[str]) -> str:
@@ -67,4 +92,4 @@ def _character(character: str) -> str:
     base = unicodedata.normalize("NFKD", character)
     if base.isascii() and base.isprintable():
         return "".join(_ESCAPES.get(each, each) for each in base)
-    return rf"\texttt{{U+{ord(character):04X}}}"
+    return f"{_CODE}U+{ord(character):04X}}}"

@@ -61,7 +61,8 @@ def score(
 
 def generate_boxes(heat: np.ndarray, *, colour: bool = True) -> list[tuple[float, ...]]:
     """Boxes of a binary map, through the colour map and the odd suppression."""
-    with np.errstate(invalid="ignore"):
+    # 0 / 0 in places without a border; numpy 1.26 says of some that they were divided by zero.
+    with np.errstate(invalid="ignore", divide="ignore"):
         scaled = (heat - heat.min()) / (heat.max() - heat.min())
     if np.isnan(scaled).any():
         return [(0, 0, 1, 1), (0, 0, 1, 1)]

@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+import versions
 from commands import ask
 
 __all__ = ["ask"]
 
-# Shared machines stall for longer than hypothesis waits, and a red CI must be one that anybody can see again.
-hypothesis.settings.register_profile("risbench", deadline=None, derandomize=True)
+# Shared machines stall for longer than hypothesis waits, and a red CI must be one that anybody can see again. A check
+# of health that measures time has no place here either.
+hypothesis.settings.register_profile(
+    "risbench", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("risbench")
+
+
+def pytest_report_header() -> list[str]:
+    """What a failure on another machine is compared with."""
+    return versions.lines()
+
+
+@pytest.fixture(autouse=True)
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are heard in every test and by every process that it starts, whoever started the tests.
+
+    Under `nohup`, in the background of a script and in some CI systems SIGINT is ignored (or a signal is blocked), and
+    processes inherit that. A handler set here is not inherited: a process then begins with the default.
+    """
+    with _signals({signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}):
+        yield
+
+
+@pytest.fixture
+def ignoring_ctrl_c(signals_as_in_a_terminal: None) -> Iterator[None]:
+    """Processes begin as under `nohup` or in the background of a script: they ignore SIGINT."""
+    with _signals({signal.SIGINT: signal.SIG_IGN}):
+        yield
+
+
+@contextmanager
+def _signals(wanted: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    handlers = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from made_up.asked import Heats
 from made_up.folders import content_of, costs_of, names_in, provenance_of
 from made_up.small import small_split, write_small
+from waiting import GUARD
 
 import risbench
 from risbench import RisbenchError, Settings, Split, UsageError, evaluate, load_split, merge
@@ -220,19 +222,23 @@ def test_a_shard_that_is_about_to_be_overwritten_is_waited_for(tmp_path: Path):
     assert told == [0, 1]
 
 
-def test_waiting_ends_when_nothing_more_is_written(tmp_path: Path):
+def test_waiting_ends_when_nothing_more_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "shards" / "0-of-2"
     folder.mkdir(parents=True)
     looks = []
+    slept = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(sys.modules["risbench.merge"], "time", clock)
 
     def grow(ready: int) -> None:
         looks.append(ready)
         (folder / "summary.json").write_text("{}")
 
-    said = r"1 of 2 shards are not finished and have written nothing for 0.05 seconds .*`risbench merge"
+    said = r"1 of 2 shards are not finished and have written nothing for 60 seconds .*`risbench merge"
     with pytest.raises(RisbenchError, match=said):
-        wait_for_shards(tmp_path, 2, grow, 0.01, patience=0.05)
+        wait_for_shards(tmp_path, 2, grow, 10.0, patience=60.0)
     assert looks == [0, 1]
+    assert sum(slept) == 70
 
 
 def test_under_torchrun_every_rank_takes_its_shard_and_the_first_merges(tmp_path: Path):
@@ -256,13 +262,13 @@ def test_under_torchrun_every_rank_takes_its_shard_and_the_first_merges(tmp_path
         )
 
     with start(0) as first, start(1) as second:
-        told, said = first.communicate(timeout=60)
+        told, said = first.communicate(timeout=GUARD)
         assert first.returncode == 0, said
-        assert second.communicate(timeout=60)[0] == ""
+        assert second.communicate(timeout=GUARD)[0] == ""
         assert second.returncode == 0
     assert "2 of 2 shards are finished" in said
     with start(1, "--shard", "0/2") as refused:
-        assert "every rank takes its own shard already" in refused.communicate(timeout=60)[1]
+        assert "every rank takes its own shard already" in refused.communicate(timeout=GUARD)[1]
     run = evaluate("random_point", "refcoco_val", data_root=root, out=tmp_path / "alone")
     assert content_of(tmp_path / "run") == content_of(run.path)
     assert json.loads(told)["metrics"] == run.summary["metrics"]

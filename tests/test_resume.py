@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,18 +17,25 @@ from hypothesis import strategies as st
 from made_up.asked import Heats, Masks
 from made_up.folders import content_of, costs_of, names_in, provenance_of
 from made_up.small import small_split, write_small
+from waiting import GUARD, wait_until
 
 import risbench
 from risbench import RisbenchError, Run, Settings, Split, UsageError, evaluate
 from risbench.run import Stopped
 
 _MAIN = "from risbench.cli import main; main()"
+# In a process with HOLD_AT=N the N-th image is under work until a file `go` appears; `held` says that it has begun.
 _SLOW = """
-import time
+import itertools, os, pathlib, time
 from made_up.asked import Heats
 class Slow(Heats):
+    turns = itertools.count(1)
     def predict(self, image, texts):
         time.sleep(self.seconds)
+        if next(self.turns) == int(os.environ.get("HOLD_AT", 0)):
+            pathlib.Path("held").touch()
+            while not pathlib.Path("go").exists():
+                time.sleep(0.005)
         return super().predict(image, texts)
 def make(*, seconds: float = 0.0):
     method = Slow()
@@ -67,11 +73,11 @@ class CommandLine:
     def words(self, out: str, *more: str) -> list[str]:
         return ["run", "--method", "slow", "--split", "refcoco_val", "--data-root", "data", "--out", out, *more]
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, *words],
             cwd=self.folder,
-            env=self.environment,
+            env={**self.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -79,7 +85,7 @@ class CommandLine:
 
     def run(self, out: str, *more: str) -> tuple[int, str]:
         with self.start("-c", _MAIN, *self.words(out, *more)) as process:
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=GUARD)
             return process.returncode, said
 
 
@@ -92,10 +98,12 @@ def test_ten_kills_at_random_moments_change_nothing(command_line: CommandLine):
     more = ("--save-heat", "--set", "seconds=0.02")
     assert command_line.run("reference", *more)[0] == 0
     killer = Path(__file__).parent / "made_up" / "killer.py"
-    with command_line.start(str(killer), "0.25", *command_line.words("killed", *more)) as process:
-        died, said = process.communicate(timeout=100)
+    # None of the ten gets to the end, however slow the killer is: each stands still at its fourth image.
+    words = (str(killer), "0.25", *command_line.words("killed", *more))
+    with command_line.start(*words, HOLD_AT="4") as process:
+        died, said = process.communicate(timeout=GUARD)
     assert process.returncode == 0, said
-    assert int(died.split()[-1]) >= 5  # on a fast machine the run may have ended before its last kills
+    assert int(died.split()[-1]) == 10
     code, said = command_line.run("killed", *more)
     assert code == 0, said
     killed = command_line.folder / "killed"
@@ -194,24 +202,51 @@ def test_every_part_leaves_its_cost_its_facts_and_its_provenance(split: Split, t
     assert all(part["images_per_second"] > 0 and part["peak_memory_bytes"] > 1 << 20 for part in costs_of(tmp_path))
 
 
-def test_ctrl_c_finishes_the_image_under_work_and_prints_how_to_continue(command_line: CommandLine):
-    rows = command_line.folder / "mine" / "rows.jsonl"
-    with command_line.start("-c", _MAIN, *command_line.words("mine", "--set", "seconds=0.05")) as process:
-        end = time.monotonic() + 60
-        while not rows.exists():
-            assert time.monotonic() < end
-            time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_finishes_the_image_under_work_and_prints_how_to_continue(command_line: CommandLine, sent: int):
+    rows, held = command_line.folder / "mine" / "rows.jsonl", command_line.folder / "held"
+    with command_line.start("-c", _MAIN, *command_line.words("mine"), HOLD_AT="5") as process:
+        wait_until(held.exists, "the fifth image is under work", process)
+        process.send_signal(sent)
+        assert any("stopping after the image under work" in line for line in process.stderr or ())
+        (command_line.folder / "go").touch()
+        _, said = process.communicate(timeout=GUARD)
     assert process.returncode == 1, said
-    assert "stopping after the image under work" in said
-    assert "of 40 images; give the same command with --out mine to go on" in said
+    assert "stopped after 5 of 40 images; give the same command with --out mine to go on" in said
     assert "Traceback" not in said
     assert rows.read_bytes().endswith(b"\n")
+    assert costs_of(rows.parent)[0]["images"] == 5
     assert costs_of(rows.parent)[0]["expressions"] == rows.read_bytes().count(b"\n")
-    code, said = command_line.run("mine", "--set", "seconds=0.0")
+    code, said = command_line.run("mine", "--set", "seconds=0.001")
     assert code == 2  # other arguments make another run
-    assert "its arguments.given.seconds is 0.05, this command's is 0.0" in said
+    assert "seconds" in said
+    assert command_line.run("mine")[0] == 0
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_image_under_work(command_line: CommandLine):
+    with command_line.start("-c", _MAIN, *command_line.words("mine"), HOLD_AT="5") as process:
+        wait_until((command_line.folder / "held").exists, "the fifth image is under work", process)
+        process.send_signal(signal.SIGINT)
+        assert any("Ctrl-C again to stop at once" in line for line in process.stderr or ())
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=GUARD)
+    assert (process.returncode, said.splitlines()[-1]) == (1, "risbench: stopped")
+    assert costs_of(command_line.folder / "mine")[0]["images"] == 4
+
+
+def test_a_job_that_ignores_ctrl_c_goes_on_and_sigterm_ends_it_well(command_line: CommandLine, ignoring_ctrl_c: None):
+    held = command_line.folder / "held"
+    with command_line.start("-c", _MAIN, *command_line.words("mine"), HOLD_AT="5") as process:
+        wait_until(held.exists, "the fifth image is under work", process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        # The two were ignored, or this wish to stop would have been the second and would have ended it at once.
+        assert any("stopping after the image under work" in line for line in process.stderr or ())
+        (command_line.folder / "go").touch()
+        _, said = process.communicate(timeout=GUARD)
+    assert process.returncode == 1, said
+    assert "stopped after 5 of 40 images" in said
 
 
 def test_two_processes_cannot_write_to_one_folder(split: Split, tmp_path: Path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import threading
-import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ import pytest
 from made_up.asked import Batches, Heats, Masks, heat_for
 from made_up.folders import content_of, costs_of, provenance_of
 from made_up.small import small_split
+from waiting import wait_until
 
 from risbench import Rules, Run, Sample, Scorer, Settings, Split, UsageError, evaluate, load_split, merge
 from risbench import run as loop
@@ -202,7 +202,19 @@ def test_few_images_are_in_memory_at_any_time(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(loop, "read_image", counting)
     split = small_split(tmp_path / "data", 40)
-    evaluate(Batches(), split, out=tmp_path / "run", settings=Settings(batch))
+
+    class Waiting(Batches):
+        """Goes on when the images after the first batch were begun."""
+
+        def predict_many(self, images: Sequence[np.ndarray], texts: Sequence[list[str]]) -> Any:
+            wait_until(lambda: most[0] > batch, "an image of the next batch was read")
+            return super().predict_many(images, texts)
+
+        def predict(self, image: np.ndarray, texts: list[str]) -> Any:
+            wait_until(lambda: most[0] > batch, "the next image was read")
+            return super().predict(image, texts)
+
+    evaluate(Waiting(), split, out=tmp_path / "run", settings=Settings(batch))
     gc.collect()
     assert len(alive) == 0
     assert batch < most[0] <= 4 * batch + 2  # read ahead, but not far
@@ -217,17 +229,24 @@ class Answer:
 
 def test_prediction_runs_ahead_of_scoring_by_a_few_images_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     alive: weakref.WeakSet[Answer] = weakref.WeakSet()
-    most = [0]
+    most, predicted, scored = [0], [0], [0]
 
     class Quick(Heats):
         def predict(self, image: np.ndarray, texts: list[str]) -> Any:
             answer = Answer(heat_for(image, texts[0]))
             alive.add(answer)
             most[0] = max(most[0], len(alive))
+            predicted[0] += 1
             return [answer] * len(texts)
 
-    original = loop.row_of
-    monkeypatch.setattr(loop, "row_of", lambda *row: (time.sleep(0.002), original(*row))[1])
+    original = loop._score
+
+    def slow(*work: Any) -> Any:
+        wait_until(lambda: predicted[0] >= min(scored[0] + 3, 20), "two more images than are scored were predicted")
+        scored[0] += 1
+        return original(*work)
+
+    monkeypatch.setattr(loop, "_score", slow)
     evaluate(Quick(), small_split(tmp_path / "data", 20), out=tmp_path / "run")
     assert 3 <= most[0] <= 5
 

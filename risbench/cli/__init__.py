@@ -95,7 +95,7 @@ def _run() -> NoReturn:
             streams.write_error("".join(traceback.format_exception(error)).rstrip())
         _fail(str(error), 1, getattr(error, "__notes__", ()))
     except click.UsageError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # not in click 8.1
+        if type(error).__name__ == "NoArgsIsHelpError":
             streams.write_error(error.format_message())
             sys.exit(2)
         path = error.ctx.command_path if error.ctx else "risbench"

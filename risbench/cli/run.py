@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +13,7 @@ from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
+from ..interrupts import asked_to_stop
 from ..merge import PATIENCE, merge, wait_for_shards
 from ..metrics.names import refuse_generalised
 from ..refine import refiner_of
@@ -77,7 +74,7 @@ def command(
     """Run a method on a split and score it.
 
     The same command with the same --out continues a run that was cut off, unless the method's code was changed since:
-    --overwrite starts it anew. Controls for any method:
+    --overwrite starts it anew. Ctrl-C and SIGTERM finish the image under work first. Controls for any method:
     --set texts=shuffled gives every expression the words of another object, --set texts=empty gives none.
     --set refine=crf draws the border of any method's heat along the image's colours (`list refiners`).
     """
@@ -105,7 +102,7 @@ def command(
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
-    with show.scoring(f"{method} on {loaded.name}") as progress, _asked_to_stop() as stop:
+    with show.scoring(f"{method} on {loaded.name}") as progress, asked_to_stop(_say_stopping) as stopping:
         run = evaluate(
             method,
             loaded,
@@ -121,7 +118,7 @@ def command(
             shard=part,
             settings=Settings(batch, skip_bad, save_heat, heat_dtype),
             progress=progress,
-            stop=stop.is_set,
+            stop=stopping,
             overwrite=overwrite,
             on_message=show.say if rank is None or rank[0] == 0 else _say_nothing,
         )
@@ -151,26 +148,5 @@ def _rank() -> tuple[int, int] | None:
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """The first Ctrl-C asks, or a queue's SIGTERM; the image under work is finished. The second is not asked twice."""
-    asked = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def hear(number: int, frame: object) -> None:
-        if asked.is_set():
-            earlier = before[signal.Signals(number)]
-            if number == signal.SIGTERM and callable(earlier):
-                earlier(number, frame)  # pyright: ignore[reportArgumentType]
-            raise KeyboardInterrupt
-        asked.set()
-        show.say("stopping after the image under work (Ctrl-C again to stop at once)")
-
-    signal.signal(signal.SIGINT, hear)
-    if before[signal.SIGTERM] is not signal.SIG_IGN:
-        signal.signal(signal.SIGTERM, hear)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _say_stopping() -> None:
+    show.say("stopping after the image under work (Ctrl-C again to stop at once)")

@@ -13,7 +13,6 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.segment import Segment
 from rich.table import Table
 
@@ -26,6 +25,7 @@ from ..results.origin import unknown_note
 from ..results.rows import truth_notes
 from ..results.run import Run
 from . import streams
+from .bars import Bar
 
 # Under NO_COLOR rich leaves out colours alone; bold letters are escape codes, too.
 _COLOURS = None if os.environ.get("NO_COLOR") else "auto"

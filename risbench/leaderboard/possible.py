@@ -47,7 +47,8 @@ def _of_intervals(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, number in metrics.items():
         value, low, high = (number[key] for key in ("value", "low", "high"))
         if value is None or low is None or high is None:
-            if any(number[key] is not None for key in ("value", "low", "high")):
+            # Of one image there is a value and no interval.
+            if (low is None) != (high is None) or (value is None and low is not None):
                 yield f"{name} has a part of value and interval"
         elif not low - _SLACK <= value <= high + _SLACK:
             yield f"{name} is {100 * value:.2f}, outside its interval of {100 * low:.2f} to {100 * high:.2f}"

@@ -221,7 +221,8 @@ def test_a_short_pickle_that_asks_for_much_takes_little(tmp_path: Path, kind: st
         else:
             with pytest.raises(DataError):
                 _read(tmp_path / "p", _GREEDY[kind])
-        assert time.process_time() - start < 5
+        # Processor time, which other work on the machine does not add to; what is greedy would take years.
+        assert time.process_time() - start < 60
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
     finally:
         tracemalloc.stop()

@@ -19,11 +19,13 @@ MOST = {"archive": 10**7, "member": 10**6, "total": 10**7}
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """An archive of files."""
+    """An archive of files, the same bytes at any time: some are parts of tests' names, which all workers must share."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            member = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            member.external_attr = (0o40775 << 16 | 0x10) if name.endswith("/") else (0o600 << 16)
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
     return made.getvalue()
 
 
@@ -35,8 +37,8 @@ def jpeg(size: tuple[int, int] = annotations.SIZE, value: int = 90) -> bytes:
     return made.getvalue()
 
 
-def refcoco_zip(folder: str = "refcoco") -> bytes:
-    """REFER's archive of the made-up annotations, with what a Mac leaves behind."""
+def refcoco_zip(folder: str = "refcoco", more: int = 0) -> bytes:
+    """REFER's archive of the made-up annotations, with what a Mac leaves behind, and so many bytes of no use."""
     instances, refs = annotations.refer_content()
     import pickle
 
@@ -45,7 +47,7 @@ def refcoco_zip(folder: str = "refcoco") -> bytes:
             f"{folder}/": b"",
             f"{folder}/instances.json": json.dumps(instances).encode(),
             f"{folder}/refs(unc).p": pickle.dumps(refs, protocol=2),
-            f"{folder}/refs(google).p": b"not read by anybody",
+            f"{folder}/refs(google).p": b"not read by anybody" + np.random.default_rng(0).bytes(more),
             f"__MACOSX/{folder}/._instances.json": b"junk",
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ class Page:
         says: the length in the header; ``"right"``, none, or a wrong one.
         chunked: whether it comes in chunks.
         rate: seconds between single bytes; None for all at once.
+        hold_at: after so many bytes of the body the server sets ``held`` and sends nothing more until ``released`` is
+            set; None for no such pause.
         encoding: how it says that it is encoded.
         at_most: so many bytes of a range are given, and no more.
         shift: ranges begin so many bytes later than asked.
@@ -47,6 +50,9 @@ class Page:
     at_most: int | None = None
     shift: int = 0
     script: list[Any] = field(default_factory=list)
+    hold_at: int | None = None
+    held: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 class Site:
@@ -82,6 +88,16 @@ def serving() -> Iterator[Site]:
         server.shutdown()
         server.server_close()
         thread.join()
+        for page in site.pages.values():
+            page.released.set()
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """An address of this machine where nobody answers: its port is taken, and refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 class _Server(ThreadingHTTPServer):
@@ -152,6 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
         if page.chunked:
             sent = b"%x\r\n%s\r\n" % (len(body), sent) + (b"0\r\n\r\n" if cut is None else b"")
             sent = sent if cut is None else sent[:-2]
+        if page.hold_at is not None:
+            self.wfile.write(sent[: page.hold_at])
+            page.held.set()
+            page.released.wait()
+            sent = sent[page.hold_at :]
         if page.rate is None:
             self.wfile.write(sent)
         else:

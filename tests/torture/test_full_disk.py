@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from made_up.folders import content_of
 from made_up.small import write_small
+from waiting import GUARD
 
 import risbench
 
@@ -96,7 +97,7 @@ def test_a_pipe_that_is_written_to_stays_a_pipe(place: Path):
     os.mkfifo(place / "pipe")
     with subprocess.Popen(["cat", "pipe"], cwd=place, stdout=subprocess.PIPE, text=True) as reader:
         assert _call(place, "report", "whole", "--as", "csv", "--out", "pipe").returncode == 0
-        assert "centre" in reader.communicate(timeout=20)[0]
+        assert "centre" in reader.communicate(timeout=GUARD)[0]
     assert (place / "pipe").is_fifo()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from training import TOWERS
+from waiting import GUARD
 from weight_recipe import filled
 
 from tris_model.clip import Clip
@@ -51,10 +52,10 @@ def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(tmp_
         "torch.save(gradients(slice(2 * rank, 2 * rank + 2), distributed=True), sys.argv[2] + f'/{rank}.pt');"
         "dist.destroy_process_group()"
     )
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
-    env = os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
+    places = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 2))
+    env = os.environ | {"PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
     running = [subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=env) for rank in (0, 1)]
-    assert [one.wait(120) for one in running] == [0, 0]
+    assert [one.wait(GUARD) for one in running] == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     whole = gradients(slice(0, 4), distributed=False)
     torch.testing.assert_close((first["loss"] + second["loss"]) / 2, whole["loss"])

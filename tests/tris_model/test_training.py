@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,16 +55,15 @@ def test_a_killed_training_continues_to_the_same_curve_and_the_same_weights(
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import signal
-
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: int) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
     log = Journal.log
 
     def interrupted(self: Journal, step: int, **terms: object) -> None:
         log(self, step, **terms)
         if step == 1:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(sent)
 
     monkeypatch.setattr(Journal, "log", interrupted)
     with pytest.raises(Stopped, match="step 2 of 6; the same command goes on"):

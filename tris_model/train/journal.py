@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from risbench.cli.bars import Bar
 from risbench.errors import DataError, RisbenchError
+from risbench.interrupts import asked_to_stop
 from risbench.results import plainfiles
 from risbench.results.provenance import provenance
 
@@ -123,25 +123,9 @@ class Stopped(RisbenchError):
     """Ctrl-C came; the state is saved."""
 
 
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks to stop after the step under work; a second one stops at once."""
-    asked = threading.Event()
-
-    def hear(*_: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        console.print("stopping after this step (Ctrl-C again to stop at once)")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = signal.signal(signal.SIGINT, hear)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
+def interruptible() -> AbstractContextManager[Callable[[], bool]]:
+    """Ctrl-C or SIGTERM asks to stop after the step under work; a second one stops at once."""
+    return asked_to_stop(lambda: console.print("stopping after this step (Ctrl-C again to stop at once)"))
 
 
 @contextmanager
@@ -151,7 +135,7 @@ def bar(title: str, total: int, start: int = 0, shown: bool = True) -> Iterator[
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
+    with Bar(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
         task = progress.add_task(title, total=total, completed=start, text="")
         yield lambda done, text: progress.update(task, completed=done, text=text)
 

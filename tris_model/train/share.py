@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 import torch
@@ -26,7 +27,7 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
         processes: of this rank; with 1 the work is done here.
 
     Raises:
-        Stopped: Ctrl-C came; pieces under work were finished.
+        Stopped: Ctrl-C or SIGTERM came; pieces under work were finished.
     """
     mine = pieces[rank() :: world()]
     done, stop = 0, False
@@ -45,7 +46,14 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
                     stop = stopping()
                     if stop or one.exception() is not None:
                         pool.shutdown(cancel_futures=True)
-                    one.result()
+                    try:
+                        one.result()
+                    except BrokenProcessPool:  # a scheduler's SIGTERM reaches the processes of the pool as well
+                        stop = stop or stopping()
+                        if not stop:
+                            raise
+                        done -= 1
+                        break
                     told(done, "")
                     if stop:
                         break

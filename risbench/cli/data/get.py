@@ -15,7 +15,6 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -23,6 +22,7 @@ from rich.progress import (
 
 from ...errors import RisbenchError
 from .. import options, show
+from ..bars import Bar
 
 if TYPE_CHECKING:
     from ...datasets.get.get import Got
@@ -96,6 +96,6 @@ class _Terminal:
     def bar(self, title: str, *, in_bytes: bool) -> Iterator[Told]:
         amount = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), *amount, TimeRemainingColumn())
-        with Progress(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as shown:
+        with Bar(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as shown:
             task = shown.add_task(title, total=None)
             yield lambda done, total: shown.update(task, completed=done, total=total)

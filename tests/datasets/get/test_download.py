@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from made_up.mirror import zipped
 from made_up.site import Site, serving
+from waiting import GUARD
 
 from risbench.datasets.get.download import Downloaded, download
 from risbench.datasets.get.fetch import Client, Patience
@@ -18,7 +19,7 @@ from risbench.errors import DataError
 
 BODY = zipped({"set/a.json": bytes(range(256)) * 30})
 OTHER = zipped({"set/a.json": b"another content"})
-QUICK = Patience(connect=2, read=2, pause=0.001, tries=3, longest=0.02)
+QUICK = Patience(connect=GUARD, read=GUARD, pause=0.001, tries=3, longest=0.02)
 
 
 class Heard:

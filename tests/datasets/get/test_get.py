@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import Ask, ask
 from made_up import annotations, mirror
-from made_up.site import Site, serving
+from made_up.site import Site, nobody, serving
+from waiting import GUARD, wait_until
 
 from risbench.datasets import load_split
 from risbench.datasets.get import fetch, get
@@ -27,7 +27,7 @@ VAL = [f"/coco/{mirror.file_of(number)}" for number in (1, 2)]
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A site with RefCOCO and its four images; it is all that the table names."""
-    quick = fetch.Patience(connect=2, read=2, pause=0.001, tries=3, longest=0.02)
+    quick = fetch.Patience(connect=GUARD, read=GUARD, pause=0.001, tries=3, longest=0.02)
     monkeypatch.setattr(get, "Client", lambda jobs, patience: fetch.Client(jobs, quick))
     monkeypatch.setenv("RISBENCH_DATA", str(tmp_path / "data"))
     with serving() as made:
@@ -312,15 +312,21 @@ def test_a_wrong_command_is_one_line(site: Site, root: Path, ask: Ask, words: li
     assert not root.exists()
 
 
-def test_no_network_is_one_plain_line_and_soon(site: Site, tmp_path: Path, ask: Ask):
+@pytest.fixture
+def closed() -> Iterator[str]:
+    with nobody() as address:
+        yield address
+
+
+def test_no_network_is_one_plain_line_and_soon(site: Site, tmp_path: Path, ask: Ask, closed: str):
     table = json.loads((tmp_path / "sources.json").read_text())
-    table["archives"]["refcoco"]["sources"] = [{"url": "http://127.0.0.1:9/refcoco.zip"}]
-    table["images"]["train2014"]["sources"] = [{"url": "http://127.0.0.1:9/{file}"}]
+    table["archives"]["refcoco"]["sources"] = [{"url": f"{closed}/refcoco.zip"}]
+    table["images"]["train2014"]["sources"] = [{"url": f"{closed}/{{file}}"}]
     (tmp_path / "sources.json").write_text(json.dumps(table))
     said = ask("data", "get", "refcoco_val")
     assert said.code == 1
     assert said.err.splitlines()[-1].startswith(
-        "risbench: refcoco.zip: no source gave it: 127.0.0.1:9 no connection (refused)"
+        f"risbench: refcoco.zip: no source gave it: {closed.removeprefix('http://')} no connection (refused)"
     )
     annotations.write_refer(tmp_path / "data")
     said = ask("data", "get", "refcoco_val")
@@ -370,10 +376,10 @@ def test_many_images_come_by_several_connections(site: Site, tmp_path: Path, ask
 
 
 def test_a_host_that_gives_no_answer_is_not_asked_for_every_image(
-    site: Site, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    site: Site, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, closed: str
 ):
     table = json.loads((tmp_path / "sources.json").read_text())
-    table["images"]["train2014"]["sources"].insert(0, {"url": "http://127.0.0.1:9/{file}"})
+    table["images"]["train2014"]["sources"].insert(0, {"url": f"{closed}/{{file}}"})
     (tmp_path / "sources.json").write_text(json.dumps(table))
     asked, fetch_one = [], fetch.Client.fetch
     monkeypatch.setattr(
@@ -382,25 +388,26 @@ def test_a_host_that_gives_no_answer_is_not_asked_for_every_image(
         lambda self, url, *more, **named: (asked.append(url), fetch_one(self, url, *more, **named))[1],
     )
     assert ask("data", "get", "refcoco", "--images", "split", "--jobs", "1").code == 0
-    assert sum(":9/" in url for url in asked) == 1
+    assert sum(url.startswith(closed) for url in asked) == 1
     assert len([path for path in site.paths() if path.startswith("/coco/")]) == 4
 
 
 @pytest.mark.parametrize("page", ["/refcoco.zip", VAL[0]])
 def test_ctrl_c_leaves_a_part_and_says_how_to_go_on(site: Site, root: Path, page: str, tmp_path: Path, ask: Ask):
-    site.pages[page].rate = 0.005
+    site.pages["/refcoco.zip"].body = mirror.refcoco_zip(more=1 << 18)  # more than a buffer holds back from the disk
+    site.pages[page].hold_at = len(site.pages[page].body) // 2
     words = [sys.executable, "-m", "risbench", "data", "get", "refcoco_val"]
     running = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
-    end = time.monotonic() + 30
-    while page not in site.paths() and time.monotonic() < end:
-        time.sleep(0.02)
-    time.sleep(0.3)
+    wait_until(site.pages[page].held.is_set, f"half of {page} was sent", running)
+    if page == "/refcoco.zip":
+        part = root / "downloads" / "refcoco.zip.part"
+        wait_until(lambda: part.exists() and part.stat().st_size, "a part of the archive was written", running)
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=20)
+    _, err = running.communicate(timeout=GUARD)
     assert running.returncode == 1
     assert err.splitlines()[-1].endswith("stopped; what came so far is kept, and the same command goes on from there")
     assert "Traceback" not in err
-    site.pages[page].rate = None
+    site.pages[page].hold_at = None
     assert ask("data", "get", "refcoco_val").code == 0
     if page == "/refcoco.zip":
         assert next(one.range for one in reversed(site.asked) if one.path == page) is not None

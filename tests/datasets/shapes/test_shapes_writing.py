@@ -7,12 +7,12 @@ import pickletools
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import GUARD, wait_until
 
 from risbench.datasets.shapes import SPLITS, VERSION, draw_scene, write, write_split
 from risbench.datasets.shapes.entries import annotation_entries
@@ -94,7 +94,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path, few, monkeypatch):
 
 def test_two_writers_at_once_make_one_folder(tmp_path):
     writers = [start(tmp_path, 40) for _ in range(2)]
-    said = [writer.communicate(timeout=120) for writer in writers]
+    said = [writer.communicate(timeout=GUARD) for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0], said
     folder = tmp_path / f"shapes-v{VERSION}" / "val"
     assert [out.strip() for out, _ in said] == [str(folder)] * 2
@@ -103,11 +103,9 @@ def test_two_writers_at_once_make_one_folder(tmp_path):
 
 
 def test_a_killed_writer_leaves_nothing_in_place(tmp_path, few):
-    writer = start(tmp_path, 400)
+    writer = start(tmp_path, 8000)  # minutes of work, so that it is killed in the midst of it
     home = tmp_path / f"shapes-v{VERSION}"
-    end = time.monotonic() + 60
-    while len(list(home.glob(".val-unfinished-*/images/*.png"))) < 5 and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_until(lambda: len(list(home.glob(".val-unfinished-*/images/*.png"))) >= 5, "five pictures are drawn", writer)
     os.kill(writer.pid, signal.SIGKILL)
     writer.communicate()
     assert not (home / "val").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from joined import made
 from training import TOWERS
+from waiting import GUARD
 from weight_recipe import filled
 
 from tris_model import load
@@ -22,7 +23,7 @@ from tris_model.train.optimiser import freeze_unused
 from tris_model.train.ranks import averaged
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
-PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 3))
+PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 2, 3))
 ENV = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
 
@@ -53,7 +54,7 @@ def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(tmp_
         "dist.destroy_process_group()"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=ENV) for rank in (0, 1)]
-    assert [one.wait(120) for one in running] == [0, 0]
+    assert [one.wait(GUARD) for one in running] == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     whole = gradients(slice(0, 4), distributed=False)
     torch.testing.assert_close((first["loss"] + second["loss"]) / 2, whole["loss"])
@@ -71,7 +72,7 @@ def test_a_whole_training_in_two_processes_ends_with_one_of_everything(tmp_path:
         *("train", "tris", "--recipe", recipe, "--data-root", str(data), "--device", "cpu"),
         *("--set", "stage2.batch=2", "--out", str(tmp_path / "out")),
     ]
-    done = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=GUARD, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("TRIS on refcoco_val") == 1
     assert len((tmp_path / "out/stage1/log.jsonl").read_text().splitlines()) == 3

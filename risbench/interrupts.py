@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM end long work after the step under work, and a second one at once.
+
+A signal that was ignored when the process began stays ignored, as Unix tools do: a shell starts background jobs of a
+script, and `nohup` its command, so that a Ctrl-C meant for something else does not end them. SIGTERM (`kill`, a
+scheduler that takes the machine away) reaches them all the same.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def asked_to_stop(say: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Listens for a wish to stop while a block runs.
+
+    Args:
+        say: called at the first wish, to tell the user that it was heard.
+
+    Yields:
+        Whether somebody asked to stop. Signals reach only a process's main thread: in another it stays false.
+
+    Raises:
+        KeyboardInterrupt: somebody asked a second time.
+    """
+    asked = threading.Event()
+
+    def hear(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        say()
+
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    if threading.current_thread() is not threading.main_thread():
+        found = {}
+    # None is a handler that was not set from Python and could not be put back.
+    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+    try:
+        for number in before:
+            signal.signal(number, hear)
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
