@@ -77,3 +77,8 @@ def mini() -> Path:
     if not folder.is_dir():
         pytest.skip("no refcoco-mini (set RISBENCH_MINI)")
     return folder
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their number: an archive's hold the time, and workers must collect the same names."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None

@@ -43,7 +43,7 @@ def board(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def entry(tmp_path: Path) -> dict[str, Any]:
-    run = write_run(tmp_path / "run", [[0.5, 0.25]], method="tris")
+    run = write_run(tmp_path / "run", [[0.5], [0.25]], method="tris")
     return json.loads(json.dumps(entry_of(run, DIGESTS)))
 
 
@@ -71,7 +71,7 @@ def test_an_entry_holds_what_was_measured_beside_what_was_reported(entry: dict[s
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"mIoU": {"value": 0.7}}, "mIoU is 70.00, outside its interval"),
+        ({"mIoU": {"value": 0.7, "low": 0.3, "high": 0.4}}, "mIoU is 70.00, outside its interval"),
         ({"PointM": {"low": 0.9, "high": 1.0}}, "PointM is .*, outside its interval"),
         ({"P@0.9": {"value": 0.9, "low": 0.8, "high": 1.0}}, "P@0.9 is 90.00, above P@0.8"),
         ({"mIoU": {"value": 0.9, "low": 0.8, "high": 1.0}}, "with these P@k it lies between"),

@@ -78,9 +78,21 @@ def test_overlap_is_of_those_that_have_a_true_mask_whatever_the_others_answer(tm
     best = scored(tmp_path, mine, "best", BEST, rules=name).summary["metrics"]
     for metric in ("mIoU", "oIoU", "P@0.5", "P@0.9"):
         assert (best[metric]["value"], best[metric]["count"]) == (1.0, 2), metric
-    other = scored(tmp_path, mine, "other", {**BEST, 3: LEFT, 4: NOTHING}, rules=name).summary["metrics"]
+    other = scored(tmp_path, mine, "other", {**BEST, 4: NOTHING}, rules=name).summary["metrics"]
     for metric in ("mIoU", "oIoU", "P@0.5", "P@0.9"):
         assert other[metric] == best[metric]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_mask_where_nothing_is_meant_scores_0_and_an_empty_answer_is_left_out(tmp_path: Path, mine: Split, name: str):
+    wrong = scored(tmp_path, mine, "wrong", {**BEST, 3: LEFT}, rules=name)
+    metrics = wrong.summary["metrics"]
+    assert (metrics["mIoU"]["value"], metrics["mIoU"]["count"]) == (pytest.approx(2 / 3), 3)
+    assert (metrics["P@0.5"]["value"], metrics["P@0.5"]["count"]) == (pytest.approx(2 / 3), 3)
+    assert metrics["oIoU"]["value"] == pytest.approx(2 / 3)
+    assert (wrong.summary["without_mask"], wrong.summary["no_target_answered"]) == (2, 1)
+    assert "1 that nothing is meant by and that got a mask: IoU 0" in (markdown.render([wrong]) or "")
+    assert "no_target_answered" not in scored(tmp_path, mine, "right", BEST, rules=name).summary
 
 
 def test_a_box_without_a_mask_still_counts_for_boxes(tmp_path: Path, mine: Split):
@@ -94,7 +106,7 @@ def test_p_at_0_counts_nobody_without_a_mask(tmp_path: Path, mine: Split):
     from risbench.metrics.names import parse_all
     from risbench.scorer import summary_of
 
-    found = summary_of(scored(tmp_path, mine, "run", WORSE).rows(), parse_all("P@0"))
+    found = summary_of(scored(tmp_path, mine, "run", {**WORSE, 3: NOTHING}).rows(), parse_all("P@0"))
     assert (found["P@0"]["value"], found["P@0"]["count"]) == (1.0, 2)
 
 
@@ -104,7 +116,9 @@ def test_a_row_tells_by_itself_what_its_expression_has(mine: Split):
         scorer.add(sample, np.where(LEFT, 1.0, 0.0).astype(np.float32))
     by_text = dict(zip([sample.text for sample in mine], scorer.rows, strict=True))
     nobody, sign, left = by_text["nobody"], by_text["a sign"], by_text["left"]
-    assert (nobody.intersection, nobody.union, nobody.iou) == (None, None, None)
+    assert (nobody.intersection, nobody.union, nobody.iou) == (0, LEFT.sum(), 0.0)
+    assert nobody.no_target
+    assert nobody.without_mask
     assert (nobody.hit_box, nobody.hit_mask, nobody.box_iou) == (None, None, None)
     assert (sign.union, sign.hit_mask) == (None, None)
     assert sign.hit_box is False
@@ -114,6 +128,7 @@ def test_a_row_tells_by_itself_what_its_expression_has(mine: Split):
     # An answer without a point is told from an expression without a truth.
     silent = Scorer("tris")
     abstained = {sample.text: silent.add(sample, NOTHING) for sample in mine}
+    assert (abstained["nobody"].intersection, abstained["nobody"].union, abstained["nobody"].iou) == (None, None, None)
     assert [abstained[text].box_iou is None for text in ("left", "nobody", "a sign")] == [False, True, False]
     assert {row.hit_box for row in abstained.values()} == {None}
 
@@ -224,7 +239,7 @@ def test_a_sweep_leaves_them_out_as_scoring_does(tmp_path: Path, mine: Split, as
 def test_a_split_in_which_nobody_has_a_mask_has_dashes_and_no_sweep(tmp_path: Path, ask: Ask):
     root = tmp_path / "root"
     nobody = write_own(tmp_path / "photos", root, EXPRESSIONS[2:], "nobody")
-    one = scored(tmp_path, nobody, "one", {3: LEFT, 4: RIGHT})
+    one = scored(tmp_path, nobody, "one", {3: NOTHING, 4: RIGHT})
     two = scored(tmp_path, nobody, "two", {3: NOTHING, 4: LEFT})
     assert one.summary["metrics"]["mIoU"] == {"value": None, "low": None, "high": None, "count": 0}
     said = ask("score", tmp_path / "png_one", "--split", "nobody", "--data-root", root)
@@ -243,7 +258,7 @@ def test_a_split_in_which_nobody_has_a_mask_has_dashes_and_no_sweep(tmp_path: Pa
 
 def test_runs_are_compared_over_those_that_have_a_mask(tmp_path: Path, mine: Split, ask: Ask):
     best, worse = scored(tmp_path, mine, "best", BEST), scored(tmp_path, mine, "worse", WORSE)
-    found: Comparison = compare([best, worse], resamples=200)
+    found: Comparison = compare([best, worse])
     by_metric = {test.metric: test for test in found.overall}
     low = worse.summary["metrics"]["mIoU"]["value"]
     assert by_metric["mIoU"].values == (1.0, low)

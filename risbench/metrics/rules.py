@@ -120,7 +120,8 @@ class Rules:
         scores = verdict.scores
         no_target = not sample.parts and sample.box is None
         if not sample.parts:
-            area = int(np.count_nonzero(verdict.mask)) if no_target else 0
+            # Beside an empty truth the union is the answer, at the size that the protocol counts in.
+            area = scores.union if no_target else None
             scores = scores._replace(intersection=0 if area else None, union=area or None, hit_mask=None)
         if sample.box is None:
             scores = scores._replace(hit_box=None, box_iou=None)

@@ -132,9 +132,10 @@ def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray]:
     """The rows' numbers by name, float64 ``(n,)`` each, NaN where a row has none; see `Metric.terms`."""
     names = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
     columns = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in names}
-    columns["with_mask"] = np.array([not row.without_mask for row in rows], dtype=np.float64)
     missing = np.array([row.missing for row in rows], dtype=bool)
-    for name, truth in (("hit_box", ~np.isnan(columns["box_iou"])), ("hit_mask", columns.pop("with_mask") > 0)):
+    has_box = ~np.isnan(columns["box_iou"])
+    has_mask = ~np.array([row.without_mask for row in rows], dtype=bool)
+    for name, truth in (("hit_box", has_box), ("hit_mask", has_mask)):
         values = columns[name]
         # An answer without a point misses where others point, as a missing answer does: whoever points only where he
         # is sure must not score above those who always answer. Where nobody points there is no metric, and nothing

@@ -179,6 +179,18 @@ def test_what_is_missing_misses_only_where_others_were_asked():
     assert summary_of([row(0, None), row(1, None, missing=True)])["PointIt"]["count"] == 0
 
 
+def test_pointing_only_where_one_is_sure_wins_nothing():
+    # 3 of 10 answers point, all of them rightly: the metric is taken over the ten.
+    rows = [Row(f"s/{n}/0", n, n, 0, 1, 2, *([True] * 2 if n < 3 else [None] * 2), 0.5) for n in range(10)]
+    for name in ("PointIt", "PointM"):
+        assert (summary_of(rows)[name]["value"], summary_of(rows)[name]["count"]) == (0.3, 10)
+
+
+def test_where_nobody_points_there_is_no_metric_of_points():
+    rows = [Row(f"s/{n}/0", n, n, 0, 1, 2, None, None, 0.5) for n in range(4)]
+    assert summary_of(rows)["PointM"] == {"value": None, "low": None, "high": None, "count": 0}
+
+
 def test_empty_masks_everywhere_score_nothing():
     found = summary_of([Row(f"s/{n}/0", n, n, 0, 0, 0, False, False, 0.0) for n in range(4)])
     others = [each for name, each in found.items() if name != "oIoU"]
