@@ -17,6 +17,7 @@ from ..geometry import Geometry
 from ..header import header_of, split_record
 from ..methods import prediction_of
 from ..metrics.rules import DEFAULT, Rules, rules_of
+from ..plain import plain
 from ..progress import Progress, Tally
 from ..records import Sample
 from ..results import masklines
@@ -117,7 +118,7 @@ def score(
         tally, geometry = Tally([], len(groups), 0), Geometry()
         try:
             for group in groups:
-                scored = [_scored(sample, source, names, chosen, geometry) for sample in group]
+                scored = [_scored(sample, source, names, chosen, geometry, asked is not None) for sample in group]
                 folder.append([row for row, _ in scored], [line for _, line in scored])
                 tally.add([row for row, _ in scored], images=1)
                 if progress is not None:
@@ -132,12 +133,17 @@ def score(
 
 
 def _scored(
-    sample: Sample, source: Source, names: Mapping[str, str], rules: Rules, geometry: Geometry
+    sample: Sample, source: Source, names: Mapping[str, str], rules: Rules, geometry: Geometry, heats_only: bool
 ) -> tuple[Row, str]:
     name = names.get(sample.id)
     brought = None if name is None else source.get(name, sample.image_id)
     if brought is None:
         return missing_row(sample, rules), masklines.missing_line(sample)
+    if heats_only and brought.mask is not None:
+        raise UsageError(
+            f"--threshold cuts heats, and the mask of '{plain(name or '', 80)}' is one that the method made itself: "
+            "leave --threshold out, or see what a threshold does to its heats with `risbench sweep`"
+        )
     # A mask that is already at the size of the rules is held against that size.
     own = brought.mask if rules.takes(brought) else None
     wanted = sample if own is None else replace(sample, size=(own.shape[0], own.shape[1]))

@@ -553,6 +553,17 @@ def test_a_run_with_heats_is_cut_elsewhere_with_a_threshold(pictured: Split, tmp
     assert again.summary["rules"]["threshold"] == 0.3
 
 
+def test_a_threshold_is_refused_where_the_method_made_its_masks_itself(pictured: Split, tmp_path: Path):
+    from risbench import Prediction
+
+    masks, heats = masks_for(pictured), heats_for(pictured)
+    both = {name: Prediction(mask=masks[name], heat=heats[name]) for name in masks}
+    evaluate(Answers(both), pictured, out=tmp_path / "run", settings=Settings(save_heat=True))
+    with pytest.raises(UsageError, match="one that the method made itself: leave --threshold out"):
+        score(tmp_path / "run", pictured, threshold=0.3, out=tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
 def test_a_method_with_a_mask_of_its_own_is_scored_again_by_that_mask(pictured: Split, tmp_path: Path):
     from risbench import Prediction
 
