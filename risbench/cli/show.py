@@ -177,7 +177,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
     if (unknown := unknown_note(run.header)) is not None:
         notes.append(unknown)
-    notes += [f"warning: {plain(caution)}" for caution in (*run.cautions(), *run.odd_predictions())]
+    notes += [f"warning: {plain(caution)}" for caution in run.cautions()]
     notes.append(f"folder {run.path}")
     for note in notes:
         out.print(note, highlight=False, soft_wrap=True, markup=False)

@@ -75,16 +75,18 @@ class Run:
         self.refuse_other_count(MASKS, count)
 
     def cautions(self) -> list[str]:
-        """What must be said beside this run's figures: masks of the whole image or empty ones, a threshold not used.
+        """What must be said beside this run's figures, each a sentence without its full stop.
 
-        Each is a sentence without its full stop; see `risbench.results.coverage`. A run whose masks are absent or
-        broken says nothing here: what needs them refuses it.
+        Masks of the whole image or empty ones and a threshold that was not used (`risbench.results.coverage`), odd
+        points, boxes and sizes (`risbench.geometry`). Of masks that are absent or broken nothing is said here: what
+        needs them refuses them.
         """
         try:
             coverage = coverage_of(line for _, line in jsonlines.read(self.path / MASKS))
         except (DataError, MaskError):
-            return []
-        return cautions(coverage, self.header["rules"], self.header["method"]["card"])
+            return self.odd_predictions()
+        found = cautions(coverage, self.header["rules"], self.header["method"]["card"])
+        return [*found, *self.odd_predictions()]
 
     def cost(self) -> list[dict[str, Any]]:
         """What each part of the run took; empty where nothing was run."""
