@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import TRACEBACK
+from .errors import TRACEBACK, RisbenchError
 
 _OURS = Path(__file__).resolve().parent
 _LIBRARIES = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "purelib", "platlib"))
@@ -23,15 +23,21 @@ class Watched:
     The exception itself goes on, so that a caller in Python can handle or debug it. The command line prints one line.
     """
 
-    def __init__(self, doing: str, whose: Any) -> None:
-        """Take what is done, as in "predicting refcoco_val/1/2", and the object or function whose code it is."""
-        self._doing, self._whose = doing, whose
+    def __init__(self, doing: str, whose: Any, *, refusals_too: bool = True) -> None:
+        """Watch a block.
+
+        Args:
+            doing: what is done, as in "predicting refcoco_val/1/2".
+            whose: the object or function whose code it is.
+            refusals_too: note it on a `RisbenchError` as well, which says by itself what is wrong.
+        """
+        self._doing, self._whose, self._refusals_too = doing, whose, refusals_too
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
+        if error is not None and (self._refusals_too or not isinstance(error, RisbenchError)):
             frame = _frame(error, self._whose)
             place = "" if frame is None else f", at {_line(frame)}"
             error.add_note(f"{_RAISED}{self._doing}{place}")

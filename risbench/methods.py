@@ -293,7 +293,7 @@ def make(
             step = f"--{key.replace('_', '-')}" if key in given else f"--set {key}=…"
             raise UsageError(f"method '{name}' needs {step}")
     defaults = {key: item.default for key, item in named.items() if item.default is not item.empty}
-    with Watched(f"making method '{name}'", factory):
+    with Watched(f"making method '{name}'", factory, refusals_too=False):
         made = factory(**arguments, **chosen)
     return made, {**defaults, **chosen}
 

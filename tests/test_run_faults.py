@@ -48,7 +48,7 @@ _BAD = {
     "missing": (Path.unlink, "no such image"),
     "truncated": (_truncate, "broken or truncated image"),
     "text": (lambda path: path.write_text("not an image"), "not an image that can be read"),
-    "empty": (lambda path: path.write_bytes(b""), "not an image that can be read"),
+    "empty": (lambda path: path.write_bytes(b""), "is empty"),
     "another size": (_resize, "is 5x5 .height x width., its annotation says"),
 }
 

@@ -16,6 +16,7 @@ from ..metrics.names import parse_all
 from ..metrics.rules import text_of
 from ..plain import plain
 from ..results.jsonlines import replace
+from ..statistics.summary import with_interval
 from . import options, show
 
 _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
@@ -92,8 +93,7 @@ def _cell(place: Place, metric: str) -> str:
     number, figure = place.values.get(metric), place.reported.get(metric)
     parts = []
     if number is not None and number["value"] is not None:
-        bounds = "" if number["low"] is None else f" ({100 * number['low']:.1f} to {100 * number['high']:.1f})"
-        parts.append(f"{100 * number['value']:.1f}{bounds}")
+        parts.append(with_interval(number))
     if figure is not None:
         parts.append(f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}")
     return " ".join(parts) or "–"

@@ -18,6 +18,7 @@ from ..metrics.rules import Rules
 from ..predict import Answer, cautions_of, predict
 from ..refine import Refined, refiner_of
 from ..results.jsonlines import replace_bytes
+from ..results.plainfiles import real
 from . import options, show
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".heic", ".heif", ".avif")
@@ -118,9 +119,9 @@ def _is_picture(text: str) -> bool:
 
 def _refuse_overwriting(image: Path, targets: Sequence[Path]) -> None:
     """Refuse to write over the picture that is asked about, or two things into one file."""
-    seen = {image.resolve(): "the image itself"}
+    seen = {real(image): "the image itself"}
     for target in targets:
-        place = target.resolve()
+        place = real(target)
         is_image = target.exists() and image.exists() and target.samefile(image)
         if is_image or place in seen:
             what = "the image itself" if is_image else seen[place]

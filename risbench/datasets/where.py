@@ -9,6 +9,8 @@ from . import places
 from .catalog import DRAWN_ORIGIN, find, names
 from .layout import layouts
 
+_USUAL = 2  # folders of images that are named although they are absent
+
 
 class Wanted(NamedTuple):
     """A file or folder that was looked for.
@@ -29,7 +31,7 @@ class Wanted(NamedTuple):
 
 
 def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
-    """Every place that is looked at for a split, the preferred layout first.
+    """The places that are looked at for a split, the preferred layout first; of folders of images the usual ones.
 
     Raises:
         UsageError: no such split.
@@ -41,8 +43,9 @@ def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
     wanted = []
     for choice, layout in enumerate(layouts(entry, places.data_root(data_root))):
         wanted += [Wanted(file, file.is_file(), "annotations", choice, layout.origin) for file in layout.files]
-        for folder in layout.folders:
-            wanted.append(Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin))
+        # The usual places, and of the many others those that are there.
+        folders = [folder for turn, folder in enumerate(layout.folders) if turn < _USUAL or folder.is_dir()]
+        wanted += [Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin) for folder in folders]
     return wanted
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from ..records import Overlap, Prediction, Sample
 from .floats import lowest_where
@@ -68,6 +67,8 @@ def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[f
 
 def nearest(mask: np.ndarray) -> np.ndarray:
     """A bool mask at 480 x 480 by PIL's nearest neighbour."""
+    from PIL import Image  # here, because `--help` of every command that knows rules would load it
+
     picture = Image.fromarray(mask.view(np.uint8)).resize(SIZE, Image.Resampling.NEAREST)
     return np.asarray(picture).view(np.bool_)
 

@@ -46,6 +46,14 @@ def bound(number: float) -> float | None:
     return None if math.isnan(number) else float(number)
 
 
+def with_interval(number: Mapping[str, Any]) -> str:
+    """A metric of a summary in percent, as in ``12.3 (10.1 to 14.5)``; without bounds, or a dash, where it has none."""
+    if number["value"] is None:
+        return "–"
+    bounds = "" if number["low"] is None else f" ({100 * number['low']:.1f} to {100 * number['high']:.1f})"
+    return f"{100 * number['value']:.1f}{bounds}"
+
+
 def clusters(images: Sequence[Any]) -> np.ndarray:
     """A number for each row's image, counted from 0 in order of first appearance: int64 ``(n,)``."""
     numbers: dict[Any, int] = {}

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from made_up.runs import ious_of, write_run
+from waiting import wait_until
 
 from risbench.cli import main
 from risbench.plain import in_json, visible, without_controls
@@ -175,13 +176,12 @@ def test_a_report_that_is_ended_leaves_no_half_file(
 
 
 @pytest.mark.usefixtures("term_is_default")
-def test_a_run_that_a_queue_ends_finishes_the_image_under_work(monkeypatch: pytest.MonkeyPatch):
-    from risbench.cli import run as command
+def test_a_run_that_a_queue_ends_finishes_the_image_under_work():
+    from risbench.interrupts import asked_to_stop
 
-    monkeypatch.setattr("risbench.cli.show.say", lambda _: None)
-    with command._asked_to_stop() as stop:
+    with asked_to_stop(lambda: None) as stopping:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(5)
+        wait_until(stopping, "SIGTERM is heard")
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

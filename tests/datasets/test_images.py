@@ -90,7 +90,7 @@ def test_a_truncated_image_is_named(tmp_path: Path, form: str):
 def test_what_is_no_image_is_named(tmp_path: Path):
     path = tmp_path / "page.jpg"
     path.write_text("<html>404</html>")
-    with pytest.raises(DataError, match=r"page\.jpg: not an image"):
+    with pytest.raises(DataError, match=r"page\.jpg: is a web page saved under this name"):
         read_image(path)
     with pytest.raises(DataError, match="broken"):
         read_image(tmp_path)

@@ -19,6 +19,7 @@ import click
 from risbench.compare import compare
 from risbench.errors import UsageError
 from risbench.results.provenance import provenance
+from risbench.statistics.summary import with_interval
 
 from .inputs import check_folder
 from .recipe import names, read
@@ -139,15 +140,9 @@ def _table(stage: int, rows: Sequence[Trained], data_root: str | Path | None) ->
         cells = []
         for name in SHOWN[stage]:
             change = "" if row.score is whole else _change(row, whole, name, data_root)
-            cells += [_cell(row.score["metrics"][name]), change]
+            cells += [with_interval(row.score["metrics"][name]), change]
         lines.append(f"| {row.without} | {' | '.join(cells)} |")
     return lines
-
-
-def _cell(metric: Mapping[str, Any]) -> str:
-    if metric["value"] is None:
-        return "–"
-    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f} to {100 * metric['high']:.1f})"
 
 
 def _change(row: Trained, whole: Mapping[str, Any], metric: str, data_root: str | Path | None) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from risbench.datasets.atomic import write_whole
+from risbench.statistics.summary import with_interval
 
 from ..checkpoint import digest
 from .best import validate
@@ -55,15 +56,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("expressions", justify="right")
     for row in rows:
-        cells = [_cell(row["metrics"][name]) for name in SHOWN]
+        cells = [with_interval(row["metrics"][name]) for name in SHOWN]
         table.add_row(str(row["stage"]), *cells, str(row["count"]) + (" (partial)" if row["partial"] else ""))
     console.print(table)
     console.print(f"rules {rows[0]['rules']['name']}", highlight=False)
     for row in rows:
         console.print(f"stage {row['stage']}: {row['weights']}", highlight=False, soft_wrap=True, markup=False)
-
-
-def _cell(metric: Mapping[str, Any]) -> str:
-    if metric["value"] is None:
-        return "–"
-    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f}–{100 * metric['high']:.1f})"

@@ -19,7 +19,7 @@ from risbench.metrics.names import parse_all
 from risbench.results.rows import columns_of
 from risbench.results.run import Run
 from risbench.slices import slices_of
-from risbench.statistics.summary import summarise
+from risbench.statistics.summary import summarise, with_interval
 
 from ..places import FOLDER
 from . import card
@@ -91,15 +91,9 @@ def table(entries: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| weights | expressions | count | " + " | ".join(names) + " |", "|:--|:--|--:|" + "--:|" * len(names)]
     for entry in entries:
         for part, metrics in {"all": entry["metrics"], **entry["by"]}.items():
-            cells = " | ".join(_cell(metrics[name]) for name in names)
+            cells = " | ".join(with_interval(metrics[name]) for name in names)
             lines.append(f"| {entry['weights']} | {part} | {metrics['mIoU']['count']} | {cells} |")
     return "\n".join(lines)
-
-
-def _cell(metric: Mapping[str, Any]) -> str:
-    if metric["value"] is None:
-        return "–"
-    return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f} to {100 * metric['high']:.1f})"
 
 
 @click.command()

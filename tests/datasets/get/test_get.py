@@ -93,7 +93,7 @@ def test_a_run_that_was_broken_off_asks_for_the_missing_images_only(site: Site, 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"<html>not found</html>", "not an image"),
+        (b"<html>not found</html>", "is a web page saved under this name"),
         (mirror.jpeg((41, 60)), "is 41x60"),
         (mirror.jpeg()[:-200], "truncated"),
     ],

@@ -97,7 +97,10 @@ def test_a_broken_clip_is_refused_by_name(tmp_path: Path, content: bytes) -> Non
     file = str(tmp_path / "clip.safetensors")
     refused(tris.train, DataError, "stage1.start", file, recipe="shapes", out=tmp_path / "out", clip=file)
     refused(clip.train, DataError, "clip.start", file, recipe="shapes", out=tmp_path / "out", start=file)
-    refused(tris.train, DataError, "is a folder", recipe="shapes", out=tmp_path / "out", clip=str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    refused(
+        tris.train, DataError, "is a folder with", recipe="shapes", out=tmp_path / "out", clip=str(tmp_path / "empty")
+    )
 
 
 def test_a_clip_of_another_architecture_is_refused(tmp_path: Path) -> None:
