@@ -16,7 +16,7 @@ from risbench.header import split_record
 from risbench.masks import runs_of, union_of
 from risbench.metrics.names import parse_all, refuse_generalised
 from risbench.metrics.rules import text_of
-from risbench.results.rows import Row, truth_notes
+from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split
 from risbench.scorer import summary_of
 
@@ -122,6 +122,7 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
             who = "every run" if len(set(partial)) == 1 else title
             note = f"PARTIAL: {who} has {run.summary['count']} expressions, not the literature's whole split."
             notes += [note] if note not in notes else []
+        notes += [f"{title}: {note}." for note in answer_notes(run.summary)]
         if run.summary["missing"]:
             notes.append(f"{title}: {run.summary['missing']} expressions without a prediction count as empty masks.")
         if out_of_its_world(run.header["method"]["card"], run.summary["split"]):

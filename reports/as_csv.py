@@ -9,7 +9,7 @@ from pathlib import Path
 
 from risbench import Run
 from risbench.plain import plain
-from risbench.results.rows import TRUTH_COUNTS
+from risbench.results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 
 from .table import Row, Table, table_of
 from .write import given_or_written
@@ -21,6 +21,7 @@ _LEFT_OUT = {
     "no_target_answered": "expressions without target that got a mask",
     "without_point": "answers without point",
 }
+_COUNTED = (*TRUTH_COUNTS, *ANSWER_COUNTS)
 _ABOUT = ("method", "supervision", "besides", "reads", "origin")
 
 
@@ -45,18 +46,16 @@ def render(
         name = f"{column.split} {column.metric.name}"
         heads += [name, f"{name} sd"] if several else [name]
     # The notes stay behind, but a mean over fewer expressions than the split has must not pass for one over all.
-    partly = list(
-        dict.fromkeys(run.summary["split"] for run in runs if any(run.summary.get(key) for key in TRUTH_COUNTS))
-    )
+    partly = list(dict.fromkeys(run.summary["split"] for run in runs if any(run.summary.get(key) for key in _COUNTED)))
     # Columns only where there is something to say, so that other tables stay as they are, and a program that reads a
     # changed one by its heads stumbles on it.
     last = {"warnings": [_cautions(row) for row in table.rows], "changed": [" ".join(texts) for texts in table.changed]}
     last = {name: texts for name, texts in last.items() if any(texts)}
     heads += table.heads[len(table.columns) :]
-    heads += [f"{split} {_LEFT_OUT[key]}" for split in partly for key in TRUTH_COUNTS]
+    heads += [f"{split} {_LEFT_OUT[key]}" for split in partly for key in _COUNTED]
     writer.writerow([*heads, *last])
     for row, *texts in zip(table.rows, *last.values(), strict=True):
-        left_out = [_left_out(row.line.runs.get(split, ()), key) for split in partly for key in TRUTH_COUNTS]
+        left_out = [_left_out(row.line.runs.get(split, ()), key) for split in partly for key in _COUNTED]
         writer.writerow([*_line(row, table, seeds), *left_out, *map(harmless, texts)])
     return given_or_written(stream.getvalue().rstrip("\n"), out)
 

@@ -67,8 +67,15 @@ def places_of(
             apart = None
             if measured is not None:
                 known = list(values)
-                pairs = told_apart([measured[rivals.index(place)][turn] for place in known])
-                apart = frozenset((known[first], known[second]) for first, second in pairs)
+                rows = [measured[rivals.index(place)][turn] for place in known]
+                if all(len(each.sums) < 2 for each in rows):
+                    found[column] = Places(frozenset(), frozenset(), tested=False)
+                    continue
+                # The rows rank, as they are what is tested: a summary that says otherwise is marked, not believed.
+                values = {
+                    place: each.value for place, each in zip(known, rows, strict=True) if each.value == each.value
+                }
+                apart = frozenset((known[first], known[second]) for first, second in told_apart(rows))
             found[column] = _winners(values, apart)
     return found
 

@@ -10,7 +10,7 @@ from risbench import Run
 from risbench.comparable import difference, limit_of, truth_note, truth_of
 from risbench.metrics.rules import text_of
 from risbench.results.origin import unknown_note
-from risbench.results.rows import truth_notes
+from risbench.results.rows import answer_notes, truth_notes
 
 from .best import Places
 from .columns import Column
@@ -110,7 +110,7 @@ def about_places(notes: Notes, lines: Sequence[Line], places: Mapping[Column, Pl
     if untested:
         where = f"In {_named(untested, several)} bold" if len(untested) < len(columns) else "Bold"
         notes.add(
-            f"{where}: best, underlined: second, by the printed figure; there are no rows to test the differences."
+            f"{where}: best, underlined: second, by the printed figure; there is nothing to test the differences by."
         )
     ties: dict[tuple[bool, tuple[str, ...]], list[Column]] = {}
     for column in columns:
@@ -152,7 +152,7 @@ def marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recou
         if threshold is not None:
             whose = "the method's" if threshold == run.header["method"]["card"].get("threshold") else "a chosen"
             marks.append(notes.mark(f"heats cut at {whose} threshold {threshold:g}."))
-        marks += [notes.mark(f"CAUTION: {caution}.") for caution in run.cautions()]
+        marks += [notes.mark(f"CAUTION: {caution}.") for caution in (*answer_notes(run.summary), *run.cautions())]
         shown = {column.metric.name for column in columns if column.split == run.summary["split"]}
         marks += [notes.mark(change.text) for change in recount.changes(run) if change.metric not in shown]
     return tuple(dict.fromkeys(marks))

@@ -30,5 +30,5 @@ class Recount:
     def changes(self, run: Run) -> tuple[Change, ...]:
         """What the files of a run disagree in, because somebody changed them; empty where there are no rows."""
         if run.path not in self._changes:
-            self._changes[run.path] = changes_of(run, self.rows(run)) if self.has_rows(run) else ()
+            self._changes[run.path] = changes_of(run, self.rows(run) if self.has_rows(run) else None)
         return self._changes[run.path]

@@ -15,7 +15,7 @@ from .errors import UsageError
 from .metrics.names import Metric, parse
 from .plain import plain
 from .results.folder import ROWS
-from .results.rows import Row, columns_of
+from .results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
 from .results.run import Run
 from .statistics.ratios import METHOD
 from .statistics.summary import summarise
@@ -43,7 +43,10 @@ def changes_of(run: Run, rows: Sequence[Row] | None = None) -> tuple[Change, ...
     """
     if rows is None:
         if not (run.path / ROWS).is_file():
-            return ()
+            name = plain(run.path.name, 60)
+            return (
+                Change(None, f"UNCHECKED: {name} has no {ROWS}, so nothing shows that its summary is what it scored."),
+            )
         rows = run.rows()
     name = plain(run.path.name, 60)
     return (*_of_header(run, name), *_of_rows(run, rows, name), *_of_metrics(run, rows, name))
@@ -78,6 +81,12 @@ def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
     if len({row.id for row in rows}) < len(rows):
         yield Change(None, f"CHANGED: {name} has two rows about one expression.")
     missing = sum(row.missing for row in rows)
+    counts = left_out_counts(rows, header["rules"]["name"]) if _is_ours(run) else {}
+    for key in (*TRUTH_COUNTS, *ANSWER_COUNTS) if _is_ours(run) else ():
+        if run.summary.get(key, 0) != counts.get(key, 0):
+            yield Change(
+                None, f"CHANGED: the rows of {name} give {counts.get(key, 0)} for {key}, its summary says otherwise."
+            )
     if missing != run.summary["missing"]:
         yield Change(None, f"CHANGED: {missing} rows of {name} are marked missing, its summary says otherwise.")
 
@@ -91,7 +100,9 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
             yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is no metric.")
     # As a run summarises its rows, so that sums are taken in the same order.
     ordered = sorted(rows, key=lambda row: row.id)
-    ours = run.summary.get("intervals") == METHOD
+    ours = _is_ours(run)
+    if not ours:
+        yield Change(None, f"OLD: the intervals of {name} were made by an older version, or changed: score it again.")
     counted = summarise(columns_of(ordered), [row.image_id for row in ordered], chosen)
     for metric in chosen:
         written = run.summary["metrics"].get(metric.name)
@@ -105,6 +116,11 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
         if written is not None and (given := _difference(counted[metric.name], written, ours)):
             text = f"CHANGED: the rows of {name} give {given} for {metric.name}, its summary says otherwise."
             yield Change(metric.name, text)
+
+
+def _is_ours(run: Run) -> bool:
+    """Whether the summary was made as this version makes it; older ones do not say how their bounds were made."""
+    return run.summary.get("intervals") == METHOD
 
 
 def _abstained(rows: Sequence[Row]) -> bool:

@@ -82,7 +82,9 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
             seen = question(asker)
         except RisbenchError as error:
             seen = str(error)
-        except Exception as error:  # whatever a stranger's method raises is a finding
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a stranger's method raises is a finding, also what ends a program
             seen = described(error, inner_of(method))
             if question is _scorable:
                 asker.fault = error
@@ -104,7 +106,7 @@ class _Asker:
         self.groups = groups
         self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
         self.cautions: list[str] = []  # what deserves a look without being wrong
-        self.fault: Exception | None = None  # of the plain question
+        self.fault: BaseException | None = None  # of the plain question
         self._plain: list[list[Prediction]] | None = None
 
     @property

@@ -15,11 +15,11 @@ from .comparable import refuse_mixture
 from .datasets.split import Split
 from .errors import UsageError
 from .metrics.names import Metric, parse_all, refuse_generalised
-from .results.rows import TRUTH_COUNTS, Row, columns_of
+from .results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
 from .results.run import Run
 from .results.scored import scored_split
 from .slices import slices_of
-from .statistics.paired import LEVEL, Difference, Estimate, difference, estimates, holm, in_step
+from .statistics.paired import LEVEL, Difference, Estimate, corrected_of, difference, estimates, in_step
 
 SCHEMA = 1
 _MOST = 10
@@ -76,7 +76,7 @@ class Comparison(NamedTuple):
 
     @property
     def truth_counts(self) -> dict[str, int]:
-        """How many expressions lack a true mask or box; see `risbench.results.rows.truth_counts`."""
+        """How many expressions lack a true mask or box; see `risbench.results.rows.left_out_counts`."""
         return {key: count for key in TRUTH_COUNTS if (count := self.runs[0].summary.get(key))}
 
     def record(self) -> dict[str, Any]:
@@ -94,6 +94,7 @@ class Comparison(NamedTuple):
                     "folder": str(run.path),
                     "method": run.summary["method"],
                     "texts": run.summary["texts"],
+                    **{key: count for key in ANSWER_COUNTS if (count := run.summary.get(key))},
                     **({"warnings": cautions} if (cautions := run.cautions()) else {}),
                 }
                 for run in self.runs
@@ -171,10 +172,8 @@ def _tests(
 
 
 def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
-    known = [place for place, test in enumerate(tests) if test.difference is not None]
-    ps = holm([test.difference.p for test in tests if test.difference is not None])
-    by_place = dict(zip(known, ps, strict=True))
-    return tuple(test._replace(corrected=by_place.get(place)) for place, test in enumerate(tests))
+    corrected = corrected_of([test.difference for test in tests])
+    return tuple(test._replace(corrected=p) for test, p in zip(tests, corrected, strict=True))
 
 
 def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apart, ...]:

@@ -26,7 +26,7 @@ from .results.folder import HEADER, SHARDS, RunFolder, read_json
 from .results.identity import refuse_another
 from .results.origin import origin_of, refuse_other
 from .results.plainfiles import refuse_link
-from .results.rows import truth_counts
+from .results.rows import left_out_counts
 from .results.run import Run
 from .run import Progress, Settings, Stopped, run_images
 from .scorer import summary_of
@@ -221,7 +221,7 @@ def close(folder: RunFolder, order: Mapping[str, int]) -> None:
     metrics = summary_of(folder.rows)
     missing = sum(row.missing for row in folder.rows)
     summary = summary_record(folder.header, metrics, len(folder.rows), missing)
-    folder.close(order, summary | truth_counts(folder.rows, folder.header["rules"]["name"]))
+    folder.close(order, summary | left_out_counts(folder.rows, folder.header["rules"]["name"]))
 
 
 def default_folder(split: str, method: str) -> Path:

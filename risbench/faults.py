@@ -17,6 +17,10 @@ _RAISED = "raised while "
 HINT = f"{TRACEBACK}=1 in the environment shows the whole traceback"
 
 
+class EndedError(RuntimeError):
+    """Somebody's code ended the program, or its own worker went away, where it should have answered or raised."""
+
+
 class Watched:
     """Notes on whatever somebody's code raises what was done meanwhile, and on which line it was; use it as a context.
 
@@ -40,7 +44,20 @@ class Watched:
         if error is not None and (self._refusals_too or not isinstance(error, RisbenchError)):
             frame = _frame(error, self._whose)
             place = "" if frame is None else f", at {_line(frame)}"
-            error.add_note(f"{_RAISED}{self._doing}{place}")
+            note = f"{_RAISED}{self._doing}{place}"
+            if _ends_the_program(error):
+                # Let through, it would end this program as if all had gone well, or as the reader of a pipe had gone.
+                ended = EndedError(_typed(error))
+                ended.add_note(note)
+                raise ended from error
+            error.add_note(note)
+
+
+def _ends_the_program(error: BaseException) -> bool:
+    """Whether an exception means something else to the command line than a fault; Ctrl-C stays what it is."""
+    if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] == "click":
+        return True
+    return not isinstance(error, (Exception, KeyboardInterrupt))
 
 
 def line_of(error: BaseException) -> str | None:

@@ -20,7 +20,7 @@ from reports import as_csv, as_json, latex, markdown, rows
 from risbench import DataError, Run, Settings, evaluate
 from risbench.changes import changes_of
 from risbench.compare import compare
-from risbench.submit import submit
+from risbench.submit import _compare_summary, submit
 
 Edit = Callable[[dict[str, Any], list[dict[str, Any]]], None]
 
@@ -42,6 +42,15 @@ def raise_value(summary: dict[str, Any], _: list[dict[str, Any]]) -> None:
 
 def raise_row(_: dict[str, Any], lines: list[dict[str, Any]]) -> None:
     lines[0]["intersection"] = lines[0]["union"]
+
+
+def forget_how_bounds_were_made(summary: dict[str, Any], _: list[dict[str, Any]]) -> None:
+    del summary["intervals"]
+    summary["metrics"]["mIoU"].update(low=summary["metrics"]["mIoU"]["value"] - 1e-5)
+
+
+def leave_out(summary: dict[str, Any], _: list[dict[str, Any]]) -> None:
+    summary["without_mask"] = 7
 
 
 def narrow(summary: dict[str, Any], _: list[dict[str, Any]]) -> None:
@@ -80,6 +89,7 @@ EDITS: dict[Edit, str] = {
     double: "two rows about one expression",
     rename: "says another method than its header",
     complete: "0 rows of changed are marked missing",
+    leave_out: "give 0 for without_mask",
 }
 
 
@@ -109,6 +119,20 @@ def test_every_table_says_it(run: Run, tmp_path: Path, edit: Edit):
         assert "CHANGED" not in (renderer.render([run]) or "")
     # Also where the changed figure is not among the columns.
     assert "CHANGED" in (markdown.render([changed], metrics="P@0.9") or "")
+
+
+def test_bounds_that_do_not_say_how_they_were_made_are_said_to_be_old_and_are_not_submitted(run: Run, tmp_path: Path):
+    old = edited(run, tmp_path / "old", forget_how_bounds_were_made)
+    for renderer in (markdown, latex, as_json, as_csv):
+        assert "OLD: the intervals of old" in (renderer.render([old]) or ""), renderer
+    with pytest.raises(DataError, match="OLD: the intervals"):
+        _compare_summary(old, old.rows())
+
+
+def test_a_summary_without_its_rows_is_said_to_be_unchecked(run: Run):
+    (run.path / "rows.jsonl").unlink()
+    for renderer in (markdown, latex, as_json, as_csv):
+        assert "UNCHECKED: run has no rows.jsonl" in (renderer.render([run]) or ""), renderer
 
 
 def test_csv_has_a_column_only_where_something_was_changed(run: Run, tmp_path: Path):

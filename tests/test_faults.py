@@ -51,6 +51,38 @@ LINE = (
 )
 
 
+ENDS = {
+    "predict": "raise SystemExit(0)",
+    "pipe": "raise BrokenPipeError('the worker went away')",
+    "click": "import click; raise click.exceptions.Exit(0)",
+    "cancelled": "import asyncio; raise asyncio.CancelledError()",
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_method_that_ends_the_program_does_not_pass_for_success(broken: Path, ask: Ask, tmp_path: Path, how: str):
+    broken.write_text(SOURCE.replace('return json.loads("{")', ENDS[how]))
+    for words in (
+        ("check", "broken", "--set", "limit=0"),
+        (
+            "run",
+            "--method",
+            "broken",
+            "--set",
+            "limit=0",
+            "--split",
+            "shapes_val",
+            "--limit",
+            "1",
+            "--out",
+            tmp_path / how,
+        ),
+    ):
+        done = ask(*words)
+        assert done.code == 1, words
+        assert "broken_method.py:" in done.out + done.err
+
+
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of an installed method `broken`, which answers a few times and then raises."""

@@ -91,7 +91,9 @@ def test_a_mask_where_nothing_is_meant_scores_0_and_an_empty_answer_is_left_out(
     assert (metrics["P@0.5"]["value"], metrics["P@0.5"]["count"]) == (pytest.approx(2 / 3), 3)
     assert metrics["oIoU"]["value"] == pytest.approx(2 / 3)
     assert (wrong.summary["without_mask"], wrong.summary["no_target_answered"]) == (2, 1)
-    assert "1 that nothing is meant by and that got a mask: IoU 0" in (markdown.render([wrong]) or "")
+    assert "masks in answer to expressions that nothing is meant by: 1, each counts as IoU 0" in (
+        markdown.render([wrong]) or ""
+    )
     assert "no_target_answered" not in scored(tmp_path, mine, "right", BEST, rules=name).summary
 
 

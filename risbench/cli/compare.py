@@ -13,7 +13,7 @@ from ..comparable import truth_note
 from ..compare import Comparison, Contrast, compare
 from ..metrics.rules import text_of
 from ..plain import plain
-from ..results.rows import truth_notes
+from ..results.rows import answer_notes, truth_notes
 from . import options, show
 from .folders import runs_in
 
@@ -51,12 +51,10 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     if found.runs[0].summary["partial"]:
         notes.append("partial: not the whole split")
     for name, run in zip(names, found.runs, strict=True):
-        notes += [f"warning: {name}: {caution}" for caution in run.cautions()]
-    notes.append(
-        "intervals are of single differences; p is corrected by Holm over all tests above it: "
-        + ("all pairs and metrics over all expressions; " if found.slices else "all pairs and metrics")
-        + ("all pairs and kinds of expression together" if found.slices else "")
-    )
+        notes += [f"warning: {name}: {caution}" for caution in (*answer_notes(run.summary), *run.cautions())]
+    notes.append("intervals are of single differences; p is corrected by Holm over all pairs and metrics")
+    if found.slices:
+        notes.append("by kind of expression, p is corrected by Holm over all pairs and kinds together")
     notes.append("* differs at 5 % after correction; each run is taken as it is, other seeds may score otherwise")
     for note in notes:
         show.out.print(note, highlight=False, soft_wrap=True, markup=False)
@@ -127,11 +125,18 @@ def _add_numbers(table: Table) -> None:
 
 def _numbers(test: Contrast) -> list[str]:
     values = ["–" if value is None else f"{100 * value:.2f}" for value in test.values]
-    if test.difference is None or test.corrected is None:
+    if test.difference is None:
         return [*values, "–", "", ""]
+    if test.corrected is None:
+        return [*values, _points(test.difference.value), "–", "untested"]
     value, low, high, _ = test.difference
     mark = " *" if test.differs else ""
-    if low is None or high is None:
-        return [*values, f"{100 * value:+.2f}", "–", "–"]
+    interval = "–" if low is None or high is None else f"{_points(low)} to {_points(high)}"
     p = "<0.001" if test.corrected < 0.001 else f"{test.corrected:.3f}"
-    return [*values, f"{100 * value:+.2f}{mark}", f"{100 * low:+.2f} to {100 * high:+.2f}", p]
+    return [*values, f"{_points(value)}{mark}", interval, p]
+
+
+def _points(fraction: float) -> str:
+    """A difference in points of percent, with its sign, which a zero has not."""
+    text = f"{100 * fraction:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text

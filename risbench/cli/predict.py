@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -74,7 +76,8 @@ def command(
     cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
     if refine is not None:
         built = Refined(built, refine, cut, title=method, asked=threshold is not None)
-    answers = predict(built, pixels, texts, cut)
+    with redirect_stdout(sys.stderr):  # what a method prints is talk
+        answers = predict(built, pixels, texts, cut)
     if heat is not None and any(answer.heat is None for answer in answers):
         raise RisbenchError(f"method '{method}' gives masks without heats: leave --heat out")
     written = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -102,7 +104,11 @@ def command(
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
-    with show.scoring(f"{method} on {loaded.name}") as progress, asked_to_stop(_say_stopping) as stopping:
+    with (
+        show.scoring(f"{method} on {loaded.name}") as progress,
+        asked_to_stop(_say_stopping) as stopping,
+        redirect_stdout(sys.stderr),  # what a method prints is talk; the figures alone go to stdout
+    ):
         run = evaluate(
             method,
             loaded,

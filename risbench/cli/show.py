@@ -22,7 +22,7 @@ from ..metrics.rules import text_of
 from ..plain import in_json, plain, visible, without_controls
 from ..progress import Progress
 from ..results.origin import unknown_note
-from ..results.rows import truth_notes
+from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
 from . import streams
 from .bars import Bar
@@ -170,7 +170,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"control: texts={run.summary['texts']}")
     if refine := run.header.get("refine"):
         notes.append(f"masks refined by {refine}")
-    notes += truth_notes(run.summary, run.summary["rules"]["name"])
+    notes += [*truth_notes(run.summary, run.summary["rules"]["name"]), *answer_notes(run.summary)]
     if run.summary["missing"]:
         notes.append(f"{run.summary['missing']} expressions had no prediction and count as empty masks")
     if run.summary["partial"]:

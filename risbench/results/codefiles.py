@@ -25,7 +25,7 @@ _SUFFIXES = (".py", *EXTENSION_SUFFIXES)
 _LIBRARIES = frozenset({"site-packages", "dist-packages"})
 _STANDARD = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib")})
 _IMPORT = re.compile(r"[ \t]*(?:from[ \t]+(\w+)[\w.]*[ \t]+import\b|import[ \t]+([^\n;#]+))")
-_BY_NAME = re.compile(r"""\bimport_module\([ \t]*["'](\w+)""")
+_BY_NAME = re.compile(r"""\b(?:import_module|__import__)\([ \t]*["'](\w+)""")
 
 
 class CodeFile(NamedTuple):
@@ -134,17 +134,21 @@ def _digest(path: Path, state: tuple[int, ...]) -> bytes:
     return b"cannot be read"
 
 
+def _start_of_statement(text: str, place: int) -> int:
+    return max(text.rfind("\n", 0, place), text.rfind(";", 0, place)) + 1
+
+
 @lru_cache(maxsize=8192)
 def _imported(path: Path, state: tuple[int, ...]) -> tuple[str, ...]:
     """The top-level names that a file imports anywhere; relative imports stay inside its package."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
     except OSError:
         return ()
-    names = set(_BY_NAME.findall(text)) if "import_module(" in text else set()
+    names = set(_BY_NAME.findall(text)) if "import" in text else set()
     place = text.find("import ")
     while place >= 0:
-        if (found := _IMPORT.match(text, text.rfind("\n", 0, place) + 1)) is not None:
+        if (found := _IMPORT.match(text, _start_of_statement(text, place))) is not None:
             origin, several = found.groups(default="")
             names.add(origin)
             names |= {part.strip().partition(" ")[0].partition(".")[0] for part in several.split(",")}

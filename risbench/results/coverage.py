@@ -19,7 +19,7 @@ from ..masks import size_of
 from ..metrics.rules import RULES, Rules
 
 # A heat of a sigmoid may have a few exact zeros. Objects that take so much of their image are rare in any data set.
-NEARLY_ALL = 0.99
+NEARLY_ALL = 0.95
 # A fifth. Methods that answer some texts with nothing, and objects that fill their image, stay below; a folder of which
 # a third is on another scale lies above.
 FROM = 0.2

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..datasets.wrong_content import fault_in
 from ..errors import DataError
 from ..masks import MOST_PIXELS
 
@@ -36,7 +37,8 @@ def read_npy(stream: BinaryIO, length: int, where: str) -> np.ndarray:
     start = stream.read(12)
     wide = start[6:7] != b"\1"
     if start[:6] != _MAGIC or start[6:7] not in (b"\1", b"\2", b"\3"):
-        raise DataError(f"{where}: not a readable .npy of numbers: another kind of file")
+        kind = fault_in(start + stream.read(500)) or "another kind of file"
+        raise DataError(f"{where}: not a readable .npy of numbers: {kind}")
     size = int.from_bytes(start[8 : 12 if wide else 10], "little")
     begin = 12 if wide else 10
     if size > _MOST:

@@ -145,10 +145,11 @@ def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray]:
     return columns
 
 
-TRUTH_COUNTS = ("without_mask", "without_box", "empty_truth", "no_target_answered", "without_point")
+TRUTH_COUNTS = ("without_mask", "without_box", "empty_truth")
+ANSWER_COUNTS = ("no_target_answered", "without_point")
 
 
-def truth_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
+def left_out_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
     """How many expressions have no whole truth, and how many answers no point though others have one.
 
     Counted are expressions without a true mask, without a true box, with a true mask that covers no pixel, with a mask
@@ -171,10 +172,11 @@ def truth_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
 
 def _without_point(rows: Sequence[Row]) -> int:
     answered = [row for row in rows if not row.missing]
-    if all(row.hit_box is None and row.hit_mask is None for row in answered):
-        return 0  # the method does not point, or the rules do not ask
+    # A metric is only there if some answer points, and then the others miss; see `columns_of`.
+    box, mask = (any(getattr(row, name) is not None for row in answered) for name in ("hit_box", "hit_mask"))
     return sum(
-        (row.hit_box is None and row.box_iou is not None) or (row.hit_mask is None and not row.without_mask)
+        (box and row.hit_box is None and row.box_iou is not None)
+        or (mask and row.hit_mask is None and not row.without_mask)
         for row in answered
     )
 
@@ -188,9 +190,7 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
     """
     notes = []
     if count := counts.get("without_mask"):
-        answered = counts.get("no_target_answered")
-        but = f", but for {answered} that nothing is meant by and that got a mask: IoU 0" if answered else ""
-        notes.append(f"{_expressions(count)} no true mask: left out of mIoU, oIoU, P@k and PointM{but}")
+        notes.append(f"{_expressions(count)} no true mask: left out of mIoU, oIoU, P@k and PointM")
     if count := counts.get("without_box"):
         notes.append(f"{_expressions(count)} no true box: left out of PointIt and Accbox")
     if count := counts.get("empty_truth"):
@@ -198,8 +198,16 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
             f"{_expressions(count)} a true mask that covers no pixel under rules {rules}: every answer scores 0 "
             "(`risbench data check SPLIT --deep` names the annotations)"
         )
+    return notes
+
+
+def answer_notes(counts: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of one run's answers, a sentence each; see `left_out_counts`."""
+    notes = []
+    if count := counts.get("no_target_answered"):
+        notes.append(f"masks in answer to expressions that nothing is meant by: {count}, each counts as IoU 0")
     if count := counts.get("without_point"):
-        notes.append(f"{count} answer{'s name' if count > 1 else ' names'} no point: misses in PointIt and PointM")
+        notes.append(f"answers without a point: {count}, each is a miss where others point (PointIt, PointM)")
     return notes
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
-from .rows import TRUTH_COUNTS
+from .rows import ANSWER_COUNTS, TRUTH_COUNTS
 
 TEXT, WHOLE, NUMBER, YES, LIST, ANY = (str,), (int,), (int, float), (bool,), (list,), (dict,)
 NONE = (type(None),)
@@ -79,7 +79,7 @@ SUMMARY = {
     "missing": WHOLE,
     "partial": YES,
     "metrics": Each(INTERVAL),
-    **dict.fromkeys(TRUTH_COUNTS, Maybe(WHOLE)),
+    **dict.fromkeys((*TRUTH_COUNTS, *ANSWER_COUNTS), Maybe(WHOLE)),
 }
 COST = [
     {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import reading
+from ..datasets.wrong_content import fault_in
 from ..errors import DataError
 from ..masks import MOST_PIXELS
 from ..records import Prediction
@@ -135,6 +136,8 @@ def _shown_by_palette(indices: np.ndarray, colours: np.ndarray) -> np.ndarray:
     used = np.flatnonzero(np.bincount(indices.reshape(-1), minlength=256))
     black = (colours == 0).all(axis=1)
     ordinary = set(used.tolist()) <= {0, 1} or set(used.tolist()) <= {0, 255}
+    if black[used].all() and len(used) > 1:
+        raise _NoMaskError(f"all colours of its palette look black, or are transparent: {_WAY_OUT}")
     if black[0] and ordinary:
         return indices != 0
     if len(used) <= 2 and black[used].sum() == 1:
@@ -160,7 +163,10 @@ def _refuse_what_turns(picture: Image.Image) -> None:
 def _kind_of(path: Path) -> str:
     """What a file is that is named as a PNG and is none, where its first bytes tell."""
     with path.open("rb") as file:
-        head = file.read(12)
+        start = file.read(512)
+    if (fault := fault_in(start)) is not None:
+        return f"it {fault}"
+    head = start[:12]
     if head.startswith(b"\xff\xd8"):
         return "it is a JPEG, which changes the values of a mask at its edges: save it anew as PNG"
     if head.startswith((b"GIF8", b"BM", b"II*\0", b"MM\0*")) or head[8:12] == b"WEBP":

@@ -41,14 +41,14 @@ class Difference(NamedTuple):
 
     Attributes:
         value: a fraction.
-        low, high: its 95 % interval; None where fewer than two images count.
-        p: the uncorrected p-value, at least `SMALLEST_P`.
+        low, high: its 95 % interval; None where fewer than two images count, or no image differs.
+        p: the uncorrected p-value, at least `SMALLEST_P`; None where fewer than two images count, so nothing is tested.
     """
 
     value: float
     low: float | None
     high: float | None
-    p: float
+    p: float | None
 
 
 class Estimate(NamedTuple):
@@ -154,10 +154,10 @@ def difference(first: Estimate, second: Estimate) -> Difference | None:
     counted = share > 0
     images = int(counted.sum())
     if images < 2:
-        return Difference(value, None, None, 1.0)
+        return Difference(value, None, None, None)
     deviations = np.where(counted, first.left_out - second.left_out - (first.value - second.value), 0.0)
     if np.isnan(deviations).any():  # all that one of them has lies in a single image
-        return Difference(value, None, None, 1.0)
+        return Difference(value, None, None, None)
     between_images = (images - 1) / images * float(np.square(deviations).sum())
     parts = [
         (between_images, float(freedom_of(share[:, None])[0])),
@@ -168,12 +168,13 @@ def difference(first: Estimate, second: Estimate) -> Difference | None:
     freedom = variance**2 / sum(part**2 / free for part, free in parts if part) if error else parts[0][1]
     differing = int(np.count_nonzero(~np.isclose(first.sums, second.sums, rtol=0, atol=_SAME).all(axis=1)))
     if value:
-        # The error at which Student's t gives the smallest p-value that so many images can.
+        # The error at which Student's t gives the smallest p-value that so many images can; one alone proves nothing.
         most = float(special.stdtrit(freedom, 1 - 2.0 ** -max(differing, 1)))
-        error = max(error, abs(value) / most) if most > 0 else math.inf
+        error = max(error, abs(value) / most) if most > 0 else max(error, abs(value))
     floor = max(SMALLEST_P, 2.0 ** (1 - max(differing, 1)))
     if not error:
-        return Difference(value, value, value, 1.0)
+        # The runs score every image the same: nothing varies that an interval could be made of.
+        return Difference(value, None, None, 1.0)
     p = 2 * float(special.stdtr(freedom, -abs(value) / error))
     half = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     low, high = max(-1.0, value - half), min(1.0, value + half)
@@ -188,9 +189,15 @@ def told_apart(runs: Sequence[Estimate]) -> set[tuple[int, int]]:
     """
     pairs = list(combinations(range(len(runs)), 2))
     tests = [difference(runs[first], runs[second]) for first, second in pairs]
-    corrected = holm([1.0 if test is None else test.p for test in tests])
-    apart = {pair for pair, p in zip(pairs, corrected, strict=True) if p <= LEVEL}
+    corrected = corrected_of(tests)
+    apart = {pair for pair, p in zip(pairs, corrected, strict=True) if p is not None and p <= LEVEL}
     return apart | {(second, first) for first, second in apart}
+
+
+def corrected_of(tests: Sequence[Difference | None]) -> list[float | None]:
+    """The p-values corrected by Holm for those that could be tested; None for the others."""
+    ps = iter(holm([test.p for test in tests if test is not None and test.p is not None]))
+    return [None if test is None or test.p is None else next(ps) for test in tests]
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Whether the statistics keep their word: ``python tests/bench/calibration.py [--tables 1000] [--seed 0]``.
+"""Whether the statistics keep their word: ``python tests/bench/calibration.py [--sets N] [--tables N] [--seed N]``.
 
 Draws test sets from a made-up world whose true scores are known and asks the functions that runs, tables and
 `compare` call. Printed are
@@ -90,7 +90,7 @@ def coverage(chance: np.random.Generator, images: int, sets: int, true: dict[str
 
 
 def false_leaders(chance: np.random.Generator, images: int, methods: int, sets: int) -> dict[str, float]:
-    """The share of tables of equally good methods in which some pair is told apart, which any leader's pairs are of."""
+    """The share of tables of equally good methods in which some method is told apart from the leader."""
     found = dict.fromkeys(METRICS, 0)
     for size in _pieces(sets):
         world = World(chance, size, images)
@@ -118,7 +118,7 @@ def false_stars(chance: np.random.Generator, images: int, sets: int) -> dict[str
             for name in found:
                 for one in range(size):
                     test = difference(_of_set(first[name], one), _of_set(second[name], one))
-                    ps[name][one] += [] if test is None else [test.p]
+                    ps[name][one] += [] if test is None or test.p is None else [test.p]
         world._chance = chance
         for name, tables in ps.items():
             found[name] += sum(min(holm(table), default=1.0) <= 0.05 for table in tables)

@@ -183,16 +183,16 @@ def _line(mask: np.ndarray, **more: Any) -> dict[str, Any]:
 def test_masks_are_measured_from_their_codes():
     generator = np.random.default_rng(0)
     full, almost, empty = np.ones((30, 40), bool), np.ones((30, 40), bool), np.zeros((30, 40), bool)
-    almost.flat[generator.choice(1200, 12, replace=False)] = False  # 99 %
+    almost.flat[generator.choice(1200, 60, replace=False)] = False  # 95 %
     less = almost.copy()
     less.flat[np.flatnonzero(less)[0]] = False
-    noise = [generator.random((int(height), 50)) < share for height in (1, 7, 300) for share in (0.01, 0.5, 0.97)]
+    noise = [generator.random((int(height), 50)) < share for height in (1, 7, 300) for share in (0.01, 0.5, 0.9)]
     masks = [full, almost, less, empty, *noise]
     shares = [mask.mean() for mask in masks]
-    assert shares[1] >= 0.99 > shares[2]
+    assert shares[1] >= 0.95 > shares[2]
     lines = [_line(mask, cut="tris") for mask in masks]
     lines += [_line(full), _line(empty), _line(empty, missing=True)]
-    whole, none = sum(share >= 0.99 for share in shares), shares.count(0)
+    whole, none = sum(share >= 0.95 for share in shares), shares.count(0)
     assert coverage_of(lines) == Coverage(Count(len(masks), whole, none), Count(2, 1, 1))
     assert coverage_of([]) == Coverage()
 

@@ -15,11 +15,14 @@ from risbench.statistics.paired import (
     SMALLEST_P,
     Difference,
     Estimate,
+    corrected_of,
     difference,
+    estimate_of,
     estimates_of_runs,
     holm,
     in_step,
     mean_over_seeds,
+    told_apart,
 )
 
 METRICS = parse_all("mIoU")
@@ -35,7 +38,18 @@ def between(tmp_path: Path, a: np.ndarray, b: np.ndarray) -> Difference:
 
 def test_a_run_does_not_differ_from_itself(tmp_path: Path):
     ious = ious_of(0.4)
-    assert between(tmp_path, ious, ious) == (0.0, 0.0, 0.0, 1.0)
+    assert between(tmp_path, ious, ious) == (0.0, None, None, 1.0)
+
+
+def test_one_image_that_differs_proves_nothing_and_leaves_the_interval_narrow(tmp_path: Path):
+    a = ious_of(0.4, images=200)
+    b = a.copy()
+    b[7] += 0.05
+    found = between(tmp_path, b, a)
+    assert found.p == 1.0
+    assert found.low is not None
+    assert found.high is not None
+    assert -0.001 < found.low < 0 < found.high < 0.001
 
 
 def test_pairing_sees_what_two_intervals_cannot(tmp_path: Path):
@@ -91,7 +105,15 @@ def test_p_values_beyond_what_a_tail_can_tell_are_bounded_and_stay_fine_enough_t
 
 
 def test_of_one_image_there_is_no_interval_and_nothing_is_told_apart(tmp_path: Path):
-    assert between(tmp_path, [[0.9, 0.9]], [[0.1, 0.1]]) == (pytest.approx(0.8), None, None, 1.0)
+    assert between(tmp_path, [[0.9, 0.9]], [[0.1, 0.1]]) == (pytest.approx(0.8), None, None, None)
+    one, other = (of_means(np.array([value])) for value in (0.9, 0.1))
+    assert told_apart([one, other]) == set()
+
+
+def test_what_cannot_be_tested_costs_the_others_nothing():
+    tested = Difference(0.1, 0.05, 0.15, 0.02)
+    untested = Difference(0.3, None, None, None)
+    assert corrected_of([tested, untested, None]) == [0.02, None, None]
 
 
 def test_where_one_has_nothing_to_say_there_is_no_difference(tmp_path: Path):
@@ -102,8 +124,7 @@ def test_where_one_has_nothing_to_say_there_is_no_difference(tmp_path: Path):
 
 def of_means(values: np.ndarray) -> Estimate:
     """The mean of one number an image."""
-    sums = np.stack([values, np.ones_like(values)], axis=1)
-    return Estimate(float(values.mean()), sums, (values.sum() - values) / (len(values) - 1))
+    return estimate_of(np.stack([values, np.ones_like(values)], axis=1))
 
 
 def test_a_mean_over_seeds_carries_the_variance_between_them():

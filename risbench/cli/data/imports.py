@@ -62,7 +62,10 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
             "oIoU, P@k and PointM leave them out"
         )
     if made.without_target:
-        show.say(f"warning: expressions that nothing is meant by: {made.without_target}; every score leaves them out")
+        show.say(
+            f"warning: expressions that nothing is meant by: {made.without_target}; an empty answer to them is left "
+            "out of every score, a mask counts as IoU 0"
+        )
     if made.turned:
         show.say(
             f"warning: images that carry an EXIF rotation: {len(made.turned)}, the first {made.turned[0]}; masks and "
