@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -34,18 +34,30 @@ def load(group: str, name: str) -> Any:
         UsageError: nothing of this name is installed, with the nearest names.
         RisbenchError: it is installed but cannot be imported.
     """
-    known = installed(group)
-    if name not in known:
-        noun = group.rpartition(".")[2].removesuffix("s")
-        raise UsageError(f"no {noun} named '{name}': {near(name, known)}")
+    known = refuse_absent(group, name)
     try:
         return known[name].load()
     except ImportError as error:
         raise RisbenchError(f"'{name}' ({known[name].value}) cannot be imported: {error}") from error
     except AttributeError as error:
         raise RisbenchError(f"'{name}' ({known[name].value}) does not exist: {error}") from error
-    except Exception as error:  # whatever a stranger's module raises while it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a stranger's module raises while it is imported, also what ends a program
         raise RisbenchError(f"'{name}' ({known[name].value}) cannot be imported: {described(error)}") from error
+
+
+def refuse_absent(group: str, name: str) -> Mapping[str, EntryPoint]:
+    """What is installed in a group, if a name is among it; nothing is imported, so a mistyped name costs no time.
+
+    Raises:
+        UsageError: nothing of that name, with the near ones.
+    """
+    known = installed(group)
+    if name not in known:
+        noun = group.rpartition(".")[2].removesuffix("s")
+        raise UsageError(f"no {noun} named '{name}': {near(name, known)}")
+    return known
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from .. import plugins
 from ..check import check_method
 from ..datasets.load import load_split
 from ..devices import chosen
@@ -38,6 +39,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Check METHOD's contract on a few drawn scenes, in seconds."""
+    plugins.refuse_absent(plugins.METHODS, method)
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     built, _ = make(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from .. import devices
+from .. import devices, plugins
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
@@ -98,6 +98,7 @@ def command(
     used = devices.chosen(device, *here)
     if device == "auto" and used == "cpu":
         show.say("device: cpu (no CUDA device found)")
+    plugins.refuse_absent(plugins.METHODS, method)
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only)
