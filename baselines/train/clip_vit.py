@@ -47,7 +47,15 @@ class VitRecipe(Course):
     positions: float = 0.5
 
 
-def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | None = None, **options: Any) -> Path:
+def train(
+    recipe: str,
+    *,
+    out: str | Path,
+    device: str = "auto",
+    stage: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Path:
     """Train the tiny CLIP with a vision transformer.
 
     Args:
@@ -55,6 +63,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
         out: folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
         stage: there is none.
+        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
         options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
 
     Returns:
@@ -62,7 +71,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
     """
     if stage is not None:
         raise UsageError("clip-vit trains in one piece; leave --stage out")
-    return fit(one(VitRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device))
+    return fit(one(VitRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device), overwrite=overwrite)
 
 
 def start(recipe: VitRecipe) -> VitClip:
@@ -85,7 +94,7 @@ def start(recipe: VitRecipe) -> VitClip:
     return network
 
 
-def fit(recipe: VitRecipe, out: Path, device: torch.device) -> Path:
+def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
     """Train by a recipe; see :func:`tris_model.train.towers.teach`.
 
     Raises:
@@ -100,7 +109,16 @@ def fit(recipe: VitRecipe, out: Path, device: torch.device) -> Path:
             raise UsageError(f"{TABLE}.{name}.side={lesson.side}: give a multiple of {TILES * recipe.network.patch}")
     network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     return teach(
-        network, recipe, out, device, name=TABLE, centre=_centre, shows=show_tiled, views=views, warmup=recipe.warmup
+        network,
+        recipe,
+        out,
+        device,
+        name=TABLE,
+        centre=_centre,
+        shows=show_tiled,
+        views=views,
+        warmup=recipe.warmup,
+        overwrite=overwrite,
     )
 
 

@@ -51,7 +51,15 @@ class GroupViTRecipe(Course):
     even: float = 5.0
 
 
-def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | None = None, **options: Any) -> Path:
+def train(
+    recipe: str,
+    *,
+    out: str | Path,
+    device: str = "auto",
+    stage: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Path:
     """Train the tiny GroupViT.
 
     Args:
@@ -59,6 +67,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
         out: folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
         stage: there is none.
+        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
         options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
 
     Returns:
@@ -66,10 +75,10 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
     """
     if stage is not None:
         raise UsageError("groupvit trains in one piece; leave --stage out")
-    return fit(one(GroupViTRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device))
+    return fit(one(GroupViTRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device), overwrite=overwrite)
 
 
-def fit(recipe: GroupViTRecipe, out: Path, device: torch.device) -> Path:
+def fit(recipe: GroupViTRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
     """Train by a recipe; see :func:`tris_model.train.towers.teach`.
 
     Raises:
@@ -79,7 +88,7 @@ def fit(recipe: GroupViTRecipe, out: Path, device: torch.device) -> Path:
         raise UsageError("groupvit trains from scratch; leave start out")
     tiny = started(recipe.network, seed=recipe.seed, warmth=recipe.warmth, residual=recipe.residual, sharp=recipe.sharp)
     tiny.network.to(device).train()
-    return teach(tiny, recipe, out, device, name=TABLE, losses=losses)
+    return teach(tiny, recipe, out, device, name=TABLE, losses=losses, overwrite=overwrite)
 
 
 def losses(

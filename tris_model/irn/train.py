@@ -7,6 +7,7 @@ was killed goes on from its last checkpoint to the same losses.
 from __future__ import annotations
 
 import io
+import json
 import math
 import pickle
 import time
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError, UsageError
 
+from ..checkpoint import read as read_weights
 from ..devices import autocast, computing
 from .affinity import losses
 from .feed import Labelled, batches, loaded
@@ -128,7 +130,7 @@ def train(
 
     with computing(recipe.precision):
         network.mean_shift.running_mean.copy_(mean_displacement(network, data, recipe, workers))
-    save(network, out / NETWORK)
+    save(network, out / NETWORK, {"recipe": json.dumps(signs, sort_keys=True)})
     return network.eval()
 
 
@@ -198,7 +200,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _finished(out: Path, trunk: FiveDepths, signs: dict[str, Any]) -> EdgeDisplacement:
-    held = _read(out / CHECKPOINT) if (out / CHECKPOINT).exists() else None
-    if held and (differ := sorted(key for key in signs if held["signs"].get(key) != signs[key])):
+    kept = read_weights(out / NETWORK).said.get("recipe")
+    if kept is None and (out / CHECKPOINT).exists():  # written before the network's own file named its recipe
+        kept = json.dumps(_read(out / CHECKPOINT)["signs"])
+    held = signs if kept is None else json.loads(kept)
+    if differ := [key for key in signs if held.get(key) != signs[key]]:
         raise UsageError(f"{out} was finished with another {', '.join(differ)}; give another --out or the old values")
     return load_network(out / NETWORK, trunk)

@@ -66,4 +66,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
 def _cell(metric: Mapping[str, Any]) -> str:
     if metric["value"] is None:
         return "–"
+    if metric["low"] is None or metric["high"] is None:  # too few images for an interval
+        return f"{100 * metric['value']:.1f}"
     return f"{100 * metric['value']:.1f} ({100 * metric['low']:.1f}–{100 * metric['high']:.1f})"

@@ -27,6 +27,7 @@ from ..stage2 import Stage2
 from ..tokens import tokenize
 from .ahead import Ahead
 from .best import Best
+from .finished import settle
 from .handover import hand_over
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .losses import segmentation
@@ -95,7 +96,7 @@ def _stage1(out: Path) -> Stage1:
 
 def fit(
     recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, data_root: Path | None = None,
-    places: Sequence[int] | None = None,
+    places: Sequence[int] | None = None, *, masks_id: str | None = None, overwrite: bool = False,
 ) -> Path:  # fmt: skip
     """The loop.
 
@@ -106,12 +107,17 @@ def fit(
         device: where it runs.
         data_root: where the data lie.
         places: of the refs that have a pseudo mask; all by default.
+        masks_id: what tells these masks from others, kept with the weights.
+        overwrite: see :func:`tris_model.train.finished.settle`.
 
     Returns:
         The weights, ``OUT/stage2.safetensors``.
+
+    Raises:
+        DataError: ``out`` holds a stage 2 of another recipe.
     """
     kept = out / "stage2.safetensors"
-    if kept.exists():
+    if settle(kept, out / "stage2", recipe, "stage2", masks=masks_id, overwrite=overwrite):
         return kept
     if recipe.batch % world():
         raise UsageError(f"a batch of {recipe.batch} cannot be shared by {world()} ranks; make it a multiple")
@@ -135,7 +141,8 @@ def fit(
         best.value = state["best"]
 
     def state() -> dict[str, Any]:
-        return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
+        held = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
+        return held if masks_id is None else {**held, "masks": masks_id}
 
     begun = journal.resume(said, restore)
     learner = averaged(network)
@@ -184,7 +191,8 @@ def fit(
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     if rank() == 0:
         best.give(network.eval())
-        save(network, kept, {"recipe": said, "selected": recipe.select})
+        origin = {} if masks_id is None else {"masks": masks_id}
+        save(network, kept, {"recipe": said, "selected": recipe.select, **origin})
         journal.done()
     return kept
 

@@ -29,6 +29,7 @@ from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
 from ..tokens import encode, pack
 from .contrast import choice, contrast
+from .finished import settle
 from .inputs import check_folder
 from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
 from .lessons import MOST, Lesson, Shown, ask, show
@@ -154,6 +155,7 @@ def teach(
     shows: Shows = show,
     views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None = None,
     warmup: int = WARMUP,
+    overwrite: bool = False,
 ) -> Path:
     """The loop.
 
@@ -161,7 +163,7 @@ def teach(
         network: on the device, in training mode, before it learns anything.
         course: the recipe; as text it stands in the weights' header, and a state of another text is refused.
         out: folder; holds ``NAME.safetensors`` at the end and ``NAME/`` (log, state) before. An unfinished training in
-            it is continued, a finished one returned.
+            it is continued, a finished one returned; one of another recipe is refused.
         device: of the batches.
         name: of the trainer's weights.
         centre: see :attr:`Course.centred`; is given images ``(B, 3, S, S)`` and tokens ``(N, text_length)``. Without
@@ -173,18 +175,20 @@ def teach(
         views: the summaries of a batch that are to agree with texts, each a row for every thing that is shown; by
             default what ``look`` gives. All are asked the same, and count the same.
         warmup: steps until the rate is whole.
+        overwrite: see :func:`tris_model.train.finished.settle`.
 
     Returns:
         The weights.
 
     Raises:
         UsageError: a file stands where the folder should be.
+        DataError: the folder holds a training by another recipe.
         RisbenchError: the folder cannot be written.
     """
     ask_all = partial(_losses, shows, views) if losses is None else losses
     forget_peak(device)
     kept = out / f"{name}.safetensors"
-    if kept.exists():
+    if settle(kept, out / name, course, name, overwrite=overwrite):
         return kept
     check_folder(out, [name])
     optimiser = torch.optim.AdamW(_groups(network, course), betas=(0.9, 0.98))
