@@ -19,6 +19,8 @@ from torch import Tensor
 from risbench import UsageError
 from tris_model.architecture import fill
 from tris_model.devices import pick
+from tris_model.ranges import Count, Rate
+from tris_model.train.inputs import building
 from tris_model.train.lessons import Shown
 from tris_model.train.recipe import names, one
 from tris_model.train.towers import Course, centre_texts, teach, word_ids
@@ -43,8 +45,8 @@ class VitRecipe(Course):
     """
 
     network: VitConfig = field(default_factory=VitConfig)
-    warmup: int = 100
-    positions: float = 0.5
+    warmup: Count = 100
+    positions: Rate = 0.5
 
 
 def train(
@@ -107,7 +109,9 @@ def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool =
             )
         if lesson.side % (TILES * recipe.network.patch):
             raise UsageError(f"{TABLE}.{name}.side={lesson.side}: give a multiple of {TILES * recipe.network.patch}")
-    network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+    with building(TABLE):
+        made = start(recipe)
+    network = made.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     return teach(
         network,
         recipe,

@@ -18,7 +18,9 @@ from torch import Tensor
 from risbench import UsageError
 from tris_model.devices import autocast, pick
 from tris_model.pixels import normalised
+from tris_model.ranges import Positive, Rate
 from tris_model.train.contrast import contrast
+from tris_model.train.inputs import building
 from tris_model.train.lessons import Lesson, ask
 from tris_model.train.pictures import Pictures
 from tris_model.train.questions import Thing, alone, mixed
@@ -45,10 +47,10 @@ class GroupViTRecipe(Course):
     """
 
     network: Sizes = field(default_factory=Sizes)
-    residual: float = 0.1
-    sharp: float = 2.0
-    whole: float = 0.5
-    even: float = 5.0
+    residual: Positive = 0.1
+    sharp: Rate = 2.0
+    whole: Rate = 0.5
+    even: Rate = 5.0
 
 
 def train(
@@ -86,7 +88,9 @@ def fit(recipe: GroupViTRecipe, out: Path, device: torch.device, *, overwrite: b
     """
     if recipe.start is not None:
         raise UsageError("groupvit trains from scratch; leave start out")
-    tiny = started(recipe.network, seed=recipe.seed, warmth=recipe.warmth, residual=recipe.residual, sharp=recipe.sharp)
+    start = {"seed": recipe.seed, "warmth": recipe.warmth, "residual": recipe.residual, "sharp": recipe.sharp}
+    with building(TABLE):
+        tiny = started(recipe.network, **start)
     tiny.network.to(device).train()
     return teach(tiny, recipe, out, device, name=TABLE, losses=losses, overwrite=overwrite)
 

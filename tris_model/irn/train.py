@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import pickle
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from risbench.errors import DataError, UsageError
 
 from ..checkpoint import read as read_weights
 from ..devices import autocast, computing
+from ..train.finite import check_loss, check_weights, clipped
 from .affinity import losses
 from .feed import Labelled, batches, loaded
 from .network import EdgeDisplacement, save
@@ -114,11 +114,10 @@ def train(
             terms = losses(network.edges(features), network.displacements(features), labels, recipe.radius)
             optimiser.zero_grad()
             terms.total.backward()
+            alike, apart, inside, outside, total = torch.stack([*terms, terms.total]).tolist()
+            check_loss("IRN", number, steps, total, clipped(network.parameters(), 0), optimiser)
             optimiser.step()
-
-        alike, apart, inside, outside, total = torch.stack([*terms, terms.total]).tolist()
-        if not math.isfinite(total):
-            raise DataError(f"the loss of IRN is no longer finite at step {number + 1}; lower the recipe's rate")
+            check_weights("IRN", number, steps, network.heads().values(), optimiser)
         before, clock = clock, time.perf_counter()
         speed = len(images) / (clock - before)
         tell(Step(number + 1, steps, alike, apart, inside, outside, total, recipe.rate * left, speed))
@@ -162,7 +161,11 @@ def _save(
     path: Path, done: int, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer
 ) -> None:
     held = {"done": done, "signs": signs, "heads": network.heads(), "optimiser": optimiser.state_dict()}
-    write_whole(path, lambda file: torch.save(held, file))
+    try:
+        write_whole(path, lambda file: torch.save(held, file))
+    except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise DataError(f"{path} cannot be written: {reason}") from None
 
 
 def _resume(path: Path, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer) -> int:

@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 import click
 
 from risbench.compare import compare
+from risbench.datasets.atomic import write_whole
 from risbench.errors import UsageError
 from risbench.results import plainfiles
 from risbench.results.provenance import provenance
 
 from ..checkpoint import digest
 from .inputs import check_folder
+from .journal import writing
 from .recipe import names, read
 from .tris import tables_of
 from .tris import train as train_tris
@@ -106,7 +108,8 @@ def train(
             made(where, part, **changes)
         rows[2].append(Trained(without, trained(where, "2", **changes)[2]))
     text = "\n".join([*_table(1, rows[1], data_root), "", *_table(2, rows[2], data_root), "", _origin(given), ""])
-    (folder / "ablation.md").write_text(text, encoding="utf-8")
+    with writing(folder / "ablation.md"):
+        write_whole(folder / "ablation.md", lambda file: file.write(text.encode()))
     click.echo(text, nl=False)
     return folder / "ablation.md"
 
@@ -133,7 +136,8 @@ def _copy(source: Path, target: Path) -> None:
     """Bring the whole stage 1 to a training that goes on from it; the file appears whole or not at all."""
     if not target.exists() or digest(source) != digest(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        plainfiles.copy(source, target)
+        with writing(target):
+            plainfiles.copy(source, target)
 
 
 def _table(stage: int, rows: Sequence[Trained], data_root: str | Path | None) -> list[str]:

@@ -20,7 +20,8 @@ from ..clip import Clip
 from ..clipfile import open_clip
 from ..config import Config
 from ..devices import pick
-from .inputs import check_clip
+from ..ranges import Rate
+from .inputs import building, check_clip
 from .recipe import names, one
 from .towers import Course, centre_texts, teach, word_ids
 
@@ -35,7 +36,7 @@ class ClipRecipe(Course):
     """
 
     network: Config = field(default_factory=Config)
-    ramp: float = 0.3
+    ramp: Rate = 0.3
 
 
 def train(
@@ -91,7 +92,9 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device, *, overwrite: bool 
     """
     if recipe.start is not None:
         check_clip("clip.start", recipe.start, "shapes_train", lambda: start(recipe))
-    network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+    with building("clip"):
+        made = start(recipe)
+    network = made.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     return teach(network, recipe, out, device, name="clip", centre=_centre, overwrite=overwrite)
 
 

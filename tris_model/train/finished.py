@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError
 
-from .journal import console
+from .journal import console, writing
 from .ranks import rank, wait
 
 WAY_OUT = "give another --out, or --overwrite to make it anew"
@@ -117,7 +117,8 @@ def settle_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: bo
         if other:
             remove(path.parent)
         if not path.exists():  # whole, for the other ranks read it
-            write_whole(path, lambda file: file.write(json.dumps(head).encode()))
+            with writing(path):
+                write_whole(path, lambda file: file.write(json.dumps(head).encode()))
     wait()
 
 

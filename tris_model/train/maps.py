@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from risbench.datasets.atomic import write_whole
 from risbench.datasets.load import load_split
 from risbench.errors import DataError
 
@@ -26,7 +27,7 @@ from ..prms import Scorer
 from ..stage1 import Stage1, enlarge
 from ..tokens import tokenize
 from .finished import settle_head
-from .journal import Stopped, bar, interruptible
+from .journal import Stopped, bar, interruptible, writing
 from .losses import visible
 from .photographs import Photographs
 from .ranks import any_rank, rank, world
@@ -151,9 +152,10 @@ def choose_all(
                 continue
             pixels = normalised(photographs.batch(images), device)
             response, sentence = _chunk(network, judge, pixels, [of_image[image] for image in images], refs, keep_end)
-            part = path.with_name(f".{path.stem}.part.npz")
-            np.savez(part, refs=np.array(places), response=response, sentence=sentence)
-            part.replace(path)
+            held: dict[str, Any] = {"refs": np.array(places), "response": response, "sentence": sentence}
+            path.with_name(f".{path.stem}.part.npz").unlink(missing_ok=True)  # of a version that left such
+            with writing(path):
+                write_whole(path, lambda file, held=held: np.savez(file, **held))
             done = number + 1
             told(done, "")
             if stop := stopping():

@@ -17,7 +17,7 @@ from .finished import check, check_head, masks_id
 from .inputs import check_clip, check_folder, check_split, check_stage1
 from .maps import read_maps
 from .pseudo import PseudoRecipe, check_ahead
-from .ranks import world
+from .ranks import rank, world
 from .recipe import record
 from .scorers import scorer
 from .stage1 import Stage1Recipe
@@ -159,6 +159,9 @@ def _check_splits(plan: Plan, wanted: Sequence[str]) -> None:
     for name, table in tables.items():
         if table is None:
             continue
-        check_split(f"{name}.split", table.split, plan.data_root)
+        learns = "it is learned from, so scores on it say nothing" if name[-1] in wanted else ""
+        check_split(f"{name}.split", table.split, plan.data_root, learns if rank() == 0 else "")
         if table.val is not None and name[-1] in wanted:
-            check_split(f"{name}.val", table.val, plan.data_root)
+            chosen = table.select != "last" and rank() == 0
+            warn = "weights are selected by its labels, so scores on it are too high" if chosen else ""
+            check_split(f"{name}.val", table.val, plan.data_root, warn)

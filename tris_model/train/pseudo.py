@@ -31,6 +31,7 @@ from ..irn.recipe import Recipe, check
 from ..irn.train import NETWORK, Step, train
 from ..irn.trunks import RESNET50, ClipTrunk, FiveDepths, ImageNetTrunk
 from ..irn.walk import Walk
+from ..ranges import Count, Seed, Share
 from ..trunk import Trunk
 from .finished import settle_head
 from .journal import Journal, Stopped, bar, interruptible, processors
@@ -66,18 +67,18 @@ class PseudoRecipe:
 
     prms: bool = True
     irn: bool = True
-    refs: int | None = None
-    learn: int | None = None
-    seed: int = 1234
+    refs: Count | None = None
+    learn: Count | None = None
+    seed: Seed = 1234
     trunk: Literal["imagenet", "stage1"] = "imagenet"
     imagenet: str | None = None
-    above: float = OBJECT_ABOVE
-    below: float = BACKGROUND_BELOW
+    above: Share = OBJECT_ABOVE
+    below: Share = BACKGROUND_BELOW
     train: Recipe = field(default_factory=Recipe)
     walk: Walk = field(default_factory=Walk)
-    threshold: float = THRESHOLD
-    plain: float = 0.0
-    processes: int | None = None
+    threshold: Share = THRESHOLD
+    plain: Share = 0.0
+    processes: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

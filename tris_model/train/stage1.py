@@ -20,16 +20,18 @@ from ..clipfile import load_clip, open_clip, start
 from ..config import Config
 from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
+from ..ranges import Count, Number, Rate, Seed
 from ..stage1 import Stage1
 from ..tokens import tokenize
 from .best import Best
 from .finished import settle
+from .finite import check_loss, check_weights, clipped
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .objective import Objective, Weights
 from .optimiser import Rates, adamw, decay, freeze_unused
 from .order import Batch, Batches
 from .photographs import Photographs
-from .ranks import any_rank, averaged, rank, world
+from .ranks import any_rank, averaged, mean_of, rank, world
 from .refs import Refs
 from .scorers import Frozen, scorer
 
@@ -65,7 +67,7 @@ class Stage1Recipe:
     split: str
     start: str
     scorer: str
-    cone: float = 0.0
+    cone: Rate = 0.0
     val: str | None = None
     trunk: Literal["clip", "imagenet"] = "clip"
     imagenet: str | None = None
@@ -73,18 +75,18 @@ class Stage1Recipe:
     network: Config = field(default_factory=Config)
     weights: Weights = field(default_factory=Weights)
     rates: Rates = field(default_factory=Rates)
-    batch: int = 48
-    epochs: int = 15
-    negatives: int = 3
+    batch: Count = 48
+    epochs: Count = 15
+    negatives: Number = 3
     keep_end: bool = False
     mirror: bool = False
-    clip: float = 0.0
+    clip: Rate = 0.0
     precision: Precision = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
     stop_at_strangers: bool = True
-    limit: int | None = None
-    seed: int = 1234
+    limit: Count | None = None
+    seed: Seed = 1234
 
 
 def new(recipe: Stage1Recipe) -> Stage1:
@@ -222,13 +224,15 @@ def fit(
             with autocast(recipe.precision, device):
                 terms = objective(images, tokens, own, rest)
             terms["loss"].backward()
-            if recipe.clip:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            norm = clipped(network.parameters(), recipe.clip)
+            means = mean_of(terms)
+            check_loss("stage 1", step, total, means["loss"].item(), norm, optimiser)
             optimiser.step()
+            check_weights("stage 1", step, total, network.parameters(), optimiser)
             speed = len(images) * world() / elapsed(tick, device)
             rate = optimiser.param_groups[0]["lr"]
-            journal.log(step, **terms, lr=rate, images_per_second=speed, memory=memory(device))
-            told(step + 1, f"loss {terms['loss'].item():.3f}  {speed:.0f} images/s")
+            journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
+            told(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
             stop = any_rank(stopping())

@@ -22,19 +22,21 @@ from ..clipfile import start
 from ..config import STAGE2, Config
 from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
+from ..ranges import Count, Rate, Seed
 from ..stage1 import Stage1
 from ..stage2 import Stage2
 from ..tokens import tokenize
 from .ahead import Ahead
 from .best import Best
 from .finished import settle
+from .finite import check_loss, check_weights, clipped
 from .handover import hand_over
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .losses import segmentation
 from .optimiser import Rates, adamw, decay, freeze_unused
 from .order import Batch, Batches
 from .photographs import Photographs
-from .ranks import any_rank, averaged, rank, world
+from .ranks import any_rank, averaged, mean_of, rank, world
 from .refs import Refs
 
 MaskOf = Callable[[int], np.ndarray]
@@ -62,18 +64,18 @@ class Stage2Recipe:
     network: Config = field(default_factory=lambda: STAGE2)
     rates: Rates = field(default_factory=lambda: Rates(positions=5e-5))
     schedule: Literal["authors", "poly"] = "authors"
-    batch: int = 48
-    epochs: int = 15
+    batch: Count = 48
+    epochs: Count = 15
     keep_end: bool = False
     mirror: bool = False
-    clip: float = 0.0
-    weight: float = 1.0
+    clip: Rate = 0.0
+    weight: Rate = 1.0
     from_stage1: bool = False
     precision: Precision = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
-    limit: int | None = None
-    seed: int = 1234
+    limit: Count | None = None
+    seed: Seed = 1234
 
 
 def new(recipe: Stage2Recipe) -> Stage2:
@@ -176,13 +178,15 @@ def fit(
                 logits = learner(images, tokens)
             loss = segmentation(tuple(one.float() for one in logits), wanted[:, None].float(), recipe.weight)
             loss.backward()
-            if recipe.clip:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            norm = clipped(network.parameters(), recipe.clip)
+            means = mean_of({"loss": loss})
+            check_loss("stage 2", step, total, means["loss"].item(), norm, optimiser)
             optimiser.step()
+            check_weights("stage 2", step, total, network.parameters(), optimiser)
             speed = len(images) * world() / elapsed(tick, device)
             rate = max(group["lr"] for group in optimiser.param_groups)
-            journal.log(step, loss=loss, lr=rate, images_per_second=speed, memory=memory(device))
-            told(step + 1, f"loss {loss.item():.3f}  {speed:.0f} images/s")
+            journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
+            told(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
             stop = any_rank(stopping())

@@ -16,7 +16,7 @@ from risbench.errors import DataError, UsageError
 from ..checkpoint import digest
 from ..devices import pick
 from .finished import masks_id
-from .journal import forget_peak
+from .journal import forget_peak, writing
 from .plan import Plan, check_inputs, plan_of
 from .presets import with_preset
 from .ranks import rank, torchrun, wait
@@ -129,7 +129,8 @@ def _write_record(path: Path, tables: Mapping[str, Any], wanted: Sequence[str]) 
     made = {_TABLE_OF[part] for part in wanted}
     record = {**tables, **{name: kept[name] for name in tables if name in kept and name not in made}}
     text = json.dumps(record, indent=2, sort_keys=True) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
+    with writing(path):
+        write_whole(path, lambda file: file.write(text.encode()))
 
 
 def _stage1(plan: Plan, device: torch.device) -> None:
