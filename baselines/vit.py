@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from risbench import DataError
 from tris_model import TextTower
+from tris_model.ranges import Count, Number
 from tris_model.text import Block, CausalAttention, LayerNorm, drawn
 from tris_model.trunk import resized
 
@@ -43,21 +44,21 @@ class VitConfig:
             give other features in the other.
     """
 
-    image_size: int = 224
-    patch: int = 16
-    stem: int = 0
-    width: int = 768
-    depth: int = 12
-    heads: int = 12
-    hidden: int = 0
-    text_length: int = 77
-    context: int = 77
-    vocabulary: int = 49408
+    image_size: Count = 224
+    patch: Count = 16
+    stem: Number = 0
+    width: Count = 768
+    depth: Count = 12
+    heads: Count = 12
+    hidden: Number = 0
+    text_length: Count = 77
+    context: Count = 77
+    vocabulary: Count = 49408
     trimmed: bool = False
-    text_width: int = 512
-    text_depth: int = 12
-    text_heads: int = 8
-    embed: int = 512
+    text_width: Count = 512
+    text_depth: Count = 12
+    text_heads: Count = 8
+    embed: Count = 512
     quick_gelu: bool = True
 
     @property

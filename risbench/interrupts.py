@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,11 +17,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def asked_to_stop(say: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+def asked_to_stop(say: Callable[[], object], deaf: float = 0.0) -> Iterator[Callable[[], bool]]:
     """Listens for a wish to stop while a block runs.
 
     Args:
         say: called at the first wish, to tell the user that it was heard.
+        deaf: seconds after the first wish in which another one is taken for the same.
 
     Yields:
         Whether somebody asked to stop. Signals reach only a process's main thread: in another it stays false.
@@ -29,10 +31,15 @@ def asked_to_stop(say: Callable[[], object]) -> Iterator[Callable[[], bool]]:
         KeyboardInterrupt: somebody asked a second time.
     """
     asked = threading.Event()
+    first = 0.0
 
     def hear(*_: object) -> None:
+        nonlocal first
         if asked.is_set():
+            if time.monotonic() - first < deaf:
+                return
             raise KeyboardInterrupt
+        first = time.monotonic()
         asked.set()
         say()
 

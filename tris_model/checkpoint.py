@@ -206,6 +206,7 @@ def write(state: Mapping[str, Tensor], path: Path, said: Mapping[str, str]) -> N
         if path.suffix == ".safetensors":
             whole = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
             save_file(whole, part, {"format": "pt", **said})
+            _sort_said(part)
         else:
             torch.save({"model": dict(state), **said}, part)
         part.replace(path)
@@ -214,6 +215,18 @@ def write(state: Mapping[str, Tensor], path: Path, said: Mapping[str, str]) -> N
         raise DataError(f"{path} cannot be written: {reason}") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sort_said(path: Path) -> None:
+    """Put what a file says of itself in order, in place: safetensors has none, and a hash shall name the content."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= length:  # it is as long as it was; a header may end in spaces
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict[str, Any]:

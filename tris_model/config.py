@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from risbench.errors import DataError
+
+from .ranges import Count, Number, Real, Within
 
 RN50 = (3, 4, 6, 3)
 RN101 = (3, 4, 23, 3)
@@ -41,25 +43,25 @@ class Config:
         alpha, beta: weights of the two residuals of the bilateral prompt (image's, text's).
     """
 
-    stage: int = 1
-    image_size: int = 320
-    text_length: int = 20
-    stride: int = 32
-    depth: tuple[int, int, int, int] = RN50
-    width: int = 64
-    pool_grid: int = 7
-    context: int = 77
-    vocabulary: int = 49408
+    stage: Annotated[int, Within(1, 2)] = 1
+    image_size: Count = 320
+    text_length: Count = 20
+    stride: Count = 32
+    depth: tuple[Count, Count, Count, Count] = RN50
+    width: Count = 64
+    pool_grid: Number = 7
+    context: Count = 77
+    vocabulary: Count = 49408
     trimmed: bool = False
     ramp: bool = False
-    text_width: int = 512
-    text_depth: int = 12
-    text_heads: int = 8
-    embed: int = 1024
-    hidden: int = 1024
-    decoder: int = 0
-    alpha: float = 0.1
-    beta: float = 0.1
+    text_width: Count = 512
+    text_depth: Count = 12
+    text_heads: Count = 8
+    embed: Count = 1024
+    hidden: Number = 1024
+    decoder: Number = 0
+    alpha: Real = 0.1
+    beta: Real = 0.1
     trunk: Literal["clip", "imagenet"] = "clip"
 
     @property

@@ -43,6 +43,8 @@ class CausalAttention(nn.Module):
         self.in_proj_weight = nn.Parameter(drawn(3 * width, width, deviation=width**-0.5))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
+        if width % heads:
+            raise ValueError(f"{width} channels cannot be shared by {heads} heads")
         self.heads = heads
 
     def project(self, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tris_model.ranges import Count, Number, Positive
 from tris_model.train.towers import word_ids
 
 from .._groupvit_file import IDS, transformers
@@ -35,22 +36,22 @@ class Sizes:
         embed, hidden: the joint space, and the layer before it.
     """
 
-    image_size: int = 96
-    patch: int = 8
-    width: int = 128
-    inner: int = 256
-    heads: int = 4
-    depths: tuple[int, ...] = (2, 1)
-    tokens: tuple[int, ...] = (12, 0)
-    groups: tuple[int, ...] = (12, 12)
-    ratios: tuple[float, ...] = (0.5, 2.0)
-    text_length: int = 20
-    text_width: int = 128
-    text_inner: int = 512
-    text_depth: int = 2
-    text_heads: int = 4
-    embed: int = 128
-    hidden: int = 256
+    image_size: Count = 96
+    patch: Count = 8
+    width: Count = 128
+    inner: Count = 256
+    heads: Count = 4
+    depths: tuple[Count, ...] = (2, 1)
+    tokens: tuple[Number, ...] = (12, 0)
+    groups: tuple[Count, ...] = (12, 12)
+    ratios: tuple[Positive, ...] = (0.5, 2.0)
+    text_length: Count = 20
+    text_width: Count = 128
+    text_inner: Count = 512
+    text_depth: Count = 2
+    text_heads: Count = 4
+    embed: Count = 128
+    hidden: Count = 256
 
     def configuration(self, vocabulary: int) -> dict[str, Any]:
         """The arguments of ``GroupViTConfig``; the end-of-text is the last id that has a row of its own."""

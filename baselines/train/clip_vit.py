@@ -19,6 +19,8 @@ from torch import Tensor
 from risbench import UsageError
 from tris_model.architecture import fill
 from tris_model.devices import pick
+from tris_model.ranges import Count, Rate
+from tris_model.train.inputs import building
 from tris_model.train.lessons import Shown
 from tris_model.train.recipe import names, one
 from tris_model.train.towers import Course, centre_texts, teach, word_ids
@@ -43,11 +45,19 @@ class VitRecipe(Course):
     """
 
     network: VitConfig = field(default_factory=VitConfig)
-    warmup: int = 100
-    positions: float = 0.5
+    warmup: Count = 100
+    positions: Rate = 0.5
 
 
-def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | None = None, **options: Any) -> Path:
+def train(
+    recipe: str,
+    *,
+    out: str | Path,
+    device: str = "auto",
+    stage: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Path:
     """Train the tiny CLIP with a vision transformer.
 
     Args:
@@ -55,6 +65,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
         out: folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
         stage: there is none.
+        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
         options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
 
     Returns:
@@ -62,7 +73,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
     """
     if stage is not None:
         raise UsageError("clip-vit trains in one piece; leave --stage out")
-    return fit(one(VitRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device))
+    return fit(one(VitRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device), overwrite=overwrite)
 
 
 def start(recipe: VitRecipe) -> VitClip:
@@ -85,7 +96,7 @@ def start(recipe: VitRecipe) -> VitClip:
     return network
 
 
-def fit(recipe: VitRecipe, out: Path, device: torch.device) -> Path:
+def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
     """Train by a recipe; see :func:`tris_model.train.towers.teach`.
 
     Raises:
@@ -98,9 +109,20 @@ def fit(recipe: VitRecipe, out: Path, device: torch.device) -> Path:
             )
         if lesson.side % (TILES * recipe.network.patch):
             raise UsageError(f"{TABLE}.{name}.side={lesson.side}: give a multiple of {TILES * recipe.network.patch}")
-    network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+    with building(TABLE):
+        made = start(recipe)
+    network = made.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     return teach(
-        network, recipe, out, device, name=TABLE, centre=_centre, shows=show_tiled, views=views, warmup=recipe.warmup
+        network,
+        recipe,
+        out,
+        device,
+        name=TABLE,
+        centre=_centre,
+        shows=show_tiled,
+        views=views,
+        warmup=recipe.warmup,
+        overwrite=overwrite,
     )
 
 

@@ -18,7 +18,9 @@ from torch import Tensor
 from risbench import UsageError
 from tris_model.devices import autocast, pick
 from tris_model.pixels import normalised
+from tris_model.ranges import Positive, Rate
 from tris_model.train.contrast import contrast
+from tris_model.train.inputs import building
 from tris_model.train.lessons import Lesson, ask
 from tris_model.train.pictures import Pictures
 from tris_model.train.questions import Thing, alone, mixed
@@ -45,13 +47,21 @@ class GroupViTRecipe(Course):
     """
 
     network: Sizes = field(default_factory=Sizes)
-    residual: float = 0.1
-    sharp: float = 2.0
-    whole: float = 0.5
-    even: float = 5.0
+    residual: Positive = 0.1
+    sharp: Rate = 2.0
+    whole: Rate = 0.5
+    even: Rate = 5.0
 
 
-def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | None = None, **options: Any) -> Path:
+def train(
+    recipe: str,
+    *,
+    out: str | Path,
+    device: str = "auto",
+    stage: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Path:
     """Train the tiny GroupViT.
 
     Args:
@@ -59,6 +69,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
         out: folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
         stage: there is none.
+        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
         options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
 
     Returns:
@@ -66,10 +77,10 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
     """
     if stage is not None:
         raise UsageError("groupvit trains in one piece; leave --stage out")
-    return fit(one(GroupViTRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device))
+    return fit(one(GroupViTRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device), overwrite=overwrite)
 
 
-def fit(recipe: GroupViTRecipe, out: Path, device: torch.device) -> Path:
+def fit(recipe: GroupViTRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
     """Train by a recipe; see :func:`tris_model.train.towers.teach`.
 
     Raises:
@@ -77,9 +88,11 @@ def fit(recipe: GroupViTRecipe, out: Path, device: torch.device) -> Path:
     """
     if recipe.start is not None:
         raise UsageError("groupvit trains from scratch; leave start out")
-    tiny = started(recipe.network, seed=recipe.seed, warmth=recipe.warmth, residual=recipe.residual, sharp=recipe.sharp)
+    start = {"seed": recipe.seed, "warmth": recipe.warmth, "residual": recipe.residual, "sharp": recipe.sharp}
+    with building(TABLE):
+        tiny = started(recipe.network, **start)
     tiny.network.to(device).train()
-    return teach(tiny, recipe, out, device, name=TABLE, losses=losses)
+    return teach(tiny, recipe, out, device, name=TABLE, losses=losses, overwrite=overwrite)
 
 
 def losses(

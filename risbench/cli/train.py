@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import click
 
 from .. import plugins
+from ..errors import UsageError
 from . import options, show
+
+_OWN = frozenset({"out", "device", "stage", "data_root", "overwrite"})  # what a trainer is given by options
 
 
 @click.command("train")
@@ -17,6 +21,7 @@ from . import options, show
 @options.settings
 @options.out
 @options.data_root
+@click.option("--overwrite", is_flag=True, help="Train anew what --out holds of another recipe.")
 @click.option(
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; torchrun gives each rank its own."
 )
@@ -27,18 +32,26 @@ def command(
     pairs: tuple[str, ...],
     out: Path | None,
     data_root: Path | None,
+    overwrite: bool,
     device: str,
 ) -> None:
     """Train a method with an installed trainer.
 
-    The same command with the same --out continues a training that was cut off.
+    The same command with the same --out continues a training that was cut off. What another recipe left there is
+    refused; --overwrite removes it and trains anew.
     """
     train = plugins.load(plugins.TRAINERS, trainer)
     given: dict[str, object] = dict(options.options_of(pairs))
+    if own := sorted(_OWN & set(given)):
+        raise UsageError(f"--set {own[0]}: it is no key of a recipe; give --{own[0].replace('_', '-')}")
     if stage is not None:
         given["stage"] = stage
     if data_root is not None:
         given["data_root"] = data_root
+    if overwrite:
+        if "overwrite" not in inspect.signature(train).parameters:
+            raise UsageError(f"the trainer '{trainer}' knows no --overwrite; give another --out")
+        given["overwrite"] = True
     folder = out or Path("runs") / "train" / f"{trainer}-{Path(recipe).stem}"
     show.say(f"folder: {folder}")
     show.say(f"done: {train(recipe, out=folder, device=device, **given)}")

@@ -55,6 +55,8 @@ def _by_weights(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Mapping
     hashes = [_at(header, "method", "card", "weights") for header in (old, new)]
     if hashes[0] is None or hashes[0] != hashes[1] or not isinstance(old.get("arguments"), dict):
         return old, new
+    if "weights" not in new["arguments"]:  # a method that was given as an object
+        return old, new
     return {**old, "arguments": {**old["arguments"], "weights": _at(new, "arguments", "weights")}}, new
 
 

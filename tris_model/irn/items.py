@@ -117,7 +117,11 @@ def write_each(
         for item, pixels in zip(new, make(new) if new else (), strict=True):
             content = io.BytesIO()
             Image.fromarray(pixels).save(content, format="PNG")
-            write_whole(folder / f"{item.name}.png", lambda file, content=content: file.write(content.getvalue()))
+            path = folder / f"{item.name}.png"
+            try:
+                write_whole(path, lambda file, content=content: file.write(content.getvalue()))
+            except OSError as error:
+                raise DataError(f"{path} cannot be written: {error.strerror}") from None
             made += 1
         for item in some:
             tell(item.name)

@@ -177,9 +177,10 @@ def _cut(feature: Tensor, size: tuple[int, int]) -> Tensor:
     return feature[..., : size[0], : size[1]]
 
 
-def save(network: EdgeDisplacement, path: Path) -> None:
-    """Write the heads as safetensors, with the width and the trunk's fingerprint; whole or not at all."""
-    write(network.heads(), path, {"width": str(network.width), "trunk": fingerprint(network.trunk)})
+def save(network: EdgeDisplacement, path: Path, said: Mapping[str, str] | None = None) -> None:
+    """Write the heads as safetensors, with the width, the trunk's fingerprint and more; whole or not at all."""
+    own = {"width": str(network.width), "trunk": fingerprint(network.trunk)}
+    write(network.heads(), path, {**(said or {}), **own})
 
 
 def load(path: Path, trunk: FiveDepths) -> EdgeDisplacement:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from risbench.errors import UsageError
 
 from ..devices import Precision
+from ..ranges import Count, Positive, Rate, Seed, Share
 from .network import WIDTH
 from .paths import window
 
@@ -33,20 +34,20 @@ class Recipe:
         precision: of the trunk.
     """
 
-    epochs: int = 3
-    batch: int = 24
-    rate: float = 0.1
-    displacement_rate: float = 1.0
-    power: float = 0.9
-    momentum: float = 1e-4
-    decay: float = 1e-4
-    crop: int = 512
-    radius: int = 10
-    scales: tuple[float, float] = (0.5, 1.5)
+    epochs: Count = 3
+    batch: Count = 24
+    rate: Rate = 0.1
+    displacement_rate: Rate = 1.0
+    power: Rate = 0.9
+    momentum: Share = 1e-4
+    decay: Rate = 1e-4
+    crop: Count = 512
+    radius: Count = 10
+    scales: tuple[Positive, Positive] = (0.5, 1.5)
     mirror: bool = True
-    width: int = WIDTH
-    seed: int = 1234
-    means: int | None = None
+    width: Count = WIDTH
+    seed: Seed = 1234
+    means: Count | None = None
     precision: Precision = "float32"
 
 
@@ -63,5 +64,7 @@ def check(recipe: Recipe, items: int) -> int:
         raise UsageError("there is nothing to train IRN on: no item has labels")
     if recipe.crop < 4 or recipe.crop % 4 or recipe.epochs < 1 or recipe.batch < 1 or recipe.scales[0] <= 0:
         raise UsageError("IRN's recipe needs epochs and batch of at least 1, scales above 0, and crop a multiple of 4")
+    if recipe.scales[0] > recipe.scales[1]:
+        raise UsageError(f"IRN's scales are the smaller first, not {recipe.scales[0]:g} and {recipe.scales[1]:g}")
     window((recipe.crop // 4, recipe.crop // 4), recipe.radius)
     return recipe.epochs * (items // min(recipe.batch, items))

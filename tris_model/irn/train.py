@@ -7,7 +7,7 @@ was killed goes on from its last checkpoint to the same losses.
 from __future__ import annotations
 
 import io
-import math
+import json
 import pickle
 import time
 from collections.abc import Callable
@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError, UsageError
 
+from ..checkpoint import read as read_weights
 from ..devices import autocast, computing
+from ..train.finite import check_loss, check_weights, clipped
 from .affinity import losses
 from .feed import Labelled, batches, loaded
 from .network import EdgeDisplacement, save
@@ -112,11 +114,10 @@ def train(
             terms = losses(network.edges(features), network.displacements(features), labels, recipe.radius)
             optimiser.zero_grad()
             terms.total.backward()
+            alike, apart, inside, outside, total = torch.stack([*terms, terms.total]).tolist()
+            check_loss("IRN", number, steps, total, clipped(network.parameters(), 0), optimiser)
             optimiser.step()
-
-        alike, apart, inside, outside, total = torch.stack([*terms, terms.total]).tolist()
-        if not math.isfinite(total):
-            raise DataError(f"the loss of IRN is no longer finite at step {number + 1}; lower the recipe's rate")
+            check_weights("IRN", number, steps, network.heads().values(), optimiser)
         before, clock = clock, time.perf_counter()
         speed = len(images) / (clock - before)
         tell(Step(number + 1, steps, alike, apart, inside, outside, total, recipe.rate * left, speed))
@@ -128,7 +129,7 @@ def train(
 
     with computing(recipe.precision):
         network.mean_shift.running_mean.copy_(mean_displacement(network, data, recipe, workers))
-    save(network, out / NETWORK)
+    save(network, out / NETWORK, {"recipe": json.dumps(signs, sort_keys=True)})
     return network.eval()
 
 
@@ -160,7 +161,11 @@ def _save(
     path: Path, done: int, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer
 ) -> None:
     held = {"done": done, "signs": signs, "heads": network.heads(), "optimiser": optimiser.state_dict()}
-    write_whole(path, lambda file: torch.save(held, file))
+    try:
+        write_whole(path, lambda file: torch.save(held, file))
+    except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise DataError(f"{path} cannot be written: {reason}") from None
 
 
 def _resume(path: Path, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer) -> int:
@@ -198,7 +203,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _finished(out: Path, trunk: FiveDepths, signs: dict[str, Any]) -> EdgeDisplacement:
-    held = _read(out / CHECKPOINT) if (out / CHECKPOINT).exists() else None
-    if held and (differ := sorted(key for key in signs if held["signs"].get(key) != signs[key])):
+    kept = read_weights(out / NETWORK).said.get("recipe")
+    if kept is None and (out / CHECKPOINT).exists():  # written before the network's own file named its recipe
+        kept = json.dumps(_read(out / CHECKPOINT)["signs"])
+    held = signs if kept is None else json.loads(kept)
+    if differ := [key for key in signs if held.get(key) != signs[key]]:
         raise UsageError(f"{out} was finished with another {', '.join(differ)}; give another --out or the old values")
     return load_network(out / NETWORK, trunk)

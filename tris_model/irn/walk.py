@@ -18,6 +18,7 @@ from torch import Tensor
 
 from risbench.errors import DataError
 
+from ..ranges import Count, Number
 from .paths import half_disc
 
 AT_ONCE = 32  # heats that walk together; memory grows with it
@@ -34,9 +35,9 @@ class Walk:
         power: of the affinities: the higher, the less gets over an edge.
     """
 
-    steps: int = 256
-    radius: int = 5
-    power: int = 10
+    steps: Number = 256
+    radius: Count = 5
+    power: Number = 10
 
 
 PAPER = Walk()

@@ -8,7 +8,6 @@ goes on where it was cut off, so the whole does.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,11 +16,15 @@ from typing import Any, NamedTuple
 import click
 
 from risbench.compare import compare
+from risbench.datasets.atomic import write_whole
 from risbench.errors import UsageError
+from risbench.results import plainfiles
 from risbench.results.provenance import provenance
 from risbench.statistics.summary import with_interval
 
+from ..checkpoint import digest
 from .inputs import check_folder
+from .journal import writing
 from .recipe import names, read
 from .tris import tables_of
 from .tris import train as train_tris
@@ -59,6 +62,7 @@ def train(
     device: str = "auto",
     stage: str | None = None,
     data_root: str | Path | None = None,
+    overwrite: bool = False,
     **options: Any,
 ) -> Path:
     """Train and score all of it, print the tables and write them.
@@ -69,6 +73,7 @@ def train(
         device: ``auto``, ``cpu``, ``cuda``.
         stage: there is none.
         data_root: where the data lie.
+        overwrite: make anew what ``out`` holds of another recipe, which is refused otherwise.
         options: changes to the recipe for all trainings, as for ``tris``; ``clip`` names the CLIP they start from.
 
     Returns:
@@ -84,8 +89,12 @@ def train(
     check_folder(folder, [WHOLE, *map(_slug, (*STAGE1, *STAGE2))])
     _check_scored(tables_of(recipe, given))
 
+    def made(where: Path, only: str | None, **changes: Any) -> None:
+        how: dict[str, Any] = {"device": device, "data_root": data_root, "overwrite": overwrite}
+        train_tris(recipe, out=where, stage=only, **how, **{**given, **changes})
+
     def trained(where: Path, only: str | None = None, **changes: Any) -> dict[int, Mapping[str, Any]]:
-        train_tris(recipe, out=where, device=device, stage=only, data_root=data_root, **{**given, **changes})
+        made(where, only, **changes)
         return {row["stage"]: row for row in json.loads((where / "scores.json").read_text(encoding="utf-8"))}
 
     whole = trained(folder / WHOLE)
@@ -95,9 +104,13 @@ def train(
     for without, changes in STAGE2.items():
         where = folder / _slug(without)
         _copy(folder / WHOLE / "stage1.safetensors", where / "stage1.safetensors")
-        rows[2].append(Trained(without, trained(where, **changes, **{"stage1.val": None})[2]))
+        changes = {**changes, "stage1.val": None}
+        for part in ("maps", "labels"):  # never stage 1, which is the whole one's
+            made(where, part, **changes)
+        rows[2].append(Trained(without, trained(where, "2", **changes)[2]))
     text = "\n".join([*_table(1, rows[1], data_root), "", *_table(2, rows[2], data_root), "", _origin(given), ""])
-    (folder / "ablation.md").write_text(text, encoding="utf-8")
+    with writing(folder / "ablation.md"):
+        write_whole(folder / "ablation.md", lambda file: file.write(text.encode()))
     click.echo(text, nl=False)
     return folder / "ablation.md"
 
@@ -122,10 +135,10 @@ def _slug(without: str) -> str:
 
 def _copy(source: Path, target: Path) -> None:
     """Bring the whole stage 1 to a training that goes on from it; the file appears whole or not at all."""
-    if not target.exists():
+    if not target.exists() or digest(source) != digest(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, part := target.with_suffix(".part"))
-        part.replace(target)
+        with writing(target):
+            plainfiles.copy(source, target)
 
 
 def _table(stage: int, rows: Sequence[Trained], data_root: str | Path | None) -> list[str]:

@@ -20,7 +20,8 @@ from ..clip import Clip
 from ..clipfile import open_clip
 from ..config import Config
 from ..devices import pick
-from .inputs import check_clip
+from ..ranges import Rate
+from .inputs import building, check_clip
 from .recipe import names, one
 from .towers import Course, centre_texts, teach, word_ids
 
@@ -35,10 +36,18 @@ class ClipRecipe(Course):
     """
 
     network: Config = field(default_factory=Config)
-    ramp: float = 0.3
+    ramp: Rate = 0.3
 
 
-def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | None = None, **options: Any) -> Path:
+def train(
+    recipe: str,
+    *,
+    out: str | Path,
+    device: str = "auto",
+    stage: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Path:
     """Train the tiny CLIP.
 
     Args:
@@ -46,6 +55,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
         out: folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
         stage: there is none.
+        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
         options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
 
     Returns:
@@ -53,7 +63,7 @@ def train(recipe: str, *, out: str | Path, device: str = "auto", stage: str | No
     """
     if stage is not None:
         raise UsageError("clip trains in one piece; leave --stage out")
-    return fit(one(ClipRecipe, recipe, "clip", options), Path(out), pick(device))
+    return fit(one(ClipRecipe, recipe, "clip", options), Path(out), pick(device), overwrite=overwrite)
 
 
 def start(recipe: ClipRecipe) -> Clip:
@@ -73,7 +83,7 @@ def start(recipe: ClipRecipe) -> Clip:
     return network
 
 
-def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
+def fit(recipe: ClipRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
     """Train by a recipe; see :func:`tris_model.train.towers.teach`.
 
     Raises:
@@ -82,8 +92,10 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device) -> Path:
     """
     if recipe.start is not None:
         check_clip("clip.start", recipe.start, "shapes_train", lambda: start(recipe))
-    network = start(recipe).to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
-    return teach(network, recipe, out, device, name="clip", centre=_centre)
+    with building("clip"):
+        made = start(recipe)
+    network = made.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+    return teach(network, recipe, out, device, name="clip", centre=_centre, overwrite=overwrite)
 
 
 @torch.no_grad()

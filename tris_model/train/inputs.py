@@ -19,6 +19,7 @@ from risbench.errors import DataError, RisbenchError, UsageError
 from ..checkpoint import load
 from ..places import NAMES, OPENAI, RN50, VIT_B_32, find_clip
 from ..stage1 import Stage1
+from .journal import console
 
 CLIP_COMMAND = "risbench train clip --recipe shapes --out runs/clip"
 
@@ -73,8 +74,14 @@ def clip_advice(split: str, *, scores: bool = False) -> str:
     return f"get {OPENAI}/{sha256}/{name} and pass --set {'scorer' if scores else 'clip'}=FILE"
 
 
-def check_split(key: str, name: str, data_root: Path | None) -> None:
+def check_split(key: str, name: str, data_root: Path | None, warn: str = "") -> None:
     """Refuse a split that is unknown or whose files or photographs are missing. Drawn scenes are not drawn for that.
+
+    Args:
+        key: of the recipe.
+        name: of the split.
+        data_root: where the data lie.
+        warn: what is said where it is a test split.
 
     Raises:
         UsageError: no such split, with the near names.
@@ -82,6 +89,8 @@ def check_split(key: str, name: str, data_root: Path | None) -> None:
     """
     with naming(key):
         entry = find_split(name, data_root)
+        if entry.role == "test" and warn:
+            console.print(f"{key}: {name} is a test split: {warn}", highlight=False, soft_wrap=True, markup=False)
         if entry.family == "drawn":
             return
         split = load_split(name, data_root)
@@ -111,6 +120,20 @@ def naming(key: str) -> Iterator[None]:
         yield
     except (DataError, UsageError) as error:
         raise type(error)(f"{key}: {error}") from None
+
+
+@contextmanager
+def building(table: str) -> Iterator[None]:
+    """Name the recipe's table where a network of its sizes cannot be built.
+
+    Raises:
+        UsageError: the sizes do not go together.
+    """
+    try:
+        yield
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UsageError(f"{table}.network: there is no network of these sizes ({reason})") from None
 
 
 def _drawn(split: str) -> bool:

@@ -26,6 +26,7 @@ from risbench.results import plainfiles
 from risbench.results.provenance import provenance
 
 console = Console(stderr=True)
+ONE_CTRL_C = 5.0  # seconds within which torchrun's processes hear one Ctrl-C more than once
 
 
 class Journal:
@@ -43,7 +44,8 @@ class Journal:
         self._every = every
         self._saved = self._told = time.monotonic()
         if writes:
-            folder.mkdir(parents=True, exist_ok=True)
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
             _append(folder / "starts.jsonl", json.dumps(provenance()))
 
     def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None]) -> int:
@@ -54,7 +56,9 @@ class Journal:
             load: gives the state to networks and optimisers.
         """
         path = self.folder / "state.pt"
+        self._part.unlink(missing_ok=True)  # of a training that was killed while it wrote
         if not path.exists():
+            self.forget(0)  # what was done before the first state is done again
             return 0
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -74,7 +78,8 @@ class Journal:
             lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
             kept = [line for line in lines if json.loads(line)["step"] < step]
             content = "".join(line + "\n" for line in kept).encode()
-            plainfiles.replace(path, lambda file: file.write(content))
+            with writing(path):
+                plainfiles.replace(path, lambda file: file.write(content))
 
     def log(self, step: int, **terms: Any) -> None:
         """Append a line; ``seconds`` is the time since the line before it, or since this start."""
@@ -88,7 +93,7 @@ class Journal:
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
         """Write the state if it is time; the file appears whole or not at all."""
         if self.writes and (now or time.monotonic() - self._saved > self._every):
-            path, part = self.folder / "state.pt", self.folder / "state.pt.part"
+            path, part = self.folder / "state.pt", self._part
             held = {"recipe": recipe, "step": step, **state()}
             try:
                 part.unlink(missing_ok=True)
@@ -105,12 +110,31 @@ class Journal:
         """The state is not needed any more."""
         if self.writes:
             (self.folder / "state.pt").unlink(missing_ok=True)
+            self._part.unlink(missing_ok=True)
+
+    @property
+    def _part(self) -> Path:
+        return self.folder / "state.pt.part"
 
 
 def _append(path: Path, line: str) -> None:
     """Add a line, through no link: the folder may be a stranger's."""
-    with plainfiles.open_to_write(path, "append") as file:
+    with writing(path), plainfiles.open_to_write(path, "append") as file:
         file.write(line.encode() + b"\n")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file or folder that cannot be written, as on a full disk.
+
+    Raises:
+        DataError: in place of the system's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{path} cannot be written: {reason}; the same command goes on when it can") from None
 
 
 def _short(value: Any) -> Any:
@@ -124,8 +148,15 @@ class Stopped(RisbenchError):
 
 
 def interruptible() -> AbstractContextManager[Callable[[], bool]]:
-    """Ctrl-C or SIGTERM asks to stop after the step under work; a second one stops at once."""
-    return asked_to_stop(lambda: console.print("stopping after this step (Ctrl-C again to stop at once)"))
+    """Ctrl-C or SIGTERM asks to stop after the step under work; a second one stops at once.
+
+    One Ctrl-C reaches a process of torchrun twice, from the terminal and from torchrun. Were the second taken for the
+    user's, that rank would leave at once, and the others would wait for it. So it counts only some seconds later.
+    """
+    return asked_to_stop(
+        lambda: console.print("stopping after this step (Ctrl-C again to stop at once)"),
+        deaf=ONE_CTRL_C if "TORCHELASTIC_RUN_ID" in os.environ else 0.0,
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 
 from risbench.datasets.shapes import exchange
 
+from ..ranges import Count, Number
 from .order import AXES
 from .pictures import Pictures
 from .questions import Question, Thing
@@ -32,10 +33,14 @@ class Lesson:
         side: pixels; objects are cut out at this size, scenes need the whole picture.
     """
 
-    steps: int = 400
-    objects: int = 128
-    scenes: int = 0
-    side: int = 80
+    steps: Number = 400
+    objects: Number = 128
+    scenes: Number = 0
+    side: Count = 80
+
+    def __post_init__(self) -> None:
+        if self.steps and not self.objects + self.scenes:
+            raise ValueError("objects and scenes are both 0, so there is nothing to show")
 
 
 class Shown(NamedTuple):

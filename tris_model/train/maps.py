@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,10 +22,12 @@ from risbench.errors import DataError
 from ..checkpoint import digest, load
 from ..devices import add_rows, computing
 from ..pixels import normalised
+from ..places import find_clip
 from ..prms import Scorer
 from ..stage1 import Stage1, enlarge
 from ..tokens import tokenize
-from .journal import Stopped, bar, interruptible
+from .finished import settle_head
+from .journal import Stopped, bar, interruptible, writing
 from .losses import visible
 from .photographs import Photographs
 from .ranks import any_rank, rank, world
@@ -34,6 +36,7 @@ from .scorers import scorer
 
 CHUNK = 64  # images; what is lost when a run is killed
 AT_ONCE = 256  # masked images that the scorer sees at once
+HOLDS = "maps of other weights, or of other refs"
 
 
 class Chosen(NamedTuple):
@@ -100,7 +103,7 @@ def heat_of(response: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndar
 def choose_all(
     weights: Path, scorer_path: str | None, split_name: str, out: Path, device: torch.device,
     data_root: Path | None = None, limit: int | None = None, keep_end: bool = False, count: int | None = None,
-    seed: int = 0,
+    seed: int = 0, *, overwrite: bool = False,
 ) -> Path:  # fmt: skip
     """Choose a map for the refs of a split, chunk by chunk; a folder with some chunks is gone on with.
 
@@ -115,24 +118,21 @@ def choose_all(
         keep_end: of texts that are too long.
         count: only so many refs, see :meth:`~tris_model.train.refs.Refs.some`; all by default.
         seed: decides which.
+        overwrite: remove maps of other weights or refs, instead of refusing them.
 
     Returns:
         ``OUT/maps``, to be read by :func:`read_maps`.
+
+    Raises:
+        DataError: the folder holds maps of other weights, refs or another scorer.
     """
     folder = out / "maps"
-    folder.mkdir(parents=True, exist_ok=True)
-    split = load_split(split_name, data_root)
-    split = split if limit is None else split.first_images(limit)
-    refs = Refs(split)
     network = load(weights, str(device))
     if not isinstance(network, Stage1):
         raise DataError(f"{weights} is no stage 1")
-    chosen = refs.some(count, seed).tolist()
-    head = {
-        "weights": digest(weights), "split": split.name, "stride": network.config.stride, "prms": bool(scorer_path),
-        "of": len(refs), "refs": len(chosen), "seed": seed if len(chosen) < len(refs) else None,
-    }  # fmt: skip
-    _same(folder / "head.json", head)
+    refs, chosen, head = head_of(weights, scorer_path, split_name, data_root, limit, keep_end, count, seed)
+    head = {**head, "stride": network.config.stride}
+    settle_head(folder / "head.json", head, HOLDS, overwrite=overwrite)
     judge = scorer(scorer_path, device, keep_end) if scorer_path else None
     photographs = Photographs(refs.paths, network.config.image_size)
     of_image: dict[int, list[int]] = {}
@@ -143,14 +143,19 @@ def choose_all(
     with bar("maps", len(chunks), 0, rank() == 0) as told, interruptible() as stopping, computing("float32"):
         for number, images in enumerate(chunks):
             path = folder / f"{number:05}.npz"
-            if number % world() != rank() or path.exists():
+            if number % world() != rank():
                 continue
             places = [at for image in images for at in of_image[image]]
+            if path.exists():
+                if judge is not None:  # a text's rounding depends on the texts that it is first read with
+                    judge.read([text for at in places for text in refs.refs[at].texts])
+                continue
             pixels = normalised(photographs.batch(images), device)
             response, sentence = _chunk(network, judge, pixels, [of_image[image] for image in images], refs, keep_end)
-            part = path.with_name(f".{path.stem}.part.npz")
-            np.savez(part, refs=np.array(places), response=response, sentence=sentence)
-            part.replace(path)
+            held: dict[str, Any] = {"refs": np.array(places), "response": response, "sentence": sentence}
+            path.with_name(f".{path.stem}.part.npz").unlink(missing_ok=True)  # of a version that left such
+            with writing(path):
+                write_whole(path, lambda file, held=held: np.savez(file, **held))
             done = number + 1
             told(done, "")
             if stop := stopping():
@@ -158,6 +163,28 @@ def choose_all(
     if any_rank(stop):
         raise Stopped(f"stopped after {done} of {len(chunks)} chunks; the same command goes on")
     return folder
+
+
+def head_of(
+    weights: Path | None, scorer_path: str | None, split_name: str, data_root: Path | None, limit: int | None,
+    keep_end: bool, count: int | None, seed: int,
+) -> tuple[Refs, list[int], dict[str, Any]]:  # fmt: skip
+    """The refs, the places of those that get a map, and what ``maps/head.json`` says of them.
+
+    Args:
+        weights: of stage 1; None where they are still to be trained, and then not in the head.
+        scorer_path, split_name, data_root, limit, keep_end, count, seed: see :func:`choose_all`.
+    """
+    split = load_split(split_name, data_root)
+    split = split if limit is None else split.first_images(limit)
+    refs = Refs(split)
+    chosen = refs.some(count, seed).tolist()
+    head = {
+        **({} if weights is None else {"weights": digest(weights)}), "split": split.name, "prms": bool(scorer_path),
+        "of": len(refs), "refs": len(chosen), "seed": seed if len(chosen) < len(refs) else None,
+        "scorer": digest(find_clip(scorer_path)) if scorer_path else None, "keep_end": keep_end,
+    }  # fmt: skip
+    return refs, chosen, head
 
 
 @torch.inference_mode()
@@ -204,10 +231,3 @@ def read_maps(folder: Path) -> Chosen:
     refs, response, sentence = (np.concatenate(each) for each in zip(*parts, strict=True))
     order = np.argsort(refs)
     return Chosen(refs[order], response[order], sentence[order])
-
-
-def _same(path: Path, head: dict) -> None:
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != head:
-        raise DataError(f"{path.parent} holds maps of other weights, or of other refs; remove it")
-    if not path.exists():  # whole, for the other ranks read it
-        write_whole(path, lambda file: file.write(json.dumps(head).encode()))

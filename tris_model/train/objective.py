@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..ranges import Rate
 from ..stage1 import Stage1, enlarge, score
 from .losses import classification, negative, positive, visible
 from .ranks import gather, rank
@@ -24,10 +25,14 @@ class Weights:
         clamped: see :func:`tris_model.train.losses.positive`.
     """
 
-    classification: float = 5.0
-    positive: float = 1.0
-    negative: float = 2.0
+    classification: Rate = 5.0
+    positive: Rate = 1.0
+    negative: Rate = 2.0
     clamped: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.classification + self.positive + self.negative:
+            raise ValueError("all weights are 0, so nothing would be learned")
 
 
 class Objective(nn.Module):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..ranges import Rate
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -21,12 +23,12 @@ class Rates:
         power: of the polynomial decay.
     """
 
-    heads: float = 5e-5
-    backbone: float = 5e-6
-    temperature: float = 0.0
-    positions: float | None = None
-    weight_decay: float = 1e-2
-    power: float = 0.9
+    heads: Rate = 5e-5
+    backbone: Rate = 5e-6
+    temperature: Rate = 0.0
+    positions: Rate | None = None
+    weight_decay: Rate = 1e-2
+    power: Rate = 0.9
 
 
 def freeze_unused(network: nn.Module, temperature: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -67,6 +67,11 @@ class Batches:
 
     def ask(self, step: int) -> Batch:
         """Begin to read the images of a step, and draw its texts."""
+        drawn = self.draw(step)
+        return replace(drawn, asked=self._photographs.ask([self._refs.refs[at].image for at in drawn.refs]))
+
+    def draw(self, step: int) -> Batch:
+        """The texts of a step, without its images."""
         epoch, place = divmod(step, self.an_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._refs.order(self._seed, epoch)
@@ -84,7 +89,7 @@ class Batches:
             texts.append(_turned(text, turned))
             negatives.append([_turned(other, turned) for other in others])
             flips.append(turned)
-        return Batch(mine, self._photographs.ask([self._refs.refs[at].image for at in mine]), texts, negatives, flips)
+        return Batch(mine, [], texts, negatives, flips)
 
     def images(self, batch: Batch) -> np.ndarray:
         """uint8 ``(B, S, S, 3)``, mirrored."""

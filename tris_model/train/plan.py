@@ -11,11 +11,13 @@ import torch
 
 from risbench.errors import DataError, UsageError
 
+from . import maps, pseudo
 from .best import check_selection
+from .finished import check, check_head, masks_id
 from .inputs import check_clip, check_folder, check_split, check_stage1
 from .maps import read_maps
 from .pseudo import PseudoRecipe, check_ahead
-from .ranks import world
+from .ranks import rank, world
 from .recipe import record
 from .scorers import scorer
 from .stage1 import Stage1Recipe
@@ -36,6 +38,7 @@ class Plan:
     second: Stage2Recipe | None
     out: Path
     data_root: Path | None
+    overwrite: bool = False
 
     def need(self, path: str, stage: str) -> Path:
         """What another stage left.
@@ -48,7 +51,7 @@ class Plan:
         return self.out / path
 
 
-def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None) -> Plan:
+def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None, *, overwrite: bool = False) -> Plan:
     """The records of a recipe.
 
     Raises:
@@ -58,7 +61,7 @@ def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None) -> Pla
     second = record(Stage2Recipe, tables["stage2"], "stage2") if "stage2" in tables else None
     if second and (first.split, first.limit) != (second.split, second.limit):
         raise UsageError("stage 2 learns from the masks of stage 1's refs: give both tables the same split and limit")
-    return Plan(first, record(PseudoRecipe, tables.get("pseudo", {}), "pseudo"), second, out, data_root)
+    return Plan(first, record(PseudoRecipe, tables.get("pseudo", {}), "pseudo"), second, out, data_root, overwrite)
 
 
 def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
@@ -69,13 +72,15 @@ def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
     Raises:
         UsageError: a file is missing, with the command that makes it or where to get it; stages or options that do not
             go together.
-        DataError: a file or data that cannot be used.
+        DataError: a file or data that cannot be used, or a part in the folder that was made by another recipe.
     """
     check_folder(plan.out, [_FOLDERS[stage] for stage in wanted])
     if "2" in wanted and plan.second is None:
         raise UsageError("the recipe has no table [stage2]")
-    first = "1" in wanted and not (plan.out / "stage1.safetensors").exists()
-    second = plan.second if "2" in wanted and not (plan.out / "stage2.safetensors").exists() else None
+    anew = _check_made(plan, wanted)
+    first = "1" in wanted and ("1" in anew or not (plan.out / "stage1.safetensors").exists())
+    again = "2" in anew or not (plan.out / "stage2.safetensors").exists()
+    second = plan.second if "2" in wanted and again else None
     _check_earlier(plan, wanted, second is not None)
     if first:
         check_selection("stage1", plan.first.select, plan.first.val)
@@ -95,6 +100,30 @@ def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
         if table is not None and table.batch % world():
             raise UsageError(f"a batch of {table.batch} cannot be shared by {world()} ranks; make it a multiple")
     _check_splits(plan, wanted)
+
+
+def _check_made(plan: Plan, wanted: Sequence[str]) -> set[str]:
+    """Which wanted parts are there by another recipe, to be made anew; without ``overwrite`` they are refused."""
+    how: Any = {"overwrite": plan.overwrite}
+    other: dict[str, bool] = {}
+    if "1" in wanted:
+        other["1"] = check(plan.out / "stage1.safetensors", plan.out / "stage1", plan.first, "stage1", **how)
+    if "maps" in wanted and (place := plan.out / "maps/head.json").exists():
+        first, stage1 = plan.first, plan.out / "stage1.safetensors"
+        weights = stage1 if stage1.exists() and not other.get("1") else None
+        judge = first.scorer if plan.pseudo.prms else None
+        asked = (plan.data_root, first.limit, first.keep_end, plan.pseudo.refs, plan.pseudo.seed)
+        *_, head = maps.head_of(weights, judge, first.split, *asked)
+        other["maps"] = check_head(place, head, maps.HOLDS, **how)
+    if "labels" in wanted:
+        place = plan.out / "pseudo/head.json"
+        other["labels"] = check_head(place, pseudo.head_of(plan.pseudo), pseudo.HOLDS, **how)
+    if "2" in wanted and plan.second is not None:
+        head = plan.out / "pseudo/head.json"
+        masks = masks_id(head) if head.exists() and not any(other.values()) else None
+        place = plan.out / "stage2.safetensors"
+        other["2"] = check(place, plan.out / "stage2", plan.second, "stage2", masks=masks, **how)
+    return {part for part, found in other.items() if found or (part != "1" and plan.overwrite and any(other.values()))}
 
 
 def _check_earlier(plan: Plan, wanted: Sequence[str], second: bool) -> None:
@@ -130,6 +159,9 @@ def _check_splits(plan: Plan, wanted: Sequence[str]) -> None:
     for name, table in tables.items():
         if table is None:
             continue
-        check_split(f"{name}.split", table.split, plan.data_root)
+        learns = "it is learned from, so scores on it say nothing" if name[-1] in wanted else ""
+        check_split(f"{name}.split", table.split, plan.data_root, learns if rank() == 0 else "")
         if table.val is not None and name[-1] in wanted:
-            check_split(f"{name}.val", table.val, plan.data_root)
+            chosen = table.select != "last" and rank() == 0
+            warn = "weights are selected by its labels, so scores on it are too high" if chosen else ""
+            check_split(f"{name}.val", table.val, plan.data_root, warn)

@@ -6,19 +6,17 @@ Each step writes a file a ref and passes over those that are there, so that a ki
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 
-from risbench.datasets.atomic import write_whole
 from risbench.datasets.images import read_image
 from risbench.errors import DataError, UsageError
 
@@ -33,7 +31,9 @@ from ..irn.recipe import Recipe, check
 from ..irn.train import NETWORK, Step, train
 from ..irn.trunks import RESNET50, ClipTrunk, FiveDepths, ImageNetTrunk
 from ..irn.walk import Walk
+from ..ranges import Count, Seed, Share
 from ..trunk import Trunk
+from .finished import settle_head
 from .journal import Journal, Stopped, bar, interruptible, processors
 from .maps import Chosen, heat_of
 from .ranks import any_rank, rank
@@ -41,6 +41,7 @@ from .refs import Refs
 from .share import share
 
 PIECE = 16  # images; what a process does at a time
+HOLDS = "pseudo masks of other maps or another recipe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +67,18 @@ class PseudoRecipe:
 
     prms: bool = True
     irn: bool = True
-    refs: int | None = None
-    learn: int | None = None
-    seed: int = 1234
+    refs: Count | None = None
+    learn: Count | None = None
+    seed: Seed = 1234
     trunk: Literal["imagenet", "stage1"] = "imagenet"
     imagenet: str | None = None
-    above: float = OBJECT_ABOVE
-    below: float = BACKGROUND_BELOW
+    above: Share = OBJECT_ABOVE
+    below: Share = BACKGROUND_BELOW
     train: Recipe = field(default_factory=Recipe)
     walk: Walk = field(default_factory=Walk)
-    threshold: float = THRESHOLD
-    plain: float = 0.0
-    processes: int | None = None
+    threshold: Share = THRESHOLD
+    plain: Share = 0.0
+    processes: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ def name_of(refs: Refs, at: int) -> str:
 
 
 def make_masks(
-    recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], origin: object, out: Path, device: torch.device
-) -> Path:
+    recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], origin: Mapping[str, Any], out: Path,
+    device: torch.device, *, overwrite: bool = False,
+) -> Path:  # fmt: skip
     """Make the pseudo mask of every item.
 
     Args:
@@ -142,13 +144,17 @@ def make_masks(
         origin: which maps they are, as JSON has it; a folder of others is refused.
         out: gets ``pseudo/`` with ``labels``, IRN's network and ``masks``.
         device: where it runs.
+        overwrite: remove masks of other maps or another recipe, instead of refusing them.
 
     Returns:
         ``OUT/pseudo/masks``, to be read by :func:`mask_of`.
+
+    Raises:
+        DataError: the folder holds masks of other maps or another recipe.
     """
     folder = out / "pseudo"
     masks = folder / "masks"
-    _same(folder / "head.json", {"maps": origin, "recipe": {**asdict(recipe), "processes": None}})
+    settle_head(folder / "head.json", head_of(recipe, origin), HOLDS, overwrite=overwrite)
     if all((masks / f"{item.name}.png").exists() for item in items):
         return masks
     count = 1 if device.type == "cuda" else recipe.processes or processors()
@@ -164,6 +170,11 @@ def make_masks(
     walk = partial(_walk, recipe=recipe, weights=weights, folder=folder, device=str(device), sha256=sha256)
     share("masks", walk, pieces, count)
     return masks
+
+
+def head_of(recipe: PseudoRecipe, origin: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What ``pseudo/head.json`` says: of which maps the masks are, and by which recipe. Processes change nothing."""
+    return {**({"maps": origin} if origin else {}), "recipe": {**asdict(recipe), "processes": None}}
 
 
 def mask_of(folder: Path, refs: Refs, places: Sequence[int]) -> Callable[[int], np.ndarray]:
@@ -254,11 +265,3 @@ def _network(
     """Loaded once a process; the hash tells a file from the one that was there before."""
     seen = trunk_of(PseudoRecipe(trunk=trunk, imagenet=imagenet), weights)
     return load_irn(heads, seen).to(device)
-
-
-def _same(path: Path, head: dict) -> None:
-    head = json.loads(json.dumps(head))
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != head:
-        raise DataError(f"{path.parent} holds pseudo masks of other maps or another recipe; remove it")
-    if not path.exists():  # whole, for the other ranks read it
-        write_whole(path, lambda file: file.write(json.dumps(head).encode()))

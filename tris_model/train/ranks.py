@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -45,6 +45,16 @@ def any_rank(flag: bool) -> bool:
     most = torch.tensor([int(flag)], device=place)
     dist.all_reduce(most, op=dist.ReduceOp.MAX)
     return bool(most.item())
+
+
+def mean_of(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The mean over ranks of numbers that each rank has by the same names; all must ask at the same place."""
+    own = {name: term.detach() for name, term in terms.items()}
+    if world() == 1:
+        return own
+    together = torch.stack([term.float() for term in own.values()])
+    dist.all_reduce(together)
+    return dict(zip(own, (together / world()).unbind(), strict=True))
 
 
 def averaged(module: nn.Module) -> Any:

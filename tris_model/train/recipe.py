@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from risbench.errors import DataError, UsageError
 from risbench.plugins import near
 
 TABLES = ("clip", "stage1", "pseudo", "stage2")
+OTHERS = ("clip_vit", "groupvit")  # of this project's other trainers: one file may hold the recipes of several
 TABLE_KEYS = tuple(f"{table}." for table in TABLES)
 FOLDER = Path(__file__).parent.parent / "recipes"
 R = TypeVar("R")
@@ -25,11 +26,16 @@ def names(table: str, folder: Path = FOLDER) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder.glob("*.toml") if table in _parse(path)))
 
 
-def read(name_or_path: str, folder: Path = FOLDER) -> dict[str, Any]:
+def read(name_or_path: str, folder: Path = FOLDER, more: Sequence[str] = ()) -> dict[str, Any]:
     """The tables of a recipe shipped in ``folder``, or of a file.
 
+    Args:
+        name_or_path: of the recipe.
+        folder: of shipped recipes.
+        more: tables that it may have beside this project's.
+
     Raises:
-        UsageError: neither.
+        UsageError: neither; or a table or key that no trainer knows, with the near ones.
         DataError: no TOML.
     """
     path = Path(name_or_path)
@@ -38,7 +44,15 @@ def read(name_or_path: str, folder: Path = FOLDER) -> dict[str, Any]:
         if not path.is_file():
             known = [one.stem for one in folder.glob("*.toml")]
             raise UsageError(f"no recipe {str(name_or_path)!r}, and no such file: {near(str(name_or_path), known)}")
-    return _parse(path)
+    tables = _parse(path)
+    known = (*TABLES, *OTHERS, *more, "preset")
+    for key, value in tables.items():
+        if key not in known:
+            raise UsageError(f"{path}: a recipe has no table or key {key!r}: {near(key, known)}")
+        kind, wanted = (str, "a name") if key == "preset" else (Mapping, f"a table, [{key}]")
+        if not isinstance(value, kind):
+            raise UsageError(f"{path}: {key} is {wanted}, not {value!r:.60}")
+    return tables
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -61,7 +75,7 @@ def one(kind: type[R], recipe: str, table: str, options: Mapping[str, Any], fold
     Raises:
         UsageError: no such recipe or table, an unknown key (with the near ones), or a value of the wrong kind.
     """
-    tables = read(recipe, folder)
+    tables = read(recipe, folder, (table,))
     if table not in tables:
         raise UsageError(f"recipe {recipe} has no table [{table}]: {', '.join(names(table, folder))}")
     own = {key.removeprefix(f"{table}."): value for key, value in options.items()}
@@ -76,7 +90,7 @@ def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
     """
     if not isinstance(table, Mapping):
         raise UsageError(f"{what} is a table of the recipe, not {table!r:.60}")
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
     values: dict[str, Any] = {}
     for key, value in table.items():
@@ -85,7 +99,7 @@ def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
         values[key] = _value(hints[key], value, f"{what}.{key}")
     try:
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"{what}: {error}") from None
 
 
@@ -104,17 +118,30 @@ def _value(hint: Any, value: Any, what: str) -> Any:
             raise UsageError(f"{what} is {value!r}: {near(str(value), map(str, typing.get_args(hint)))}")
         return value
     if typing.get_origin(hint) is tuple:
-        inner = typing.get_args(hint)[0]
+        inner, *rest = typing.get_args(hint)
         parts = value.split(",") if isinstance(value, str) else value
+        wanted = None if rest == [...] else 1 + len(rest)
+        if not isinstance(parts, (list, tuple)) or (wanted is not None and len(parts) != wanted):
+            raise UsageError(f"{what} is a list of {wanted or 'some'} numbers, not {value!r:.60}")
         return tuple(_value(inner, part, what) for part in parts)
+    if typing.get_origin(hint) is typing.Annotated:
+        plain, within = typing.get_args(hint)
+        number = _value(plain, value, what)
+        if not within.holds(number):
+            raise UsageError(f"{what} is {number}; give a number of {within}".replace("of above", "above"))
+        return number
     try:
+        if hint is bool and not isinstance(value, str) and value not in (0, 1):
+            raise ValueError
+        if hint is not bool and isinstance(value, bool):
+            raise ValueError
         if hint is bool and isinstance(value, str):
             return {"true": True, "false": False}[value.lower()]
         if hint is int and isinstance(value, float):
             raise ValueError
         convert: Any = hint
         return value if isinstance(value, convert) and hint is not float else convert(value)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise UsageError(f"{what} is {getattr(hint, '__name__', hint)}, not {value!r}") from None
 
 

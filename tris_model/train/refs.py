@@ -77,7 +77,7 @@ class Refs:
         """Sentences about something else, with replacement.
 
         Of the other refs of the image each draw takes one and then one of its sentences; a ref alone in its image
-        takes them from the whole split, except the very text.
+        takes them from the whole split, except the very text, also in other letters: tokens know no case.
 
         Args:
             at: the ref.
@@ -85,14 +85,14 @@ class Refs:
             count: how many (the paper's K).
             draw: decides.
         """
-        mates = self.refs[at].mates
+        mates, own = self.refs[at].mates, _read_as(text)
         found: list[str] = []
         attempts = 0
         while len(found) < count:
             other = self.refs[mates[draw.integers(len(mates))] if mates else draw.integers(len(self.refs))]
             candidate = other.texts[draw.integers(len(other.texts))]
             attempts += 1
-            if mates or candidate != text:
+            if mates or _read_as(candidate) != own:
                 found.append(candidate)
             elif attempts > 1000 * count:
                 raise DataError(f"there is no other text than {text!r} to be a negative")
@@ -130,6 +130,11 @@ class Refs:
     def order(self, seed: int, epoch: int) -> np.ndarray:
         """The refs in the order in which an epoch sees them."""
         return np.random.default_rng((seed, epoch)).permutation(len(self.refs))
+
+
+def _read_as(text: str) -> str:
+    """A text as the tokens have it: without case, and with single spaces."""
+    return " ".join(text.lower().split())
 
 
 def _mates(split: Split, places: dict, stop_at_strangers: bool) -> list[tuple[int, ...]]:

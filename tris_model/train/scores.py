@@ -17,6 +17,7 @@ from risbench.statistics.summary import with_interval
 
 from ..checkpoint import digest
 from .best import validate
+from .journal import writing
 
 SHOWN = ("mIoU", "P@0.5", "PointM")
 
@@ -43,7 +44,8 @@ def score_all(out: Path, vals: Mapping[int, str | None], device: torch.device, d
         rows.append({"stage": stage, "weights": str(weights), "sha256": hashed, "run": str(run.path), **kept})
     if rows:
         text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-        write_whole(out / "scores.json", lambda file: file.write(text.encode()))
+        with writing(out / "scores.json"):
+            write_whole(out / "scores.json", lambda file: file.write(text.encode()))
         _print(rows)
 
 

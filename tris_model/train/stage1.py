@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
@@ -19,17 +20,20 @@ from ..clipfile import load_clip, open_clip, start
 from ..config import Config
 from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
+from ..ranges import Count, Number, Rate, Seed
 from ..stage1 import Stage1
 from ..tokens import tokenize
 from .best import Best
+from .finished import settle
+from .finite import check_loss, check_weights, clipped
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .objective import Objective, Weights
 from .optimiser import Rates, adamw, decay, freeze_unused
-from .order import Batches
+from .order import Batch, Batches
 from .photographs import Photographs
-from .ranks import any_rank, averaged, rank, world
+from .ranks import any_rank, averaged, mean_of, rank, world
 from .refs import Refs
-from .scorers import scorer
+from .scorers import Frozen, scorer
 
 SAMPLE = 256  # images and texts that show how long features are
 
@@ -63,7 +67,7 @@ class Stage1Recipe:
     split: str
     start: str
     scorer: str
-    cone: float = 0.0
+    cone: Rate = 0.0
     val: str | None = None
     trunk: Literal["clip", "imagenet"] = "clip"
     imagenet: str | None = None
@@ -71,18 +75,18 @@ class Stage1Recipe:
     network: Config = field(default_factory=Config)
     weights: Weights = field(default_factory=Weights)
     rates: Rates = field(default_factory=Rates)
-    batch: int = 48
-    epochs: int = 15
-    negatives: int = 3
+    batch: Count = 48
+    epochs: Count = 15
+    negatives: Number = 3
     keep_end: bool = False
     mirror: bool = False
-    clip: float = 0.0
+    clip: Rate = 0.0
     precision: Precision = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
     stop_at_strangers: bool = True
-    limit: int | None = None
-    seed: int = 1234
+    limit: Count | None = None
+    seed: Seed = 1234
 
 
 def new(recipe: Stage1Recipe) -> Stage1:
@@ -136,14 +140,35 @@ def _add_cone(network: Stage1, refs: Refs, photographs: Photographs, recipe: Sta
     network.lan_project.bias += recipe.cone * read.norm(dim=1).mean() * direction
 
 
-def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path | None = None) -> Path:
+def _read(judge: Frozen | None, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+    """The scorer's features of a batch's texts, ``(B, D)``, and of their negatives, ``(B, K, D)``."""
+    if judge is None:
+        return None, None
+    others = [text for row in batch.negatives for text in row]
+    own = judge.read(batch.texts)
+    return own, judge.read(others).unflatten(0, (len(batch.texts), -1)) if others else None
+
+
+def fit(
+    recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path | None = None, *, overwrite: bool = False
+) -> Path:
     """The loop.
+
+    Args:
+        recipe: see there.
+        out: gets ``stage1.safetensors``; what this recipe left there is gone on with, or returned if it is finished.
+        device: where it runs.
+        data_root: where the data lie.
+        overwrite: see :func:`tris_model.train.finished.settle`.
 
     Returns:
         The weights, ``OUT/stage1.safetensors``.
+
+    Raises:
+        DataError: ``out`` holds a stage 1 of another recipe.
     """
     kept = out / "stage1.safetensors"
-    if kept.exists():
+    if settle(kept, out / "stage1", recipe, "stage1", overwrite=overwrite):
         return kept
     if recipe.batch % world():
         raise UsageError(f"a batch of {recipe.batch} cannot be shared by {world()} ranks; make it a multiple")
@@ -183,6 +208,8 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
     total = recipe.epochs * batches.an_epoch
     ahead = batches.ask(begun) if begun < total else None
     with bar("stage 1", total, begun, rank() == 0) as told, interruptible() as stopping, computing(recipe.precision):
+        for step in range(begun if judge else 0):  # a text's rounding depends on the texts that it is first read with
+            _read(judge, batches.draw(step))
         for step in range(begun, total):
             tick = time.perf_counter()
             batch, ahead = ahead, batches.ask(step + 1) if step + 1 < total else None
@@ -191,21 +218,21 @@ def fit(recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path |
             if recipe.channels_last:
                 images = images.contiguous(memory_format=torch.channels_last)
             tokens = tokenize(batch.texts, recipe.keep_end, network.config.text_length).to(device)
-            own = judge.read(batch.texts) if judge else None
-            others = [text for row in batch.negatives for text in row]
-            rest = judge.read(others).unflatten(0, (len(batch.texts), -1)) if judge and others else None
+            own, rest = _read(judge, batch)
             decay(optimiser, step, total, recipe.rates.power)  # every iteration
             optimiser.zero_grad(set_to_none=True)
             with autocast(recipe.precision, device):
                 terms = objective(images, tokens, own, rest)
             terms["loss"].backward()
-            if recipe.clip:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            norm = clipped(network.parameters(), recipe.clip)
+            means = mean_of(terms)
+            check_loss("stage 1", step, total, means["loss"].item(), norm, optimiser)
             optimiser.step()
+            check_weights("stage 1", step, total, network.parameters(), optimiser)
             speed = len(images) * world() / elapsed(tick, device)
             rate = optimiser.param_groups[0]["lr"]
-            journal.log(step, **terms, lr=rate, images_per_second=speed, memory=memory(device))
-            told(step + 1, f"loss {terms['loss'].item():.3f}  {speed:.0f} images/s")
+            journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
+            told(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
             stop = any_rank(stopping())

@@ -22,18 +22,21 @@ from ..clipfile import start
 from ..config import STAGE2, Config
 from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
+from ..ranges import Count, Rate, Seed
 from ..stage1 import Stage1
 from ..stage2 import Stage2
 from ..tokens import tokenize
 from .ahead import Ahead
 from .best import Best
+from .finished import settle
+from .finite import check_loss, check_weights, clipped
 from .handover import hand_over
 from .journal import Journal, Stopped, bar, interruptible, memory
 from .losses import segmentation
 from .optimiser import Rates, adamw, decay, freeze_unused
 from .order import Batch, Batches
 from .photographs import Photographs
-from .ranks import any_rank, averaged, rank, world
+from .ranks import any_rank, averaged, mean_of, rank, world
 from .refs import Refs
 
 MaskOf = Callable[[int], np.ndarray]
@@ -61,18 +64,18 @@ class Stage2Recipe:
     network: Config = field(default_factory=lambda: STAGE2)
     rates: Rates = field(default_factory=lambda: Rates(positions=5e-5))
     schedule: Literal["authors", "poly"] = "authors"
-    batch: int = 48
-    epochs: int = 15
+    batch: Count = 48
+    epochs: Count = 15
     keep_end: bool = False
     mirror: bool = False
-    clip: float = 0.0
-    weight: float = 1.0
+    clip: Rate = 0.0
+    weight: Rate = 1.0
     from_stage1: bool = False
     precision: Precision = "float32"
     channels_last: bool = False
     select: Literal["last", "val_mIoU", "val_PointM"] = "last"
-    limit: int | None = None
-    seed: int = 1234
+    limit: Count | None = None
+    seed: Seed = 1234
 
 
 def new(recipe: Stage2Recipe) -> Stage2:
@@ -95,7 +98,7 @@ def _stage1(out: Path) -> Stage1:
 
 def fit(
     recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, data_root: Path | None = None,
-    places: Sequence[int] | None = None,
+    places: Sequence[int] | None = None, *, masks_id: str | None = None, overwrite: bool = False,
 ) -> Path:  # fmt: skip
     """The loop.
 
@@ -106,12 +109,17 @@ def fit(
         device: where it runs.
         data_root: where the data lie.
         places: of the refs that have a pseudo mask; all by default.
+        masks_id: what tells these masks from others, kept with the weights.
+        overwrite: see :func:`tris_model.train.finished.settle`.
 
     Returns:
         The weights, ``OUT/stage2.safetensors``.
+
+    Raises:
+        DataError: ``out`` holds a stage 2 of another recipe.
     """
     kept = out / "stage2.safetensors"
-    if kept.exists():
+    if settle(kept, out / "stage2", recipe, "stage2", masks=masks_id, overwrite=overwrite):
         return kept
     if recipe.batch % world():
         raise UsageError(f"a batch of {recipe.batch} cannot be shared by {world()} ranks; make it a multiple")
@@ -135,7 +143,8 @@ def fit(
         best.value = state["best"]
 
     def state() -> dict[str, Any]:
-        return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
+        held = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
+        return held if masks_id is None else {**held, "masks": masks_id}
 
     begun = journal.resume(said, restore)
     learner = averaged(network)
@@ -169,13 +178,15 @@ def fit(
                 logits = learner(images, tokens)
             loss = segmentation(tuple(one.float() for one in logits), wanted[:, None].float(), recipe.weight)
             loss.backward()
-            if recipe.clip:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            norm = clipped(network.parameters(), recipe.clip)
+            means = mean_of({"loss": loss})
+            check_loss("stage 2", step, total, means["loss"].item(), norm, optimiser)
             optimiser.step()
+            check_weights("stage 2", step, total, network.parameters(), optimiser)
             speed = len(images) * world() / elapsed(tick, device)
             rate = max(group["lr"] for group in optimiser.param_groups)
-            journal.log(step, loss=loss, lr=rate, images_per_second=speed, memory=memory(device))
-            told(step + 1, f"loss {loss.item():.3f}  {speed:.0f} images/s")
+            journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
+            told(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
             stop = any_rank(stopping())
@@ -184,7 +195,8 @@ def fit(
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     if rank() == 0:
         best.give(network.eval())
-        save(network, kept, {"recipe": said, "selected": recipe.select})
+        origin = {} if masks_id is None else {"masks": masks_id}
+        save(network, kept, {"recipe": said, "selected": recipe.select, **origin})
         journal.done()
     return kept
 

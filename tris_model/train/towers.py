@@ -23,12 +23,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from risbench.errors import UsageError
+
 from ..checkpoint import write
 from ..clip import TextTower
 from ..devices import Precision, autocast, computing, elapsed
 from ..pixels import normalised
+from ..ranges import Count, Number, Positive, Rate, Seed, Share
 from ..tokens import encode, pack
 from .contrast import choice, contrast
+from .finished import settle
+from .finite import check_loss, check_weights, clipped
 from .inputs import check_folder
 from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
 from .lessons import MOST, Lesson, Shown, ask, show
@@ -65,26 +70,26 @@ class Course:
 
     first: Lesson
     second: Lesson
-    objects: int = 12000
-    object_seed: int = 0
-    scenes: int = 3000
-    scene_seed: int = 1_000_000
-    mixed: int = 3
-    sentences: int = 3
-    told: float = 4.0
-    places: float = 0.45
-    relations: float = 0.15
-    lr: float = 2e-3
-    text: float = 0.3
-    weight_decay: float = 0.05
-    clip: float = 5.0
+    objects: Count = 12000
+    object_seed: Seed = 0
+    scenes: Count = 3000
+    scene_seed: Seed = 1_000_000
+    mixed: Number = 3
+    sentences: Number = 3
+    told: Rate = 4.0
+    places: Share = 0.45
+    relations: Share = 0.15
+    lr: Rate = 2e-3
+    text: Rate = 0.3
+    weight_decay: Rate = 0.05
+    clip: Rate = 5.0
     centred: bool = True
     precision: Precision = "auto"
-    warmth: float = 1 / 0.07
-    warmest: float = 50.0
-    still: int = 0
+    warmth: Positive = 1 / 0.07
+    warmest: Positive = 50.0
+    still: Number = 0
     start: str | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Sizes(Protocol):
@@ -154,6 +159,7 @@ def teach(
     shows: Shows = show,
     views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None = None,
     warmup: int = WARMUP,
+    overwrite: bool = False,
 ) -> Path:
     """The loop.
 
@@ -161,7 +167,7 @@ def teach(
         network: on the device, in training mode, before it learns anything.
         course: the recipe; as text it stands in the weights' header, and a state of another text is refused.
         out: folder; holds ``NAME.safetensors`` at the end and ``NAME/`` (log, state) before. An unfinished training in
-            it is continued, a finished one returned.
+            it is continued, a finished one returned; one of another recipe is refused.
         device: of the batches.
         name: of the trainer's weights.
         centre: see :attr:`Course.centred`; is given images ``(B, 3, S, S)`` and tokens ``(N, text_length)``. Without
@@ -173,20 +179,23 @@ def teach(
         views: the summaries of a batch that are to agree with texts, each a row for every thing that is shown; by
             default what ``look`` gives. All are asked the same, and count the same.
         warmup: steps until the rate is whole.
+        overwrite: see :func:`tris_model.train.finished.settle`.
 
     Returns:
         The weights.
 
     Raises:
         UsageError: a file stands where the folder should be.
+        DataError: the folder holds a training by another recipe.
         RisbenchError: the folder cannot be written.
     """
     ask_all = partial(_losses, shows, views) if losses is None else losses
     forget_peak(device)
     kept = out / f"{name}.safetensors"
-    if kept.exists():
+    if settle(kept, out / name, course, name, overwrite=overwrite):
         return kept
     check_folder(out, [name])
+    _check_lessons(course, network.config.image_size, name)
     optimiser = torch.optim.AdamW(_groups(network, course), betas=(0.9, 0.98))
     journal = Journal(out / name)
     said = json.dumps(asdict(course), sort_keys=True)
@@ -221,8 +230,10 @@ def teach(
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), course.clip)
+            norm = clipped(network.parameters(), course.clip)
+            check_loss(name, step, total, loss.item(), norm, optimiser)
             optimiser.step()
+            check_weights(name, step, total, network.parameters(), optimiser)
             speed = (lesson.objects + lesson.scenes) / elapsed(tick, device)
             journal.log(step, **terms, lr=rate, images_per_second=speed, memory=memory(device))
             told(step + 1, f"loss {loss.item():.3f}  {speed:.0f} images/s")
@@ -233,6 +244,20 @@ def teach(
     write(network.state_dict(), kept, {"config": network.config.to_json(), "recipe": said})
     journal.done()
     return kept
+
+
+def _check_lessons(course: Course, size: int, name: str) -> None:
+    """Refuse lessons that cannot be shown.
+
+    Raises:
+        UsageError: no step at all, or pictures of another size than are drawn.
+    """
+    if not course.first.steps + course.second.steps:
+        raise UsageError(f"{name}.first.steps and {name}.second.steps are both 0, so nothing would be learned")
+    for key, lesson in (("first", course.first), ("second", course.second)):
+        if lesson.steps and (lesson.side > size or (lesson.scenes and lesson.side != size)):
+            less = "" if lesson.scenes else ", or less"
+            raise UsageError(f"{name}.{key}.side is {lesson.side}; give {size}, the pictures' own{less}")
 
 
 def _groups(network: Towers, course: Course) -> list[dict[str, Any]]:

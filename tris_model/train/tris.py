@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from risbench.errors import UsageError
+from risbench.datasets.atomic import write_whole
+from risbench.errors import DataError, UsageError
 
+from ..checkpoint import digest
 from ..devices import pick
-from .journal import forget_peak
+from .finished import masks_id
+from .journal import forget_peak, writing
 from .plan import Plan, check_inputs, plan_of
 from .presets import with_preset
 from .ranks import rank, torchrun, wait
 from .recipe import changed, names, read
 
 STAGES = ("1", "maps", "labels", "2")
+_TABLE_OF = MappingProxyType({"1": "stage1", "maps": "pseudo", "labels": "pseudo", "2": "stage2"})
 
 # Options that belong to several tables, or to another than stage 1's. Of two that set one key the later goes first.
 SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -43,6 +47,7 @@ def train(
     device: str = "auto",
     stage: str | None = None,
     data_root: str | Path | None = None,
+    overwrite: bool = False,
     **options: Any,
 ) -> Path:
     """Train TRIS, or a part of it.
@@ -53,6 +58,7 @@ def train(
         device: ``auto``, ``cpu``, ``cuda``.
         stage: ``1``, ``maps``, ``labels`` or ``2``; all by default.
         data_root: where the data lie.
+        overwrite: make anew what ``out`` holds of another recipe, which is refused otherwise.
         options: changes to the recipe: ``stage1.epochs=2``; a plain key belongs to ``stage1``, except those of
             :data:`SHARED` and ``preset``, one of :data:`tris_model.train.presets.PRESETS`.
 
@@ -62,19 +68,18 @@ def train(
     Raises:
         UsageError: a stage that does not exist, or that needs another one first; a wrong recipe; a file that is not
             there.
-        DataError: data or a file that cannot be used.
+        DataError: data or a file that cannot be used, or a part in ``out`` that was made by another recipe.
     """
     if stage is not None and str(stage) not in STAGES:
         raise UsageError(f"--stage is one of {', '.join(STAGES)}, not {stage!r}")
     tables = tables_of(recipe, options)
-    plan = plan_of(tables, Path(out), None if data_root is None else Path(data_root))
+    plan = plan_of(tables, Path(out), None if data_root is None else Path(data_root), overwrite=overwrite)
     wanted = (str(stage),) if stage is not None else STAGES if plan.second else STAGES[:2]
     with torchrun(device) as place:
         pick(place)
         check_inputs(plan, wanted)
         if rank() == 0:
-            plan.out.mkdir(parents=True, exist_ok=True)
-            (plan.out / "recipe.json").write_text(json.dumps(tables, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            _write_record(plan.out / "recipe.json", tables, wanted)
         for part in wanted:
             forget_peak(pick(place))
             _PARTS[part](plan, pick(place))
@@ -115,10 +120,23 @@ def _spread(options: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, 
     return found
 
 
+def _write_record(path: Path, tables: Mapping[str, Any], wanted: Sequence[str]) -> None:
+    """Write ``recipe.json``: the tables of the wanted parts, and for the others what made them as it was recorded."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = {}
+    made = {_TABLE_OF[part] for part in wanted}
+    record = {**tables, **{name: kept[name] for name in tables if name in kept and name not in made}}
+    text = json.dumps(record, indent=2, sort_keys=True) + "\n"
+    with writing(path):
+        write_whole(path, lambda file: file.write(text.encode()))
+
+
 def _stage1(plan: Plan, device: torch.device) -> None:
     from . import stage1
 
-    stage1.fit(plan.first, plan.out, device, plan.data_root)
+    stage1.fit(plan.first, plan.out, device, plan.data_root, overwrite=plan.overwrite)
 
 
 def _maps(plan: Plan, device: torch.device) -> None:
@@ -127,7 +145,7 @@ def _maps(plan: Plan, device: torch.device) -> None:
     first, pseudo = plan.first, plan.pseudo
     weights, judge = plan.need("stage1.safetensors", "1"), first.scorer if pseudo.prms else None
     asked = (first.limit, first.keep_end, pseudo.refs, pseudo.seed)
-    maps.choose_all(weights, judge, first.split, plan.out, device, plan.data_root, *asked)
+    maps.choose_all(weights, judge, first.split, plan.out, device, plan.data_root, *asked, overwrite=plan.overwrite)
 
 
 def _labels(plan: Plan, device: torch.device) -> None:
@@ -135,8 +153,10 @@ def _labels(plan: Plan, device: torch.device) -> None:
 
     weights, head = plan.need("stage1.safetensors", "1"), plan.need("maps/head.json", "maps")
     origin = json.loads(head.read_text(encoding="utf-8"))
+    if origin["weights"] != digest(weights):
+        raise DataError(f"{head.parent} holds {maps.HOLDS} than {weights}; run --stage maps --overwrite first")
     items = pseudo.items_of(_refs(plan), maps.read_maps(head.parent), origin["stride"])
-    pseudo.make_masks(plan.pseudo, weights, items, origin, plan.out, device)
+    pseudo.make_masks(plan.pseudo, weights, items, origin, plan.out, device, overwrite=plan.overwrite)
 
 
 def _stage2(plan: Plan, device: torch.device) -> None:
@@ -147,7 +167,9 @@ def _stage2(plan: Plan, device: torch.device) -> None:
     head = plan.need("pseudo/head.json", "labels")
     refs, places = _refs(plan), maps.read_maps(plan.out / "maps").refs.tolist()
     masks = pseudo.mask_of(head.parent / "masks", refs, places)
-    stage2.fit(plan.second, masks, plan.out, device, plan.data_root, places)
+    stage2.fit(
+        plan.second, masks, plan.out, device, plan.data_root, places, masks_id=masks_id(head), overwrite=plan.overwrite
+    )
 
 
 def _refs(plan: Plan) -> Any:

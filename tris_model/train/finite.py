@@ -1,0 +1,58 @@
+"""A training whose numbers are not finite any more stops at that step, and what it kept before stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf, isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from risbench.errors import DataError
+
+
+def clipped(weights: Iterable[Tensor], most: float) -> float:
+    """The norm of all gradients, which are scaled down to ``most``; 0 lets them be as they are."""
+    return float(torch.nn.utils.clip_grad_norm_(weights, most or inf))
+
+
+def check_loss(title: str, step: int, total: int, loss: float, norm: float, optimiser: torch.optim.Optimizer) -> None:
+    """Refuse a step before it changes the weights; with several ranks all must be given the same numbers.
+
+    Args:
+        title: of the training.
+        step: from 0.
+        total: of all steps.
+        loss: of this step.
+        norm: of its gradient.
+        optimiser: whose rates are named.
+
+    Raises:
+        DataError: the loss or the gradient is not finite.
+    """
+    if not isfinite(loss):
+        raise DataError(_stopped(title, f"the loss is no longer finite ({loss:g})", step, total, optimiser))
+    if not isfinite(norm):
+        raise DataError(_stopped(title, f"the gradient is no longer finite ({norm:g})", step, total, optimiser))
+
+
+def check_weights(
+    title: str, step: int, total: int, weights: Iterable[Tensor], optimiser: torch.optim.Optimizer
+) -> None:
+    """Refuse weights before they are kept.
+
+    Raises:
+        DataError: a weight is not finite.
+    """
+    finite = [torch.isfinite(weight).all() for weight in weights if weight.is_floating_point()]
+    if not bool(torch.stack(finite).all()):
+        raise DataError(_stopped(title, "a weight is no longer finite", step, total, optimiser))
+
+
+def _stopped(title: str, fault: str, step: int, total: int, optimiser: Any) -> str:
+    rates = ", ".join(f"{rate:g}" for rate in sorted({group["lr"] for group in optimiser.param_groups}))
+    return (
+        f"{title}: {fault} at step {step + 1} of {total}, where the learning rates are {rates}; nothing of this step "
+        "is kept. Lower the recipe's rates or clip its gradients, and give another --out or --overwrite"
+    )
