@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -79,7 +80,7 @@ def train(
         pick(place)
         check_inputs(plan, wanted)
         if rank() == 0:
-            _write_record(plan.out / "recipe.json", tables, wanted)
+            _write_record(plan.out / "recipe.json", with_defaults(tables, plan), wanted)
         for part in wanted:
             forget_peak(pick(place))
             _PARTS[part](plan, pick(place))
@@ -117,6 +118,26 @@ def _spread(options: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, 
         for target in SHARED.get(key, (key,)):
             if key not in SHARED or target.partition(".")[0] in {*tables, "pseudo"}:
                 found[target] = options[key]
+    return found
+
+
+def with_defaults(tables: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """The tables with what the recipe leaves to its defaults, so that a record tells all that a training was."""
+    records = {"stage1": plan.first, "pseudo": plan.pseudo, "stage2": plan.second}
+    found = dict(tables)
+    for name, made in records.items():
+        if name in tables and made is not None:
+            found[name] = _filled(tables[name], json.loads(json.dumps(asdict(made), default=str)))
+    return found
+
+
+def _filled(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(given)
+    for key, value in defaults.items():
+        if key not in given:
+            found[key] = value
+        elif isinstance(value, dict) and isinstance(given[key], Mapping):
+            found[key] = _filled(given[key], value)
     return found
 
 
