@@ -9,8 +9,6 @@ from . import places
 from .catalog import DRAWN_ORIGIN, find, names
 from .layout import layouts
 
-_USUAL = 2  # folders of images that are named although they are absent
-
 
 class Wanted(NamedTuple):
     """A file or folder that was looked for.
@@ -31,7 +29,7 @@ class Wanted(NamedTuple):
 
 
 def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
-    """The places that are looked at for a split, the preferred layout first; of folders of images the usual ones.
+    """Every place that is looked at for a split, the preferred layout first.
 
     Raises:
         UsageError: no such split.
@@ -43,9 +41,8 @@ def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
     wanted = []
     for choice, layout in enumerate(layouts(entry, places.data_root(data_root))):
         wanted += [Wanted(file, file.is_file(), "annotations", choice, layout.origin) for file in layout.files]
-        # The usual places, and of the many others those that are there.
-        folders = [folder for turn, folder in enumerate(layout.folders) if turn < _USUAL or folder.is_dir()]
-        wanted += [Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin) for folder in folders]
+        for folder in layout.folders:
+            wanted.append(Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin))
     return wanted
 
 

@@ -87,7 +87,7 @@ def _values(picture: Image.Image, depth: int, colour: int) -> np.ndarray:
     if frames > 1:
         raise _NoMaskError(f"an animation of {frames} pictures: {_WAY_OUT}")
     if picture.mode == "P":
-        return _shown_by_palette(np.asarray(picture), _palette(picture))
+        return _shown_by_palette(np.asarray(picture), *_palette(picture))
     if picture.mode == "1":
         return np.asarray(picture)
     if picture.mode == "L":
@@ -114,8 +114,12 @@ def _grey(pixels: np.ndarray, mode: str) -> np.ndarray:
     return first
 
 
-def _palette(picture: Image.Image) -> np.ndarray:
-    """The colours of the indices 0 to 255 as they look on black, int ``(256, 3)``; -1 where there is none."""
+def _palette(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """The colours of the indices 0 to 255 as they look on black, and which of them transparency hides.
+
+    Returns:
+        int ``(256, 3)``, -1 where there is none; bool ``(256,)``.
+    """
     colours = np.full((256, 3), -1)
     listed = np.array(picture.getpalette() or [], dtype=int)[: 3 * 256].reshape(-1, 3)
     colours[: len(listed)] = listed
@@ -125,10 +129,12 @@ def _palette(picture: Image.Image) -> np.ndarray:
         colours[: len(alpha)] = listed[: len(alpha)] * alpha[:, None] // 255
     elif isinstance(clear, int) and 0 <= clear < len(listed):
         colours[clear] = 0
-    return colours
+    hidden = np.zeros(256, dtype=bool)
+    hidden[: len(listed)] = (colours[: len(listed)] != listed).any(axis=1)
+    return colours, hidden
 
 
-def _shown_by_palette(indices: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def _shown_by_palette(indices: np.ndarray, colours: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """The mask that a picture with a palette shows.
 
     Where index 0 is black, indices are values, as in label pictures. Else the colours decide: black is background.
@@ -136,8 +142,8 @@ def _shown_by_palette(indices: np.ndarray, colours: np.ndarray) -> np.ndarray:
     used = np.flatnonzero(np.bincount(indices.reshape(-1), minlength=256))
     black = (colours == 0).all(axis=1)
     ordinary = set(used.tolist()) <= {0, 1} or set(used.tolist()) <= {0, 255}
-    if black[used].all() and len(used) > 1:
-        raise _NoMaskError(f"all colours of its palette look black, or are transparent: {_WAY_OUT}")
+    if black[used].all() and not hidden[used].all() and hidden[used].any():
+        raise _NoMaskError(f"its palette hides colours behind transparency, and all that is left is black: {_WAY_OUT}")
     if black[0] and ordinary:
         return indices != 0
     if len(used) <= 2 and black[used].sum() == 1:

@@ -77,6 +77,8 @@ def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
     check_folder(plan.out, [_FOLDERS[stage] for stage in wanted])
     if "2" in wanted and plan.second is None:
         raise UsageError("the recipe has no table [stage2]")
+    if "1" not in wanted and {"maps", "labels"} & set(wanted):
+        check_stage1(plan.need("stage1.safetensors", "1"))  # before the split is asked for, which may be drawn then
     anew = _check_made(plan, wanted)
     first = "1" in wanted and ("1" in anew or not (plan.out / "stage1.safetensors").exists())
     again = "2" in anew or not (plan.out / "stage2.safetensors").exists()
@@ -133,7 +135,7 @@ def _check_earlier(plan: Plan, wanted: Sequence[str], second: bool) -> None:
         refs = len(read_maps(plan.need("maps/head.json", "maps").parent).refs)
         if (found := len([*folder.glob("*.png")])) < refs:
             raise DataError(f"{folder} has masks of {found} of {refs} refs; run the stage 'labels' again")
-    if "1" not in wanted and ({"maps", "labels"} & set(wanted) or (second and plan.second and plan.second.from_stage1)):
+    if not {"1", "maps", "labels"} & set(wanted) and second and plan.second and plan.second.from_stage1:
         check_stage1(plan.need("stage1.safetensors", "1"))
     if "labels" in wanted and "maps" not in wanted:
         read_maps(plan.need("maps/head.json", "maps").parent)

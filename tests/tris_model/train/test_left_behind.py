@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import torch
 from training import clip_file, recipe, refer_tree
 
+from risbench import interrupts
 from risbench.errors import DataError
 from tris_model.checkpoint import write
 from tris_model.train import inputs, journal, stage1
@@ -71,7 +73,8 @@ def test_one_ctrl_c_under_torchrun_is_heard_once(monkeypatch: pytest.MonkeyPatch
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         assert stopping()
-        monkeypatch.setattr(journal, "ONE_CTRL_C", 0.0)
+        now = time.monotonic()
+        monkeypatch.setattr(interrupts.time, "monotonic", lambda: now + journal.ONE_CTRL_C)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     monkeypatch.undo()
