@@ -185,7 +185,7 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
     """What a reader must know of expressions without a whole truth, a sentence each.
 
     Args:
-        counts: a run's summary, or what `truth_counts` found.
+        counts: a run's summary, or what `left_out_counts` found.
         rules: their name.
     """
     notes = []
