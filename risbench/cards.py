@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
-from . import reading
 from .errors import DataError, UsageError
+from .io import reading
 from .methods import card_of
 from .plugins import near
 

@@ -18,6 +18,7 @@ from .datasets.load import load_split
 from .datasets.split import Split, refuse_empty
 from .errors import DataWarning, RisbenchError, UsageError
 from .header import header_of, summary_record
+from .io.plainfiles import refuse_link
 from .methods import card_of, make, notes_of
 from .metrics.rules import DEFAULT, Rules, rules_of
 from .plugins import METHODS, REFINERS, installed
@@ -25,7 +26,6 @@ from .refine import Refined
 from .results.folder import HEADER, SHARDS, RunFolder, read_json
 from .results.identity import refuse_another
 from .results.origin import origin_of, refuse_other
-from .results.plainfiles import refuse_link
 from .results.rows import left_out_counts
 from .results.run import Run
 from .run import Progress, Settings, Stopped, run_images

@@ -13,7 +13,8 @@ from .datasets.split import Split, refuse_empty
 from .errors import RisbenchError, UsageError
 from .evaluate import close
 from .header import split_record, truth_record
-from .results import jsonlines, origin, plainfiles
+from .io import plainfiles
+from .results import jsonlines, origin
 from .results.folder import (
     COST,
     HEADER,

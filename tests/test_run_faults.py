@@ -21,7 +21,8 @@ from PIL import Image
 
 import risbench
 from risbench import DataError, MaskError, RisbenchError, Run, Settings, Split, UsageError, evaluate
-from risbench.results import jsonlines, plainfiles
+from risbench.io import plainfiles
+from risbench.results import jsonlines
 
 _MAIN = "from risbench.cli import main; main()"
 

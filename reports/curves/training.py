@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError
+from risbench.io.plainfiles import real
 from risbench.results.jsonlines import object_in
-from risbench.results.plainfiles import real
 
 from .style import labelled, legend, look_of
 

@@ -15,12 +15,12 @@ from .. import plugins
 from ..datasets.upright import read_upright
 from ..devices import chosen
 from ..errors import RisbenchError, UsageError
+from ..io.plainfiles import real
 from ..methods import card_of, make, notes_of
 from ..metrics.rules import Rules
 from ..predict import Answer, cautions_of, predict
 from ..refine import Refined, refiner_of
 from ..results.jsonlines import replace_bytes
-from ..results.plainfiles import real
 from . import options, show
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".heic", ".heif", ".avif")

@@ -9,7 +9,7 @@ import click
 
 from .. import plugins
 from ..errors import UsageError
-from ..results.plainfiles import real
+from ..io.plainfiles import real
 from . import options, show
 
 

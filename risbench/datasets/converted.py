@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from .hashes import sha256_of
+from ..io.hashes import sha256_of
+from ..io.jsonfile import read_json
 from .index import Source
-from .jsonfile import read_json
 from .split import Split
 
 NAME = "origin.json"

@@ -17,11 +17,11 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import DataError
+from ..io.reading import refuse_endless
+from ..io.wrong_content import fault_of
 from ..masks import MOST_PIXELS
-from ..reading import refuse_endless
 from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
 from .image_names import COCO_PLACES, coco_number
-from .wrong_content import fault_of
 
 if TYPE_CHECKING:
     from PIL import Image

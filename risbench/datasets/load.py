@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import places
+from ..io import places
 from .catalog import Entry, find
 from .converted import marked
 from .index import table_of

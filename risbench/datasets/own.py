@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
-from . import catalog, places
-from .jsonfile import read_json
+from ..io import places
+from ..io.jsonfile import read_json
+from . import catalog
 
 MARK = "split.json"
 REFS = "refs(own).p"

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError, MaskError, UsageError
-from .hashes import sha256_of, state_of
-from .jsonfile import collector_at_rest
+from ..io.hashes import sha256_of, state_of
+from ..io.jsonfile import collector_at_rest
 from .truthfile import Mask, entries_of, mask_of
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DataError, MaskError
+from ..io.jsonfile import read_json
 from ..masks import box_round, parts_of
 from ..records import RLE, Box
 from .columns import Ident
-from .jsonfile import read_json
 
 FORMS = 'a list of {"ref_id" or "ann_id", "segmentation"}, {"ref_id": {id: segmentation}}, or COCO\'s instances.json'
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..reading import refuse_endless
+from ..io.reading import refuse_endless
+from ..io.wrong_content import TEXT_MODE, fault_in, is_text_mode
 from .bounded import BoundedUnpickler, plain_keys
-from .wrong_content import TEXT_MODE, fault_in, is_text_mode
 
 # Larger than any known annotation pickle by a factor of ten; a file is read whole, so a limit is due.
 _MOST_BYTES = 1 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from . import places
+from ..io import places
 from .catalog import DRAWN_ORIGIN, find, names
 from .layout import layouts
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from .. import reading
 from ..errors import DataError, RisbenchError, UsageError
+from ..io import plainfiles, reading
 from ..plain import plain
-from . import jsonlines, origin, plainfiles
+from . import jsonlines, origin
 from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
 from .lock import locked
 from .rows import Row

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import reading
 from ..errors import DataError, MaskError
-from . import jsonlines, plainfiles
+from ..io import plainfiles, reading
+from . import jsonlines
 from .folder import HEATS
 from .npy import read_npy
 

@@ -10,9 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .. import reading
 from ..errors import DataError, RisbenchError
-from . import plainfiles
+from ..io import plainfiles, reading
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

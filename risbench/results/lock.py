@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import RisbenchError
-from . import plainfiles
+from ..io import plainfiles
 
 
 def locked(path: Path) -> BinaryIO:

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..datasets.wrong_content import fault_in
 from ..errors import DataError
+from ..io.wrong_content import fault_in
 from ..masks import MOST_PIXELS
 
 _MAGIC = b"\x93NUMPY"

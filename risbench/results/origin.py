@@ -25,8 +25,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..datasets.hashes import sha256_of
 from ..errors import DataError, UsageError
+from ..io.hashes import sha256_of
 from ..plain import plain
 from .codefiles import CodeFile, digest_of, files_below, files_of, is_library, places_of
 from .provenance import commit_of, version_of

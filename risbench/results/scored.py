@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..datasets.hashes import sha256_of
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import DataError
+from ..io.hashes import sha256_of
 
 
 def scored_split(header: Mapping[str, Any], run: Path, data_root: str | Path | None = None) -> Split:

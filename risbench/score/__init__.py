@@ -15,6 +15,7 @@ from ..errors import MaskError, UsageError
 from ..evaluate import close, default_folder
 from ..geometry import Geometry
 from ..header import header_of, split_record
+from ..io.plainfiles import real
 from ..methods import prediction_of
 from ..metrics.rules import DEFAULT, Rules, rules_of
 from ..plain import plain
@@ -23,7 +24,6 @@ from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
 from ..results.origin import scoring_origin
-from ..results.plainfiles import real
 from ..results.rows import Row
 from ..results.run import Run
 from ..scorer import missing_row, row_of

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import reading
 from ..errors import DataError
+from ..io import reading
 from ..records import Prediction
 from ..results import jsonlines
 from .entries import named

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import reading
 from ..errors import DataError, MaskError
+from ..io import reading
 from ..records import Prediction
 from ..results import jsonlines
 from ..results.masklines import prediction_in

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import reading
-from ..datasets.wrong_content import fault_in
 from ..errors import DataError
+from ..io import reading
+from ..io.wrong_content import fault_in
 from ..masks import MOST_PIXELS
 from ..records import Prediction
 

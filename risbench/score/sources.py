@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .. import reading
 from ..errors import DataError, UsageError
+from ..io import reading
 from ..records import Prediction
 from ..results import heats
 from ..results.folder import MASKS

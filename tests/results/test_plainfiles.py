@@ -15,7 +15,8 @@ from made_up.folders import content_of, names_in
 from made_up.small import small_split
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
-from risbench.results import jsonlines, plainfiles
+from risbench.io import plainfiles
+from risbench.results import jsonlines
 from risbench.run import Stopped
 
 _PRECIOUS = b"precious\n"

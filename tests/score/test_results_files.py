@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from made_up.brought import array, entries, iou_of, lines, split_with, truth_of
 
-from risbench import DataError, RisbenchError, Split, UsageError, reading
+from risbench import DataError, RisbenchError, Split, UsageError
+from risbench.io import reading
 from risbench.results import heats
 from risbench.results.npy import read_npy
 from risbench.score.sources import source_of

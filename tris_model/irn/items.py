@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from risbench.datasets.atomic import write_whole
 from risbench.datasets.images import read_image
 from risbench.errors import DataError
+from risbench.io.atomic import write_whole
 
 
 class Item(Protocol):

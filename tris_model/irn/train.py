@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError, UsageError
+from risbench.io.atomic import write_whole
 
 from ..checkpoint import read as read_weights
 from ..devices import autocast, computing

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import click
 
 from risbench.compare import compare
-from risbench.datasets.atomic import write_whole
 from risbench.errors import UsageError
-from risbench.results import plainfiles
+from risbench.io import plainfiles
+from risbench.io.atomic import write_whole
 from risbench.results.provenance import provenance
 from risbench.statistics.summary import with_interval
 

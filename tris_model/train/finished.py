@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError
+from risbench.io.atomic import write_whole
 
 from .journal import console, writing
 from .ranks import rank, wait

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from risbench.cli.bars import Bar
 from risbench.errors import DataError, RisbenchError
 from risbench.interrupts import asked_to_stop
-from risbench.results import plainfiles
+from risbench.io import plainfiles
 from risbench.results.provenance import provenance
 
 console = Console(stderr=True)

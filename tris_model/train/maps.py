@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from risbench.datasets.atomic import write_whole
 from risbench.datasets.load import load_split
 from risbench.errors import DataError
+from risbench.io.atomic import write_whole
 
 from ..checkpoint import digest, load
 from ..devices import add_rows, computing

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from risbench.datasets.places import cache_folder
 from risbench.datasets.shapes import FREE_SEEDS, VERSION, Scene, draw_object, draw_scene
+from risbench.io.places import cache_folder
 
 from .questions import Thing
 

@@ -10,8 +10,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from risbench import reading
 from risbench.errors import DataError, UsageError
+from risbench.io import reading
 from risbench.plugins import near
 
 TABLES = ("clip", "stage1", "pseudo", "stage2")

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from risbench.datasets.atomic import write_whole
+from risbench.io.atomic import write_whole
 from risbench.statistics.summary import with_interval
 
 from ..checkpoint import digest

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError, UsageError
+from risbench.io.atomic import write_whole
 
 from ..checkpoint import digest
 from ..devices import pick

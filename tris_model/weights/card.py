@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from risbench.datasets.atomic import write_whole
 from risbench.errors import DataError
+from risbench.io.atomic import write_whole
 
 from ..checkpoint import read as read_weights
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import DataError
-from .. import places
-from ..hashes import sha256_of
+from ...io import places
+from ...io.hashes import sha256_of
 from .download import download
 from .fetch import Client, Patience
 from .orders import Images, Order, order_of

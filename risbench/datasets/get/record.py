@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from ..atomic import write_whole
+from ...io.atomic import write_whole
 
 NAME = "risbench-downloads.json"
 

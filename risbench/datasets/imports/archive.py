@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from ...errors import DataError
-from ..wrong_content import fault_in
+from ...io.wrong_content import fault_in
 from . import tars
 
 _MOST_MEMBERS = 1_000_000

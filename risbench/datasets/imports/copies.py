@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DataError
-from .. import places
+from ...io import places
 from .placing import How, place, take_back
 from .recognise import LOOKED_FOR, NOT_SUPPORTED, Kind, Place, recognise, unsupported
 from .scan import Found, Scan

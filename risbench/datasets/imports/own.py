@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, UsageError
+from ...io.hashes import sha256_of
 from .. import own
 from ..catalog import Counts
-from ..hashes import sha256_of
 from ..load import load_split
 from ..split import Split
 from .own_form import OwnData, read_own

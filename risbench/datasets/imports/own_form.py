@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import DataError
+from ...io.jsonfile import read_json
 from ...records import Box
 from ..images import orientation_of, size_fault
-from ..jsonfile import read_json
 from ..numbers import whole_number
 from .own_target import NEXT, target_of
 

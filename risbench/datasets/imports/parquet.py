@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import DataError
+from ...io.hashes import sha256_of
 from .. import converted
-from ..hashes import sha256_of
 from .copies import Imported, Refused, Taken
 from .parquet_rows import Made
 from .placing import place_bytes, take_back

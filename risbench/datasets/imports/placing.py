@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import DataError
-from ..atomic import write_whole
+from ...io.atomic import write_whole
 from .archive import BROKEN
 from .scan import Found
 

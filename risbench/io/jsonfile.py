@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import reading
 from ..errors import DataError
+from . import reading
 from .wrong_content import fault_in
 
 

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from ..errors import DataError
-from ..reading import refuse_endless
 from . import places
 from .atomic import write_whole
+from .reading import refuse_endless
 
 _GRAIN_NS = 2_000_000_000
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import DataError
+from ..errors import DataError
 
 CARD_BYTES = 1 << 20  # of a card or a recipe; people write some hundred bytes
 RECORD_BYTES = 1 << 24  # of a run's header, summary or cost, or of a leaderboard's entry

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..errors import DataError, RisbenchError
-from ..reading import open_to_read
+from .reading import open_to_read
 
 _FLAGS = {
     "append": (os.O_WRONLY | os.O_APPEND | os.O_CREAT, "ab"),
