@@ -21,7 +21,7 @@ _NEVER = (
 )  # fmt: skip
 _BARE = ("eval", "exec", "compile", "__import__")
 # Python's unpickler is named in one file, which bounds it; all others take it from there.
-_BOUNDED = "risbench/datasets/bounded.py"
+_BOUNDED = "risbench/datasets/annotations/bounded.py"
 # What a plain search over lines, comments and docstrings included, is not to find.
 _WORDS = re.compile(
     r"pickle\.loads?\b|allow_pickle\s*=\s*True|(?<![.\w])(?<!def )(?:eval|exec)\(|extractall|yaml\.load|jit\.load"

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from risbench.datasets.bounded import BoundedUnpickler
+from risbench.datasets.annotations.bounded import BoundedUnpickler
 from risbench.errors import DataError
 
 from .zips import content_of, members_of

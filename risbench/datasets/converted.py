@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import DataError
 from ..io.hashes import sha256_of
 from ..io.jsonfile import read_json
-from .index import Source
+from .annotations.index import Source
 from .split import Split
 
 NAME = "origin.json"

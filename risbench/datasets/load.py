@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..io import places
+from .annotations.index import table_of
 from .catalog import Entry, find
 from .converted import marked
-from .index import table_of
 from .layout import ImageFiles, Layout, drawn_layout, present_layout
 from .split import Split, split_of
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from ..errors import DataError, MaskError, UsageError
 from ..records import RLE, Box, Sample
+from .annotations.columns import Ident
+from .annotations.index import Source
+from .annotations.table import Table
 from .catalog import Counts, Entry
-from .columns import Ident
-from .index import Source
 from .layout import ImageFiles
-from .table import Table
 
 if TYPE_CHECKING:
     from .truth import Truth

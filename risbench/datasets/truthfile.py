@@ -24,7 +24,7 @@ from ..errors import DataError, MaskError
 from ..io.jsonfile import read_json
 from ..masks import box_round, parts_of
 from ..records import RLE, Box
-from .columns import Ident
+from .annotations.columns import Ident
 
 FORMS = 'a list of {"ref_id" or "ann_id", "segmentation"}, {"ref_id": {id: segmentation}}, or COCO\'s instances.json'
 

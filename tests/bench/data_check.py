@@ -65,7 +65,7 @@ def touch(files: list[Path]) -> None:
 def main(folder: Path) -> None:
     """Prints the table."""
     from risbench.datasets import load_split
-    from risbench.datasets.check import check_split
+    from risbench.datasets.audit.split_check import check_split
 
     print(described(), f"load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(dir=folder) as made:
@@ -102,7 +102,7 @@ def row(title: str, act: Callable[[], object]) -> None:
 def measure_leaks(root: Path) -> None:
     """A training split against a small one of the same images: texts are compared image by image."""
     from risbench.datasets import load_split
-    from risbench.datasets.leaks import find_leaks
+    from risbench.datasets.audit.leaks import find_leaks
 
     file = root / "refer" / "refcoco" / "refs(unc).p"
     refs = pickle.loads(file.read_bytes())

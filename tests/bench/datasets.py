@@ -111,7 +111,8 @@ def _seconds(act, *given) -> float:
 
 def main() -> None:
     """Prints the table."""
-    from risbench.datasets import index, load_split
+    from risbench.datasets import load_split
+    from risbench.datasets.annotations import index
 
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     processor = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())

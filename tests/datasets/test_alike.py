@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risbench.datasets.alike import are_near, bag_of, likeness, said
+from risbench.datasets.audit.text_match import are_near, bag_of, likeness, said
 
 WORDS = st.lists(st.sampled_from(["a", "the", "man", "men", "left", "red", "dog", "two"]), max_size=7).map(" ".join)
 

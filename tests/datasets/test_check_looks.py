@@ -14,11 +14,11 @@ from made_up.annotations import annotation, code_of, image, rectangle, ref, sent
 from PIL import Image
 
 from risbench import DataError
-from risbench.datasets.check import Report, check_split
-from risbench.datasets.extents import beyond, extents_of, in_common
+from risbench.datasets.annotations.outlines import Outlines
+from risbench.datasets.audit.extents import beyond, extents_of, in_common
+from risbench.datasets.audit.split_check import Report, check_split
 from risbench.datasets.images import read_header, read_image
 from risbench.datasets.load import load_split
-from risbench.datasets.outlines import Outlines
 
 SIZE = (40, 60)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_up.annotations import refer_content, write_image, write_refer
 
-from risbench.datasets.check import check_split
+from risbench.datasets.audit.split_check import check_split
 from risbench.errors import UsageError
 
 

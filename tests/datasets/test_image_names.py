@@ -9,7 +9,7 @@ from commands import Ask
 from made_up.annotations import image, refer_content, write_image, write_refer
 
 from risbench import DataError, load_split
-from risbench.datasets.check import check_split
+from risbench.datasets.audit.split_check import check_split
 from risbench.datasets.image_names import names_of
 from risbench.datasets.images import read_image
 

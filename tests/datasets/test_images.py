@@ -12,7 +12,7 @@ from commands import Ask
 from made_up.annotations import write_refer
 from PIL import Image
 
-from risbench.datasets.check import check_split
+from risbench.datasets.audit.split_check import check_split
 from risbench.datasets.images import read_header, read_image
 from risbench.errors import DataError
 

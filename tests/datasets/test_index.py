@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up.annotations import write_refer, write_referit_as_pickles, write_referit_as_refer
 
-from risbench.datasets import Split, index, load_split
-from risbench.datasets.columns import Idents, Texts, Words
+from risbench.datasets import Split, load_split
+from risbench.datasets.annotations import index
+from risbench.datasets.annotations.columns import Idents, Texts, Words
 from risbench.errors import DataError, DataWarning
 from risbench.io import hashes
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from made_up.annotations import annotation, image, ref, sentence, write_refer, write_referit_as_pickles
 
-from risbench.datasets.imagelist import read_image_list
-from risbench.datasets.leaks import Leak, find_leaks, find_listed, standing_warning, with_standing
-from risbench.datasets.repeats import Repeats
+from risbench.datasets.audit.image_list import read_image_list
+from risbench.datasets.audit.leaks import Leak, find_leaks, find_listed, standing_warning, with_standing
+from risbench.datasets.audit.repeats import Repeats
 from risbench.datasets.where import where
 from risbench.errors import DataError, UsageError
 

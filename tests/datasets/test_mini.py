@@ -11,9 +11,9 @@ import pytest
 from pycocotools import mask as coco
 
 from risbench.datasets import load_split
-from risbench.datasets.check import check_split
+from risbench.datasets.audit.leaks import find_leaks
+from risbench.datasets.audit.split_check import check_split
 from risbench.datasets.images import read_image
-from risbench.datasets.leaks import find_leaks
 from risbench.masks import decode
 
 PARTS = [("refcoco", "unc", part) for part in ("val", "testA", "testB")]

@@ -7,7 +7,7 @@ import pytest
 from made_up.annotations import write_image, write_referit_as_pickles, write_referit_as_refer
 
 from risbench.datasets import Split, load_split
-from risbench.datasets.referit import plain_ident
+from risbench.datasets.annotations.referit import plain_ident
 from risbench.errors import DataError
 
 

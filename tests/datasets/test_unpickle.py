@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risbench.datasets.unpickle import read_pickle
+from risbench.datasets.annotations.unpickle import read_pickle
 from risbench.errors import DataError
 
 _KEYS = st.text() | st.integers(-(2**63), 2**63 - 1)

@@ -25,10 +25,10 @@ from made_up.small import small_split
 
 from risbench import RisbenchError, Run, Scorer, Settings, evaluate
 from risbench.cards import read_card
+from risbench.datasets.annotations.refer import read_refer
+from risbench.datasets.annotations.referit import read_referit
+from risbench.datasets.annotations.table import Table
 from risbench.datasets.images import read_image
-from risbench.datasets.refer import read_refer
-from risbench.datasets.referit import read_referit
-from risbench.datasets.table import Table
 from risbench.leaderboard.board import rankings_of
 from risbench.leaderboard.entry import entry_of, file_name
 from risbench.leaderboard.entry import read as read_entry

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ...datasets.check import Report, check_split
+from ...datasets.audit.split_check import Report, check_split
 from .. import options, show
 
 _SHOWN = 4  # problems of a kind, so that all fits on a screen

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from rich.table import Table
 
-from ...datasets.imagelist import read_image_list
-from ...datasets.leaks import Leak, find_leaks, find_listed, with_standing
+from ...datasets.audit.image_list import read_image_list
+from ...datasets.audit.leaks import Leak, find_leaks, find_listed, with_standing
 from ...errors import UsageError
 from .. import options, show
 

@@ -14,8 +14,8 @@ from typing import Any
 from ...errors import DataError
 from ...io.jsonfile import read_json
 from ...records import Box
+from ..annotations.numbers import whole_number
 from ..images import orientation_of, size_fault
-from ..numbers import whole_number
 from .own_target import NEXT, target_of
 
 EXAMPLE = """\

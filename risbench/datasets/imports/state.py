@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
+from ..annotations.index import table_of
 from ..catalog import Counts, Entry, find, names
-from ..index import table_of
 from ..layout import ImageFiles, Layout, layouts, present_layout
 from ..load import load_split
 from ..split import Split

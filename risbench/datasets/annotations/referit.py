@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from ..io.jsonfile import collector_at_rest
+from ...errors import DataError
+from ...io.jsonfile import collector_at_rest
 from .columns import Ident, Idents, Texts, Words, offsets_of
 from .numbers import whole_number
 from .outlines import Outlines

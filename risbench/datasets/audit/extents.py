@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .outlines import Outlines
+from ..annotations.outlines import Outlines
 
 
 class Extents(NamedTuple):

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from .catalog import UNKNOWN, Counts, find
-from .doubles import Said, doubled_ids, shared_objects
+from ...errors import DataError
+from ..annotations.index import Source
+from ..catalog import UNKNOWN, Counts, find
+from ..load import Progress, load_split
+from ..split import Split
+from .duplicates import Said, doubled_ids, shared_objects
 from .findings import Note, Problem
-from .index import Source
-from .load import Progress, load_split
+from .image_files import look_at_images
 from .objects import Objects
-from .pictures import look_at_images
-from .split import Split
 
 _EVERY = 16  # between two words of progress
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..masks import parts_of
-from ..records import RLE
+from ...masks import parts_of
+from ...records import RLE
 from .columns import Texts, offsets_of
 from .numbers import whole_number
 

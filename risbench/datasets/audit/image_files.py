@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import DataError
-from .images import looked_for, read_header, read_image
-from .split import Split
+from ...errors import DataError
+from ..images import looked_for, read_header, read_image
+from ..split import Split
 
 # Headers are waited for (disks, networks), pixels are worked on, and the decoders let other threads run meanwhile.
 _READERS = 8

@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, DataWarning
-from ..io import places
-from ..io.atomic import write_whole
-from ..io.hashes import sha256_of, state_of
+from ...errors import DataError, DataWarning
+from ...io import places
+from ...io.atomic import write_whole
+from ...io.hashes import sha256_of, state_of
 from .refer import read_refer
 from .referit import read_referit
 from .table import Table

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, UsageError
-from .catalog import Entry, find, names
-from .columns import Ident
-from .imagelist import ImageList
-from .load import Progress, load_split, locate
+from ...errors import DataError, UsageError
+from ..annotations.columns import Ident
+from ..catalog import Entry, find, names
+from ..load import Progress, load_split, locate
+from ..split import Split
+from .image_list import ImageList
 from .repeats import Repeats, repeats_of, shown_in
-from .split import Split
 
 _RANK = {"train": 0, "val": 1, "test": 2}
 _GOOGLE = ("refcocog_train_g", "refcocog_val_g")

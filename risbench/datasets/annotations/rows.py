@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from ..masks import MOST_PIXELS
+from ...errors import DataError
+from ...masks import MOST_PIXELS
 from .columns import Ident
 from .numbers import whole_number
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..plain import plain
-from .alike import said
-from .columns import Ident, Idents
-from .split import Split
+from ...plain import plain
+from ..annotations.columns import Ident, Idents
+from ..split import Split
+from .text_match import said
 
 
 def doubled_ids(split: Split) -> Iterator[tuple[str, Ident, str]]:

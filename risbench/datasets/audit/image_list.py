@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
-from ..io import reading
-from ..io.jsonfile import read_json
-from .columns import Ident
+from ...errors import DataError
+from ...io import reading
+from ...io.jsonfile import read_json
+from ..annotations.columns import Ident
 
 _FORMS = "a list holds COCO ids or file names, one a line, or as a JSON list"
 _NUMBERED = re.compile(r"(?:COCO_[A-Za-z]+\d{4}_)?0*(\d{1,18})")

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .alike import are_near, bag_of, said
-from .columns import Ident
-from .split import Split
+from ..annotations.columns import Ident
+from ..split import Split
+from .text_match import are_near, bag_of, said
 
 
 class Repeats(NamedTuple):

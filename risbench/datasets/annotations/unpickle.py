@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from ..io.reading import refuse_endless
-from ..io.wrong_content import TEXT_MODE, fault_in, is_text_mode
+from ...errors import DataError
+from ...io.reading import refuse_endless
+from ...io.wrong_content import TEXT_MODE, fault_in, is_text_mode
 from .bounded import BoundedUnpickler, plain_keys
 
 # Larger than any known annotation pickle by a factor of ten; a file is read whole, so a limit is due.

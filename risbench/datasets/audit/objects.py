@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..errors import MaskError
-from ..masks import box_round
-from ..records import Box
+from ...errors import MaskError
+from ...masks import box_round
+from ...records import Box
+from ..split import Split
 from .extents import beyond, extents_of, in_common
 from .findings import Note, Problem
-from .split import Split
 
 TOLERANCE = 1.0  # pixels
 _LEAST_COMMON = 0.5

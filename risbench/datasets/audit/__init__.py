@@ -1,0 +1,1 @@
+"""Audits of a split: counts, images, outlines, duplicates, and leaks between splits."""
