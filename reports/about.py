@@ -15,7 +15,7 @@ from risbench.comparable import truth_note, truth_of
 from risbench.header import split_record
 from risbench.masks import runs_of, union_of
 from risbench.metrics.names import parse_all, refuse_generalised
-from risbench.metrics.rules import text_of
+from risbench.metrics.rules.protocols import text_of
 from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split
 from risbench.scorer import summary_of

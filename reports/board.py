@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench.leaderboard.board import Place, Ranking
-from risbench.metrics.rules import text_of
+from risbench.metrics.rules.protocols import text_of
 from risbench.plain import plain
 
 from .markdown import escaped

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from risbench.cards import Supervision, supervision_of, words_of
+from risbench.methods.cards import Supervision, supervision_of, words_of
 
 OUT_OF_ITS_WORLD = "weights trained on drawn scenes only: on photographs their figures mean nothing."
 GROUPS: Mapping[str, str] = MappingProxyType(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .errors import DataError, DataWarning, MaskError, RisbenchError, UsageError
     from .evaluate import evaluate
     from .merge import merge
-    from .methods import Method
-    from .metrics.rules import Rules
+    from .methods.contract import Method
+    from .metrics.rules.protocols import Rules
     from .records import RLE, Box, Overlap, Prediction, Sample
     from .results.run import Run
     from .run import Settings
@@ -31,11 +31,11 @@ _HOMES = {
     "DataError": "errors",
     "DataWarning": "errors",
     "MaskError": "errors",
-    "Method": "methods",
+    "Method": "methods.contract",
     "Overlap": "records",
     "Prediction": "records",
     "RisbenchError": "errors",
-    "Rules": "metrics.rules",
+    "Rules": "metrics.rules.protocols",
     "Run": "results.run",
     "Sample": "records",
     "Scorer": "scorer",

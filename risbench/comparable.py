@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import UsageError
-from .metrics.rules import identity_of
+from .metrics.rules.protocols import identity_of
 from .plain import plain
 from .results.run import Run
 

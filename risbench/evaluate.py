@@ -19,10 +19,11 @@ from .datasets.split import Split, refuse_empty
 from .errors import DataWarning, RisbenchError, UsageError
 from .header import header_of, summary_record
 from .io.plainfiles import refuse_link
-from .methods import card_of, make, notes_of
-from .metrics.rules import DEFAULT, Rules, rules_of
+from .methods.contract import card_of, make, notes_of
+from .methods.refine import Refined
+from .methods.texts import MODES, texts_of
+from .metrics.rules.protocols import DEFAULT, Rules, rules_of
 from .plugins import METHODS, REFINERS, installed
-from .refine import Refined
 from .results.folder import HEADER, SHARDS, RunFolder, read_json
 from .results.identity import refuse_another
 from .results.origin import origin_of, refuse_other
@@ -30,7 +31,6 @@ from .results.rows import left_out_counts
 from .results.run import Run
 from .run import Progress, Settings, Stopped, run_images
 from .scorer import summary_of
-from .texts import MODES, texts_of
 
 
 def evaluate(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .datasets.split import Split
-from .metrics.rules import Rules
+from .metrics.rules.protocols import Rules
 from .results.folder import SCHEMA
 from .results.provenance import provenance
 from .statistics.ratios import METHOD

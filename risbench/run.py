@@ -19,9 +19,9 @@ from .cost import Stopwatch
 from .datasets.images import read_image
 from .errors import DataError, RisbenchError, UsageError
 from .faults import Watched
-from .geometry import Geometry
-from .methods import inner_of, predictions_of, reads
-from .metrics.rules import Rules
+from .methods.contract import inner_of, predictions_of, reads
+from .methods.geometry import Geometry
+from .metrics.rules.protocols import Rules
 from .progress import Progress, Tally
 from .records import Sample
 from .results import heats, masklines
@@ -84,7 +84,7 @@ def run_images(
     """Predict and score what a folder does not hold yet.
 
     Args:
-        method: see `risbench.methods.Method`.
+        method: see `risbench.methods.contract.Method`.
         groups: the samples of each image, in the split's order.
         folder: where rows and masks go.
         rules: how to score.

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
-from .methods import prediction_of
+from .methods.contract import prediction_of
+from .metrics.coverage import Coverage, cautions
 from .metrics.names import Metric, parse_all, refuse_generalised
-from .metrics.rules import DEFAULT, Rules
+from .metrics.rules.protocols import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
-from .results.coverage import Coverage, cautions
 from .results.rows import Row, columns_of
 from .statistics.summary import summarise
 

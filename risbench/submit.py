@@ -12,16 +12,16 @@ from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
-from .cards import supervision_fault
 from .changes import texts_of
 from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import DataError, MaskError, RisbenchError, UsageError
 from .header import split_record
 from .leaderboard import entry as entries
-from .methods import prediction_of
+from .methods.cards import supervision_fault
+from .methods.contract import prediction_of
 from .metrics.names import DEFAULT
-from .metrics.rules import RULES, Rules, identity_of
+from .metrics.rules.protocols import RULES, Rules, identity_of
 from .records import Prediction, Sample
 from .results import jsonlines
 from .results.folder import HEATS, MASKS, ROWS

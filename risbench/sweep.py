@@ -15,11 +15,11 @@ from .changes import texts_of
 from .datasets.load import load_split
 from .datasets.split import Split, refuse_empty
 from .errors import DataError, UsageError
-from .geometry import Geometry
 from .header import split_record, truth_record
-from .methods import prediction_of
+from .methods.contract import prediction_of
+from .methods.geometry import Geometry
 from .metrics.names import Metric, parse_all
-from .metrics.rules import DEFAULT, Rules
+from .metrics.rules.protocols import DEFAULT, Rules
 from .records import Prediction
 from .results.folder import HEADER, HEATS, MASKS
 from .results.run import Run
@@ -50,7 +50,7 @@ class Sweep(NamedTuple):
         without_mask: those of the expressions that have no true mask, and are left out of every figure.
         thresholds: in the units of the rules.
         metrics: their names.
-        cautions: what is odd about the heats, in words; see `risbench.geometry`.
+        cautions: what is odd about the heats, in words; see `risbench.methods.geometry`.
         values, low, high: fractions with 95 % intervals, ``[threshold][metric]``; NaN where there is none.
     """
 

@@ -14,7 +14,7 @@ from made_up.asked import Batches, Heats, Masks, heat_for
 from made_up.small import small_split
 
 from risbench import DataError, Prediction, Sample, Split
-from risbench.check import check_method
+from risbench.methods.contract_check import check_method
 
 CARD, SCORED, IMAGE, KEPT, SAME, ALONE, ORDER, MANY, ODD, SMALL = (
     "the card can be stored and says what a table needs",

@@ -14,7 +14,7 @@ from baselines import clip_es, clip_gae, clip_gradcam, clip_sim, groupvit
 from baselines.vit_file import SHIPPED
 from reports import markdown
 from risbench import Run
-from risbench.methods import notes_of
+from risbench.methods.contract import notes_of
 from tris_model.places import find
 
 CAUTION = "trained on drawn scenes only"

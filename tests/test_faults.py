@@ -12,9 +12,9 @@ import pytest
 from commands import Ask
 
 from risbench import plugins
-from risbench.check import check_method
 from risbench.datasets.load import load_split
 from risbench.faults import described, line_of
+from risbench.methods.contract_check import check_method
 
 SOURCE = """
 import json

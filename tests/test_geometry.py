@@ -15,7 +15,7 @@ from made_up.brought import entries, files, lines, run_of, split_with
 from made_up.small import small_split
 
 from risbench import MaskError, Prediction, Run, Sample, Scorer, Split, evaluate
-from risbench.geometry import Geometry
+from risbench.methods.geometry import Geometry
 from risbench.sweep import sweep
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from samples import block, sample_of
 
 from risbench import MaskError, Prediction, RisbenchError, UsageError, plugins
-from risbench.methods import card_of, converted, make, prediction_of, predictions_of, reads
+from risbench.methods.contract import card_of, converted, make, prediction_of, predictions_of, reads
 
 SIZE = (6, 9)
 SAMPLE = sample_of(block(SIZE, 1, 1, 4, 4))

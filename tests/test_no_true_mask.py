@@ -17,7 +17,7 @@ from risbench import Run, Scorer, Split, UsageError, evaluate, load_split, merge
 from risbench.compare import Comparison, compare
 from risbench.datasets.imports.own import import_own
 from risbench.errors import DataError
-from risbench.metrics.rules import RULES
+from risbench.metrics.rules.protocols import RULES
 from risbench.statistics.paired import in_step
 from risbench.submit import verify
 from risbench.sweep import sweep

@@ -16,9 +16,9 @@ from risbench import Prediction, Run, Settings, Split, UsageError, evaluate, loa
 from risbench.leaderboard import entry
 from risbench.masks import decode
 from risbench.merge import merge
+from risbench.methods.refine import Refined
 from risbench.metrics.resize import bilinear
-from risbench.metrics.rules import Rules
-from risbench.refine import Refined
+from risbench.metrics.rules.protocols import Rules
 from risbench.results import heats
 from tris_model.irn import crf
 from tris_model.irn.refine import chances
@@ -57,7 +57,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
     found = Spy()
-    monkeypatch.setattr("risbench.refine.plugins.load", lambda group, name: found)
+    monkeypatch.setattr("risbench.methods.refine.plugins.load", lambda group, name: found)
     return found
 
 

@@ -22,7 +22,7 @@ from waiting import wait_until
 from risbench import Rules, Run, Sample, Scorer, Settings, Split, UsageError, evaluate, load_split, merge
 from risbench import run as loop
 from risbench.datasets.images import read_image
-from risbench.metrics.rules import RULES
+from risbench.metrics.rules.protocols import RULES
 from risbench.results import heats
 
 

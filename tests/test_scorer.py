@@ -17,7 +17,7 @@ from samples import blobs, block, sample_of
 
 from risbench import MaskError, Prediction, Rules, Scorer, UsageError, evaluate
 from risbench.datasets.images import read_image
-from risbench.metrics.rules import RULES
+from risbench.metrics.rules.protocols import RULES
 from risbench.scorer import summary_of
 
 _CHANCE = np.random.default_rng(5)

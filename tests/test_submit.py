@@ -118,7 +118,7 @@ def test_a_mask_that_its_heat_does_not_give_is_found(split: Split, run: Run, tmp
     swapped = json.loads(rows[first["id"]])
     with pytest.raises(RisbenchError, match=f"{first['id']} says"):
         submit(run, tmp_path / "board")
-    from risbench.metrics.rules import Rules
+    from risbench.metrics.rules.protocols import Rules
 
     sample = split.sample(first["id"])
     from risbench.masks import decode

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from samples import block, sample_of
 
 from risbench import Box, Sample, UsageError
-from risbench.texts import texts_of
+from risbench.methods.texts import texts_of
 
 _MASK = block((8, 8), 0, 0, 4, 4)
 

@@ -7,10 +7,10 @@ import sys
 import click
 
 from .. import plugins
-from ..check import check_method
 from ..datasets.load import load_split
 from ..devices import chosen
-from ..methods import make
+from ..methods.contract import make
+from ..methods.contract_check import check_method
 from ..plain import plain
 from . import options, show
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..comparable import truth_note
 from ..compare import Comparison, Contrast, compare
-from ..metrics.rules import text_of
+from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.rows import answer_notes, truth_notes
 from . import options, show

@@ -13,7 +13,7 @@ from .. import plugins
 from ..datasets import catalog
 from ..leaderboard.board import Place, Ranking, entries_in, rankings_of
 from ..metrics.names import parse_all
-from ..metrics.rules import text_of
+from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.jsonlines import replace
 from ..statistics.summary import with_interval

@@ -14,9 +14,9 @@ from rich.table import Table
 from .. import plugins
 from ..datasets import catalog, own
 from ..errors import RisbenchError, UsageError
-from ..methods import card_of
+from ..methods.contract import card_of
 from ..metrics import names
-from ..metrics.rules import RULES
+from ..metrics.rules.protocols import RULES
 from . import options, show
 
 

@@ -16,10 +16,10 @@ from ..datasets.upright import read_upright
 from ..devices import chosen
 from ..errors import RisbenchError, UsageError
 from ..io.plainfiles import real
-from ..methods import card_of, make, notes_of
-from ..metrics.rules import Rules
-from ..predict import Answer, cautions_of, predict
-from ..refine import Refined, refiner_of
+from ..methods.contract import card_of, make, notes_of
+from ..methods.predict import Answer, cautions_of, predict
+from ..methods.refine import Refined, refiner_of
+from ..metrics.rules.protocols import Rules
 from ..results.jsonlines import replace_bytes
 from . import options, show
 

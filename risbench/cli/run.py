@@ -17,8 +17,8 @@ from ..errors import UsageError
 from ..evaluate import default_folder, evaluate
 from ..interrupts import asked_to_stop
 from ..merge import PATIENCE, merge, wait_for_shards
+from ..methods.refine import refiner_of
 from ..metrics.names import refuse_generalised
-from ..refine import refiner_of
 from ..results.folder import TIME
 from ..results.run import Run
 from ..run import Settings

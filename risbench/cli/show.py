@@ -18,7 +18,7 @@ from rich.table import Table
 
 from ..comparable import truth_note
 from ..metrics.names import parse_all, refuse_generalised
-from ..metrics.rules import text_of
+from ..metrics.rules.protocols import text_of
 from ..plain import in_json, plain, visible, without_controls
 from ..progress import Progress
 from ..results.origin import unknown_note

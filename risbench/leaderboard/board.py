@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..metrics.names import Metric
-from ..metrics.rules import identity_of
+from ..metrics.rules.protocols import identity_of
 from .entry import read
 from .published import Figure, figures_on
 

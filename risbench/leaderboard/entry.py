@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import DataError, UsageError
 from ..metrics.names import parse
-from ..metrics.rules import text_of
+from ..metrics.rules.protocols import text_of
 from ..results import jsonlines
 from ..results.folder import read_json
 from ..results.run import Run

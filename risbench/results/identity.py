@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..metrics.rules import identity_of
+from ..metrics.rules.protocols import identity_of
 from ..plain import plain
 
 SCORED_ANEW = "give another --out, or the same command to continue it"

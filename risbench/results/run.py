@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, MaskError
+from ..metrics.coverage import cautions, coverage_of
 from . import jsonlines, schema
-from .coverage import cautions, coverage_of
 from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_json, read_rows
 from .rows import Row
 
@@ -77,8 +77,8 @@ class Run:
     def cautions(self) -> list[str]:
         """What must be said beside this run's figures, each a sentence without its full stop.
 
-        Masks of the whole image or empty ones and a threshold that was not used (`risbench.results.coverage`), odd
-        points, boxes and sizes (`risbench.geometry`). Of masks that are absent or broken nothing is said here: what
+        Masks of the whole image or empty ones and a threshold that was not used (`risbench.metrics.coverage`), odd
+        points, boxes and sizes (`risbench.methods.geometry`). Of masks that are absent or broken nothing is said here: what
         needs them refuses them.
         """
         try:
@@ -96,7 +96,7 @@ class Run:
         return parts
 
     def odd_predictions(self) -> list[str]:
-        """What was odd about the points, boxes and heats of each part of the run; see `risbench.geometry`."""
+        """What was odd about the points, boxes and heats of each part of the run; see `risbench.methods.geometry`."""
         found = [line for part in self.header["provenance"] for line in part.get("cautions") or ()]
         return [str(line) for line in dict.fromkeys(found)]
 

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..cards import read_card
 from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import MaskError, UsageError
 from ..evaluate import close, default_folder
-from ..geometry import Geometry
 from ..header import header_of, split_record
 from ..io.plainfiles import real
-from ..methods import prediction_of
-from ..metrics.rules import DEFAULT, Rules, rules_of
+from ..methods.cards import read_card
+from ..methods.contract import prediction_of
+from ..methods.geometry import Geometry
+from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
 from ..plain import plain
 from ..progress import Progress, Tally
 from ..records import Sample
@@ -55,7 +55,7 @@ def score(
         threshold: overrides the rules' threshold; only heats have one.
         out: the run folder to make; by default a new one below ``runs/``.
         data_root: where the annotations lie; see `load_split`.
-        card: a TOML file about the method: ``name``, ``paper``, ``supervision``, …; see `risbench.cards.KEYS`.
+        card: a TOML file about the method: ``name``, ``paper``, ``supervision``, …; see `risbench.methods.cards.KEYS`.
         name: what the method is called; by default as the card says, else after the file.
         allow_missing: count a missing prediction as an empty mask instead of refusing.
         progress: told after every image.

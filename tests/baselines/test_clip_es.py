@@ -19,8 +19,8 @@ from baselines.clip_es import CARD, ClipEs, grid_of
 from baselines.vit import VitClip, VitConfig
 from baselines.words import COCO, VOC, background
 from risbench import Settings, UsageError, evaluate, load_split
-from risbench.check import check_method
 from risbench.datasets.shapes.words import SHAPES
+from risbench.methods.contract_check import check_method
 from risbench.sweep import sweep
 from tris_model import digest, tokenize
 from tris_model.checkpoint import read

@@ -13,8 +13,9 @@ from made_up.clips import WORDS, openai_clip, openai_vit, tiny_clip, tiny_vit
 from PIL import Image
 
 from baselines import clip_gae, clip_gradcam, clip_sim
-from risbench import UsageError, load_split, methods
-from risbench.check import check_method
+from risbench import UsageError, load_split
+from risbench.methods import contract as methods
+from risbench.methods.contract_check import check_method
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 

@@ -14,10 +14,10 @@ from made_up.small import small_split, write_small
 from samples import block, sample_of
 
 from risbench import Box, Sample, Settings, Split, evaluate, load_split
-from risbench.check import check_method
 from risbench.datasets.images import read_image
 from risbench.masks import union_of
-from risbench.methods import make, predictions_of
+from risbench.methods.contract import make, predictions_of
+from risbench.methods.contract_check import check_method
 from risbench.plugins import METHODS, installed
 
 FLOORS = ("centre", "full", "random_box", "random_point")

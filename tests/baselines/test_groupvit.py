@@ -17,7 +17,7 @@ from baselines import _groupvit_file
 from baselines._groupvit_see import Seen, pixels_of, read, see
 from baselines.groupvit import CARD, make
 from risbench import DataError, UsageError, load_split
-from risbench.check import check_method
+from risbench.methods.contract_check import check_method
 from tris_model import digest, tokenize
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)

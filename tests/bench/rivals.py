@@ -80,7 +80,7 @@ def pictures(root: Path | None, split: str, count: int) -> Iterator[tuple[np.nda
 
 def one(name: str, weights: str, root: Path | None, split: str, count: int) -> dict[str, Any]:
     """What one method costs."""
-    from risbench import methods
+    from risbench.methods import contract as methods
 
     method, _ = methods.make(name.split()[0], weights=weights, options=METHODS[name][1])
     some = list(pictures(root, split, count))

@@ -11,7 +11,7 @@ import numpy as np
 
 from risbench import Run
 from risbench.header import summary_record
-from risbench.metrics.rules import RULES
+from risbench.metrics.rules.protocols import RULES
 from risbench.results.rows import Row
 from risbench.scorer import summary_of
 

@@ -7,7 +7,7 @@ from samples import blobs, block, sample_of
 
 from risbench import Prediction, Rules, Scorer
 from risbench.metrics.resize import bilinear
-from risbench.metrics.tris import truth_of
+from risbench.metrics.rules.tris import truth_of
 
 
 def _judge(sample, prediction):

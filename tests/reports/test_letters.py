@@ -11,7 +11,7 @@ import pytest
 from reports import letters, overlay
 from reports.letters import families_for, letter, wrapped
 from risbench import DataWarning
-from risbench.predict import Answer
+from risbench.methods.predict import Answer
 
 
 def write_font(path: Path, family: str, has: str) -> Path:

@@ -15,7 +15,7 @@ from made_up.small import small_split
 from risbench import Prediction, Rules, Run, Scorer, Split, evaluate, score
 from risbench.errors import MaskError
 from risbench.masks import encode, union_of
-from risbench.results.coverage import FROM, Count, Coverage, cautions, coverage_of
+from risbench.metrics.coverage import FROM, Count, Coverage, cautions, coverage_of
 
 _TRIS = {"name": "tris", "threshold": None}
 

@@ -221,7 +221,7 @@ def test_what_scores_is_all_of_risbench_but_what_touches_no_row():
     folder = Path(origin.__file__).parents[1]
     names = {file.name for file in files_below(folder, ("cli", "leaderboard"))}
     assert {
-        "risbench/metrics/tris.py",
+        "risbench/metrics/rules/tris.py",
         "risbench/masks.py",
         "risbench/scorer.py",
         "risbench/datasets/split.py",

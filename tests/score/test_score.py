@@ -20,7 +20,7 @@ from PIL import Image
 
 from risbench import DataError, MaskError, Rules, Run, Settings, Split, UsageError, evaluate, load_split, score
 from risbench.masks import encode
-from risbench.metrics.rules import RULES
+from risbench.metrics.rules.protocols import RULES
 from risbench.results.rows import Row
 
 SPLIT = "refcoco_val"

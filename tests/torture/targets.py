@@ -24,7 +24,6 @@ from made_up.asked import Heats, Masks
 from made_up.small import small_split
 
 from risbench import RisbenchError, Run, Scorer, Settings, evaluate
-from risbench.cards import read_card
 from risbench.datasets.annotations.refer import read_refer
 from risbench.datasets.annotations.referit import read_referit
 from risbench.datasets.annotations.table import Table
@@ -33,6 +32,7 @@ from risbench.leaderboard.board import rankings_of
 from risbench.leaderboard.entry import entry_of, file_name
 from risbench.leaderboard.entry import read as read_entry
 from risbench.masks import decode, encode, parts_of, size_of
+from risbench.methods.cards import read_card
 from risbench.metrics.names import parse_all
 from risbench.results import heats
 from risbench.results.rows import columns_of

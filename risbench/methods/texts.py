@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from .errors import UsageError
-from .records import Sample
+from ..errors import UsageError
+from ..records import Sample
 
 MODES = ("given", "shuffled", "empty")
 

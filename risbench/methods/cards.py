@@ -15,10 +15,10 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
-from .errors import DataError, UsageError
-from .io import reading
-from .methods import card_of
-from .plugins import near
+from ..errors import DataError, UsageError
+from ..io import reading
+from ..plugins import near
+from .contract import card_of
 
 KEYS = (
     "name", "paper", "code", "licence", "supervision", "extra_data", "grade", "threshold", "weights", "model", "reads",

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import Overlap, Prediction, Sample
-from .floats import lowest_where
-from .overlap import overlap
-from .resize import Upsampled, bilinear
-from .scores import Scores, Verdict
+from ...records import Overlap, Prediction, Sample
+from ..floats import lowest_where
+from ..overlap import overlap
+from ..resize import Upsampled, bilinear
+from ..scores import Scores, Verdict
 from .tris import layers_of
 
 THRESHOLD = 0.5

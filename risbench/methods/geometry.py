@@ -7,7 +7,7 @@ refused; the count stands beside the figures.
 
 from __future__ import annotations
 
-from .records import Prediction, Sample
+from ..records import Prediction, Sample
 
 _SLACK = 1.0  # pixels by which an honest box may leave the image
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import MaskError
 from ..masks import size_of
-from ..metrics.rules import RULES, Rules
+from .rules.protocols import RULES, Rules
 
 # A heat of a sigmoid may have a few exact zeros. Objects that take so much of their image are rare in any data set.
 NEARLY_ALL = 0.95

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import plugins
-from .errors import MaskError, RisbenchError, UsageError
-from .faults import Watched
-from .plain import plain
-from .records import Prediction, Sample
+from .. import plugins
+from ..errors import MaskError, RisbenchError, UsageError
+from ..faults import Watched
+from ..plain import plain
+from ..records import Prediction, Sample
 
 _SHORT = ("bfloat16", "float8_")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
 

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import plugins
-from .errors import MaskError, RisbenchError, UsageError
-from .methods import card_of, predictions_of
-from .metrics.clean import scaled
-from .metrics.rules import Rules
-from .records import Prediction, Sample
+from .. import plugins
+from ..errors import MaskError, RisbenchError, UsageError
+from ..metrics.rules.clean import scaled
+from ..metrics.rules.protocols import Rules
+from ..records import Prediction, Sample
+from .contract import card_of, predictions_of
 
 
 class Refiner(Protocol):
@@ -46,7 +46,7 @@ class Refined:
         """Wrap a method.
 
         Args:
-            method: see `risbench.methods.Method`.
+            method: see `risbench.methods.contract.Method`.
             name: of an installed refiner.
             rules: those that score, with the threshold in force.
             title: the method's name, for error texts.
@@ -75,7 +75,7 @@ class Refined:
         return partial(self._many, found) if name == "predict_many" else found
 
     def predict(self, image: np.ndarray, texts: list[str], **extra: Any) -> Any:
-        """As `risbench.methods.Method.predict`, every prediction with a refined mask.
+        """As `risbench.methods.contract.Method.predict`, every prediction with a refined mask.
 
         Raises:
             UsageError: a prediction has no heat.

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import UsageError
-from .faults import Watched
-from .methods import inner_of, predictions_of, reads
-from .metrics.rules import Rules
-from .records import Sample
-from .results.coverage import Coverage, cautions
+from ..errors import UsageError
+from ..faults import Watched
+from ..metrics.coverage import Coverage, cautions
+from ..metrics.rules.protocols import Rules
+from ..records import Sample
+from .contract import inner_of, predictions_of, reads
 
 
 class Answer(NamedTuple):
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
 
 def cautions_of(answers: Sequence[Answer], rules: Rules, card: Mapping[str, Any]) -> list[str]:
-    """What must be said beside answers: masks of the whole image or empty ones; see `risbench.results.coverage`."""
+    """What must be said beside answers: masks of the whole image or empty ones; see `risbench.metrics.coverage`."""
     coverage = Coverage()
     for answer in answers:
         coverage = coverage.with_mask(answer.mask, cut=answer.cut)

@@ -17,14 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..masks import decode
-from ..records import RLE, Box, Overlap, Prediction, Sample
-from .boxes import box_iou, contour_boxes, first_box_iou
-from .floats import lowest_where
-from .overlap import overlap
-from .pointing import centre_of, hits_box_pixels, hits_mask
-from .resize import Upsampled, bilinear
-from .scores import Scores, Verdict
+from ...masks import decode
+from ...records import RLE, Box, Overlap, Prediction, Sample
+from ..boxes import box_iou, contour_boxes, first_box_iou
+from ..floats import lowest_where
+from ..overlap import overlap
+from ..pointing import centre_of, hits_box_pixels, hits_mask
+from ..resize import Upsampled, bilinear
+from ..scores import Scores, Verdict
 
 THRESHOLD = 1e-9
 _FLOOR = np.float32(1e-5)

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
-from ..records import Overlap, Prediction, Sample
+from ...errors import UsageError
+from ...records import Overlap, Prediction, Sample
+from ..scores import Verdict
 from . import clean, lavt, tris
-from .scores import Verdict
 
 DEFAULT = "tris"
 RULES: Mapping[str, str] = MappingProxyType(
@@ -108,7 +108,7 @@ class Rules:
         return self.name == "lavt" and prediction.mask is not None and prediction.mask.shape == lavt.SIZE
 
     def judge(self, sample: Sample, prediction: Prediction) -> Verdict:
-        """Score one prediction that `risbench.methods.prediction_of` has checked.
+        """Score one prediction that `risbench.methods.contract.prediction_of` has checked.
 
         What has no truth has no score: without parts there is no overlap and no PointM, without a box neither PointIt
         nor Accbox. Where nothing is meant (neither parts nor a box) an empty answer is right and has no overlap to

@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..masks import union_of
-from ..records import Box, Overlap, Prediction, Sample
-from .boxes import box_iou, component_box, first_box_iou
+from ...masks import union_of
+from ...records import Box, Overlap, Prediction, Sample
+from ..boxes import box_iou, component_box, first_box_iou
+from ..overlap import overlap
+from ..pointing import centre_of, hits_box, hits_mask
+from ..resize import Upsampled, bilinear
+from ..scores import Scores, Verdict
 from .lavt import above_of
-from .overlap import overlap
-from .pointing import centre_of, hits_box, hits_mask
-from .resize import Upsampled, bilinear
-from .scores import Scores, Verdict
 
 THRESHOLD = 0.5
 

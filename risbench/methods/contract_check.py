@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..datasets.images import read_image
+from ..datasets.split import Split, refuse_empty
+from ..errors import RisbenchError, UsageError
+from ..faults import described
+from ..metrics.coverage import Coverage, cautions
+from ..metrics.rules.protocols import Rules
+from ..records import Prediction, Sample
 from .cards import GRADES, is_threshold, supervision_fault, unknown_keys
-from .datasets.images import read_image
-from .datasets.split import Split, refuse_empty
-from .errors import RisbenchError, UsageError
-from .faults import described
-from .methods import card_of, inner_of, predictions_of, reads
-from .metrics.rules import Rules
-from .records import Prediction, Sample
-from .results.coverage import Coverage, cautions
+from .contract import card_of, inner_of, predictions_of, reads
 
 _ODD_TEXTS = ("", "the " * 200 + "circle", "der Kreis über dem Würfel ☂", "<s> {x} %s \\n")
 _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's largest value

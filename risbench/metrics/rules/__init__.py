@@ -1,0 +1,1 @@
+"""Rules: one evaluation protocol a file, and `protocols`, which knows them by name."""
