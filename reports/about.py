@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
-from risbench.changes import texts_of
-from risbench.comparable import truth_note, truth_of
 from risbench.header import split_record
 from risbench.masks import runs_of, union_of
 from risbench.metrics.names import parse_all, refuse_generalised
@@ -19,6 +17,8 @@ from risbench.metrics.rules.protocols import text_of
 from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split
 from risbench.scorer import summary_of
+from risbench.statistics.changes import texts_of
+from risbench.statistics.comparable import truth_note, truth_of
 
 from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from risbench import Run
-from risbench.comparable import truth_of
 from risbench.leaderboard.published import Figure
 from risbench.metrics.names import Metric
 from risbench.scorer import summary_of
+from risbench.statistics.comparable import truth_of
 
 from .columns import Column
 from .supervision import Supervision, of_card, supervision_of

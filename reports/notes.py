@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from risbench import Run
-from risbench.comparable import difference, limit_of, truth_note, truth_of
 from risbench.metrics.rules.protocols import text_of
 from risbench.results.origin import unknown_note
 from risbench.results.rows import answer_notes, truth_notes
+from risbench.statistics.comparable import difference, limit_of, truth_note, truth_of
 
 from .best import Places
 from .columns import Column

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from risbench import Run
-from risbench.changes import Change, changes_of
 from risbench.results.folder import ROWS
 from risbench.results.rows import Row
+from risbench.statistics.changes import Change, changes_of
 
 
 class Recount:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from risbench import RisbenchError, Run, UsageError
-from risbench.changes import texts_of
-from risbench.comparable import truth_of
 from risbench.results.jsonlines import replace_bytes
 from risbench.results.rows import Row
+from risbench.statistics.changes import texts_of
+from risbench.statistics.comparable import truth_of
 
 from .as_csv import harmless
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from risbench import Run, UsageError
-from risbench.comparable import difference
 from risbench.leaderboard.published import figures_on
 from risbench.metrics.names import refuse_generalised
 from risbench.plain import plain
+from risbench.statistics.comparable import difference
 
 from . import efficiency
 from .best import places_of

@@ -12,7 +12,6 @@ from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
-from .changes import texts_of
 from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import DataError, MaskError, RisbenchError, UsageError
@@ -30,6 +29,7 @@ from .results.rows import Row
 from .results.run import Run
 from .score.sources import Heats
 from .scorer import row_of
+from .statistics.changes import texts_of
 
 _SCORES = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
 

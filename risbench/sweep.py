@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .changes import texts_of
 from .datasets.load import load_split
 from .datasets.split import Split, refuse_empty
 from .errors import DataError, UsageError
@@ -25,6 +24,7 @@ from .results.folder import HEADER, HEATS, MASKS
 from .results.run import Run
 from .score.names import match
 from .score.sources import Heats, Source, source_of
+from .statistics.changes import texts_of
 from .statistics.ratios import divided, intervals
 from .statistics.summary import bound, clusters, sums_of
 

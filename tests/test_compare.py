@@ -11,8 +11,8 @@ from made_up.runs import ious_of, write_run
 from made_up.whole import whole_split
 
 from risbench import Run, Split, UsageError, evaluate
-from risbench.compare import compare
 from risbench.masks import union_of
+from risbench.statistics.compare import compare
 
 
 @pytest.fixture

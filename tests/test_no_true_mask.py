@@ -14,10 +14,10 @@ from samples import block, sample_of
 
 from reports import as_csv, as_json, curves, gallery, grid, latex, markdown, rows
 from risbench import Run, Scorer, Split, UsageError, evaluate, load_split, merge, score
-from risbench.compare import Comparison, compare
 from risbench.datasets.imports.own import import_own
 from risbench.errors import DataError
 from risbench.metrics.rules.protocols import RULES
+from risbench.statistics.compare import Comparison, compare
 from risbench.statistics.paired import in_step
 from risbench.submit import verify
 from risbench.sweep import sweep

@@ -28,8 +28,8 @@ from risbench import (
     merge,
     score,
 )
-from risbench.compare import compare
 from risbench.masks import union_of
+from risbench.statistics.compare import compare
 from risbench.submit import submit
 from risbench.sweep import sweep
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from risbench import load_split
-from risbench.slices import kinds_of, share_of, slices_of, words_of
+from risbench.statistics.slices import kinds_of, share_of, slices_of, words_of
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from ..comparable import truth_note
-from ..compare import Comparison, Contrast, compare
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.rows import answer_notes, truth_notes
+from ..statistics.comparable import truth_note
+from ..statistics.compare import Comparison, Contrast, compare
 from . import options, show
 from .folders import runs_in
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from ..changes import texts_of
 from ..datasets.load import load_split
 from ..results.folder import HEADER
 from ..results.run import Run
 from ..score import score
+from ..statistics.changes import texts_of
 from . import options, show
 
 

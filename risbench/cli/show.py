@@ -16,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.segment import Segment
 from rich.table import Table
 
-from ..comparable import truth_note
 from ..metrics.names import parse_all, refuse_generalised
 from ..metrics.rules.protocols import text_of
 from ..plain import in_json, plain, visible, without_controls
@@ -24,6 +23,7 @@ from ..progress import Progress
 from ..results.origin import unknown_note
 from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
+from ..statistics.comparable import truth_note
 from . import streams
 from .bars import Bar
 

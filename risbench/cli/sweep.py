@@ -10,13 +10,13 @@ import click
 from rich.table import Table
 
 from .. import plugins
-from ..comparable import truth_note
 from ..datasets.load import load_split
 from ..errors import UsageError
 from ..io.plainfiles import real
 from ..metrics.names import refuse_generalised
 from ..plain import plain
 from ..results.rows import truth_notes
+from ..statistics.comparable import truth_note
 from ..sweep import CAUTION, Sweep, sweep, thresholds_of
 from . import options, show
 

@@ -18,7 +18,7 @@ from made_up.runs import ious_of, write_run
 
 from reports import as_csv, as_json, latex, markdown, rows
 from risbench import Run
-from risbench.compare import compare
+from risbench.statistics.compare import compare
 
 IMAGES, PER_IMAGE = 1_500, 7
 

@@ -15,9 +15,9 @@ from made_up.small import small_split
 from reports import as_csv, as_json, latex, markdown
 from reports.write import given_or_written
 from risbench import RisbenchError, Run, Settings, Split, evaluate, load_split, merge, score
-from risbench.compare import compare
 from risbench.results import jsonlines
 from risbench.results.folder import read_json
+from risbench.statistics.compare import compare
 from risbench.sweep import sweep
 
 _ODD = os.fsdecode(b"odd\xff")

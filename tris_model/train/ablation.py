@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import click
 
-from risbench.compare import compare
 from risbench.errors import UsageError
 from risbench.io import plainfiles
 from risbench.io.atomic import write_whole
 from risbench.results.provenance import provenance
+from risbench.statistics.compare import compare
 from risbench.statistics.summary import with_interval
 
 from ..checkpoint import digest

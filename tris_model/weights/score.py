@@ -18,7 +18,7 @@ from risbench.errors import RisbenchError, UsageError
 from risbench.metrics.names import parse_all
 from risbench.results.rows import columns_of
 from risbench.results.run import Run
-from risbench.slices import slices_of
+from risbench.statistics.slices import slices_of
 from risbench.statistics.summary import summarise, with_interval
 
 from ..places import FOLDER

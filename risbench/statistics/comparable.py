@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import UsageError
-from .metrics.rules.protocols import identity_of
-from .plain import plain
-from .results.run import Run
+from ..errors import UsageError
+from ..metrics.rules.protocols import identity_of
+from ..plain import plain
+from ..results.run import Run
 
 
 def difference(first: Run, other: Run) -> str | None:

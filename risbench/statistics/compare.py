@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..datasets.split import Split
+from ..errors import UsageError
+from ..metrics.names import Metric, parse_all, refuse_generalised
+from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
+from ..results.run import Run
+from ..results.scored import scored_split
 from .changes import texts_of
 from .comparable import refuse_mixture
-from .datasets.split import Split
-from .errors import UsageError
-from .metrics.names import Metric, parse_all, refuse_generalised
-from .results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
-from .results.run import Run
-from .results.scored import scored_split
+from .paired import LEVEL, Difference, Estimate, corrected_of, difference, estimates, in_step
 from .slices import slices_of
-from .statistics.paired import LEVEL, Difference, Estimate, corrected_of, difference, estimates, in_step
 
 SCHEMA = 1
 _MOST = 10

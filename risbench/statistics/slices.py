@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .datasets.split import Split
-from .masks import union_of
-from .records import Sample
+from ..datasets.split import Split
+from ..masks import union_of
+from ..records import Sample
 
 _POSITION = (
     "left right top bottom upper lower middle center centre corner side front back foreground background first second "

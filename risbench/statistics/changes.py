@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .errors import UsageError
-from .metrics.names import Metric, parse
-from .plain import plain
-from .results.folder import ROWS
-from .results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
-from .results.run import Run
-from .statistics.ratios import METHOD
-from .statistics.summary import summarise
+from ..errors import UsageError
+from ..metrics.names import Metric, parse
+from ..plain import plain
+from ..results.folder import ROWS
+from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
+from ..results.run import Run
+from .ratios import METHOD
+from .summary import summarise
 
 _SAME = 1e-9  # of values, which are sums of the same numbers in another order
 _NEAR = 1.5e-6  # of bounds, which are rounded to six digits
