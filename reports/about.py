@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
-from risbench.header import split_record
 from risbench.masks import runs_of, union_of
 from risbench.metrics.names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
 from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split
+from risbench.running.header import split_record
 from risbench.scorer import summary_of
 from risbench.statistics.changes import texts_of
 from risbench.statistics.comparable import truth_note, truth_of

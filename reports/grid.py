@@ -10,11 +10,11 @@ import numpy as np
 
 from risbench import DataError, Run, Sample, UsageError
 from risbench.datasets.images import read_image
-from risbench.header import split_record
 from risbench.masks import decode, union_of
 from risbench.plain import plain
 from risbench.results.rows import Row
 from risbench.results.scored import scored_split
+from risbench.running.header import split_record
 
 from .about import common_rows, notes_of, titles_of
 from .choice import SPREAD, chosen

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from .datasets.load import load_split
     from .datasets.split import Split
     from .errors import DataError, DataWarning, MaskError, RisbenchError, UsageError
-    from .evaluate import evaluate
-    from .merge import merge
     from .methods.contract import Method
     from .metrics.rules.protocols import Rules
     from .records import RLE, Box, Overlap, Prediction, Sample
     from .results.run import Run
-    from .run import Settings
+    from .running.evaluation import evaluate
+    from .running.loop import Settings
+    from .running.shards import merge
     from .score import score
     from .scorer import Scorer
 
@@ -39,12 +39,12 @@ _HOMES = {
     "Run": "results.run",
     "Sample": "records",
     "Scorer": "scorer",
-    "Settings": "run",
+    "Settings": "running.loop",
     "Split": "datasets.split",
     "UsageError": "errors",
-    "evaluate": "evaluate",
+    "evaluate": "running.evaluation",
     "load_split": "datasets.load",
-    "merge": "merge",
+    "merge": "running.shards",
     "score": "score",
 }
 __all__ = [

@@ -15,7 +15,6 @@ from typing import Any
 from .datasets.load import load_split
 from .datasets.split import Split
 from .errors import DataError, MaskError, RisbenchError, UsageError
-from .header import split_record
 from .leaderboard import entry as entries
 from .methods.cards import supervision_fault
 from .methods.contract import prediction_of
@@ -27,6 +26,7 @@ from .results.folder import HEATS, MASKS, ROWS
 from .results.masklines import prediction_in
 from .results.rows import Row
 from .results.run import Run
+from .running.header import split_record
 from .score.sources import Heats
 from .scorer import row_of
 from .statistics.changes import texts_of

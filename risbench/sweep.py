@@ -14,7 +14,6 @@ import numpy as np
 from .datasets.load import load_split
 from .datasets.split import Split, refuse_empty
 from .errors import DataError, UsageError
-from .header import split_record, truth_record
 from .methods.contract import prediction_of
 from .methods.geometry import Geometry
 from .metrics.names import Metric, parse_all
@@ -22,6 +21,7 @@ from .metrics.rules.protocols import DEFAULT, Rules
 from .records import Prediction
 from .results.folder import HEADER, HEATS, MASKS
 from .results.run import Run
+from .running.header import split_record, truth_record
 from .score.names import match
 from .score.sources import Heats, Source, source_of
 from .statistics.changes import texts_of

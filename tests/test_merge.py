@@ -19,8 +19,8 @@ from waiting import GUARD
 
 import risbench
 from risbench import RisbenchError, Settings, Split, UsageError, evaluate, load_split, merge
-from risbench.merge import wait_for_shards
 from risbench.results import jsonlines
+from risbench.running.shards import wait_for_shards
 
 _MAIN = "from risbench.cli import main; main()"
 

@@ -15,11 +15,11 @@ from made_up.whole import whole_split
 from risbench import Prediction, Run, Settings, Split, UsageError, evaluate, load_split, score
 from risbench.leaderboard import entry
 from risbench.masks import decode
-from risbench.merge import merge
 from risbench.methods.refine import Refined
 from risbench.metrics.resize import bilinear
 from risbench.metrics.rules.protocols import Rules
 from risbench.results import heats
+from risbench.running.shards import merge
 from tris_model.irn import crf
 from tris_model.irn.refine import chances
 from tris_model.irn.refine import crf as refiner

@@ -21,7 +21,7 @@ from waiting import GUARD, wait_until
 
 import risbench
 from risbench import RisbenchError, Run, Settings, Split, UsageError, evaluate
-from risbench.run import Stopped
+from risbench.running.loop import Stopped
 
 _MAIN = "from risbench.cli import main; main()"
 # In a process with HOLD_AT=N the N-th image is under work until a file `go` appears; `held` says that it has begun.

@@ -20,10 +20,10 @@ from made_up.small import small_split
 from waiting import wait_until
 
 from risbench import Rules, Run, Sample, Scorer, Settings, Split, UsageError, evaluate, load_split, merge
-from risbench import run as loop
 from risbench.datasets.images import read_image
 from risbench.metrics.rules.protocols import RULES
 from risbench.results import heats
+from risbench.running import loop
 
 
 @pytest.fixture(scope="module")

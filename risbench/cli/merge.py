@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..merge import merge
+from ..running.shards import merge
 from . import options, show
 
 

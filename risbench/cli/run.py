@@ -14,14 +14,14 @@ from .. import devices, plugins
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
-from ..evaluate import default_folder, evaluate
-from ..interrupts import asked_to_stop
-from ..merge import PATIENCE, merge, wait_for_shards
 from ..methods.refine import refiner_of
 from ..metrics.names import refuse_generalised
 from ..results.folder import TIME
 from ..results.run import Run
-from ..run import Settings
+from ..running.evaluation import default_folder, evaluate
+from ..running.interrupts import asked_to_stop
+from ..running.loop import Settings
+from ..running.shards import PATIENCE, merge, wait_for_shards
 from . import options, show
 
 # With --overwrite, a shard that was begun earlier than this before the first rank is the one to be overwritten.

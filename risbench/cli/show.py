@@ -19,10 +19,10 @@ from rich.table import Table
 from ..metrics.names import parse_all, refuse_generalised
 from ..metrics.rules.protocols import text_of
 from ..plain import in_json, plain, visible, without_controls
-from ..progress import Progress
 from ..results.origin import unknown_note
 from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
+from ..running.progress import Progress
 from ..statistics.comparable import truth_note
 from . import streams
 from .bars import Bar

@@ -11,21 +11,21 @@ from pathlib import Path
 from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import MaskError, UsageError
-from ..evaluate import close, default_folder
-from ..header import header_of, split_record
 from ..io.plainfiles import real
 from ..methods.cards import read_card
 from ..methods.contract import prediction_of
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
 from ..plain import plain
-from ..progress import Progress, Tally
 from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
 from ..results.origin import scoring_origin
 from ..results.rows import Row
 from ..results.run import Run
+from ..running.evaluation import close, default_folder
+from ..running.header import header_of, split_record
+from ..running.progress import Progress, Tally
 from ..scorer import missing_row, row_of
 from .lines import Lines
 from .names import match

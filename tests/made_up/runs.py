@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from risbench import Run
-from risbench.header import summary_record
 from risbench.metrics.rules.protocols import RULES
 from risbench.results.rows import Row
+from risbench.running.header import summary_record
 from risbench.scorer import summary_of
 
 MACHINE = {"system": "Linux", "processor": "A processor", "cores": 2, "gpu": None}

@@ -23,7 +23,7 @@ from reports import markdown
 from risbench import DataWarning, Run, Settings, Split, UsageError, evaluate, merge, score
 from risbench.results import origin
 from risbench.results.codefiles import digest_of, files_below, files_of
-from risbench.run import Stopped
+from risbench.running.loop import Stopped
 
 _METHOD = """
 import numpy as np

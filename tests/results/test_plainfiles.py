@@ -17,7 +17,7 @@ from made_up.small import small_split
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
 from risbench.io import plainfiles
 from risbench.results import jsonlines
-from risbench.run import Stopped
+from risbench.running.loop import Stopped
 
 _PRECIOUS = b"precious\n"
 _KEEP = Settings(save_heat=True)

@@ -8,8 +8,8 @@ import torch
 
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
-from risbench.evaluate import evaluate
 from risbench.results.run import Run
+from risbench.running.evaluation import evaluate
 
 from ..checkpoint import save
 from ..stage1 import Stage1

@@ -21,9 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from risbench.cli.bars import Bar
 from risbench.errors import DataError, RisbenchError
-from risbench.interrupts import asked_to_stop
 from risbench.io import plainfiles
 from risbench.results.provenance import provenance
+from risbench.running.interrupts import asked_to_stop
 
 console = Console(stderr=True)
 ONE_CTRL_C = 5.0  # seconds within which torchrun's processes hear one Ctrl-C more than once

@@ -21,8 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from training import TOWERS, clip_file, recipe, refer_tree
 from weight_recipe import filled
 
-from risbench.cost import Stopwatch
 from risbench.plugins import METHODS, load
+from risbench.running.cost import Stopwatch
 from tris_model import devices, save, segmenter
 from tris_model.devices import add_rows, computing, float32_switches
 from tris_model.irn.lattice import Lattice

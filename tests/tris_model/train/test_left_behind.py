@@ -15,8 +15,8 @@ import pytest
 import torch
 from training import clip_file, recipe, refer_tree
 
-from risbench import interrupts
 from risbench.errors import DataError
+from risbench.running import interrupts
 from tris_model.checkpoint import write
 from tris_model.train import inputs, journal, stage1
 from tris_model.train.journal import Journal, interruptible

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .results.rows import Row
+from ..results.rows import Row
 
 
 class Progress(NamedTuple):

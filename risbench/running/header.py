@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .datasets.split import Split
-from .metrics.rules.protocols import Rules
-from .results.folder import SCHEMA
-from .results.provenance import provenance
-from .statistics.ratios import METHOD
+from ..datasets.split import Split
+from ..metrics.rules.protocols import Rules
+from ..results.folder import SCHEMA
+from ..results.provenance import provenance
+from ..statistics.ratios import METHOD
 
 
 def header_of(

@@ -13,24 +13,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..datasets.load import load_split
+from ..datasets.split import Split, refuse_empty
+from ..errors import DataWarning, RisbenchError, UsageError
+from ..io.plainfiles import refuse_link
+from ..methods.contract import card_of, make, notes_of
+from ..methods.refine import Refined
+from ..methods.texts import MODES, texts_of
+from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
+from ..plugins import METHODS, REFINERS, installed
+from ..results.folder import HEADER, SHARDS, RunFolder, read_json
+from ..results.identity import refuse_another
+from ..results.origin import origin_of, refuse_other
+from ..results.rows import left_out_counts
+from ..results.run import Run
+from ..scorer import summary_of
 from .cost import Stopwatch
-from .datasets.load import load_split
-from .datasets.split import Split, refuse_empty
-from .errors import DataWarning, RisbenchError, UsageError
 from .header import header_of, summary_record
-from .io.plainfiles import refuse_link
-from .methods.contract import card_of, make, notes_of
-from .methods.refine import Refined
-from .methods.texts import MODES, texts_of
-from .metrics.rules.protocols import DEFAULT, Rules, rules_of
-from .plugins import METHODS, REFINERS, installed
-from .results.folder import HEADER, SHARDS, RunFolder, read_json
-from .results.identity import refuse_another
-from .results.origin import origin_of, refuse_other
-from .results.rows import left_out_counts
-from .results.run import Run
-from .run import Progress, Settings, Stopped, run_images
-from .scorer import summary_of
+from .loop import Progress, Settings, Stopped, run_images
 
 
 def evaluate(

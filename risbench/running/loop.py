@@ -15,19 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..datasets.images import read_image
+from ..errors import DataError, RisbenchError, UsageError
+from ..faults import Watched
+from ..methods.contract import inner_of, predictions_of, reads
+from ..methods.geometry import Geometry
+from ..metrics.rules.protocols import Rules
+from ..records import Sample
+from ..results import heats, masklines
+from ..results.folder import RunFolder
+from ..results.rows import Row
+from ..scorer import missing_row, row_of
 from .cost import Stopwatch
-from .datasets.images import read_image
-from .errors import DataError, RisbenchError, UsageError
-from .faults import Watched
-from .methods.contract import inner_of, predictions_of, reads
-from .methods.geometry import Geometry
-from .metrics.rules.protocols import Rules
 from .progress import Progress, Tally
-from .records import Sample
-from .results import heats, masklines
-from .results.folder import RunFolder
-from .results.rows import Row
-from .scorer import missing_row, row_of
 
 Group = tuple[Sample, ...]
 

@@ -9,26 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .datasets.split import Split, refuse_empty
-from .errors import RisbenchError, UsageError
-from .evaluate import close
+from ..datasets.split import Split, refuse_empty
+from ..errors import RisbenchError, UsageError
+from ..io import plainfiles
+from ..results import jsonlines, origin
+from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder, read_json
+from ..results.identity import IDENTITY, refuse_another, same
+from ..results.run import Run
+from ..results.scored import scored_split
+from .evaluation import close
 from .header import split_record, truth_record
-from .io import plainfiles
-from .results import jsonlines, origin
-from .results.folder import (
-    COST,
-    HEADER,
-    HEATS,
-    MASKS,
-    ROWS,
-    SHARDS,
-    SUMMARY,
-    RunFolder,
-    read_json,
-)
-from .results.identity import IDENTITY, refuse_another, same
-from .results.run import Run
-from .results.scored import scored_split
 
 PATIENCE = 3600.0
 
