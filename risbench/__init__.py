@@ -5,8 +5,6 @@ The public names. They are imported on first use, so that ``import risbench`` lo
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
     from .running.evaluation import evaluate
     from .running.loop import Settings
     from .running.shards import merge
-    from .score import score
     from .scorer import Scorer
+    from .scoring.predictions import score
 
 _HOMES = {
     "RLE": "records",
@@ -45,7 +43,7 @@ _HOMES = {
     "evaluate": "running.evaluation",
     "load_split": "datasets.load",
     "merge": "running.shards",
-    "score": "score",
+    "score": "scoring.predictions",
 }
 __all__ = [
     "RLE",
@@ -79,17 +77,6 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value
-
-
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        # `evaluate`, `merge` and `score` are functions and the modules they lie in. Whoever imports such a module (and
-        # `score` imports `evaluate`) makes Python set it here, where it would hide the function.
-        if not (isinstance(value, ModuleType) and _HOMES.get(name) == name):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

@@ -14,9 +14,9 @@ from made_up.small import small_split
 
 from reports.supervision import GROUPS, of_card
 from risbench import DataError, RisbenchError, Split, UsageError, evaluate, score
+from risbench.leaderboard.submit import verify
 from risbench.methods.cards import KEYS, SUPERVISION, SYNONYMS, read_card, supervision_fault, unknown_keys
 from risbench.methods.contract_check import check_method
-from risbench.submit import verify
 
 FLOORS = {"centre", "full", "random_box", "random_point", "oracle_box", "oracle_class", "random_same_class"}
 SHIPPED = FLOORS | {"clip_sim", "groupvit", "clip_gradcam", "clip_gae", "clip_es", "tris"}

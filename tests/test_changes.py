@@ -18,9 +18,9 @@ from made_up.whole import whole_split
 
 from reports import as_csv, as_json, latex, markdown, rows
 from risbench import DataError, Run, Settings, evaluate
+from risbench.leaderboard.submit import _compare_summary, submit
 from risbench.statistics.changes import changes_of
 from risbench.statistics.compare import compare
-from risbench.submit import _compare_summary, submit
 
 Edit = Callable[[dict[str, Any], list[dict[str, Any]]], None]
 

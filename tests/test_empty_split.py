@@ -13,7 +13,7 @@ from made_up.small import small_split, write_small
 from risbench import DataError, Settings, Split, evaluate, load_split, score
 from risbench.datasets.audit.split_check import check_split
 from risbench.methods.contract_check import check_method
-from risbench.sweep import sweep
+from risbench.scoring.sweep import sweep
 
 _EMPTIES = {
     "no refs": lambda refs: [],

@@ -16,7 +16,7 @@ from made_up.small import small_split
 
 from risbench import MaskError, Prediction, Run, Sample, Scorer, Split, evaluate
 from risbench.methods.geometry import Geometry
-from risbench.sweep import sweep
+from risbench.scoring.sweep import sweep
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from reports import as_csv, as_json, curves, gallery, grid, latex, markdown, row
 from risbench import Run, Scorer, Split, UsageError, evaluate, load_split, merge, score
 from risbench.datasets.imports.own import import_own
 from risbench.errors import DataError
+from risbench.leaderboard.submit import verify
 from risbench.metrics.rules.protocols import RULES
+from risbench.scoring.sweep import sweep
 from risbench.statistics.compare import Comparison, compare
 from risbench.statistics.paired import in_step
-from risbench.submit import verify
-from risbench.sweep import sweep
 
 SIZE = (40, 60)
 LEFT, RIGHT = block(SIZE, 5, 10, 25, 30), block(SIZE, 10, 30, 30, 50)

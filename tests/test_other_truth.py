@@ -28,10 +28,10 @@ from risbench import (
     merge,
     score,
 )
+from risbench.leaderboard.submit import submit
 from risbench.masks import union_of
+from risbench.scoring.sweep import sweep
 from risbench.statistics.compare import compare
-from risbench.submit import submit
-from risbench.sweep import sweep
 
 
 @pytest.fixture

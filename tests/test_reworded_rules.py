@@ -16,10 +16,10 @@ from made_up.whole import whole_split
 from reports import markdown
 from risbench import Run, Settings, Split, UsageError, evaluate, merge, score
 from risbench.leaderboard.board import entries_in, rankings_of
+from risbench.leaderboard.submit import submit
 from risbench.metrics.names import parse_all
 from risbench.metrics.rules.protocols import RULES, identity_of, text_of
 from risbench.statistics.compare import compare
-from risbench.submit import submit
 
 # How `lavt` was described before a heat of 480 x 480 was spoken of.
 _OLD = (

@@ -12,7 +12,7 @@ from made_up.whole import whole_split
 
 from risbench import Prediction, RisbenchError, Run, Settings, Split, UsageError, evaluate, score
 from risbench.leaderboard.entry import read
-from risbench.submit import submit
+from risbench.leaderboard.submit import submit
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from made_up.answers import Answers, heats_for, masks_for
 from made_up.whole import whole_split
 
 from risbench import DataError, Prediction, Settings, Split, UsageError, evaluate, score
-from risbench.sweep import sweep, thresholds_of
+from risbench.scoring.sweep import sweep, thresholds_of
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from .style import HEIGHT, WIDTH, drawing, labelled, legend, look_of
 
 def sweep_of(run: Run, split: Split) -> Any:
     """mIoU and P@0.5 of a run's saved heats at each threshold, by the run's own rules."""
-    from risbench.sweep import sweep  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+    from risbench.scoring.sweep import sweep  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
 
     return sweep(run.path, split, rules=run.summary["rules"]["name"], metrics="mIoU,P@0.5", allow_missing=True)
 

@@ -9,7 +9,7 @@ import click
 from ..datasets.load import load_split
 from ..results.folder import HEADER
 from ..results.run import Run
-from ..score import score
+from ..scoring.predictions import score
 from ..statistics.changes import texts_of
 from . import options, show
 

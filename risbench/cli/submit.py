@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..leaderboard.entry import read
-from ..submit import submit
+from ..leaderboard.submit import submit
 from . import options, show
 
 

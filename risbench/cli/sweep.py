@@ -16,8 +16,8 @@ from ..io.plainfiles import real
 from ..metrics.names import refuse_generalised
 from ..plain import plain
 from ..results.rows import truth_notes
+from ..scoring.sweep import CAUTION, Sweep, sweep, thresholds_of
 from ..statistics.comparable import truth_note
-from ..sweep import CAUTION, Sweep, sweep, thresholds_of
 from . import options, show
 
 

@@ -21,7 +21,7 @@ from baselines.words import COCO, VOC, background
 from risbench import Settings, UsageError, evaluate, load_split
 from risbench.datasets.shapes.words import SHAPES
 from risbench.methods.contract_check import check_method
-from risbench.sweep import sweep
+from risbench.scoring.sweep import sweep
 from tris_model import digest, tokenize
 from tris_model.checkpoint import read
 from tris_model.irn import crf

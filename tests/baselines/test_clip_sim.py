@@ -16,7 +16,7 @@ from torchvision import transforms
 from baselines.clip_sim import CARD, make
 from risbench import DataError, Settings, UsageError, evaluate, load_split
 from risbench.methods.contract_check import check_method
-from risbench.sweep import sweep
+from risbench.scoring.sweep import sweep
 from tris_model import Clip, digest, load_clip, tokenize
 from tris_model.architecture import detect_clip
 

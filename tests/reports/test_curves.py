@@ -79,7 +79,7 @@ def test_the_same_runs_make_the_same_picture_and_another_number_another(drawn_ru
 
 
 def test_saved_heats_are_swept_by_the_runs_own_rules(drawn_runs, tmp_path):
-    pytest.importorskip("risbench.sweep")
+    pytest.importorskip("risbench.scoring.sweep")
     from reports.curves.sweep import sweep_of
 
     found = sweep_of(drawn_runs[0], load_split("shapes_val"))

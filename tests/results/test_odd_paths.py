@@ -17,8 +17,8 @@ from reports.write import given_or_written
 from risbench import RisbenchError, Run, Settings, Split, evaluate, load_split, merge, score
 from risbench.results import jsonlines
 from risbench.results.folder import read_json
+from risbench.scoring.sweep import sweep
 from risbench.statistics.compare import compare
-from risbench.sweep import sweep
 
 _ODD = os.fsdecode(b"odd\xff")
 _NOT_TEXT = pytest.mark.skipif(sys.platform == "darwin", reason="file names of this system are text")

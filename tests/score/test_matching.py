@@ -15,7 +15,7 @@ from made_up.brought import SPLIT, array, entries, files, iou_of, lines, picture
 from PIL import Image
 
 from risbench import DataError, Sample, Split
-from risbench.sweep import sweep
+from risbench.scoring.sweep import sweep
 
 Refs = list[dict[str, Any]]
 

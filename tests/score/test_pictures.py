@@ -13,8 +13,8 @@ from made_up.brought import entries, files, iou_of, lines, pictures, split_with
 from PIL import Image, PngImagePlugin
 
 from risbench import DataError, MaskError, RisbenchError, Split, UsageError
-from risbench.score.pictures import read_mask
-from risbench.sweep import sweep
+from risbench.scoring.pictures import read_mask
+from risbench.scoring.sweep import sweep
 
 Save = Callable[[np.ndarray, Path], object]
 

@@ -21,7 +21,7 @@ from risbench import DataError, RisbenchError, Split, UsageError
 from risbench.io import reading
 from risbench.results import heats
 from risbench.results.npy import read_npy
-from risbench.score.sources import source_of
+from risbench.scoring.sources import source_of
 
 
 @pytest.fixture

@@ -36,10 +36,10 @@ from risbench.methods.cards import read_card
 from risbench.metrics.names import parse_all
 from risbench.results import heats
 from risbench.results.rows import columns_of
-from risbench.score.files import read_array
-from risbench.score.pictures import read_mask
-from risbench.score.sources import Source, source_of
 from risbench.scorer import summary_of
+from risbench.scoring.files import read_array
+from risbench.scoring.pictures import read_mask
+from risbench.scoring.sources import Source, source_of
 
 
 @dataclass(frozen=True)

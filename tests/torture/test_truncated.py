@@ -17,7 +17,7 @@ from made_up.small import small_split
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
 from risbench.leaderboard import entry as entries
-from risbench.sweep import sweep
+from risbench.scoring.sweep import sweep
 
 _FILES = ("header.json", "rows.jsonl", "masks.jsonl", "cost.json", "summary.json", "heats/1.npz")
 _SOME, _ALL = range(5, 100, 31), range(100)

@@ -11,22 +11,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .datasets.load import load_split
-from .datasets.split import Split, refuse_empty
-from .errors import DataError, UsageError
-from .methods.contract import prediction_of
-from .methods.geometry import Geometry
-from .metrics.names import Metric, parse_all
-from .metrics.rules.protocols import DEFAULT, Rules
-from .records import Prediction
-from .results.folder import HEADER, HEATS, MASKS
-from .results.run import Run
-from .running.header import split_record, truth_record
-from .score.names import match
-from .score.sources import Heats, Source, source_of
-from .statistics.changes import texts_of
-from .statistics.ratios import divided, intervals
-from .statistics.summary import bound, clusters, sums_of
+from ..datasets.load import load_split
+from ..datasets.split import Split, refuse_empty
+from ..errors import DataError, UsageError
+from ..methods.contract import prediction_of
+from ..methods.geometry import Geometry
+from ..metrics.names import Metric, parse_all
+from ..metrics.rules.protocols import DEFAULT, Rules
+from ..records import Prediction
+from ..results.folder import HEADER, HEATS, MASKS
+from ..results.run import Run
+from ..running.header import split_record, truth_record
+from ..statistics.changes import texts_of
+from ..statistics.ratios import divided, intervals
+from ..statistics.summary import bound, clusters, sums_of
+from .names import match
+from .sources import Heats, Source, source_of
 
 SCHEMA = 1
 METRICS = "mIoU,oIoU,P@0.5,P@0.7,P@0.9"

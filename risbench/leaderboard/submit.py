@@ -12,24 +12,24 @@ from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
-from .datasets.load import load_split
-from .datasets.split import Split
-from .errors import DataError, MaskError, RisbenchError, UsageError
-from .leaderboard import entry as entries
-from .methods.cards import supervision_fault
-from .methods.contract import prediction_of
-from .metrics.names import DEFAULT
-from .metrics.rules.protocols import RULES, Rules, identity_of
-from .records import Prediction, Sample
-from .results import jsonlines
-from .results.folder import HEATS, MASKS, ROWS
-from .results.masklines import prediction_in
-from .results.rows import Row
-from .results.run import Run
-from .running.header import split_record
-from .score.sources import Heats
-from .scorer import row_of
-from .statistics.changes import texts_of
+from ..datasets.load import load_split
+from ..datasets.split import Split
+from ..errors import DataError, MaskError, RisbenchError, UsageError
+from ..methods.cards import supervision_fault
+from ..methods.contract import prediction_of
+from ..metrics.names import DEFAULT
+from ..metrics.rules.protocols import RULES, Rules, identity_of
+from ..records import Prediction, Sample
+from ..results import jsonlines
+from ..results.folder import HEATS, MASKS, ROWS
+from ..results.masklines import prediction_in
+from ..results.rows import Row
+from ..results.run import Run
+from ..running.header import split_record
+from ..scorer import row_of
+from ..scoring.sources import Heats
+from ..statistics.changes import texts_of
+from . import entry as entries
 
 _SCORES = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
 

@@ -1,0 +1,1 @@
+"""Scoring predictions that somebody brought, in every form in which they come."""
