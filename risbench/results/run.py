@@ -78,8 +78,8 @@ class Run:
         """What must be said beside this run's figures, each a sentence without its full stop.
 
         Masks of the whole image or empty ones and a threshold that was not used (`risbench.metrics.coverage`), odd
-        points, boxes and sizes (`risbench.methods.geometry`). Of masks that are absent or broken nothing is said here: what
-        needs them refuses them.
+        points, boxes and sizes (`risbench.methods.geometry`). Of masks that are absent or broken nothing is said here:
+        what needs them refuses them.
         """
         try:
             coverage = coverage_of(line for _, line in jsonlines.read(self.path / MASKS))

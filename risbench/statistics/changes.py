@@ -2,8 +2,8 @@
 
 A figure that was changed by hand must not stand in a table, picture or comparison as if it had been measured. The
 values, counts and bounds of the summary are computed again from the rows. Bounds that an older version made by another
-method must only hold their value. Rows that were changed together with the summary are found by `risbench.leaderboard.submit`,
-which scores every mask anew.
+method must only hold their value. Rows that were changed together with the summary are found by
+`risbench.leaderboard.submit`, which scores every mask anew.
 """
 
 from __future__ import annotations
