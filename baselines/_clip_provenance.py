@@ -13,8 +13,8 @@ from typing import Any
 
 import tris_model
 from risbench import UsageError
-from tris_model.clipfile import ClipFile
-from tris_model.places import OPENAI_FILES, split_entry
+from tris_model.files.clip_file import ClipFile
+from tris_model.files.names import OPENAI_FILES, split_entry
 
 UNKNOWN = "unknown (the file does not say)"
 DRAWN = "drawn scenes"  # what a card says is trained on; `risbench` warns where photographs are answered

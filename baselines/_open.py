@@ -19,9 +19,9 @@ from torch import Tensor
 import tris_model
 from risbench import UsageError
 from tris_model import TextTower
-from tris_model.architecture import detect_clip, fill
-from tris_model.clipfile import ClipFile, read_clip
-from tris_model.places import NAMES, clip_advice, split_entry
+from tris_model.files.architecture import detect_clip, fill
+from tris_model.files.clip_file import ClipFile, read_clip
+from tris_model.files.names import NAMES, clip_advice, split_entry
 
 from ._clip import DEVIATION, MEAN, Opened
 from ._clip_provenance import DRAWN, UNKNOWN, Read, reading

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from risbench import DataError
 from tris_model import TextTower
+from tris_model.clip.text import Block, CausalAttention, LayerNorm, drawn
+from tris_model.clip.trunk import resized
 from tris_model.ranges import Count, Number
-from tris_model.text import Block, CausalAttention, LayerNorm, drawn
-from tris_model.trunk import resized
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from risbench import DataError, UsageError
-from tris_model.architecture import fill
-from tris_model.checkpoint import read
-from tris_model.clip_names import looks_like_clip
 from tris_model.devices import pick
-from tris_model.places import find_clip
+from tris_model.files.architecture import fill
+from tris_model.files.checkpoint import read
+from tris_model.files.clip_names import looks_like_clip
+from tris_model.files.names import find_clip
 
 from .vit import VitClip, VitConfig
 

@@ -15,7 +15,7 @@ from baselines.vit_file import SHIPPED
 from reports import markdown
 from risbench import Run
 from risbench.methods.contract import notes_of
-from tris_model.places import find
+from tris_model.files.names import find
 
 CAUTION = "trained on drawn scenes only"
 

@@ -9,17 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checkpoint import convert, describe, digest, load, save
-    from .clip import Clip, TextTower
-    from .clipfile import load_clip
+    from .clip.pixels import preprocess
+    from .clip.tokens import tokenize
+    from .clip.towers import Clip, TextTower
     from .config import Config
-    from .pixels import preprocess
-    from .places import find_clip
-    from .quick import quicken
-    from .segmenter import make
-    from .stage1 import Stage1
-    from .stage2 import Stage2
-    from .tokens import tokenize
+    from .files.checkpoint import convert, describe, digest, load, save
+    from .files.clip_file import load_clip
+    from .files.names import find_clip
+    from .inference.fused import quicken
+    from .method import make
+    from .network.stage1 import Stage1
+    from .network.stage2 import Stage2
 
 __all__ = [
     "Clip",
@@ -41,22 +41,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Clip": "clip",
+    "Clip": "clip.towers",
     "Config": "config",
-    "Stage1": "stage1",
-    "Stage2": "stage2",
-    "TextTower": "clip",
-    "convert": "checkpoint",
-    "describe": "checkpoint",
-    "digest": "checkpoint",
-    "find_clip": "places",
-    "load": "checkpoint",
-    "load_clip": "clipfile",
-    "make": "segmenter",
-    "preprocess": "pixels",
-    "quicken": "quick",
-    "save": "checkpoint",
-    "tokenize": "tokens",
+    "Stage1": "network.stage1",
+    "Stage2": "network.stage2",
+    "TextTower": "clip.towers",
+    "convert": "files.checkpoint",
+    "describe": "files.checkpoint",
+    "digest": "files.checkpoint",
+    "find_clip": "files.names",
+    "load": "files.checkpoint",
+    "load_clip": "files.clip_file",
+    "make": "method",
+    "preprocess": "clip.pixels",
+    "quicken": "inference.fused",
+    "save": "files.checkpoint",
+    "tokenize": "clip.tokens",
 }
 
 

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from risbench import UsageError
-from tris_model.architecture import fill
 from tris_model.devices import pick
+from tris_model.files.architecture import fill
 from tris_model.ranges import Count, Rate
 from tris_model.train.inputs import building
 from tris_model.train.lessons import Shown

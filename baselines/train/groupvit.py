@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from risbench import UsageError
+from tris_model.clip.pixels import normalised
 from tris_model.devices import autocast, pick
-from tris_model.pixels import normalised
 from tris_model.ranges import Positive, Rate
 from tris_model.train.contrast import contrast
 from tris_model.train.inputs import building

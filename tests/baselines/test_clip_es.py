@@ -23,7 +23,7 @@ from risbench.datasets.shapes.words import SHAPES
 from risbench.methods.contract_check import check_method
 from risbench.scoring.sweep import sweep
 from tris_model import digest, tokenize
-from tris_model.checkpoint import read
+from tris_model.files.checkpoint import read
 from tris_model.irn import crf
 
 # A method cuts its heat as torch resizes it, a sweep as the rules do. The last bits of torch's resize depend on its

@@ -202,7 +202,7 @@ def test_an_archive_in_openais_form_is_read_with_quick_gelu_and_its_data_are_unk
 def test_openais_hashes_are_those_in_open_clips_table() -> None:
     import open_clip
 
-    from tris_model.places import OPENAI_FILES
+    from tris_model.files.names import OPENAI_FILES
 
     table = {
         open_clip.get_pretrained_cfg(name, tag)["url"].split("/")[-2]

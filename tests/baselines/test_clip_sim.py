@@ -18,7 +18,7 @@ from risbench import DataError, Settings, UsageError, evaluate, load_split
 from risbench.methods.contract_check import check_method
 from risbench.scoring.sweep import sweep
 from tris_model import Clip, digest, load_clip, tokenize
-from tris_model.architecture import detect_clip
+from tris_model.files.architecture import detect_clip
 
 # A method cuts its heat as torch resizes it, a sweep as the rules do. The last bits of torch's resize depend on its
 # version and on the processor, so a pixel beside the cut may fall otherwise: less than this in any mean IoU.
@@ -143,7 +143,7 @@ def test_the_card_names_the_threshold_and_the_weights(tiny: str, tmp_path: Path)
 
 
 def test_the_shipped_tiny_clip_is_asked_on_drawn_scenes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tris_model.places.FOLDER", tmp_path)
+    monkeypatch.setattr("tris_model.files.names.FOLDER", tmp_path)
     with pytest.raises(UsageError, match="lack their clip"):
         make(split="shapes_val")
     tiny_clip(tmp_path / "shapes_clip.safetensors")

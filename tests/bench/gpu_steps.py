@@ -31,7 +31,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tri
 from stage1_step import scorer_file
 
 from tris_model import Stage1, preprocess, tokenize
-from tris_model.clip import Clip
+from tris_model.clip.towers import Clip
 from tris_model.config import STAGE1, STAGE2, Config
 from tris_model.devices import autocast, computing, elapsed, pick, synchronize
 from tris_model.irn.affinity import losses
@@ -39,7 +39,7 @@ from tris_model.irn.labels import confident
 from tris_model.irn.masks import refine
 from tris_model.irn.network import EdgeDisplacement
 from tris_model.irn.trunks import ImageNetTrunk
-from tris_model.stage2 import Stage2
+from tris_model.network.stage2 import Stage2
 from tris_model.train.losses import segmentation
 from tris_model.train.maps import _chunk
 from tris_model.train.optimiser import Rates, adamw, freeze_unused

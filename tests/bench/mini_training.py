@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tris_model"))
 
 from weight_recipe import made_up
 
-from tris_model.clip import Clip
+from tris_model.clip.towers import Clip
 from tris_model.config import STAGE1
 from tris_model.irn.masks import read_mask
 from tris_model.train import tris

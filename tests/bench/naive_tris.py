@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import nms
 
-from tris_model.stage1 import Stage1, enlarge, unit
+from tris_model.network.stage1 import Stage1, enlarge, unit
 
 BOX_CONFIDENCE = 0.5
 NMS_IOU = 0.05

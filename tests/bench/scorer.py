@@ -18,9 +18,9 @@ from PIL import Image
 
 from risbench.datasets.load import load_split
 from risbench.masks import decode
-from tris_model.clipfile import load_clip
-from tris_model.pixels import preprocess
-from tris_model.tokens import tokenize
+from tris_model.clip.pixels import preprocess
+from tris_model.clip.tokens import tokenize
+from tris_model.files.clip_file import load_clip
 
 
 @torch.inference_mode()

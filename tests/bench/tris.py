@@ -34,9 +34,9 @@ from weight_recipe import built
 
 from risbench.records import Box, Prediction, Sample
 from tris_model import load, preprocess, save, tokenize
-from tris_model.answer import Tris
 from tris_model.config import STAGE1
-from tris_model.stage1 import Stage1
+from tris_model.inference.predictor import Tris
+from tris_model.network.stage1 import Stage1
 
 SIZE = (427, 640)
 THINGS = ("man", "woman in a dress", "brown dog", "umbrella", "zebra", "pizza slice", "bus", "kid with a kite")

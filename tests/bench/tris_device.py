@@ -24,8 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from tris import HERE, expressions, hardware, scene
 
 from tris_model import load, preprocess, tokenize
-from tris_model.answer import Tris
 from tris_model.devices import computing, pick, synchronize
+from tris_model.inference.predictor import Tris
 
 
 def seconds(work: Callable[[], object], device: torch.device, times: int = 5) -> float:

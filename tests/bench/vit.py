@@ -23,8 +23,8 @@ from baselines.vit import VitClip
 from baselines.vit_file import load_vit
 from risbench.datasets.load import load_split
 from risbench.masks import decode
-from tris_model.pixels import preprocess
-from tris_model.tokens import tokenize
+from tris_model.clip.pixels import preprocess
+from tris_model.clip.tokens import tokenize
 
 THRESHOLDS = np.linspace(0.3, 0.9, 13)
 

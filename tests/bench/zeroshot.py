@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from risbench.datasets.shapes import COLOURS, PATTERNS, SHAPES
-from tris_model.clipfile import load_clip
-from tris_model.pixels import normalised
-from tris_model.tokens import tokenize
+from tris_model.clip.pixels import normalised
+from tris_model.clip.tokens import tokenize
+from tris_model.files.clip_file import load_clip
 from tris_model.train.pictures import pictures
 
 ASKED = {

@@ -193,7 +193,7 @@ def test_weights_that_cannot_be_written_are_named(tmp_path: Path, suffix: str, m
     from safetensors import SafetensorError
 
     from risbench import DataError
-    from tris_model import checkpoint
+    from tris_model.files import checkpoint
 
     def full(error: Exception) -> Any:
         def fail(*_: Any) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from baselines.vit import VitClip, VitConfig
 from tris_model import Clip, Config, tokenize
-from tris_model.checkpoint import write
+from tris_model.files.checkpoint import write
 
 TINY = Config(
     image_size=48, stride=8, depth=(1, 1, 1, 1), width=8, pool_grid=6, trimmed=True, ramp=True, context=20,

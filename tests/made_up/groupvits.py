@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tris_model import tokenize
-from tris_model.checkpoint import write
+from tris_model.files.checkpoint import write
 
 # Heads have 64 channels, as the authors' do, so that their layout shows the sizes.
 SMALL: dict[str, Any] = {

@@ -17,11 +17,11 @@ from targets import Target
 from torch import nn
 
 import tris_model
-from tris_model import clipfile
-from tris_model.checkpoint import save
-from tris_model.clip import Clip
+from tris_model.clip.towers import Clip
 from tris_model.config import STAGE1
-from tris_model.stage1 import Stage1
+from tris_model.files import clip_file as clipfile
+from tris_model.files.checkpoint import save
+from tris_model.network.stage1 import Stage1
 from tris_model.train import recipe
 from tris_model.train.clip import ClipRecipe
 from tris_model.train.presets import with_preset

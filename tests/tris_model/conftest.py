@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from weight_recipe import built, filled
 
 from tris_model.config import STAGE1, STAGE2, Config
-from tris_model.stage1 import Stage1
-from tris_model.stage2 import Stage2
+from tris_model.network.stage1 import Stage1
+from tris_model.network.stage2 import Stage2
 
 SMALL = replace(
     STAGE1, image_size=64, stride=16, depth=(1, 1, 2, 1), width=8, pool_grid=0, vocabulary=49408, text_width=64,

@@ -13,11 +13,11 @@ from safetensors import safe_open
 
 import tris_model
 from risbench.errors import DataError, UsageError
-from tris_model.architecture import build, detect
-from tris_model.checkpoint import digest, save
 from tris_model.config import STAGE1, STAGE2, Config
-from tris_model.stage1 import Stage1
-from tris_model.stage2 import Stage2
+from tris_model.files.architecture import build, detect
+from tris_model.files.checkpoint import digest, save
+from tris_model.network.stage1 import Stage1
+from tris_model.network.stage2 import Stage2
 
 
 def as_the_authors_save(network: torch.nn.Module, path: Path) -> Path:

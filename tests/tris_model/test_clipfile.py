@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from risbench.errors import DataError
-from tris_model import clipfile, torchscript
-from tris_model.stage1 import Stage1
-from tris_model.stage2 import Stage2
+from tris_model.files import clip_file as clipfile
+from tris_model.files import torchscript
+from tris_model.network.stage1 import Stage1
+from tris_model.network.stage2 import Stage2
 
 
 class Tiny(nn.Module):

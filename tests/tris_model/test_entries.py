@@ -18,10 +18,10 @@ from torch import Tensor
 
 import tris_model
 from risbench.errors import DataError, UsageError
-from tris_model.checkpoint import read
-from tris_model.entries import choose
-from tris_model.places import find
-from tris_model.stage1 import Stage1
+from tris_model.files.checkpoint import read
+from tris_model.files.entries import choose
+from tris_model.files.names import find
+from tris_model.network.stage1 import Stage1
 
 PLAIN = {"vis.a": torch.arange(3.0), "vis.b": torch.ones(2), "logit": torch.tensor(2.0)}
 AVERAGED = {key: value + 1 for key, value in PLAIN.items()}

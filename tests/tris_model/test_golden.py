@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from weight_recipe import filled, fingerprint, images, token_rows
 
+from tris_model.clip.trunk import AttentionPool
 from tris_model.config import STAGE1
-from tris_model.stage1 import Stage1, Stage1Training
-from tris_model.stage2 import Stage2
-from tris_model.trunk import AttentionPool
+from tris_model.network.stage1 import Stage1, Stage1Training
+from tris_model.network.stage2 import Stage2
 
 SPEC = Path(__file__).parents[3] / "shared" / "spec"
 KEYS = {

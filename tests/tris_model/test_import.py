@@ -12,7 +12,7 @@ import tris_model
 
 def test_importing_tris_model_and_its_entry_point_brings_no_torch() -> None:
     code = (
-        "import sys, tris_model, tris_model.segmenter; print(tris_model.segmenter.make.card['grade']); "
+        "import sys, tris_model, tris_model.method; print(tris_model.method.make.card['grade']); "
         "sys.exit(any(name in sys.modules for name in ('torch', 'open_clip', 'pandas', 'matplotlib')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -11,11 +11,11 @@ from training import TOWERS, clip_file, refer_tree
 from weight_recipe import built, filled
 
 from risbench.errors import DataError
-from tris_model.checkpoint import save
-from tris_model.clip import Clip
-from tris_model.pixels import preprocess
-from tris_model.prms import choose
-from tris_model.stage1 import Stage1
+from tris_model.clip.pixels import preprocess
+from tris_model.clip.towers import Clip
+from tris_model.files.checkpoint import save
+from tris_model.inference.prms import choose
+from tris_model.network.stage1 import Stage1
 from tris_model.train.maps import choose_all, choose_many, heat_of, read_maps
 from tris_model.train.scorers import Frozen, TowerScorer
 

@@ -14,12 +14,12 @@ from test_stage1 import Count
 import tris_model
 from risbench.errors import DataError, RisbenchError, UsageError
 from risbench.records import Sample
-from tris_model.answer import Tris
-from tris_model.batches import Batches
-from tris_model.checkpoint import digest, save
-from tris_model.segmenter import CARD, make
-from tris_model.stage1 import Stage1
-from tris_model.stage2 import Stage2
+from tris_model.files.checkpoint import digest, save
+from tris_model.inference.batches import Batches
+from tris_model.inference.predictor import Tris
+from tris_model.method import CARD, make
+from tris_model.network.stage1 import Stage1
+from tris_model.network.stage2 import Stage2
 
 DRAW = np.random.default_rng(0)
 PICTURES = [DRAW.integers(0, 256, size, dtype=np.uint8) for size in ((48, 70, 3), (90, 30, 3), (64, 64, 3))]
@@ -141,7 +141,7 @@ def test_without_weights_one_line_names_the_file_to_get() -> None:
 def test_the_shipped_weights_are_asked_for_on_drawn_scenes_alone(
     small2: Stage2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tris_model.places.FOLDER", tmp_path)
+    monkeypatch.setattr("tris_model.files.names.FOLDER", tmp_path)
     with pytest.raises(UsageError, match=r"lack their stage2.*install risbench again"):
         make(split="shapes_val")
     save(small2, tmp_path / "shapes_stage2.safetensors")

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from weight_recipe import made_up
 
 from risbench.errors import DataError
-from tris_model.prms import ClipScorer, choose
-from tris_model.tokens import tokenize
+from tris_model.clip.tokens import tokenize
+from tris_model.inference.prms import ClipScorer, choose
 
 
 class Table:

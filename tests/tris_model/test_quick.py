@@ -9,10 +9,10 @@ import torch
 from test_stage1 import texts
 from weight_recipe import images, token_rows
 
-from tris_model.half import HalfClip
-from tris_model.quick import packs, quicken
-from tris_model.stage1 import Stage1
-from tris_model.stage2 import Stage2
+from tris_model.inference.fused import packs, quicken
+from tris_model.inference.half import HalfClip
+from tris_model.network.stage1 import Stage1
+from tris_model.network.stage2 import Stage2
 
 PACKS = [False, pytest.param(True, marks=pytest.mark.skipif(not packs(), reason="torch lacks oneDNN's operators"))]
 

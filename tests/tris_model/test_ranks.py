@@ -12,9 +12,9 @@ from training import TOWERS
 from waiting import GUARD
 from weight_recipe import filled
 
-from tris_model.clip import Clip
-from tris_model.stage1 import Stage1
-from tris_model.tokens import tokenize
+from tris_model.clip.tokens import tokenize
+from tris_model.clip.towers import Clip
+from tris_model.network.stage1 import Stage1
 from tris_model.train.objective import Objective, Weights
 from tris_model.train.optimiser import freeze_unused
 from tris_model.train.ranks import averaged

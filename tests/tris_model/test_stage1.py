@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from weight_recipe import images, token_rows
 
 from tris_model import tokenize
-from tris_model.prompt import BilateralPrompt
-from tris_model.stage1 import Stage1, score
+from tris_model.network.prompt import BilateralPrompt
+from tris_model.network.stage1 import Stage1, score
 
 
 class Count:

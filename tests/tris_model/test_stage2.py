@@ -8,8 +8,8 @@ from test_stage1 import Count, texts
 from torch import Tensor
 from weight_recipe import filled, images, token_rows
 
-from tris_model.stage2 import Stage2
-from tris_model.wordattention import WordAttention
+from tris_model.network.stage2 import Stage2
+from tris_model.network.word_attention import WordAttention
 
 
 def as_specified(attention: WordAttention, feature: Tensor, words: Tensor) -> Tensor:

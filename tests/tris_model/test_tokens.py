@@ -7,7 +7,7 @@ import torch
 
 from risbench.errors import DataError
 from tris_model import tokenize
-from tris_model.tokens import END, START, encode
+from tris_model.clip.tokens import END, START, encode
 
 
 def test_a_known_sentence_has_openais_ids() -> None:

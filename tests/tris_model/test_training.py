@@ -86,7 +86,7 @@ def test_each_line_of_the_log_has_every_term_the_rate_the_speed_and_the_memory(t
 def test_the_authors_groups_and_decay() -> None:
     from training import TOWERS
 
-    from tris_model.stage1 import Stage1
+    from tris_model.network.stage1 import Stage1
 
     network = Stage1(TOWERS)
     freeze_unused(network, temperature=False)

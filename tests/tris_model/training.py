@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from weight_recipe import filled
 
-from tris_model.checkpoint import write
-from tris_model.clip import Clip
+from tris_model.clip.towers import Clip
 from tris_model.config import STAGE1, Config
+from tris_model.files.checkpoint import write
 from tris_model.train.stage1 import Stage1Recipe
 
 TOWERS = replace(

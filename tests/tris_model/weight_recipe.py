@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tris_model.architecture import build
 from tris_model.config import Config
-from tris_model.stage1 import Stage1
-from tris_model.stage2 import Stage2
+from tris_model.files.architecture import build
+from tris_model.network.stage1 import Stage1
+from tris_model.network.stage2 import Stage2
 
 
 def made_up(key: str, shape: tuple[int, ...]) -> np.ndarray:

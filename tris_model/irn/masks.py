@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..clip.pixels import DEVIATION, MEAN
 from ..devices import computing
-from ..pixels import DEVIATION, MEAN
 from .centroids import split
 from .items import Item, checked_heat, heats_of, read_png, write_each
 from .network import STRIDE, EdgeDisplacement

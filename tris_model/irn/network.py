@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from risbench.errors import DataError, UsageError
 
-from ..architecture import compare
-from ..checkpoint import read, write
+from ..files.architecture import compare
+from ..files.checkpoint import read, write
 from .trunks import Features, FiveDepths, fingerprint
 
 STRIDE = 4

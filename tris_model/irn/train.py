@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from risbench.errors import DataError, UsageError
 from risbench.io.atomic import write_whole
 
-from ..checkpoint import read as read_weights
 from ..devices import autocast, computing
+from ..files.checkpoint import read as read_weights
 from ..train.finite import check_loss, check_weights, clipped
 from .affinity import losses
 from .feed import Labelled, batches, loaded

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from risbench.errors import UsageError
 
-from ..architecture import fill
-from ..checkpoint import read
-from ..trunk import Trunk, placed
+from ..clip.trunk import Trunk, placed
+from ..files.architecture import fill
+from ..files.checkpoint import read
 
 RESNET50 = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
 Features = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -22,7 +22,7 @@ from risbench.results.provenance import provenance
 from risbench.statistics.compare import compare
 from risbench.statistics.summary import with_interval
 
-from ..checkpoint import digest
+from ..files.checkpoint import digest
 from .inputs import check_folder
 from .journal import writing
 from .recipe import names, read

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from risbench.errors import UsageError
 
-from ..architecture import fill
-from ..clip import Clip
-from ..clipfile import open_clip
+from ..clip.towers import Clip
 from ..config import Config
 from ..devices import pick
+from ..files.architecture import fill
+from ..files.clip_file import open_clip
 from ..ranges import Rate
 from .inputs import building, check_clip
 from .recipe import names, one

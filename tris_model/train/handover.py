@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 
-from ..stage1 import Stage1
-from ..stage2 import Stage2
+from ..network.stage1 import Stage1
+from ..network.stage2 import Stage2
 
 
 @torch.no_grad()

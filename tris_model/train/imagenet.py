@@ -7,10 +7,10 @@ from pathlib import Path
 
 from risbench.errors import UsageError
 
-from ..architecture import fill
-from ..checkpoint import read
-from ..imagenet import ImageNetTrunk
-from ..stage1 import Stage1
+from ..clip.imagenet import ImageNetTrunk
+from ..files.architecture import fill
+from ..files.checkpoint import read
+from ..network.stage1 import Stage1
 
 URL = "https://download.pytorch.org/models/resnet50-19c8e357.pth"
 

@@ -16,9 +16,9 @@ from risbench.datasets.catalog import find as find_split
 from risbench.datasets.load import load_split
 from risbench.errors import DataError, RisbenchError, UsageError
 
-from ..checkpoint import load
-from ..places import NAMES, OPENAI, RN50, VIT_B_32, find_clip
-from ..stage1 import Stage1
+from ..files.checkpoint import load
+from ..files.names import NAMES, OPENAI, RN50, VIT_B_32, find_clip
+from ..network.stage1 import Stage1
 from .journal import console
 
 CLIP_COMMAND = "risbench train clip --recipe shapes --out runs/clip"

@@ -1,4 +1,4 @@
-"""What TRIS minimises. Equation numbers are the paper's; the score of eq. 6 is :func:`tris_model.stage1.score`.
+"""What TRIS minimises. Equation numbers are the paper's; the score of eq. 6 is :func:`tris_model.network.stage1.score`.
 
 B images, N texts in the batch, K negatives of an image, D the scorer's feature size.
 """

@@ -19,13 +19,13 @@ from risbench.datasets.load import load_split
 from risbench.errors import DataError
 from risbench.io.atomic import write_whole
 
-from ..checkpoint import digest, load
+from ..clip.pixels import normalised
+from ..clip.tokens import tokenize
 from ..devices import add_rows, computing
-from ..pixels import normalised
-from ..places import find_clip
-from ..prms import Scorer
-from ..stage1 import Stage1, enlarge
-from ..tokens import tokenize
+from ..files.checkpoint import digest, load
+from ..files.names import find_clip
+from ..inference.prms import Scorer
+from ..network.stage1 import Stage1, enlarge
 from .finished import settle_head
 from .journal import Stopped, bar, interruptible, writing
 from .losses import visible

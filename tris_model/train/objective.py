@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..network.stage1 import Stage1, enlarge, score
 from ..ranges import Rate
-from ..stage1 import Stage1, enlarge, score
 from .losses import classification, negative, positive, visible
 from .ranks import gather, rank
 from .scorers import Frozen

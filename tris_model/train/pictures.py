@@ -43,7 +43,7 @@ class Pictures(NamedTuple):
 
 
 def squash(image: np.ndarray, size: int) -> np.ndarray:
-    """A picture at the network's size, as :func:`tris_model.pixels.preprocess` makes it."""
+    """A picture at the network's size, as :func:`tris_model.clip.pixels.preprocess` makes it."""
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 

@@ -20,7 +20,8 @@ from PIL import Image
 from risbench.datasets.images import read_image
 from risbench.errors import DataError, UsageError
 
-from ..checkpoint import digest, load
+from ..clip.trunk import Trunk
+from ..files.checkpoint import digest, load
 from ..irn.feed import LabelFolder
 from ..irn.items import write_each
 from ..irn.labels import BACKGROUND_BELOW, OBJECT_ABOVE, write_labels
@@ -32,7 +33,6 @@ from ..irn.train import NETWORK, Step, train
 from ..irn.trunks import RESNET50, ClipTrunk, FiveDepths, ImageNetTrunk
 from ..irn.walk import Walk
 from ..ranges import Count, Seed, Share
-from ..trunk import Trunk
 from .finished import settle_head
 from .journal import Journal, Stopped, bar, interruptible, processors
 from .maps import Chosen, heat_of

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from risbench.errors import UsageError
 
-from ..clip import Clip
-from ..clip_names import looks_like_resnet
-from ..clipfile import load_clip, read_clip
-from ..places import NAMES, find_clip, split_entry
-from ..prms import SIDE, ClipScorer, Scorer
-from ..tokens import tokenize
+from ..clip.tokens import tokenize
+from ..clip.towers import Clip
+from ..files.clip_file import load_clip, read_clip
+from ..files.clip_names import looks_like_resnet
+from ..files.names import NAMES, find_clip, split_entry
+from ..inference.prms import SIDE, ClipScorer, Scorer
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from risbench.io.atomic import write_whole
 from risbench.statistics.summary import with_interval
 
-from ..checkpoint import digest
+from ..files.checkpoint import digest
 from .best import validate
 from .journal import writing
 

@@ -15,14 +15,14 @@ from torch import Tensor
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
 
-from ..checkpoint import save
-from ..clipfile import load_clip, open_clip, start
+from ..clip.pixels import normalised
+from ..clip.tokens import tokenize
 from ..config import Config
 from ..devices import Precision, autocast, computing, elapsed
-from ..pixels import normalised
+from ..files.checkpoint import save
+from ..files.clip_file import load_clip, open_clip, start
+from ..network.stage1 import Stage1
 from ..ranges import Count, Number, Rate, Seed
-from ..stage1 import Stage1
-from ..tokens import tokenize
 from .best import Best
 from .finished import settle
 from .finite import check_loss, check_weights, clipped

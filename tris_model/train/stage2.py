@@ -17,15 +17,15 @@ import torch.nn.functional as F
 from risbench.datasets.load import load_split
 from risbench.errors import UsageError
 
-from ..checkpoint import load, save
-from ..clipfile import start
+from ..clip.pixels import normalised
+from ..clip.tokens import tokenize
 from ..config import STAGE2, Config
 from ..devices import Precision, autocast, computing, elapsed
-from ..pixels import normalised
+from ..files.checkpoint import load, save
+from ..files.clip_file import start
+from ..network.stage1 import Stage1
+from ..network.stage2 import Stage2
 from ..ranges import Count, Rate, Seed
-from ..stage1 import Stage1
-from ..stage2 import Stage2
-from ..tokens import tokenize
 from .ahead import Ahead
 from .best import Best
 from .finished import settle

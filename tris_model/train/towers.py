@@ -25,12 +25,12 @@ from torch import Tensor, nn
 
 from risbench.errors import UsageError
 
-from ..checkpoint import write
-from ..clip import TextTower
+from ..clip.pixels import normalised
+from ..clip.tokens import encode, pack
+from ..clip.towers import TextTower
 from ..devices import Precision, autocast, computing, elapsed
-from ..pixels import normalised
+from ..files.checkpoint import write
 from ..ranges import Count, Number, Positive, Rate, Seed, Share
-from ..tokens import encode, pack
 from .contrast import choice, contrast
 from .finished import settle
 from .finite import check_loss, check_weights, clipped

@@ -14,8 +14,8 @@ import torch
 from risbench.errors import DataError, UsageError
 from risbench.io.atomic import write_whole
 
-from ..checkpoint import digest
 from ..devices import pick
+from ..files.checkpoint import digest
 from .finished import masks_id
 from .journal import forget_peak, writing
 from .plan import Plan, check_inputs, plan_of

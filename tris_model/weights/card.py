@@ -10,7 +10,7 @@ from typing import Any
 from risbench.errors import DataError
 from risbench.io.atomic import write_whole
 
-from ..checkpoint import read as read_weights
+from ..files.checkpoint import read as read_weights
 
 CARD = "card.json"
 SCHEMA = 1

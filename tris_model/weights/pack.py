@@ -19,9 +19,9 @@ from torch import Tensor
 
 from risbench.errors import DataError, RisbenchError, UsageError
 
-from ..checkpoint import Checkpoint, digest, read, write
 from ..config import Config
-from ..places import FOLDER, NAMES, find_clip
+from ..files.checkpoint import Checkpoint, digest, read, write
+from ..files.names import FOLDER, NAMES, find_clip
 from . import card
 
 MOST = 12_000_000

@@ -21,7 +21,7 @@ from risbench.results.run import Run
 from risbench.statistics.slices import slices_of
 from risbench.statistics.summary import summarise, with_interval
 
-from ..places import FOLDER
+from ..files.names import FOLDER
 from . import card
 
 SHOWN = "mIoU,PointM"

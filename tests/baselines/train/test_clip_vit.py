@@ -23,7 +23,7 @@ from baselines.weights import pack
 from risbench import DataError, UsageError, load_split
 from risbench.masks import decode
 from tris_model import load_clip, preprocess, tokenize
-from tris_model.checkpoint import digest, read, write
+from tris_model.files.checkpoint import digest, read, write
 from tris_model.train import towers
 from tris_model.train.journal import Stopped
 from tris_model.train.lessons import Lesson, show

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from tris_model.clip.trunk import Trunk
 from tris_model.config import Config
 from tris_model.irn.trunks import ClipTrunk
-from tris_model.trunk import Trunk
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 from irn_drawn import tiny_trunk
 
 from risbench.errors import DataError, UsageError
-from tris_model.checkpoint import write
+from tris_model.files.checkpoint import write
 from tris_model.irn.network import EdgeDisplacement, load, save
 from tris_model.irn.trunks import ImageNetTrunk, fingerprint
 

@@ -23,14 +23,15 @@ from weight_recipe import filled
 
 from risbench.plugins import METHODS, load
 from risbench.running.cost import Stopwatch
-from tris_model import devices, save, segmenter
+from tris_model import devices, save
+from tris_model import method as segmenter
 from tris_model.devices import add_rows, computing, float32_switches
 from tris_model.irn.lattice import Lattice
 from tris_model.irn.masks import refine
 from tris_model.irn.network import EdgeDisplacement
 from tris_model.irn.trunks import ClipTrunk
-from tris_model.stage1 import Stage1
-from tris_model.stage2 import Stage2
+from tris_model.network.stage1 import Stage1
+from tris_model.network.stage2 import Stage2
 from tris_model.train import best, maps, stage1, towers, tris
 from tris_model.train.clip import fit
 from tris_model.train.maps import choose_all, choose_many
@@ -247,7 +248,7 @@ def test_the_peak_in_cost_json_is_that_of_the_gpu_that_was_used(monkeypatch: pyt
 def test_a_validation_notes_the_device_that_it_ran_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(best, "evaluate", lambda method, split, **named: named)
     monkeypatch.setattr(best, "load_split", lambda *_: None)
-    monkeypatch.setattr("tris_model.answer.Tris", lambda file, device: None)
+    monkeypatch.setattr("tris_model.inference.predictor.Tris", lambda file, device: None)
     noted: Any = best.validate(tmp_path / "weights", "shapes_val", tmp_path, torch.device("cuda:1"))
     assert noted["device"] == "cuda:1"
 

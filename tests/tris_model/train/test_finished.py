@@ -16,7 +16,7 @@ from training import clip_file, recipe, refer_tree
 
 from risbench.cli import app
 from risbench.errors import DataError, UsageError
-from tris_model.checkpoint import read
+from tris_model.files.checkpoint import read
 from tris_model.irn import train as irn
 from tris_model.train import ablation, clip, stage1, tris
 from tris_model.train.finished import first_difference

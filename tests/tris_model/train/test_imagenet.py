@@ -13,9 +13,9 @@ from weight_recipe import filled
 
 from risbench.errors import DataError, UsageError
 from tris_model import load, save
-from tris_model.answer import Tris
 from tris_model.config import STAGE1, Config
-from tris_model.stage1 import Stage1
+from tris_model.inference.predictor import Tris
+from tris_model.network.stage1 import Stage1
 from tris_model.train.imagenet import put_trunk
 from tris_model.train.pseudo import PseudoRecipe, trunk_of
 

@@ -15,8 +15,8 @@ from training import TOWERS, clip_file
 
 from risbench.datasets import shapes
 from risbench.errors import DataError, RisbenchError, UsageError
-from tris_model.clipfile import load_clip, open_clip
-from tris_model.places import FOLDER
+from tris_model.files.clip_file import load_clip, open_clip
+from tris_model.files.names import FOLDER
 from tris_model.train import ablation, clip, inputs, pictures, tris
 from tris_model.train.recipe import read
 from tris_model.train.scorers import scorer

@@ -17,7 +17,7 @@ from training import clip_file, recipe, refer_tree
 
 from risbench.errors import DataError
 from risbench.running import interrupts
-from tris_model.checkpoint import write
+from tris_model.files.checkpoint import write
 from tris_model.train import inputs, journal, stage1
 from tris_model.train.journal import Journal, interruptible
 from tris_model.train.refs import Refs

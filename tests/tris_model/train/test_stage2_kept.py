@@ -14,8 +14,8 @@ from training import clip_file, refer_tree
 
 from risbench.errors import UsageError
 from tris_model import load
-from tris_model.checkpoint import read
 from tris_model.config import STAGE2
+from tris_model.files.checkpoint import read
 from tris_model.train import best, stage2
 from tris_model.train.optimiser import Rates
 

@@ -15,9 +15,9 @@ from waiting import GUARD
 from weight_recipe import filled
 
 from tris_model import load
+from tris_model.clip.tokens import tokenize
 from tris_model.config import Config
-from tris_model.stage2 import Stage2
-from tris_model.tokens import tokenize
+from tris_model.network.stage2 import Stage2
 from tris_model.train.losses import segmentation
 from tris_model.train.optimiser import freeze_unused
 from tris_model.train.ranks import averaged

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from risbench.errors import DataError, UsageError
 from tris_model import Config, TextTower, load_clip
-from tris_model.checkpoint import read as read_weights
+from tris_model.files.checkpoint import read as read_weights
 from tris_model.train import towers
 from tris_model.train.clip import ClipRecipe, fit, train
 from tris_model.train.journal import Stopped

@@ -15,7 +15,7 @@ from weight_recipe import filled
 
 from risbench import DataError, UsageError, evaluate, load_split
 from tris_model import Config, Stage1, Stage2, convert, describe, digest, load, load_clip, make, save
-from tris_model.checkpoint import read
+from tris_model.files.checkpoint import read
 from tris_model.train.journal import Journal
 from tris_model.weights import card, pack, score
 
@@ -53,7 +53,7 @@ def _trained(network: Stage1 | Stage2) -> Stage1 | Stage2:
 
 @pytest.fixture
 def box(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("tris_model.places.FOLDER", tmp_path / "box")
+    monkeypatch.setattr("tris_model.files.names.FOLDER", tmp_path / "box")
     pack.pack(out, box=tmp_path / "box")
     return tmp_path / "box"
 

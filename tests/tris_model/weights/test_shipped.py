@@ -7,7 +7,7 @@ import pytest
 
 from baselines.clip_sim import make as make_clip_sim
 from tris_model import digest, load, load_clip, make
-from tris_model.places import FOLDER
+from tris_model.files.names import FOLDER
 from tris_model.weights import card, pack
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)

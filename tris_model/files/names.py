@@ -15,7 +15,7 @@ from risbench.plain import plain
 from .hub_cache import hub_id, snapshot
 from .shards import index_of
 
-FOLDER = Path(__file__).parent / "weights"
+FOLDER = Path(__file__).parents[1] / "weights"
 NAMES = ("shapes",)
 RELEASES = "https://github.com/fawnliu/storage/releases/download"
 PUBLISHED = ("referit", "refcoco", "refcoco+", "refcocog_google", "refcocog_umd")

@@ -15,17 +15,17 @@ from torch import Tensor
 from risbench.errors import DataError, UsageError
 from risbench.records import Sample
 
+from ..clip.pixels import preprocess
+from ..clip.tokens import encode, pack
+from ..devices import computing, pick
+from ..files.checkpoint import digest, load_with_origin
+from ..files.names import split_entry
+from ..network.stage1 import Stage1
 from .batches import Batches
-from .checkpoint import digest, load_with_origin
-from .devices import computing, pick
+from .card import CARD
+from .fused import quicken
 from .half import HalfClip
-from .pixels import preprocess
-from .places import split_entry
 from .prms import ClipScorer, Scorer, choose
-from .quick import quicken
-from .segmenter import CARD
-from .stage1 import Stage1
-from .tokens import encode, pack
 
 Heats = list[np.ndarray]
 READERS = 4
@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 
 
 class Tris:
-    """A method in the benchmark's sense; see :func:`tris_model.segmenter.make` for the options.
+    """A method in the benchmark's sense; see :func:`tris_model.method.make` for the options.
 
     On the CPU an image is answered by itself, so what else is in a call changes no bit of an answer. On a GPU images
     share a batch and answers agree within float noise.

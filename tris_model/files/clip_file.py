@@ -12,16 +12,16 @@ from torch import Tensor
 
 from risbench.errors import DataError
 
+from ..clip.towers import Clip
+from ..config import STAGE1, Config
+from ..network.stage1 import Stage1
+from ..network.stage2 import Stage2
 from . import clip_settings
 from .architecture import detect_clip, fill
 from .checkpoint import read as read_checkpoint
-from .clip import Clip
 from .clip_names import NOT_WEIGHTS, Layout, as_openai, layout_of, looks_like_clip
 from .clip_settings import Settings
-from .config import STAGE1, Config
-from .places import find_clip, split_entry
-from .stage1 import Stage1
-from .stage2 import Stage2
+from .names import find_clip, split_entry
 
 
 @dataclass(frozen=True, slots=True)

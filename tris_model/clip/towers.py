@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from .config import Config
+from ..config import Config
 from .imagenet import ImageNetTrunk
 from .text import LayerNorm, Transformer, drawn
 from .trunk import Pyramid, Trunk
@@ -119,7 +119,7 @@ class Clip(TextTower):
         self.visual: Any = ImageNetTrunk() if config.trunk == "imagenet" else Trunk(config)
 
     def see(self, images: Tensor) -> Pyramid:
-        """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.trunk.Trunk`."""
+        """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.clip.trunk.Trunk`."""
         return self.visual(images)
 
     def look(self, images: Tensor) -> Tensor:

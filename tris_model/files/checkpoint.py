@@ -22,15 +22,15 @@ from torch import Tensor
 from risbench.errors import DataError, UsageError
 from risbench.plain import plain
 
+from ..config import Config
+from ..devices import pick
+from ..network.stage1 import Stage1
+from ..network.stage2 import Stage2
 from .architecture import build, detect, looks_like_tris
-from .config import Config
-from .devices import pick
 from .entries import Looks, choose
+from .names import find, split_entry, with_entry
 from .pickles import read_pickle
-from .places import find, split_entry, with_entry
 from .shards import is_index, shards_of
-from .stage1 import Stage1
-from .stage2 import Stage2
 from .strange_files import strange
 from .torchscript import is_archive, read_archive
 from .zips import members_of, refuse_packed
@@ -115,7 +115,7 @@ def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint
 
     Args:
         path: the file, or ``FILE#ENTRY`` where the file holds several networks.
-        looks: whether a set of names looks like the wanted network's; see :func:`tris_model.entries.choose`.
+        looks: whether a set of names looks like the wanted network's; see :func:`tris_model.files.entries.choose`.
 
     Raises:
         DataError: see :func:`load`.

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .clip import TEMPERATURE, Clip
-from .config import STAGE1, Config
+from ..clip.towers import TEMPERATURE, Clip
+from ..config import STAGE1, Config
 from .prompt import BilateralPrompt
 
 FOCAL_POWER = 3  # p of eq. 6

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .stage2 import Smooth
-from .text import CausalAttention
-from .trunk import Bottleneck, Pyramid, Trunk, placed
+from ..clip.text import CausalAttention
+from ..clip.trunk import Bottleneck, Pyramid, Trunk, placed
+from ..network.stage2 import Smooth
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -142,7 +142,7 @@ class QuickBottleneck(nn.Module):
             self.shortcut = nn.Sequential(pool, Conv(conv, norm, pack=pack))
 
     def forward(self, x: Tensor) -> Tensor:
-        """As :class:`~tris_model.trunk.Bottleneck`."""
+        """As :class:`~tris_model.clip.trunk.Bottleneck`."""
         return self.conv3(self.pool(self.conv2(self.conv1(x))), self.shortcut(x))
 
 
@@ -161,7 +161,7 @@ class QuickTrunk(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Pyramid:
-        """As :class:`~tris_model.trunk.Trunk`."""
+        """As :class:`~tris_model.clip.trunk.Trunk`."""
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         c1 = self.layers[0](x)
         c2 = self.layers[1](c1)

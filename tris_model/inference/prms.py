@@ -16,9 +16,9 @@ from torch import Tensor
 
 from risbench.errors import DataError, UsageError
 
-from .clipfile import read_clip
-from .places import clip_advice, find_clip, split_entry
-from .tokens import LENGTH, tokenize
+from ..clip.tokens import LENGTH, tokenize
+from ..files.clip_file import read_clip
+from ..files.names import clip_advice, find_clip, split_entry
 
 SIDE = 224
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import Config
+from ..config import Config
 from .text import drawn
 
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]

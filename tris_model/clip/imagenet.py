@@ -18,7 +18,7 @@ class ImageNetTrunk(nn.Module):
         self.resnet.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(self, x: Tensor) -> Pyramid:
-        """As :class:`~tris_model.trunk.Trunk`: ``(B, 3, H, W)`` -> c1 to c4."""
+        """As :class:`~tris_model.clip.trunk.Trunk`: ``(B, 3, H, W)`` -> c1 to c4."""
         net = self.resnet
         c1 = net.layer1(net.maxpool(net.relu(net.bn1(net.conv1(x)))))
         c2 = net.layer2(c1)

@@ -5,28 +5,12 @@ This file is what the entry point loads, so it is light; the network comes with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Literal
 
 from risbench.errors import UsageError
 
-from .places import advice
-
-CARD: Mapping[str, Any] = MappingProxyType(
-    {
-        "paper": "Liu et al., Referring Image Segmentation Using Text Supervision, ICCV 2023, arXiv 2308.14575",
-        "code": "https://github.com/fawnliu/TRIS at c6666b3",
-        "licence": "MIT",
-        "supervision": "text",
-        "extra_data": "CLIP RN50 (400 million image-text pairs); stage 2 also an ImageNet ResNet-50",
-        "grade": "native",
-        # In the heat's units: stage 1's ReLU'd response and stage 2's signed logit are both cut at zero.
-        "threshold": 0.0,
-        "weights": None,
-        "reads": (),
-    }
-)
+from .files.names import advice
+from .inference.card import CARD
 
 
 def make(
@@ -42,7 +26,7 @@ def make(
     batch: int = 16,
     trained_on: str | None = None,
 ) -> Any:
-    """Build the method, a :class:`tris_model.answer.Tris`.
+    """Build the method, a :class:`tris_model.inference.predictor.Tris`.
 
     Args:
         weights: an authors' ``.pth``, a safetensors file of ours, or ``shapes``, the shipped drawn-world weights
@@ -77,7 +61,7 @@ def make(
         if split is None or not split.startswith("shapes_"):
             raise UsageError(advice(split))
         weights = "shapes"
-    from .answer import Tris
+    from .inference.predictor import Tris
 
     return Tris(
         weights,

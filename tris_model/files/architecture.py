@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from risbench.errors import DataError
 
-from .config import STAGE1, STAGE2, Config
-from .stage1 import Stage1
-from .stage2 import Stage2
+from ..config import STAGE1, STAGE2, Config
+from ..network.stage1 import Stage1
+from ..network.stage2 import Stage2
 
 State = Mapping[str, Tensor]
 SHOWN = 5
@@ -43,7 +43,7 @@ def detect(state: State, source: str) -> Config:
         if "visual.conv1.weight" in state or "visual.layer1.0.conv1.weight" in state:
             raise DataError(
                 f"{source} is a CLIP, not a TRIS: it holds both towers and no heads. It can start a training, "
-                "tris_model.clipfile.read opens it"
+                "tris_model.files.clip_file.read opens it"
             )
         some = ", ".join(list(state)[:3]) or "nothing"
         raise DataError(

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .clip import Clip
-from .config import STAGE2, Config
+from ..clip.towers import Clip
+from ..clip.trunk import Pyramid
+from ..config import STAGE2, Config
 from .stage1 import enlarge
-from .trunk import Pyramid
-from .wordattention import Asked, WordAttention
+from .word_attention import Asked, WordAttention
 
 
 class Smooth(nn.Module):

@@ -1,0 +1,1 @@
+"""Files of weights: read without trusting them, checked key by key, named and found."""

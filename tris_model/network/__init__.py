@@ -1,0 +1,1 @@
+"""TRIS's two networks and their parts."""
