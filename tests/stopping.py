@@ -1,4 +1,4 @@
-"""Ctrl-C at a certain step of the loop in ``tris_model.train.towers``."""
+"""Ctrl-C at a certain step of the loop in ``tris_model.tiny_clip.trainer``."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tris_model.ranges import Count, Number, Positive
-from tris_model.train.towers import word_ids
+from tris_model.tiny_clip.trainer import word_ids
 
 from .._groupvit_file import IDS, transformers
 from .._groupvit_see import read
@@ -87,7 +87,7 @@ class Config:
 
 
 class Tiny:
-    """transformers' ``GroupViTModel`` as the loop of ``tris_model.train.towers`` wants two towers.
+    """transformers' ``GroupViTModel`` as the loop of ``tris_model.tiny_clip.trainer`` wants two towers.
 
     Attributes:
         network: transformers' own.

@@ -20,10 +20,10 @@ from risbench import UsageError
 from tris_model.devices import pick
 from tris_model.files.architecture import fill
 from tris_model.ranges import Count, Rate
+from tris_model.tiny_clip.lessons import Shown
+from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
 from tris_model.train.inputs import building
-from tris_model.train.lessons import Shown
 from tris_model.train.recipe import names, one
-from tris_model.train.towers import Course, centre_texts, teach, word_ids
 
 from ..vit import VitClip, VitConfig
 from ..vit_file import load_vit
@@ -97,7 +97,7 @@ def start(recipe: VitRecipe) -> VitClip:
 
 
 def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
-    """Train by a recipe; see :func:`tris_model.train.towers.teach`.
+    """Train by a recipe; see :func:`tris_model.tiny_clip.trainer.teach`.
 
     Raises:
         UsageError: a lesson that cannot be cut into tiles or patches.

@@ -19,13 +19,13 @@ from risbench import UsageError
 from tris_model.clip.pixels import normalised
 from tris_model.devices import autocast, pick
 from tris_model.ranges import Positive, Rate
-from tris_model.train.contrast import contrast
+from tris_model.tiny_clip.contrast import contrast
+from tris_model.tiny_clip.lessons import Lesson, ask
+from tris_model.tiny_clip.pictures import Pictures
+from tris_model.tiny_clip.questions import Thing, alone, mixed
+from tris_model.tiny_clip.trainer import Course, teach
 from tris_model.train.inputs import building
-from tris_model.train.lessons import Lesson, ask
-from tris_model.train.pictures import Pictures
-from tris_model.train.questions import Thing, alone, mixed
 from tris_model.train.recipe import names, one
-from tris_model.train.towers import Course, teach
 
 from ._groupvit_losses import one_group, unevenness
 from ._groupvit_start import Sizes, Tiny, started
@@ -81,7 +81,7 @@ def train(
 
 
 def fit(recipe: GroupViTRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
-    """Train by a recipe; see :func:`tris_model.train.towers.teach`.
+    """Train by a recipe; see :func:`tris_model.tiny_clip.trainer.teach`.
 
     Raises:
         UsageError: the recipe names towers to start from, which a GroupViT has not.

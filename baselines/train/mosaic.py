@@ -14,15 +14,15 @@ from itertools import chain
 
 import numpy as np
 
-from tris_model.train.lessons import Lesson, Shown, show
-from tris_model.train.pictures import Pictures
-from tris_model.train.questions import Thing
+from tris_model.tiny_clip.lessons import Lesson, Shown, show
+from tris_model.tiny_clip.pictures import Pictures
+from tris_model.tiny_clip.questions import Thing
 
 TILES = 2  # along a side
 
 
 def show_tiled(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator) -> Shown:
-    """As :func:`tris_model.train.lessons.show`, but for objects, which are shown four in a picture.
+    """As :func:`tris_model.tiny_clip.lessons.show`, but for objects, which are shown four in a picture.
 
     Args:
         objects: pictures of one object.

@@ -40,9 +40,9 @@ from tris_model.irn.masks import refine
 from tris_model.irn.network import EdgeDisplacement
 from tris_model.irn.trunks import ImageNetTrunk
 from tris_model.network.stage2 import Stage2
+from tris_model.train.loop.optimiser import Rates, adamw, freeze_unused
 from tris_model.train.losses import segmentation
 from tris_model.train.maps import _chunk
-from tris_model.train.optimiser import Rates, adamw, freeze_unused
 from tris_model.train.scorers import Frozen, TowerScorer, scorer
 
 Part = Iterator[dict[str, Any]]

@@ -29,8 +29,8 @@ from torch import Tensor
 from tris_model import Stage1, tokenize
 from tris_model.devices import computing, elapsed, pick
 from tris_model.inference.prms import ClipScorer
+from tris_model.train.loop.optimiser import Rates, adamw, freeze_unused
 from tris_model.train.objective import Objective, Weights
-from tris_model.train.optimiser import Rates, adamw, freeze_unused
 from tris_model.train.scorers import Frozen, frozen
 
 REFS, EPOCHS = 44_822, 15  # of RefCOCOg, Google's split, as spec/tris.md counts them

@@ -11,7 +11,7 @@ from risbench.datasets.shapes import COLOURS, PATTERNS, SHAPES
 from tris_model.clip.pixels import normalised
 from tris_model.clip.tokens import tokenize
 from tris_model.files.clip_file import load_clip
-from tris_model.train.pictures import pictures
+from tris_model.tiny_clip.pictures import pictures
 
 ASKED = {
     "shape": ("the {}", SHAPES),

@@ -22,8 +22,8 @@ from tris_model.config import STAGE1
 from tris_model.files import clip_file as clipfile
 from tris_model.files.checkpoint import save
 from tris_model.network.stage1 import Stage1
+from tris_model.tiny_clip.train import ClipRecipe
 from tris_model.train import recipe
-from tris_model.train.clip import ClipRecipe
 from tris_model.train.presets import with_preset
 from tris_model.train.recipe import changed
 from tris_model.train.tris import plan_of

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tris_model.train.contrast import choice, contrast
+from tris_model.tiny_clip.contrast import choice, contrast
 from tris_model.train.losses import classification, negative, positive, segmentation, visible
 from tris_model.train.scorers import Frozen
 

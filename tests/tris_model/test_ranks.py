@@ -15,9 +15,9 @@ from weight_recipe import filled
 from tris_model.clip.tokens import tokenize
 from tris_model.clip.towers import Clip
 from tris_model.network.stage1 import Stage1
+from tris_model.train.loop.optimiser import freeze_unused
+from tris_model.train.loop.ranks import averaged
 from tris_model.train.objective import Objective, Weights
-from tris_model.train.optimiser import freeze_unused
-from tris_model.train.ranks import averaged
 from tris_model.train.scorers import Frozen, TowerScorer
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]

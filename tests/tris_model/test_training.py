@@ -14,8 +14,8 @@ from training import clip_file, recipe, refer_tree
 from risbench.errors import DataError, UsageError
 from tris_model import load
 from tris_model.train import stage1
-from tris_model.train.journal import Journal, Stopped
-from tris_model.train.optimiser import Rates, adamw, decay, freeze_unused
+from tris_model.train.loop.journal import Journal, Stopped
+from tris_model.train.loop.optimiser import Rates, adamw, decay, freeze_unused
 from tris_model.train.recipe import changed, read, record
 from tris_model.train.tris import train
 

@@ -15,7 +15,7 @@ from risbench.errors import UsageError
 from tris_model import load
 from tris_model.config import STAGE2
 from tris_model.train import stage2
-from tris_model.train.optimiser import Rates
+from tris_model.train.loop.optimiser import Rates
 from tris_model.train.presets import PRESETS, with_preset
 from tris_model.train.recipe import FOLDER, read, record
 from tris_model.train.stage1 import Stage1Recipe
@@ -53,7 +53,7 @@ def test_the_authors_schedule_counts_epochs_as_iterations(tmp_path: Path, schedu
 
 def test_a_mirrored_image_takes_its_mask_along(tmp_path: Path) -> None:
     from risbench.datasets.load import load_split
-    from tris_model.train.order import Batches
+    from tris_model.train.loop.order import Batches
     from tris_model.train.photographs import Photographs
     from tris_model.train.refs import Refs
 
@@ -81,7 +81,7 @@ def test_presets_differ_as_the_authors_history_does() -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_is_read_and_names_known_splits(path: Path) -> None:
     from risbench.datasets.catalog import find
-    from tris_model.train.clip import ClipRecipe
+    from tris_model.tiny_clip.train import ClipRecipe
 
     tables = with_preset(read(str(path)))
     if "clip" in tables:

@@ -24,7 +24,7 @@ from risbench.io.atomic import write_whole
 
 from ..devices import autocast, computing
 from ..files.checkpoint import read as read_weights
-from ..train.finite import check_loss, check_weights, clipped
+from ..train.loop.finite import check_loss, check_weights, clipped
 from .affinity import losses
 from .feed import Labelled, batches, loaded
 from .network import EdgeDisplacement, save

@@ -24,7 +24,7 @@ from risbench.statistics.summary import with_interval
 
 from ..files.checkpoint import digest
 from .inputs import check_folder
-from .journal import writing
+from .loop.journal import writing
 from .recipe import names, read
 from .tris import tables_of
 from .tris import train as train_tris

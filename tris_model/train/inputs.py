@@ -19,7 +19,7 @@ from risbench.errors import DataError, RisbenchError, UsageError
 from ..files.checkpoint import load
 from ..files.names import NAMES, OPENAI, RN50, VIT_B_32, find_clip
 from ..network.stage1 import Stage1
-from .journal import console
+from .loop.journal import console
 
 CLIP_COMMAND = "risbench train clip --recipe shapes --out runs/clip"
 

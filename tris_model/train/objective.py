@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..network.stage1 import Stage1, enlarge, score
 from ..ranges import Rate
+from .loop.ranks import gather, rank
 from .losses import classification, negative, positive, visible
-from .ranks import gather, rank
 from .scorers import Frozen
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from risbench.datasets.images import read_image
 
-from .ahead import Ahead
-from .pictures import squash
+from ..tiny_clip.pictures import squash
+from .loop.ahead import Ahead
 
 
 class Photographs(Ahead):

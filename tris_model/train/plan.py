@@ -12,12 +12,12 @@ import torch
 from risbench.errors import DataError, UsageError
 
 from . import maps, pseudo
-from .best import check_selection
-from .finished import check, check_head, masks_id
 from .inputs import check_clip, check_folder, check_split, check_stage1
+from .loop.best import check_selection
+from .loop.finished import check, check_head, masks_id
+from .loop.ranks import rank, world
 from .maps import read_maps
 from .pseudo import PseudoRecipe, check_ahead
-from .ranks import rank, world
 from .recipe import record
 from .scorers import scorer
 from .stage1 import Stage1Recipe

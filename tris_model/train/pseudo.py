@@ -33,12 +33,12 @@ from ..irn.train import NETWORK, Step, train
 from ..irn.trunks import RESNET50, ClipTrunk, FiveDepths, ImageNetTrunk
 from ..irn.walk import Walk
 from ..ranges import Count, Seed, Share
-from .finished import settle_head
-from .journal import Journal, Stopped, bar, interruptible, processors
+from .loop.finished import settle_head
+from .loop.journal import Journal, Stopped, bar, interruptible, processors
+from .loop.ranks import any_rank, rank
+from .loop.share import share
 from .maps import Chosen, heat_of
-from .ranks import any_rank, rank
 from .refs import Refs
-from .share import share
 
 PIECE = 16  # images; what a process does at a time
 HOLDS = "pseudo masks of other maps or another recipe"

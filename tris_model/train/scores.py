@@ -16,8 +16,8 @@ from risbench.io.atomic import write_whole
 from risbench.statistics.summary import with_interval
 
 from ..files.checkpoint import digest
-from .best import validate
-from .journal import writing
+from .loop.best import validate
+from .loop.journal import writing
 
 SHOWN = ("mIoU", "P@0.5", "PointM")
 

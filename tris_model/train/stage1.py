@@ -23,15 +23,15 @@ from ..files.checkpoint import save
 from ..files.clip_file import load_clip, open_clip, start
 from ..network.stage1 import Stage1
 from ..ranges import Count, Number, Rate, Seed
-from .best import Best
-from .finished import settle
-from .finite import check_loss, check_weights, clipped
-from .journal import Journal, Stopped, bar, interruptible, memory
+from .loop.best import Best
+from .loop.finished import settle
+from .loop.finite import check_loss, check_weights, clipped
+from .loop.journal import Journal, Stopped, bar, interruptible, memory
+from .loop.optimiser import Rates, adamw, decay, freeze_unused
+from .loop.order import Batch, Batches
+from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .objective import Objective, Weights
-from .optimiser import Rates, adamw, decay, freeze_unused
-from .order import Batch, Batches
 from .photographs import Photographs
-from .ranks import any_rank, averaged, mean_of, rank, world
 from .refs import Refs
 from .scorers import Frozen, scorer
 
@@ -159,7 +159,7 @@ def fit(
         out: gets ``stage1.safetensors``; what this recipe left there is gone on with, or returned if it is finished.
         device: where it runs.
         data_root: where the data lie.
-        overwrite: see :func:`tris_model.train.finished.settle`.
+        overwrite: see :func:`tris_model.train.loop.finished.settle`.
 
     Returns:
         The weights, ``OUT/stage1.safetensors``.

@@ -26,17 +26,17 @@ from ..files.clip_file import start
 from ..network.stage1 import Stage1
 from ..network.stage2 import Stage2
 from ..ranges import Count, Rate, Seed
-from .ahead import Ahead
-from .best import Best
-from .finished import settle
-from .finite import check_loss, check_weights, clipped
 from .handover import hand_over
-from .journal import Journal, Stopped, bar, interruptible, memory
+from .loop.ahead import Ahead
+from .loop.best import Best
+from .loop.finished import settle
+from .loop.finite import check_loss, check_weights, clipped
+from .loop.journal import Journal, Stopped, bar, interruptible, memory
+from .loop.optimiser import Rates, adamw, decay, freeze_unused
+from .loop.order import Batch, Batches
+from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .losses import segmentation
-from .optimiser import Rates, adamw, decay, freeze_unused
-from .order import Batch, Batches
 from .photographs import Photographs
-from .ranks import any_rank, averaged, mean_of, rank, world
 from .refs import Refs
 
 MaskOf = Callable[[int], np.ndarray]
@@ -110,7 +110,7 @@ def fit(
         data_root: where the data lie.
         places: of the refs that have a pseudo mask; all by default.
         masks_id: what tells these masks from others, kept with the weights.
-        overwrite: see :func:`tris_model.train.finished.settle`.
+        overwrite: see :func:`tris_model.train.loop.finished.settle`.
 
     Returns:
         The weights, ``OUT/stage2.safetensors``.

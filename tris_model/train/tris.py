@@ -16,11 +16,11 @@ from risbench.io.atomic import write_whole
 
 from ..devices import pick
 from ..files.checkpoint import digest
-from .finished import masks_id
-from .journal import forget_peak, writing
+from .loop.finished import masks_id
+from .loop.journal import forget_peak, writing
+from .loop.ranks import rank, torchrun, wait
 from .plan import Plan, check_inputs, plan_of
 from .presets import with_preset
-from .ranks import rank, torchrun, wait
 from .recipe import changed, names, read
 
 STAGES = ("1", "maps", "labels", "2")

@@ -24,11 +24,11 @@ from risbench import DataError, UsageError, load_split
 from risbench.masks import decode
 from tris_model import load_clip, preprocess, tokenize
 from tris_model.files.checkpoint import digest, read, write
-from tris_model.train import towers
-from tris_model.train.journal import Stopped
-from tris_model.train.lessons import Lesson, show
-from tris_model.train.pictures import Pictures, pictures
-from tris_model.train.towers import word_ids
+from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip.lessons import Lesson, show
+from tris_model.tiny_clip.pictures import Pictures, pictures
+from tris_model.tiny_clip.trainer import word_ids
+from tris_model.train.loop.journal import Stopped
 
 CPU = torch.device("cpu")
 RECIPE = VitRecipe(

@@ -19,10 +19,10 @@ from baselines.train._groupvit_losses import matched, one_group, unevenness
 from baselines.train._groupvit_start import Sizes, started
 from baselines.train.groupvit import FOLDER, GroupViTRecipe, answers, fit, pictured, train
 from risbench import DataError, UsageError
-from tris_model.train import towers
-from tris_model.train.journal import Stopped
-from tris_model.train.lessons import Lesson
-from tris_model.train.pictures import pictures
+from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip.lessons import Lesson
+from tris_model.tiny_clip.pictures import pictures
+from tris_model.train.loop.journal import Stopped
 from tris_model.train.recipe import one
 
 CPU = torch.device("cpu")

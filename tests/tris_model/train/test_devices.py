@@ -32,8 +32,10 @@ from tris_model.irn.network import EdgeDisplacement
 from tris_model.irn.trunks import ClipTrunk
 from tris_model.network.stage1 import Stage1
 from tris_model.network.stage2 import Stage2
-from tris_model.train import best, maps, stage1, towers, tris
-from tris_model.train.clip import fit
+from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip.train import fit
+from tris_model.train import maps, stage1, tris
+from tris_model.train.loop import best
 from tris_model.train.maps import choose_all, choose_many
 from tris_model.train.tris import train
 

@@ -18,8 +18,9 @@ from risbench.cli import app
 from risbench.errors import DataError, UsageError
 from tris_model.files.checkpoint import read
 from tris_model.irn import train as irn
-from tris_model.train import ablation, clip, stage1, tris
-from tris_model.train.finished import first_difference
+from tris_model.tiny_clip import train as clip
+from tris_model.train import ablation, stage1, tris
+from tris_model.train.loop.finished import first_difference
 
 CPU = torch.device("cpu")
 

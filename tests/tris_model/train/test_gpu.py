@@ -13,7 +13,7 @@ from test_join import Killed, dies
 
 from tris_model import load
 from tris_model.train import maps, pseudo
-from tris_model.train.journal import Journal
+from tris_model.train.loop.journal import Journal
 from tris_model.train.tris import train
 
 pytestmark = [

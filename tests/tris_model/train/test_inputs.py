@@ -17,7 +17,9 @@ from risbench.datasets import shapes
 from risbench.errors import DataError, RisbenchError, UsageError
 from tris_model.files.clip_file import load_clip, open_clip
 from tris_model.files.names import FOLDER
-from tris_model.train import ablation, clip, inputs, pictures, tris
+from tris_model.tiny_clip import pictures
+from tris_model.tiny_clip import train as clip
+from tris_model.train import ablation, inputs, tris
 from tris_model.train.recipe import read
 from tris_model.train.scorers import scorer
 

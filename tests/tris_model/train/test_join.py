@@ -15,7 +15,7 @@ from joined import made
 from risbench.errors import DataError, UsageError
 from tris_model import load
 from tris_model.train import maps, pseudo
-from tris_model.train.journal import Journal
+from tris_model.train.loop.journal import Journal
 from tris_model.train.tris import train
 
 

@@ -18,8 +18,9 @@ from training import clip_file, recipe, refer_tree
 from risbench.errors import DataError
 from risbench.running import interrupts
 from tris_model.files.checkpoint import write
-from tris_model.train import inputs, journal, stage1
-from tris_model.train.journal import Journal, interruptible
+from tris_model.train import inputs, stage1
+from tris_model.train.loop import journal
+from tris_model.train.loop.journal import Journal, interruptible
 from tris_model.train.refs import Refs
 
 CPU = torch.device("cpu")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from risbench.datasets.shapes import exchange
-from tris_model.train.lessons import MOST, Lesson, Shown, ask, show
-from tris_model.train.pictures import Pictures, pictures
-from tris_model.train.questions import ALONE, alone, mixed
+from tris_model.tiny_clip.lessons import MOST, Lesson, Shown, ask, show
+from tris_model.tiny_clip.pictures import Pictures, pictures
+from tris_model.tiny_clip.questions import ALONE, alone, mixed
 
 SIDE = 32
 

@@ -17,10 +17,12 @@ from training import clip_file, recipe, refer_tree
 from baselines.train import clip_vit, groupvit
 from risbench.errors import DataError, UsageError
 from tris_model.ranges import Within
-from tris_model.train import clip, finite, stage1, tris
-from tris_model.train.clip import ClipRecipe
-from tris_model.train.journal import Journal
-from tris_model.train.optimiser import Rates
+from tris_model.tiny_clip import train as clip
+from tris_model.tiny_clip.train import ClipRecipe
+from tris_model.train import stage1, tris
+from tris_model.train.loop import finite
+from tris_model.train.loop.journal import Journal
+from tris_model.train.loop.optimiser import Rates
 from tris_model.train.plan import plan_of
 from tris_model.train.presets import PRESETS
 from tris_model.train.pseudo import PseudoRecipe

@@ -18,7 +18,8 @@ from risbench.devices import chosen
 from risbench.errors import UsageError
 from tris_model.irn.feed import loaded
 from tris_model.irn.recipe import Recipe
-from tris_model.train import pictures, ranks
+from tris_model.tiny_clip import pictures
+from tris_model.train.loop import ranks
 
 PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 3))
 ENV = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
@@ -59,7 +60,8 @@ def _asked_at(step: int, rank: int, own: int) -> Any:
 
 def interrupted(rank: int, folder: str) -> None:
     """In a rank: every part is stopped by a Ctrl-C that reaches rank 1 alone, and then done; print where it stopped."""
-    from tris_model.train import maps, pseudo, share, stage1, stage2
+    from tris_model.train import maps, pseudo, stage1, stage2
+    from tris_model.train.loop import share
     from tris_model.train.tris import train
 
     given: dict[str, Any] = {"out": f"{folder}/out", "device": "cpu", "data_root": f"{folder}/data", "val": "none"}
@@ -108,7 +110,7 @@ def test_channels_last_and_the_cone_come_before_the_ranks_are_joined_and_nothing
 
 def test_ranks_begin_with_the_network_of_rank_0_whatever_was_added_to_it(tmp_path: Path) -> None:
     program = (
-        "from tris_model.train.ranks import averaged;"
+        "from tris_model.train.loop.ranks import averaged;"
         "layer = torch.nn.Linear(2, 1); torch.nn.init.constant_(layer.weight, rank); averaged(layer);"
         "print(layer.weight.detach().flatten().tolist()); dist.destroy_process_group()"
     )
@@ -117,7 +119,7 @@ def test_ranks_begin_with_the_network_of_rank_0_whatever_was_added_to_it(tmp_pat
 
 def test_the_gradient_that_autograd_owns_is_not_written_to(tmp_path: Path) -> None:
     program = (
-        "from tris_model.train.ranks import gather;"
+        "from tris_model.train.loop.ranks import gather;"
         "own = torch.ones(1, 2, requires_grad=True); kept = torch.full((2, 2), float(rank + 1));"
         "gather(own).backward(kept); print(kept.flatten().tolist(), own.grad.tolist()); dist.destroy_process_group()"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tris_model.train.journal import Stopped
-from tris_model.train.share import share
+from tris_model.train.loop.journal import Stopped
+from tris_model.train.loop.share import share
 
 
 def write(piece: list[int], folder: Path) -> None:

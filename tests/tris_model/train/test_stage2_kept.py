@@ -16,8 +16,9 @@ from risbench.errors import UsageError
 from tris_model import load
 from tris_model.config import STAGE2
 from tris_model.files.checkpoint import read
-from tris_model.train import best, stage2
-from tris_model.train.optimiser import Rates
+from tris_model.train import stage2
+from tris_model.train.loop import best
+from tris_model.train.loop.optimiser import Rates
 
 CPU = torch.device("cpu")
 

@@ -18,9 +18,9 @@ from tris_model import load
 from tris_model.clip.tokens import tokenize
 from tris_model.config import Config
 from tris_model.network.stage2 import Stage2
+from tris_model.train.loop.optimiser import freeze_unused
+from tris_model.train.loop.ranks import averaged
 from tris_model.train.losses import segmentation
-from tris_model.train.optimiser import freeze_unused
-from tris_model.train.ranks import averaged
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
 PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 2, 3))

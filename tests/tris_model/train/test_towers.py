@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from risbench.errors import DataError, UsageError
 from tris_model import Config, TextTower, load_clip
 from tris_model.files.checkpoint import read as read_weights
-from tris_model.train import towers
-from tris_model.train.clip import ClipRecipe, fit, train
-from tris_model.train.journal import Stopped
-from tris_model.train.lessons import Lesson
+from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip.lessons import Lesson
+from tris_model.tiny_clip.train import ClipRecipe, fit, train
+from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
+from tris_model.train.loop.journal import Stopped
 from tris_model.train.recipe import names, one
-from tris_model.train.towers import Course, centre_texts, teach, word_ids
 
 CPU = torch.device("cpu")
 RECIPE = ClipRecipe(

@@ -16,7 +16,7 @@ from weight_recipe import filled
 from risbench import DataError, UsageError, evaluate, load_split
 from tris_model import Config, Stage1, Stage2, convert, describe, digest, load, load_clip, make, save
 from tris_model.files.checkpoint import read
-from tris_model.train.journal import Journal
+from tris_model.train.loop.journal import Journal
 from tris_model.weights import card, pack, score
 
 SMALL = Config(

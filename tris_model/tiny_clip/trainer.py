@@ -31,11 +31,11 @@ from ..clip.towers import TextTower
 from ..devices import Precision, autocast, computing, elapsed
 from ..files.checkpoint import write
 from ..ranges import Count, Number, Positive, Rate, Seed, Share
+from ..train.inputs import check_folder
+from ..train.loop.finished import settle
+from ..train.loop.finite import check_loss, check_weights, clipped
+from ..train.loop.journal import Journal, Stopped, bar, forget_peak, interruptible, memory
 from .contrast import choice, contrast
-from .finished import settle
-from .finite import check_loss, check_weights, clipped
-from .inputs import check_folder
-from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
 from .lessons import MOST, Lesson, Shown, ask, show
 from .pictures import Pictures, pictures
 from .questions import all_words, alone, mixed
@@ -55,7 +55,7 @@ class Course:
         mixed: questions about several things, besides those about one, that are asked of every batch.
         sentences: taken of every subject of a scene.
         told: weight of the sentences' choice beside the questions' contrasts.
-        places, relations: see :func:`tris_model.train.questions.mixed`.
+        places, relations: see :func:`tris_model.tiny_clip.questions.mixed`.
         warmth, warmest: the temperature at the start, and at most.
         still: steps in which the text tower does not learn. Words that pictures cannot yet answer ("dotted", "top")
             only disturb the contrast, so a learning text tower soon reads them all alike, and then nothing tells
@@ -175,11 +175,11 @@ def teach(
         losses: what a step makes small, by name, instead of the contrasts below; it is given the network, the course,
             the step's lesson, the pictures of objects and of scenes, the generator that decides, the device, and
             ``still=``, and may ask for other pictures or summaries than they do.
-        shows: the pictures of a step, see :func:`tris_model.train.lessons.show`, which it is by default.
+        shows: the pictures of a step, see :func:`tris_model.tiny_clip.lessons.show`, which it is by default.
         views: the summaries of a batch that are to agree with texts, each a row for every thing that is shown; by
             default what ``look`` gives. All are asked the same, and count the same.
         warmup: steps until the rate is whole.
-        overwrite: see :func:`tris_model.train.finished.settle`.
+        overwrite: see :func:`tris_model.train.loop.finished.settle`.
 
     Returns:
         The weights.

@@ -15,7 +15,7 @@ import numpy as np
 from risbench.datasets.shapes import exchange
 
 from ..ranges import Count, Number
-from .order import AXES
+from ..train.loop.order import AXES
 from .pictures import Pictures
 from .questions import Question, Thing
 

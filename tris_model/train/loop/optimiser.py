@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..ranges import Rate
+from ...ranges import Rate
 
 
 @dataclass(frozen=True, slots=True)

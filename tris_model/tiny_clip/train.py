@@ -21,9 +21,9 @@ from ..devices import pick
 from ..files.architecture import fill
 from ..files.clip_file import open_clip
 from ..ranges import Rate
-from .inputs import building, check_clip
-from .recipe import names, one
-from .towers import Course, centre_texts, teach, word_ids
+from ..train.inputs import building, check_clip
+from ..train.recipe import names, one
+from .trainer import Course, centre_texts, teach, word_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def start(recipe: ClipRecipe) -> Clip:
 
 
 def fit(recipe: ClipRecipe, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
-    """Train by a recipe; see :func:`tris_model.train.towers.teach`.
+    """Train by a recipe; see :func:`tris_model.tiny_clip.trainer.teach`.
 
     Raises:
         UsageError: there is no file ``start``.

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from risbench.datasets.shapes import exchange
 
-from .photographs import Photographs
+from ..photographs import Photographs
+from ..refs import Refs
 from .ranks import rank, world
-from .refs import Refs
 
 AXES = ("left-right", "top-bottom")
 

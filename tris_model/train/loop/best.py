@@ -11,9 +11,9 @@ from risbench.errors import UsageError
 from risbench.results.run import Run
 from risbench.running.evaluation import evaluate
 
-from ..files.checkpoint import save
-from ..network.stage1 import Stage1
-from ..network.stage2 import Stage2
+from ...files.checkpoint import save
+from ...network.stage1 import Stage1
+from ...network.stage2 import Stage2
 from .ranks import rank
 
 
@@ -52,7 +52,7 @@ class Best:
         """Put the kept weights into the network."""
         path = self._file(network)
         if self._metric and path.exists():
-            from ..files.checkpoint import read
+            from ...files.checkpoint import read
 
             network.load_state_dict(dict(read(path).state))
 
@@ -72,7 +72,7 @@ def check_selection(table: str, select: str, val: str | None) -> None:
 
 def validate(weights: Path, split: str, out: Path, device: torch.device, data_root: Path | None = None) -> Run:
     """A run of these weights on a split, below ``out``."""
-    from ..inference.predictor import Tris
+    from ...inference.predictor import Tris
 
     method = Tris(str(weights), device=str(device))
     return evaluate(method, load_split(split, data_root), out=out, name="tris", device=str(device))
