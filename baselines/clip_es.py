@@ -19,12 +19,12 @@ import numpy as np
 
 from risbench import Prediction, UsageError
 
-from . import words
+from ._words.competitors import Background, background_of, plain
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ._clip import Opened
+    from ._clip.prompting import Opened
 
 PROMPT = "a clean origami {}."
 LAYERS = 8  # the last ones, whose attention is averaged
@@ -58,7 +58,7 @@ class ClipEs:
     def __init__(
         self,
         opened: Opened,
-        background: words.Background,
+        background: Background,
         *,
         siblings: bool,
         prompt: str,
@@ -71,7 +71,7 @@ class ClipEs:
 
         from tris_model.devices import computing
 
-        from ._clip import checked_threshold, prompted, read
+        from ._clip.prompting import checked_threshold, prompted, read
 
         with computing("float32"), torch.no_grad():
             said = read(opened, prompted(prompt, background.words))
@@ -104,7 +104,7 @@ class ClipEs:
 
         from tris_model.devices import computing
 
-        from ._clip import enlarged, spread
+        from ._clip.prompting import enlarged, spread
 
         if not texts:
             return []
@@ -126,8 +126,8 @@ class ClipEs:
         """The maps of different texts, ``(N, h, w)``, not negative, of any range; see :meth:`predict`."""
         import torch
 
-        from ._affinity import balanced, carried
-        from ._clip import pixels_of, spread
+        from ._clip.affinity import balanced, carried
+        from ._clip.prompting import pixels_of, spread
 
         patch = self._opened.cell
         height, width = self._grid(image.shape[:2])
@@ -187,13 +187,13 @@ class ClipEs:
         """Each text's feature ``(D,)`` and those of what stands against it, ``(M, D)``; M may be 0."""
         import torch
 
-        from ._clip import prompted, read
+        from ._clip.prompting import prompted, read
 
         said = dict(zip(texts, read(self._opened, prompted(self._prompt, texts)), strict=True))
         known = {**said, **self._words}
         found = []
         for text, own in said.items():
-            others = [other for other in texts if self._siblings and words.plain(other) != words.plain(text)]
+            others = [other for other in texts if self._siblings and plain(other) != plain(text)]
             rivals = [known[word] for word in dict.fromkeys([*others, *self._background.against(text)])]
             self.facts["texts_alone"] += not rivals
             found.append((own, torch.stack(rivals) if rivals else own[None][:0]))
@@ -282,11 +282,11 @@ def make(
         UsageError: no weights, or an option that does not fit.
         DataError: a weights file that cannot be used.
     """
-    from ._open import open_model
+    from ._clip.opening import open_model
 
     if size is not None and size < 1:
         raise UsageError(f"size={size}: give pixels, at least 1")
-    chosen = words.background(background)
+    chosen = background_of(background)
     opened = open_model(
         "clip_es",
         weights=weights,

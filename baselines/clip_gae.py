@@ -91,8 +91,8 @@ def make(
         UsageError: no weights, or an option that does not fit.
         DataError: a weights file that cannot be used.
     """
-    from ._asked import Asked
-    from ._open import open_model
+    from ._clip.heat_method import Asked
+    from ._clip.opening import open_model
 
     opened = open_model(
         "clip_gae",

@@ -85,9 +85,9 @@ def make(
         UsageError: no weights, or an option that does not fit.
         DataError: a weights file that cannot be used.
     """
-    from ._asked import Asked
-    from ._clip import trunk_and_pool
-    from ._open import open_model
+    from ._clip.heat_method import Asked
+    from ._clip.opening import open_model
+    from ._clip.prompting import trunk_and_pool
 
     opened = open_model(
         "clip_gradcam",

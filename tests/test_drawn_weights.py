@@ -10,8 +10,9 @@ from commands import Ask, ask  # noqa: F401
 from made_up.small import write_small
 
 import tris_model
-from baselines import clip_es, clip_gae, clip_gradcam, clip_sim, groupvit
-from baselines.vit_file import SHIPPED
+from baselines import clip_es, clip_gae, clip_gradcam, clip_sim
+from baselines._clip.vit_file import SHIPPED
+from baselines.groupvit import method as groupvit
 from reports import markdown
 from risbench import Run
 from risbench.methods.contract import notes_of

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from tris_model.ranges import Count, Number, Positive
 from tris_model.tiny_clip.trainer import word_ids
 
-from .._groupvit_file import IDS, transformers
-from .._groupvit_see import read
+from ..groupvit.features import read
+from ..groupvit.weights_file import IDS, transformers
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
 from tris_model.train.inputs import building
 from tris_model.train.recipe import names, one
 
-from ..vit import VitClip, VitConfig
-from ..vit_file import load_vit
+from .._clip.vit import VitClip, VitConfig
+from .._clip.vit_file import load_vit
 from .mosaic import TILES, show_tiled
 
 FOLDER = Path(__file__).parent.parent / "recipes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from baselines._affinity import balanced, boxes, carried
+from baselines._clip.affinity import balanced, boxes, carried
 
 
 def dense(attention: np.ndarray, maps: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines._class_words import COCO, PLURALS, SYNONYMS, VOC
-from baselines.classes import head, mentioned, names
+from baselines._words.class_lists import COCO, PLURALS, SYNONYMS, VOC
+from baselines._words.classes import head, mentioned, names
 
 
 @pytest.mark.parametrize(

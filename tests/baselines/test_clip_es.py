@@ -14,10 +14,10 @@ from made_up.clips import TINY_VIT, WORDS, openai_vit, tiny_vit
 from PIL import Image
 
 from baselines import clip_es
-from baselines._clip import pixels_of
+from baselines._clip.prompting import pixels_of
+from baselines._clip.vit import VitClip, VitConfig
+from baselines._words.competitors import COCO, VOC, background
 from baselines.clip_es import CARD, ClipEs, grid_of
-from baselines.vit import VitClip, VitConfig
-from baselines.words import COCO, VOC, background
 from risbench import Settings, UsageError, evaluate, load_split
 from risbench.datasets.shapes.words import SHAPES
 from risbench.methods.contract_check import check_method
@@ -105,7 +105,7 @@ def test_a_probability_that_rounds_to_one_still_has_a_map(tiny: str) -> None:
 def test_the_attention_of_the_last_blocks_is_averaged_over_heads_and_added_up(
     tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("baselines.vit.ROWS", 7)
+    monkeypatch.setattr("baselines._clip.vit.ROWS", 7)
     monkeypatch.setattr(clip_es, "LAYERS", 2)
     method = make(weights=tiny)
     visual = method._visual

@@ -11,8 +11,8 @@ import torch
 from made_up.clips import openai_vit
 
 from baselines import clip_es, clip_gae, clip_gradcam, clip_sim
-from baselines._clip import Opened
-from baselines._open import open_model
+from baselines._clip.opening import open_model
+from baselines._clip.prompting import Opened
 from risbench import DataError, UsageError
 from tris_model import digest, tokenize
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from made_up.groupvits import SMALL, WORDS, authors_state, folder_of, network, tiny_groupvit
 
-from baselines import _groupvit_file
-from baselines._groupvit_see import Seen, pixels_of, read, see
-from baselines.groupvit import CARD, make
+from baselines.groupvit import weights_file
+from baselines.groupvit.features import Seen, pixels_of, read, see
+from baselines.groupvit.method import CARD, make
 from risbench import DataError, UsageError, load_split
 from risbench.methods.contract_check import check_method
 from tris_model import digest, tokenize
@@ -82,7 +82,7 @@ def test_every_layout_gives_the_same_network(made: Any, folder: Path, tmp_path: 
         torch.save({"model": authors_state(made), "epoch": 30}, path)
     elif layout == "configured":
         _save_with_a_config(authors_state(made), path)
-    loaded = _groupvit_file.load(path)
+    loaded = weights_file.load(path)
     for key, value in made.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[key], value), key
     assert (loaded.token_ids, loaded.tiny) == (None, False)
@@ -118,21 +118,21 @@ def test_weights_that_do_not_fit_are_named(made: Any, folder: Path, tmp_path: Pa
     wrong["text_encoder.ln_final.weight"] = torch.zeros(7)
     torch.save({"model": {**wrong, "img_encoder.extra": torch.zeros(1)}}, path)
     with pytest.raises(DataError, match=r"1 missing \(vision_model.layernorm.bias\).*1 unexpected.*extra.*wrong shape"):
-        _groupvit_file.load(path)
+        weights_file.load(path)
     torch.save({"model": {"visual.conv1.weight": torch.zeros(3)}}, path)
     with pytest.raises(DataError, match=r"holds no whole GroupViT \(it begins with visual.conv1.weight\)"):
-        _groupvit_file.load(path)
+        weights_file.load(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"holds no config.json with model.safetensors or"):
-        _groupvit_file.load(tmp_path / "empty")
+        weights_file.load(tmp_path / "empty")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "other/model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(DataError, match=r"configuration of clip, not of a GroupViT"):
-        _groupvit_file.load(tmp_path / "other")
+        weights_file.load(tmp_path / "other")
     (tmp_path / "alone.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(DataError, match=r"does not say its sizes; give the folder"):
-        _groupvit_file.load(tmp_path / "alone.safetensors")
+        weights_file.load(tmp_path / "alone.safetensors")
 
 
 class _Runs:
@@ -143,7 +143,7 @@ class _Runs:
 def test_a_checkpoint_that_would_run_code_is_not_opened(made: Any, tmp_path: Path, capsys: Any):
     torch.save({"model": authors_state(made), "config": _Runs()}, tmp_path / "bad.pth")
     with pytest.raises(DataError, match="would run code"):
-        _groupvit_file.load(tmp_path / "bad.pth")
+        weights_file.load(tmp_path / "bad.pth")
     assert "it ran" not in capsys.readouterr().out
 
 
@@ -227,13 +227,13 @@ def _two_groups(monkeypatch: pytest.MonkeyPatch) -> Seen:
     left = torch.tensor([[0.9, 0.8, 0.1, 0.0]]).expand(2, 4)
     maps = torch.stack([left, 0.9 - left, torch.full((2, 4), 0.1)])
     seen = Seen(maps, torch.eye(3), torch.tensor([0.6, 0.8, 0.0]))
-    monkeypatch.setattr("baselines._groupvit_see.see", lambda *_: seen)
+    monkeypatch.setattr("baselines.groupvit.features.see", lambda *_: seen)
     return seen
 
 
 def _saying(monkeypatch: pytest.MonkeyPatch, said: dict[str, list[float]]) -> None:
     monkeypatch.setattr(
-        "baselines._groupvit_see.read", lambda _network, texts, _ids: torch.tensor([said[text] for text in texts])
+        "baselines.groupvit.features.read", lambda _network, texts, _ids: torch.tensor([said[text] for text in texts])
     )
 
 
@@ -301,7 +301,7 @@ def test_the_card_says_what_decides_the_answer(tiny: str, folder: Path):
     assert ours.card["weights"] == digest(Path(tiny))
     assert "drawn scenes" in ours.card["extra_data"]
     assert make(weights=str(folder), reading="competitors").card["competitors"] == "coco"
-    assert ours.parameter_count == sum(weight.numel() for weight in _groupvit_file.load(tiny).network.parameters())
+    assert ours.parameter_count == sum(weight.numel() for weight in weights_file.load(tiny).network.parameters())
     assert make.card is CARD
     json.dumps({key: list(value) if isinstance(value, tuple) else value for key, value in card.items()})
 
@@ -332,7 +332,7 @@ def test_a_prompt_stands_round_every_text(tiny: str):
 
 
 def test_words_that_ours_does_not_know_share_a_row(tiny: str):
-    loaded = _groupvit_file.load(tiny)
+    loaded = weights_file.load(tiny)
     with torch.inference_mode():
         known, other, third = read(loaded.network, ["a dog", "a zebra", "a giraffe"], loaded.token_ids)
     assert SMALL["projection_dim"] == len(known)

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines._groupvit_competitors import parsed
-from baselines._groupvit_readings import affinity, competing, named, raw
-from baselines._groupvit_see import assigned, chained, fitted
+from baselines.groupvit.competitors import parsed
+from baselines.groupvit.features import assigned, chained, fitted
+from baselines.groupvit.readings import affinity, competing, named, raw
 from risbench import UsageError
 
 

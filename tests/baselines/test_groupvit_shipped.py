@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from baselines.groupvit import make
+from baselines.groupvit.method import make
 from baselines.weights.pack import FOLDER, MOST
 from tris_model import digest
 

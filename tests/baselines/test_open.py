@@ -12,11 +12,11 @@ from made_up.clips import openai_clip, openai_vit, tiny_clip, tiny_vit
 from PIL import Image
 from torchvision import transforms
 
-from baselines._clip import Opened, pixels_of
-from baselines._clip_provenance import of_openai
-from baselines._open import open_model, vit_sizes
-from baselines._open_clip import plain_config, vit_config
-from baselines.vit import VitClip, VitConfig
+from baselines._clip.open_clip_names import plain_config, vit_config
+from baselines._clip.opening import open_model, vit_sizes
+from baselines._clip.prompting import Opened, pixels_of
+from baselines._clip.provenance import of_openai
+from baselines._clip.vit import VitClip, VitConfig
 from risbench import DataError, UsageError
 from tris_model import tokenize
 
@@ -92,7 +92,7 @@ def test_openais_weights_never_meet_the_exact_gelu(tmp_path: Path, monkeypatch: 
         found = opened(tmp_path / file, model="ViT-B-32")
         assert found.card["activation"] == activation
         assert torch.allclose(_features(found)[0], true, atol=1e-4) == (activation == "quick_gelu")
-    monkeypatch.setattr("baselines._open_clip._fetched", lambda model, tag: dict(theirs.state_dict()))
+    monkeypatch.setattr("baselines._clip.open_clip_names._fetched", lambda model, tag: dict(theirs.state_dict()))
     for tag, activation in (("openai", "quick_gelu"), ("laion2b_s34b_b79k", "gelu"), ("metaclip_400m", "quick_gelu")):
         assert opened(None, model="ViT-B-32", pretrained=tag).card["activation"] == activation
 

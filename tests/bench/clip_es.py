@@ -31,8 +31,8 @@ def built(folder: Path):
     """The method with made-up weights of OpenAI's ViT-B/16."""
     import torch
 
+    from baselines._clip.vit import VitClip, VitConfig
     from baselines.clip_es import make
-    from baselines.vit import VitClip, VitConfig
 
     torch.manual_seed(0)
     path = folder / "ViT-B-16.pt"
@@ -107,7 +107,7 @@ def gradients() -> None:
     """Processor seconds to differentiate the last block for seven texts: one after another, batched, in copies."""
     import torch
 
-    from baselines.vit import VisionTransformer, VitConfig
+    from baselines._clip.vit import VisionTransformer, VitConfig
 
     torch.manual_seed(0)
     visual = VisionTransformer(VitConfig()).eval().requires_grad_(False)

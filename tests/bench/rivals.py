@@ -35,8 +35,8 @@ def clip(model: str, folder: Path) -> str:
     import torch
 
     import tris_model
-    from baselines._open_clip import plain_config, vit_config
-    from baselines.vit import VitClip
+    from baselines._clip.open_clip_names import plain_config, vit_config
+    from baselines._clip.vit import VitClip
 
     torch.manual_seed(0)
     network = tris_model.Clip(tris_model.Config()) if model == "RN50" else VitClip(vit_config(plain_config(model)))
@@ -80,9 +80,9 @@ def pictures(root: Path | None, split: str, count: int) -> Iterator[tuple[np.nda
 
 def one(name: str, weights: str, root: Path | None, split: str, count: int) -> dict[str, Any]:
     """What one method costs."""
-    from risbench.methods import contract as methods
+    from risbench.methods import contract
 
-    method, _ = methods.make(name.split()[0], weights=weights, options=METHODS[name][1])
+    method, _ = contract.make(name.split()[0], weights=weights, options=METHODS[name][1])
     some = list(pictures(root, split, count))
     method.predict(some[0][0], some[0][1][:1])  # what is only done once
     together = [_timed(lambda image=image, texts=texts: method.predict(image, texts)) for image, texts in some]

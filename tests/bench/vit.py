@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from baselines.vit import VitClip
-from baselines.vit_file import load_vit
+from baselines._clip.vit import VitClip
+from baselines._clip.vit_file import load_vit
 from risbench.datasets.load import load_split
 from risbench.masks import decode
 from tris_model.clip.pixels import preprocess

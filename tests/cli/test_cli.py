@@ -256,7 +256,7 @@ def test_lists_are_arrays_of_like_objects(ask: Ask, what: str, keys: set[str], s
 def test_a_listed_method_shows_what_its_card_says(ask: Ask):
     found = {entry["name"]: entry for entry in json.loads(ask("list", "methods", "--json").out)}
     assert found["oracle_box"]["card"]["reads"] == ["box"]
-    assert found["centre"]["entry_point"] == "baselines.centre:make"
+    assert found["centre"]["entry_point"] == "baselines.floors.centre:make"
     for name, entry in found.items():
         assert entry["card"]["licence"], name
         assert entry["card"]["grade"] in ("native", "hosted", "external"), name

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from baselines.vit import VitClip, VitConfig
+from baselines._clip.vit import VitClip, VitConfig
 from tris_model import Clip, Config, tokenize
 from tris_model.files.checkpoint import write
 

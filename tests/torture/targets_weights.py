@@ -19,7 +19,7 @@ from torch import nn
 import tris_model
 from tris_model.clip.towers import Clip
 from tris_model.config import STAGE1
-from tris_model.files import clip_file as clipfile
+from tris_model.files import clip_file
 from tris_model.files.checkpoint import save
 from tris_model.network.stage1 import Stage1
 from tris_model.tiny_clip.train import ClipRecipe
@@ -70,14 +70,14 @@ def _archives(folder: Path, name: str) -> Target:
         torch.jit.save(torch.jit.script(Tiny().eval()), str(path))
     bare = folder / "bare.pt"
     torch.save(Clip(replace(_SMALL, pool_grid=2)).state_dict(), bare)
-    return Target(name, "clip.pt", [path.read_bytes(), bare.read_bytes()], clipfile.load_clip, reserves=True)
+    return Target(name, "clip.pt", [path.read_bytes(), bare.read_bytes()], clip_file.load_clip, reserves=True)
 
 
 def _data_in_archives(folder: Path, name: str) -> Target:
     """Changes of the pickle inside an archive, which changes of the archive seldom reach: its checksum guards it."""
     whole, _ = _archives(folder, name).seeds
     inside, wrap = _opened(whole)
-    return Target(name, "clip.pt", [inside], clipfile.read, wrap=wrap, reserves=True)
+    return Target(name, "clip.pt", [inside], clip_file.read, wrap=wrap, reserves=True)
 
 
 def _data_in_checkpoints(folder: Path, name: str) -> Target:

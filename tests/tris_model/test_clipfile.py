@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from risbench.errors import DataError
-from tris_model.files import clip_file as clipfile
-from tris_model.files import torchscript
+from tris_model.files import clip_file, torchscript
 from tris_model.network.stage1 import Stage1
 from tris_model.network.stage2 import Stage2
 
@@ -45,7 +44,7 @@ def archive(tmp_path: Path) -> tuple[Path, nn.Module]:
 def test_an_archive_gives_the_modules_weights_by_name(archive: tuple[Path, nn.Module]) -> None:
     path, tiny = archive
     assert torchscript.is_archive(path)
-    state = clipfile.read(path)
+    state = clip_file.read(path)
     expected = {key: value for key, value in tiny.state_dict().items() if key != "input_resolution"}
     assert set(state) == set(expected)
     for key, value in expected.items():
@@ -59,7 +58,7 @@ def test_a_training_starts_from_clips_towers_and_fresh_heads(
 ) -> None:
     torch.save(small.backbone.state_dict(), tmp_path / "clip.pt")
     assert not torchscript.is_archive(tmp_path / "clip.pt")
-    network = clipfile.start(tmp_path / "clip.pt", (small if stage == 1 else small2).config)
+    network = clip_file.start(tmp_path / "clip.pt", (small if stage == 1 else small2).config)
     assert network.config == (small if stage == 1 else small2).config
     for key, value in small.backbone.state_dict().items():
         assert torch.equal(network.backbone.state_dict()[key], value)
@@ -69,7 +68,7 @@ def test_a_training_starts_from_clips_towers_and_fresh_heads(
 def test_a_clip_without_a_resnet_starts_nothing(tmp_path: Path) -> None:
     torch.save({"visual.conv1.weight": torch.zeros(768, 3, 32, 32)}, tmp_path / "vit.pt")
     with pytest.raises(DataError, match="no ResNet tower"):
-        clipfile.start(tmp_path / "vit.pt")
+        clip_file.start(tmp_path / "vit.pt")
 
 
 def test_the_program_in_an_archive_is_never_read(archive: tuple[Path, nn.Module], tmp_path: Path) -> None:
@@ -78,7 +77,7 @@ def test_the_program_in_an_archive_is_never_read(archive: tuple[Path, nn.Module]
         for name in old.namelist():
             content = old.read(name)
             new.writestr(name, b"this is no program" if "/code/" in name else content)
-    assert set(clipfile.read(tmp_path / "bare.pt")) == set(clipfile.read(path))
+    assert set(clip_file.read(tmp_path / "bare.pt")) == set(clip_file.read(path))
 
 
 class Bomb:
@@ -96,7 +95,7 @@ def test_a_name_that_might_act_is_refused_and_does_not(archive: tuple[Path, nn.M
         for name in old.namelist():
             new.writestr(name, pickle.dumps(Bomb(fuse), 2) if name.endswith("data.pkl") else old.read(name))
     with pytest.raises(DataError, match="not opened: it names"):
-        clipfile.read(tmp_path / "bomb.pt")
+        clip_file.read(tmp_path / "bomb.pt")
     assert not fuse.exists()
 
 
@@ -106,6 +105,6 @@ def test_a_damaged_archive_is_one_line(archive: tuple[Path, nn.Module], tmp_path
         for name in old.namelist():
             new.writestr(name, old.read(name)[:2] if "/data/" in name else old.read(name))
     with pytest.raises(DataError, match=r"short\.pt"):
-        clipfile.read(tmp_path / "short.pt")
+        clip_file.read(tmp_path / "short.pt")
     with pytest.raises(DataError, match="cannot be read"):
-        clipfile.read(tmp_path / "absent.pt")
+        clip_file.read(tmp_path / "absent.pt")

@@ -14,17 +14,17 @@ from PIL import Image
 from stopping import stopping_at
 from torch.nn.functional import interpolate, normalize
 
+from baselines._clip.vit import VitClip, VitConfig
+from baselines._clip.vit_file import SHIPPED, load_vit
 from baselines.clip_sim import Patches
 from baselines.train.clip_vit import TABLE, VitRecipe, fit, start, summaries, tiles, train, views
 from baselines.train.mosaic import show_tiled
-from baselines.vit import VitClip, VitConfig
-from baselines.vit_file import SHIPPED, load_vit
 from baselines.weights import pack
 from risbench import DataError, UsageError, load_split
 from risbench.masks import decode
 from tris_model import load_clip, preprocess, tokenize
 from tris_model.files.checkpoint import digest, read, write
-from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip import trainer
 from tris_model.tiny_clip.lessons import Lesson, show
 from tris_model.tiny_clip.pictures import Pictures, pictures
 from tris_model.tiny_clip.trainer import word_ids
@@ -57,7 +57,7 @@ def test_a_stopped_training_goes_on_to_the_same_curve_and_weights(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(towers, "interruptible", stopping_at(4))
+        patch.setattr(trainer, "interruptible", stopping_at(4))
         with pytest.raises(Stopped, match="stopped at step 4 of 6"):
             fit(RECIPE, tmp_path, CPU)
     again = fit(RECIPE, tmp_path, CPU)

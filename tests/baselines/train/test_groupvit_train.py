@@ -12,14 +12,14 @@ import pytest
 import torch
 from stopping import stopping_at
 
-from baselines import _groupvit_file
-from baselines._groupvit_see import pixels_of
-from baselines.groupvit import make
+from baselines.groupvit import weights_file
+from baselines.groupvit.features import pixels_of
+from baselines.groupvit.method import make
 from baselines.train._groupvit_losses import matched, one_group, unevenness
 from baselines.train._groupvit_start import Sizes, started
 from baselines.train.groupvit import FOLDER, GroupViTRecipe, answers, fit, pictured, train
 from risbench import DataError, UsageError
-from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip import trainer
 from tris_model.tiny_clip.lessons import Lesson
 from tris_model.tiny_clip.pictures import pictures
 from tris_model.train.loop.journal import Stopped
@@ -123,14 +123,14 @@ def test_a_stopped_training_goes_on_to_the_same_weights_and_the_method_reads_the
 ):
     whole = fit(RECIPE, tmp_path / "whole", CPU)
     with monkeypatch.context() as patch:
-        patch.setattr(towers, "interruptible", stopping_at(3))
+        patch.setattr(trainer, "interruptible", stopping_at(3))
         with pytest.raises(Stopped, match="stopped at step 3 of 4"):
             fit(RECIPE, tmp_path / "parts", CPU)
     with pytest.raises(DataError, match="belongs to another recipe"):
         fit(replace(RECIPE, lr=1e-3), tmp_path / "parts", CPU)
     parts = fit(RECIPE, tmp_path / "parts", CPU)
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
-    one_, other = _groupvit_file.load(whole), _groupvit_file.load(parts)
+    one_, other = weights_file.load(whole), weights_file.load(parts)
     for key, value in one_.network.state_dict().items():
         assert torch.equal(value, other.network.state_dict()[key]), key
     assert one_.tiny

@@ -23,8 +23,7 @@ from weight_recipe import filled
 
 from risbench.plugins import METHODS, load
 from risbench.running.cost import Stopwatch
-from tris_model import devices, save
-from tris_model import method as segmenter
+from tris_model import devices, make, save
 from tris_model.devices import add_rows, computing, float32_switches
 from tris_model.irn.lattice import Lattice
 from tris_model.irn.masks import refine
@@ -32,7 +31,7 @@ from tris_model.irn.network import EdgeDisplacement
 from tris_model.irn.trunks import ClipTrunk
 from tris_model.network.stage1 import Stage1
 from tris_model.network.stage2 import Stage2
-from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip import trainer
 from tris_model.tiny_clip.train import fit
 from tris_model.train import maps, stage1, tris
 from tris_model.train.loop import best
@@ -90,7 +89,7 @@ def test_every_product_of_an_answer_is_computed_in_the_named_precision(
     weights: str, weights2: str, precision: Any, outside: str
 ) -> None:
     for file in (weights, weights2):
-        method = segmenter.make(weights=file, precision=precision)
+        method = make(weights=file, precision=precision)
         with Products() as products:
             method.predict(PICTURE, ["a dog", "the left cat"])
         products.all_stood(precision)
@@ -98,7 +97,7 @@ def test_every_product_of_an_answer_is_computed_in_the_named_precision(
 
 
 def test_the_heads_that_compare_images_with_texts_count_too(weights2: str) -> None:
-    method = segmenter.make(weights=weights2, precision="float32")
+    method = make(weights=weights2, precision="float32")
     network: Any = method._network
     seen, read = [], network.compare
     network.compare = lambda *given: (seen.append(float32_switches()[0][0].fp32_precision), read(*given))[1]
@@ -213,7 +212,7 @@ def _slow_gpu(monkeypatch: pytest.MonkeyPatch, *modules: Any) -> Iterator[None]:
 
 def test_the_speed_in_the_log_counts_the_devices_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
-    with _slow_gpu(monkeypatch, stage1, towers):
+    with _slow_gpu(monkeypatch, stage1, trainer):
         stage1.fit(recipe(clip, epochs=1), tmp_path / "one", CPU, data)
         fit(replace(RECIPE, centred=False), tmp_path / "two", CPU)
     lines = [json.loads(line) for line in (tmp_path / "one/stage1/log.jsonl").read_text().splitlines()]

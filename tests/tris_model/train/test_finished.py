@@ -18,7 +18,7 @@ from risbench.cli import app
 from risbench.errors import DataError, UsageError
 from tris_model.files.checkpoint import read
 from tris_model.irn import train as irn
-from tris_model.tiny_clip import train as clip
+from tris_model.tiny_clip import train as clip_trainer
 from tris_model.train import ablation, stage1, tris
 from tris_model.train.loop.finished import first_difference
 
@@ -151,12 +151,12 @@ def test_the_tiny_clip_refuses_another_recipe_and_overwrites(tmp_path: Path, mon
         "first.side": "32", "first.objects": "4", "first.steps": "1", "second.side": "32", "second.objects": "2",
         "second.scenes": "2", "second.steps": "1",
     }  # fmt: skip
-    path = clip.train("shapes", out=tmp_path / "out", device="cpu", **small)
+    path = clip_trainer.train("shapes", out=tmp_path / "out", device="cpu", **small)
     before = path.read_bytes()
     with pytest.raises(DataError, match=r"clip\.seed is 0 there and 3 here"):
-        clip.train("shapes", out=tmp_path / "out", device="cpu", **small, seed="3")
+        clip_trainer.train("shapes", out=tmp_path / "out", device="cpu", **small, seed="3")
     assert path.read_bytes() == before
-    clip.train("shapes", out=tmp_path / "out", device="cpu", overwrite=True, **small, seed="3")
+    clip_trainer.train("shapes", out=tmp_path / "out", device="cpu", overwrite=True, **small, seed="3")
     assert json.loads(read(path).said["recipe"])["seed"] == 3
 
 

@@ -18,7 +18,7 @@ from risbench.errors import DataError, RisbenchError, UsageError
 from tris_model.files.clip_file import load_clip, open_clip
 from tris_model.files.names import FOLDER
 from tris_model.tiny_clip import pictures
-from tris_model.tiny_clip import train as clip
+from tris_model.tiny_clip import train as clip_trainer
 from tris_model.train import ablation, inputs, tris
 from tris_model.train.recipe import read
 from tris_model.train.scorers import scorer
@@ -66,7 +66,15 @@ def test_a_missing_clip_is_named_with_the_command_that_makes_one(tmp_path: Path)
         refused(tris.train, UsageError, *words, recipe="shapes", out=tmp_path / "out", **given)
     words = ("stage1.start", inputs.CLIP_COMMAND)
     refused(ablation.train, UsageError, *words, recipe="shapes", out=tmp_path / "out", clip="clip.safetensors")
-    refused(clip.train, UsageError, "clip.start", "absent.pt", recipe="shapes", out=tmp_path / "out", start="absent.pt")
+    refused(
+        clip_trainer.train,
+        UsageError,
+        "clip.start",
+        "absent.pt",
+        recipe="shapes",
+        out=tmp_path / "out",
+        start="absent.pt",
+    )
 
 
 def test_a_mistyped_clip_is_answered_with_the_near_name(tmp_path: Path) -> None:
@@ -98,7 +106,7 @@ def test_a_broken_clip_is_refused_by_name(tmp_path: Path, content: bytes) -> Non
     (tmp_path / "clip.safetensors").write_bytes(content)
     file = str(tmp_path / "clip.safetensors")
     refused(tris.train, DataError, "stage1.start", file, recipe="shapes", out=tmp_path / "out", clip=file)
-    refused(clip.train, DataError, "clip.start", file, recipe="shapes", out=tmp_path / "out", start=file)
+    refused(clip_trainer.train, DataError, "clip.start", file, recipe="shapes", out=tmp_path / "out", start=file)
     (tmp_path / "empty").mkdir()
     refused(
         tris.train, DataError, "is a folder with", recipe="shapes", out=tmp_path / "out", clip=str(tmp_path / "empty")
@@ -112,7 +120,7 @@ def test_a_clip_of_another_architecture_is_refused(tmp_path: Path) -> None:
     refused(tris.train, DataError, "stage1.scorer", recipe="shapes", out=out, scorer=str(transformer))
     small = str(clip_file(tmp_path / "clip.safetensors", TOWERS))  # its joint space has not the recipe's 128 channels
     refused(tris.train, UsageError, "hidden", recipe="shapes", out=out, clip=small)
-    refused(clip.train, DataError, "of the wrong shape", recipe="shapes", out=out, start=small)
+    refused(clip_trainer.train, DataError, "of the wrong shape", recipe="shapes", out=out, start=small)
 
 
 def test_a_stage_that_needs_another_says_which(tmp_path: Path) -> None:
@@ -138,7 +146,7 @@ def test_labels_without_all_maps_are_refused_before_drawing(tmp_path: Path) -> N
 
 def test_a_file_in_the_way_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for work in (tris.train, ablation.train, clip.train):
+    for work in (tris.train, ablation.train, clip_trainer.train):
         refused(work, UsageError, "is a file", recipe="shapes", out=tmp_path / "file/out")
         with pytest.raises(UsageError, match="is a file"):
             work("shapes", out=tmp_path / "file", device="cpu")
@@ -150,7 +158,7 @@ def test_a_file_in_the_way_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # who runs tests may be root
-    for work in (tris.train, clip.train):
+    for work in (tris.train, clip_trainer.train):
         refused(work, RisbenchError, str(tmp_path), "permission", recipe="shapes", out=tmp_path / "out/deep")
 
 

@@ -17,7 +17,7 @@ from training import clip_file, recipe, refer_tree
 from baselines.train import clip_vit, groupvit
 from risbench.errors import DataError, UsageError
 from tris_model.ranges import Within
-from tris_model.tiny_clip import train as clip
+from tris_model.tiny_clip import train as clip_trainer
 from tris_model.tiny_clip.train import ClipRecipe
 from tris_model.train import stage1, tris
 from tris_model.train.loop import finite
@@ -92,7 +92,7 @@ def test_a_number_out_of_its_range_is_refused_before_anything_is_made(tmp_path: 
     [("objects", "0"), ("seed", "-1"), ("lr", "nan"), ("warmth", "0"), ("first.side", "0"), ("places", "1.5"),
      ("mixed", "-1"), ("network.width", "0"), ("network.text_heads", "5"), ("first.side", "4000")],
 )  # fmt: skip
-@pytest.mark.parametrize("trainer", [clip, clip_vit, groupvit])
+@pytest.mark.parametrize("trainer", [clip_trainer, clip_vit, groupvit])
 def test_so_it_is_by_the_trainers_of_towers(tmp_path: Path, trainer: Any, key: str, value: str) -> None:
     with pytest.raises(UsageError, match=key.split(".")[0]):
         trainer.train("shapes", out=tmp_path / "out", device="cpu", **{key: value})
@@ -102,9 +102,9 @@ def test_so_it_is_by_the_trainers_of_towers(tmp_path: Path, trainer: Any, key: s
 def test_lessons_and_weights_that_teach_nothing_are_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(UsageError, match=r"clip\.first: objects and scenes are both 0"):
-        clip.train("shapes", out=out, device="cpu", **{"first.objects": "0"})
+        clip_trainer.train("shapes", out=out, device="cpu", **{"first.objects": "0"})
     with pytest.raises(UsageError, match="nothing would be learned"):
-        clip.train("shapes", out=out, device="cpu", **{"first.steps": "0", "second.steps": "0"})
+        clip_trainer.train("shapes", out=out, device="cpu", **{"first.steps": "0", "second.steps": "0"})
     nothing = {f"stage1.weights.{name}": "0" for name in ("classification", "positive", "negative")}
     with pytest.raises(UsageError, match="all weights are 0"):
         tris.train("shapes", out=out, device="cpu", **nothing)

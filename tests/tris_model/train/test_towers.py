@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from risbench.errors import DataError, UsageError
 from tris_model import Config, TextTower, load_clip
 from tris_model.files.checkpoint import read as read_weights
-from tris_model.tiny_clip import trainer as towers
+from tris_model.tiny_clip import trainer
 from tris_model.tiny_clip.lessons import Lesson
 from tris_model.tiny_clip.train import ClipRecipe, fit, train
 from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
@@ -40,7 +40,7 @@ def curve(out: Path, name: str = "clip") -> list[tuple]:
 def test_a_stopped_training_goes_on_to_the_same_curve_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = fit(RECIPE, tmp_path / "whole", CPU)
     with monkeypatch.context() as patch:
-        patch.setattr(towers, "interruptible", stopping_at(4))
+        patch.setattr(trainer, "interruptible", stopping_at(4))
         with pytest.raises(Stopped, match="stopped at step 4 of 6"):
             fit(RECIPE, tmp_path / "parts", CPU)
     assert not (tmp_path / "parts" / "clip.safetensors").exists()

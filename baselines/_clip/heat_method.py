@@ -13,7 +13,7 @@ from torch import Tensor
 from risbench import Prediction
 from tris_model.devices import computing
 
-from ._clip import Opened, answers, checked_threshold, input_side, pixels_of, prompted, read
+from .prompting import Opened, answers, checked_threshold, input_side, pixels_of, prompted, read
 
 
 class Look(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from risbench import UsageError
 
-from .classes import mentioned, names
+from .._words.classes import mentioned, names
 
 LISTS = ("coco", "voc", "shapes")
 SIBLINGS = "siblings"

@@ -13,7 +13,7 @@ from risbench.plugins import near
 from tris_model.files.clip_file import read_clip
 from tris_model.files.names import clip_advice
 
-from ._clip_provenance import PAIRS, UNKNOWN, like_openai, of_openai
+from .provenance import PAIRS, UNKNOWN, like_openai, of_openai
 from .vit import VitConfig
 
 # What the configs of open_clip say of towers that are as OpenAI has them; every other key makes another network.

@@ -3,7 +3,7 @@
 The network is transformers' own, with the authors' weights; what follows it is rebuilt from the paper and from what
 the authors' program computes: short side 448, the two groupings chained by matrix product, bilinear to the image, and
 every pixel given to one group. The authors then name every group out of a closed list of classes. A referring
-expression is no such list, so three readings of the groups are offered (see ``_groupvit_readings``), and the list that
+expression is no such list, so three readings of the groups are offered (see ``readings``), and the list that
 competes is an option. Published rows of GroupViT for this task differ from one another for the same reason.
 """
 
@@ -20,8 +20,8 @@ from risbench import Prediction, Sample, UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ._groupvit_readings import Reading
-    from ._groupvit_see import Seen
+    from .features import Seen
+    from .readings import Reading
 
 CARD: Mapping[str, Any] = MappingProxyType(
     {
@@ -64,10 +64,11 @@ class GroupViT:
     ):
         import torch  # here, so that methods can be listed without it
 
-        from . import _groupvit_competitors, _groupvit_file
-        from ._clip_provenance import DRAWN, UNKNOWN
+        from .._clip.provenance import DRAWN, UNKNOWN
+        from .competitors import parsed
+        from .weights_file import load
 
-        loaded = _groupvit_file.load(weights)
+        loaded = load(weights)
         self._device = torch.device(device)
         self._network = loaded.network.to(self._device)
         self._ids = loaded.token_ids
@@ -79,9 +80,7 @@ class GroupViT:
         self._scale = float(self._network.logit_scale.exp())
         self._reading, self._delta, self._top, self._background = reading, delta, top, background
         self._prompt, self._threshold = prompt, threshold
-        self._rivals = _groupvit_competitors.parsed(
-            ("shapes" if loaded.tiny else "coco") if competitors is None else competitors
-        )
+        self._rivals = parsed(("shapes" if loaded.tiny else "coco") if competitors is None else competitors)
         self._said: Tensor | None = None  # what the rivals say, read once
         self.parameter_count = sum(weight.numel() for weight in self._network.parameters())
         origin = {"extra_data": loaded.data or UNKNOWN}
@@ -114,7 +113,7 @@ class GroupViT:
 
         from tris_model.devices import computing
 
-        from ._groupvit_see import assigned, pixels_of, read, see
+        from .features import assigned, pixels_of, read, see
 
         if not texts:
             return []
@@ -149,7 +148,7 @@ class GroupViT:
         """What the groups say of one text."""
         import torch
 
-        from . import _groupvit_readings as readings
+        from . import readings
 
         cosines = said[text][None] @ seen.groups.T
         if self._reading == "topk":
@@ -162,7 +161,7 @@ class GroupViT:
         return readings.competing(groups, whole, self._scale, top=self._top, background=self._background)
 
     def _rivals_of(self, text: str) -> list[Tensor]:
-        from ._groupvit_see import read
+        from .features import read
 
         words = self._rivals.words
         if words and self._said is None:
@@ -175,7 +174,7 @@ class GroupViT:
     def _answer(self, reading: Reading, seen: Seen, pixels: Tensor) -> Prediction:
         import torch
 
-        from ._clip import enlarged
+        from .._clip.prompting import enlarged
 
         heat = torch.einsum("g,ghw->hw", reading.weights[0], seen.maps)
         heat = heat / heat.max().clamp(min=1e-12)
@@ -227,7 +226,7 @@ def make(
         DataError: weights that cannot be used.
     """
     if weights is None and (split is None or not split.startswith("shapes_")):
-        from ._groupvit_file import advice
+        from .weights_file import advice
 
         raise UsageError(advice())
     if reading not in ("raw", "competitors", "topk"):

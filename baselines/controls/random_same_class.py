@@ -14,7 +14,7 @@ import numpy as np
 from risbench import Prediction, Sample
 from risbench.masks import union_of
 
-from .chance import generator
+from ..floors.chance import generator
 from .same_class import Objects
 
 

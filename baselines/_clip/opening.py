@@ -23,8 +23,8 @@ from tris_model.files.architecture import detect_clip, fill
 from tris_model.files.clip_file import ClipFile, read_clip
 from tris_model.files.names import NAMES, clip_advice, split_entry
 
-from ._clip import DEVIATION, MEAN, Opened
-from ._clip_provenance import DRAWN, UNKNOWN, Read, reading
+from .prompting import DEVIATION, MEAN, Opened
+from .provenance import DRAWN, UNKNOWN, Read, reading
 from .vit import VitClip, VitConfig, exact_gelu
 from .vit_file import find_vit
 
@@ -177,7 +177,7 @@ def _vit_config(held: ClipFile, activation: Activation | None) -> VitConfig:
 def _of_open_clip(
     method: str, model: str, weights: str | None, pretrained: str | None, activation: Activation | None
 ) -> Opened:
-    from ._open_clip import held_by, vit_config
+    from .open_clip_names import held_by, vit_config
 
     held = held_by(method, model, weights, pretrained, None if activation is None else activation == "quick_gelu")
     state, layers = held.state, held.sizes["vision_cfg"]["layers"]

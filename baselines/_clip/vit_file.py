@@ -16,7 +16,7 @@ from tris_model.files.names import find_clip
 
 from .vit import VitClip, VitConfig
 
-FOLDER = Path(__file__).parent / "weights"
+FOLDER = Path(__file__).parents[1] / "weights"
 SHIPPED = FOLDER / "shapes_clip_vit.safetensors"
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from risbench.datasets.shapes import SHAPES
 
-from ._class_words import COCO, PLURALS, SYNONYMS, VOC
+from .class_lists import COCO, PLURALS, SYNONYMS, VOC
 
 Vocabulary = Literal["coco", "voc", "shapes"]
 

@@ -21,10 +21,10 @@ from tris_model.files.hub_cache import hub_id, snapshot
 from tris_model.files.names import SUFFIXES, missing, split_entry, weights_file, with_entry
 from tris_model.files.shards import INDEX, index_of
 
-from ._clip_provenance import hub_model
-from ._groupvit_names import is_authors, looks_like_groupvit, renamed, sizes
+from .._clip.provenance import hub_model
+from .names import is_authors, looks_like_groupvit, renamed, sizes
 
-SHIPPED = Path(__file__).parent / "weights" / "shapes_groupvit.safetensors"
+SHIPPED = Path(__file__).parents[1] / "weights" / "shapes_groupvit.safetensors"
 HUB = "nvidia/groupvit-gcc-yfcc"
 AUTHORS = "group_vit_gcc_yfcc_30e-879422e0.pth"
 INSTALL = 'groupvit needs transformers: pip install "risbench[groupvit]"'

@@ -44,7 +44,7 @@ class Background(NamedTuple):
         return tuple(word for word in self.words if plain(word) != said and plain(word) not in named)
 
 
-def background(text: str) -> Background:
+def background_of(text: str) -> Background:
     """A list by its name, or words with commas between them.
 
     Raises:

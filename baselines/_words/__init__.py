@@ -1,0 +1,1 @@
+"""Words: the classes that an expression names, and what competes with it."""

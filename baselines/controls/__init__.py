@@ -1,0 +1,1 @@
+"""Controls that read the truth: what an answer of the right kind would score."""

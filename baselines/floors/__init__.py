@@ -1,0 +1,1 @@
+"""Floors that see neither image nor text: what a number is worth."""
