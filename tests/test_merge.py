@@ -228,7 +228,7 @@ def test_waiting_ends_when_nothing_more_is_written(tmp_path: Path, monkeypatch: 
     looks = []
     slept = [0.0]
     clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
-    monkeypatch.setattr(sys.modules["risbench.merge"], "time", clock)
+    monkeypatch.setattr(sys.modules["risbench.running.shards"], "time", clock)
 
     def grow(ready: int) -> None:
         looks.append(ready)

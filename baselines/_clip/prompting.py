@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from risbench import Prediction, UsageError
 from tris_model import Clip, quicken, tokenize
-from tris_model.clip.towers import pixels as tris_pixels
+from tris_model.clip import pixels as tris_pixels
 
 from .vit import VitClip, VitConfig
 

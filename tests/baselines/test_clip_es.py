@@ -16,7 +16,7 @@ from PIL import Image
 from baselines import clip_es
 from baselines._clip.prompting import pixels_of
 from baselines._clip.vit import VitClip, VitConfig
-from baselines._words.competitors import COCO, VOC, background
+from baselines._words.competitors import COCO, VOC, background_of
 from baselines.clip_es import CARD, ClipEs, grid_of
 from risbench import Settings, UsageError, evaluate, load_split
 from risbench.datasets.shapes.words import SHAPES
@@ -168,7 +168,7 @@ def test_an_answer_does_not_depend_on_its_company_unless_siblings_compete(tiny: 
     assert siblings.card["reads"] == ("siblings",)
     for place, text in enumerate(WORDS):
         rivals = [word for word in WORDS if word != text]
-        listed = make(weights=tiny, background=",".join([*rivals, *background("coco").against(text)]))
+        listed = make(weights=tiny, background=",".join([*rivals, *background_of("coco").against(text)]))
         np.testing.assert_allclose(
             siblings.predict(PICTURE, WORDS)[place].heat, listed.predict(PICTURE, [text])[0].heat, atol=1e-5
         )
@@ -177,12 +177,12 @@ def test_an_answer_does_not_depend_on_its_company_unless_siblings_compete(tiny: 
 
 def test_words_that_say_the_expression_do_not_stand_against_it() -> None:
     assert (len(VOC), len(COCO), set(VOC) - set(COCO)) == (25, 23, {"keyboard", "sign"})
-    own = background("Red  car, tree ,tree,")
+    own = background_of("Red  car, tree ,tree,")
     assert own.words == ("Red car", "tree")
     assert own.against(" the red CAR ") == ("tree",)
     assert own.against("car") == ("Red car", "tree")
     assert own.against("a tree and the red car") == ("Red car", "tree")
-    drawn = background("shapes")
+    drawn = background_of("shapes")
     assert set(drawn.against(f"the {SHAPES[0]} left of a red {SHAPES[2]}")) == set(SHAPES) - {SHAPES[0], SHAPES[2]}
 
 

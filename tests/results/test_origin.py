@@ -410,7 +410,7 @@ def test_predictions_are_scored_anew_by_whatever_code(split: Split, tmp_path: Pa
     run = evaluate(Heats(), split, out=tmp_path / "run")
     first = score(run.path, split, out=tmp_path / "scored")
     edited = {**origin.scoring_origin(), "sha256": "0" * 64}
-    monkeypatch.setattr(sys.modules["risbench.score"], "scoring_origin", lambda: edited)
+    monkeypatch.setattr(sys.modules["risbench.scoring.predictions"], "scoring_origin", lambda: edited)
     again = score(run.path, split, out=tmp_path / "scored")
     assert again.summary == first.summary
     assert _part(again.path)["scoring"]["sha256"] == "0" * 64
