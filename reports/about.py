@@ -11,7 +11,7 @@ import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
 from risbench.masks import runs_of, union_of
-from risbench.metrics.names import parse_all, refuse_generalised
+from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
 from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split

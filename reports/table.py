@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from risbench import Run, UsageError
 from risbench.leaderboard.published import figures_on
-from risbench.metrics.names import refuse_generalised
+from risbench.metrics.metric_names import refuse_generalised
 from risbench.plain import plain
 from risbench.statistics.comparable import difference
 

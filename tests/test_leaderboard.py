@@ -19,7 +19,7 @@ from risbench import DataError
 from risbench.leaderboard import published
 from risbench.leaderboard.board import entries_in, rankings_of
 from risbench.leaderboard.entry import check, entry_of, file_name, read, write
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 
 DIGESTS = {"rows": "a" * 64, "masks": "b" * 64}
 METRICS = parse_all("mIoU,P@0.5,PointM")

@@ -12,7 +12,7 @@ from rich.table import Table
 from .. import plugins
 from ..datasets import catalog
 from ..leaderboard.board import Place, Ranking, entries_in, rankings_of
-from ..metrics.names import parse_all
+from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.jsonlines import replace

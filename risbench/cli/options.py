@@ -106,7 +106,7 @@ def own_board(*, to_write: bool = False) -> Path:
 
 def _known(metrics: str | None) -> str | None:
     """The list as given, once every name in it is known: before a run of hours, not after it."""
-    from ..metrics.names import parse_all
+    from ..metrics.metric_names import parse_all
 
     parse_all(metrics)
     return metrics

@@ -15,7 +15,7 @@ from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..methods.refine import refiner_of
-from ..metrics.names import refuse_generalised
+from ..metrics.metric_names import refuse_generalised
 from ..results.folder import TIME
 from ..results.run import Run
 from ..running.evaluation import default_folder, evaluate

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.segment import Segment
 from rich.table import Table
 
-from ..metrics.names import parse_all, refuse_generalised
+from ..metrics.metric_names import parse_all, refuse_generalised
 from ..metrics.rules.protocols import text_of
 from ..plain import in_json, plain, visible, without_controls
 from ..results.origin import unknown_note

@@ -13,7 +13,7 @@ from .. import plugins
 from ..datasets.load import load_split
 from ..errors import UsageError
 from ..io.plainfiles import real
-from ..metrics.names import refuse_generalised
+from ..metrics.metric_names import refuse_generalised
 from ..plain import plain
 from ..results.rows import truth_notes
 from ..scoring.sweep import CAUTION, Sweep, sweep, thresholds_of

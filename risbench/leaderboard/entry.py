@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..metrics.names import parse
+from ..metrics.metric_names import parse
 from ..metrics.rules.protocols import text_of
 from ..results import jsonlines
 from ..results.folder import read_json

@@ -14,7 +14,8 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import DataError
-from ..metrics.names import Metric, parse
+from ..metrics.metric import Metric
+from ..metrics.metric_names import parse
 
 _SLACK = 1e-6  # bounds are rounded to six digits
 

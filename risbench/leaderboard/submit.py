@@ -17,7 +17,7 @@ from ..datasets.split import Split
 from ..errors import DataError, MaskError, RisbenchError, UsageError
 from ..methods.cards import supervision_fault
 from ..methods.contract import prediction_of
-from ..metrics.names import DEFAULT
+from ..metrics.metric import DEFAULT
 from ..metrics.rules.protocols import RULES, Rules, identity_of
 from ..records import Prediction, Sample
 from ..results import jsonlines

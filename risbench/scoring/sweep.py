@@ -16,7 +16,8 @@ from ..datasets.split import Split, refuse_empty
 from ..errors import DataError, UsageError
 from ..methods.contract import prediction_of
 from ..methods.geometry import Geometry
-from ..metrics.names import Metric, parse_all
+from ..metrics.metric import Metric
+from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import DEFAULT, Rules
 from ..records import Prediction
 from ..results.folder import HEADER, HEATS, MASKS
@@ -34,7 +35,6 @@ GRID = tuple(round(0.05 * step, 2) for step in range(20))  # 0, 0.05, …, 0.95
 CAUTION = "a threshold chosen here is tuned on this split: report it on another one"
 _MOST = 1000
 _NO_OVERLAP = (float("nan"), float("nan"))  # of an expression without a true mask
-_KINDS = ("mIoU", "oIoU", "P")
 
 
 class Sweep(NamedTuple):
@@ -234,7 +234,7 @@ def _grid(thresholds: Sequence[float] | None, rules: Rules) -> tuple[float, ...]
 def _metrics(text: str | None) -> tuple[Metric, ...]:
     chosen = parse_all(METRICS if text is None else text)
     for metric in chosen:
-        if metric.kind not in _KINDS:
+        if metric.definition.of != "mask":
             raise UsageError(f"{metric.name} does not sweep: only what the mask alone decides does (mIoU, oIoU, P@k)")
     return chosen
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
-from ..metrics.names import Metric, parse
+from ..metrics.metric import Metric
+from ..metrics.metric_names import parse
 from ..plain import plain
 from ..results.folder import ROWS
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
@@ -106,7 +107,7 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
     counted = summarise(columns_of(ordered), [row.image_id for row in ordered], chosen)
     for metric in chosen:
         written = run.summary["metrics"].get(metric.name)
-        if not ours and metric.kind in ("PointIt", "PointM") and _abstained(rows):
+        if not ours and metric.definition.of == "point" and _abstained(rows):
             # An older version took the mean over the answers that pointed.
             value = counted[metric.name]["value"]
             if value is not None and written is not None and not _is_near(value, written["value"], _SAME):

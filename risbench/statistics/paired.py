@@ -25,7 +25,7 @@ import numpy as np
 from scipy import special
 
 from ..errors import DataError
-from ..metrics.names import Metric
+from ..metrics.metric import Metric
 from ..results.rows import Row, columns_of
 from ..results.run import Run
 from .ratios import CONFIDENCE, DIGITS, divided, freedom_of, leave_one_out

@@ -14,7 +14,7 @@ from reports.supervision import Supervision, of_card, supervision_of
 from reports.table import Row, Table, table_of
 from risbench import Run, UsageError
 from risbench.datasets import catalog
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.statistics.paired import estimates, told_apart
 
 

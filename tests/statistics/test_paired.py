@@ -10,7 +10,7 @@ from made_up.runs import ious_of, write_run
 from scipy import stats
 
 from risbench import DataError
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.statistics.paired import (
     SMALLEST_P,
     Difference,
