@@ -9,7 +9,7 @@ from typing import Any
 
 from risbench.leaderboard.board import Place, Ranking
 from risbench.metrics.rules.protocols import text_of
-from risbench.plain import plain
+from risbench.plain import counted, plain
 
 from .markdown import escaped
 from .supervision import of_card
@@ -90,7 +90,7 @@ def notes_of(ranking: Ranking) -> list[str]:
     if ranking.rules is not None:
         notes = [f"In percent, with 95 % intervals over images; ranked by {ranking.metrics[0]}."]
         counts = ranking.counts
-        notes.append(f"{counts['expressions']} expressions about {counts['images']} images.")
+        notes.append(f"{counted(counts['expressions'], 'expression')} about {counted(counts['images'], 'image')}.")
         notes.append(f"Rules {ranking.rules['name']}: {text_of(ranking.rules)}.")
     if ranking.split.startswith("shapes_"):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")

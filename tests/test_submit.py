@@ -96,7 +96,7 @@ def test_a_rescored_file_of_masks_can_be_submitted(split: Split, run: Run, tmp_p
         ),
         ("header.json", lambda text: text.replace('"limit": null', '"limit": 2'), "it was limited"),
         ("summary.json", lambda text: text.replace('"partial": false', '"partial": true'), "it is partial"),
-        ("summary.json", lambda text: text.replace('"missing": 0', '"missing": 1'), "1 expressions have no prediction"),
+        ("summary.json", lambda text: text.replace('"missing": 0', '"missing": 1'), "1 expression has no prediction"),
     ],
 )
 def test_what_was_changed_by_hand_is_found(run: Run, tmp_path: Path, file: str, change: Callable, what: str):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from ..errors import UsageError
+from ..plain import counted
 from .metric import DEFAULT, DEFINITIONS, Definition, Metric
 
 _SPELT = {
@@ -69,9 +70,10 @@ def refuse_generalised(texts: str | None, without_mask: int, split: str, more: s
     for text in (texts or "").split(","):
         if (name := text.strip()).lower() in ("giou", "ciou"):
             plain = _SPELT[name.lower()].kind
+            number = counted(without_mask, f"expression of {split} has", f"expressions of {split} have")
             raise UsageError(
-                f"--metrics {name}: {without_mask} expressions of {split} have no true mask; gRefCOCO's {name} counts "
-                f"the answers to such, which is not measured here: ask for {plain}, which leaves them out{more}"
+                f"--metrics {name}: {number} no true mask; gRefCOCO's {name} counts the answers to such, which is not "
+                f"measured here: ask for {plain}, which leaves them out{more}"
             )
 
 
