@@ -146,7 +146,7 @@ def test_the_trainer_of_clip_refuses_what_is_mistyped_for_the_others(tmp_path: P
     file = tmp_path / "mine.toml"
     file.write_text(text.replace("[stage1.rates]", "[stage1.rate]", 1))
     with pytest.raises(UsageError, match=r"stage1 has no key 'rate'.*'rates'"):
-        clip.train(str(file), out=tmp_path / "out", device="cpu")
+        clip_trainer.train(str(file), out=tmp_path / "out", device="cpu")
     assert not (tmp_path / "out").exists()
 
 
