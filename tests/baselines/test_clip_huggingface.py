@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from made_up.clips import openai_vit
+from helpers.clips import openai_vit
 
 from baselines import clip_es, clip_gae, clip_gradcam, clip_sim
 from baselines._clip.opening import open_model

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up.groupvits import SMALL, WORDS, authors_state, folder_of, network, tiny_groupvit
+from helpers.groupvits import SMALL, WORDS, authors_state, folder_of, network, tiny_groupvit
 
 from baselines.groupvit import weights_file
 from baselines.groupvit.features import Seen, pixels_of, read, see

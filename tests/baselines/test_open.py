@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up.clips import openai_clip, openai_vit, tiny_clip, tiny_vit
+from helpers.clips import openai_clip, openai_vit, tiny_clip, tiny_vit
 from PIL import Image
 from torchvision import transforms
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up.runs import ious_of, write_run
+from helpers.runs import ious_of, write_run
 
 from reports.columns import PAPER_SPLITS
 from reports.supervision import Supervision, of_card, supervision_of

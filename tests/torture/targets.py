@@ -19,9 +19,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from made_up.annotations import code_of, rectangle, refer_content, write_referit_as_pickles
-from made_up.asked import Heats, Masks
-from made_up.small import small_split
+from helpers.annotations import code_of, rectangle, refer_content, write_referit_as_pickles
+from helpers.asked import Heats, Masks
+from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Scorer, Settings, evaluate
 from risbench.datasets.annotations.refer import read_refer

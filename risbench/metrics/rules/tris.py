@@ -7,7 +7,7 @@
 - Point: first maximum, row-major; box ends included; the true box cut to whole numbers.
 - Boxes: round every contour, with the odd suppression of `boxes.contour_boxes`; the best of them counts (Accbox is
   an any-box rate).
-Source: github.com/fawnliu/TRIS, validate.py and validate_referit.py; agreement is tested in tests/metrics.
+Source: github.com/fawnliu/TRIS, validate.py and validate_referit.py; agreement is tested in tests/risbench/metrics.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stopping import stopping_at
+from helpers.stopping import stopping_at
 
 from baselines.groupvit import weights_file
 from baselines.groupvit.features import pixels_of

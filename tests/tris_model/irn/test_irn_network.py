@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from irn_drawn import tiny_trunk
+from helpers.irn_drawn import tiny_trunk
 
 from risbench.errors import DataError, UsageError
 from tris_model.files.checkpoint import write

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from joined import made
-from training import clip_file, recipe, refer_tree
+from helpers.joined import made
+from helpers.training import clip_file, recipe, refer_tree
 
 from baselines.train import clip_vit, groupvit
 from risbench.errors import DataError, UsageError

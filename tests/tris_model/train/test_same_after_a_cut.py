@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from joined import made
+from helpers.joined import made
 from test_ranks_stop import two
 from torch import Tensor
 
