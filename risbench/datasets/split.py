@@ -15,13 +15,13 @@ import numpy as np
 from ..errors import DataError, MaskError, UsageError
 from ..records import RLE, Box, Sample
 from .annotations.columns import Ident
-from .annotations.index import Source
-from .annotations.table import Table
+from .annotations.index import SourceFile
+from .annotations.table import AnnotationTable
 from .catalog import Counts, Entry
 from .layout import ImageFiles
 
 if TYPE_CHECKING:
-    from .truth import Truth
+    from .truth import OtherTruth
 
 # Masks drawn last are kept: the sentences of a ref follow one another, and by_image asks for few objects at a time.
 _KEPT = 512
@@ -56,15 +56,15 @@ class Split:
     """
 
     entry: Entry
-    table: Table
+    table: AnnotationTable
     rows: np.ndarray
     ref_rows: np.ndarray
-    sources: tuple[Source, ...]
+    sources: tuple[SourceFile, ...]
     data_root: Path
     image_files: ImageFiles
     counts: Counts
     partial: bool
-    truth: Truth | None = None
+    truth: OtherTruth | None = None
 
     @property
     def name(self) -> str:
@@ -288,14 +288,14 @@ class Split:
         return self._known_tags[code]
 
 
-def count_of(table: Table, refs: np.ndarray, rows: np.ndarray) -> Counts:
+def count_of(table: AnnotationTable, refs: np.ndarray, rows: np.ndarray) -> Counts:
     """The counts of a choice of ref rows and sentence rows; images are those that a chosen ref points at."""
     distinct = len(set(table.ref_id.listed(refs)))
     return Counts(len(np.unique(table.ref_image[refs])), distinct, len(rows))
 
 
 def split_of(
-    entry: Entry, table: Table, sources: tuple[Source, ...], data_root: Path, image_files: ImageFiles
+    entry: Entry, table: AnnotationTable, sources: tuple[SourceFile, ...], data_root: Path, image_files: ImageFiles
 ) -> Split:
     """The split that an entry means in a table.
 

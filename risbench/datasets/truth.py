@@ -33,7 +33,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class OtherTruth:
     """Another truth of a split.
 
     Attributes:
@@ -100,7 +100,7 @@ def with_truth(split: Split, path: Path, only: bool = False) -> Split:
     if not named.any():
         about = counted(elsewhere, "entry is", "entries are")
         raise DataError(f"{path}: replaces no mask of {split.name}: its {about} about other images")
-    truth = Truth(path, digest, split, masks, int(named.sum()), only, elsewhere)
+    truth = OtherTruth(path, digest, split, masks, int(named.sum()), only, elsewhere)
     if not only or named.all():
         return replace(split, truth=truth)
     targets = split.table.ref_ann[split.ref_rows]

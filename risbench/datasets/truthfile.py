@@ -36,7 +36,7 @@ class Mask(NamedTuple):
     box: Box
 
 
-class Entry(NamedTuple):
+class TruthEntry(NamedTuple):
     """One mask of the file, and whose it is: ``key`` is ``ref_id`` or ``ann_id``; the rest is as it stands there."""
 
     name: str
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     bbox: Any
 
 
-def entries_of(path: Path) -> Iterator[Entry]:
+def entries_of(path: Path) -> Iterator[TruthEntry]:
     """The entries of a file, in its order.
 
     Raises:
@@ -72,7 +72,7 @@ def entries_of(path: Path) -> Iterator[Entry]:
         yield _entry(keys[0], ident, row["segmentation"], row.get("bbox"))
 
 
-def _mapped(path: Path, whole: dict[str, Any]) -> Iterator[Entry]:
+def _mapped(path: Path, whole: dict[str, Any]) -> Iterator[TruthEntry]:
     for key, masks in whole.items():
         if key not in ("ref_id", "ann_id") or not isinstance(masks, dict):
             raise DataError(f"{path}: {key!r:.40} stands where 'ref_id' or 'ann_id' should; a truth file is {FORMS}")
@@ -80,12 +80,12 @@ def _mapped(path: Path, whole: dict[str, Any]) -> Iterator[Entry]:
             yield _entry(key, ident, segmentation, None)
 
 
-def _entry(key: str, ident: Ident, segmentation: Any, bbox: Any) -> Entry:
+def _entry(key: str, ident: Ident, segmentation: Any, bbox: Any) -> TruthEntry:
     name = f"{'ref' if key == 'ref_id' else 'annotation'} {ident!s:.40}"
-    return Entry(name, "ref_id" if key == "ref_id" else "ann_id", ident, segmentation, bbox)
+    return TruthEntry(name, "ref_id" if key == "ref_id" else "ann_id", ident, segmentation, bbox)
 
 
-def mask_of(entry: Entry, size: tuple[int, int]) -> Mask:
+def mask_of(entry: TruthEntry, size: tuple[int, int]) -> Mask:
     """The mask of an entry, in an image of a size.
 
     Raises:

@@ -16,7 +16,7 @@ from .outlines import Outlines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class AnnotationTable:
     """The columns.
 
     Attributes:
@@ -61,7 +61,7 @@ class Table:
         return flat
 
     @classmethod
-    def from_arrays(cls, flat: dict[str, np.ndarray]) -> Table:
+    def from_arrays(cls, flat: dict[str, np.ndarray]) -> AnnotationTable:
         """The table of stored arrays.
 
         Raises:

@@ -15,7 +15,7 @@ from ..load import load_split
 from ..split import Split
 from .own_form import OwnData, read_own
 from .placing import place, place_bytes
-from .scan import Found
+from .scan import FoundFile
 from .written import instances_bytes, ref_of, refs_bytes
 
 
@@ -68,7 +68,7 @@ def import_own(file: str | Path, name: str, data_root: str | Path | None = None,
                 f"--as {name}: {folder} is a split made of another file; move it away, or choose another name"
             )
     for image in data.files:
-        place(Found(image.parts, path.parent.absolute() / image), folder / "images" / image, copy)
+        place(FoundFile(image.parts, path.parent.absolute() / image), folder / "images" / image, copy)
     for place_name, content in contents.items():
         place_bytes(content, folder / place_name)
     split = load_split(name, data_root)

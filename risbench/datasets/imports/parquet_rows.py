@@ -17,7 +17,7 @@ _FILE = re.compile(r"COCO_train2014_(\d{12})(?:_\d+)?\.jpg")
 _WORDS = ("train", "val", "testA", "testB")
 
 
-class Made:
+class ConvertedRows:
     """REFER's lists, as they grow row by row.
 
     Attributes:

@@ -15,7 +15,7 @@ import tris_model
 from risbench.errors import DataError, RisbenchError, UsageError
 from risbench.records import Sample
 from tris_model.files.checkpoint import digest, save
-from tris_model.inference.batches import Batches
+from tris_model.inference.batches import BatchSize
 from tris_model.inference.predictor import Tris
 from tris_model.method import CARD, make
 from tris_model.network.stage1 import Stage1
@@ -196,7 +196,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_goes_on() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return held
 
-    batches = Batches(8)
+    batches = BatchSize(8)
     with pytest.warns(RuntimeWarning, match=r"going on with \d images") as caught:
         out = [x for part in batches.over(range(7), work) for x in part]
     assert len(caught) == 2
@@ -210,7 +210,7 @@ def test_one_image_that_does_not_fit_is_an_error() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(RisbenchError, match="one image alone does not fit"):
-        list(Batches(1).over([1], work))
+        list(BatchSize(1).over([1], work))
 
 
 class Prefers:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from tris_model.tiny_clip.contrast import choice, contrast
 from tris_model.train.losses import classification, negative, positive, segmentation, visible
-from tris_model.train.scorers import Frozen
+from tris_model.train.scorers import FrozenScorer
 
 
 def softplus(x: float) -> float:
@@ -97,7 +97,7 @@ def test_a_cone_makes_cosines_positive_and_keeps_their_order() -> None:
             return torch.stack([torch.full((4,), float(text)) for text in texts])
 
     images = torch.randn(6, 1, 2, 2, generator=torch.Generator().manual_seed(1))
-    plain, wide = Frozen(Given()), Frozen(Given(), 0.7)
+    plain, wide = FrozenScorer(Given()), FrozenScorer(Given(), 0.7)
     before = F.cosine_similarity(plain.see(images), plain.read(["1"]))
     after = F.cosine_similarity(wide.see(images), wide.read(["1"]))
     torch.testing.assert_close(after, (before + 0.49) / 1.49)

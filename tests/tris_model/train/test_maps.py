@@ -17,7 +17,7 @@ from tris_model.files.checkpoint import save
 from tris_model.inference.prms import choose
 from tris_model.network.stage1 import Stage1
 from tris_model.train.maps import choose_all, choose_many, heat_of, read_maps
-from tris_model.train.scorers import Frozen, TowerScorer
+from tris_model.train.scorers import FrozenScorer, TowerScorer
 
 CPU = torch.device("cpu")
 
@@ -97,7 +97,7 @@ def test_scorers_read_a_text_once() -> None:
             read.extend(texts)
             return torch.tensor([[float(len(text)), 1.0] for text in texts])
 
-    judge = Frozen(Watch())
+    judge = FrozenScorer(Watch())
     one = judge.read(["aa", "b", "aa"])
     torch.testing.assert_close(one[0], one[2])
     judge.read(["b", "ccc"])

@@ -18,7 +18,7 @@ from tris_model.network.stage1 import Stage1
 from tris_model.train.loop.optimiser import freeze_unused
 from tris_model.train.loop.ranks import averaged, mean_of
 from tris_model.train.objective import Objective, Weights
-from tris_model.train.scorers import Frozen, TowerScorer
+from tris_model.train.scorers import FrozenScorer, TowerScorer
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
 OTHERS = ["bus", "tree", "small bird", "a red car"]
@@ -31,7 +31,7 @@ def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
     freeze_unused(network, temperature=False)
     clip = filled(Clip(TOWERS))
     assert isinstance(clip, Clip)
-    judge = Frozen(TowerScorer(clip, torch.device("cpu")))
+    judge = FrozenScorer(TowerScorer(clip, torch.device("cpu")))
     objective: torch.nn.Module = Objective(network, judge, Weights()).eval()
     if distributed:
         objective = averaged(objective)

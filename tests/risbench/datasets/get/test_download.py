@@ -14,7 +14,7 @@ from helpers.waiting import GUARD
 from risbench.datasets.get.download import Downloaded, download
 from risbench.datasets.get.fetch import Client, Patience
 from risbench.datasets.get.record import NAME, Record
-from risbench.datasets.get.sources import Archive, Source
+from risbench.datasets.get.sources import DownloadSource, SourceArchive
 from risbench.errors import DataError
 
 BODY = zipped({"set/a.json": bytes(range(256)) * 30})
@@ -48,9 +48,11 @@ def heard() -> Heard:
     return Heard()
 
 
-def archive_on(site: Site, *paths: str, **more: Any) -> Archive:
-    sources = tuple(Source(site.url(path)) for path in paths)
-    return Archive("set", "set.zip", "a set", sources, {"a.json": "refer/a.json"}, None, 10**6, 10**6, 10**6, **more)
+def archive_on(site: Site, *paths: str, **more: Any) -> SourceArchive:
+    sources = tuple(DownloadSource(site.url(path)) for path in paths)
+    return SourceArchive(
+        "set", "set.zip", "a set", sources, {"a.json": "refer/a.json"}, None, 10**6, 10**6, 10**6, **more
+    )
 
 
 def sha256(body: bytes) -> str:
@@ -59,7 +61,7 @@ def sha256(body: bytes) -> str:
 
 @pytest.fixture
 def bring(tmp_path: Path, heard: Heard):
-    def brought(archive: Archive, record: Record | None = None) -> Downloaded:
+    def brought(archive: SourceArchive, record: Record | None = None) -> Downloaded:
         with Client(patience=QUICK) as client:
             return download(client, archive, tmp_path, record or Record(tmp_path), heard)
 

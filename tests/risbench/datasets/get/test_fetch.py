@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from risbench.datasets.get.fetch import Client, Patience
 from risbench.datasets.get.part import State
-from risbench.datasets.get.refused import Refused, Unreachable
+from risbench.datasets.get.refused import SourceRefused, Unreachable
 from risbench.errors import DataError
 
 BODY = bytes(range(256)) * 40
@@ -58,7 +58,7 @@ def test_a_cut_connection_goes_on_where_it_was_cut(site: Site, part: Path):
 
 def test_a_later_call_goes_on_where_an_earlier_one_ended(site: Site, part: Path):
     page = site.put("/a", BODY, script=[("cut", 4000), 404])
-    with pytest.raises(Refused, match="answers 404"):
+    with pytest.raises(SourceRefused, match="answers 404"):
         get(site.url("/a"), part)
     assert part.stat().st_size == 4000
     page.script.clear()
@@ -69,7 +69,7 @@ def test_a_later_call_goes_on_where_an_earlier_one_ended(site: Site, part: Path)
 
 def test_a_server_whose_file_changed_between_parts_sends_the_new_one_whole(site: Site, part: Path):
     page = site.put("/a", b"old" * 2000, script=[("cut", 1000), 404])
-    with pytest.raises(Refused):
+    with pytest.raises(SourceRefused):
         get(site.url("/a"), part)
     page.body, page.etag, page.script = BODY, '"two"', []
     assert get(site.url("/a"), part) == len(BODY)
@@ -78,7 +78,7 @@ def test_a_server_whose_file_changed_between_parts_sends_the_new_one_whole(site:
 
 def test_a_kill_between_two_versions_leaves_no_mixture(site: Site, part: Path, monkeypatch: pytest.MonkeyPatch):
     page = site.put("/a", b"old" * 2000, script=[("cut", 1000), 404])
-    with pytest.raises(Refused):
+    with pytest.raises(SourceRefused):
         get(site.url("/a"), part)
     page.body, page.etag, page.script = BODY, '"two"', []
     keep = State.keep
@@ -113,7 +113,7 @@ def test_without_a_version_or_a_checksum_a_part_is_not_continued(site: Site, par
 def test_without_a_checksum_a_part_of_another_source_is_not_continued(site: Site, part: Path):
     site.put("/a", b"other" * 1000, script=[("cut", 1000), 404])
     site.put("/b", BODY)
-    with pytest.raises(Refused):
+    with pytest.raises(SourceRefused):
         get(site.url("/a"), part)
     get(site.url("/b"), part)
     assert part.read_bytes() == BODY
@@ -137,7 +137,7 @@ def test_a_server_that_sends_another_range_than_asked_for_begins_anew(site: Site
 def test_where_a_checksum_will_tell_a_part_is_continued_elsewhere(site: Site, part: Path):
     site.put("/a", BODY, etag=None, script=[("cut", 1000), 404])
     site.put("/b", BODY, etag='"other"')
-    with pytest.raises(Refused):
+    with pytest.raises(SourceRefused):
         get(site.url("/a"), part, checked=True)
     get(site.url("/b"), part, checked=True)
     assert part.read_bytes() == BODY
@@ -163,7 +163,7 @@ def test_a_server_in_trouble_is_asked_again_and_no_more_often_than_told(site: Si
     site.put("/a", BODY, script=[500, 503, 429, None])
     assert get(site.url("/a"), part) == len(BODY)
     site.put("/b", BODY, script=[500] * 9)
-    with pytest.raises(Refused, match=r"answers 500 .*\(4 tries\)"):
+    with pytest.raises(SourceRefused, match=r"answers 500 .*\(4 tries\)"):
         get(site.url("/b"), part)
     assert site.paths().count("/b") == 4
 
@@ -192,7 +192,7 @@ def test_whatever_happens_the_file_is_right_or_refused(site: Site, part: Path, s
     site.put("/a", body, etag=etag, ranges=ranges, chunked=chunked, script=list(script))
     try:
         size = get(site.url("/a"), part, Patience(connect=GUARD, read=GUARD, pause=0, tries=4), checked=checked)
-    except Refused:
+    except SourceRefused:
         assert not part.exists() or body.startswith(part.read_bytes())
     else:
         assert (size, part.read_bytes()) == (256, body)
@@ -201,7 +201,7 @@ def test_whatever_happens_the_file_is_right_or_refused(site: Site, part: Path, s
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_plain_no_is_not_asked_again(site: Site, part: Path, status: int):
     site.put("/a", BODY, script=[status])
-    with pytest.raises(Refused, match=f"answers {status}"):
+    with pytest.raises(SourceRefused, match=f"answers {status}"):
         get(site.url("/a"), part)
     assert len(site.asked) == 1
 
@@ -224,7 +224,7 @@ def test_redirects_are_followed_and_their_end_counts(site: Site, part: Path):
 
 def test_redirects_without_end_are_refused(site: Site, part: Path):
     site.put("/a", b"", script=[("to", "/a")] * 99)
-    with pytest.raises(Refused, match="without end"):
+    with pytest.raises(SourceRefused, match="without end"):
         get(site.url("/a"), part)
     assert len(site.asked) == 11
 
@@ -232,31 +232,31 @@ def test_redirects_without_end_are_refused(site: Site, part: Path):
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x", "gopher://x/"])
 def test_redirects_lead_to_http_only(site: Site, part: Path, target: str):
     site.put("/a", b"", script=[("to", target)])
-    with pytest.raises(Refused, match=r"not http\(s\)"):
+    with pytest.raises(SourceRefused, match=r"not http\(s\)"):
         get(site.url("/a"), part)
     assert not part.exists()
 
 
 def test_a_wrong_size_is_refused_before_anything_comes(site: Site, part: Path):
     site.put("/a", BODY)
-    with pytest.raises(Refused, match=f"has {len(BODY)} bytes where 5 are right"):
+    with pytest.raises(SourceRefused, match=f"has {len(BODY)} bytes where 5 are right"):
         get(site.url("/a"), part, size=5)
     assert not part.exists()
 
 
 def test_more_than_is_believed_is_refused_whether_it_is_announced_or_not(site: Site, part: Path):
     site.put("/a", BODY)
-    with pytest.raises(Refused, match="more than the 100 that are believed"):
+    with pytest.raises(SourceRefused, match="more than the 100 that are believed"):
         get(site.url("/a"), part, most=100)
     site.put("/b", BODY, says=None)
-    with pytest.raises(Refused, match="more than the 100 bytes"):
+    with pytest.raises(SourceRefused, match="more than the 100 bytes"):
         get(site.url("/b"), part, most=100)
     assert not part.exists() or part.stat().st_size <= 1 << 16
 
 
 def test_a_length_that_promises_too_much_is_seen(site: Site, part: Path):
     site.put("/a", BODY, says=len(BODY) + 5, ranges=False)
-    with pytest.raises(Refused, match=r"connection .* \(4 tries\)"):
+    with pytest.raises(SourceRefused, match=r"connection .* \(4 tries\)"):
         get(site.url("/a"), part)
 
 
@@ -276,17 +276,17 @@ def test_a_cut_chunk_is_seen(site: Site, part: Path):
 
 def test_a_silent_server_and_a_trickling_one_are_given_up(site: Site, part: Path):
     site.put("/a", BODY, hold_at=1)
-    with pytest.raises(Refused, match=r"\(2 tries\)"):
+    with pytest.raises(SourceRefused, match=r"\(2 tries\)"):
         get(site.url("/a"), part, Patience(read=0.1, pause=0.001, tries=2))
     site.put("/b", BODY, rate=0.02)
-    with pytest.raises(Refused, match="less than 1000 bytes a second"):
+    with pytest.raises(SourceRefused, match="less than 1000 bytes a second"):
         get(site.url("/b"), part, Patience(read=GUARD, window=0.2, slowest=1000, pause=0.001, tries=2))
     assert 0 < part.stat().st_size < len(BODY)
 
 
 def test_an_encoded_answer_is_refused(site: Site, part: Path):
     site.put("/a", BODY, encoding="gzip")
-    with pytest.raises(Refused, match="encoded"):
+    with pytest.raises(SourceRefused, match="encoded"):
         get(site.url("/a"), part)
 
 

@@ -10,8 +10,8 @@ import pytest
 from helpers.mirror import jpeg, zipped
 
 from risbench.datasets.get.contents import wanted_of
-from risbench.datasets.get.refused import Refused
-from risbench.datasets.get.sources import Archive, ImageMembers, Source
+from risbench.datasets.get.refused import SourceRefused
+from risbench.datasets.get.sources import DownloadSource, ImageMembers, SourceArchive
 from risbench.datasets.get.unpack import Unpacked, read_through, unpack
 from risbench.errors import DataError
 
@@ -19,9 +19,11 @@ GOOD = {"set/instances.json": b"{}" * 50, "set/refs(unc).p": b"pickle"}
 PLACES = {"instances.json": "refer/set/instances.json", "refs(unc).p": "refer/set/refs(unc).p"}
 
 
-def archive_of(most: int = 1000, images: ImageMembers | None = None, **places: str) -> Archive:
+def archive_of(most: int = 1000, images: ImageMembers | None = None, **places: str) -> SourceArchive:
     members = places or ({} if images else PLACES)
-    return Archive("set", "set.zip", "a set", (Source("http://x/"),), members, images, 10**6, most, 10 * most)
+    return SourceArchive(
+        "set", "set.zip", "a set", (DownloadSource("http://x/"),), members, images, 10**6, most, 10 * most
+    )
 
 
 def nothing(done: int, total: int | None) -> None:
@@ -33,7 +35,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> Path:
     return path
 
 
-def take(path: Path, root: Path, archive: Archive | None = None, replace: bool = False) -> Unpacked:
+def take(path: Path, root: Path, archive: SourceArchive | None = None, replace: bool = False) -> Unpacked:
     root.mkdir(exist_ok=True)
     return unpack(path, wanted_of(path, archive or archive_of()), root, replace=replace, told=nothing)
 
@@ -75,7 +77,7 @@ def test_new_files_can_be_read_by_whom_the_umask_lets(tmp_path: Path):
 )
 def test_a_name_that_leads_out_refuses_the_whole_archive(tmp_path: Path, name: str):
     path = write(tmp_path / "a.zip", {**GOOD, name: b"evil"})
-    with pytest.raises(Refused, match="leads out of its folder"):
+    with pytest.raises(SourceRefused, match="leads out of its folder"):
         take(path, tmp_path / "root")
     assert files_of(tmp_path) == {"a.zip": path.read_bytes()}
 
@@ -91,18 +93,18 @@ def test_links_and_devices_refuse_the_whole_archive(tmp_path: Path, kind: int, n
         member = zipfile.ZipInfo(name)
         member.external_attr = (kind | 0o777) << 16
         made.writestr(member, "/etc/passwd")
-    with pytest.raises(Refused, match="is a link or a device"):
+    with pytest.raises(SourceRefused, match="is a link or a device"):
         take(path, tmp_path / "root")
 
 
 def test_a_bomb_is_refused_by_what_it_promises(tmp_path: Path):
     path = write(tmp_path / "a.zip", {**GOOD, "set/refs(unc).p": b"\0" * 5000})
     assert path.stat().st_size < 1000
-    with pytest.raises(Refused, match=r"refs\(unc\)\.p' would have 5\.0 kB, more than the 1\.0 kB"):
+    with pytest.raises(SourceRefused, match=r"refs\(unc\)\.p' would have 5\.0 kB, more than the 1\.0 kB"):
         take(path, tmp_path / "root")
     images = ImageMembers(re.compile(r".*\.jpg"), "images", "here", None)
     many = write(tmp_path / "b.zip", {f"images/{n}.jpg": b"\0" * 900 for n in range(12)})
-    with pytest.raises(Refused, match=r"would have 10\.8 kB unpacked, more than"):
+    with pytest.raises(SourceRefused, match=r"would have 10\.8 kB unpacked, more than"):
         wanted_of(many, archive_of(images=images))
 
 
@@ -112,20 +114,22 @@ def test_a_bomb_that_lies_about_its_size_ends_where_its_promise_ends(tmp_path: P
     true, lie = (10**6).to_bytes(4, "little"), (500).to_bytes(4, "little")
     assert content.count(true) == 2
     path.write_bytes(content.replace(true, lie))
-    with pytest.raises(Refused, match="damaged"):
+    with pytest.raises(SourceRefused, match="damaged"):
         take(path, tmp_path / "root")
     assert "refer/set/refs(unc).p" not in files_of(tmp_path / "root")
 
 
 @pytest.mark.parametrize("files", [{"set/instances.json": b"{}"}, {}])
 def test_an_archive_without_what_is_needed_is_refused(tmp_path: Path, files: dict[str, bytes]):
-    with pytest.raises(Refused, match="holds no "):
+    with pytest.raises(SourceRefused, match="holds no "):
         take(write(tmp_path / "a.zip", files), tmp_path / "root")
 
 
 def test_an_archive_that_holds_it_twice_is_refused(tmp_path: Path):
     path = write(tmp_path / "a.zip", {**GOOD, "other/instances.json": b"[]"})
-    with pytest.raises(Refused, match=r"holds instances\.json 2 times: set/instances\.json, other/instances\.json"):
+    with pytest.raises(
+        SourceRefused, match=r"holds instances\.json 2 times: set/instances\.json, other/instances\.json"
+    ):
         take(path, tmp_path / "root")
 
 
@@ -134,7 +138,7 @@ def test_a_locked_member_is_refused(tmp_path: Path):
     at = content.index(b"PK\x01\x02")
     content[at + 8] |= 1
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(Refused, match="locked with a password"):
+    with pytest.raises(SourceRefused, match="locked with a password"):
         take(tmp_path / "a.zip", tmp_path / "root")
 
 
@@ -143,14 +147,14 @@ def test_a_rare_packing_is_refused(tmp_path: Path, method: int):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as made:
         for name, content in GOOD.items():
             made.writestr(name, content)
-    with pytest.raises(Refused, match="packed in a way that is not read"):
+    with pytest.raises(SourceRefused, match="packed in a way that is not read"):
         take(tmp_path / "a.zip", tmp_path / "root")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>log in</html>", b"PK\x03\x04", zipped(GOOD)[:-30]])
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(Refused, match="is no zip archive"):
+    with pytest.raises(SourceRefused, match="is no zip archive"):
         wanted_of(tmp_path / "a.zip", archive_of())
 
 
@@ -166,7 +170,7 @@ def test_every_single_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path)
         try:
             wanted = wanted_of(path, archive_of())
             read_through(path, wanted, nothing)
-        except Refused:
+        except SourceRefused:
             continue
         fresh = tmp_path / "fresh" / str(at)
         fresh.mkdir(parents=True)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from risbench.datasets.shapes import SPLITS, VERSION, draw_scene, write, write_split
 from risbench.datasets.shapes.entries import annotation_entries
-from risbench.datasets.shapes.splits import Frozen
+from risbench.datasets.shapes.splits import FrozenSplit
 from risbench.errors import DataError, UsageError
 
 WRITER = """
@@ -31,7 +31,7 @@ print(write.write_split("val", sys.argv[1]))
 @pytest.fixture
 def few(monkeypatch):
     def only(images):
-        monkeypatch.setattr(write, "SPLITS", {"val": Frozen(images, SPLITS["val"].seeds)})
+        monkeypatch.setattr(write, "SPLITS", {"val": FrozenSplit(images, SPLITS["val"].seeds)})
 
     return only
 
