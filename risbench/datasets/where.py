@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..io import places
-from .catalog import DRAWN_ORIGIN, find, names
+from .catalog import find, names
+from .entry import DRAWN_ORIGIN
 from .layout import layouts
 
 

@@ -19,7 +19,8 @@ import numpy as np
 from ...errors import DataError
 from ...plain import counted
 from ..annotations.index import SourceFile
-from ..catalog import UNKNOWN, Counts, find
+from ..catalog import find
+from ..entry import UNKNOWN, Counts
 from ..load import Progress, load_split
 from ..split import Split
 from .duplicates import DuplicateTexts, doubled_ids, shared_objects

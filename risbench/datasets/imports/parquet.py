@@ -34,10 +34,10 @@ from ...errors import DataError
 from ...io.hashes import sha256_of
 from ...io.wrong_content import fault_of
 from .. import converted
-from .copies import Imported, RefusedFile, TakenFile
 from .parquet_rows import ConvertedRows
 from .placing import place_bytes, take_back
 from .recognise import data_set_of
+from .report import Imported, RefusedFile, TakenFile
 from .scan import FoundFile
 from .written import instances_bytes, refs_bytes
 
