@@ -1,4 +1,4 @@
-"""Every split that `risbench` knows: what it is called, where its files lie, and what it should count.
+"""The catalog: every split that `risbench` knows, by its name.
 
 Counts are those of the table in the TRIS specification, section 3.6, and only the confirmed ones: image and ref counts
 from the README of TFDS's ref_coco, expression counts from lists that sum to the published totals. ReferIt has none:
@@ -102,5 +102,5 @@ def find(name: str, data_root: str | Path | None = None) -> Entry:
         return entry
     lowered = {known.lower(): known for known in (*_BY_NAME, *own.names(data_root))}
     near = difflib.get_close_matches(canonical.lower(), lowered, n=4, cutoff=0.6)
-    told = ("near names: " if near else "known: ") + ", ".join(lowered[known] for known in near or lowered)
-    raise UsageError(f"unknown split {name!r:.60}; {told}")
+    hint = ("near names: " if near else "known: ") + ", ".join(lowered[known] for known in near or lowered)
+    raise UsageError(f"unknown split {name!r:.60}; {hint}")

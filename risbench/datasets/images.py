@@ -1,4 +1,4 @@
-"""An image file as pixels, the way the annotations see it.
+"""Image files as pixels, in the orientation in which they were annotated.
 
 The stored pixels are taken as they lie: EXIF's rotation is not applied, because boxes and masks were drawn on stored
 pixels. Alpha is dropped, not blended, and palettes, greys and CMYK become RGB, as the field's loaders do it with PIL's
@@ -103,16 +103,16 @@ def orientation_of(image: Image.Image) -> int:
 def size_fault(stored: tuple[int, int], size: tuple[int, int], orientation: int) -> str:
     """Why an image is not of its annotated size, in words, with what to do; sizes are ``(height, width)``."""
     height, width = stored
-    told = f"is {height}x{width} (height x width), its annotation says {size[0]}x{size[1]}"
+    sizes = f"is {height}x{width} (height x width), its annotation says {size[0]}x{size[1]}"
     if (width, height) != tuple(size):
-        return f"{told}; it is another image, or a resized one: get it anew"
+        return f"{sizes}; it is another image, or a resized one: get it anew"
     if orientation >= 5:
         return (
-            f"{told}, as the picture is shown: the file asks to be turned (EXIF orientation {orientation}), and what "
+            f"{sizes}, as the picture is shown: the file asks to be turned (EXIF orientation {orientation}), and what "
             "was drawn on the shown picture does not lie on the stored pixels; store it upright (`mogrify -auto-orient "
             "FILE` of ImageMagick, or Pillow's ImageOps.exif_transpose)"
         )
-    return f"{told}: height and width are exchanged in the annotation, or the picture was turned by a quarter"
+    return f"{sizes}: height and width are exchanged in the annotation, or the picture was turned by a quarter"
 
 
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"\0\0\0\0IEND\xaeB`\x82"}

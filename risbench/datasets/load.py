@@ -1,4 +1,4 @@
-"""A split by its name."""
+"""Loads a split by its name."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def _refuse_doubled(split: Split) -> None:
         pairs = pairs[:, np.lexsort(pairs)]
         if not (pairs[:, 1:] == pairs[:, :-1]).all(axis=0).any():
             return
-    seen: set[str] = set()
+    known: set[str] = set()
     for ident in split.ids:
-        if ident in seen:
+        if ident in known:
             raise DataError(f"{split.sources[0].path}: two expressions are {ident}; ids must differ, get the file anew")
-        seen.add(ident)
+        known.add(ident)

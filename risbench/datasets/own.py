@@ -1,4 +1,4 @@
-"""Splits of one's own: made by ``data import FILE --as NAME``, kept below a data root in ``own/NAME``.
+"""A user's own splits: made by ``data import FILE --as NAME``, kept below a data root in ``own/NAME``.
 
 The folder has REFER's two files and the images, read by the same reader as everything else, and ``split.json``, which
 is written last: a folder without it is no split yet. It says what the split is for, and what it counted when made.
@@ -43,8 +43,8 @@ def entry_of(name: str, data_root: str | Path | None = None) -> Entry | None:
     if not NAME.fullmatch(name) or not (path := folder_of(name, data_root) / MARK).is_file():
         return None
     origin = f"own data, made by `risbench data import FILE --as {name}`; import it anew"
-    said = read_json(path, origin)
-    role, counts = (said.get("role"), said.get("counts")) if isinstance(said, dict) else (None, None)
+    record = read_json(path, origin)
+    role, counts = (record.get("role"), record.get("counts")) if isinstance(record, dict) else (None, None)
     if role not in ("train", "val", "test") or not isinstance(counts, dict):
         raise DataError(f"{path}: says no role and counts; {origin}")
     numbers: list[Any] = [counts.get(key) for key in Counts._fields]

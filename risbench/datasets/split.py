@@ -1,4 +1,4 @@
-"""A split: the samples of one name, in the annotation's order, made as they are asked for."""
+"""A split: samples in the annotation's order, created when they are needed."""
 
 from __future__ import annotations
 

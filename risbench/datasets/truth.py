@@ -1,4 +1,4 @@
-"""Masks of a split taken from another file: the same images and expressions, segmented anew.
+"""Other masks for a split, read from a file: the same images and expressions, segmented anew.
 
 The file is JSON, in one of three forms; ids are those of refs or of annotations, numbers or text::
 

@@ -1,4 +1,4 @@
-"""Where a split's files are looked for, which of them are there, and where the others come from."""
+"""Where the files of a split are expected, which of them exist, and where the others can be downloaded."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from risbench.plugins import near
 # Our tables with their records, which are imported when a recipe has them: they import this module.
 _RECORDS = MappingProxyType(
     {
-        "clip": ("clip", "ClipRecipe"),
-        "stage1": ("stage1", "Stage1Recipe"),
-        "pseudo": ("pseudo", "PseudoRecipe"),
-        "stage2": ("stage2", "Stage2Recipe"),
+        "clip": ("..tiny_clip.train", "ClipRecipe"),
+        "stage1": (".stage1", "Stage1Recipe"),
+        "pseudo": (".pseudo", "PseudoRecipe"),
+        "stage2": (".stage2", "Stage2Recipe"),
     }
 )
 TABLES = tuple(_RECORDS)
@@ -68,7 +68,7 @@ def read(name_or_path: str, folder: Path = FOLDER, more: Sequence[str] = ()) -> 
             raise UsageError(f"{path}: {key} is {wanted}, not {value!r:.60}")
         if key in _RECORDS:
             module, name = _RECORDS[key]
-            _values(getattr(import_module(f".{module}", __package__), name), tables[key], key)
+            _values(getattr(import_module(module, __package__), name), tables[key], key)
     return tables
 
 

@@ -27,7 +27,7 @@ from ..bars import Bar
 
 if TYPE_CHECKING:
     from ...datasets.get.get import Fetched
-    from ...datasets.get.talk import Told
+    from ...datasets.get.talk import OnProgress
 
 _SHOWN = 5
 
@@ -94,7 +94,7 @@ class _Terminal:
         show.say(text)
 
     @contextmanager
-    def bar(self, title: str, *, in_bytes: bool) -> Iterator[Told]:
+    def bar(self, title: str, *, in_bytes: bool) -> Iterator[OnProgress]:
         amount = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), *amount, TimeRemainingColumn())
         with Bar(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as shown:

@@ -60,7 +60,8 @@ def command(splits: tuple[str, ...], images: Path | None, data_root: Path | None
 def _record(leak: Leak) -> dict[str, Any]:
     texts = None if leak.texts is None else leak.texts._asdict()
     listed = None if leak.listed is None else {"known": leak.listed[0], "entries": leak.listed[1]}
-    return {**asdict(leak), "texts": texts, "listed": listed}
+    fields = {**asdict(leak), "texts": texts, "listed": listed}
+    return {"seen": fields.pop("trained_on"), **fields}  # the key that programs know
 
 
 def _print_table(leaks: list[Leak]) -> None:
@@ -69,12 +70,12 @@ def _print_table(leaks: list[Leak]) -> None:
         table.add_column(column, overflow="fold")
     for leak in leaks:
         objects = "?" if leak.objects is None else f"{leak.objects} of {leak.of_objects}"
-        table.add_row(leak.seen, leak.tested, f"{leak.images} of {leak.of_images}", objects)
+        table.add_row(leak.trained_on, leak.tested, f"{leak.images} of {leak.of_images}", objects)
     show.print_table(table)
 
 
 def _print_pair(leak: Leak) -> None:
-    _say(f"seen in {leak.seen}, tested in {leak.tested}:")
+    _say(f"seen in {leak.trained_on}, tested in {leak.tested}:")
     if leak.images is None:
         _say("  images    of different collections: not compared")
     else:

@@ -1,4 +1,4 @@
-"""What a set of annotation files says, column by column: images, annotations, refs and sentences.
+"""The contents of annotation files as columns: images, annotations, refs and sentences.
 
 Both layouts, REFER's and ReferIt's pickles, are read into this one form, in file order; a split is a choice of its
 rows.

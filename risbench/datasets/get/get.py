@@ -1,4 +1,4 @@
-"""The whole of `risbench data get`: what is there stays, what is missing comes, and what came is written down."""
+"""The work of `risbench data get`: keep what is there, download what is missing, record what was downloaded."""
 
 from __future__ import annotations
 
@@ -114,44 +114,46 @@ class _Work:
     talk: DownloadMessages
 
     def fill(self, order: Order) -> Fetched:
-        got = Fetched(order.name, check=order.check)
+        fetched = Fetched(order.name, check=order.check)
         if order.entry is not None and order.entry.family == "drawn":
             self.talk.say(f"{order.name}: nothing to get, drawn scenes are made when first read")
-            return got
+            return fetched
         if order.annotations is not None:
             if order.entry is not None and is_readable(order.entry, self.root):
                 self._compare(order.annotations)
-                got.archives[order.annotations] = "present"
+                fetched.archives[order.annotations] = "present"
                 self.talk.say(f"{order.name}: its annotations are there")
             else:
-                self._archive(order.annotations, got)
+                self._archive(order.annotations, fetched)
         if order.images is not None:
-            self._archive(order.images, got)
+            self._archive(order.images, fetched)
         if order.splits:
-            self._images(order, got)
-        return got
+            self._images(order, fetched)
+        return fetched
 
-    def _archive(self, name: str, got: Fetched, *, lacking: bool = False) -> None:
+    def _archive(self, name: str, fetched: Fetched, *, lacking: bool = False) -> None:
         """Gets an archive, unless what it holds is there; ``lacking`` says that something of it is known to be not."""
         if name not in self.table.archives:
             raise DataError(f"{name}: the table of sources has no such archive")
         archive = self.table.archives[name]
         if not lacking and self._is_there(archive):
             self._compare(name)
-            got.archives[name] = "present"
+            fetched.archives[name] = "present"
             self.talk.say(f"{archive.holds}: there already, nothing was downloaded")
             return
         found = download(self.client, archive, self.downloads, self.record, self.talk)
-        with self.talk.bar(f"{archive.file}: unpacking", in_bytes=False) as told:
+        with self.talk.bar(f"{archive.file}: unpacking", in_bytes=False) as on_progress:
             try:
-                done = unpack(found.path, found.wanted, self.root, replace=archive.images is not None, told=told)
+                done = unpack(
+                    found.path, found.wanted, self.root, replace=archive.images is not None, on_progress=on_progress
+                )
             except SourceRefused as fault:
                 found.path.unlink(missing_ok=True)
                 raise DataError(f"{archive.file}: {fault}; it was removed, run the command again") from None
         files = {place: sha256_of(self.root / place) for place in archive.members.values()}
         self.record.keep(name, url=found.url, size=found.size, sha256=found.sha256, trust=found.trust, files=files)
         found.path.unlink(missing_ok=True)
-        got.archives[name] = f"{found.url or 'downloaded before'} ({found.trust})"
+        fetched.archives[name] = f"{found.url or 'downloaded before'} ({found.trust})"
         how = {
             "checksum": "its checksum is right",
             "record": "the same as before",
@@ -176,23 +178,23 @@ class _Work:
             if path.is_file() and sha256_of(path) != sha256:
                 self.talk.say(f"warning: {path} is not the file that was downloaded; to get that one anew, remove it")
 
-    def _images(self, order: Order, got: Fetched) -> None:
+    def _images(self, order: Order, fetched: Fetched) -> None:
         needed = needed_images(order.splits, self.root)
         missing = missing_of(needed)
-        got.images = len(needed)
+        fetched.images = len(needed)
         absent = f"{order.name}: {len(missing)} of its {counted(len(needed), 'image is', 'images are')} missing"
         if missing and order.singly is not None and order.singly in self.table.images:
             self.talk.say(f"{absent}; they come one by one")
-            with self.talk.bar(f"{order.name}: images", in_bytes=False) as told:
-                brought = fetch_images(self.client, missing, self.table.images[order.singly], self.jobs, told)
-            got.fetched, got.failed = brought.fetched, brought.failed
+            with self.talk.bar(f"{order.name}: images", in_bytes=False) as on_progress:
+                brought = fetch_images(self.client, missing, self.table.images[order.singly], self.jobs, on_progress)
+            fetched.fetched, fetched.failed = brought.fetched, brought.failed
             self.talk.say(f"{order.name}: {counted(brought.fetched, 'image')} came, {size_of(brought.bytes)}")
         elif missing and order.archive_of_images is not None:
             self.talk.say(f"{absent}; they come as one archive")
-            self._archive(order.archive_of_images, got, lacking=True)
+            self._archive(order.archive_of_images, fetched, lacking=True)
             left = missing_of(needed_images(order.splits, self.root))
-            got.fetched = len(missing) - len(left)
-            got.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
+            fetched.fetched = len(missing) - len(left)
+            fetched.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
         else:
             self.talk.say(f"{order.name}: all its {len(needed)} images are there")
 

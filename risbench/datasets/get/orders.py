@@ -1,4 +1,4 @@
-"""What a name on the command line asks for: archives, splits whose images are wanted, and what to do next."""
+"""What a name on the command line stands for: archives, splits whose images are needed, and the next step."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def order_of(name: str, images: Images | None, archives: Iterable[str]) -> Order
         return _set_order(name, images or ("all" if name in _GROUPS else "none"))
     if name not in catalog.names():
         near = difflib.get_close_matches(name.lower(), [*known, *_GROUPS, *catalog.names()], n=4, cutoff=0.6)
-        told = f"near names: {', '.join(near)}" if near else f"known: {', '.join([*known, *_GROUPS])}, and every split"
-        raise UsageError(f"nothing to get is called {name!r:.60}; {told}")
+        hint = f"near names: {', '.join(near)}" if near else f"known: {', '.join([*known, *_GROUPS])}, and every split"
+        raise UsageError(f"nothing to get is called {name!r:.60}; {hint}")
     entry = catalog.find(name)
     if entry.family == "drawn":
         return Order(name, check=(name,), entry=entry)

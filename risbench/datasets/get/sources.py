@@ -1,4 +1,4 @@
-"""The table of sources: which archives there are, where they lie, and what may come out of them.
+"""The table of sources: the archives, their addresses, and which members may be unpacked.
 
 The table is ``sources.json`` beside this file, or the file that ``$RISBENCH_SOURCES`` names (an institute's own).
 """

@@ -1,4 +1,4 @@
-"""``data import --from``: a copy that a user has, brought into the data root."""
+"""The work of ``data import --from``: a user's copy of a data set becomes part of the data root."""
 
 from __future__ import annotations
 
@@ -58,9 +58,11 @@ def import_copy(
         if others and not groups:
             raise DataError("; ".join(f"{label}: {name} {NOT_SUPPORTED}" for name, label in list(others.items())[:3]))
         if not groups:
-            told = "; ".join(f"{name}: {reason}" for name, reason in report.refused[:3])
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in report.refused[:3])
             raise DataError(
-                f"{report.source}: nothing recognised" + (f" ({told})" if told else "") + f"; looked for {LOOKED_FOR}"
+                f"{report.source}: nothing recognised"
+                + (f" ({reasons})" if reasons else "")
+                + f"; looked for {LOOKED_FOR}"
             )
         _annotations(groups.pop("annotations", []), report, copy)
         if parquet := [found for found, _ in groups.pop("parquet", [])]:

@@ -1,4 +1,4 @@
-"""``data import FILE --as NAME``: own data, made a split of the data root."""
+"""The work of ``data import FILE --as NAME``: own data becomes a split of the data root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one JSON form of own data, read and checked; the first fault is told with its place in the file.
+"""The JSON form of own data, read and checked; an error names the first fault and its place in the file.
 
 Boxes are x0 y0 x1 y1 in pixels, as everywhere in this program (not COCO's x y w h). Expressions of one image with the
 same mask, box and category are about one object: they become the sentences of one ref, as training wants it.
@@ -185,7 +185,7 @@ def _expressions(listed: list[Any], sizes: dict[str, tuple[int, tuple[int, int]]
         data.texts[objects[key]].append((ident, text))
 
 
-def _check_ident(ident: Any, seen: set[Any], named: str) -> None:
+def _check_ident(ident: Any, known: set[Any], named: str) -> None:
     if type(ident) not in (int, str) or (isinstance(ident, str) and (not ident.isprintable() or not ident)):
         raise DataError(f"{named}: 'id' must be a whole number or a text")
     if isinstance(ident, str) and any(letter in ident for letter in "/\\"):
@@ -193,9 +193,9 @@ def _check_ident(ident: Any, seen: set[Any], named: str) -> None:
     if type(ident) is int and abs(ident) >= 1 << 63:
         raise DataError(f"{named}: id {ident} is too large")
     # As a text, because 7 and "7" name the same sample and the same file.
-    if str(ident) in seen:
+    if str(ident) in known:
         raise DataError(f"{named}: id {ident!r:.40} occurs twice")
-    seen.add(str(ident))
+    known.add(str(ident))
 
 
 NEXT = "the form is in `risbench data import --help`"

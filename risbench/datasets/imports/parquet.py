@@ -84,8 +84,8 @@ def import_parquet(files: list[FoundFile], report: Imported) -> None:
     for data_set, parts in sorted(sets.items()):
         parts.sort(key=lambda part: (_ORDER.index(part.word), part.file.parts))
         if len({part.form for part in parts}) > 1:
-            told = "a copy of jxu124's form and one of lmms-lab's; give --from one of them to choose"
-            report.refused += [RefusedFile(part.file.label, told) for part in parts]
+            reason = "a copy of jxu124's form and one of lmms-lab's; give --from one of them to choose"
+            report.refused += [RefusedFile(part.file.label, reason) for part in parts]
             continue
         try:
             _convert(data_set, parts, report)

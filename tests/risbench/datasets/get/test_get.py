@@ -213,7 +213,7 @@ def test_a_broken_image_out_of_an_archive_is_replaced_from_it(site: Site, root: 
     (root / "referit/images/112.jpg").write_bytes(b"")
     said = ask("data", "get", "referit_test")
     assert said.code == 0
-    assert "1 files written, 1 lay there already, 1 of them differed from the archive's and were replaced" in said.err
+    assert "1 file written, 1 lay there already, 1 of them differed from the archive's and were replaced" in said.err
     assert ask("data", "check", "referit_test").code == 0
     assert site.paths().count("/saiapr.zip") == 2
 

@@ -36,7 +36,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> Path:
 
 def take(path: Path, root: Path, archive: SourceArchive | None = None, replace: bool = False) -> Unpacked:
     root.mkdir(exist_ok=True)
-    return unpack(path, wanted_of(path, archive or archive_of()), root, replace=replace, told=nothing)
+    return unpack(path, wanted_of(path, archive or archive_of()), root, replace=replace, on_progress=nothing)
 
 
 def files_of(root: Path) -> dict[str, bytes]:
@@ -173,7 +173,7 @@ def test_every_single_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path)
             continue
         fresh = tmp_path / "fresh" / str(at)
         fresh.mkdir(parents=True)
-        unpack(path, wanted, fresh, replace=False, told=nothing)
+        unpack(path, wanted, fresh, replace=False, on_progress=nothing)
         assert files_of(fresh) == right
 
 
