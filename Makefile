@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: board demo docs gpu gpu-wheels pictures test test-matrix torture lint clean
+.PHONY: board demo docs gpu gpu-wheels pictures test test-matrix torture lint lint-quick clean
 
 # The trained model in the box beside the floors.
 FLOORS := centre clip_sim random_same_class oracle_class
@@ -26,8 +26,13 @@ pictures: demo
 	@echo "reports/pictures/rivals.png is drawn by make board"
 	@echo "reports/pictures/gallery.png is a screenshot of runs/demo/gallery.html: tests/bench/screenshot.py"
 
-test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 2
+# Types are checked beside the tests, so that no core is idle; what is wrong with them is printed below the tests.
+# Work is stolen rather than dealt out: neighbours stay in one process, which makes what a file's tests share once.
+test: $(STAMP) lint-quick
+	@log=$$(mktemp); trap 'kill $$types 2> /dev/null; rm -f $$log' EXIT INT TERM; \
+	$(BIN)/basedpyright > $$log 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal; tests=$$?; \
+	wait $$types; checked=$$?; cat $$log; test $$tests -eq 0 -a $$checked -eq 0
 
 # make test-matrix ONLY="oldest 3.12" ARGS="tests/metrics -k resize": which environments, and arguments of pytest.
 test-matrix:
@@ -62,10 +67,12 @@ gpu-wheels:
 	git describe --always --dirty --abbrev=12 > .gpu/site/COMMIT
 	du -sh .gpu
 
-lint: $(STAMP)
+lint: lint-quick
+	$(BIN)/basedpyright
+
+lint-quick: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
 # TRIS, floors and controls on drawn scenes: run anew, then all entered; commit what changes in reports/leaderboard.

@@ -11,8 +11,9 @@ import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
 from risbench.masks import runs_of, union_of
-from risbench.metrics.names import parse_all, refuse_generalised
+from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
+from risbench.plain import counted
 from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split
 from risbench.running.header import split_record
@@ -20,6 +21,7 @@ from risbench.scorer import summary_of
 from risbench.statistics.changes import texts_of
 from risbench.statistics.comparable import truth_note, truth_of
 
+from .notes import without_prediction
 from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
 
 
@@ -102,9 +104,9 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
     first = runs[0]
     counts = first.header["split"]["counts"]
     most = max(run.summary["count"] for run in runs)
-    what = f"{counts['expressions']} expressions about {counts['images']} images"
+    what = f"{counted(counts['expressions'], 'expression')} about {counted(counts['images'], 'image')}"
     if most < counts["expressions"]:
-        what = f"{most} of its {what} were run"
+        what = f"{most} of its {what} {'was' if most == 1 else 'were'} run"
     notes = [f"Split {first.summary['split']}: {what}."]
     if first.summary["split"].startswith("shapes_"):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
@@ -120,17 +122,25 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         notes += texts_of(run)
         if run.summary["partial"]:
             who = "every run" if len(set(partial)) == 1 else title
-            note = f"PARTIAL: {who} has {run.summary['count']} expressions, not the literature's whole split."
+            count = counted(run.summary["count"], "expression")
+            note = f"PARTIAL: {who} has {count}, not the literature's whole split."
             notes += [note] if note not in notes else []
         notes += [f"{title}: {note}." for note in answer_notes(run.summary)]
         if run.summary["missing"]:
-            notes.append(f"{title}: {run.summary['missing']} expressions without a prediction count as empty masks.")
+            notes.append(f"{title}: {without_prediction(run)}.")
         if out_of_its_world(run.header["method"]["card"], run.summary["split"]):
             notes.append(f"{title}: {OUT_OF_ITS_WORLD}")
         if reads := run.header["method"]["card"].get("reads"):
             notes.append(f"{title}: looks at more than image and text: {', '.join(reads)}.")
         notes += [f"CAUTION: {title}: {caution}." for caution in run.cautions()]
     return notes
+
+
+def left_out_note(count: int) -> str:
+    """What is said of expressions that cannot be shown because not every run has them."""
+    return (
+        counted(count, "expression that not every run has is", "expressions that not every run has are") + " left out."
+    )
 
 
 def area_of(sample: Sample) -> int:

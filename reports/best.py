@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from risbench import Run
 from risbench.statistics.paired import Estimate, estimates_of_runs, in_step, mean_over_seeds, told_apart
 
 from .columns import Column
@@ -61,7 +60,7 @@ def places_of(
             continue
         if len(rivals) < 2:
             continue
-        measured = _estimates([lines[place].runs[split] for place in rivals], here, recount)
+        measured = _estimates([lines[place] for place in rivals], split, here, recount)
         for turn, column in enumerate(here):
             values = {place: lines[place].values[column].value for place in rivals if column in lines[place].values}
             apart = None
@@ -81,9 +80,10 @@ def places_of(
 
 
 def _estimates(
-    groups: Sequence[Sequence[Run]], columns: Sequence[Column], recount: Recount
+    lines: Sequence[Line], split: str, columns: Sequence[Column], recount: Recount
 ) -> list[list[Estimate]] | None:
     """Each line's estimate in each column, over its seeds; None where rows are not at hand."""
+    groups = [line.runs[split] for line in lines]
     runs = [run for group in groups for run in group]
     if not all(recount.has_rows(run) for run in runs):
         return None
@@ -91,7 +91,11 @@ def _estimates(
     found = estimates_of_runs(rows, [column.metric for column in columns])
     each = iter(found)
     seeds = [[next(each) for _ in group] for group in groups]
-    return [[mean_over_seeds([run[turn] for run in line]) for turn in range(len(columns))] for line in seeds]
+    means = [[mean_over_seeds([run[turn] for run in line]) for turn in range(len(columns))] for line in seeds]
+    return [
+        [mean._replace(learned=line.supervision.learned) for mean in each]
+        for line, each in zip(lines, means, strict=True)
+    ]
 
 
 def _winners(values: Mapping[int, float], apart: Apart | None) -> Places:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from risbench.leaderboard.board import Place, Ranking
+from risbench.leaderboard.entry import marks_of
 from risbench.metrics.rules.protocols import text_of
-from risbench.plain import plain
+from risbench.plain import counted, plain
 
 from .markdown import escaped
 from .supervision import of_card
@@ -90,7 +91,7 @@ def notes_of(ranking: Ranking) -> list[str]:
     if ranking.rules is not None:
         notes = [f"In percent, with 95 % intervals over images; ranked by {ranking.metrics[0]}."]
         counts = ranking.counts
-        notes.append(f"{counts['expressions']} expressions about {counts['images']} images.")
+        notes.append(f"{counted(counts['expressions'], 'expression')} about {counted(counts['images'], 'image')}.")
         notes.append(f"Rules {ranking.rules['name']}: {text_of(ranking.rules)}.")
     if ranking.split.startswith("shapes_"):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
@@ -98,8 +99,8 @@ def notes_of(ranking: Ranking) -> list[str]:
     for method, what in reads.items():
         notes.append(f"{method} looks at more than image and text ({what}) and is not ranked.")
     for place in ranking.places:
-        warnings = [] if place.entry is None else place.entry["measured"].get("warnings", [])
-        notes += [f"CAUTION: {place.method}: {warning}." for warning in warnings]
+        marks = [] if place.entry is None else marks_of(place.entry)
+        notes += [f"CAUTION: {place.method}: {mark}." for mark in marks]
     if any(place.reported for place in ranking.places):
         notes.append(
             "† reported in a paper, not run here; the protocol may be another. ‡ derived from printed figures."

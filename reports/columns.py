@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from risbench import UsageError
-from risbench.metrics.names import Metric, parse_all
+from risbench.metrics.metric import Metric
+from risbench.metrics.metric_names import parse_all
 
 # The splits of the TRIS paper's tables, in their order.
 PAPER_SPLITS = (

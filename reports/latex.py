@@ -7,11 +7,12 @@ differ (IEEE, CVPR, LNCS, plain ``article``), so TeX itself scales a table down 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from risbench import Run
+from risbench import DataWarning, Run
 
 from .table import Cell, Row, Table, table_of
 from .tex import breakable, escaped, length_of, marked
@@ -19,6 +20,7 @@ from .write import given_or_written
 
 _COLUMN, _PAGE = 3.25 * 72.27, 6.9 * 72.27  # points
 _NARROWEST = 229.5  # points of a column of LaTeX's own twocolumn article, narrower than any conference's
+_PAGE_HEIGHT = 530.0  # points of the text of a page, the lowest of those that papers are printed on (LNCS: 549)
 _EM = 0.5  # a digit's width, in type sizes
 _TITLE = 28  # characters of a method's name on one line
 # The natural width, or the line's where that is less.
@@ -57,8 +59,19 @@ def render(
     published: bool = False,
     efficiency: bool = False,
 ) -> str | None:
-    """The table of some runs; see `reports.table.table_of`."""
+    """The table of some runs; see `reports.table.table_of`.
+
+    Warns:
+        DataWarning: it is higher than a page, and LaTeX would print what fits one alone.
+    """
     table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
+    if (pages := _height(table) / _PAGE_HEIGHT) > 1:
+        warnings.warn(
+            f"the table is about {pages:.1f} pages high, and LaTeX prints no more than one of a table: give fewer runs "
+            "(a split at a time, --columns paper1 or paper2), leave --published out, or cut it into several by hand",
+            DataWarning,
+            stacklevel=2,
+        )
     return given_or_written("\n".join(lines_of(table)), out)
 
 
@@ -143,6 +156,18 @@ def _fitted(table: Table) -> tuple[Layout, bool, list[list[int]]]:
             blocks.append([])
         blocks[-1].append(span)
     return layout, True, blocks
+
+
+def _height(table: Table) -> float:
+    """Points of a whole float, reckoned from the lines of its titles and notes."""
+    layout, wide, blocks = _fitted(table)
+    lines = sum(-(-max(1, length_of(row.title)) // _TITLE) for row in table.rows)
+    lines += sum(bool(title) for title, _ in table.groups)
+    heads = 4 + (max(map(len, table.heads), default=0) * _EM if layout.turned else 0)
+    note_size = 7
+    on_line = (_PAGE if wide else _COLUMN) / (note_size * _EM)
+    notes = sum(-(-len(note.text) // int(on_line)) for note in table.notes)
+    return 1.2 * (len(blocks) * (lines + heads) * layout.size + notes * note_size)
 
 
 def _width(table: Table, spans: Sequence[int], layout: Layout) -> float:

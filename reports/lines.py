@@ -14,7 +14,7 @@ from typing import Any
 
 from risbench import Run
 from risbench.leaderboard.published import Figure
-from risbench.metrics.names import Metric
+from risbench.metrics.metric import Metric
 from risbench.scorer import summary_of
 from risbench.statistics.comparable import truth_of
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from risbench import Run
 from risbench.metrics.rules.protocols import text_of
+from risbench.plain import counted
 from risbench.results.origin import unknown_note
 from risbench.results.rows import answer_notes, truth_notes
 from risbench.statistics.comparable import difference, limit_of, truth_note, truth_of
@@ -63,7 +64,8 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
         images = run.header["split"]["counts"]["images"]
         if recount.has_rows(run):
             images = len({row.image_id for row in recount.rows(run)})
-        notes.add(f"{split}: {run.summary['count']} expressions about {images} images, in percent.")
+        count = counted(run.summary["count"], "expression")
+        notes.add(f"{split}: {count} about {counted(images, 'image')}, in percent.")
     rules: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         found = rules.setdefault((run.summary["rules"]["name"], text_of(run.summary["rules"])), [])
@@ -126,6 +128,12 @@ def about_places(notes: Notes, lines: Sequence[Line], places: Mapping[Column, Pl
         notes.add(f"{what} in {_named(where, several)}: {', '.join(titles)}.")
 
 
+def without_prediction(run: Run) -> str:
+    """How many expressions of a run nobody answered, in words."""
+    one = "expression without a prediction counts as an empty mask"
+    return counted(run.summary["missing"], one, "expressions without a prediction count as empty masks")
+
+
 def _named(columns: Sequence[Column], several: bool) -> str:
     """The columns' names, with their splits if the table has several."""
     return ", ".join(f"{column.split} {column.metric.name}" if several else column.metric.name for column in columns)
@@ -142,7 +150,7 @@ def marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recou
         marks.append(notes.mark(f"besides: {line.supervision.extra}."))
     for run in [run for group in line.runs.values() for run in group]:
         if run.summary["missing"]:
-            text = f"{run.summary['missing']} expressions without a prediction count as empty masks."
+            text = f"{without_prediction(run)}."
             marks.append(notes.mark(text))
         if (unknown := unknown_note(run.header)) is not None:
             marks.append(notes.mark(f"{unknown}."))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from risbench import Run, UsageError
 from risbench.leaderboard.published import figures_on
-from risbench.metrics.names import refuse_generalised
+from risbench.metrics.metric_names import refuse_generalised
 from risbench.plain import plain
 from risbench.statistics.comparable import difference
 
@@ -193,3 +193,16 @@ def _about_seeds(notes: Notes, lines: Sequence[Line]) -> None:
                 counts[len(group)].append(line.title)
     for count, titles in counts.items():
         notes.add(f"Mean ± standard deviation over {count} seeds: {', '.join(titles)}.")
+    beside = {split for line in lines if line.competes for split, group in line.runs.items() if len(group) > 1}
+    alone = [
+        line.title
+        for line in lines
+        if line.competes
+        and line.supervision.learned
+        and any(len(group) == 1 and split in beside for split, group in line.runs.items())
+    ]
+    if alone:
+        notes.add(
+            f"One run, whose variance between seeds is unknown: {', '.join(dict.fromkeys(alone))}. Tests against a "
+            "mean over seeds take it to be that line's."
+        )

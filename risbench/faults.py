@@ -74,11 +74,15 @@ def described(error: BaseException, whose: Any = None) -> str:
         whose: the object or function whose code is looked for; without it, or where none of its lines is in the
             traceback, the innermost line that belongs neither to this program nor to an installed library.
     """
-    frame = _frame(error, whose)
+    is_syntax = isinstance(error, SyntaxError) and error.filename is not None
+    frame = None if is_syntax else _frame(error, whose)  # such code never ran
     return _typed(error) if frame is None else f"{_typed(error)} ({_line(frame)})"
 
 
 def _typed(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        # Its own text gives the file's name without the folder, and its traceback ends in the importer.
+        return f"{type(error).__name__}: {error.msg} ({error.filename}{f':{error.lineno}' if error.lineno else ''})"
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
@@ -88,7 +92,8 @@ def _line(frame: traceback.FrameSummary) -> str:
 
 
 def _frame(error: BaseException, whose: Any) -> traceback.FrameSummary | None:
-    frames = [(frame, Path(frame.filename).resolve()) for frame in reversed(traceback.extract_tb(error.__traceback__))]
+    found = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
+    frames = [(frame, Path(frame.filename).resolve()) for frame in reversed(found)]
     home = _home(whose)
     looks: list[Callable[[Path], bool]] = [
         lambda file: home is not None and (file == home or home in file.parents),

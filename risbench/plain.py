@@ -27,6 +27,11 @@ def plain(text: str, limit: int | None = None) -> str:
     return kept if limit is None or len(kept) <= limit else kept[: limit - 1].rstrip() + "…"
 
 
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """A number with its noun: ``1 image``, ``2 images``; ``1 object has``, ``2 objects have`` where both are given."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
 def visible(text: str) -> str:
     """The text on one line, with control and direction characters written as their codes, e.g. ``\\x1b``."""
     if text.isascii() and text.isprintable():

@@ -10,7 +10,8 @@ import numpy as np
 from .errors import UsageError
 from .methods.contract import prediction_of
 from .metrics.coverage import Coverage, cautions
-from .metrics.names import Metric, parse_all, refuse_generalised
+from .metrics.metric import Metric
+from .metrics.metric_names import parse_all, refuse_generalised
 from .metrics.rules.protocols import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,13 @@ import versions
 from commands import ask
 
 __all__ = ["ask"]
+
+# Hundreds of tests start a process. Where Python may not keep what it compiled (as in many containers), each of them
+# compiles torch anew, which takes longer than the test. The workers of pytest-xdist begin after this, too.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# Several tests run at once: with a thread for every core in each process, threads wait for one another and spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Shared machines stall for longer than hypothesis waits, and a red CI must be one that anybody can see again. A check
 # of health that measures time has no place here either.

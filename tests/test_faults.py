@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from commands import Ask
 
-from risbench import plugins
+from risbench import RisbenchError, plugins
 from risbench.datasets.load import load_split
 from risbench.faults import described, line_of
 from risbench.methods.contract_check import check_method
@@ -93,12 +93,36 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(file.parent)
     points = {
         name: EntryPoint(name, target, plugins.METHODS)
-        for name, target in (("broken", "broken_method:make"), ("unread", "broken_import:make"))
+        for name, target in (
+            ("broken", "broken_method:make"),
+            ("unread", "broken_import:make"),
+            ("outer", "broken_outer:make"),
+        )
     }
     installed = plugins.installed
     monkeypatch.setattr(plugins, "installed", lambda group: {**installed(group), **points})
     yield file
     sys.modules.pop("broken_method", None)
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("x = 1\ny = = 2\n", "SyntaxError: invalid syntax ({file}:2)"),
+        ("if True:\nx = 1\n", "IndentationError: expected an indented block after 'if' statement on line 1 ({file}:2)"),
+    ],
+)
+def test_code_that_is_no_python_is_named_with_its_whole_path_and_line(broken: Path, ask: Ask, source: str, fault: str):
+    file = broken.with_name("broken_import.py")
+    file.write_text(source)
+    for words in (("run", "--method", "unread", "--split", "shapes_val"), ("check", "unread")):
+        said = ask(*words)
+        told = f"risbench: 'unread' (broken_import:make) cannot be imported: {fault.format(file=file)}"
+        assert (said.code, said.err.splitlines()[-1]) == (1, told)
+    # The same of what the method's own module imports.
+    broken.with_name("broken_outer.py").write_text("import broken_import\n")
+    with pytest.raises(RisbenchError, match=f"{file}:2"):
+        plugins.load(plugins.METHODS, "outer")
 
 
 def test_run_says_image_type_message_and_line_in_one_line(broken: Path, ask: Ask):

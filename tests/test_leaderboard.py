@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up.golden import is_golden
@@ -16,10 +17,11 @@ from made_up.runs import ious_of, write_run
 
 from reports import board as page
 from risbench import DataError
+from risbench.cli import app
 from risbench.leaderboard import published
 from risbench.leaderboard.board import entries_in, rankings_of
 from risbench.leaderboard.entry import check, entry_of, file_name, read, write
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 
 DIGESTS = {"rows": "a" * 64, "masks": "b" * 64}
 METRICS = parse_all("mIoU,P@0.5,PointM")
@@ -198,6 +200,36 @@ def test_the_board_reads_as_it_was_looked_at(board: Path, form: Callable, suffix
     text = form(rankings_of(entries_in(board), METRICS))
     assert is_golden(text, f"board.{suffix}")
     assert "<script" not in text.replace(r"\<script", "")
+
+
+@pytest.mark.parametrize("kind", ["terminal", "markdown", "html", "json"])
+@pytest.mark.parametrize("change", [lambda held: held.pop("intervals"), lambda held: held.update(intervals="other")])
+def test_every_form_of_the_board_says_that_an_entrys_intervals_are_old(
+    board: Path, kind: str, change: Callable[[dict[str, Any]], object]
+):
+    words = "its intervals were made by an older version, or changed"
+    asked = ["leaderboard", "--board", str(board), "--as", kind]
+    assert words not in CliRunner().invoke(app, asked).stdout
+    path = board / "refcoco_val" / "TRIS.json"
+    entry = json.loads(path.read_text())
+    change(entry["measured"])
+    path.write_text(json.dumps(entry))
+    said = CliRunner().invoke(app, asked)
+    assert said.exit_code == 0
+    assert said.stdout.count(words) == 1
+    if kind == "json":
+        marked = [one["method"] for one in json.loads(said.stdout) if words in "".join(one.get("marks", []))]
+        assert marked == ["TRIS"]
+
+
+@pytest.mark.parametrize("kind", ["terminal", "markdown", "html", "json"])
+def test_every_form_of_the_board_prints_an_entrys_warnings(board: Path, kind: str):
+    path = board / "refcoco_val" / "TRIS.json"
+    entry = json.loads(path.read_text())
+    entry["measured"]["warnings"] = ["12 masks cover the whole image"]
+    path.write_text(json.dumps(entry))
+    said = CliRunner().invoke(app, ["leaderboard", "--board", str(board), "--as", kind]).stdout
+    assert "12 masks cover the whole image" in said
 
 
 def test_a_board_that_is_not_there_says_how_to_make_one(tmp_path: Path):

@@ -388,18 +388,18 @@ def test_what_a_method_needs_is_asked_for(install: Install):
 
 def test_a_needed_option_may_be_given_as_none(install: Install):
     def factory(*, layers: int | None) -> Any:
-        return layers
+        return [layers]
 
     built, options = make(install(factory), options={"layers": "none"})
-    assert built is None
+    assert built == [None]
     assert options == {"layers": None}
 
 
 def test_an_unknown_method_lists_the_near_ones(install: Install):
-    name = install(lambda: None)
+    name = install(lambda: "made")
     with pytest.raises(UsageError, match="no method named 'mime': did you mean 'mine'"):
         make("mime")
-    assert make(name)[0] is None
+    assert make(name)[0] == "made"
 
 
 def test_a_method_that_cannot_be_imported_says_so(monkeypatch: pytest.MonkeyPatch):
@@ -426,3 +426,53 @@ def test_texts_stay_texts_where_nothing_is_asked():
     assert converted("key", "text", Any) == "text"
     assert converted("key", "5", str | None) == "5"
     assert converted("key", "none", str | None) is None
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_a_pil_image_is_told_how_to_become_a_mask(mode: str):
+    image = Image.fromarray(MASK.astype(np.uint8) * 255).convert(mode)
+    with pytest.raises(MaskError, match=r"is Image; give a bool array .*; give a bool array \(H, W\) that is True"):
+        prediction_of(image, SAMPLE)
+
+
+def test_the_numbers_of_a_palette_are_no_mask():
+    image = Image.fromarray(MASK.astype(np.uint8)).convert("P")
+    with pytest.raises(MaskError, match=r"is a PIL image of mode P; give a bool array \(H, W\)"):
+        prediction_of(Prediction(mask=image), SAMPLE)  # type: ignore[arg-type]
+    assert prediction_of(Prediction(mask=image.convert("L")), SAMPLE).mask is not None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["mask", "heat"])
+def test_a_tensor_without_numbers_is_named(kind: str):
+    torch = pytest.importorskip("torch")
+    raw = torch.zeros(SAMPLE.size, dtype=torch.bool if kind == "mask" else torch.float32, device="meta")
+    for given in (raw, Prediction(**{kind: raw})):  # type: ignore[arg-type]
+        with pytest.raises(MaskError, match="device 'meta', which holds no numbers"):
+            prediction_of(given, SAMPLE)
+
+
+def test_an_array_that_cannot_leave_its_device_is_refused_in_words():
+    class Stuck:
+        dtype = "float32"
+
+        def detach(self) -> None:
+            raise NotImplementedError("no such\ncopy")
+
+    with pytest.raises(MaskError, match="cannot be read as an array: no such copy"):
+        prediction_of(Stuck(), SAMPLE)
+
+
+def test_a_factory_that_returns_nothing_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("risbench.plugins.load", lambda *_: lambda: None)
+    monkeypatch.setattr("risbench.plugins.installed", lambda _: {"mine": SimpleNamespace(value="mine:make")})
+    with pytest.raises(
+        RisbenchError, match=r"'mine': its factory mine:make returned (None|\w+, which has no predict);"
+    ):
+        make("mine")
+
+
+def test_an_entry_point_that_is_no_function_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("risbench.plugins.load", lambda *_: 7)
+    monkeypatch.setattr("risbench.plugins.installed", lambda _: {"mine": SimpleNamespace(value="mine:seven")})
+    with pytest.raises(RisbenchError, match="'mine': mine:seven is int, not a function that makes the method"):
+        make("mine")

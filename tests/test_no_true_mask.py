@@ -105,7 +105,7 @@ def test_a_box_without_a_mask_still_counts_for_boxes(tmp_path: Path, mine: Split
 
 
 def test_p_at_0_counts_nobody_without_a_mask(tmp_path: Path, mine: Split):
-    from risbench.metrics.names import parse_all
+    from risbench.metrics.metric_names import parse_all
     from risbench.scorer import summary_of
 
     found = summary_of(scored(tmp_path, mine, "run", {**WORSE, 3: NOTHING}).rows(), parse_all("P@0"))

@@ -119,7 +119,9 @@ def test_shards_merge_on_their_truth_and_on_no_other(split: Split, truth: Path, 
 
 def test_shards_of_different_truths_are_different_runs(split: Split, truth: Path, tmp_path: Path):
     evaluate(Masks(), split.with_truth(truth), out=tmp_path / "run", shard=(0, 2))
-    evaluate(Masks(), split, out=tmp_path / "run", shard=(1, 2))
+    with pytest.raises(UsageError, match="0-of-2 holds another run: its truth is"):  # before the work
+        evaluate(Masks(), split, out=tmp_path / "run", shard=(1, 2))
+    evaluate(Masks(), split, out=tmp_path / "run", shard=(1, 2), overwrite=True)
     with pytest.raises(UsageError, match="their truth differ"):
         merge(tmp_path / "run")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from risbench.plain import is_right_to_left, plain
+from risbench.plain import counted, is_right_to_left, plain
 
 
 def test_nothing_invisible_is_left():
@@ -18,3 +18,10 @@ def test_directions_are_told():
     assert is_right_to_left("abc שלום")
     assert is_right_to_left("مرحبا")
     assert not is_right_to_left("abc 123")
+
+
+def test_one_is_not_several():
+    assert counted(1, "image") == "1 image"
+    assert [counted(number, "image") for number in (0, 2)] == ["0 images", "2 images"]
+    assert counted(1, "entry is", "entries are") == "1 entry is"
+    assert counted(3, "entry is", "entries are") == "3 entries are"

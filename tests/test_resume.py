@@ -331,3 +331,32 @@ def test_a_folder_with_rows_of_unknown_origin_is_refused(split: Split, tmp_path:
     (tmp_path / "header.json").write_text("[]")
     with pytest.raises(UsageError, match="is not a run's header"):
         evaluate(Heats(), split, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"), [("[{", "not JSON"), ("", "not JSON"), ('{"seconds": 1}', "is dict, not a list")]
+)
+def test_a_broken_cost_file_is_refused_before_the_work(split: Split, tmp_path: Path, content: str, fault: str):
+    with pytest.raises(Stopped):
+        evaluate(Heats(), split, out=tmp_path, stop=lambda: True)
+    (tmp_path / "cost.json").write_text(content)
+    method = Heats()
+    with pytest.raises(RisbenchError, match=rf"cost\.json: .*{fault}.*; remove it \(it holds nothing but what"):
+        evaluate(method, split, out=tmp_path)
+    assert method.asked == []
+    (tmp_path / "cost.json").unlink()
+    assert evaluate(method, split, out=tmp_path).summary["count"] == len(split)
+
+
+def test_a_finished_run_does_not_need_its_cost_file(split: Split, tmp_path: Path):
+    evaluate(Heats(), split, out=tmp_path)
+    (tmp_path / "cost.json").write_text("[{")
+    assert evaluate(Heats(), split, out=tmp_path).summary["count"] == len(split)
+
+
+def test_provenance_that_is_no_list_is_refused_before_the_work(split: Split, tmp_path: Path):
+    evaluate(Heats(), split, out=tmp_path)
+    header = json.loads((tmp_path / "header.json").read_text())
+    (tmp_path / "header.json").write_text(json.dumps({**header, "provenance": 5}))
+    with pytest.raises(RisbenchError, match=r"header\.json: its provenance is no list"):
+        evaluate(Heats(), split, out=tmp_path)

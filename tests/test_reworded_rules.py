@@ -17,7 +17,7 @@ from reports import markdown
 from risbench import Run, Settings, Split, UsageError, evaluate, merge, score
 from risbench.leaderboard.board import entries_in, rankings_of
 from risbench.leaderboard.submit import submit
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.metrics.rules.protocols import RULES, identity_of, text_of
 from risbench.statistics.compare import compare
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up.answers import Answers, every_form_for, masks_for
 from made_up.whole import whole_split
 
 from risbench import Prediction, RisbenchError, Run, Settings, Split, UsageError, evaluate, score
-from risbench.leaderboard.entry import read
+from risbench.leaderboard.entry import marks_of, read
 from risbench.leaderboard.submit import submit
+from risbench.statistics.ratios import METHOD
 
 
 @pytest.fixture
@@ -96,13 +98,58 @@ def test_a_rescored_file_of_masks_can_be_submitted(split: Split, run: Run, tmp_p
         ),
         ("header.json", lambda text: text.replace('"limit": null', '"limit": 2'), "it was limited"),
         ("summary.json", lambda text: text.replace('"partial": false', '"partial": true'), "it is partial"),
-        ("summary.json", lambda text: text.replace('"missing": 0', '"missing": 1'), "1 expressions have no prediction"),
+        ("summary.json", lambda text: text.replace('"missing": 0', '"missing": 1'), "1 expression has no prediction"),
     ],
 )
 def test_what_was_changed_by_hand_is_found(run: Run, tmp_path: Path, file: str, change: Callable, what: str):
     with pytest.raises(RisbenchError, match=what):
         submit(edited(run, file, change), tmp_path / "board")
     assert not (tmp_path / "board").exists()
+
+
+def of_summary(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
+    """Changes the summary as JSON."""
+
+    def changed(text: str) -> str:
+        summary = json.loads(text)
+        change(summary)
+        return json.dumps(summary)
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda held: held.pop("intervals"), "OLD: the intervals of run"),
+        (lambda held: held.update(intervals="bootstrap over images"), "OLD: the intervals of run"),
+        (lambda held: held.update(intervals=None), "OLD: the intervals of run|intervals is null"),
+        (lambda held: held["metrics"]["mIoU"].update(low=held["metrics"]["mIoU"]["low"] + 0.001), "for mIoU"),
+        (lambda held: held["metrics"]["oIoU"].update(high=held["metrics"]["oIoU"]["high"] - 0.001), "for oIoU"),
+        (lambda held: held["metrics"]["P@0.5"].update(low=None, high=None), "for P@0.5"),
+        (lambda held: held["metrics"]["Accbox"].update(value=held["metrics"]["Accbox"]["low"]), "for Accbox"),
+        (lambda held: held["metrics"]["PointM"].update(count=held["metrics"]["PointM"]["count"] - 1), "for PointM"),
+        (lambda held: held["metrics"].pop("P@0.9"), "lacks P@0.9"),
+        (lambda held: held["metrics"].update({"best": held["metrics"]["mIoU"]}), "which is no metric"),
+        (lambda held: held.update(count=held["count"] - 1), "the summary counts"),
+        (lambda held: held.update(method="another"), "says another method than its header"),
+    ],
+)
+def test_a_summary_of_old_intervals_or_changed_by_hand_never_comes_onto_the_board(
+    run: Run, tmp_path: Path, change: Callable[[dict[str, Any]], object], what: str
+):
+    with pytest.raises(RisbenchError, match=what):
+        submit(edited(run, "summary.json", of_summary(change)), tmp_path / "board")
+    assert not (tmp_path / "board").exists()
+
+
+def test_what_was_refused_can_be_scored_again_and_entered(run: Run, split: Split, tmp_path: Path):
+    old = edited(run, "summary.json", of_summary(lambda held: held.pop("intervals")))
+    with pytest.raises(RisbenchError, match="score it again"):
+        submit(old, tmp_path / "board")
+    entry = read(submit(score(old.path, split, out=tmp_path / "again"), tmp_path / "board"))
+    assert entry["measured"]["intervals"] == METHOD
+    assert marks_of(entry) == []
 
 
 def test_a_mask_that_its_heat_does_not_give_is_found(split: Split, run: Run, tmp_path: Path):

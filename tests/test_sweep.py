@@ -13,7 +13,8 @@ from made_up.answers import Answers, heats_for, masks_for
 from made_up.whole import whole_split
 
 from risbench import DataError, Prediction, Settings, Split, UsageError, evaluate, score
-from risbench.scoring.sweep import sweep, thresholds_of
+from risbench.cli.sweep import _print
+from risbench.scoring.sweep import Sweep, sweep, thresholds_of
 
 
 @pytest.fixture
@@ -123,3 +124,32 @@ def test_lines_that_were_cut_off_are_not_taken_for_missing_ones(split: Split, he
     (run.path / "masks.jsonl").write_text("".join(lines[:-1]))
     with pytest.raises(DataError, match=r"masks\.jsonl: holds \d+ lines"):
         sweep(run.path, split, allow_missing=True)
+
+
+def _swept(*values: float) -> Sweep:
+    lines = [[value] for value in values]
+    grid = tuple(0.1 * place for place in range(len(values)))
+    return Sweep("mine", "tris", False, 9, 0, grid, ("mIoU",), lines, lines, lines)
+
+
+def test_thresholds_that_print_the_same_are_best_together():
+    found = _swept(0.2, 0.50001, 0.50002, 0.49999, 0.3)
+    assert found.best() == 2
+    assert found.level() == (1, 2, 3)
+    assert found.also_best() == " (as printed the same at 0.1, 0.3)"
+
+
+def test_one_best_threshold_stands_alone_and_none_where_all_print_the_same():
+    assert (_swept(0.2, 0.5, 0.4).level(), _swept(0.2, 0.5, 0.4).also_best()) == ((1,), "")
+    assert _swept(0.50001, 0.50002).level() == ()
+    assert _swept(0.5, 0.5).level() == ()
+
+
+def test_the_table_marks_all_that_print_the_same(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    tables = []
+    monkeypatch.setattr("risbench.cli.sweep.show.print_table", tables.append)
+    _print(_swept(0.2, 0.50001, 0.50002, 0.3))
+    assert list(tables[0].columns[1].cells) == ["20.00", "[bold]50.00[/]", "[bold]50.00[/]", "30.00"]
+    _print(_swept(0.50001, 0.50002))
+    assert list(tables[1].columns[1].cells) == ["50.00", "50.00"]
+    assert "no threshold is the best: mIoU is the same at each" in capsys.readouterr().out

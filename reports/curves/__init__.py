@@ -13,7 +13,7 @@ from typing import Any
 from risbench import DataError, Run, UsageError
 from risbench.results.folder import HEATS
 
-from ..about import common_rows, notes_of, split_of, titles_of
+from ..about import common_rows, left_out_note, notes_of, split_of, titles_of
 from ..letters import wrapped
 from ..picture import save
 from .area import draw_area
@@ -83,7 +83,7 @@ def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], 
     rows, left_out = common_rows(runs)
     notes = notes_of(runs)
     if left_out:
-        notes.append(f"{left_out} expressions that not every run has are left out.")
+        notes.append(left_out_note(left_out))
     together = [name for name in rows[0] if all(of[name].iou is not None for of in rows)]
     listed = [[of[name] for name in together] for of in rows]
     if not listed[0]:

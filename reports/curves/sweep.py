@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench import Run, Split
+from risbench.plain import counted
 
 from ..letters import wrapped
 from ..picture import save
@@ -45,12 +46,13 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
     best = found.best()
     peak = (
         f"{found.metrics[0]} is the same at each threshold"
-        if best is None
+        if best is None or not found.level()
         else f"Best {found.metrics[0]} {100 * found.values[best][0]:.2f} at {found.thresholds[best]:g}"
+        f"{found.also_best()}"
     )
     about = (
-        f"Split {found.split}{' (PARTIAL)' if found.partial else ''}, {found.expressions} expressions, rules "
-        f"{found.rules}. {peak}. Bands: 95 % intervals over images."
+        f"Split {found.split}{' (PARTIAL)' if found.partial else ''}, "
+        f"{counted(found.expressions, 'expression')}, rules {found.rules}. {peak}. Bands: 95 % intervals over images."
     )
     caption = [line for note in (about, *notes) for line in wrapped(note, 92).split("\n")]
     with drawing(1.5 * WIDTH, 1.2 * HEIGHT, caption) as (figure, area):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from risbench import Run, UsageError
 
-from ..about import common_rows, notes_of, numbers_of, split_of, titles_of
+from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of, titles_of
 from .answers import answers_of
 from .contents import Contents, Overview
 from .page import Page
@@ -61,7 +61,7 @@ def render(
             page.add(f"image-{number}", block)
         notes = notes_of(runs)
         if left_out:
-            notes.append(f"{left_out} expressions that not every run has are left out.")
+            notes.append(left_out_note(left_out))
         notes += pictures.notes(split.image_folder)
         notes.append("Truth is drawn as the union of the annotated parts; areas are shares of the image it covers.")
         overview = Overview(split.name, titles, [numbers_of(run, metrics) for run in runs], notes)

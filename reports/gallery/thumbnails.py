@@ -11,6 +11,7 @@ from pathlib import Path
 
 from risbench import DataError
 from risbench.datasets.images import read_image
+from risbench.plain import counted
 from risbench.results.jsonlines import replace_bytes, sweep_parts
 
 SIDE = 320  # pixels of the longer side: a card's width on a screen of usual density
@@ -65,12 +66,12 @@ class Thumbnails:
         notes = []
         if missing := len(self._absent) - len(self._broken):
             notes.append(
-                f"{missing} of {self._asked} images are not there (looked in {folder}; --data-root DIR looks "
-                "elsewhere): their masks stand on grey."
+                f"{missing} of {counted(self._asked, 'image')} are not there (looked in {folder}; "
+                "--data-root DIR looks elsewhere): their masks stand on grey."
             )
         notes += self._broken[:3]
         if len(self._broken) > 3:
-            notes.append(f"and {len(self._broken) - 3} more images cannot be read.")
+            notes.append(f"and {counted(len(self._broken) - 3, 'more image')} cannot be read.")
         if self.folder is not None:
             notes.append(f"Thumbnails lie beside the page, in {self.folder.name}: move both together.")
         return notes

@@ -12,6 +12,7 @@ from ..devices import chosen
 from ..methods.contract import make
 from ..methods.contract_check import check_method
 from ..plain import plain
+from ..running.evaluation import make_before_drawing
 from . import options, show
 
 _MARKS = {True: ("ok  ", "green"), False: ("FAIL", "bold red"), None: ("--  ", "dim")}
@@ -40,16 +41,11 @@ def command(
 ) -> None:
     """Check METHOD's contract on a few drawn scenes, in seconds."""
     plugins.refuse_absent(plugins.METHODS, method)
+    given, used = options.options_of(pairs), chosen(device)
+    make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
-    built, _ = make(
-        method,
-        weights=weights,
-        device=chosen(device),
-        split=loaded.name,
-        data_root=loaded.data_root,
-        options=options.options_of(pairs),
-    )
+    built, _ = make(method, weights=weights, device=used, split=loaded.name, data_root=loaded.data_root, options=given)
     findings = check_method(built, loaded, images)
     if as_json:
         show.print_json([finding._asdict() for finding in findings])

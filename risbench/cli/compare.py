@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from ..errors import UsageError
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.rows import answer_notes, truth_notes
@@ -32,7 +33,10 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     Differences come with a 95 % interval over images and a p-value corrected (Holm) for the number of
     comparisons. Slices are compared in the first of --metrics.
     """
-    found = compare(runs_in(runs), metrics=metrics, data_root=data_root, slices=slices)
+    named = runs_in(runs)
+    if len(named) == 1:
+        raise UsageError(f"{named[0].path} is one run, however often it is named: give two runs or more to compare")
+    found = compare(named, metrics=metrics, data_root=data_root, slices=slices)
     if as_json:
         show.print_json(found.record())
         return

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError, UsageError
+from ..io.plainfiles import real
 from ..results.folder import HEADER, MASKS, ROWS, SUMMARY
 from ..results.run import Run
 from . import show
@@ -43,8 +44,11 @@ def runs_in(paths: Sequence[Path]) -> list[Run]:
         if not folders:
             raise UsageError(f"no run is given: {listed}: give run folders, as `risbench run --out` makes them")
         show.say(f"passed over, because it is no run: {listed}")
-    # The same run named twice, as by `runs runs/one`, is one.
-    return [Run.load(folder) for folder in dict.fromkeys(folders)]
+    # The same run named twice, as by `runs runs/one`, or through a link, is one.
+    once: dict[Path, Path] = {}
+    for folder in folders:
+        once.setdefault(real(folder), folder)
+    return [Run.load(folder) for folder in once.values()]
 
 
 def kind_of(path: Path) -> str:

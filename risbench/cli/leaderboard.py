@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.markup import escape
@@ -12,7 +13,8 @@ from rich.table import Table
 from .. import plugins
 from ..datasets import catalog
 from ..leaderboard.board import Place, Ranking, entries_in, rankings_of
-from ..metrics.names import parse_all
+from ..leaderboard.entry import marks_of
+from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.jsonlines import replace
@@ -48,7 +50,7 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
         return
     form = "markdown" if kind == "terminal" else kind  # a file is not a terminal
     text = (
-        json.dumps(entries, indent=2, ensure_ascii=False)
+        json.dumps([_marked(entry) for entry in entries], indent=2, ensure_ascii=False)
         if kind == "json"
         else plugins.load(plugins.BOARDS, form)(rankings)
     )
@@ -57,6 +59,11 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
     else:
         replace(out, text + "\n")
         show.say(f"written: {out}")
+
+
+def _marked(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry with what must be said beside it, if there is something."""
+    return {**entry, "marks": marks} if (marks := marks_of(entry)) else entry
 
 
 def _print(ranking: Ranking) -> None:
@@ -77,8 +84,8 @@ def _print(ranking: Ranking) -> None:
     if ranking.rules is not None:
         notes.append(f"rules {ranking.rules['name']}: {text_of(ranking.rules)}")
     for place in ranking.places:
-        warnings = [] if place.entry is None else place.entry["measured"].get("warnings", [])
-        notes += [f"warning: {plain(place.method, 100)}: {plain(warning)}" for warning in warnings]
+        marks = [] if place.entry is None else marks_of(place.entry)
+        notes += [f"warning: {plain(place.method, 100)}: {plain(mark)}" for mark in marks]
     if any(place.rank is None and place.entry is not None for place in ranking.places):
         notes.append("without a rank: looks at more than image and text, or a control")
     if any(place.reported for place in ranking.places):

@@ -15,7 +15,7 @@ from .. import plugins
 from ..datasets import catalog, own
 from ..errors import RisbenchError, UsageError
 from ..methods.contract import card_of
-from ..metrics import names
+from ..metrics import metric_names
 from ..metrics.rules.protocols import RULES
 from . import options, show
 
@@ -108,7 +108,7 @@ def _splits(data_root: Path | None) -> list[dict[str, Any]]:
 
 
 def _metrics() -> list[dict[str, Any]]:
-    return [{"name": name, "definition": text} for name, text in names.definitions().items()]
+    return [{"name": name, "definition": text} for name, text in metric_names.definitions().items()]
 
 
 def _rules() -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ import click
 
 from .. import plugins
 from ..errors import RisbenchError, UsageError
+from ..io import reading
+from ..plain import counted
 from ..results.run import Run
 from . import show
 
@@ -62,6 +65,19 @@ def truth(function: Callable[..., Any]) -> Callable[..., Any]:
     return _truth(_truth_only(function))
 
 
+def refuse_absent(predictions: Path | None = None, truth: Path | None = None) -> None:
+    """Refuse files that are not there, before scenes are drawn for minutes.
+
+    Raises:
+        UsageError: there are no predictions.
+        DataError: there is no other truth.
+    """
+    if predictions is not None and not os.path.lexists(predictions):
+        raise UsageError(f"{predictions} does not exist")
+    if truth is not None:
+        reading.size_of_file(truth, reading.ANNOTATION_BYTES, "a truth file")
+
+
 def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = None) -> Split:
     """The split with the masks of ``--truth``, and a line that says what they replace.
 
@@ -83,11 +99,11 @@ def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = 
         return split
     found = split.with_truth(file, only)
     assert found.truth is not None
-    told = f"truth: {file.name} gives the masks of {found.truth.replaces} of {len(split)} expressions"
+    told = f"truth: {file.name} gives the masks of {found.truth.replaces} of {counted(len(split), 'expression')}"
     if found.truth.kept:
         told += f"; the other {found.truth.kept} " + ("are left out" if only else "keep their annotated masks")
     if found.truth.elsewhere:
-        told += f"; {found.truth.elsewhere} entries are about images of other splits"
+        told += f"; {counted(found.truth.elsewhere, 'entry is', 'entries are')} about images of other splits"
     show.say(told)
     return found
 
@@ -106,7 +122,7 @@ def own_board(*, to_write: bool = False) -> Path:
 
 def _known(metrics: str | None) -> str | None:
     """The list as given, once every name in it is known: before a run of hours, not after it."""
-    from ..metrics.names import parse_all
+    from ..metrics.metric_names import parse_all
 
     parse_all(metrics)
     return metrics

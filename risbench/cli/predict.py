@@ -58,6 +58,7 @@ def command(
     The picture is taken as a viewer shows it: a photograph is turned as its EXIF says.
 
     With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, and so on.
+    Exit code 1 if a method gives no heat for --heat; all else is written.
     """
     for path, suffixes in ((overlay, (".png", ".pdf")), (mask, (".png",)), (heat, (".npy",))):
         if path is not None and path.suffix not in suffixes:
@@ -78,11 +79,9 @@ def command(
         built = Refined(built, refine, cut, title=method, asked=threshold is not None)
     with redirect_stdout(sys.stderr):  # what a method prints is talk
         answers = predict(built, pixels, texts, cut)
-    if heat is not None and any(answer.heat is None for answer in answers):
-        raise RisbenchError(f"method '{method}' gives masks without heats: leave --heat out")
     written = []
     for number, answer in enumerate(answers, start=1):
-        for path, content in ((mask, _png), (heat, _npy)):
+        for path, content in ((mask, _png), (heat if answer.heat is not None else None, _npy)):
             if path is not None:
                 target = _numbered(path, number, len(answers))
                 replace_bytes(target, content(answer))
@@ -92,6 +91,20 @@ def command(
         draw(pixels, answers, overlay)
         written.append(overlay)
     _print(answers, written, cautions_of(answers, cut, card_of(built)), as_json)
+    if heat is not None:
+        _fail_without_heat(heat, method, answers)
+
+
+def _fail_without_heat(path: Path, method: str, answers: Sequence[Answer]) -> None:
+    """End with an error once all else is written: the answer to hours of loading is not thrown away for it.
+
+    Raises:
+        RisbenchError: an answer has no heat to write.
+    """
+    lacking = [_numbered(path, place, len(answers)) for place, one in enumerate(answers, start=1) if one.heat is None]
+    if lacking:
+        names = ", ".join(map(str, lacking[:3])) + (", …" if len(lacking) > 3 else "")
+        raise RisbenchError(f"{names}: not written: method '{method}' gives a mask without a heat; leave --heat out")
 
 
 def _numbered(path: Path, number: int, count: int) -> Path:
@@ -142,7 +155,8 @@ def _png(answer: Answer) -> bytes:
 
 def _npy(answer: Answer) -> bytes:
     stream = io.BytesIO()
-    np.save(stream, np.zeros(0) if answer.heat is None else answer.heat, allow_pickle=False)
+    assert answer.heat is not None
+    np.save(stream, answer.heat, allow_pickle=False)
     return stream.getvalue()
 
 

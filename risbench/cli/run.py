@@ -11,14 +11,16 @@ from pathlib import Path
 import click
 
 from .. import devices, plugins
+from ..datasets.catalog import find
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..methods.refine import refiner_of
-from ..metrics.names import refuse_generalised
+from ..metrics.metric_names import refuse_generalised
+from ..metrics.rules.protocols import rules_of
 from ..results.folder import TIME
 from ..results.run import Run
-from ..running.evaluation import default_folder, evaluate
+from ..running.evaluation import default_folder, evaluate, make_before_drawing, refuse_wrong
 from ..running.interrupts import asked_to_stop
 from ..running.loop import Settings
 from ..running.shards import PATIENCE, merge, wait_for_shards
@@ -99,6 +101,12 @@ def command(
     if device == "auto" and used == "cpu":
         show.say("device: cpu (no CUDA device found)")
     plugins.refuse_absent(plugins.METHODS, method)
+    find(split, data_root)
+    rules_of(rules, threshold)
+    refuse_wrong(texts, limit, batch, refine)
+    options.refuse_absent(truth=truth)
+    with redirect_stdout(sys.stderr):
+        make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from ..datasets.catalog import find
 from ..datasets.load import load_split
+from ..methods.cards import read_card
+from ..metrics.rules.protocols import rules_of
 from ..results.folder import HEADER
 from ..results.run import Run
 from ..scoring.predictions import score
@@ -49,6 +52,11 @@ def command(
     They are a masks.jsonl, a COCO results array with sent_id, a folder of <sent_id>.png masks or <sent_id>.npy heats,
     or a run folder to be scored again under other rules. Images are not needed.
     """
+    find(split, data_root)
+    options.refuse_absent(predictions, truth)
+    rules_of(rules, threshold)
+    if card is not None:
+        read_card(card)
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)

@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.segment import Segment
 from rich.table import Table
 
-from ..metrics.names import parse_all, refuse_generalised
+from ..metrics.metric_names import parse_all, refuse_generalised
 from ..metrics.rules.protocols import text_of
-from ..plain import in_json, plain, visible, without_controls
+from ..plain import counted, in_json, plain, visible, without_controls
 from ..results.origin import unknown_note
 from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
@@ -172,7 +172,13 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         notes.append(f"masks refined by {refine}")
     notes += [*truth_notes(run.summary, run.summary["rules"]["name"]), *answer_notes(run.summary)]
     if run.summary["missing"]:
-        notes.append(f"{run.summary['missing']} expressions had no prediction and count as empty masks")
+        notes.append(
+            counted(
+                run.summary["missing"],
+                "expression had no prediction and counts as an empty mask",
+                "expressions had no prediction and count as empty masks",
+            )
+        )
     if run.summary["partial"]:
         notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
     if (unknown := unknown_note(run.header)) is not None:
@@ -189,7 +195,7 @@ def partial_note(run: Run, split: dict[str, Any]) -> str:
         number, count = run.header["shard"]
         return f"shard {number} of {count}"
     if run.header["limit"] is not None:
-        return f"the first {run.header['limit']} images"
+        return f"the first {counted(run.header['limit'], 'image')}"
     counts, expected = split["counts"], split["expected"]
     truth = run.header.get("truth")
     if truth and truth["only"] and truth["replaces"] < truth["of"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..leaderboard.entry import read
+from ..leaderboard.entry import marks_of, read
 from ..leaderboard.submit import submit
 from . import options, show
 
@@ -29,8 +29,8 @@ def command(
     target = board if board is not None else options.own_board(to_write=True)
     with show.counting("scoring anew") as told:
         path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=told)
-    for warning in read(path)["measured"].get("warnings", []):
-        show.say(f"warning: {warning}")
+    for mark in marks_of(read(path)):
+        show.say(f"warning: {mark}")
     if as_json:
         show.print_json(read(path))
         show.say(f"written: {path}")

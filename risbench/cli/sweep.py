@@ -10,13 +10,15 @@ import click
 from rich.table import Table
 
 from .. import plugins
+from ..datasets.catalog import find
 from ..datasets.load import load_split
 from ..errors import UsageError
 from ..io.plainfiles import real
-from ..metrics.names import refuse_generalised
-from ..plain import plain
+from ..metrics.metric_names import refuse_generalised
+from ..metrics.rules.protocols import rules_of
+from ..plain import counted, plain
 from ..results.rows import truth_notes
-from ..scoring.sweep import CAUTION, Sweep, sweep, thresholds_of
+from ..scoring.sweep import CAUTION, Sweep, metrics_of, sweep, thresholds_of
 from ..statistics.comparable import truth_note
 from . import options, show
 
@@ -53,6 +55,11 @@ def command(
     """
     if out is not None and out.suffix not in (".png", ".pdf"):
         raise UsageError(f"{out}: the name must end in .png or .pdf")
+    find(split, data_root)
+    options.refuse_absent(predictions, truth)
+    rules_of(rules)
+    grid = None if thresholds is None else thresholds_of(thresholds)
+    metrics_of(metrics)
     with show.counting("drawing scenes") as told:
         loaded = load_split(split, data_root, told)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)
@@ -62,7 +69,7 @@ def command(
             predictions,
             loaded,
             rules=rules,
-            thresholds=None if thresholds is None else thresholds_of(thresholds),
+            thresholds=grid,
             metrics=metrics,
             allow_missing=allow_missing,
             progress=told,
@@ -83,27 +90,30 @@ def _print(found: Sweep) -> None:
     table.add_column("threshold", justify="right")
     for name in found.metrics:
         table.add_column(name, justify="right")
-    best = [found.best(turn) for turn in range(len(found.metrics))]
+    level = [found.level(turn) for turn in range(len(found.metrics))]
     for place, (threshold, values) in enumerate(zip(found.thresholds, found.values, strict=True)):
         cells = [f"{100 * value:.2f}" for value in values]
-        marked = [f"[bold]{cell}[/]" if best[turn] == place else cell for turn, cell in enumerate(cells)]
+        marked = [f"[bold]{cell}[/]" if place in level[turn] else cell for turn, cell in enumerate(cells)]
         table.add_row(f"{threshold:g}", *marked)
     show.print_table(table)
-    place = best[0]
-    if place is None:
+    place = found.best()
+    if place is None or not level[0]:
         notes = [f"no threshold is the best: {found.metrics[0]} is the same at each"]
     else:
         value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
         interval = "no interval: one image" if math.isnan(low) else f"95 % interval {low:.2f} to {high:.2f}"
         notes = [f"best {found.metrics[0]}: {value:.2f} ({interval}) at threshold {found.thresholds[place]:g}"]
+        notes[0] += found.also_best()
     notes += [f"caution: {CAUTION}", *found.changed]
     notes += [f"warning: {plain(caution)}" for caution in found.cautions]
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)
-    if place in (0, len(found.thresholds) - 1) and len(found.thresholds) > 1:
+    if not {0, len(found.thresholds) - 1}.isdisjoint(level[0]):
         notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")
     notes += truth_notes(found.record(), found.rules)
     if found.missing:
-        notes.append(f"{found.missing} of {found.expressions} expressions have no heat and count as empty masks")
+        notes.append(
+            f"{found.missing} of {counted(found.expressions, 'expression')} have no heat and count as empty masks"
+        )
     for note in notes:
         show.out.print(note, highlight=False, soft_wrap=True, markup=False)

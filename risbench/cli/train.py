@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from .. import plugins
 from ..errors import UsageError
+from ..running.interrupts import STOPPED, ended_by_ctrl_c
+from ..running.loop import Stopped
 from . import options, show
 
 _OWN = frozenset({"out", "device", "stage", "data_root", "overwrite"})  # what a trainer is given by options
@@ -40,18 +46,39 @@ def command(
     The same command with the same --out continues a training that was cut off. What another recipe left there is
     refused; --overwrite removes it and trains anew.
     """
-    train = plugins.load(plugins.TRAINERS, trainer)
-    given: dict[str, object] = dict(options.options_of(pairs))
-    if own := sorted(_OWN & set(given)):
-        raise UsageError(f"--set {own[0]}: it is no key of a recipe; give --{own[0].replace('_', '-')}")
-    if stage is not None:
-        given["stage"] = stage
-    if data_root is not None:
-        given["data_root"] = data_root
-    if overwrite:
-        if "overwrite" not in inspect.signature(train).parameters:
-            raise UsageError(f"the trainer '{trainer}' knows no --overwrite; give another --out")
-        given["overwrite"] = True
-    folder = out or Path("runs") / "train" / f"{trainer}-{Path(recipe).stem}"
-    show.say(f"folder: {folder}")
-    show.say(f"done: {train(recipe, out=folder, device=device, **given)}")
+    with _stopping_said_once():
+        train = plugins.load(plugins.TRAINERS, trainer)
+        given: dict[str, object] = dict(options.options_of(pairs))
+        if own := sorted(_OWN & set(given)):
+            raise UsageError(f"--set {own[0]}: it is no key of a recipe; give --{own[0].replace('_', '-')}")
+        if stage is not None:
+            given["stage"] = stage
+        if data_root is not None:
+            given["data_root"] = data_root
+        if overwrite:
+            if "overwrite" not in inspect.signature(train).parameters:
+                raise UsageError(f"the trainer '{trainer}' knows no --overwrite; give another --out")
+            given["overwrite"] = True
+        folder = out or Path("runs") / "train" / f"{trainer}-{Path(recipe).stem}"
+        show.say(f"folder: {folder}")
+        show.say(f"done: {train(recipe, out=folder, device=device, **given)}")
+
+
+@contextmanager
+def _stopping_said_once() -> Iterator[None]:
+    """Ctrl-C or SIGTERM outside of a trainer's loops ends it at once; under torchrun the first process says so for all.
+
+    Raises:
+        Stopped: somebody asked to stop; what was done is written.
+    """
+    with ended_by_ctrl_c() as came:
+        try:
+            yield
+        except BaseException as error:
+            if not came() and not isinstance(error, (Stopped, KeyboardInterrupt)):
+                raise
+            if os.environ.get("RANK", "0") != "0":
+                sys.exit(1)
+            if isinstance(error, Stopped):
+                raise
+            raise Stopped(STOPPED) from None

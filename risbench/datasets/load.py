@@ -34,6 +34,18 @@ def load_split(name: str, data_root: str | Path | None = None, progress: Progres
     return marked(split_of(entry, table, sources, root, ImageFiles.of(layout)))
 
 
+def is_to_be_drawn(entry: Entry) -> bool:
+    """Whether a split is of drawn scenes that are not drawn yet, which takes up to minutes."""
+    if entry.family != "drawn":
+        return False
+    from .shapes.write import folder_of, is_whole
+
+    try:
+        return not is_whole(folder_of(entry.folder, places.cache_folder()))
+    except OSError:
+        return False  # a cache that cannot be looked into is named by who reads it
+
+
 def locate(entry: Entry, data_root: str | Path | None = None, progress: Progress | None = None) -> tuple[Path, Layout]:
     """The data root and the files of a split, after drawing them where they are drawn scenes.
 

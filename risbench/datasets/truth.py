@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import DataError, MaskError, UsageError
 from ..io.hashes import sha256_of, state_of
 from ..io.jsonfile import collector_at_rest
+from ..plain import counted
 from .truthfile import Mask, entries_of, mask_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def with_truth(split: Split, path: Path, only: bool = False) -> Split:
         raise DataError(f"{path}: was changed while it was read; start again")
     named = _named(split, masks)
     if not named.any():
-        raise DataError(f"{path}: replaces no mask of {split.name}: its {elsewhere} entries are about other images")
+        about = counted(elsewhere, "entry is", "entries are")
+        raise DataError(f"{path}: replaces no mask of {split.name}: its {about} about other images")
     truth = Truth(path, digest, split, masks, int(named.sum()), only, elsewhere)
     if not only or named.all():
         return replace(split, truth=truth)
@@ -140,7 +142,8 @@ def _masks(split: Split, path: Path) -> tuple[dict[int, Mask], int]:
             names.setdefault(row, entry.name)
     if faults:
         more = "; …" if len(faults) > _SHOWN else ""
-        raise DataError(f"{path}: {len(faults)} entries cannot be used: {'; '.join(faults[:_SHOWN])}{more}")
+        count = counted(len(faults), "entry", "entries")
+        raise DataError(f"{path}: {count} cannot be used: {'; '.join(faults[:_SHOWN])}{more}")
     return found, elsewhere
 
 

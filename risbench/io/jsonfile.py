@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import DataError
 from . import reading
-from .wrong_content import fault_in
+from .wrong_content import json_fault_in
 
 
 @contextlib.contextmanager
@@ -44,7 +44,7 @@ def read_json(path: Path, origin: str) -> Any:
     text = ""
     try:
         raw = path.read_bytes()
-        if (fault := fault_in(raw[:512])) is not None:
+        if (fault := json_fault_in(raw[:512])) is not None:
             raise DataError(f"{path}: {fault}; {origin}")
         text = raw.decode("utf-8-sig")
         return json.loads(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+ANOTHER = "give another data root: --data-root DIR, or RISBENCH_DATA"  # where one cannot be written
+
 
 def data_root(given: str | Path | None = None) -> Path:
     """The data root: the one given, else ``$RISBENCH_DATA``, else the user data folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 _LFS = b"version https://git-lfs.github.com/spec"
@@ -14,6 +15,29 @@ _PACKED = {
     b"7z\xbc\xaf\x27\x1c": "is a 7-zip archive: unpack it",
     b"Rar!": "is a RAR archive: unpack it",
 }
+# What a JSON file is not, though it bears its name, or was given where one is wanted.
+_NOT_JSON = {
+    b"PAR1": "is a parquet table, not JSON: write what is needed of it as JSON",
+    b"\x89PNG": "is a picture, not JSON",
+    b"\xff\xd8\xff": "is a picture, not JSON",
+    b"\x93NUMPY": "is an array of numpy, not JSON",
+    b"\x89HDF": "is an HDF5 file, not JSON: write what is needed of it as JSON",
+    b"MATLAB": "is a MATLAB file, not JSON: write what is needed of it as JSON",
+    **dict.fromkeys((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"), "is a pickle, not JSON"),
+}
+_WIDE = "is text in UTF-16 or UTF-32: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 FILE > NEW`)"
+
+
+def json_fault_in(first: bytes) -> str | None:
+    """What a file is that should hold JSON in UTF-8, and what to do; None for nothing that is known.
+
+    Args:
+        first: a hundred bytes or more, or all of a shorter file.
+    """
+    # JSON begins with two characters of ASCII, so a zero byte beside the first one shows a wide encoding.
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first[:2]:
+        return _WIDE
+    return fault_in(first) or next((text for start, text in _NOT_JSON.items() if first.startswith(start)), None)
 
 
 def fault_in(first: bytes) -> str | None:

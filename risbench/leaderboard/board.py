@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..metrics.names import Metric
+from ..metrics.metric import Metric
 from ..metrics.rules.protocols import identity_of
 from .entry import read
 from .published import Figure, figures_on

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..metrics.names import parse
+from ..metrics.metric_names import parse
 from ..metrics.rules.protocols import text_of
 from ..results import jsonlines
 from ..results.folder import read_json
@@ -32,6 +32,7 @@ from ..results.schema import (
     check_metrics,
 )  # fmt: skip
 from ..results.schema import check as check_kinds
+from ..statistics.ratios import METHOD
 from .possible import refuse_impossible
 from .published import figures_of
 
@@ -39,6 +40,7 @@ SCHEMA = 1
 # What stands where; see `results.schema`.
 _MEASURED: dict[str, Any] = {
     "metrics": ANY,
+    "intervals": Maybe(TEXT),  # how the bounds were made; older entries do not say
     "count": WHOLE,
     "rules": RULES,
     "texts": TEXT,
@@ -94,6 +96,7 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
         "method": name,
         "measured": {
             "metrics": run.summary["metrics"],
+            **({"intervals": made} if (made := run.summary.get("intervals")) else {}),
             "count": run.summary["count"],
             "rules": {**header["rules"], "text": text_of(header["rules"])},
             "texts": header["texts"],
@@ -170,6 +173,15 @@ def write(entry: Mapping[str, Any], board: Path) -> Path:
     check(entry, str(path))
     jsonlines.replace(path, json.dumps(entry, indent=2, ensure_ascii=False) + "\n")
     return path
+
+
+def marks_of(entry: Mapping[str, Any]) -> list[str]:
+    """What must be said beside an entry's figures, each a sentence without its full stop."""
+    measured = entry["measured"]
+    bounded = any(number["low"] is not None for number in measured["metrics"].values())
+    old = bounded and measured.get("intervals") != METHOD
+    said = ["its intervals were made by an older version, or changed: score its run again and submit it"] if old else []
+    return [*said, *measured.get("warnings", [])]
 
 
 def file_name(method: str) -> str:

@@ -14,7 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import DataError
-from ..metrics.names import Metric, parse
+from ..metrics.metric import Metric
+from ..metrics.metric_names import parse
+from ..plain import counted
 
 _SLACK = 1e-6  # bounds are rounded to six digits
 
@@ -37,10 +39,10 @@ def refuse_impossible(measured: Mapping[str, Any], where: str) -> None:
 def _of_counts(measured: Mapping[str, Any]) -> Iterator[str]:
     whole, count = measured["counts"]["expressions"], measured["count"]
     if whole is not None and count > whole:
-        yield f"{count} expressions were scored of {whole}"
+        yield f"{counted(count, 'expression was', 'expressions were')} scored of {whole}"
     for name, number in measured["metrics"].items():
         if number["count"] > count or number["count"] < 0:
-            yield f"{name} counts {number['count']} of {count} expressions"
+            yield f"{name} counts {number['count']} of {counted(count, 'expression')}"
 
 
 def _of_intervals(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

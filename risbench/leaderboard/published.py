@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from ..metrics.names import parse
+from ..metrics.metric_names import parse
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from ..datasets.split import Split
 from ..errors import DataError, MaskError, RisbenchError, UsageError
 from ..methods.cards import supervision_fault
 from ..methods.contract import prediction_of
-from ..metrics.names import DEFAULT
+from ..metrics.metric import DEFAULT
 from ..metrics.rules.protocols import RULES, Rules, identity_of
+from ..plain import counted
 from ..records import Prediction, Sample
 from ..results import jsonlines
 from ..results.folder import HEATS, MASKS, ROWS
@@ -117,12 +118,13 @@ def verify(
 
 def _refuse_incomplete(run: Run) -> None:
     fault = supervision_fault(run.header["method"]["card"])
+    missing = run.summary["missing"]
     reasons = {
         f"its card's {fault} `risbench score {run.path} --card TOML` gives it another card": fault,
         "it is partial (not the whole split)": run.summary["partial"] or run.header["partial"],
         "it was limited": run.header["limit"] is not None,
         "it is one shard: merge them": run.header["shard"] is not None,
-        f"{run.summary['missing']} expressions have no prediction": run.summary["missing"],
+        f"{counted(missing, 'expression has', 'expressions have')} no prediction": missing,
         "it was scored on other masks than the annotated ones": run.header.get("truth") is not None,
     }
     for reason, holds in reasons.items():

@@ -39,6 +39,11 @@ class Supervision(NamedTuple):
     group: str
     extra: str
 
+    @property
+    def learned(self) -> bool:
+        """Whether the method was trained for the task, so that another seed gives other weights; true if unstated."""
+        return self.group not in ("none", "oracle")
+
 
 def supervision_of(text: str) -> Supervision:
     """``"text + SAM"`` is the group ``text`` with SAM besides; words that name no group are all extra.

@@ -17,6 +17,7 @@ from ..faults import Watched
 from ..plain import plain
 from ..records import Prediction, Sample
 
+_PICTURE_MODES = ("1", "L", "F", "I", "I;16")  # of PIL images: one channel, whose numbers are what they say
 _SHORT = ("bfloat16", "float8_")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
 
 
@@ -129,7 +130,7 @@ def _of_array(raw: Any, sample: Sample) -> Prediction:
     if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__") and not hasattr(raw, "detach"):
         raise MaskError(
             f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction"
-            + ("; numpy.array(…) makes an array of a list" if isinstance(raw, (list, tuple)) else "")
+            + ("; numpy.array(…) makes an array of a list" if isinstance(raw, (list, tuple)) else _hint_of_picture(raw))
         )
     array = _array(raw)
     if array.dtype == np.bool_ or np.issubdtype(array.dtype, np.integer):
@@ -141,20 +142,31 @@ def _array(raw: Any) -> np.ndarray:
     """The numbers of an array of any library, without importing it; gradients and devices are left behind."""
     if np.ma.is_masked(raw):
         raise MaskError("is a NumPy array with masked values: fill what is masked out with .filled(…)")
-    if not isinstance(raw, np.ndarray):
-        for step in ("detach", "cpu"):  # a tensor that needs a gradient, or lies on a GPU
-            if callable(change := getattr(raw, step, None)):
-                raw = change()
-        kind = str(getattr(raw, "dtype", "")).rpartition(".")[2]
-        # numpy has no such numbers; float32 holds each of them exactly.
-        if kind.startswith(_SHORT) and callable(change := getattr(raw, "float", None)):
-            raw = change()
+    if getattr(raw, "is_meta", False) is True:
+        raise MaskError("is a tensor on torch's device 'meta', which holds no numbers: compute it on cpu or cuda")
+    if (hint := _hint_of_picture(raw)) and raw.mode not in _PICTURE_MODES:
+        raise MaskError(f"is a PIL image of mode {raw.mode!s:.10}{hint}")
     try:
+        if not isinstance(raw, np.ndarray):
+            for step in ("detach", "cpu"):  # a tensor that needs a gradient, or lies on a GPU
+                if callable(change := getattr(raw, step, None)):
+                    raw = change()
+            kind = str(getattr(raw, "dtype", "")).rpartition(".")[2]
+            # numpy has no such numbers; float32 holds each of them exactly.
+            if kind.startswith(_SHORT) and callable(change := getattr(raw, "float", None)):
+                raw = change()
         array = np.asarray(raw)
         return array.astype(np.float32) if array.dtype.name.startswith(_SHORT) else array
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
         # What refuses says what to call: CuPy's arrays, sparse tensors.
         raise MaskError(f"cannot be read as an array: {' '.join(str(error).split())}") from None
+
+
+def _hint_of_picture(raw: Any) -> str:
+    """What to do with a PIL image; empty for anything else. Numbers in a palette's picture mean colours, not a mask."""
+    if not (isinstance(getattr(raw, "mode", None), str) and callable(getattr(raw, "getpixel", None))):
+        return ""
+    return "; give a bool array (H, W) that is True on the object, such as numpy.array(image) > 0 of one channel"
 
 
 def _mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -265,6 +277,11 @@ def make(
         UsageError: an unknown method or option, or a text that does not convert.
     """
     factory = plugins.load(plugins.METHODS, name)
+    if not callable(factory):
+        place = plugins.installed(plugins.METHODS)[name].value
+        raise RisbenchError(
+            f"method '{name}': {place} is {type(factory).__name__}, not a function that makes the method"
+        )
     try:
         accepted = inspect.signature(factory, eval_str=True).parameters
     except NameError as error:
@@ -295,6 +312,9 @@ def make(
     defaults = {key: item.default for key, item in named.items() if item.default is not item.empty}
     with Watched(f"making method '{name}'", factory, refusals_too=False):
         made = factory(**arguments, **chosen)
+    if made is None:
+        place = plugins.installed(plugins.METHODS)[name].value
+        raise RisbenchError(f"method '{name}': its factory {place} returned None; it must return the method")
     return made, {**defaults, **chosen}
 
 

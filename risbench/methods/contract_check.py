@@ -21,6 +21,7 @@ from ..errors import RisbenchError, UsageError
 from ..faults import described
 from ..metrics.coverage import Coverage, cautions
 from ..metrics.rules.protocols import Rules
+from ..plain import counted
 from ..records import Prediction, Sample
 from .cards import GRADES, is_threshold, supervision_fault, unknown_keys
 from .contract import card_of, inner_of, predictions_of, reads
@@ -199,7 +200,7 @@ def _many(asker: _Asker) -> str:
     if not hasattr(answers, "__len__"):
         return f"predict_many returned {type(answers).__name__}, a list of one answer an image is expected"
     if len(answers) != len(images):
-        return f"predict_many returned {len(answers)} answers for {len(images)} images"
+        return f"predict_many returned {counted(len(answers), 'answer')} for {counted(len(images), 'image')}"
     if not all(np.array_equal(image, own) for image, own in zip(images, asker.images, strict=True)):
         return "predict_many wrote into an image it was given"
     for group, plain, answer in zip(asker.groups, asker.plain, answers, strict=True):

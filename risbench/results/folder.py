@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 from ..errors import DataError, RisbenchError, UsageError
 from ..io import plainfiles, reading
 from ..plain import plain
-from . import jsonlines, origin
+from . import jsonlines, origin, schema
 from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
 from .lock import locked
 from .rows import Row
@@ -73,6 +73,8 @@ class RunFolder:
             self.has_unknown_rows = False
             self.header, is_new = self._continued(header, mode)
             self.complete_since = None if is_new else self._finished()
+            if mode == "continue" and self.complete_since is None:
+                self._refuse_broken_cost()
             self._is_header_written = False
             if self.complete_since is None:
                 self._write_header()
@@ -127,7 +129,10 @@ class RunFolder:
             self.has_unknown_rows = not origin.is_known(old.get("origin"))
             if self.has_unknown_rows:
                 merged["origin"] = origin.with_unknown_rows(merged.get("origin"))
-        merged["provenance"] = [*old.get("provenance", []), *merged.get("provenance", [])]
+        parts = old.get("provenance", [])
+        if not isinstance(parts, list):
+            raise DataError(f"{file}: its provenance is no list, so it is not what a run wrote; give another --out")
+        merged["provenance"] = [*parts, *merged.get("provenance", [])]
         return merged, mode == "anew"
 
     def _finished(self) -> str | None:
@@ -191,6 +196,19 @@ class RunFolder:
         file = self.path / COST
         parts = read_json(file) if file.exists() else []
         jsonlines.replace_own(file, json.dumps([*parts, dict(cost)], indent=2) + "\n")
+
+    def _refuse_broken_cost(self) -> None:
+        """Refuse before the work what could not be added to after it.
+
+        Raises:
+            DataError: ``cost.json`` is not what a run writes.
+        """
+        file = self.path / COST
+        try:
+            schema.check(read_json(file) if file.exists() else [], schema.COST, str(file), "it")
+        except RisbenchError as error:
+            step = "remove it (it holds nothing but what the parts took), and give the command again"
+            raise DataError(f"{error}; {step}") from None
 
     def note_facts(self, facts: Mapping[str, Any]) -> None:
         """Add what a method learnt while running (texts it cut, batches it halved) to this part's provenance."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..plain import counted
 
 _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
@@ -212,4 +213,4 @@ def answer_notes(counts: Mapping[str, Any]) -> list[str]:
 
 
 def _expressions(count: int) -> str:
-    return f"{count} expression{' has' if count == 1 else 's have'}"
+    return counted(count, "expression has", "expressions have")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DataError, MaskError
 from ..metrics.coverage import cautions, coverage_of
+from ..plain import counted
 from . import jsonlines, schema
 from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_json, read_rows
 from .rows import Row
@@ -108,7 +109,8 @@ class Run:
         """
         if count != self.summary["count"]:
             raise DataError(
-                f"{self.path / file}: holds {count} lines, the summary counts {self.summary['count']} expressions: it "
+                f"{self.path / file}: holds {counted(count, 'line')}, the summary counts "
+                f"{counted(self.summary['count'], 'expression')}: it "
                 "was cut off or is of another run; give the run's command again with --out to mend it"
             )
 

@@ -13,15 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..datasets.load import load_split
+from ..datasets.catalog import find
+from ..datasets.load import is_to_be_drawn, load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import DataWarning, RisbenchError, UsageError
+from ..io.places import cache_folder
 from ..io.plainfiles import refuse_link
 from ..methods.contract import card_of, make, notes_of
 from ..methods.refine import Refined
 from ..methods.texts import MODES, texts_of
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
-from ..plugins import METHODS, REFINERS, installed
+from ..plugins import METHODS, REFINERS, installed, refuse_absent
 from ..results.folder import HEADER, SHARDS, RunFolder, read_json
 from ..results.identity import refuse_another
 from ..results.origin import origin_of, refuse_other
@@ -85,12 +87,15 @@ def evaluate(
         UsageError: ``out`` holds another run, or one by other code.
         Stopped: ``stop`` said so.
     """
-    whole = load_split(split, data_root) if isinstance(split, str) else split
     settings = settings or Settings()
-    if texts not in MODES:
-        raise UsageError(f"texts={texts}: must be one of {', '.join(MODES)}")
-    if limit is not None and limit < 1:
-        raise UsageError(f"a limit of {limit} images leaves nothing to run")
+    asked = rules_of(rules, threshold)
+    refuse_wrong(texts, limit, settings.batch, refine)
+    if isinstance(split, str):
+        if isinstance(method, str):
+            make_before_drawing(method, split, data_root, weights=weights, device=device, options=options)
+        whole = load_split(split, data_root)
+    else:
+        whole = split
     refuse_empty(whole)
     arguments: dict[str, Any] = {"given": dict(options or {}), "defaulted": {}}
     point, values = None, {}
@@ -106,13 +111,11 @@ def evaluate(
         title, built = name or type(method).__name__, method
     if settings.batch is None:
         settings = replace(settings, batch=int(getattr(built, "batch", 1)))
-    if settings.at_once < 1:
-        raise UsageError(f"a batch of {settings.batch} images is none")
+    refuse_wrong(texts, limit, settings.batch)  # the method may have set the batch
     card = card_of(built)
     if on_message is not None:
         for note in notes_of(built, whole.name):
             on_message(note)
-    asked = rules_of(rules, threshold)
     chosen = asked.for_method(card.get("threshold"))
     origin = origin_of(
         built,
@@ -150,6 +153,8 @@ def evaluate(
         refuse_link(path)
         if not overwrite:
             _refuse_to_merge_into(base, header)
+            if not (path / HEADER).exists():  # one that was begun goes on, whatever lies beside it
+                _refuse_beside(path, header)
     with RunFolder(path, header, "overwrite" if overwrite else "continue") as folder:
         if folder.has_unknown_rows:
             _tell_unknown(path, on_message)
@@ -187,6 +192,33 @@ def evaluate(
     return Run.load(path)
 
 
+def refuse_wrong(texts: str, limit: int | None, batch: int | None, refine: str | None = None) -> None:
+    """Refuse what no run can have.
+
+    Raises:
+        UsageError: no such control or refiner, or nothing to run.
+    """
+    if refine is not None:
+        refuse_absent(REFINERS, refine)
+    if texts not in MODES:
+        raise UsageError(f"texts={texts}: must be one of {', '.join(MODES)}")
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} images leaves nothing to run")
+    if batch is not None and batch < 1:
+        raise UsageError(f"a batch of {batch} images is none")
+
+
+def make_before_drawing(method: str, split: str, data_root: str | Path | None = None, **arguments: Any) -> None:
+    """Make a method and let it go, where scenes must be drawn first: mistyped weights do not cost these minutes.
+
+    Raises:
+        RisbenchError: what `make` refuses, or no such split.
+    """
+    entry = find(split, data_root)
+    if is_to_be_drawn(entry):
+        make(method, split=entry.name, data_root=cache_folder(), **arguments)
+
+
 def _tell_unknown(path: Path, on_message: Callable[[str], object] | None) -> None:
     text = f"{path}: nobody recorded what code made its rows, so they may be of other code than this"
     if on_message is not None:
@@ -205,6 +237,20 @@ def _refuse_to_merge_into(base: Path, header: Mapping[str, Any]) -> None:
         whole, old = {**header, "shard": None}, read_json(base / HEADER)
         refuse_another(base, old, json.loads(json.dumps(whole)))
         refuse_other(base, old, whole)
+
+
+def _refuse_beside(path: Path, header: Mapping[str, Any]) -> None:
+    """Refuse to begin a shard beside shards that `merge` could not take together with it.
+
+    Raises:
+        UsageError: another shard is part of another run, or of one by other code.
+    """
+    for other in sorted(path.parent.glob(f"*-of-{header['shard'][1]}")):
+        if other != path and (other / HEADER).is_file():
+            old = read_json(other / HEADER)
+            own = {**old, "shard": header["shard"]} if isinstance(old, dict) else old
+            refuse_another(other, own, json.loads(json.dumps(header)))
+            refuse_other(other, own, header)
 
 
 def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:

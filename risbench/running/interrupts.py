@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+STOPPED = "stopped; the same command goes on"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -52,6 +53,32 @@ def asked_to_stop(say: Callable[[], object], deaf: float = 0.0) -> Iterator[Call
         for number in before:
             signal.signal(number, hear)
         yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C ends a block by KeyboardInterrupt, and SIGTERM too, which else ends the process without a word.
+
+    Yields:
+        Whether one of them came: code that is not Python's may make another exception of a KeyboardInterrupt.
+    """
+    came = threading.Event()
+
+    def end(*_: object) -> None:
+        came.set()
+        raise KeyboardInterrupt
+
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if threading.current_thread() is not threading.main_thread():
+        usual = {}
+    before = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
+    try:
+        for number in before:
+            signal.signal(number, end)
+        yield came.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -21,6 +21,7 @@ from ..faults import Watched
 from ..methods.contract import inner_of, predictions_of, reads
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import Rules
+from ..plain import counted
 from ..records import Sample
 from ..results import heats, masklines
 from ..results.folder import RunFolder
@@ -134,7 +135,7 @@ def run_images(
                 _write(folder, pending.popleft().result(), tally, progress)
             folder.note_cautions(geometry.cautions())
     if len(folder.rows) < sum(len(group) for group in groups):
-        raise Stopped(f"stopped after {tally.done} of {len(groups)} images")
+        raise Stopped(f"stopped after {tally.done} of {counted(len(groups), 'image')}")
 
 
 def _write(folder: RunFolder, scored: _Scored, tally: Tally, progress: Callable[[Progress], None] | None) -> None:
@@ -193,9 +194,10 @@ def _predicted(
         each = (time.perf_counter() - start) / sum(len(group) for group, _ in good)
         count = len(many) if hasattr(many, "__len__") else None
         if count != len(good):
-            found = type(many).__name__ if count is None else f"{count} answers"
+            found = type(many).__name__ if count is None else counted(count, "answer")
             first = good[0][0][0].image_path
-            raise RisbenchError(f"predict_many returned {found} for {len(good)} images, the first being {first}")
+            asked_for = counted(len(good), "image")
+            raise RisbenchError(f"predict_many returned {found} for {asked_for}, the first being {first}")
         answers = [(answer, each) for answer in many]
     else:
         for (group, image), words in zip(good, asked, strict=True):

@@ -12,6 +12,7 @@ from typing import Any
 from ..datasets.split import Split, refuse_empty
 from ..errors import RisbenchError, UsageError
 from ..io import plainfiles
+from ..plain import counted
 from ..results import jsonlines, origin
 from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder, read_json
 from ..results.identity import IDENTITY, refuse_another, same
@@ -179,4 +180,5 @@ def _refuse_unless_once(ids: list[str], order: dict[str, int], path: Path) -> No
         seen.add(name)
     absent = [name for name in order if name not in seen]
     if absent:
-        raise RisbenchError(f"{path}: {len(absent)} expressions are in no shard, the first is {absent[0]}")
+        count = counted(len(absent), "expression is", "expressions are")
+        raise RisbenchError(f"{path}: {count} in no shard, the first is {absent[0]}")

@@ -15,6 +15,7 @@ import numpy as np
 from ..datasets import catalog, own
 from ..datasets.split import Split
 from ..errors import DataError
+from ..plain import counted
 from ..plugins import near
 from .entries import without_zeros
 from .sources import Source
@@ -62,7 +63,7 @@ def match(source: Source, split: Split, given: Path, allow_missing: bool) -> dic
     if len(found) < len(split) and not allow_missing:
         absent = [ident for ident in split.ids if ident not in found]
         raise DataError(
-            f"{given}: no prediction for {some(absent)} of {len(split)} expressions; "
+            f"{given}: no prediction for {some(absent)} of {counted(len(split), 'expression')}; "
             "--allow-missing counts them as empty masks"
         )
     _refuse_other_objects(source, found, find, given)
@@ -161,9 +162,10 @@ def _refuse_other_objects(source: Source, found: Mapping[str, str], find: _Finde
         ours = {ident: value for ident, value in claims.items() if value in known}
         odd = [ident for ident, value in ours.items() if value != about[ident][key]]
         if odd and 2 * len(ours) >= len(claims):
+            count = counted(len(odd), "entry disagrees with itself", "entries disagree with themselves")
             raise DataError(
                 f"{given}: {_way(found[odd[0]], odd[0])} is of {key} {about[odd[0]][key]}, its entry says {key} "
-                f"{claims[odd[0]]:.80}: {len(odd)} entries disagree with themselves"
+                f"{claims[odd[0]]:.80}: {count}"
             )
     claims = _claims(source, found, "folder")
     odd = [ident for ident, folder in claims.items() if folder != about[ident]["image_id"]]

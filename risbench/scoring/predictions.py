@@ -65,12 +65,12 @@ def score(
         MaskError: one that cannot be scored, by name.
     """
     given = Path(path)
-    whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     about = read_card(Path(card)) if card is not None else {}
     if name is not None and not name.strip():
         raise UsageError("--name is empty: give the method's name")
-    earlier = Run.load(given) if (given / "header.json").is_file() else None
     chosen = rules_of(rules, threshold)
+    whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
+    earlier = Run.load(given) if (given / "header.json").is_file() else None
     asked = chosen.threshold
     if earlier is not None:
         about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}

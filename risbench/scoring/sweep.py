@@ -16,7 +16,8 @@ from ..datasets.split import Split, refuse_empty
 from ..errors import DataError, UsageError
 from ..methods.contract import prediction_of
 from ..methods.geometry import Geometry
-from ..metrics.names import Metric, parse_all
+from ..metrics.metric import Metric
+from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import DEFAULT, Rules
 from ..records import Prediction
 from ..results.folder import HEADER, HEATS, MASKS
@@ -33,8 +34,8 @@ METRICS = "mIoU,oIoU,P@0.5,P@0.7,P@0.9"
 GRID = tuple(round(0.05 * step, 2) for step in range(20))  # 0, 0.05, …, 0.95
 CAUTION = "a threshold chosen here is tuned on this split: report it on another one"
 _MOST = 1000
+_NAMED = 5
 _NO_OVERLAP = (float("nan"), float("nan"))  # of an expression without a true mask
-_KINDS = ("mIoU", "oIoU", "P")
 
 
 class Sweep(NamedTuple):
@@ -73,6 +74,20 @@ class Sweep(NamedTuple):
         """The place of the threshold with the largest value of a metric, the first of equals; None if all are equal."""
         values = np.array([line[metric] for line in self.values])
         return int(np.nanargmax(values)) if np.ptp(values) > 0 else None
+
+    def level(self, metric: int = 0) -> tuple[int, ...]:
+        """The places of the thresholds whose value prints as the largest does; none where all print the same."""
+        best = self.best(metric)
+        printed = [f"{100 * line[metric]:.2f}" for line in self.values]
+        if best is None or len(set(printed)) == 1:
+            return ()
+        return tuple(place for place, text in enumerate(printed) if text == printed[best])
+
+    def also_best(self, metric: int = 0) -> str:
+        """The end of a sentence about the best threshold: at which others the value prints the same."""
+        others = [f"{self.thresholds[place]:g}" for place in self.level(metric) if place != self.best(metric)]
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        return f" (as printed the same at {', '.join(others[:_NAMED])}{more})" if others else ""
 
     def record(self) -> dict[str, Any]:
         """As plain values."""
@@ -134,7 +149,7 @@ def sweep(
         DataError: heats missing or unknown, by name; or no expression has a true mask.
     """
     given = Path(path)
-    chosen = _metrics(metrics)
+    chosen = metrics_of(metrics)
     named = Rules(rules)
     grid = _grid(thresholds, named)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
@@ -231,10 +246,15 @@ def _grid(thresholds: Sequence[float] | None, rules: Rules) -> tuple[float, ...]
     return tuple(found)
 
 
-def _metrics(text: str | None) -> tuple[Metric, ...]:
+def metrics_of(text: str | None) -> tuple[Metric, ...]:
+    """The metrics of a comma-separated list, or the default ones.
+
+    Raises:
+        UsageError: one that a threshold does not decide, or that is unknown.
+    """
     chosen = parse_all(METRICS if text is None else text)
     for metric in chosen:
-        if metric.kind not in _KINDS:
+        if metric.definition.of != "mask":
             raise UsageError(f"{metric.name} does not sweep: only what the mask alone decides does (mIoU, oIoU, P@k)")
     return chosen
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
-from ..metrics.names import Metric, parse
-from ..plain import plain
+from ..metrics.metric import Metric
+from ..metrics.metric_names import parse
+from ..plain import counted, plain
 from ..results.folder import ROWS
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
 from ..results.run import Run
@@ -77,7 +78,9 @@ def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
     whole = truth["replaces"] if truth and truth["only"] else header["split"]["counts"]["expressions"]
     is_part = header["limit"] is not None or header["shard"] is not None
     if whole is not None and (len(rows) > whole if is_part else len(rows) != whole):
-        yield Change(None, f"CHANGED: {name} has {len(rows)} rows, its split has {whole} expressions.")
+        yield Change(
+            None, f"CHANGED: {name} has {counted(len(rows), 'row')}, its split has {counted(whole, 'expression')}."
+        )
     if len({row.id for row in rows}) < len(rows):
         yield Change(None, f"CHANGED: {name} has two rows about one expression.")
     missing = sum(row.missing for row in rows)
@@ -88,7 +91,8 @@ def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
                 None, f"CHANGED: the rows of {name} give {counts.get(key, 0)} for {key}, its summary says otherwise."
             )
     if missing != run.summary["missing"]:
-        yield Change(None, f"CHANGED: {missing} rows of {name} are marked missing, its summary says otherwise.")
+        rows_are = counted(missing, f"row of {name} is", f"rows of {name} are")
+        yield Change(None, f"CHANGED: {rows_are} marked missing, its summary says otherwise.")
 
 
 def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
@@ -103,17 +107,17 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
     ours = _is_ours(run)
     if not ours:
         yield Change(None, f"OLD: the intervals of {name} were made by an older version, or changed: score it again.")
-    counted = summarise(columns_of(ordered), [row.image_id for row in ordered], chosen)
+    taken = summarise(columns_of(ordered), [row.image_id for row in ordered], chosen)
     for metric in chosen:
         written = run.summary["metrics"].get(metric.name)
-        if not ours and metric.kind in ("PointIt", "PointM") and _abstained(rows):
+        if not ours and metric.definition.of == "point" and _abstained(rows):
             # An older version took the mean over the answers that pointed.
-            value = counted[metric.name]["value"]
+            value = taken[metric.name]["value"]
             if value is not None and written is not None and not _is_near(value, written["value"], _SAME):
                 text = f"OLD: the summary of {name} leaves answers without a point out of {metric.name}; counted as "
                 yield Change(metric.name, f"{text}misses they give {100 * value:.3f}: score it again.")
             continue
-        if written is not None and (given := _difference(counted[metric.name], written, ours)):
+        if written is not None and (given := _difference(taken[metric.name], written, ours)):
             text = f"CHANGED: the rows of {name} give {given} for {metric.name}, its summary says otherwise."
             yield Change(metric.name, text)
 
@@ -127,22 +131,22 @@ def _abstained(rows: Sequence[Row]) -> bool:
     return any(row.hit_box is None and row.hit_mask is None and not row.missing for row in rows)
 
 
-def _difference(counted: dict[str, Any], written: dict[str, Any], ours: bool) -> str | None:
+def _difference(taken: dict[str, Any], written: dict[str, Any], ours: bool) -> str | None:
     """What the rows give where the summary says otherwise; ``ours``: its bounds were made as they are today."""
-    if not _is_near(counted["value"], written["value"], _SAME):
-        return "nothing" if counted["value"] is None else f"{100 * counted['value']:.3f}"
-    if counted["count"] != written["count"]:
-        return f"{counted['count']} expressions"
+    if not _is_near(taken["value"], written["value"], _SAME):
+        return "nothing" if taken["value"] is None else f"{100 * taken['value']:.3f}"
+    if taken["count"] != written["count"]:
+        return counted(taken["count"], "expression")
     low, high = written["low"], written["high"]
     if ours:
-        fits = _is_near(counted["low"], low, _NEAR) and _is_near(counted["high"], high, _NEAR)
+        fits = _is_near(taken["low"], low, _NEAR) and _is_near(taken["high"], high, _NEAR)
     else:
         fits = low is None or high is None or low - _NEAR <= written["value"] <= high + _NEAR
     if fits:
         return None
-    if counted["low"] is None:
+    if taken["low"] is None:
         return "no interval"
-    return f"an interval of {100 * counted['low']:.2f} to {100 * counted['high']:.2f}"
+    return f"an interval of {100 * taken['low']:.2f} to {100 * taken['high']:.2f}"
 
 
 def _is_near(one: float | None, other: float | None, slack: float) -> bool:

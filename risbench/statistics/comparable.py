@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..metrics.rules.protocols import identity_of
-from ..plain import plain
+from ..plain import counted, plain
 from ..results.run import Run
 
 
@@ -48,7 +48,7 @@ def refuse_mixture(runs: Sequence[Run], what: str = "one table cannot hold both"
 def limit_of(run: Run) -> str:
     """How much of the split was run, in words."""
     limit = run.header["limit"]
-    return "all images" if limit is None else f"the first {limit} images"
+    return "all images" if limit is None else f"the first {counted(limit, 'image')}"
 
 
 def truth_of(run: Run) -> str:

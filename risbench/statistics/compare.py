@@ -12,7 +12,8 @@ import numpy as np
 
 from ..datasets.split import Split
 from ..errors import UsageError
-from ..metrics.names import Metric, parse_all, refuse_generalised
+from ..metrics.metric import Metric
+from ..metrics.metric_names import parse_all, refuse_generalised
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
 from ..results.run import Run
 from ..results.scored import scored_split

@@ -7,10 +7,15 @@ minus one as degrees of freedom; see `risbench.statistics.ratios`.
 - Few images prove little: if the runs differ on ``m`` images, exchanging the two image by image has ``2 ** m`` equally
   likely outcomes, so no p-value lies below ``2 ** (1 - m)``, and the interval is at least as wide as that p-value says.
 - A method run with several seeds is the mean over its seeds. Its seeds' variance is added to that of the images, with
-  Welch's and Satterthwaite's degrees of freedom. A single run is taken as it is: nobody knows what another seed gives.
+  Welch's and Satterthwaite's degrees of freedom. Of a single run nobody knows what another seed gives. Beside a mean
+  over seeds it is taken to vary between seeds as much as the other line does (Crawford & Howell, 1998), unless nothing
+  was learned, with Cochran's weighted quantile of Student's t, which holds for few seeds where Satterthwaite's degrees
+  of freedom do not; two single runs are taken as they are.
 - Several comparisons are corrected by Holm's step-down method, which bounds the chance of any false finding among them.
 
-Sources: Efron & Tibshirani (1993), chapter 11; Satterthwaite (1946); Holm (1979). ``tests/bench/calibration.py``
+Sources: Cochran (1964), *Approximate significance levels of the Behrens-Fisher test*; Crawford & Howell (1998),
+*Comparing an individual's test score against norms derived from small samples*;
+Efron & Tibshirani (1993), chapter 11; Satterthwaite (1946); Holm (1979). ``tests/bench/calibration.py``
 measures how often equal runs are told apart.
 """
 
@@ -25,7 +30,7 @@ import numpy as np
 from scipy import special
 
 from ..errors import DataError
-from ..metrics.names import Metric
+from ..metrics.metric import Metric
 from ..results.rows import Row, columns_of
 from ..results.run import Run
 from .ratios import CONFIDENCE, DIGITS, divided, freedom_of, leave_one_out
@@ -60,6 +65,7 @@ class Estimate(NamedTuple):
         left_out: the value without each image, float64 ``(images,)``.
         seed_variance: of the mean over seeds; 0 for a single run.
         seeds: how many runs.
+        learned: whether another seed could have given another value, as with every trained method.
     """
 
     value: float
@@ -67,6 +73,7 @@ class Estimate(NamedTuple):
     left_out: np.ndarray
     seed_variance: float = 0.0
     seeds: int = 1
+    learned: bool = True
 
 
 def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row]]:
@@ -140,6 +147,7 @@ def mean_over_seeds(runs: Sequence[Estimate]) -> Estimate:
         np.mean([run.left_out for run in runs], axis=0),
         float(values.var(ddof=1)) / len(runs),
         len(runs),
+        runs[0].learned,
     )
 
 
@@ -159,26 +167,55 @@ def difference(first: Estimate, second: Estimate) -> Difference | None:
     if np.isnan(deviations).any():  # all that one of them has lies in a single image
         return Difference(value, None, None, None)
     between_images = (images - 1) / images * float(np.square(deviations).sum())
-    parts = [
-        (between_images, float(freedom_of(share[:, None])[0])),
-        *((each.seed_variance, each.seeds - 1.0) for each in (first, second)),
-    ]
+    of_seeds, weighted = _between_seeds(first, second)
+    parts = [(between_images, float(freedom_of(share[:, None])[0])), *of_seeds]
     variance = sum(part for part, _ in parts)
     error = math.sqrt(variance) if variance > _SAME**2 else 0.0
-    freedom = variance**2 / sum(part**2 / free for part, free in parts if part) if error else parts[0][1]
+    if not weighted or not error:
+        freedom = variance**2 / sum(part**2 / free for part, free in parts if part) if error else parts[0][1]
+        parts = [(1.0, freedom)]
     differing = int(np.count_nonzero(~np.isclose(first.sums, second.sums, rtol=0, atol=_SAME).all(axis=1)))
     if value:
         # The error at which Student's t gives the smallest p-value that so many images can; one alone proves nothing.
-        most = float(special.stdtrit(freedom, 1 - 2.0 ** -max(differing, 1)))
+        most = _quantile(2.0 ** -max(differing, 1), parts)
         error = max(error, abs(value) / most) if most > 0 else max(error, abs(value))
     floor = max(SMALLEST_P, 2.0 ** (1 - max(differing, 1)))
     if not error:
         # The runs score every image the same: nothing varies that an interval could be made of.
         return Difference(value, None, None, 1.0)
-    p = 2 * float(special.stdtr(freedom, -abs(value) / error))
-    half = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    p = 2 * _tail(abs(value) / error, parts)
+    half = _quantile((1 - CONFIDENCE) / 2, parts) * error
     low, high = max(-1.0, value - half), min(1.0, value + half)
     return Difference(value, round(low, DIGITS), round(high, DIGITS), min(1.0, max(p, floor)))
+
+
+def _quantile(tail: float, parts: Sequence[tuple[float, float]]) -> float:
+    """What Student's t exceeds with that probability: the mean over variances, weighted by them, of several."""
+    found = sum(part * float(special.stdtrit(free, 1 - tail)) for part, free in parts if part)
+    return found / sum(part for part, _ in parts)
+
+
+def _tail(score: float, parts: Sequence[tuple[float, float]]) -> float:
+    """The probability at which `_quantile` is that score, at least a tenth of what is printed."""
+    if len(parts) == 1:
+        return float(special.stdtr(parts[0][1], -score))
+    low, high = math.log(SMALLEST_P / 20), math.log(0.5)
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _quantile(math.exp(middle), parts) > score else (low, middle)
+    return math.exp(high)
+
+
+def _between_seeds(first: Estimate, second: Estimate) -> tuple[list[tuple[float, float]], bool]:
+    """What seeds add to the variance of a difference, each part with its degrees of freedom; and whether a single run
+    takes its part from the other line.
+    """
+    known = [each for each in (first, second) if each.seeds > 1]
+    single = [each for each in (first, second) if each.seeds == 1 and each.learned]
+    if len(known) == 1 and single:
+        # The variance of the mean over n seeds, and n times that for the one seed of the other.
+        return [(known[0].seed_variance * (1 + known[0].seeds), known[0].seeds - 1.0)], True
+    return [(each.seed_variance, each.seeds - 1.0) for each in known], False
 
 
 def told_apart(runs: Sequence[Estimate]) -> set[tuple[int, int]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics.names import Metric
+from ..metrics.metric import Metric
 from .ratios import intervals
 
 

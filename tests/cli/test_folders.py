@@ -78,3 +78,14 @@ def test_a_name_that_does_not_exist_is_not_passed_over(runs: Path, ask: Ask):
 def test_curves_still_take_logs(runs: Path, ask: Ask, tmp_path: Path):
     said = ask("report", runs / "t1" / "log.jsonl", "--as", "curves", "--out", tmp_path / "curves.png")
     assert said.code == 0, said.err
+
+
+def test_a_run_named_twice_is_not_compared_with_itself(runs: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch):
+    (runs / "link").symlink_to(runs / "one")
+    for again in (runs / "one", runs / "two/../one", runs / "link"):
+        said = ask("compare", runs / "one", again)
+        assert said.code == 2
+        assert said.err.splitlines() == [
+            f"risbench: {runs}/one is one run, however often it is named: give two runs or more to compare"
+        ]
+    assert ask("compare", "--no-slices", runs / "two", runs / "one", runs / "link").code == 0

@@ -186,10 +186,10 @@ def test_what_stands_twice_is_noted_and_no_fault(tmp_path: Path):
     assert report.ok
     told = {note.kind: (note.count, note.text) for note in report.notes}
     assert told["texts"][0] == 2
-    assert "(1 objects), the first 'left cup!'" in told["texts"][1]
+    assert "(1 object), the first 'left cup!'" in told["texts"][1]
     assert told["ambiguous"][0] == 4  # "cup" of objects 1 and 2 in image 1, of object 3 and of nothing in image 2
     assert "(2 images)" in told["ambiguous"][1]
-    assert told["objects"] == (1, "1 objects have several refs, the first 10, 11")
+    assert told["objects"] == (1, "1 object has several refs, the first 10, 11")
 
 
 def test_many_images_are_looked_at_in_order(tmp_path: Path):

@@ -127,7 +127,7 @@ def test_one_file_serves_all_splits_of_a_set(split: Split, tmp_path: Path):
     other = load_split("refcoco_testB", split.data_root).with_truth(path)
     np.testing.assert_array_equal(masks_of(other)[105], NEW)
     path = write(tmp_path, {"ann_id": {"17": code_of(NEW)}})
-    with pytest.raises(DataError, match="replaces no mask of refcoco_val: its 1 entries are about other images"):
+    with pytest.raises(DataError, match="replaces no mask of refcoco_val: its 1 entry is about other images"):
         split.with_truth(path)
 
 

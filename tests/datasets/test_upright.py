@@ -29,7 +29,8 @@ def picture(path: Path, orientation: int, **more) -> Path:
 def test_every_orientation_is_turned_as_pil_turns_it(tmp_path: Path, orientation: int, suffix: str):
     path = picture(tmp_path / f"a.{suffix}", orientation, **({"lossless": True} if suffix == "webp" else {}))
     found = read_upright(path)
-    with Image.open(path) as image:
+    # Of a PNG: some versions of Pillow turn a TIFF when they read it and once more when they are asked to.
+    with Image.open(picture(tmp_path / "same.png", orientation)) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     assert np.array_equal(found.pixels, expected)
     assert [f"orientation {orientation}" in note for note in found.notes] == [True] * (orientation > 1)

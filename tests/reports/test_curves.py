@@ -15,7 +15,7 @@ from reports.curves.sweep import draw_sweep
 from reports.curves.training import Log, running_mean
 from risbench import DataError, UsageError, load_split
 from risbench.masks import union_of
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.scorer import summary_of
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from reports.columns import PAPER_SPLITS
 from reports.latex import lines_of
 from reports.table import table_of
 from reports.tex import escaped
-from risbench import Run
+from risbench import DataWarning, Run
 
 SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 ENGINE = next((name for name in ("tectonic", "pdflatex", "xelatex", "lualatex") if shutil.which(name)), None)
@@ -93,6 +94,7 @@ def test_a_narrow_table_takes_a_column_and_a_wide_one_the_page(wild: list[Run], 
     assert r"and \usepackage{graphicx}" in full.splitlines()[0]
 
 
+@pytest.mark.filterwarnings("ignore:the table is about")
 def test_what_fits_no_type_is_cut_into_blocks_of_whole_splits(wide: list[Run]):
     text = latex.render(wide) or ""  # ten metrics on ten splits
     assert text.count(r"\begin{tabular}") > 1
@@ -141,6 +143,15 @@ def compiled(page: str, body: str, folder: Path) -> str:
     return (folder / "page.log").read_text(errors="replace")
 
 
+def test_a_table_higher_than_a_page_is_said_to_be(wide: list[Run]):
+    with pytest.warns(DataWarning, match=r"the table is about \d+\.\d pages high, and LaTeX prints no more than one"):
+        latex.render(wide, published=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        latex.render(wide[:8], columns="paper1")
+
+
+@pytest.mark.filterwarnings("ignore:the table is about")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_tables_compile_and_fit_every_page(wild: list[Run], wide: list[Run], tmp_path: Path, page: str):
     tables = [

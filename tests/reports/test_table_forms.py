@@ -39,6 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     return found
 
 
+@pytest.mark.filterwarnings("ignore:the table is about")
 @pytest.mark.parametrize(("renderer", "suffix"), FORMS)
 def test_the_whole_table_reads_as_it_was_looked_at(runs: list[Run], renderer: Any, suffix: str):
     text = renderer.render(runs, columns="paper1", published=True, efficiency=True)

@@ -14,7 +14,7 @@ from reports.supervision import Supervision, of_card, supervision_of
 from reports.table import Row, Table, table_of
 from risbench import Run, UsageError
 from risbench.datasets import catalog
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.statistics.paired import estimates, told_apart
 
 
@@ -103,6 +103,20 @@ def test_a_mean_over_seeds_wins_only_by_more_than_its_seeds_differ(made):
     assert places(table) == {"ours": 0, "other": 0}
     assert "Not told apart in mIoU: ours, other." in notes(table)
     assert places(table_of([runs[1], runs[4]], "mIoU")) == {"ours": 1, "other": 0}
+
+
+def test_a_single_run_beside_a_mean_over_seeds_is_named_and_loses_only_by_more_than_seeds_differ(made):
+    runs = [made("ours", level, turn, options={"seed": str(turn)}) for turn, level in enumerate((0.473, 0.523, 0.573))]
+    trained = table_of([*runs, made("other", 0.45, 9, card={"supervision": "text"})], "mIoU")
+    assert places(trained) == {"ours": 0, "other": 0}
+    assert "One run, whose variance between seeds is unknown: other. Tests against a mean over seeds take" in notes(
+        trained
+    )
+    # What learns nothing gives the same whatever the seed.
+    floor = table_of([*runs, made("other", 0.45, 9, card={"supervision": "none"})], "mIoU")
+    assert "One run, whose variance" not in notes(floor)
+    alone = table_of([runs[0], made("other", 0.45, 9, card={"supervision": "text"})], "mIoU")
+    assert "One run, whose variance" not in notes(alone)
 
 
 def test_one_line_alone_is_not_the_best_of_anything(made):

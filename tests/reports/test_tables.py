@@ -178,7 +178,7 @@ def test_the_notes_tell_what_the_numbers_are_of(made: Made, split: Split):
     assert whole[0] == f"{SPLIT}: 6 expressions about 2 images, in percent."
     assert whole[1].startswith("Rules clean: truth is the union of parts")
     limited = notes_of(made("one", card=PLAIN, limit=1))
-    assert limited[0] == f"{SPLIT}: 3 expressions about 1 images, in percent."
+    assert limited[0] == f"{SPLIT}: 3 expressions about 1 image, in percent."
     # More images than there are: the number is of those that are.
     assert notes_of(made("one", card=PLAIN, limit=99))[0] == whole[0]
     assert any(note.startswith("PARTIAL") for note in limited)

@@ -361,7 +361,9 @@ def test_a_strangers_origin_of_any_form_is_unknown_and_no_fault(odd: object):
 def test_shards_by_different_code_are_not_merged(split: Split, plugin: Plugin, tmp_path: Path):
     evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2))
     plugin.method(0.25)
-    evaluate("plugged", split, out=tmp_path / "run", shard=(1, 2))
+    with pytest.raises(UsageError, match="0-of-2 " + OTHER):  # before the work, not after it
+        evaluate("plugged", split, out=tmp_path / "run", shard=(1, 2))
+    evaluate("plugged", split, out=tmp_path / "run", shard=(1, 2), overwrite=True)
     with pytest.raises(UsageError, match=r"0-of-2 and .*1-of-2 were made by different code: the code of the method"):
         merge(tmp_path / "run", split=split)
     evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2), overwrite=True)
@@ -375,6 +377,24 @@ def test_shards_by_different_code_are_not_merged(split: Split, plugin: Plugin, t
     with pytest.raises(UsageError, match=OTHER):
         merge(tmp_path / "run", split=split)
     assert merge(tmp_path / "run", split=split, overwrite=True).summary["count"] == len(split)
+
+
+def test_a_shard_of_another_run_does_not_begin_beside_others(split: Split, tmp_path: Path):
+    evaluate(Heats(), split, out=tmp_path / "run", shard=(0, 2))
+    with pytest.raises(
+        UsageError, match=r'0-of-2 holds another run: its rules\.name is "tris", this command\'s is "lavt"'
+    ):
+        evaluate(Heats(), split, out=tmp_path / "run", shard=(1, 2), rules="lavt")
+    assert not (tmp_path / "run/shards/1-of-2").exists()
+
+
+def test_a_shard_that_was_begun_anew_goes_on_beside_old_ones(split: Split, plugin: Plugin, tmp_path: Path):
+    evaluate("plugged", split, out=tmp_path / "run", shard=(1, 2))
+    plugin.method(0.25)
+    with pytest.raises(Stopped):
+        evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2), overwrite=True, stop=lambda: True)
+    run = evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2))
+    assert len(run.header["provenance"]) == 2
 
 
 def test_overwriting_removes_the_run_and_nothing_else(split: Split, tmp_path: Path):

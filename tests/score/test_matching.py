@@ -104,7 +104,7 @@ def test_an_entry_about_another_image_or_object_than_its_name_is_refused(split: 
     assert iou_of(array(tmp_path / "masks.json", found), split, tmp_path / "right") == 1
     other = next(entry[key] for entry in found if entry[key] != found[0][key])
     found[0][key] = other
-    with pytest.raises(DataError, match=f"its entry says {key} {other}: 1 entries disagree"):
+    with pytest.raises(DataError, match=f"its entry says {key} {other}: 1 entry disagrees"):
         iou_of(array(tmp_path / "masks.json", found), split, tmp_path / "run")
     own = [{**entry, key: 7000 + place} for place, entry in enumerate(found)]
     assert iou_of(array(tmp_path / "own.json", own), split, tmp_path / "own") == 1

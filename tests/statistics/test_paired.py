@@ -10,7 +10,7 @@ from made_up.runs import ious_of, write_run
 from scipy import stats
 
 from risbench import DataError
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.statistics.paired import (
     SMALLEST_P,
     Difference,
@@ -145,6 +145,56 @@ def test_a_mean_over_seeds_carries_the_variance_between_them():
     means = stats.ttest_ind([seed.value for seed in seeds[0]], [seed.value for seed in seeds[1]], equal_var=False)
     assert found.p == pytest.approx(means.pvalue, rel=0.05)  # all but the images' small share
     assert (found.high - found.low) / 2 > np.hypot(*spread) / np.sqrt(3) * 2
+
+
+def seeds_and_one(levels: tuple[float, ...], one: float, noise: float) -> tuple[Estimate, Estimate]:
+    """A mean over runs of those levels, and a single run of another, over the same 400 images."""
+    chance = np.random.default_rng(0)
+    hard = chance.normal(0, 0.1, 400)
+    runs = [of_means(level + hard + chance.normal(0, noise, 400)) for level in (*levels, one)]
+    return mean_over_seeds(runs[:-1]), runs[-1]
+
+
+def test_a_single_run_beside_a_mean_over_seeds_is_taken_to_vary_as_much():
+    # The one seed of the other may be as far from its mean as these three are from theirs.
+    mean, one = seeds_and_one((0.473, 0.523, 0.573), 0.45, 0.001)
+    found, bare = difference(mean, one), difference(mean, one._replace(learned=False))
+    assert found is not None
+    assert bare is not None
+    spread = mean.seed_variance * 3
+    score = (mean.value - one.value) / np.sqrt(spread * (1 + 1 / 3))
+    assert found.p == pytest.approx(2 * stats.t.sf(score, 2), rel=0.01)  # Crawford & Howell's t of the seeds alone
+    assert found.high - found.low == pytest.approx(2 * stats.t.ppf(0.975, 2) * np.sqrt(spread * 4 / 3), rel=0.01)
+    assert bare.p < found.p
+    assert difference(one, mean).p == pytest.approx(found.p)
+
+
+def test_where_seeds_hardly_differ_the_images_decide_beside_a_single_run_too():
+    mean, one = seeds_and_one((0.5, 0.5, 0.5), 0.48, 0.1)
+    found, bare = difference(mean, one), difference(mean, one._replace(learned=False))
+    assert found is not None
+    assert bare is not None
+    assert bare.p < 0.01
+    assert found.p < 0.05
+
+
+def test_two_single_runs_are_taken_as_they_are():
+    _, one = seeds_and_one((0.5, 0.5), 0.48, 0.05)
+    _, other = seeds_and_one((0.5, 0.5), 0.51, 0.05)
+    assert difference(one, other) == difference(one._replace(learned=False), other._replace(learned=False))
+
+
+def test_equal_methods_are_seldom_told_apart_when_one_of_them_has_a_single_seed():
+    # 300 pairs; with the single run taken as it is every fourth was told apart.
+    chance = np.random.default_rng(3)
+    apart = {True: 0, False: 0}
+    for _ in range(300):
+        hard = chance.normal(0.5, 0.1, 200)
+        runs = [of_means(hard + chance.normal(0, 0.02) + chance.normal(0, 0.1, 200)) for _ in range(4)]
+        for learned in apart:
+            apart[learned] += bool(told_apart([mean_over_seeds(runs[:3]), runs[3]._replace(learned=learned)]))
+    assert apart[True] <= 30  # 1 in 10,000 at a rate of 5 %
+    assert apart[False] > 45
 
 
 def test_a_single_run_is_its_own_mean():

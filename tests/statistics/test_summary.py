@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from risbench.metrics.names import Metric, parse, parse_all
+from risbench.metrics.metric import Metric
+from risbench.metrics.metric_names import parse, parse_all
 from risbench.results.rows import Row, columns_of
 from risbench.scorer import summary_of
 from risbench.statistics.ratios import intervals, jackknife

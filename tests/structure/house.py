@@ -1,9 +1,9 @@
 """The house in numbers: rooms and arrows of each floor, circles, sizes of modules, names, and words of the old dialect.
 
 ``python tests/structure/house.py`` prints a table; ``--json`` prints the same for programs. `test_house` holds the
-bounds. A *room* is a module or package that lies directly in a package (a *floor*); an *arrow* is a pair of rooms of one
-floor of which one imports the other. Imports within functions count; imports for type checkers alone do not, because
-they are never executed.
+bounds. A *room* is a module or package that lies directly in a package (a *floor*); an *arrow* is a pair of rooms of
+one floor of which one imports the other. Imports within functions count; imports for type checkers alone do not,
+because they are never executed.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from risbench.leaderboard.entry import entry_of, file_name
 from risbench.leaderboard.entry import read as read_entry
 from risbench.masks import decode, encode, parts_of, size_of
 from risbench.methods.cards import read_card
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.results import heats
 from risbench.results.rows import columns_of
 from risbench.scorer import summary_of

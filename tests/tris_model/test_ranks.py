@@ -16,7 +16,7 @@ from tris_model.clip.tokens import tokenize
 from tris_model.clip.towers import Clip
 from tris_model.network.stage1 import Stage1
 from tris_model.train.loop.optimiser import freeze_unused
-from tris_model.train.loop.ranks import averaged
+from tris_model.train.loop.ranks import averaged, mean_of
 from tris_model.train.objective import Objective, Weights
 from tris_model.train.scorers import Frozen, TowerScorer
 
@@ -41,10 +41,10 @@ def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
     )
     terms["loss"].backward()
     found = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
-    return {"loss": terms["loss"].detach(), **found}
+    return {"loss": terms["loss"].detach(), "logged": mean_of({"loss": terms["loss"]})["loss"], **found}
 
 
-def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(tmp_path: Path) -> None:
+def test_gradient_and_logged_loss_of_two_processes_are_those_of_one_with_the_global_batch(tmp_path: Path) -> None:
     program = (
         "import sys, torch, torch.distributed as dist; torch.set_num_threads(1); rank = int(sys.argv[1]);"
         "dist.init_process_group('gloo', init_method='file://' + sys.argv[2] + '/meet', rank=rank, world_size=2);"
@@ -59,8 +59,12 @@ def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(tmp_
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     whole = gradients(slice(0, 4), distributed=False)
     torch.testing.assert_close((first["loss"] + second["loss"]) / 2, whole["loss"])
+    # What a log holds of both is the loss of one process over the same batch, and the same on every rank.
+    assert first["logged"] == second["logged"]
+    torch.testing.assert_close(first["logged"], whole["loss"])
+    assert first["loss"] != second["loss"]
     assert set(first) == set(second) == set(whole)
-    largest = max(float(grad.abs().max()) for name, grad in whole.items() if name != "loss")
-    for name in set(whole) - {"loss"}:
+    largest = max(float(grad.abs().max()) for name, grad in whole.items() if name not in ("loss", "logged"))
+    for name in set(whole) - {"loss", "logged"}:
         torch.testing.assert_close(first[name], second[name], rtol=0, atol=0)
         torch.testing.assert_close(first[name], whole[name], rtol=1e-4, atol=1e-6 * largest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zlib
 from collections.abc import Mapping
@@ -36,11 +37,16 @@ def made_up(key: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(values, np.float32)
 
 
+_drawn_once = functools.cache(made_up)
+_SMALL = 1 << 22  # numbers of a weight of the small networks, which many tests fill
+
+
 @torch.no_grad()
 def filled(network: nn.Module) -> nn.Module:
     """Give a network the made-up weights, in eval mode."""
     for key, value in network.state_dict().items():
-        value.copy_(torch.from_numpy(made_up(key, tuple(value.shape))))
+        drawn = _drawn_once if value.numel() < _SMALL else made_up
+        value.copy_(torch.from_numpy(drawn(key, tuple(value.shape))))
     return network.eval()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -208,13 +209,25 @@ def write(state: Mapping[str, Tensor], path: Path, said: Mapping[str, str]) -> N
             save_file(whole, part, {"format": "pt", **said})
             _sort_said(part)
         else:
-            torch.save({"model": dict(state), **said}, part)
+            with part.open("wb") as file:
+                torch.save({"model": dict(state), **said}, file)
         part.replace(path)
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-        raise DataError(f"{path} cannot be written: {reason}") from None
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be written: {reason_of(error)}") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a file cannot be written, in the system's words, which torch and safetensors hide behind their own."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        if number := re.search(r"\(os error (\d+)\)", str(inner)):
+            return os.strerror(int(number[1]))
+        inner = inner.__cause__ or inner.__context__
+    return " ".join(str(error).split())[:200]
 
 
 def _sort_said(path: Path) -> None:

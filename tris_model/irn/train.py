@@ -24,6 +24,7 @@ from risbench.io.atomic import write_whole
 
 from ..devices import autocast, computing
 from ..files.checkpoint import read as read_weights
+from ..files.checkpoint import reason_of
 from ..train.loop.finite import check_loss, check_weights, clipped
 from .affinity import losses
 from .feed import Labelled, batches, loaded
@@ -135,7 +136,11 @@ def train(
 
 @torch.inference_mode()
 def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe, workers: int = 0) -> Tensor:
-    """The mean over the images' top left crops, padding included, ``(2,)``; of a network in training mode."""
+    """The mean over the images' top left crops, padding included, ``(2,)``; of a network in training mode.
+
+    Raises:
+        DataError: the network gives a displacement that is not finite, with the images that it gives it for.
+    """
     size = min(recipe.batch, len(data))
     some = np.random.default_rng(recipe.seed).permutation(len(data))[: recipe.means].tolist()
     if len(some) == len(data):
@@ -143,10 +148,17 @@ def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe,
     wanted = [[(-1, index) for index in some[at : at + size]] for at in range(0, len(some), size)]
     device = network.fc_edge6.weight.device
     total = torch.zeros(2, dtype=torch.float64, device=device)
-    for images, _ in loaded(data, recipe, wanted, workers, device):
+    for number, (images, _) in enumerate(loaded(data, recipe, wanted, workers, device)):
         with autocast(recipe.precision, device):
             features = network.see(images)
-        total += network.displacements(features).double().mean((2, 3)).sum(0)
+        found = network.displacements(features).double().mean((2, 3)).sum(0)
+        if not bool(torch.isfinite(found).all()):
+            places = ", ".join(str(index) for _, index in wanted[number])
+            raise DataError(
+                f"IRN: its displacements are not finite for some image among the items {places} (counted from 0), so "
+                "they have no mean and no network is written. Lower its rates, and give another --out or --overwrite"
+            )
+        total += found
     return (total / len(some)).float()
 
 
@@ -164,8 +176,7 @@ def _save(
     try:
         write_whole(path, lambda file: torch.save(held, file))
     except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-        raise DataError(f"{path} cannot be written: {reason}") from None
+        raise DataError(f"{path} cannot be written: {reason_of(error)}; the same command goes on when it can") from None
 
 
 def _resume(path: Path, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer) -> int:

@@ -18,6 +18,7 @@ import click
 from risbench.errors import UsageError
 from risbench.io import plainfiles
 from risbench.io.atomic import write_whole
+from risbench.plain import counted
 from risbench.results.provenance import provenance
 from risbench.statistics.compare import compare
 from risbench.statistics.summary import with_interval
@@ -146,8 +147,8 @@ def _table(stage: int, rows: Sequence[Trained], data_root: str | Path | None) ->
     whole = rows[0].score
     head = "".join(f" {name} | change |" for name in SHOWN[stage])
     partial = ", partial" if whole["partial"] else ""
-    counted = f"{whole['count']} expressions{partial}, rules {whole['rules']['name']}"
-    lines = [f"Stage {stage} on {whole['split']} ({counted}):", ""]
+    about = f"{counted(whole['count'], 'expression')}{partial}, rules {whole['rules']['name']}"
+    lines = [f"Stage {stage} on {whole['split']} ({about}):", ""]
     lines += [f"| without |{head}", "|:--|" + "--:|" * (2 * len(SHOWN[stage]))]
     for row in rows:
         cells = []

@@ -7,14 +7,25 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from risbench.errors import DataError, UsageError
 from risbench.io import reading
 from risbench.plugins import near
 
-TABLES = ("clip", "stage1", "pseudo", "stage2")
+# Our tables with their records, which are imported when a recipe has them: they import this module.
+_RECORDS = MappingProxyType(
+    {
+        "clip": ("clip", "ClipRecipe"),
+        "stage1": ("stage1", "Stage1Recipe"),
+        "pseudo": ("pseudo", "PseudoRecipe"),
+        "stage2": ("stage2", "Stage2Recipe"),
+    }
+)
+TABLES = tuple(_RECORDS)
 OTHERS = ("clip_vit", "groupvit")  # of this project's other trainers: one file may hold the recipes of several
 TABLE_KEYS = tuple(f"{table}." for table in TABLES)
 FOLDER = Path(__file__).parent.parent / "recipes"
@@ -35,7 +46,8 @@ def read(name_or_path: str, folder: Path = FOLDER, more: Sequence[str] = ()) -> 
         more: tables that it may have beside this project's.
 
     Raises:
-        UsageError: neither; or a table or key that no trainer knows, with the near ones.
+        UsageError: neither; or a table or key that no trainer knows, with the near ones. The keys and values of our
+            own tables are all looked at, also of those that the caller does not read.
         DataError: no TOML.
     """
     path = Path(name_or_path)
@@ -54,6 +66,9 @@ def read(name_or_path: str, folder: Path = FOLDER, more: Sequence[str] = ()) -> 
         kind, wanted = (str, "a name") if key == "preset" else (Mapping, f"a table, [{key}]")
         if not isinstance(value, kind):
             raise UsageError(f"{path}: {key} is {wanted}, not {value!r:.60}")
+        if key in _RECORDS:
+            module, name = _RECORDS[key]
+            _values(getattr(import_module(f".{module}", __package__), name), tables[key], key)
     return tables
 
 
@@ -92,17 +107,23 @@ def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
     """
     if not isinstance(table, Mapping):
         raise UsageError(f"{what} is a table of the recipe, not {table!r:.60}")
+    values = _values(kind, table, what)
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{what}: {error}") from None
+
+
+def _values(kind: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The values of a table as the fields of a record want them; a key that it needs may be absent."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+    known = [field.name for field in fields(kind)]
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
             raise UsageError(f"{what} has no key {key!r}: {near(key, known)}")
         values[key] = _value(hints[key], value, f"{what}.{key}")
-    try:
-        return kind(**values)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{what}: {error}") from None
+    return values
 
 
 def _value(hint: Any, value: Any, what: str) -> Any:

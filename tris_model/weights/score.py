@@ -15,7 +15,7 @@ import numpy as np
 
 from risbench.datasets.load import load_split
 from risbench.errors import RisbenchError, UsageError
-from risbench.metrics.names import parse_all
+from risbench.metrics.metric_names import parse_all
 from risbench.results.rows import columns_of
 from risbench.results.run import Run
 from risbench.statistics.slices import slices_of

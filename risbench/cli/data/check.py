@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ...datasets.audit.split_check import Report, check_split
+from ...plain import counted
 from .. import options, show
 
 _SHOWN = 4  # problems of a kind, so that all fits on a screen
@@ -62,11 +63,14 @@ def _record(report: Report) -> dict[str, Any]:
 
 
 def _print_report(report: Report, images: bool) -> None:
-    state = ("ok" if report.ok else f"{len(report.problems)} PROBLEMS") + (", partial" if report.partial else "")
+    state = ("ok" if report.ok else counted(len(report.problems), "PROBLEM", "PROBLEMS")) + (
+        ", partial" if report.partial else ""
+    )
     _say(f"{report.name}: {state}")
     if report.counts.images is not None:
         counts = [
-            f"{got} {key}" + ("" if want is None else " (as expected)" if want == got else f" (expected {want})")
+            f"{got} {key[:-1] if got == 1 else key}"
+            + ("" if want is None else " (as expected)" if want == got else f" (expected {want})")
             for key, got, want in zip(report.counts._fields, report.counts, report.expected, strict=True)
         ]
         _say("  counts  " + ", ".join(counts))

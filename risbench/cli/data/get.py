@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from ...errors import RisbenchError
+from ...plain import counted
 from .. import options, show
 from ..bars import Bar
 
@@ -77,7 +78,7 @@ def command(
 def _print_got(got: Got, root: str) -> None:
     state = "there"
     if got.images is not None:
-        state += f", with {got.images - len(got.failed)} of {got.images} images"
+        state += f", with {got.images - len(got.failed)} of {counted(got.images, 'image')}"
     elif got.archives and got.check:
         state += "" if len(got.archives) > 1 else ", without images"
     show.out.print(f"{got.name}: {state}", highlight=False, markup=False, soft_wrap=True)

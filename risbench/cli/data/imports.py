@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,13 @@ from typing import Any
 import click
 
 from ...datasets.imports.own_form import EXAMPLE, FORM
-from ...errors import UsageError
+from ...errors import DataError, UsageError
+from ...io import places
+from ...plain import counted
 from .. import options, show
 
 _SHOWN = 10
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)  # of a place that cannot be written
 _HELP = f"""Bring data that are already here into the data root.
 
 With --from: a copy of the data sets, in whatever tree or archive it lies: the refer tool's, LAVT's, TRIS's, the
@@ -43,12 +48,18 @@ def command(
     file: Path | None, source: Path | None, name: str | None, copy: bool, data_root: Path | None, as_json: bool
 ) -> None:
     """Import a copy, or own data: what the help above says."""
-    if file and name and not source:
-        _own(file, name, copy, data_root, as_json)
-    elif source and not file and not name:
-        _copies(source, copy, data_root, as_json)
-    else:
-        raise UsageError("data import needs --from DIR (or a zip), or FILE with --as NAME")
+    try:
+        if file and name and not source:
+            return _own(file, name, copy, data_root, as_json)
+        if source and not file and not name:
+            return _copies(source, copy, data_root, as_json)
+    except OSError as error:
+        root = places.data_root(data_root).absolute()
+        at = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
+        if at is None or error.errno not in _CLOSED or not (root.is_relative_to(at) or at.is_relative_to(root)):
+            raise
+        raise DataError(f"{at}: cannot be written ({error.strerror}); {places.ANOTHER}") from None
+    raise UsageError("data import needs --from DIR (or a zip), or FILE with --as NAME")
 
 
 def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: bool) -> None:
@@ -76,8 +87,8 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
         more = {"box_only": made.box_only, "without_target": made.without_target, "turned": list(made.turned)}
         show.print_json({**record, "counts": split.counts._asdict(), **more})
         return
-    counted = ", ".join(f"{count} {key}" for key, count in split.counts._asdict().items())
-    _line(f"{name}: {counted}; {made.folder}" + ("" if made.new else " (there already)"))
+    counts = ", ".join(counted(count or 0, key[:-1]) for key, count in split.counts._asdict().items())
+    _line(f"{name}: {counts}; {made.folder}" + ("" if made.new else " (there already)"))
     _line(f"next: risbench run --method centre --split {name}{_root_of(data_root)}")
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from ...datasets.audit.image_list import read_image_list
 from ...datasets.audit.leaks import Leak, find_leaks, find_listed, with_standing
 from ...errors import UsageError
+from ...plain import counted
 from .. import options, show
 
 
@@ -80,7 +81,9 @@ def _print_pair(leak: Leak) -> None:
         _say(f"  images    {leak.images} of {leak.of_images} are in both")
     if leak.listed is not None:
         known, entries = leak.listed
-        _say(f"  list      {known} of its {entries} entries are images of this data set")
+        _say(
+            f"  list      {known} of its {counted(entries, 'entry is an image', 'entries are images')} of this data set"
+        )
     elif leak.objects is None:
         _say("  objects   numbered differently: not compared")
     else:
@@ -89,7 +92,7 @@ def _print_pair(leak: Leak) -> None:
     if texts is None:
         return
     if leak.images is not None:
-        _say(f"  texts     {texts.shown} of {texts.of} expressions are about these images")
+        _say(f"  texts     {texts.shown} of {counted(texts.of, 'expression is', 'expressions are')} about these images")
     if leak.images and texts.equal is not None:
         equal, near = _of_object(texts.equal_object), _of_object(texts.near_object)
         _say(f"            {texts.equal} of these stand there word for word about the same image{equal}")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
+from ...plain import counted
 from ..annotations.index import Source
 from ..catalog import UNKNOWN, Counts, find
 from ..load import Progress, load_split
@@ -143,7 +144,7 @@ def check_split(
 
 def _turned(files: list[str]) -> Iterator[Note]:
     if files:
-        count = f"{len(files)} images carry" if len(files) > 1 else "1 image carries"
+        count = counted(len(files), "image carries", "images carry")
         told = f"{count} an EXIF rotation, the first {files[0]}: methods are shown the pixels as they are stored, and"
         yield Note("exif", len(files), f"{told} masks and boxes are taken to lie on these")
 
@@ -152,12 +153,14 @@ def _doubled(split: Split) -> Iterator[Note]:
     said = Said(split)
     count, about, first = said.twice()
     if count:
-        told = f"{count} expressions repeat another about the same object ({about} objects), the first '{first}'"
+        told = counted(count, "expression repeats", "expressions repeat")
+        told += f" another about the same object ({counted(about, 'object')}), the first '{first}'"
         yield Note("texts", count, told)
     count, about, first = said.of_several()
     if count:
-        told = f"{count} expressions are said of several objects of one image ({about} images), the first '{first}'"
+        told = counted(count, "expression is", "expressions are")
+        told += f" said of several objects of one image ({counted(about, 'image')}), the first '{first}'"
         yield Note("ambiguous", count, told)
     count, first = shared_objects(split)
     if count:
-        yield Note("objects", count, f"{count} objects have several refs, the first {first}")
+        yield Note("objects", count, f"{counted(count, 'object has', 'objects have')} several refs, the first {first}")

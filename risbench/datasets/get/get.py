@@ -11,6 +11,7 @@ from pathlib import Path
 from ...errors import DataError
 from ...io import places
 from ...io.hashes import sha256_of
+from ...plain import counted
 from .download import download
 from .fetch import Client, Patience
 from .orders import Images, Order, order_of
@@ -94,7 +95,8 @@ def _locked(root: Path) -> Iterator[Path]:
                 raise DataError(f"{root}: another `risbench data get` is at work there") from None
             yield downloads
     except OSError as error:
-        raise DataError(f"{error.filename or root}: cannot be written ({error.strerror or error})") from None
+        fault = f"{error.filename or root}: cannot be written ({error.strerror or error})"
+        raise DataError(f"{fault}; {places.ANOTHER}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class _Work:
             "record": "the same as before",
             "first use": "nobody published a checksum: it is trusted, and its SHA-256 is compared from now on",
         }[found.trust]
-        text = f"{archive.holds}: {size_of(found.size)}, {how}; {done.written} files written"
+        text = f"{archive.holds}: {size_of(found.size)}, {how}; {counted(done.written, 'file')} written"
         if done.kept:
             text += f", {done.kept} lay there already"
         if done.replaced:
@@ -174,13 +176,13 @@ class _Work:
         needed = needed_images(order.splits, self.root)
         missing = missing_of(needed)
         got.images = len(needed)
-        absent = f"{order.name}: {len(missing)} of its {len(needed)} images are missing"
+        absent = f"{order.name}: {len(missing)} of its {counted(len(needed), 'image is', 'images are')} missing"
         if missing and order.singly is not None and order.singly in self.table.images:
             self.talk.say(f"{absent}; they come one by one")
             with self.talk.bar(f"{order.name}: images", in_bytes=False) as told:
                 brought = fetch_images(self.client, missing, self.table.images[order.singly], self.jobs, told)
             got.fetched, got.failed = brought.fetched, brought.failed
-            self.talk.say(f"{order.name}: {brought.fetched} images came, {size_of(brought.bytes)}")
+            self.talk.say(f"{order.name}: {counted(brought.fetched, 'image')} came, {size_of(brought.bytes)}")
         elif missing and order.archive_of_images is not None:
             self.talk.say(f"{absent}; they come as one archive")
             self._archive(order.archive_of_images, got, lacking=True)

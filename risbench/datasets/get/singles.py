@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ...errors import DataError
+from ...plain import counted
 from ..images import read_image
 from .fetch import Client
 from .part import drop
@@ -87,7 +88,9 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
             if isinstance(outcome, int):
                 fetched, size, in_a_row = fetched + 1, size + outcome, 0
             elif isinstance(outcome, Unreachable):
-                raise DataError(f"{image.file}: {outcome}; {fetched} images came, the same command goes on from there")
+                raise DataError(
+                    f"{image.file}: {outcome}; {counted(fetched, 'image')} came, the same command goes on from there"
+                )
             elif isinstance(outcome, Refused):
                 failed[image.file] = str(outcome)
                 in_a_row += 1

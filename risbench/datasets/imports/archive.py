@@ -175,15 +175,15 @@ BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, *tars.BROKEN)
 
 def _name_fault(name: str, parts: tuple[str, ...]) -> str | None:
     if name[0] in "/\\" or ".." in parts or "\0" in name or ":" in parts[0]:
-        return "its name leads out of the archive's folder"
+        return f"its name leads out of the archive's folder; {tars.UNPACK}"
     return None
 
 
 def _fault_of(member: zipfile.ZipInfo) -> str | None:
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        return "a link or device, not a file"
+        return f"a link or device, not a file; {tars.UNPACK}"
     if member.flag_bits & 1:
-        return "encrypted"
+        return f"encrypted; {tars.UNPACK}"
     if member.file_size > max(1 << 20, _MOST_SHRUNK * member.compress_size):
         return f"{member.compress_size:,} bytes that say to unpack to {member.file_size:,}: a trap, not data"
     return None

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 from ...errors import DataError
 from ...io.hashes import sha256_of
+from ...io.wrong_content import fault_of
 from .. import converted
 from .copies import Imported, Refused, Taken
 from .parquet_rows import Made
@@ -131,6 +132,8 @@ def _open(path: Path) -> Any:
     try:
         return ParquetFile(path)
     except (ArrowException, OSError) as error:
+        if (fault := fault_of(path)) is not None:
+            raise DataError(fault) from None
         raise DataError(f"not a parquet file that can be read ({' '.join(str(error).split())[:80]})") from None
 
 

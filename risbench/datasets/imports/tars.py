@@ -15,6 +15,7 @@ from ...errors import DataError
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz")
 BROKEN = (OSError, tarfile.TarError, EOFError, zlib.error, ValueError)
+UNPACK = "unpack the archive yourself, and give the folder to --from"  # the way out of most refusals
 _MOST_AT_ONCE = 64 << 20  # no header is so long; contents are read in small blocks
 
 
@@ -75,7 +76,7 @@ def open_tar(path: Path, file: BinaryIO, most: int) -> tarfile.TarFile:
 def fault_of(member: tarfile.TarInfo) -> str | None:
     """Why a member is not taken, by its kind."""
     if not member.isreg() or member.issparse():
-        return "a link or device, not a file"
+        return f"a link or device, not a file; {UNPACK}"
     return None
 
 

@@ -56,19 +56,21 @@ def write_split(split: str, root: str | Path, progress: Progress | None = None) 
         DataError: the folder cannot be written.
     """
     home = folder_of(split, root)
-    if _is_whole(home):
-        return home
     try:
+        if is_whole(home):
+            return home
         home.parent.mkdir(parents=True, exist_ok=True)
         with _locked(home.parent / f"{split}.lock"):
-            if not _is_whole(home):
+            if not is_whole(home):
                 _make(split, SPLITS[split].images, home, progress)
     except OSError as fault:
-        raise DataError(f"cannot write the drawn scenes to {home}: {fault}; name another cache folder") from fault
+        told = f"cannot write the drawn scenes to {home}: {fault}"
+        raise DataError(f"{told}; set RISBENCH_CACHE to a folder that can be written") from fault
     return home
 
 
-def _is_whole(home: Path) -> bool:
+def is_whole(home: Path) -> bool:
+    """Whether a split's folder holds all that is drawn."""
     return all((home / name).exists() for name in ("images", "instances.json", "refs(drawn).p"))
 
 

@@ -45,7 +45,7 @@ def test_the_example_of_the_help_is_a_split_for_every_command(ask: Ask, tmp_path
     write(tmp_path, example)
     said = ask("data", "import", "my.json", "--as", "mysplit", "--data-root", "data")
     assert said.code == 0, said.err
-    assert said.out.startswith("mysplit: 1 images, 4 refs, 5 expressions; ")
+    assert said.out.startswith("mysplit: 1 image, 4 refs, 5 expressions; ")
     assert said.err.startswith("warning: expressions with a box and no mask: 1; ")
     root = ("--split", "mysplit", "--data-root", "data")
     ran = ask("run", "--method", "full", *root, "--out", "run", "--json")

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import pickle
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -122,7 +123,9 @@ def test_a_tar_member_that_is_no_file_is_refused(tmp_path: Path, kind: bytes):
         made.addfile(_link(kind))
     opened = Archive(tmp_path / "refcoco.tar")
     opened.close()
-    assert [reason for _, reason in opened.refused] == ["a link or device, not a file"]
+    assert [reason for _, reason in opened.refused] == [
+        "a link or device, not a file; unpack the archive yourself, and give the folder to --from"
+    ]
 
 
 @pytest.mark.parametrize("name", ["../refs(unc).p", "/refcoco/refs(unc).p", "a\\..\\..\\refs(unc).p", "\\x", "C:\\x"])
@@ -132,7 +135,9 @@ def test_a_name_that_leads_out_is_refused_in_every_kind(tmp_path: Path, name: st
     path.write_bytes(make({name: b"x"}))
     opened = Archive(path)
     opened.close()
-    assert [reason for _, reason in opened.refused] == ["its name leads out of the archive's folder"]
+    assert [reason for _, reason in opened.refused] == [
+        "its name leads out of the archive's folder; unpack the archive yourself, and give the folder to --from"
+    ]
 
 
 def test_a_packed_tar_ends_where_it_is_larger_than_it_can_honestly_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -170,6 +175,40 @@ def test_what_is_no_annotation_is_called_by_what_it_is(tmp_path: Path, content: 
         load_split("refcoco_val", root)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+NOT_JSON = [
+    *WRONG,
+    (b"PAR1" + bytes(20) + b"PAR1", "is a parquet table, not JSON"),
+    (b"\x89PNG\r\n\x1a\n" + bytes(20), "is a picture, not JSON"),
+    (pickle.dumps([1]), "is a pickle, not JSON"),
+    *(
+        ("[{}]".encode(code), "is text in UTF-16 or UTF-32: save it as UTF-8")
+        for code in ("utf-16", "utf-16-le", "utf-32")
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "fault"), NOT_JSON)
+def test_what_is_no_json_is_called_by_what_it_is(ask: Ask, tmp_path: Path, content: bytes, fault: str):
+    """Of annotations, of another truth and of data of one's own, whatever the file's name."""
+    root = write_refer(tmp_path / "data")
+    (tmp_path / "m.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=rf"m\.parquet: {fault}.*; a truth file is a list of"):
+        load_split("refcoco_val", root).with_truth(tmp_path / "m.parquet")
+    said = ask("data", "import", tmp_path / "m.parquet", "--as", "mine", "--data-root", root)
+    assert (said.code, bool(re.search(fault, said.err))) == (1, True), said.err
+    (root / "refer" / "refcoco" / "instances.json").write_bytes(content)
+    with pytest.raises(DataError, match=rf"instances\.json: {fault}"):
+        load_split("refcoco_val", root)
+
+
+@pytest.mark.parametrize(("content", "fault"), WRONG[:4])
+def test_what_is_no_parquet_is_called_by_what_it_is(tmp_path: Path, content: bytes, fault: str):
+    (tmp_path / "refcoco").mkdir()
+    (tmp_path / "refcoco" / "val-0.parquet").write_bytes(content)
+    report = import_copy(tmp_path / "refcoco", tmp_path / "data")
+    assert re.search(fault, report.refused[0].reason), report.refused
 
 
 @pytest.mark.parametrize(("content", "fault"), WRONG[:4])

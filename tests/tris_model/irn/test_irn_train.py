@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from risbench.errors import DataError, UsageError
 from tris_model.irn.augment import Draw, draw, vary
 from tris_model.irn.feed import batches
 from tris_model.irn.masks import normalise, refine
+from tris_model.irn.network import EdgeDisplacement
 from tris_model.irn.recipe import PAPER, Recipe, check
 from tris_model.irn.train import CHECKPOINT, NETWORK, Step, mean_displacement, train
 from tris_model.irn.walk import Walk
@@ -197,6 +199,46 @@ def test_the_mean_displacement_is_the_mean_over_all_images_as_they_are(tmp_path:
         want = network.train()(images).displacements.mean((0, 2, 3))
     torch.testing.assert_close(network.mean_shift.running_mean, want, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(mean_displacement(network, data, recipe), want, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_displacements_that_are_not_finite_are_not_averaged_and_no_network_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: float
+) -> None:
+    # Finite weights can give an infinite answer about one image that training passed by.
+    kept, calls = EdgeDisplacement.displacements, []
+
+    def spoilt(self: EdgeDisplacement, features: Any) -> torch.Tensor:
+        calls.append(0)
+        found = kept(self, features)
+        if len(calls) == 4:  # two steps of training, then the second batch of the mean
+            found = found.clone()
+            found[-1, 0, 0, 0] = broken
+        return found
+
+    monkeypatch.setattr(EdgeDisplacement, "displacements", spoilt)
+    with pytest.raises(DataError, match=r"not finite for some image among the items 4, 5, 6, 7") as caught:
+        train(Taught(8), tiny_trunk(), tmp_path, replace(SMALL, epochs=1))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / NETWORK).exists()
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_irn_that_fails_in_its_mean_ends_the_work_and_goes_on_from_its_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> torch.Tensor:
+        raise DataError("the image is broken")
+
+    with monkeypatch.context() as held:
+        held.setattr("tris_model.irn.train.mean_displacement", fails)
+        with pytest.raises(DataError, match="the image is broken"):
+            train(Taught(8), tiny_trunk(), tmp_path, replace(SMALL, epochs=1))
+    assert not (tmp_path / NETWORK).exists()
+    steps: list[Step] = []
+    train(Taught(8), tiny_trunk(), tmp_path, replace(SMALL, epochs=1), tell=steps.append)
+    assert steps == []
+    assert (tmp_path / NETWORK).exists()
 
 
 def test_edges_and_displacements_are_learned(tmp_path: Path) -> None:

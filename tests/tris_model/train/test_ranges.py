@@ -124,6 +124,11 @@ def test_lessons_and_weights_that_teach_nothing_are_refused(tmp_path: Path) -> N
         ("[clip]", "epochs = 3\n[clip]", "no table or key 'epochs'"),
         ("[clip]", "preset = 3\n[clip]", "preset is a name"),
         ("[pseudo]\nrefs = 8000", "[pseudo]\nrefs = 8000.5", r"pseudo\.refs is int"),
+        ("[clip]\nlr = 2e-3", "[clip]\nrl = 2e-3", r"clip has no key 'rl'.*'lr'"),
+        ("[clip.network]", "[clip.networks]", r"clip has no key 'networks'.*'network'"),
+        ("[clip.first]\nsteps", "[clip.first]\nstep", r"clip\.first has no key 'step'.*'steps'"),
+        ("still = 500", "still = true", r"clip\.still is int, not True"),
+        ("objects = 16000", "objects = 0", r"clip\.objects is 0"),
     ],
 )
 def test_a_mistyped_recipe_is_refused_by_name(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -133,6 +138,15 @@ def test_a_mistyped_recipe_is_refused_by_name(tmp_path: Path, old: str, new: str
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(UsageError, match=words):
         tris.train(str(file), out=tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_trainer_of_clip_refuses_what_is_mistyped_for_the_others(tmp_path: Path) -> None:
+    text = (Path(tris.__file__).parents[1] / "recipes/shapes.toml").read_text()
+    file = tmp_path / "mine.toml"
+    file.write_text(text.replace("[stage1.rates]", "[stage1.rate]", 1))
+    with pytest.raises(UsageError, match=r"stage1 has no key 'rate'.*'rates'"):
+        clip.train(str(file), out=tmp_path / "out", device="cpu")
     assert not (tmp_path / "out").exists()
 
 

@@ -11,7 +11,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from risbench.cli.bars import Bar
-from risbench.errors import DataError, RisbenchError
+from risbench.errors import DataError
 from risbench.io import plainfiles
 from risbench.results.provenance import provenance
-from risbench.running.interrupts import asked_to_stop
+from risbench.running.interrupts import STOPPED, asked_to_stop
+from risbench.running.loop import Stopped as Stopped
+
+from ...files.checkpoint import reason_of
+from .ranks import rank, world
 
 console = Console(stderr=True)
 ONE_CTRL_C = 5.0  # seconds within which torchrun's processes hear one Ctrl-C more than once
@@ -102,8 +106,7 @@ class Journal:
                 part.replace(path)
             except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
                 part.unlink(missing_ok=True)
-                reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-                raise DataError(f"{path} cannot be written: {reason}") from None
+                raise _cannot_write(path, error) from None
             self._saved = time.monotonic()
 
     def done(self) -> None:
@@ -133,8 +136,11 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{path} cannot be written: {reason}; the same command goes on when it can") from None
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be written: {reason_of(error)}; the same command goes on when it can")
 
 
 def _short(value: Any) -> Any:
@@ -143,20 +149,27 @@ def _short(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-class Stopped(RisbenchError):
-    """Ctrl-C came; the state is saved."""
-
-
-def interruptible() -> AbstractContextManager[Callable[[], bool]]:
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
     """Ctrl-C or SIGTERM asks to stop after the step under work; a second one stops at once.
 
     One Ctrl-C reaches a process of torchrun twice, from the terminal and from torchrun. Were the second taken for the
     user's, that rank would leave at once, and the others would wait for it. So it counts only some seconds later.
+    All ranks hear it, and the first one says so.
+
+    Raises:
+        Stopped: another rank heard it before it came here, and has left, so that nothing can be exchanged any more.
     """
-    return asked_to_stop(
-        lambda: console.print("stopping after this step (Ctrl-C again to stop at once)"),
+    with asked_to_stop(
+        lambda: None if rank() else console.print("stopping after this step (Ctrl-C again to stop at once)"),
         deaf=ONE_CTRL_C if "TORCHELASTIC_RUN_ID" in os.environ else 0.0,
-    )
+    ) as stopping:
+        try:
+            yield stopping
+        except RuntimeError as error:
+            if world() > 1 and stopping():
+                raise Stopped(STOPPED) from error
+            raise
 
 
 @contextmanager

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
+import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,6 +19,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from risbench.errors import UsageError
+from risbench.running.interrupts import STOPPED
+
+_LOOK = 0.01  # seconds between two looks at whether the others have come
+_JOINED = b"\xff"  # no signal has this number
 
 
 def rank() -> int:
@@ -28,9 +36,16 @@ def world() -> int:
 
 
 def wait() -> None:
-    """Until all are here: what one has written, the others may read then."""
+    """Until all are here: what one has written, the others may read then.
+
+    Looks again and again, for a process that waits inside of torch hears no Ctrl-C.
+    """
     if dist.is_initialized():
-        dist.barrier()
+        work = dist.barrier(async_op=True)
+        while work is not None and not work.is_completed():
+            time.sleep(_LOOK)
+        if work is not None:
+            work.wait()
 
 
 def any_rank(flag: bool) -> bool:
@@ -109,6 +124,41 @@ def _own_card(device: str) -> str:
 
 
 @contextmanager
+def _leaving_at_once() -> Iterator[None]:
+    """While this process waits inside of torch for others to join, where Python hears no signal, Ctrl-C ends it.
+
+    Else it waits for a process that was ended by the same Ctrl-C until torchrun kills it half a minute later.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) in (
+        signal.SIG_IGN,
+        None,
+    ):
+        yield
+        return
+    heard, tell = os.pipe()
+    os.set_blocking(tell, False)
+
+    def listen() -> None:
+        if os.read(heard, 1) != _JOINED:
+            if os.environ.get("RANK", "0") == "0":
+                sys.stderr.write(f"risbench: {STOPPED}\n")
+                sys.stderr.flush()
+            os._exit(1)  # nothing is written before all have joined
+
+    thread = threading.Thread(target=listen, daemon=True)
+    before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.write(tell, _JOINED)
+        thread.join()
+        os.close(heard)
+        os.close(tell)
+
+
+@contextmanager
 def torchrun(device: str) -> Iterator[str]:
     """Join the other processes of ``torchrun``, if there are any; gives the device of this one.
 
@@ -123,7 +173,8 @@ def torchrun(device: str) -> Iterator[str]:
     if cuda:
         torch.cuda.set_device(place)
     # IRN learns on one rank while the others wait, which takes longer than the minutes that are allowed by default.
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(days=1))
+    with _leaving_at_once():
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(days=1))
     try:
         yield place
     finally:

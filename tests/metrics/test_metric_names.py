@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from risbench import UsageError
-from risbench.metrics.names import DEFAULT, parse, parse_all
+from risbench.metrics.metric import DEFAULT
+from risbench.metrics.metric_names import parse, parse_all
 
 _SPELLINGS = {
     "mIoU": ["miou", "IoU", "gIoU", "MIOU"],
