@@ -45,7 +45,7 @@ torture: $(STAMP)
 # The documentation as a folder of pages, site/index.html first. A warning is an error, and nothing is fetched.
 docs: $(BIN)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "site/index.html"
+	@echo "site/index.html opens from disk; the search needs a server: python3 -m http.server -d site"
 
 # What only a GPU can tell, in at most 8 minutes, with any Python that has torch: no .venv, no network, no make needed.
 # reports/gpu/README.md says how.

@@ -92,7 +92,8 @@ def drawn(rows: list[Floor], dots: set[tuple[int, int]]) -> str:
     across, down = LEFT + WIDE, HEAD + HIGH * len(rows)
     size = (across + CELL * len(rows) + 70, down + 14)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" '
+        f'height="{size[1]}" '
         'font-family="Helvetica, Arial, sans-serif">',
         f'<rect width="{size[0]}" height="{size[1]}" fill="#ffffff"/>',
         _text(LEFT, 40, "Who imports whom in risbench", 20, "#1a237e", bold=True),

@@ -1,4 +1,4 @@
-"""What MkDocs does not do by itself: pages that lie outside docs/ join the site, and links work there as in the checkout.
+"""What MkDocs does not do by itself: pages from outside docs/ join the site, and links work there as in the checkout.
 
 A page is written with links that work where it lies in the repository. On the site the same link leads to the page of
 that file. A link to a file that has no page (source code, a recipe) becomes its plain text, because the repository has
