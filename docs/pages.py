@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 TOP = Path(__file__).resolve().parents[1]
+EXAMPLES = TOP / "examples"
 # What joins from outside docs/, by where it lies in the repository.
 OUTSIDE = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "baselines/README.md",
+    "examples/README.md",
+    "reports/gpu/README.md",
     "reports/leaderboard/README.md",
     "tris_model/README.md",
     *sorted(path.relative_to(TOP).as_posix() for path in (TOP / "reports/pictures").glob("*.png")),
@@ -69,6 +72,19 @@ def for_site(text: str, page: str, known: set[str]) -> str:
     return "".join([*parts, _LINK.sub(changed, text[end:])])
 
 
+def with_sources(text: str) -> str:
+    """The page of the examples with their code below it, for the site has no page of a source file."""
+    parts = [text.rstrip()]
+    for path in [
+        *sorted(EXAMPLES.glob("*.py")),
+        *sorted(EXAMPLES.rglob("*/pyproject.toml")),
+        *EXAMPLES.rglob("*/*.py"),
+    ]:
+        language = "toml" if path.suffix == ".toml" else "python"
+        parts.append(f"## `{path.relative_to(TOP)}`\n\n```{language}\n{path.read_text(encoding='utf-8').rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Called by MkDocs: let the files from outside docs/ join."""
     from mkdocs.structure.files import File
@@ -79,5 +95,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Called by MkDocs for every page: change its links."""
+    """Called by MkDocs for every page: change its links, and show the code of the examples."""
+    if page.file.src_uri == "examples/README.md":
+        markdown = with_sources(markdown)
     return for_site(markdown, page.file.src_uri, {file.src_uri for file in files})
