@@ -34,7 +34,7 @@ test: $(STAMP) lint-quick
 	$(BIN)/python -m pytest -n 2 --dist worksteal; tests=$$?; \
 	wait $$types; checked=$$?; cat $$log; test $$tests -eq 0 -a $$checked -eq 0
 
-# make test-matrix ONLY="oldest 3.12" ARGS="tests/metrics -k resize": which environments, and arguments of pytest.
+# make test-matrix ONLY="oldest 3.12" ARGS="tests/risbench/metrics -k resize": which environments, and arguments of pytest.
 test-matrix:
 	@$(PYTHON) tests/matrix.py --only "$(ONLY)" -- $(ARGS)
 

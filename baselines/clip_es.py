@@ -24,7 +24,7 @@ from ._words.competitors import Background, background_of, plain
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ._clip.prompting import Opened
+    from ._clip.prompting import OpenedClip
 
 PROMPT = "a clean origami {}."
 LAYERS = 8  # the last ones, whose attention is averaged
@@ -57,7 +57,7 @@ class ClipEs:
 
     def __init__(
         self,
-        opened: Opened,
+        opened: OpenedClip,
         background: Background,
         *,
         siblings: bool,

@@ -91,7 +91,7 @@ def make(
         UsageError: no weights, or an option that does not fit.
         DataError: a weights file that cannot be used.
     """
-    from ._clip.heat_method import Asked
+    from ._clip.heat_method import HeatMethod
     from ._clip.opening import open_model
 
     opened = open_model(
@@ -105,7 +105,7 @@ def make(
         tower="vit",
         best="vit32",
     )
-    return Asked(
+    return HeatMethod(
         CARD, opened, Relevance(opened.clip.visual), size=size, threshold=threshold, drawn=DRAWN, prompt=prompt
     )
 

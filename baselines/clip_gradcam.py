@@ -85,7 +85,7 @@ def make(
         UsageError: no weights, or an option that does not fit.
         DataError: a weights file that cannot be used.
     """
-    from ._clip.heat_method import Asked
+    from ._clip.heat_method import HeatMethod
     from ._clip.opening import open_model
     from ._clip.prompting import trunk_and_pool
 
@@ -100,7 +100,7 @@ def make(
         tower="resnet",
         best="resnet",
     )
-    return Asked(
+    return HeatMethod(
         CARD, opened, GradCam(*trunk_and_pool(opened.clip)), size=size, threshold=threshold, drawn=DRAWN, prompt=prompt
     )
 

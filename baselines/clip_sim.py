@@ -112,7 +112,7 @@ def make(
         UsageError: no weights, or an option that does not fit.
         DataError: a weights file that cannot be used.
     """
-    from ._clip.heat_method import Asked
+    from ._clip.heat_method import HeatMethod
     from ._clip.opening import open_model
     from ._clip.prompting import trunk_and_pool
     from ._clip.vit import VitClip
@@ -129,7 +129,7 @@ def make(
     )
     clip = opened.clip
     look = Patches(clip.visual) if isinstance(clip, VitClip) else Cells(*trunk_and_pool(clip), positions)
-    return Asked(CARD, opened, look, size=size, threshold=threshold, drawn=DRAWN, prompt=prompt)
+    return HeatMethod(CARD, opened, look, size=size, threshold=threshold, drawn=DRAWN, prompt=prompt)
 
 
 make.card = CARD  # pyright: ignore[reportFunctionMemberAccess] - `list methods` shows it without weights

@@ -11,7 +11,7 @@ from risbench import Run
 from risbench.plain import plain
 from risbench.results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 
-from .table import Row, Table, table_of
+from .table import ReportTable, TableRow, table_of
 from .write import given_or_written
 
 _LEFT_OUT = {
@@ -66,7 +66,7 @@ def harmless(text: str) -> str:
     return f"'{found}" if found.startswith(("=", "+", "-", "@")) else found
 
 
-def _line(row: Row, table: Table, seeds: Sequence[bool]) -> list[str]:
+def _line(row: TableRow, table: ReportTable, seeds: Sequence[bool]) -> list[str]:
     line = row.line
     about = [line.title, line.supervision.group, line.supervision.extra, ", ".join(line.reads), origin_of(row)]
     cells = [harmless(text) for text in about]
@@ -83,7 +83,7 @@ def _left_out(runs: Sequence[Run], key: str) -> str:
     return str(runs[0].summary.get(key, 0)) if runs else ""
 
 
-def origin_of(row: Row) -> str:
+def origin_of(row: TableRow) -> str:
     """``measured``, ``reported``, or ``derived`` if all its published figures are."""
     if not row.line.reported:
         return "measured"
@@ -91,13 +91,13 @@ def origin_of(row: Row) -> str:
     return "derived" if all(figure.confidence == "derived" for figure in figures) else "reported"
 
 
-def _cautions(row: Row) -> str:
+def _cautions(row: TableRow) -> str:
     """What must be said beside the figures of a line's runs; see `risbench.Run.cautions`."""
     runs = [run for group in row.line.runs.values() for run in group]
     return "; ".join(dict.fromkeys(caution for run in runs for caution in run.cautions()))
 
 
-def _sd(row: Row, place: int) -> bool:
+def _sd(row: TableRow, place: int) -> bool:
     value = row.cells[place].value
     return value is not None and value.sd is not None
 

@@ -12,7 +12,7 @@ from risbench import Run
 from .as_csv import origin_of
 from .efficiency import cost_of
 from .lines import seed_of
-from .table import Cell, Row, Table, table_of
+from .table import Cell, ReportTable, TableRow, table_of
 from .write import given_or_written
 
 SCHEMA = 1
@@ -41,7 +41,7 @@ def render(
     return given_or_written(json.dumps(record, indent=2, ensure_ascii=False), out)
 
 
-def _line(row: Row, table: Table, efficiency: bool) -> dict[str, Any]:
+def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]:
     line = row.line
     found: dict[str, Any] = {
         "method": line.title,

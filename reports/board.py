@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from risbench.leaderboard.board import Place, Ranking
+from risbench.leaderboard.board import Rank, Ranking
 from risbench.leaderboard.entry import marks_of
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted, plain
@@ -115,7 +115,7 @@ def notes_of(ranking: Ranking) -> list[str]:
     return notes
 
 
-def _about(place: Place) -> tuple[str, str, str]:
+def _about(place: Rank) -> tuple[str, str, str]:
     if place.entry is not None:
         found = of_card(place.entry["measured"]["card"])
         words = " + ".join(part for part in (found.group, found.extra) if part)
@@ -125,7 +125,7 @@ def _about(place: Place) -> tuple[str, str, str]:
     return rank, plain(place.method, 80), words or _DASH
 
 
-def _cell(place: Place, metric: str) -> tuple[str, str]:
+def _cell(place: Rank, metric: str) -> tuple[str, str]:
     """The measured figure, and its interval and what papers report as the small print."""
     number, figure = place.values.get(metric), place.reported.get(metric)
     said = ""
@@ -137,7 +137,7 @@ def _cell(place: Place, metric: str) -> tuple[str, str]:
     return f"{100 * number['value']:.1f}", ", ".join(part for part in (bounds, said) if part)
 
 
-def _made(place: Place, whole: bool = False) -> tuple[str, str, str]:
+def _made(place: Rank, whole: bool = False) -> tuple[str, str, str]:
     if place.entry is None:
         return _DASH, _DASH, _DASH
     measured: dict[str, Any] = place.entry["measured"]
@@ -148,7 +148,7 @@ def _made(place: Place, whole: bool = False) -> tuple[str, str, str]:
     return words if whole else (escaped(words[0]), escaped(words[1]), escaped(words[2]))
 
 
-def _reads(place: Place) -> str:
+def _reads(place: Rank) -> str:
     reads = place.entry["measured"]["card"].get("reads") if place.entry is not None else None
     return reads if isinstance(reads, str) else ", ".join(map(str, reads or ()))
 

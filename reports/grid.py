@@ -32,7 +32,7 @@ _SHORT = 15  # letters of a title that fit in its larger type
 _FINE = 480  # pixels along a picture's longer side, at least, so that contours are thin
 
 
-class Column(NamedTuple):
+class GridColumn(NamedTuple):
     """A method's pictures and what stands below them, by sample id; a sample may have none."""
 
     title: str
@@ -84,13 +84,15 @@ def render(
     hot = [heats_of(run, samples) if heat else None for run in runs]
     if heat:
         refuse_without(hot)
-    columns: list[Column] = []
+    columns: list[GridColumn] = []
     for run, title, found, heats in zip(runs, titles_of(runs), covered, hot, strict=True):
         masks = _masks(run, samples)
         said = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
-        columns.append(Column(title, said))
+        columns.append(GridColumn(title, said))
         if heats:
-            columns.append(Column(f"{title}, heat", {name: (one, _range(one)) for name, one in heats.items()}, True))
+            columns.append(
+                GridColumn(f"{title}, heat", {name: (one, _range(one)) for name, one in heats.items()}, True)
+            )
     notes = [f"Rows: {rule}. Orange: truth; blue: prediction.", *notes_of(runs)]
     if heat:
         notes.insert(1, "Heats: each from its own lowest value (dark) to its highest (yellow), as printed.")
@@ -111,7 +113,7 @@ def _range(heat: np.ndarray) -> str:
     return f"{float(heat.min()):.2g} to {float(heat.max()):.2g}"
 
 
-def _draw(samples: Sequence[Sample], methods: Sequence[Column], notes: Sequence[str], out: Path) -> None:
+def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Sequence[str], out: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.style import context
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from risbench import DataWarning, Run
 
-from .table import Cell, Row, Table, table_of
+from .table import Cell, ReportTable, TableRow, table_of
 from .tex import breakable, escaped, length_of, marked
 from .write import given_or_written
 
@@ -27,7 +27,7 @@ _TITLE = 28  # characters of a method's name on one line
 _SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
-class Layout(NamedTuple):
+class PageLayout(NamedTuple):
     """How a table is set: type size and its command, half the gap between columns (pt), heads upright or turned."""
 
     command: str
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
 
 
 _LAYOUTS = tuple(
-    Layout(command, size, gap, turned)
+    PageLayout(command, size, gap, turned)
     for command, size, gap in (
         ("small", 9, 4),
         ("footnotesize", 8, 3),
@@ -75,7 +75,7 @@ def render(
     return given_or_written("\n".join(lines_of(table)), out)
 
 
-def lines_of(table: Table) -> list[str]:
+def lines_of(table: ReportTable) -> list[str]:
     """A whole ``table`` or ``table*``, with its notes below it."""
     layout, wide, blocks = _fitted(table)
     # A table that fits every page needs no scaling, and then no package for it.
@@ -95,7 +95,7 @@ def lines_of(table: Table) -> list[str]:
     return [*lines, r"\end{minipage}", rf"\end{{{kind}}}"]
 
 
-def _tabular(table: Table, spans: Sequence[int], layout: Layout) -> list[str]:
+def _tabular(table: ReportTable, spans: Sequence[int], layout: PageLayout) -> list[str]:
     places = [place for span in spans for place in _places(table, span)]
     lines = [r"\begin{tabular}{l" + "r" * len(places) + "}", r"\toprule"]
     if len(table.spans) > 1:
@@ -115,11 +115,11 @@ def _tabular(table: Table, spans: Sequence[int], layout: Layout) -> list[str]:
     return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
-def _line(row: Row, places: Sequence[int]) -> str:
+def _line(row: TableRow, places: Sequence[int]) -> str:
     return " & ".join([_title(row), *(_cell(row.cells[place]) for place in places)]) + r" \\"
 
 
-def _title(row: Row) -> str:
+def _title(row: TableRow) -> str:
     if length_of(row.title) <= _TITLE:
         return escaped(row.title) + marked(row.marks)
     width = _TITLE * _EM
@@ -131,16 +131,16 @@ def _cell(cell: Cell) -> str:
     return wrap.format(escaped(cell.text)) + marked(cell.marks)
 
 
-def _head(title: str, layout: Layout) -> str:
+def _head(title: str, layout: PageLayout) -> str:
     return rf"\rotatebox{{90}}{{{escaped(title)}}}" if layout.turned else escaped(title)
 
 
-def _places(table: Table, span: int) -> range:
+def _places(table: ReportTable, span: int) -> range:
     start = sum(width for _, width in table.spans[:span])
     return range(start, start + table.spans[span][1])
 
 
-def _fitted(table: Table) -> tuple[Layout, bool, list[list[int]]]:
+def _fitted(table: ReportTable) -> tuple[PageLayout, bool, list[list[int]]]:
     """The largest layout in which the table fits one column, else the page, else the page in blocks of spans."""
     everything = list(range(len(table.spans)))
     for layout in _LAYOUTS[:4]:
@@ -158,7 +158,7 @@ def _fitted(table: Table) -> tuple[Layout, bool, list[list[int]]]:
     return layout, True, blocks
 
 
-def _height(table: Table) -> float:
+def _height(table: ReportTable) -> float:
     """Points of a whole float, reckoned from the lines of its titles and notes."""
     layout, wide, blocks = _fitted(table)
     lines = sum(-(-max(1, length_of(row.title)) // _TITLE) for row in table.rows)
@@ -170,7 +170,7 @@ def _height(table: Table) -> float:
     return 1.2 * (len(blocks) * (lines + heads) * layout.size + notes * note_size)
 
 
-def _width(table: Table, spans: Sequence[int], layout: Layout) -> float:
+def _width(table: ReportTable, spans: Sequence[int], layout: PageLayout) -> float:
     """Points, reckoned generously: a character is half its size wide, a mark a third."""
     rows = table.rows
     first = max([6.0, *(min(length_of(row.title), _TITLE) + 0.7 * len(row.marks) for row in rows)])

@@ -10,7 +10,7 @@ from risbench import Run
 from risbench.plain import is_right_to_left, plain
 
 from .notes import READS
-from .table import Cell, Table, table_of
+from .table import Cell, ReportTable, table_of
 from .write import given_or_written
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
@@ -32,7 +32,7 @@ def render(
     return given_or_written("\n".join(lines_of(table)), out)
 
 
-def lines_of(table: Table) -> list[str]:
+def lines_of(table: ReportTable) -> list[str]:
     """The table and its notes."""
     heads = ["Method", *_heads(table)]
     lines = ["| " + " | ".join(heads) + " |", "|:--" + "|--:" * (len(heads) - 1) + "|"]
@@ -56,7 +56,7 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", isolated)
 
 
-def _heads(table: Table) -> list[str]:
+def _heads(table: ReportTable) -> list[str]:
     if len({column.split for column in table.columns}) == 1:
         return [escaped(head) for head in table.heads]
     over = [title for title, width in table.spans for _ in range(width)]

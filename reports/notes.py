@@ -23,7 +23,7 @@ READS, REPORTED, DERIVED = "*", "†", "‡"
 _SIGNS = READS + REPORTED + DERIVED
 
 
-class Note(NamedTuple):
+class Footnote(NamedTuple):
     """A footnote and the mark it goes by; no mark if it is about the whole table."""
 
     mark: str
@@ -49,10 +49,10 @@ class Notes:
             self._marked[text] = mark or (letters[used // 26 - 1] if used > 25 else "") + letters[used % 26]
         return self._marked[text]
 
-    def all(self) -> tuple[Note, ...]:
+    def all(self) -> tuple[Footnote, ...]:
         """The notes: first those about the whole table, then the signs, then the letters."""
         marked = sorted(self._marked.items(), key=lambda item: _SIGNS.find(item[1]) % (len(_SIGNS) + 1))
-        return (*(Note("", text) for text in self._plain), *(Note(mark, text) for text, mark in marked))
+        return (*(Footnote("", text) for text in self._plain), *(Footnote(mark, text) for text, mark in marked))
 
 
 def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:

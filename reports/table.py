@@ -18,7 +18,7 @@ from . import efficiency
 from .best import places_of
 from .columns import PAPER_SPLITS, Column, metrics_of, splits_of
 from .lines import Line, Value, measured, reported
-from .notes import READS, Note, Notes, about_places, about_splits, marks_of, marks_of_cell, marks_of_mixture
+from .notes import READS, Footnote, Notes, about_places, about_splits, marks_of, marks_of_cell, marks_of_mixture
 from .recount import Recount
 from .supervision import GROUPS
 
@@ -44,7 +44,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One printed line: a title with its marks, and as many cells as the table has heads."""
 
     title: str
@@ -54,7 +54,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """A table to be printed.
 
     Attributes:
@@ -69,12 +69,12 @@ class Table:
     columns: tuple[Column, ...]
     heads: tuple[str, ...]
     spans: tuple[tuple[str, int], ...]
-    groups: tuple[tuple[str, tuple[Row, ...]], ...]
-    notes: tuple[Note, ...]
+    groups: tuple[tuple[str, tuple[TableRow, ...]], ...]
+    notes: tuple[Footnote, ...]
     changed: tuple[tuple[str, ...], ...] = ()
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[TableRow, ...]:
         """All rows, group after group."""
         return tuple(row for _, rows in self.groups for row in rows)
 
@@ -87,7 +87,7 @@ def table_of(
     mixed: bool = False,
     published: bool = False,
     efficiency_too: bool = False,
-) -> Table:
+) -> ReportTable:
     """The table of some runs, in percent.
 
     Args:
@@ -124,7 +124,7 @@ def table_of(
     about_places(notes, lines, places)
     _about_seeds(notes, lines)
     costs = [efficiency.cost_of(line) for line in lines] if efficiency_too else []
-    rows: dict[str, list[Row]] = {key: [] for key in GROUPS}
+    rows: dict[str, list[TableRow]] = {key: [] for key in GROUPS}
     for number, line in enumerate(lines):
         cells = []
         for column in all_columns:
@@ -139,7 +139,7 @@ def table_of(
         if efficiency_too:
             cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]
             title_marks += efficiency.marks_of(notes, costs, number)
-        rows[line.supervision.group].append(Row(plain(line.title, _TITLE), title_marks, tuple(cells), line))
+        rows[line.supervision.group].append(TableRow(plain(line.title, _TITLE), title_marks, tuple(cells), line))
     what = sorted({item for line in lines for item in line.reads})
     if what:
         notes.mark(f"looks at more than image and text: {', '.join(what)}; does not compete.", READS)
@@ -153,7 +153,7 @@ def table_of(
         for _, members in groups
         for row in members
     )
-    return Table(all_columns, tuple(heads), tuple(spans), tuple(groups), notes.all(), changed)
+    return ReportTable(all_columns, tuple(heads), tuple(spans), tuple(groups), notes.all(), changed)
 
 
 def _runs_of(line: Line) -> list[Run]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import hypothesis
 import pytest
-import versions
-from commands import ask
+from helpers import versions
+from helpers.commands import ask
 
 __all__ = ["ask"]
 

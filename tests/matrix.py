@@ -2,7 +2,7 @@
 
 Every environment has a folder of its own beside `.venv`, which is left alone. Arguments go on to pytest::
 
-    make test-matrix ONLY="oldest 3.12" ARGS="tests/metrics -k resize"
+    make test-matrix ONLY="oldest 3.12" ARGS="tests/risbench/metrics -k resize"
 
 `oldest` and `newest` run on the oldest Python allowed that this machine has, `3.12` and so on with the newest versions.
 """
@@ -89,7 +89,9 @@ def tested(one: Environment, arguments: Sequence[str]) -> Result:
     if reason := made(one):
         return Result(one.name, "", reason, 1)
     python = str(one.folder / "bin" / "python")
-    versions = subprocess.run([python, "tests/versions.py"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True)
+    versions = subprocess.run(
+        [python, "tests/helpers/versions.py"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True
+    )
     closing = ""
     words = [python, "-m", "pytest", "-n", "2", *arguments]
     with subprocess.Popen(words, cwd=TOP, stdout=subprocess.PIPE, text=True, errors="replace") as running:

@@ -13,7 +13,7 @@ from torch import Tensor
 from risbench import Prediction
 from tris_model.devices import computing
 
-from .prompting import Opened, answers, checked_threshold, input_side, pixels_of, prompted, read
+from .prompting import OpenedClip, answers, checked_threshold, input_side, pixels_of, prompted, read
 
 
 class Look(Protocol):
@@ -32,7 +32,7 @@ class Look(Protocol):
         ...
 
 
-class Asked:
+class HeatMethod:
     """Sees an image once, whatever is asked about it, and reads a text once, however often it is asked.
 
     Attributes:
@@ -44,7 +44,7 @@ class Asked:
     def __init__(
         self,
         card: Mapping[str, Any],
-        opened: Opened,
+        opened: OpenedClip,
         look: Look,
         *,
         size: int | None,

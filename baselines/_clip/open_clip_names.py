@@ -22,7 +22,7 @@ PLAIN_TEXT = {"context_length", "vocab_size", "width", "heads", "layers"}
 Three = tuple[float, float, float]
 
 
-class Held(NamedTuple):
+class OpenClipWeights(NamedTuple):
     """Weights of a model of open_clip, and all that its name says of them.
 
     Attributes:
@@ -51,7 +51,7 @@ class Held(NamedTuple):
 
 def held_by(
     method: str, model: str, weights: str | None, pretrained: str | None, quick_gelu: bool | None = None
-) -> Held:
+) -> OpenClipWeights:
     """The weights that a model's name and a file or a tag mean.
 
     Args:
@@ -85,7 +85,7 @@ def held_by(
         if quick_gelu is not None:
             quick, source = quick_gelu, "--set activation"
         state, name = _fetched(model, pretrained), f"{model}/{pretrained}"
-        return Held(state, f"open_clip's {name}", sizes, quick, mean, deviation, name, data, source)
+        return OpenClipWeights(state, f"open_clip's {name}", sizes, quick, mean, deviation, name, data, source)
     path = tris_model.find_clip(weights, clip_advice(method))
     held = read_clip(path)
     if like_openai(held) or of_openai(path) is not None:
@@ -101,7 +101,9 @@ def held_by(
             *notes,
             f"{method}: {path} is read as open_clip's {model} with {told} (model=NAME,TAG says which weights)",
         )
-    return Held(held.state, str(path), sizes, quick, mean, deviation, tris_model.digest(path), data, source, notes)
+    return OpenClipWeights(
+        held.state, str(path), sizes, quick, mean, deviation, tris_model.digest(path), data, source, notes
+    )
 
 
 def _data(model: str, tag: str | None) -> str:

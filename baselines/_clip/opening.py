@@ -23,8 +23,8 @@ from tris_model.files.architecture import detect_clip, fill
 from tris_model.files.clip_file import ClipFile, read_clip
 from tris_model.files.names import NAMES, clip_advice, split_entry
 
-from .prompting import DEVIATION, MEAN, Opened
-from .provenance import DRAWN, UNKNOWN, Read, reading
+from .prompting import DEVIATION, MEAN, OpenedClip
+from .provenance import DRAWN, UNKNOWN, ClipReading, reading
 from .vit import VitClip, VitConfig, exact_gelu
 from .vit_file import find_vit
 
@@ -48,7 +48,7 @@ def open_model(
     activation: Activation | None = None,
     tower: Tower | None = None,
     best: str = "vit",
-) -> Opened:
+) -> OpenedClip:
     """The CLIP that a method's options mean.
 
     Args:
@@ -110,7 +110,7 @@ def _path(method: str, weights: str | None, split: str | None, tower: Tower | No
     return find_vit("shapes")
 
 
-def _of_file(method: str, path: Path, activation: Activation | None) -> Opened:
+def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedClip:
     """A file by itself: what it says is taken, what it does not say is said to the user."""
     held = read_clip(path)
     config: VitConfig | tris_model.Config
@@ -126,9 +126,9 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> Opened:
     if not vit and not config.pool_grid:
         raise UsageError(f"{path} has no attention pool, through which a CLIP sees; give a whole CLIP")
     if config.trimmed and ("config" in held.said or not vit):  # not CLIP's vocabulary: one of ours
-        read = Read(config.quick_gelu if vit else True, f"tiny {'ViT' if vit else 'RN'}", OURS)
+        read = ClipReading(config.quick_gelu if vit else True, f"tiny {'ViT' if vit else 'RN'}", OURS)
     elif vit and "config" in held.said:
-        read = Read(config.quick_gelu, _name(config), UNKNOWN, "the file's config")
+        read = ClipReading(config.quick_gelu, _name(config), UNKNOWN, "the file's config")
     else:
         read = reading(method, held, _name(config), activation)
     if vit:
@@ -146,7 +146,7 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> Opened:
         **({"trained_on": DRAWN} if config.trimmed else {}),
     }
     mean, deviation = held.settings.mean or MEAN, held.settings.deviation or DEVIATION
-    return Opened(clip, mean, deviation, card, notes=(*held.notes, *read.notes))
+    return OpenedClip(clip, mean, deviation, card, notes=(*held.notes, *read.notes))
 
 
 def _entry(path: Path) -> dict[str, str]:
@@ -176,7 +176,7 @@ def _vit_config(held: ClipFile, activation: Activation | None) -> VitConfig:
 
 def _of_open_clip(
     method: str, model: str, weights: str | None, pretrained: str | None, activation: Activation | None
-) -> Opened:
+) -> OpenedClip:
     from .open_clip_names import held_by, vit_config
 
     held = held_by(method, model, weights, pretrained, None if activation is None else activation == "quick_gelu")
@@ -190,8 +190,8 @@ def _of_open_clip(
     else:
         config = replace(vit_config(held.sizes), quick_gelu=held.quick_gelu)
         clip = _filled(VitClip(config), state, f"{held.source} as {model}")
-    read = Read(held.quick_gelu, model, held.data, held.activation_from)
-    return Opened(
+    read = ClipReading(held.quick_gelu, model, held.data, held.activation_from)
+    return OpenedClip(
         clip, held.mean or MEAN, held.deviation or DEVIATION, {"weights": held.name, **read.card()}, notes=held.notes
     )
 

@@ -21,7 +21,7 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 
-class Opened(NamedTuple):
+class OpenedClip(NamedTuple):
     """A CLIP ready to be asked.
 
     Attributes:
@@ -58,7 +58,7 @@ class Opened(NamedTuple):
         return config.patch if isinstance(config, VitConfig) else config.stride
 
 
-def input_side(opened: Opened, size: int | None) -> int:
+def input_side(opened: OpenedClip, size: int | None) -> int:
     """The side of the square input: as asked, else the one the CLIP was trained at.
 
     Raises:
@@ -70,7 +70,7 @@ def input_side(opened: Opened, size: int | None) -> int:
     return side
 
 
-def pixels_of(opened: Opened, image: np.ndarray, height: int, width: int) -> Tensor:
+def pixels_of(opened: OpenedClip, image: np.ndarray, height: int, width: int) -> Tensor:
     """An image as input: squashed, so that all of it is seen (CLIP's own transform cuts the long side).
 
     Args:
@@ -90,7 +90,7 @@ def pixels_of(opened: Opened, image: np.ndarray, height: int, width: int) -> Ten
     return pixels[None].to(device_of(opened))
 
 
-def device_of(opened: Opened) -> torch.device:
+def device_of(opened: OpenedClip) -> torch.device:
     """Where the network is."""
     return opened.clip.positional_embedding.device
 
@@ -101,7 +101,7 @@ def trunk_and_pool(clip: Clip | VitClip) -> tuple[Any, Any]:
     return quicken(nn.Sequential(visual))[0], visual.attnpool
 
 
-def read(opened: Opened, texts: Sequence[str]) -> Tensor:
+def read(opened: OpenedClip, texts: Sequence[str]) -> Tensor:
     """Texts in CLIP's joint space: ``(N, D)``, unit length. Long ones are cut as CLIP does, their end kept."""
     tokens = tokenize(list(texts), keep_end=True, length=opened.clip.config.context)
     return F.normalize(opened.clip.sum_up(tokens.to(device_of(opened))), dim=1)

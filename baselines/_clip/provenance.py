@@ -22,7 +22,7 @@ PAIRS = "400 million image-text pairs"
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ClipReading:
     """How a CLIP was read.
 
     Attributes:
@@ -66,7 +66,7 @@ def hub_model(path: Path) -> str | None:
     return None
 
 
-def reading(method: str, held: ClipFile, model: str, activation: str | None) -> Read:
+def reading(method: str, held: ClipFile, model: str, activation: str | None) -> ClipReading:
     """How a file is read that stands alone.
 
     Args:
@@ -81,20 +81,20 @@ def reading(method: str, held: ClipFile, model: str, activation: str | None) -> 
     if (name := of_openai(held.path)) is not None:
         if activation == "gelu":
             raise UsageError(f"{held.path} is OpenAI's {name}, trained with quick_gelu: leave activation=gelu out")
-        return Read(True, model, f"CLIP {model} ({PAIRS})", "OpenAI's file, by its hash")
+        return ClipReading(True, model, f"CLIP {model} ({PAIRS})", "OpenAI's file, by its hash")
     hub = hub_model(held.path)
     data = UNKNOWN if hub is None else f"that of {hub} on the Hugging Face hub"
     if hub is not None and hub.startswith("openai/"):
         data = f"CLIP {model} ({PAIRS})"
     if activation is not None:
-        return Read(activation == "quick_gelu", model, data, "--set activation")
+        return ClipReading(activation == "quick_gelu", model, data, "--set activation")
     if held.settings.quick_gelu is not None:
-        return Read(held.settings.quick_gelu, model, data, str(held.settings.source))
+        return ClipReading(held.settings.quick_gelu, model, data, str(held.settings.source))
     if like_openai(held):
         note = f"{method}: {held.path} is read as {model} with quick_gelu, being in the form of OpenAI's files"
-        return Read(True, model, data, "the form of OpenAI's files", (note,))
+        return ClipReading(True, model, data, "the form of OpenAI's files", (note,))
     note = (
         f"{method}: {held.path} is read as {model} with quick_gelu, as OpenAI has it (the file does not say: --set "
         "model=NAME of open_clip, or --set activation=quick_gelu|gelu)"
     )
-    return Read(True, model, data, "assumed", (note,))
+    return ClipReading(True, model, data, "assumed", (note,))

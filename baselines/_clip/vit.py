@@ -92,7 +92,7 @@ class VitConfig:
 ROWS = 512  # of an attention that are looked at at once
 
 
-class Attention(CausalAttention):
+class FullAttention(CausalAttention):
     """Self-attention in which every token sees every other."""
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -127,7 +127,7 @@ class VisionBlock(Block):
 
     def __init__(self, width: int, heads: int, hidden: int):
         super().__init__(width, heads, hidden)
-        self.attn = Attention(width, heads)
+        self.attn = FullAttention(width, heads)
 
 
 def stem(channels: int, width: int, patch: int) -> nn.Sequential:

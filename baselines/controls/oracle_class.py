@@ -11,7 +11,7 @@ import numpy as np
 from risbench import Prediction, Sample
 from risbench.masks import union_of
 
-from .same_class import Objects
+from .same_class import ClassObjects
 
 
 class OracleClass:
@@ -28,7 +28,7 @@ class OracleClass:
     )
     parameter_count = 0
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ClassObjects) -> None:
         self._objects = objects
 
     def predict(self, image: np.ndarray, texts: list[str], *, samples: Sequence[Sample]) -> list[Prediction]:
@@ -52,4 +52,4 @@ class OracleClass:
 
 def make(*, split: str, data_root: Path) -> OracleClass:
     """The method; it reads the annotations of the split it is run on."""
-    return OracleClass(Objects(split, data_root))
+    return OracleClass(ClassObjects(split, data_root))

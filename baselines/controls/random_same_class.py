@@ -15,7 +15,7 @@ from risbench import Prediction, Sample
 from risbench.masks import union_of
 
 from ..floors.chance import generator
-from .same_class import Objects
+from .same_class import ClassObjects
 
 
 class RandomSameClass:
@@ -32,7 +32,7 @@ class RandomSameClass:
     )
     parameter_count = 0
 
-    def __init__(self, objects: Objects, seed: int) -> None:
+    def __init__(self, objects: ClassObjects, seed: int) -> None:
         self._objects, self.seed = objects, seed
 
     def predict(self, image: np.ndarray, texts: list[str], *, samples: Sequence[Sample]) -> list[Prediction]:
@@ -54,4 +54,4 @@ class RandomSameClass:
 
 def make(*, split: str, data_root: Path, seed: int = 0) -> RandomSameClass:
     """The method, with the seed of its guesses; it reads the annotations of the split it is run on."""
-    return RandomSameClass(Objects(split, data_root), seed)
+    return RandomSameClass(ClassObjects(split, data_root), seed)

@@ -8,7 +8,7 @@ from typing import Any
 from risbench import Sample, load_split
 
 
-class Objects:
+class ClassObjects:
     """All objects of a split's images, looked up by sample; the split is loaded on the first question."""
 
     def __init__(self, split: str, data_root: Path) -> None:

@@ -18,7 +18,7 @@ LONGEST = 2048  # pixels of the long side
 END = 49407
 
 
-class Seen(NamedTuple):
+class GroupFeatures(NamedTuple):
     """An image as G groups on a grid of h x w patches.
 
     Attributes:
@@ -55,7 +55,7 @@ def pixels_of(image: np.ndarray, short: int, patch: int) -> Tensor:
     return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None])
 
 
-def see(network: Any, pixels: Tensor) -> Seen:
+def see(network: Any, pixels: Tensor) -> GroupFeatures:
     """Look at one image, ``(3, H, W)`` of any whole number of patches.
 
     transformers' own forward takes one size only and blends its maps into logits; so its parts are called, with the
@@ -69,7 +69,7 @@ def see(network: Any, pixels: Tensor) -> Seen:
     features = vision.layernorm(given.last_hidden_state)[0]
     projected = network.visual_projection(torch.cat([features, features.mean(0, keepdim=True)]))
     projected = F.normalize(projected, dim=1)
-    return Seen(chained(given.attentions).unflatten(1, grid), projected[:-1], projected[-1])
+    return GroupFeatures(chained(given.attentions).unflatten(1, grid), projected[:-1], projected[-1])
 
 
 def chained(steps: Sequence[Tensor]) -> Tensor:

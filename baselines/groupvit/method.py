@@ -20,7 +20,7 @@ from risbench import Prediction, Sample, UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .features import Seen
+    from .features import GroupFeatures
     from .readings import Reading
 
 CARD: Mapping[str, Any] = MappingProxyType(
@@ -143,7 +143,7 @@ class GroupViT:
         return [tuple(sorted({other for other, ref in about if ref != own and other != text})) for text, own in about]
 
     def _read(
-        self, seen: Seen, said: Mapping[str, Tensor], text: str, siblings: tuple[str, ...], held: Tensor
+        self, seen: GroupFeatures, said: Mapping[str, Tensor], text: str, siblings: tuple[str, ...], held: Tensor
     ) -> Reading:
         """What the groups say of one text."""
         import torch
@@ -171,7 +171,7 @@ class GroupViT:
             [] if self._said is None else [one for word, one in zip(words, self._said, strict=True) if word in against]
         )
 
-    def _answer(self, reading: Reading, seen: Seen, pixels: Tensor) -> Prediction:
+    def _answer(self, reading: Reading, seen: GroupFeatures, pixels: Tensor) -> Prediction:
         import torch
 
         from .._clip.prompting import enlarged

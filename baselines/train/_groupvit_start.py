@@ -20,7 +20,7 @@ from ..groupvit.weights_file import IDS, transformers
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class TinySizes:
     """The sizes of a tiny GroupViT; see transformers' ``GroupViTConfig``.
 
     Attributes:
@@ -73,10 +73,10 @@ class Sizes:
         }  # fmt: skip
 
 
-class Config:
+class TinyConfig:
     """What the loop asks of a network's config."""
 
-    def __init__(self, sizes: Sizes, vocabulary: int):
+    def __init__(self, sizes: TinySizes, vocabulary: int):
         self.image_size = sizes.image_size
         self.text_length = sizes.text_length
         self.said = sizes.configuration(vocabulary)
@@ -92,13 +92,13 @@ class Tiny:
     Attributes:
         network: transformers' own.
         token_ids: CLIP's ids that have a row, ascending.
-        config: see :class:`Config`.
+        config: see :class:`TinyConfig`.
     """
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: TinySizes):
         library = transformers()
         self.token_ids = word_ids()
-        self.config = Config(sizes, len(self.token_ids) + 1)
+        self.config = TinyConfig(sizes, len(self.token_ids) + 1)
         self.network = library.GroupViTModel(library.GroupViTConfig(**self.config.said))
         self.logit_scale: nn.Parameter = self.network.logit_scale
 
@@ -155,7 +155,7 @@ class Tiny:
 
 
 @torch.no_grad()
-def started(sizes: Sizes, *, seed: int, warmth: float, residual: float, sharp: float) -> Tiny:
+def started(sizes: TinySizes, *, seed: int, warmth: float, residual: float, sharp: float) -> Tiny:
     """A network with drawn weights.
 
     transformers draws for a long training: group tokens begin equal, assignments even, and what a group takes from its

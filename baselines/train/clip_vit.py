@@ -20,7 +20,7 @@ from risbench import UsageError
 from tris_model.devices import pick
 from tris_model.files.architecture import fill
 from tris_model.ranges import Count, Rate
-from tris_model.tiny_clip.lessons import Shown
+from tris_model.tiny_clip.lessons import ShownLesson
 from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
 from tris_model.train.inputs import building
 from tris_model.train.recipe import names, one
@@ -126,7 +126,7 @@ def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool =
     )
 
 
-def views(network: VitClip, images: Tensor, shown: Shown) -> list[Tensor]:
+def views(network: VitClip, images: Tensor, shown: ShownLesson) -> list[Tensor]:
     """The three summaries of everything that is shown: of tiles for mosaics, which come first, of whole scenes."""
     tokens = network.visual.before_last(images)
     mosaics = (len(shown.things) - len(images)) // (TILES**2 - 1)

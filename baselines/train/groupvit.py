@@ -28,7 +28,7 @@ from tris_model.train.inputs import building
 from tris_model.train.recipe import names, one
 
 from ._groupvit_losses import one_group, unevenness
-from ._groupvit_start import Sizes, Tiny, started
+from ._groupvit_start import Tiny, TinySizes, started
 from .mosaic import TILES, show_tiled
 
 FOLDER = Path(__file__).parent.parent / "recipes"
@@ -46,7 +46,7 @@ class GroupViTRecipe(Course):
         even: weight of the groups' even use over a batch, without which a short training leaves most of them empty.
     """
 
-    network: Sizes = field(default_factory=Sizes)
+    network: TinySizes = field(default_factory=TinySizes)
     residual: Positive = 0.1
     sharp: Rate = 2.0
     whole: Rate = 0.5

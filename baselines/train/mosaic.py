@@ -14,14 +14,16 @@ from itertools import chain
 
 import numpy as np
 
-from tris_model.tiny_clip.lessons import Lesson, Shown, show
+from tris_model.tiny_clip.lessons import Lesson, ShownLesson, show
 from tris_model.tiny_clip.pictures import Pictures
 from tris_model.tiny_clip.questions import Thing
 
 TILES = 2  # along a side
 
 
-def show_tiled(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator) -> Shown:
+def show_tiled(
+    objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator
+) -> ShownLesson:
     """As :func:`tris_model.tiny_clip.lessons.show`, but for objects, which are shown four in a picture.
 
     Args:
@@ -42,15 +44,15 @@ def show_tiled(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: i
         whole = show(objects, scenes, replace(lesson, objects=0), sentences, draw)
         parts.append(whole._replace(sentences=[(text, at + lesson.objects) for text, at in whole.sentences]))
     images, masks, things, said = zip(*parts, strict=True)
-    return Shown(np.concatenate(images), np.concatenate(masks), [*chain(*things)], [*chain(*said)])
+    return ShownLesson(np.concatenate(images), np.concatenate(masks), [*chain(*things)], [*chain(*said)])
 
 
-def _mosaics(single: Shown) -> Shown:
+def _mosaics(single: ShownLesson) -> ShownLesson:
     count, side = len(single.images) // TILES**2, single.images.shape[1]
     tiles = single.images.reshape(count, TILES, TILES, side, side, 3)
     images = tiles.transpose(0, 1, 3, 2, 4, 5).reshape(count, TILES * side, TILES * side, 3)
     things = [_moved(thing, at % TILES**2) for at, thing in enumerate(single.things)]
-    return Shown(images, np.ones(images.shape[:3], np.float32), things, [])
+    return ShownLesson(images, np.ones(images.shape[:3], np.float32), things, [])
 
 
 def _moved(thing: Thing, at: int) -> Thing:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from .. import plugins
 from ..datasets import catalog
-from ..leaderboard.board import Place, Ranking, entries_in, rankings_of
+from ..leaderboard.board import Rank, Ranking, entries_in, rankings_of
 from ..leaderboard.entry import marks_of
 from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import text_of
@@ -96,7 +96,7 @@ def _print(ranking: Ranking) -> None:
         show.out.print(note, highlight=False, soft_wrap=True, markup=False)
 
 
-def _cell(place: Place, metric: str) -> str:
+def _cell(place: Rank, metric: str) -> str:
     number, figure = place.values.get(metric), place.reported.get(metric)
     parts = []
     if number is not None and number["value"] is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import DataError
 from ..io.hashes import sha256_of
 from ..io.jsonfile import read_json
-from .annotations.index import Source
+from .annotations.index import SourceFile
 from .split import Split
 
 NAME = "origin.json"
@@ -71,5 +71,5 @@ def marked(split: Split) -> Split:
     if mark is None or not any(mark["made"].get(path.name) == digest for path, digest in split.sources):
         return split
     path = first.path.parent / NAME
-    sources = (first, Source(path, sha256_of(path)), *others)
+    sources = (first, SourceFile(path, sha256_of(path)), *others)
     return replace(split, sources=sources, partial=split.partial or not mark["exact"])

@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..io.reading import refuse_endless
 from ..io.wrong_content import fault_of
 from ..masks import MOST_PIXELS
-from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
+from .entry import COCO_ORIGIN, SAIAPR_ORIGIN
 from .image_names import COCO_PLACES, coco_number
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
-from .catalog import REFERIT_ORIGIN, Entry, names
+from .catalog import names
+from .entry import REFERIT_ORIGIN, Entry
 from .image_names import COCO_FOLDERS, names_of
 
 _SAIAPR_FOLDERS = ("images/saiapr_tc-12", "saiapr_tc-12", "referit/saiapr_tc-12")

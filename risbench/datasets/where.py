@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..io import places
-from .catalog import DRAWN_ORIGIN, find, names
+from .catalog import find, names
+from .entry import DRAWN_ORIGIN
 from .layout import layouts
 
 
-class Wanted(NamedTuple):
+class WantedFile(NamedTuple):
     """A file or folder that was looked for.
 
     Attributes:
@@ -28,7 +29,7 @@ class Wanted(NamedTuple):
     origin: str
 
 
-def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
+def where(name: str, data_root: str | Path | None = None) -> list[WantedFile]:
     """Every place that is looked at for a split, the preferred layout first.
 
     Raises:
@@ -37,16 +38,16 @@ def where(name: str, data_root: str | Path | None = None) -> list[Wanted]:
     entry = find(name, data_root)
     if entry.family == "drawn":
         folder = places.cache_folder()
-        return [Wanted(folder, folder.is_dir(), "annotations", 0, DRAWN_ORIGIN)]
+        return [WantedFile(folder, folder.is_dir(), "annotations", 0, DRAWN_ORIGIN)]
     wanted = []
     for choice, layout in enumerate(layouts(entry, places.data_root(data_root))):
-        wanted += [Wanted(file, file.is_file(), "annotations", choice, layout.origin) for file in layout.files]
+        wanted += [WantedFile(file, file.is_file(), "annotations", choice, layout.origin) for file in layout.files]
         for folder in layout.folders:
-            wanted.append(Wanted(folder, folder.is_dir(), "images", choice, entry.images_origin))
+            wanted.append(WantedFile(folder, folder.is_dir(), "images", choice, entry.images_origin))
     return wanted
 
 
-def to_get(name: str, wanted: list[Wanted]) -> str | None:
+def to_get(name: str, wanted: list[WantedFile]) -> str | None:
     """What `data get` is to be asked for; None if some way to have the split is there, or it cannot be got.
 
     A way is there with all its annotations and a folder of images.

@@ -21,7 +21,7 @@ METRIC = "mIoU"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Rank:
     """One line of a ranking.
 
     Attributes:
@@ -47,7 +47,7 @@ class Ranking:
     rules: dict[str, Any] | None
     counts: dict[str, Any]
     metrics: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[Rank, ...]
 
 
 def entries_in(board: Path, split: str | None = None) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ def _ranking(split: str, entries: Sequence[dict[str, Any]], metrics: tuple[str, 
         }
         found = entry["measured"]["metrics"]
         shown = {name: found[name] for name in metrics if name in found}
-        places.append(Place(rank if competes else None, entry["method"], entry, shown, figures))
+        places.append(Rank(rank if competes else None, entry["method"], entry, shown, figures))
     known = {entry["method"].casefold() for entry in entries}
     first = ordered[0]["measured"]
     rest = _reported_only(split, metrics, known)
@@ -111,10 +111,10 @@ def _value(entry: dict[str, Any], metric: str) -> float:
     return -1.0 if number is None or number["value"] is None else number["value"]
 
 
-def _reported_only(split: str, metrics: tuple[str, ...], known: set[str]) -> list[Place]:
+def _reported_only(split: str, metrics: tuple[str, ...], known: set[str]) -> list[Rank]:
     """What papers report of methods that nobody measured here, in no rank: the protocols may be others."""
     methods: dict[str, dict[str, Figure]] = {}
     for figure in figures_on([split], metrics):
         if figure.method.casefold() not in known:
             methods.setdefault(figure.method, {})[figure.metric] = figure
-    return [Place(None, method, None, {}, figures) for method, figures in methods.items()]
+    return [Rank(None, method, None, {}, figures) for method, figures in methods.items()]

@@ -18,12 +18,12 @@ from ..errors import DataError
 from ..plain import counted
 from ..plugins import near
 from .entries import without_zeros
-from .sources import Source
+from .sources import PredictionSource
 
 _SHOWN = 3
 
 
-def match(source: Source, split: Split, given: Path, allow_missing: bool) -> dict[str, str]:
+def match(source: PredictionSource, split: Split, given: Path, allow_missing: bool) -> dict[str, str]:
     """The name under which each sample's prediction was brought, by sample id.
 
     Args:
@@ -148,7 +148,7 @@ def _count(length: int, start: int) -> np.ndarray:
     return np.arange(start, start + length)
 
 
-def _refuse_other_objects(source: Source, found: Mapping[str, str], find: _Finder, given: Path) -> None:
+def _refuse_other_objects(source: PredictionSource, found: Mapping[str, str], find: _Finder, given: Path) -> None:
     """Refuse entries that say they are about another image or object than their name does.
 
     Somebody may number images in a way of his own, so an id counts only where most entries show that it is the split's.
@@ -176,12 +176,12 @@ def _refuse_other_objects(source: Source, found: Mapping[str, str], find: _Finde
     _refuse_other_numbers(source, given)
 
 
-def _claims(source: Source, found: Mapping[str, str], key: str) -> dict[str, str]:
+def _claims(source: PredictionSource, found: Mapping[str, str], key: str) -> dict[str, str]:
     beside = ((ident, source.beside.get(name, {})) for ident, name in found.items())
     return {ident: without_zeros(claims[key]) for ident, claims in beside if key in claims}
 
 
-def _refuse_other_numbers(source: Source, given: Path) -> None:
+def _refuse_other_numbers(source: PredictionSource, given: Path) -> None:
     """Refuse numbers under ``id`` that are sent_ids but for some; COCO's count of entries is none of our business."""
     numbers = [(name, beside["number"]) for name, beside in source.beside.items() if "number" in beside]
     if not numbers:

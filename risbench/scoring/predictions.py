@@ -29,7 +29,7 @@ from ..running.progress import Progress, Tally
 from ..scorer import missing_row, row_of
 from .lines import Lines
 from .names import match
-from .sources import Heats, Source, source_of
+from .sources import Heats, PredictionSource, source_of
 
 
 def score(
@@ -133,7 +133,12 @@ def score(
 
 
 def _scored(
-    sample: Sample, source: Source, names: Mapping[str, str], rules: Rules, geometry: Geometry, heats_only: bool
+    sample: Sample,
+    source: PredictionSource,
+    names: Mapping[str, str],
+    rules: Rules,
+    geometry: Geometry,
+    heats_only: bool,
 ) -> tuple[Row, str]:
     name = names.get(sample.id)
     brought = None if name is None else source.get(name, sample.image_id)

@@ -50,7 +50,7 @@ _NAMES = frozenset(("id", "sent_id", "segmentation"))
 _ALIKE = {".pth": ".pt", ".ckpt": ".pt", ".tsv": ".csv", ".p": ".pkl", ".pickle": ".pkl"}
 
 
-class Source(Protocol):
+class PredictionSource(Protocol):
     """Predictions by name: a sample's ``id``, or its ``sent_id`` as text.
 
     Attributes:
@@ -110,7 +110,7 @@ class Heats:
         )
 
 
-def source_of(path: Path, rescored: Callable[[Path], Source] | None = None) -> Source:
+def source_of(path: Path, rescored: Callable[[Path], PredictionSource] | None = None) -> PredictionSource:
     """Recognise what was brought.
 
     Args:
@@ -131,7 +131,7 @@ def source_of(path: Path, rescored: Callable[[Path], Source] | None = None) -> S
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _folder(path: Path, rescored: Callable[[Path], Source] | None) -> Source:
+def _folder(path: Path, rescored: Callable[[Path], PredictionSource] | None) -> PredictionSource:
     if (path / "header.json").is_file() and rescored is not None:
         return rescored(path)
     # Beside lines, folders below are not looked into: a run without a header keeps pictures there.
@@ -142,7 +142,7 @@ def _folder(path: Path, rescored: Callable[[Path], Source] | None) -> Source:
     raise UsageError(f"{path} holds neither <sent_id>.png masks, <sent_id>.npy heats, nor a run: {what_lies_in(path)}")
 
 
-def _file(path: Path) -> Source:
+def _file(path: Path) -> PredictionSource:
     reading.size_of_file(path, 1 << 62, "a file of predictions")
     with path.open("rb") as file:
         head = file.read(512)

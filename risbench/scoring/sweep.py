@@ -27,7 +27,7 @@ from ..statistics.changes import texts_of
 from ..statistics.ratios import divided, intervals
 from ..statistics.summary import bound, clusters, sums_of
 from .names import match
-from .sources import Heats, Source, source_of
+from .sources import Heats, PredictionSource, source_of
 
 SCHEMA = 1
 METRICS = "mIoU,oIoU,P@0.5,P@0.7,P@0.9"
@@ -259,7 +259,7 @@ def metrics_of(text: str | None) -> tuple[Metric, ...]:
     return chosen
 
 
-def _source(given: Path, whole: Split) -> tuple[Source, Split]:
+def _source(given: Path, whole: Split) -> tuple[PredictionSource, Split]:
     """The heats, and the part of the split that they are of."""
     if not (given / HEADER).is_file():
         source = source_of(given)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from commands import Ask
-from made_up.clips import TINY_VIT, WORDS, openai_vit, tiny_vit
+from helpers.clips import TINY_VIT, WORDS, openai_vit, tiny_vit
+from helpers.commands import Ask
 from PIL import Image
 
 from baselines import clip_es

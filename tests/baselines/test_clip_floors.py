@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from made_up.clips import WORDS, openai_clip, openai_vit, tiny_clip, tiny_vit
+from helpers.clips import WORDS, openai_clip, openai_vit, tiny_clip, tiny_vit
 from PIL import Image
 
 from baselines import clip_gae, clip_gradcam, clip_sim

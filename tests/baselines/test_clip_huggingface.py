@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from made_up.clips import openai_vit
+from helpers.clips import openai_vit
 
 from baselines import clip_es, clip_gae, clip_gradcam, clip_sim
 from baselines._clip.opening import open_model
-from baselines._clip.prompting import Opened
+from baselines._clip.prompting import OpenedClip
 from risbench import DataError, UsageError
 from tris_model import digest, tokenize
 
@@ -35,12 +35,12 @@ def network(act: str = "quick_gelu", heads: int = 2) -> Any:
     return made
 
 
-def opened(place: Path | str, **more: Any) -> Opened:
+def opened(place: Path | str, **more: Any) -> OpenedClip:
     none: dict[str, Any] = {"split": None, "model": None, "pretrained": None, "device": "cpu"}
     return open_model("clip_sim", **{**none, "weights": str(place), **more})
 
 
-def assert_same(found: Opened, made: Any) -> None:
+def assert_same(found: OpenedClip, made: Any) -> None:
     tokens = tokenize(TEXTS, keep_end=True, length=77)
     with torch.inference_mode():
         image, text = found.clip.look(PIXELS), found.clip.sum_up(tokens)

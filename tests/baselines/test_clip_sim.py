@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from made_up.clips import TINY, WORDS, openai_clip, tiny_clip
+from helpers.clips import TINY, WORDS, openai_clip, tiny_clip
 from PIL import Image
 from torchvision import transforms
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up.folders import content_of
-from made_up.small import small_split, write_small
-from samples import block, sample_of
+from helpers.folders import content_of
+from helpers.samples import block, sample_of
+from helpers.small import small_split, write_small
 
 from risbench import Box, Sample, Settings, Split, evaluate, load_split
 from risbench.datasets.images import read_image

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up.groupvits import SMALL, WORDS, authors_state, folder_of, network, tiny_groupvit
+from helpers.groupvits import SMALL, WORDS, authors_state, folder_of, network, tiny_groupvit
 
 from baselines.groupvit import weights_file
-from baselines.groupvit.features import Seen, pixels_of, read, see
+from baselines.groupvit.features import GroupFeatures, pixels_of, read, see
 from baselines.groupvit.method import CARD, make
 from risbench import DataError, UsageError, load_split
 from risbench.methods.contract_check import check_method
@@ -222,11 +222,11 @@ def test_the_image_is_seen_once_and_a_text_read_once(tiny: str):
     assert method.predict(PICTURE, []) == []
 
 
-def _two_groups(monkeypatch: pytest.MonkeyPatch) -> Seen:
+def _two_groups(monkeypatch: pytest.MonkeyPatch) -> GroupFeatures:
     """A hand-made image: left half and right half, the last group holds nothing."""
     left = torch.tensor([[0.9, 0.8, 0.1, 0.0]]).expand(2, 4)
     maps = torch.stack([left, 0.9 - left, torch.full((2, 4), 0.1)])
-    seen = Seen(maps, torch.eye(3), torch.tensor([0.6, 0.8, 0.0]))
+    seen = GroupFeatures(maps, torch.eye(3), torch.tensor([0.6, 0.8, 0.0]))
     monkeypatch.setattr("baselines.groupvit.features.see", lambda *_: seen)
     return seen
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up.clips import openai_clip, openai_vit, tiny_clip, tiny_vit
+from helpers.clips import openai_clip, openai_vit, tiny_clip, tiny_vit
 from PIL import Image
 from torchvision import transforms
 
 from baselines._clip.open_clip_names import plain_config, vit_config
 from baselines._clip.opening import open_model, vit_sizes
-from baselines._clip.prompting import Opened, pixels_of
+from baselines._clip.prompting import OpenedClip, pixels_of
 from baselines._clip.provenance import of_openai
 from baselines._clip.vit import VitClip, VitConfig
 from risbench import DataError, UsageError
@@ -24,11 +24,11 @@ TEXTS = ["a cat", "the man on the right"]
 NONE: dict[str, Any] = {"split": None, "model": None, "pretrained": None, "device": "cpu"}
 
 
-def opened(path: Path | str | None, **more: Any) -> Opened:
+def opened(path: Path | str | None, **more: Any) -> OpenedClip:
     return open_model("method", **{**NONE, "weights": None if path is None else str(path), **more})
 
 
-def _features(found: Opened) -> tuple[torch.Tensor, torch.Tensor]:
+def _features(found: OpenedClip) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.inference_mode():
         return found.clip.look(torch.full((1, 3, 32, 32), 0.3)), found.clip.sum_up(tokenize(TEXTS, length=77))
 

@@ -21,8 +21,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described
-from made_up.annotations import annotation, image, ref, sentence, write_refer
-from samples import blobs
+from helpers.annotations import annotation, image, ref, sentence, write_refer
+from helpers.samples import blobs
 
 from risbench import Run, load_split, score
 from risbench.masks import encode

@@ -22,8 +22,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described
-from made_up import annotations, mirror
-from made_up.site import Site, serving
+from helpers import annotations, mirror
+from helpers.site import Site, serving
 
 COUNT, SIZE, KILLS = 1_500, (480, 640), 5
 

@@ -172,8 +172,8 @@ def steps(session: Session, options: argparse.Namespace, scratch: Path) -> None:
     """Everything, in the order in which it matters; timings before anything runs beside them."""
     python, tiny, device = sys.executable, options.rehearse, "cpu" if options.rehearse else "cuda"
     if tiny:
-        made = "import sys; sys.path[:0] = ['tests/tris_model', 'tests/tris_model/train']; from pathlib import Path;"
-        made += f"from joined import made; made(Path({str(scratch / 'made')!r}))"
+        made = "import sys; sys.path[:0] = ['tests']; from pathlib import Path;"
+        made += f"from helpers.joined import made; made(Path({str(scratch / 'made')!r}))"
         (scratch / "made").mkdir()
         session.step("made-up data", [python, "-c", made], 60)
     if not options.skip_timings:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tris_model")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from stage1_step import scorer_file
 
@@ -38,12 +38,12 @@ from tris_model.irn.affinity import losses
 from tris_model.irn.labels import confident
 from tris_model.irn.masks import refine
 from tris_model.irn.network import EdgeDisplacement
-from tris_model.irn.trunks import ImageNetTrunk
+from tris_model.irn.trunks import FiveDepthResNet
 from tris_model.network.stage2 import Stage2
 from tris_model.train.loop.optimiser import Rates, adamw, freeze_unused
 from tris_model.train.losses import segmentation
 from tris_model.train.maps import _chunk
-from tris_model.train.scorers import Frozen, TowerScorer, scorer
+from tris_model.train.scorers import FrozenScorer, TowerScorer, scorer
 
 Part = Iterator[dict[str, Any]]
 TEXTS = ("left man", "the dog on the right", "red bus", "a small table", "hat", "the one near the wall", "blue")
@@ -123,7 +123,7 @@ def maps(device: torch.device, tiny: bool) -> Part:
     torch.manual_seed(0)
     network = Stage1(config).to(device).eval()
     if tiny:
-        judge: Any = Frozen(TowerScorer(Clip(config), device))
+        judge: Any = FrozenScorer(TowerScorer(Clip(config), device))
     else:
         with tempfile.TemporaryDirectory() as folder:
             judge = scorer(scorer_file(Path(folder)), device)
@@ -171,7 +171,7 @@ def irn_step(device: torch.device, tiny: bool) -> Part:
     labels = torch.randint(0, 2, (batch, crop // 4, crop // 4), generator=draw, device=device).to(torch.uint8)
     for precision in ("float32", "tf32", "bf16"):
         torch.manual_seed(0)
-        network = EdgeDisplacement(ImageNetTrunk(None), 8 if tiny else 64).to(device).train()
+        network = EdgeDisplacement(FiveDepthResNet(None), 8 if tiny else 64).to(device).train()
         heads = [value for name, value in network.named_parameters() if not name.startswith("trunk.")]
         optimiser = torch.optim.SGD(heads, lr=1e-3)
 
@@ -192,7 +192,7 @@ def irn_step(device: torch.device, tiny: bool) -> Part:
 def irn_walk(device: torch.device, tiny: bool) -> Part:
     """A heat that walks over one image: the network, the parts, the transition, 256 steps."""
     torch.manual_seed(0)
-    network = EdgeDisplacement(ImageNetTrunk(None), 8 if tiny else 64).to(device).eval()
+    network = EdgeDisplacement(FiveDepthResNet(None), 8 if tiny else 64).to(device).eval()
     image, heat = made_up(tiny)
     found = []
     took = timed(lambda: found.append(refine(image, heat, network)), device, 2, 1)

@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 from machine import described
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tris_model"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from weight_recipe import made_up
+from helpers.weight_recipe import made_up
 
 from tris_model.clip.towers import Clip
 from tris_model.config import STAGE1

@@ -14,7 +14,7 @@ sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described, seconds
-from made_up.runs import ious_of, write_run
+from helpers.runs import ious_of, write_run
 
 from reports import as_csv, as_json, latex, markdown, rows
 from risbench import Run

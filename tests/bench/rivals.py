@@ -48,7 +48,7 @@ def clip(model: str, folder: Path) -> str:
 def groupvit(folder: Path) -> str:
     """A GroupViT of the published size, as a folder in Hugging Face's layout."""
     sys.path.append(str(Path(__file__).parents[1]))
-    from made_up.groupvits import made_up_groupvit
+    from helpers.groupvits import made_up_groupvit
 
     return str(made_up_groupvit(folder / "groupvit"))
 

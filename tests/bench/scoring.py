@@ -19,9 +19,9 @@ from pycocotools import mask as coco
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import authors
 from bench.machine import described, seconds
-from samples import blobs, sample_of
+from helpers import authors
+from helpers.samples import blobs, sample_of
 
 from risbench import Prediction, Sample, Scorer
 from risbench.masks import decode, encode

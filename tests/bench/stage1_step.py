@@ -31,7 +31,7 @@ from tris_model.devices import computing, elapsed, pick
 from tris_model.inference.prms import ClipScorer
 from tris_model.train.loop.optimiser import Rates, adamw, freeze_unused
 from tris_model.train.objective import Objective, Weights
-from tris_model.train.scorers import Frozen, frozen
+from tris_model.train.scorers import FrozenScorer, frozen
 
 REFS, EPOCHS = 44_822, 15  # of RefCOCOg, Google's split, as spec/tris.md counts them
 WORDS = ("man", "dog", "red", "blue", "left", "right", "top", "small", "bus", "table", "hat", "near", "the", "on", "of")
@@ -67,7 +67,7 @@ def ours(args: argparse.Namespace, scorer: Path, device: torch.device) -> Step:
     freeze_unused(network, temperature=False)
     clip = ClipScorer(scorer, device)
     frozen(clip._clip)
-    judge = Frozen(clip)
+    judge = FrozenScorer(clip)
     objective = Objective(network, judge, Weights())
     bf16 = args.precision == "bf16" or (args.precision == "auto" and device.type == "cuda")
     layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format

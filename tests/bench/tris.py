@@ -26,11 +26,11 @@ import torch
 from PIL import Image, ImageDraw
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tris_model")]
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import naive_tris
+from helpers.weight_recipe import built
 from naive_tris import Truth
-from weight_recipe import built
 
 from risbench.records import Box, Prediction, Sample
 from tris_model import load, preprocess, save, tokenize

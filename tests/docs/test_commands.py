@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import click
 import pytest
-from pages_of_text import PAGES, command_lines
+from helpers.pages_of_text import PAGES, command_lines
 
 from risbench import plugins
 from risbench.cli import app

@@ -8,7 +8,7 @@ import re
 from types import ModuleType
 
 import pytest
-from pages_of_text import PAGES, TOP, blocks, spans, text_of
+from helpers.pages_of_text import PAGES, TOP, blocks, spans, text_of
 
 
 def _module(name: str) -> ModuleType:

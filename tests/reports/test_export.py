@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_up.runs import ious_of, write_run
+from helpers.runs import ious_of, write_run
 
 from reports import rows
 from risbench import RisbenchError, Run, UsageError

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_up.annotations import refer_content, sentence, write_refer
+from helpers.annotations import refer_content, sentence, write_refer
 
 from reports import gallery
 from risbench import DataError, MaskError, UsageError, load_split, score

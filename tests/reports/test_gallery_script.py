@@ -8,8 +8,8 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from samples import blobs
-from waiting import GUARD
+from helpers.samples import blobs
+from helpers.waiting import GUARD
 
 from reports import gallery
 from risbench.masks import encode

@@ -9,8 +9,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-from made_up.runs import ious_of, write_run
-from waiting import GUARD
+from helpers.runs import ious_of, write_run
+from helpers.waiting import GUARD
 
 from reports import latex
 from reports.columns import PAPER_SPLITS

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up.golden import is_golden
-from made_up.runs import ious_of, write_run
+from helpers.golden import is_golden
+from helpers.runs import ious_of, write_run
 
 from reports import as_csv, as_json, latex, markdown
 from risbench import Run

@@ -7,31 +7,31 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up.runs import ious_of, write_run
+from helpers.runs import ious_of, write_run
 
 from reports.columns import PAPER_SPLITS
 from reports.supervision import Supervision, of_card, supervision_of
-from reports.table import Row, Table, table_of
+from reports.table import ReportTable, TableRow, table_of
 from risbench import Run, UsageError
 from risbench.datasets import catalog
 from risbench.metrics.metric_names import parse_all
 from risbench.statistics.paired import estimates, told_apart
 
 
-def places(table: Table, column: int = 0) -> dict[str, int]:
+def places(table: ReportTable, column: int = 0) -> dict[str, int]:
     return {row.title: row.cells[column].place for row in table.rows}
 
 
-def texts(table: Table) -> dict[str, list[str]]:
+def texts(table: ReportTable) -> dict[str, list[str]]:
     return {row.title: [cell.text for cell in row.cells] for row in table.rows}
 
 
-def row_of(table: Table, title: str) -> Row:
+def row_of(table: ReportTable, title: str) -> TableRow:
     (row,) = [row for row in table.rows if row.title == title]
     return row
 
 
-def notes(table: Table) -> str:
+def notes(table: ReportTable) -> str:
     return "\n".join(f"{note.mark} {note.text}" for note in table.notes)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up.annotations import SIZE, rectangle, write_image, write_refer
-from made_up.answers import Answers
+from helpers.annotations import SIZE, rectangle, write_image, write_refer
+from helpers.answers import Answers
 
 from reports import latex, markdown
 from reports.table import table_of

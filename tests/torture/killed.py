@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from made_up.asked import Heats
+from helpers.asked import Heats
 
 from risbench import Settings, evaluate, load_split, merge, score
 

@@ -19,14 +19,14 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from made_up.annotations import code_of, rectangle, refer_content, write_referit_as_pickles
-from made_up.asked import Heats, Masks
-from made_up.small import small_split
+from helpers.annotations import code_of, rectangle, refer_content, write_referit_as_pickles
+from helpers.asked import Heats, Masks
+from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Scorer, Settings, evaluate
 from risbench.datasets.annotations.refer import read_refer
 from risbench.datasets.annotations.referit import read_referit
-from risbench.datasets.annotations.table import Table
+from risbench.datasets.annotations.table import AnnotationTable
 from risbench.datasets.images import read_image
 from risbench.leaderboard.board import rankings_of
 from risbench.leaderboard.entry import entry_of, file_name
@@ -39,7 +39,7 @@ from risbench.results.rows import columns_of
 from risbench.scorer import summary_of
 from risbench.scoring.files import read_array
 from risbench.scoring.pictures import read_mask
-from risbench.scoring.sources import Source, source_of
+from risbench.scoring.sources import PredictionSource, source_of
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _lines(folder: Path, name: str) -> Target:
     return Target(name, "masks.jsonl", [lines_of(v) for v in values], read, values, lines_of)
 
 
-def _score(source: Source, split: Any) -> None:
+def _score(source: PredictionSource, split: Any) -> None:
     scorer = Scorer("clean")
     for sample in split:
         for found in {sample.id, str(sample.sent_id)} & set(source.names):
@@ -179,7 +179,7 @@ def _traps(folder: Path) -> list[bytes]:
     ]
 
 
-def _all_of(table: Table) -> None:
+def _all_of(table: AnnotationTable) -> None:
     """What a split would ask of a table: every text, id, box and mask."""
     table.agree()
     for row in range(len(table.ann_id)):

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from waiting import GUARD, wait_until
+from helpers.waiting import GUARD, wait_until
 
 import risbench
 
 TOP = Path(risbench.__file__).parents[1]
 sys.path[:0] = [str(TOP / "tests/tris_model"), str(TOP / "tests/tris_model/train")]
 
-from joined import made  # noqa: E402 # pyright: ignore[reportMissingImports]
+from helpers.joined import made  # noqa: E402 # pyright: ignore[reportMissingImports]
 
 GOES_ON = "the same command goes on"
 MARK = "RISBENCH_TEST_MARK"  # in the environment of all that a test starts

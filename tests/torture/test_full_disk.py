@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up.folders import content_of
-from made_up.small import write_small
-from waiting import GUARD
+from helpers.folders import content_of
+from helpers.small import write_small
+from helpers.waiting import GUARD
 
 import risbench
 

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from made_up.folders import content_of, names_in
-from made_up.small import write_small
+from helpers.folders import content_of, names_in
+from helpers.small import write_small
 
 import risbench
 

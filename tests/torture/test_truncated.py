@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up.asked import Heats
-from made_up.folders import content_of
-from made_up.small import small_split
+from helpers.asked import Heats
+from helpers.folders import content_of
+from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
 from risbench.leaderboard import entry as entries

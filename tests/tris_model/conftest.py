@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from weight_recipe import built, filled
+from helpers.weight_recipe import built, filled
 
 from tris_model.config import STAGE1, STAGE2, Config
 from tris_model.network.stage1 import Stage1

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Ask
-from made_up.annotations import SIZE, write_image, write_refer
+from helpers.annotations import SIZE, write_image, write_refer
+from helpers.commands import Ask
 from PIL import Image
 
 from risbench import Run

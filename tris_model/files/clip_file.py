@@ -20,7 +20,7 @@ from . import clip_settings
 from .architecture import detect_clip, fill
 from .checkpoint import read as read_checkpoint
 from .clip_names import NOT_WEIGHTS, Layout, as_openai, layout_of, looks_like_clip
-from .clip_settings import Settings
+from .clip_settings import ClipSettings
 from .names import find_clip, split_entry
 
 
@@ -45,7 +45,7 @@ class ClipFile:
     said: Mapping[str, str]
     layout: Layout
     counted: bool
-    settings: Settings
+    settings: ClipSettings
     notes: tuple[str, ...]
 
 
@@ -64,7 +64,7 @@ def read_clip(path: str | os.PathLike[str]) -> ClipFile:
         settings = clip_settings.of_hugging_face(folder)
     else:
         named = held.path.name.startswith("open_clip")  # as they are called on the hub, and nobody else calls a file
-        settings = clip_settings.of_open_clip(folder) if named else Settings()
+        settings = clip_settings.of_open_clip(folder) if named else ClipSettings()
     counted = any(key in held.state for key in NOT_WEIGHTS)
     return ClipFile(held.path, held.kind, _floats(held.state), held.said, layout, counted, settings, held.notes)
 

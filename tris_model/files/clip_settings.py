@@ -25,7 +25,7 @@ _ACTIVATIONS = {"quick_gelu": True, "gelu": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClipSettings:
     """What is known beside the weights.
 
     Attributes:
@@ -43,7 +43,7 @@ class Settings:
     deviation: Three | None = None
 
 
-def of_hugging_face(folder: Path) -> Settings:
+def of_hugging_face(folder: Path) -> ClipSettings:
     """The settings in a folder of Hugging Face's; none if it has no ``config.json``.
 
     Raises:
@@ -51,7 +51,7 @@ def of_hugging_face(folder: Path) -> Settings:
     """
     path = folder / HUGGING_FACE
     if not path.exists():
-        return Settings()
+        return ClipSettings()
     said = _json(path)
     if (kind := said.get("model_type", "clip")) != "clip":
         raise DataError(f"{path} is the configuration of {plain(str(kind), 40)}, not of a CLIP as OpenAI made it")
@@ -66,7 +66,7 @@ def of_hugging_face(folder: Path) -> Settings:
     if not all(type(count) is int and count > 0 for count in heads.values()):
         raise DataError(f"{path}: num_attention_heads is no number of heads")
     pixels = _json(folder / PIXELS) if (folder / PIXELS).exists() else {}
-    return Settings(
+    return ClipSettings(
         path.name,
         _ACTIVATIONS[activations.pop()],
         heads["vision_config"],
@@ -76,7 +76,7 @@ def of_hugging_face(folder: Path) -> Settings:
     )
 
 
-def of_open_clip(folder: Path) -> Settings:
+def of_open_clip(folder: Path) -> ClipSettings:
     """The settings in a folder of open_clip's; none if it has no ``open_clip_config.json``.
 
     Raises:
@@ -84,7 +84,7 @@ def of_open_clip(folder: Path) -> Settings:
     """
     path = folder / OPEN_CLIP
     if not path.exists():
-        return Settings()
+        return ClipSettings()
     said = _json(path)
     model, pixels = _mapping(said.get("model_cfg")), _mapping(said.get("preprocess_cfg"))
     vision, text = _mapping(model.get("vision_cfg")), _mapping(model.get("text_cfg"))
@@ -99,7 +99,7 @@ def of_open_clip(folder: Path) -> Settings:
         text_heads = int(text["heads"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         raise DataError(f"{path} is no configuration of open_clip's") from None
-    return Settings(
+    return ClipSettings(
         path.name,
         bool(model.get("quick_gelu", False)),
         heads,

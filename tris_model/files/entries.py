@@ -37,7 +37,7 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ChosenEntry:
     """The tensors of one network.
 
     Attributes:
@@ -67,7 +67,7 @@ class _Group:
         return f"{self.entry}/{self.prefix}" if self.entry and self.inside else self.entry or self.prefix
 
 
-def choose(held: Any, source: str, looks: Looks | None = None, wanted: str | None = None) -> Found:
+def choose(held: Any, source: str, looks: Looks | None = None, wanted: str | None = None) -> ChosenEntry:
     """The network's tensors.
 
     Args:
@@ -171,7 +171,7 @@ def _place(value: Tensor) -> int:
     return value.data_ptr() if real else -id(value)
 
 
-def _best(fitting: Sequence[_Group], source: str) -> Found:
+def _best(fitting: Sequence[_Group], source: str) -> ChosenEntry:
     plain_ones = [group for group in fitting if not _AVERAGED.search(group.address)]
     chosen = plain_ones if plain_ones else fitting
     if len(chosen) > 1:
@@ -186,7 +186,7 @@ def _best(fitting: Sequence[_Group], source: str) -> Found:
             f"{source}: {taken} is taken; {names} (averaged weights) lies beside, and {source}#{plain(others[0], 60)} "
             "takes that",
         )
-    return Found(one.entry, one.prefix, one.state, notes)
+    return ChosenEntry(one.entry, one.prefix, one.state, notes)
 
 
 def _inside(groups: Sequence[_Group], looks: Looks) -> list[_Group]:
@@ -213,37 +213,37 @@ def _listed(groups: Sequence[_Group]) -> str:
     return f"holds {count}: {shown}; say which with FILE#{names[0]}, in place of FILE"
 
 
-def _wanted(groups: Sequence[_Group], source: str, looks: Looks | None, wanted: str) -> Found:
+def _wanted(groups: Sequence[_Group], source: str, looks: Looks | None, wanted: str) -> ChosenEntry:
     for group in groups:
         if wanted == group.entry:
-            return Found(group.entry, group.prefix, group.state)
+            return ChosenEntry(group.entry, group.prefix, group.state)
     for group in groups:  # the longest entry that the wanted one begins with; what is left is a prefix
         prefix = wanted.removeprefix(f"{group.entry}/") if group.entry else wanted
         prefix = prefix if prefix.endswith(".") else f"{prefix}."
         part = {key[len(prefix) :]: value for key, value in group.state.items() if key.startswith(prefix)}
         if part:
             tidied = _tidied(group.entry, part, looks, source)
-            return Found(group.entry, prefix + tidied.prefix, tidied.state)
+            return ChosenEntry(group.entry, prefix + tidied.prefix, tidied.state)
     # Entries around others: `FILE#ema` means `ema/state_dict` where that is all there is.
     below = [group for group in groups if group.entry.startswith(f"{wanted}/")]
     if len(below) == 1:
-        return Found(below[0].entry, below[0].prefix, below[0].state)
+        return ChosenEntry(below[0].entry, below[0].prefix, below[0].state)
     names = ", ".join(f"'{plain(group.entry, 60)}'" for group in groups[:_SHOWN] if group.entry) or "none"
     raise DataError(f"{source} has no entry '{plain(wanted, 60)}' with tensors; its entries with tensors are {names}")
 
 
-def _usual(held: Mapping[Any, Any], groups: Sequence[_Group], source: str) -> Found:
+def _usual(held: Mapping[Any, Any], groups: Sequence[_Group], source: str) -> ChosenEntry:
     """Where no names tell: the entry of a usual name, else the tensors of the root, else the only entry."""
     by_entry = {group.entry: group for group in groups}
     for name in USUAL:
         if name in by_entry:
-            return Found(name, "", by_entry[name].state)
+            return ChosenEntry(name, "", by_entry[name].state)
         below = [group for group in groups if group.entry.startswith(f"{name}/")]
         if len(below) == 1:
-            return Found(below[0].entry, "", below[0].state)
+            return ChosenEntry(below[0].entry, "", below[0].state)
     if "" in by_entry or len(groups) == 1:
         one = by_entry.get("", groups[0])
-        return Found(one.entry, "", one.state)
+        return ChosenEntry(one.entry, "", one.state)
     kinds = {type(value).__name__ for value in held.values()}
     keys = plain(", ".join(f"{key!s:.40}" for key in list(held)[:_SHOWN]), 200) or "nothing"
     said = f"its keys are {keys}" + (" and none holds tensors by name" if not groups else "")

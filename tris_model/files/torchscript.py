@@ -36,7 +36,7 @@ STORAGES = {
 }
 
 
-class Box:
+class PlainObject:
     """What a TorchScript object becomes: attributes and nothing to call."""
 
     def __setstate__(self, state: Any) -> None:
@@ -77,12 +77,12 @@ def _tensors(box: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     for name, value in vars(box).items():
         if isinstance(value, Tensor):
             yield prefix + name, value
-        elif isinstance(value, Box):
+        elif isinstance(value, PlainObject):
             yield from _tensors(value, f"{prefix}{name}.")
 
 
 class _Unpickler(BoundedUnpickler):
-    _settable = (Box,)
+    _settable = (PlainObject,)
 
     def __init__(self, archive: zipfile.ZipFile, folder: str):
         super().__init__(content_of(archive, f"{folder}/data.pkl"))
@@ -93,7 +93,7 @@ class _Unpickler(BoundedUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Boxes for TorchScript's classes, our own rebuilder for tensors, dtypes for storages; nothing else."""
         if module.split(".")[0] == "__torch__":
-            return type("Box", (Box,), {})
+            return type("Box", (PlainObject,), {})
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):

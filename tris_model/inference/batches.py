@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Batches:
+class BatchSize:
     """A batch size that is halved on running out of memory, and stays so.
 
     Attributes:

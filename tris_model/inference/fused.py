@@ -111,7 +111,7 @@ class Linear(nn.Module):
         return F.linear(x, self.weight, self.bias)
 
 
-class Attention(CausalAttention):
+class PackedAttention(CausalAttention):
     """Causal attention with packed projections."""
 
     def __init__(self, attention: CausalAttention, *, pack: bool):
@@ -189,7 +189,7 @@ def _quick(module: nn.Module, pack: bool) -> nn.Module:
         case Trunk():
             return QuickTrunk(module, pack=pack)
         case CausalAttention():
-            return Attention(module, pack=pack)
+            return PackedAttention(module, pack=pack)
         case nn.Conv2d():
             return Conv(module, None, pack=pack)
         case nn.Linear():

@@ -21,18 +21,18 @@ from ..devices import computing, pick
 from ..files.checkpoint import digest, load_with_origin
 from ..files.names import split_entry
 from ..network.stage1 import Stage1
-from .batches import Batches
+from .batches import BatchSize
 from .card import CARD
 from .fused import quicken
 from .half import HalfClip
-from .prms import ClipScorer, Scorer, choose
+from .prms import ClipScorer, ImageTextScorer, choose
 
 Heats = list[np.ndarray]
 READERS = 4
 UNKNOWN = "unknown (the file does not say)"
 
 
-class Asked(NamedTuple):
+class ImageTask(NamedTuple):
     """One image with its texts, as tokens, and the samples behind them if the method reads those."""
 
     pixels: Callable[[], Tensor]
@@ -61,7 +61,7 @@ class Tris:
         device: str = "cpu",
         stage: int | None = None,
         keep_end: bool = False,
-        scorer: str | Scorer | None = None,
+        scorer: str | ImageTextScorer | None = None,
         precision: Literal["float32", "tf32", "bf16"] = "float32",
         batch: int = 16,
         trained_on: str | None = None,
@@ -79,7 +79,7 @@ class Tris:
         self._scorer = ClipScorer(scorer, self._device, keep_end) if isinstance(scorer, str) else scorer
         self._keep_end = keep_end
         self._precision = precision
-        self._batches = Batches(1 if on_cpu else batch)
+        self._batches = BatchSize(1 if on_cpu else batch)
         self._asked_device = device
         self._texts = 0
         self._cut = 0
@@ -166,11 +166,11 @@ class Tris:
         questions = list(zip(tokens, texts, grouped, strict=True))
         if self._device.type == "cpu":
             lazily = [partial(self._pixels, image) for image in images]
-            return self._answer_all([Asked(get, *rest) for get, rest in zip(lazily, questions, strict=True)])
+            return self._answer_all([ImageTask(get, *rest) for get, rest in zip(lazily, questions, strict=True)])
         # Resizing lets the interpreter go, so threads prepare images while the GPU works on earlier ones.
         with ThreadPoolExecutor(READERS) as pool:
             ahead = [pool.submit(self._pixels, image).result for image in images]
-            return self._answer_all([Asked(get, *rest) for get, rest in zip(ahead, questions, strict=True)])
+            return self._answer_all([ImageTask(get, *rest) for get, rest in zip(ahead, questions, strict=True)])
 
     def _pixels(self, image: np.ndarray) -> Tensor:
         return preprocess(image, self.config.image_size)
@@ -181,11 +181,11 @@ class Tris:
         self._cut += sum(len(row) > self.config.text_length for row in rows)
         return pack(rows, keep_end=self._keep_end, length=self.config.text_length)
 
-    def _answer_all(self, asked: Sequence[Asked]) -> list[Heats]:
+    def _answer_all(self, asked: Sequence[ImageTask]) -> list[Heats]:
         return [heats for answers in self._batches.over(asked, self._answer) for heats in answers]
 
     @torch.inference_mode()
-    def _answer(self, asked: Sequence[Asked]) -> list[Heats]:
+    def _answer(self, asked: Sequence[ImageTask]) -> list[Heats]:
         """One batch: towers on all images and all distinct texts together, heads image by image."""
         network, device = self._network, self._device
         images = torch.stack([one.pixels() for one in asked]).to(device, non_blocking=True)
@@ -203,7 +203,7 @@ class Tris:
                 answers.append(list(self._select(one, images[index], heats).float().cpu().numpy()))
         return answers
 
-    def _select(self, one: Asked, pixels: Tensor, heats: Tensor) -> Tensor:
+    def _select(self, one: ImageTask, pixels: Tensor, heats: Tensor) -> Tensor:
         """With a scorer, give all texts of a referred object the same map."""
         if self._scorer is None:
             return heats

@@ -23,7 +23,7 @@ from ..files.names import clip_advice, find_clip, split_entry
 SIDE = 224
 
 
-class Scorer(Protocol):
+class ImageTextScorer(Protocol):
     """Anything that puts images and texts into one space."""
 
     def see(self, images: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class Scorer(Protocol):
         ...
 
 
-def choose(scorer: Scorer, image: Tensor, heats: Tensor, texts: Sequence[str]) -> int:
+def choose(scorer: ImageTextScorer, image: Tensor, heats: Tensor, texts: Sequence[str]) -> int:
     """The index of the first map with the largest summed similarity.
 
     Args:

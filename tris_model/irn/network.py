@@ -23,7 +23,7 @@ STRIDE = 4
 WIDTH = 64
 
 
-class Seen(NamedTuple):
+class EdgeOutput(NamedTuple):
     """What the network says of B images: edge logits ``(B, 1, h, w)`` and displacements ``(B, 2, h, w)``."""
 
     edges: Tensor
@@ -100,7 +100,7 @@ class EdgeDisplacement(nn.Module):
         self.trunk.eval()
         return self
 
-    def forward(self, images: Tensor) -> Seen:
+    def forward(self, images: Tensor) -> EdgeOutput:
         """Find edges and displacements.
 
         Args:
@@ -111,7 +111,7 @@ class EdgeDisplacement(nn.Module):
             h = ceil(H / 4), w = ceil(W / 4).
         """
         features = self.see(images)
-        return Seen(self.edges(features), self.displacements(features))
+        return EdgeOutput(self.edges(features), self.displacements(features))
 
     @torch.no_grad()
     def see(self, images: Tensor) -> Features:

@@ -43,7 +43,7 @@ class FiveDepths(Protocol):
         ...
 
 
-class ImageNetTrunk(nn.Module):
+class FiveDepthResNet(nn.Module):
     """torchvision's ResNet-50 with strides 4, 4, 8, 16, 16."""
 
     channels: tuple[int, ...] = (64, 256, 512, 1024, 2048)

@@ -19,16 +19,16 @@ FOCAL_POWER = 3  # p of eq. 6
 FOCAL_FLOOR = 0.01  # c of eq. 6
 
 
-class Seen(NamedTuple):
+class ImageFeatures(NamedTuple):
     """What stage 1 keeps of an image, whatever the text: cells ``(B, C, h, w)``, keys and values ``(B, C, P)``."""
 
     cells: Tensor
     keys: Tensor
     values: Tensor
 
-    def of(self, index: int) -> Seen:
+    def of(self, index: int) -> ImageFeatures:
         """The one image at ``index``, still with a batch axis."""
-        return Seen(*(part[index : index + 1] for part in self))
+        return ImageFeatures(*(part[index : index + 1] for part in self))
 
 
 class Stage1Training(NamedTuple):
@@ -49,7 +49,7 @@ class Stage1Training(NamedTuple):
     temperature: Tensor
 
 
-class Met(NamedTuple):
+class AttendedPair(NamedTuple):
     """Every image under every text of a batch, ``(B, N, P)``, and under its own text, ``(B, h, w)``; raw responses."""
 
     response: Tensor
@@ -95,7 +95,7 @@ class Stage1(nn.Module):
         scores, coverage = score(met.response)
         return Stage1Training(scores, coverage.diagonal(), F.relu(maps), torch.sigmoid(maps), self.logit_scale.exp())
 
-    def meet(self, cells: Tensor, texts: Tensor, own: Tensor) -> Met:
+    def meet(self, cells: Tensor, texts: Tensor, own: Tensor) -> AttendedPair:
         """Images and texts of one batch, mixed by the prompt; in float32 also where towers compute in bf16.
 
         The response is a logit: near 14, its scale, bf16 knows no number between 14 and 14.06.
@@ -112,7 +112,7 @@ class Stage1(nn.Module):
             texts = texts + self.config.beta * for_texts  # (B, N, C)
             response = self.logit_scale.exp() * (texts @ cells)  # (B, N, P)
         images = torch.arange(len(cells), device=cells.device)
-        return Met(response, response[images, own].unflatten(1, side))
+        return AttendedPair(response, response[images, own].unflatten(1, side))
 
     def respond(self, images: Tensor, tokens: Tensor) -> Tensor:
         """The raw response of every image to every text, each pair as if alone in its batch.
@@ -137,12 +137,12 @@ class Stage1(nn.Module):
         """``(N, L)`` -> projected texts ``(N, C)``, unit length."""
         return unit(self.lan_project(self.backbone.sum_up(tokens)), 1)
 
-    def encode(self, images: Tensor) -> Seen:
+    def encode(self, images: Tensor) -> ImageFeatures:
         """``(B, 3, H, W)`` -> all that :meth:`compare` needs of the images."""
         cells = self.see(images)
-        return Seen(cells, *self.attn_fusion.shown(cells))
+        return ImageFeatures(cells, *self.attn_fusion.shown(cells))
 
-    def compare(self, seen: Seen, texts: Tensor) -> Tensor:
+    def compare(self, seen: ImageFeatures, texts: Tensor) -> Tensor:
         """Every image with every text, as if alone.
 
         Args:

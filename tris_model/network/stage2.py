@@ -16,7 +16,7 @@ from ..clip.towers import Clip
 from ..clip.trunk import Pyramid
 from ..config import STAGE2, Config
 from .stage1 import enlarge
-from .word_attention import Asked, WordAttention
+from .word_attention import Queries, WordAttention
 
 
 class Smooth(nn.Module):
@@ -37,19 +37,19 @@ def _segment(inside: int, between: int) -> nn.Sequential:
     return nn.Sequential(Smooth(inside, between), nn.Conv2d(between, 1, 1, bias=False))
 
 
-class Seen(NamedTuple):
+class PyramidFeatures(NamedTuple):
     """What stage 2 keeps of B images, whatever the text: the reduced c1, and c2 to c4 with what they ask."""
 
     reduced: Tensor
     features: tuple[Tensor, Tensor, Tensor]
-    asked: tuple[Asked, Asked, Asked]
+    asked: tuple[Queries, Queries, Queries]
 
-    def of(self, index: int) -> Seen:
+    def of(self, index: int) -> PyramidFeatures:
         """The one image at ``index``, still with a batch axis."""
         at = slice(index, index + 1)
         c2, c3, c4 = self.features
-        a2, a3, a4 = (Asked(part.query[at], part.gate[at]) for part in self.asked)
-        return Seen(self.reduced[at], (c2[at], c3[at], c4[at]), (a2, a3, a4))
+        a2, a3, a4 = (Queries(part.query[at], part.gate[at]) for part in self.asked)
+        return PyramidFeatures(self.reduced[at], (c2[at], c3[at], c4[at]), (a2, a3, a4))
 
 
 class Stage2(nn.Module):
@@ -111,13 +111,13 @@ class Stage2(nn.Module):
         """``(N, L)`` -> word features ``(N, L, D)``."""
         return self.backbone.read(tokens)
 
-    def encode(self, images: Tensor) -> Seen:
+    def encode(self, images: Tensor) -> PyramidFeatures:
         """``(B, 3, H, W)`` -> all that needs no text."""
         c1, c2, c3, c4 = self.backbone.see(images)
         asked = (self.attention2.ask(c2), self.attention3.ask(c3), self.attention4.ask(c4))
-        return Seen(self.reduced_c1(c1), (c2, c3, c4), asked)
+        return PyramidFeatures(self.reduced_c1(c1), (c2, c3, c4), asked)
 
-    def compare(self, seen: Seen, words: Tensor, batch: int = 8) -> Tensor:
+    def compare(self, seen: PyramidFeatures, words: Tensor, batch: int = 8) -> Tensor:
         """Every image with every text.
 
         Args:
@@ -135,7 +135,7 @@ class Stage2(nn.Module):
             rows.append(torch.cat(parts))
         return torch.stack(rows)
 
-    def decode(self, seen: Seen, words: Tensor) -> Pyramid:
+    def decode(self, seen: PyramidFeatures, words: Tensor) -> Pyramid:
         """Let the words join, then go from coarse to fine.
 
         Args:
@@ -169,8 +169,8 @@ class Stage2(nn.Module):
         return (self.reduced_c2, self.reduced_c3, self.reduced_c4)
 
 
-def _repeat(asked: Asked, times: int) -> Asked:
+def _repeat(asked: Queries, times: int) -> Queries:
     """One image's questions for several texts, without copying; several images' as they are."""
     if len(asked.query) == times:
         return asked
-    return Asked(asked.query.expand(times, -1, -1), asked.gate.expand(times, -1, -1, -1))
+    return Queries(asked.query.expand(times, -1, -1), asked.gate.expand(times, -1, -1, -1))

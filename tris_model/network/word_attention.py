@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Asked(NamedTuple):
+class Queries(NamedTuple):
     """What the attention keeps of a map, whatever the text: queries ``(B, C, P)`` and gates ``(B, C, h, w)``."""
 
     query: Tensor
@@ -36,11 +36,11 @@ class WordAttention(nn.Module):
         self.ins_w = nn.InstanceNorm2d(channels, affine=True)
         self.scale = channels**-0.5
 
-    def ask(self, feature: Tensor) -> Asked:
+    def ask(self, feature: Tensor) -> Queries:
         """``(B, C, h, w)`` -> the part that needs no text."""
-        return Asked(self.ins_q(self.Wq(feature)).flatten(2), F.relu(self.Wm(feature)))
+        return Queries(self.ins_q(self.Wq(feature)).flatten(2), F.relu(self.Wm(feature)))
 
-    def answer(self, asked: Asked, words: Tensor) -> Tensor:
+    def answer(self, asked: Queries, words: Tensor) -> Tensor:
         """Gather from the words.
 
         ``Ww`` is applied to the L words rather than to the P cells: the attention's rows sum to 1, so a linear map

@@ -43,7 +43,7 @@ class Lesson:
             raise ValueError("objects and scenes are both 0, so there is nothing to show")
 
 
-class Shown(NamedTuple):
+class ShownLesson(NamedTuple):
     """B pictures of a step.
 
     Attributes:
@@ -60,7 +60,7 @@ class Shown(NamedTuple):
     sentences: list[tuple[str, int]]
 
 
-def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator) -> Shown:
+def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator) -> ShownLesson:
     """The pictures of a step.
 
     Args:
@@ -97,7 +97,7 @@ def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, dr
             images.append(image)
             masks.append(_focus(thing, side, draw))
             things.append(thing)
-    return Shown(np.stack(images), np.stack(masks), things, said)
+    return ShownLesson(np.stack(images), np.stack(masks), things, said)
 
 
 def _two(scenes: Pictures, at: int, draw: np.random.Generator) -> list[int]:

@@ -36,7 +36,7 @@ from ..train.loop.finished import settle
 from ..train.loop.finite import check_loss, check_weights, clipped
 from ..train.loop.journal import Journal, Stopped, bar, forget_peak, interruptible, memory
 from .contrast import choice, contrast
-from .lessons import MOST, Lesson, Shown, ask, show
+from .lessons import MOST, Lesson, ShownLesson, ask, show
 from .pictures import Pictures, pictures
 from .questions import all_words, alone, mixed
 
@@ -139,7 +139,7 @@ class Towers(Protocol):
 
 
 T = TypeVar("T", bound=Towers)
-Shows = Callable[[Pictures, Pictures, Lesson, int, np.random.Generator], Shown]
+Shows = Callable[[Pictures, Pictures, Lesson, int, np.random.Generator], ShownLesson]
 
 
 def word_ids() -> Tensor:
@@ -157,7 +157,7 @@ def teach(
     centre: Callable[[T, Tensor, Tensor], None] | None = None,
     losses: Callable[..., dict[str, Tensor]] | None = None,
     shows: Shows = show,
-    views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None = None,
+    views: Callable[[T, Tensor, ShownLesson], Sequence[Tensor]] | None = None,
     warmup: int = WARMUP,
     overwrite: bool = False,
 ) -> Path:
@@ -296,7 +296,7 @@ def _share(told: Callable[[int, str], None]) -> Callable[[int, int], None]:
 
 def _losses(
     shows: Shows,
-    views: Callable[[T, Tensor, Shown], Sequence[Tensor]] | None,
+    views: Callable[[T, Tensor, ShownLesson], Sequence[Tensor]] | None,
     network: T,
     course: Course,
     lesson: Lesson,

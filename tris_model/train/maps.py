@@ -24,7 +24,7 @@ from ..clip.tokens import tokenize
 from ..devices import add_rows, computing
 from ..files.checkpoint import digest, load
 from ..files.names import find_clip
-from ..inference.prms import Scorer
+from ..inference.prms import ImageTextScorer
 from ..network.stage1 import Stage1, enlarge
 from .loop.finished import settle_head
 from .loop.journal import Stopped, bar, interruptible, writing
@@ -54,7 +54,9 @@ class Chosen(NamedTuple):
 
 
 @torch.inference_mode()
-def choose_many(scorer: Scorer, side: int, images: Tensor, heats: Tensor, refs: Tensor, texts: list[str]) -> Tensor:
+def choose_many(
+    scorer: ImageTextScorer, side: int, images: Tensor, heats: Tensor, refs: Tensor, texts: list[str]
+) -> Tensor:
     """The best map of every ref, with all sentences of a ref against all its maps in one product.
 
     Args:
@@ -189,7 +191,12 @@ def head_of(
 
 @torch.inference_mode()
 def _chunk(
-    network: Stage1, judge: Scorer | None, pixels: Tensor, of_image: list[list[int]], refs: Refs, keep_end: bool
+    network: Stage1,
+    judge: ImageTextScorer | None,
+    pixels: Tensor,
+    of_image: list[list[int]],
+    refs: Refs,
+    keep_end: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Responses and sentences of the refs of some images, in the order in which the images list them."""
     texts = [text for places in of_image for at in places for text in refs.refs[at].texts]

@@ -12,7 +12,7 @@ from ..network.stage1 import Stage1, enlarge, score
 from ..ranges import Rate
 from .loop.ranks import gather, rank
 from .losses import classification, negative, positive, visible
-from .scorers import Frozen
+from .scorers import FrozenScorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Objective(nn.Module):
         network: what is trained.
     """
 
-    def __init__(self, network: Stage1, scorer: Frozen | None, weights: Weights):
+    def __init__(self, network: Stage1, scorer: FrozenScorer | None, weights: Weights):
         super().__init__()
         self.network = network
         self._scorer = scorer

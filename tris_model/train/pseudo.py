@@ -30,7 +30,7 @@ from ..irn.network import EdgeDisplacement
 from ..irn.network import load as load_irn
 from ..irn.recipe import Recipe, check
 from ..irn.train import NETWORK, Step, train
-from ..irn.trunks import RESNET50, ClipTrunk, FiveDepths, ImageNetTrunk
+from ..irn.trunks import RESNET50, ClipTrunk, FiveDepthResNet, FiveDepths
 from ..irn.walk import Walk
 from ..ranges import Count, Seed, Share
 from .loop.finished import settle_head
@@ -115,7 +115,7 @@ def check_ahead(recipe: PseudoRecipe) -> None:
                 "pseudo.imagenet to the file"
             )
         if recipe.trunk == "imagenet":
-            ImageNetTrunk(recipe.imagenet)
+            FiveDepthResNet(recipe.imagenet)
 
 
 def items_of(refs: Refs, chosen: Chosen, stride: int) -> list[MapItem]:
@@ -244,7 +244,7 @@ def trunk_of(recipe: PseudoRecipe, weights: Path) -> FiveDepths:
         UsageError: stage 1 has another trunk.
     """
     if recipe.trunk == "imagenet":
-        return ImageNetTrunk(recipe.imagenet)
+        return FiveDepthResNet(recipe.imagenet)
     visual = load(weights).backbone.visual
     if not isinstance(visual, Trunk):
         raise UsageError("pseudo.trunk = stage1 needs a stage 1 with CLIP's trunk; set pseudo.trunk=imagenet")

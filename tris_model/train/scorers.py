@@ -17,7 +17,7 @@ from ..clip.towers import Clip
 from ..files.clip_file import load_clip, read_clip
 from ..files.clip_names import looks_like_resnet
 from ..files.names import NAMES, find_clip, split_entry
-from ..inference.prms import SIDE, ClipScorer, Scorer
+from ..inference.prms import SIDE, ClipScorer, ImageTextScorer
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -45,14 +45,14 @@ class TowerScorer:
         return self._clip.sum_up(tokens.to(self._device))
 
 
-class Frozen:
+class FrozenScorer:
     """A scorer that reads every text once, without gradients; images pass with them.
 
     Attributes:
         side: of its input in pixels.
     """
 
-    def __init__(self, scorer: Scorer, cone: float = 0.0):
+    def __init__(self, scorer: ImageTextScorer, cone: float = 0.0):
         """Wrap a scorer.
 
         Args:
@@ -91,7 +91,9 @@ def frozen(network: M) -> M:
     return network.eval().requires_grad_(False)
 
 
-def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = False, cone: float = 0.0) -> Frozen:
+def scorer(
+    path: str | os.PathLike[str], device: torch.device, keep_end: bool = False, cone: float = 0.0
+) -> FrozenScorer:
     """The scorer in a file: OpenAI's ViT-B/32, or a CLIP with a ResNet tower such as the tiny one.
 
     Raises:
@@ -102,7 +104,7 @@ def scorer(path: str | os.PathLike[str], device: torch.device, keep_end: bool = 
         raise UsageError(f"there is no scorer file {path}; stage 1 needs OpenAI's ViT-B-32.pt, or a tiny CLIP")
     file = find_clip(path)
     if looks_like_resnet(read_clip(file).state.keys()):
-        return Frozen(TowerScorer(load_clip(file), device, keep_end), cone)
+        return FrozenScorer(TowerScorer(load_clip(file), device, keep_end), cone)
     made = ClipScorer(file, device, keep_end)
     frozen(made._clip)
-    return Frozen(made, cone)
+    return FrozenScorer(made, cone)

@@ -28,12 +28,12 @@ from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
 from .loop.journal import Journal, Stopped, bar, interruptible, memory
 from .loop.optimiser import Rates, adamw, decay, freeze_unused
-from .loop.order import Batch, Batches
+from .loop.order import Batch, BatchOrder
 from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .objective import Objective, Weights
 from .photographs import Photographs
 from .refs import Refs
-from .scorers import Frozen, scorer
+from .scorers import FrozenScorer, scorer
 
 SAMPLE = 256  # images and texts that show how long features are
 
@@ -52,7 +52,7 @@ class Stage1Recipe:
         trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50 instead of CLIP's image tower.
         scorer: file of the frozen scorer.
         cone: for a tiny CLIP: what all images and texts share, for the scorer (see
-            :class:`~tris_model.train.scorers.Frozen`) and in heads that start as the pool's.
+            :class:`~tris_model.train.scorers.FrozenScorer`) and in heads that start as the pool's.
         network: sizes; those of the towers come from ``start``.
         batch: images of all ranks together (the paper's N is one less).
         negatives: the paper's K.
@@ -140,7 +140,7 @@ def _add_cone(network: Stage1, refs: Refs, photographs: Photographs, recipe: Sta
     network.lan_project.bias += recipe.cone * read.norm(dim=1).mean() * direction
 
 
-def _read(judge: Frozen | None, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+def _read(judge: FrozenScorer | None, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
     """The scorer's features of a batch's texts, ``(B, D)``, and of their negatives, ``(B, K, D)``."""
     if judge is None:
         return None, None
@@ -202,7 +202,7 @@ def fit(
 
     begun = journal.resume(said, load)
     objective = averaged(Objective(network, judge, weights))
-    batches = Batches(
+    batches = BatchOrder(
         refs, photographs, recipe.batch, seed=recipe.seed, negatives=recipe.negatives, mirror=recipe.mirror
     )
     total = recipe.epochs * batches.an_epoch

@@ -33,7 +33,7 @@ from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
 from .loop.journal import Journal, Stopped, bar, interruptible, memory
 from .loop.optimiser import Rates, adamw, decay, freeze_unused
-from .loop.order import Batch, Batches
+from .loop.order import Batch, BatchOrder
 from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .losses import segmentation
 from .photographs import Photographs
@@ -149,7 +149,7 @@ def fit(
     begun = journal.resume(said, restore)
     learner = averaged(network)
     size = network.config.image_size
-    batches = Batches(
+    batches = BatchOrder(
         refs, Photographs(refs.paths, size), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
     )
     masks = Ahead(lambda at: _nearest(mask_of(refs.places[at]), size), len(refs) * size * size)

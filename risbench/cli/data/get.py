@@ -26,7 +26,7 @@ from .. import options, show
 from ..bars import Bar
 
 if TYPE_CHECKING:
-    from ...datasets.get.get import Got
+    from ...datasets.get.get import Fetched
     from ...datasets.get.talk import Told
 
 _SHOWN = 5
@@ -75,7 +75,7 @@ def command(
         sys.exit(1)
 
 
-def _print_got(got: Got, root: str) -> None:
+def _print_got(got: Fetched, root: str) -> None:
     state = "there"
     if got.images is not None:
         state += f", with {got.images - len(got.failed)} of {counted(got.images, 'image')}"

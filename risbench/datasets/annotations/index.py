@@ -24,22 +24,22 @@ from ...io.atomic import write_whole
 from ...io.hashes import sha256_of, state_of
 from .refer import read_refer
 from .referit import read_referit
-from .table import Table
+from .table import AnnotationTable
 
 # Goes up whenever a reader or the table changes what is stored.
 VERSION = 2
 
-_READERS: dict[str, Callable[..., Table]] = {"refer": read_refer, "referit": read_referit}
+_READERS: dict[str, Callable[..., AnnotationTable]] = {"refer": read_refer, "referit": read_referit}
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """A file that a split was read from."""
 
     path: Path
     sha256: str
 
 
-def table_of(reader: str, files: tuple[Path, ...]) -> tuple[Table, tuple[Source, ...]]:
+def table_of(reader: str, files: tuple[Path, ...]) -> tuple[AnnotationTable, tuple[SourceFile, ...]]:
     """The table of a set of files: from its index if there is one, else read and indexed.
 
     Args:
@@ -49,7 +49,7 @@ def table_of(reader: str, files: tuple[Path, ...]) -> tuple[Table, tuple[Source,
     Raises:
         DataError: a file is missing, broken, or was changed while it was read.
     """
-    sources = tuple(Source(path, sha256_of(path)) for path in files)
+    sources = tuple(SourceFile(path, sha256_of(path)) for path in files)
     kept = index_path(reader, sources)
     if (table := _load(kept)) is not None:
         return table, sources
@@ -70,19 +70,19 @@ def table_of(reader: str, files: tuple[Path, ...]) -> tuple[Table, tuple[Source,
     return table, sources
 
 
-def index_path(reader: str, sources: tuple[Source, ...]) -> Path:
+def index_path(reader: str, sources: tuple[SourceFile, ...]) -> Path:
     """Where the index of these sources lies."""
     key = hashlib.sha256(" ".join([f"v{VERSION}", reader, *(source.sha256 for source in sources)]).encode())
     return places.cache_folder() / "index" / f"{key.hexdigest()[:40]}.npz"
 
 
-def _load(path: Path) -> Table | None:
+def _load(path: Path) -> AnnotationTable | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             flat = {name: stored[name] for name in stored.files}
         if flat.pop("version").tolist() != [VERSION]:
             return None
-        return Table.from_arrays(flat)
+        return AnnotationTable.from_arrays(flat)
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, RuntimeError):
         return None
     except (zipfile.BadZipFile, zlib.error, SyntaxError, MemoryError):

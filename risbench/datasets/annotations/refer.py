@@ -17,18 +17,18 @@ import numpy as np
 
 from ...errors import DataError
 from ...io.jsonfile import collector_at_rest, read_json
-from ..catalog import REFER_ORIGIN
+from ..entry import REFER_ORIGIN
 from .columns import Idents, Texts, Words, offsets_of
 from .numbers import whole_number
 from .outlines import Outlines
 from .rows import Rows, check_file_names, sizes_of
-from .table import Table
+from .table import AnnotationTable
 from .unpickle import read_pickle
 
 _TAGS = ("form", "ambiguous")
 
 
-def read_refer(refs: Path, instances: Path) -> Table:
+def read_refer(refs: Path, instances: Path) -> AnnotationTable:
     """Reads one refs pickle with its instances file.
 
     Raises:
@@ -44,7 +44,9 @@ def read_refer(refs: Path, instances: Path) -> Table:
         ref_rows = Rows(refs, "ref", read_pickle(refs, "refs"), "ref_id")
         image_columns, image_rows = _images(images)
         ann_columns, ann_rows = _annotations(anns, image_rows, _categories(whole, instances))
-        return Table(**image_columns, **ann_columns, **_refs(ref_rows, image_rows, ann_rows, ann_columns, instances))
+        return AnnotationTable(
+            **image_columns, **ann_columns, **_refs(ref_rows, image_rows, ann_rows, ann_columns, instances)
+        )
 
 
 def _part(whole: dict[str, Any], key: str, path: Path) -> Any:

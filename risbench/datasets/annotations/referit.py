@@ -26,11 +26,11 @@ from .columns import Ident, Idents, Texts, Words, offsets_of
 from .numbers import whole_number
 from .outlines import Outlines
 from .rows import Rows, check_file_names, sizes_of
-from .table import Table
+from .table import AnnotationTable
 from .unpickle import read_pickle
 
 
-def read_referit(path: Path) -> Table:
+def read_referit(path: Path) -> AnnotationTable:
     """Reads one pickle; its refs' ``split`` is the file's stem (``train``, ``test``).
 
     Raises:
@@ -40,7 +40,9 @@ def read_referit(path: Path) -> Table:
         images = _images(path)
         anns = _flat(images)
         objects, of_ann = _objects(anns)
-        return Table(**_image_columns(images), **_object_columns(objects), **_ref_columns(anns, of_ann, path.stem))
+        return AnnotationTable(
+            **_image_columns(images), **_object_columns(objects), **_ref_columns(anns, of_ann, path.stem)
+        )
 
 
 def plain_ident(ident: Any) -> Any:

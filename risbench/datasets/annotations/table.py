@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..entry import Counts
 from .columns import Idents, Texts, Words
 from .outlines import Outlines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class AnnotationTable:
     """The columns.
 
     Attributes:
@@ -61,7 +62,7 @@ class Table:
         return flat
 
     @classmethod
-    def from_arrays(cls, flat: dict[str, np.ndarray]) -> Table:
+    def from_arrays(cls, flat: dict[str, np.ndarray]) -> AnnotationTable:
         """The table of stored arrays.
 
         Raises:
@@ -100,6 +101,11 @@ class Table:
         inside = [(self.ann_image, images, 0), (self.ref_image, images, 0), (self.ref_ann, anns, -1)]
         if any(rows.size and not (least <= rows.min() and rows.max() < count) for rows, count, least in inside):
             raise ValueError("a row points at nothing")
+
+    def count(self, refs: np.ndarray, rows: np.ndarray) -> Counts:
+        """The counts of a choice of ref rows and sentence rows; images are those that a chosen ref points at."""
+        distinct = len(set(self.ref_id.listed(refs)))
+        return Counts(len(np.unique(self.ref_image[refs])), distinct, len(rows))
 
     def size(self, image: int) -> tuple[int, int]:
         """``(height, width)`` of an image row."""

@@ -27,7 +27,7 @@ def doubled_ids(split: Split) -> Iterator[tuple[str, Ident, str]]:
             yield what, ident, str(path)
 
 
-class Said:
+class DuplicateTexts:
     """Who says what of which object: the texts of a split as numbers, equal for texts that `alike.said` makes equal."""
 
     def __init__(self, split: Split) -> None:

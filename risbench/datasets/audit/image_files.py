@@ -19,7 +19,7 @@ _READERS = 8
 _AHEAD = 512
 
 
-class Looked(NamedTuple):
+class ImageReport(NamedTuple):
     """What a look at one image file found: its format and EXIF orientation, or what is wrong with it."""
 
     path: Path
@@ -29,7 +29,7 @@ class Looked(NamedTuple):
     orientation: int = 1
 
 
-def look_at_images(split: Split, rows: np.ndarray, deep: bool = False) -> Iterator[Looked]:
+def look_at_images(split: Split, rows: np.ndarray, deep: bool = False) -> Iterator[ImageReport]:
     """Look at the files of these image rows, in their order.
 
     Args:
@@ -47,7 +47,7 @@ def look_at_images(split: Split, rows: np.ndarray, deep: bool = False) -> Iterat
         pool.shutdown(cancel_futures=True)
 
 
-def _look(split: Split, row: int, deep: bool) -> Looked:
+def _look(split: Split, row: int, deep: bool) -> ImageReport:
     path = split.image_files.find(split.table.image_file[row])
     size = split.table.size(row)
     try:
@@ -56,6 +56,6 @@ def _look(split: Split, row: int, deep: bool) -> Looked:
             read_image(path, size)
     except DataError as error:
         if not path.is_file():
-            return Looked(path, "", f"{path}: no such image{looked_for(path)}; {split.entry.images_origin}", True)
-        return Looked(path, "", str(error))
-    return Looked(path, header.format, orientation=header.orientation)
+            return ImageReport(path, "", f"{path}: no such image{looked_for(path)}; {split.entry.images_origin}", True)
+        return ImageReport(path, "", str(error))
+    return ImageReport(path, header.format, orientation=header.orientation)

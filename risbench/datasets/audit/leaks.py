@@ -17,7 +17,8 @@ import numpy as np
 
 from ...errors import DataError, UsageError
 from ..annotations.columns import Ident
-from ..catalog import Entry, find, names
+from ..catalog import find, names
+from ..entry import Entry
 from ..load import Progress, load_split, locate
 from ..split import Split
 from .image_list import ImageList

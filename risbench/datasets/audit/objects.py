@@ -23,7 +23,7 @@ _LEAST_COMMON = 0.5
 _SHOWN = 3
 
 
-class Objects:
+class ObjectAudit:
     """The objects that a split's refs point at, looked at together where that is quick."""
 
     def __init__(self, split: Split, deep: bool) -> None:

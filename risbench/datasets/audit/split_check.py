@@ -18,14 +18,15 @@ import numpy as np
 
 from ...errors import DataError
 from ...plain import counted
-from ..annotations.index import Source
-from ..catalog import UNKNOWN, Counts, find
+from ..annotations.index import SourceFile
+from ..catalog import find
+from ..entry import UNKNOWN, Counts
 from ..load import Progress, load_split
 from ..split import Split
-from .duplicates import Said, doubled_ids, shared_objects
+from .duplicates import DuplicateTexts, doubled_ids, shared_objects
 from .findings import Note, Problem
 from .image_files import look_at_images
-from .objects import Objects
+from .objects import ObjectAudit
 
 _EVERY = 16  # between two words of progress
 
@@ -53,7 +54,7 @@ class Report:
     expected: Counts
     partial: bool
     deep: bool = False
-    sources: tuple[Source, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
     images_present: int = 0
     images_absent: int = 0
     formats: dict[str, int] = field(default_factory=dict)
@@ -117,7 +118,7 @@ def check_split(
     targets = split.table.ref_ann[split.ref_rows]
     masks = 0
     empty = int((targets < 0).sum())
-    look = Objects(split, deep)
+    look = ObjectAudit(split, deep)
     for done, verdict in enumerate(look.verdicts(problems), 1):
         masks += verdict is True
         empty += verdict is None
@@ -150,7 +151,7 @@ def _turned(files: list[str]) -> Iterator[Note]:
 
 
 def _doubled(split: Split) -> Iterator[Note]:
-    said = Said(split)
+    said = DuplicateTexts(split)
     count, about, first = said.twice()
     if count:
         told = counted(count, "expression repeats", "expressions repeat")

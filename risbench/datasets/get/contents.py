@@ -15,8 +15,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from .refused import Refused
-from .sources import Archive, ImageMembers
+from .refused import SourceRefused
+from .sources import ImageMembers, SourceArchive
 from .talk import size_of
 
 # What zipfile raises for a broken archive.
@@ -34,14 +34,14 @@ _MOST_MEMBERS = 500_000
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
-class Wanted(NamedTuple):
+class WantedMember(NamedTuple):
     """A member, and its place below the data root."""
 
     member: zipfile.ZipInfo
     place: str
 
 
-def wanted_of(path: Path, archive: Archive) -> list[Wanted]:
+def wanted_of(path: Path, archive: SourceArchive) -> list[WantedMember]:
     """What is to be taken out of an archive; reads its directory only.
 
     Raises:
@@ -51,9 +51,9 @@ def wanted_of(path: Path, archive: Archive) -> list[Wanted]:
         with zipfile.ZipFile(path) as opened:
             members = opened.infolist()
     except BROKEN as error:
-        raise Refused(f"is no zip archive that can be read ({str(error)[:80]})") from None
+        raise SourceRefused(f"is no zip archive that can be read ({str(error)[:80]})") from None
     if len(members) > _MOST_MEMBERS:
-        raise Refused(f"holds {len(members)} members, more than any data set")
+        raise SourceRefused(f"holds {len(members)} members, more than any data set")
     for member in members:
         _refuse_strange(member)
     files = [member for member in members if not _is_folder(member) and "__MACOSX" not in _parts(member)]
@@ -62,16 +62,18 @@ def wanted_of(path: Path, archive: Archive) -> list[Wanted]:
         found += _images(files, archive.images)
     for member, _ in found:
         if member.flag_bits & 1:
-            raise Refused(f"its member {member.filename!r:.80} is locked with a password")
+            raise SourceRefused(f"its member {member.filename!r:.80} is locked with a password")
         if member.compress_type not in _METHODS:
-            raise Refused(f"its member {member.filename!r:.80} is packed in a way that is not read")
+            raise SourceRefused(f"its member {member.filename!r:.80} is packed in a way that is not read")
         if member.file_size > archive.most_member:
-            raise Refused(
+            raise SourceRefused(
                 f"its member {member.filename!r:.80} would have {size_of(member.file_size)}, "
                 f"more than the {size_of(archive.most_member)} that are believed"
             )
     if (total := sum(member.file_size for member, _ in found)) > archive.most_total:
-        raise Refused(f"would have {size_of(total)} unpacked, more than the {size_of(archive.most_total)} believed")
+        raise SourceRefused(
+            f"would have {size_of(total)} unpacked, more than the {size_of(archive.most_total)} believed"
+        )
     return found
 
 
@@ -79,9 +81,9 @@ def _refuse_strange(member: zipfile.ZipInfo) -> None:
     name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
     plain = PurePosixPath(name.replace("\\", "/"))
     if plain.is_absolute() or ".." in plain.parts or "\0" in member.orig_filename or ":" in name.split("/")[0]:
-        raise Refused(f"its member {name!r:.80} leads out of its folder")
+        raise SourceRefused(f"its member {name!r:.80} leads out of its folder")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise Refused(f"its member {name!r:.80} is a link or a device")
+        raise SourceRefused(f"its member {name!r:.80} is a link or a device")
 
 
 def _parts(member: zipfile.ZipInfo) -> list[str]:
@@ -93,24 +95,24 @@ def _is_folder(member: zipfile.ZipInfo) -> bool:
     return member.is_dir() or member.filename.endswith("\\")
 
 
-def _the_one(files: list[zipfile.ZipInfo], name: str, place: str) -> Wanted:
+def _the_one(files: list[zipfile.ZipInfo], name: str, place: str) -> WantedMember:
     found = [member for member in files if _parts(member)[-1] == name]
     if not found:
-        raise Refused(f"holds no {name}")
+        raise SourceRefused(f"holds no {name}")
     if len(found) > 1:
-        raise Refused(f"holds {name} {len(found)} times: {', '.join(one.filename for one in found[:3])}")
-    return Wanted(found[0], place)
+        raise SourceRefused(f"holds {name} {len(found)} times: {', '.join(one.filename for one in found[:3])}")
+    return WantedMember(found[0], place)
 
 
-def _images(files: list[zipfile.ZipInfo], images: ImageMembers) -> list[Wanted]:
-    found: dict[str, Wanted] = {}
+def _images(files: list[zipfile.ZipInfo], images: ImageMembers) -> list[WantedMember]:
+    found: dict[str, WantedMember] = {}
     for member in files:
         parts = _parts(member)
         if images.below not in parts[:-1] or not images.name.fullmatch(parts[-1]):
             continue
         if parts[-1] in found:
-            raise Refused(f"holds {parts[-1]} twice")
-        found[parts[-1]] = Wanted(member, f"{images.folder}/{parts[-1]}")
+            raise SourceRefused(f"holds {parts[-1]} twice")
+        found[parts[-1]] = WantedMember(member, f"{images.folder}/{parts[-1]}")
     if not found:
-        raise Refused(f"holds no images in {images.below}/")
+        raise SourceRefused(f"holds no images in {images.below}/")
     return list(found.values())

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DataError
-from .contents import Wanted, wanted_of
+from .contents import WantedMember, wanted_of
 from .fetch import Client
 from .part import bytes_of, drop, drop_state
 from .record import Record
-from .refused import Refused
-from .sources import Archive, Source
-from .talk import Talk, Told, size_of
+from .refused import SourceRefused
+from .sources import DownloadSource, SourceArchive
+from .talk import DownloadMessages, Told, size_of
 from .unpack import read_through
 
 _PIECE = 1 << 20
@@ -36,10 +36,12 @@ class Downloaded(NamedTuple):
     size: int
     sha256: str
     trust: str
-    wanted: list[Wanted]
+    wanted: list[WantedMember]
 
 
-def download(client: Client, archive: Archive, folder: Path, record: Record, talk: Talk) -> Downloaded:
+def download(
+    client: Client, archive: SourceArchive, folder: Path, record: Record, talk: DownloadMessages
+) -> Downloaded:
     """Brings an archive into a folder; one that an earlier call brought and nobody unpacked is used as it is.
 
     Raises:
@@ -49,14 +51,14 @@ def download(client: Client, archive: Archive, folder: Path, record: Record, tal
     if whole.is_file():
         try:
             return _seen(whole, "", archive, record, talk)
-        except Refused as fault:
+        except SourceRefused as fault:
             talk.say(f"{whole}: {fault}; it is downloaded anew")
             whole.unlink()
     reasons = []
     for source in archive.sources:
         try:
             found = _from(client, source, part, archive, record, talk)
-        except Refused as fault:
+        except SourceRefused as fault:
             reasons.append(f"{source.host} {fault}")
             talk.say(f"{archive.file}: {source.host} {fault}")
             continue
@@ -71,7 +73,9 @@ def download(client: Client, archive: Archive, folder: Path, record: Record, tal
     raise DataError(text)
 
 
-def _from(client: Client, source: Source, part: Path, archive: Archive, record: Record, talk: Talk) -> Downloaded:
+def _from(
+    client: Client, source: DownloadSource, part: Path, archive: SourceArchive, record: Record, talk: DownloadMessages
+) -> Downloaded:
     """The archive from one source; where a continued part turns out wrong, once more from the beginning."""
     checked = archive.checked or record.of(archive.name) is not None
     continued = bytes_of(part) > 0
@@ -89,14 +93,14 @@ def _from(client: Client, source: Source, part: Path, archive: Archive, record: 
             )
         try:
             return _seen(part, source.url, archive, record, talk)
-        except Refused:
+        except SourceRefused:
             drop(part)
             if not continued:
                 raise
         continued = False
 
 
-def _seen(path: Path, url: str, archive: Archive, record: Record, talk: Talk) -> Downloaded:
+def _seen(path: Path, url: str, archive: SourceArchive, record: Record, talk: DownloadMessages) -> Downloaded:
     """Compares an archive with all that is known of it.
 
     Raises:
@@ -104,14 +108,14 @@ def _seen(path: Path, url: str, archive: Archive, record: Record, talk: Talk) ->
     """
     size, before = path.stat().st_size, record.of(archive.name)
     if archive.size is not None and size != archive.size:
-        raise Refused(f"gave {size} bytes where {archive.size} are right")
+        raise SourceRefused(f"gave {size} bytes where {archive.size} are right")
     with talk.bar(f"{archive.file}: checksum", in_bytes=True) as told:
         sha256, md5 = _hashes(path, size, archive.md5 is not None, told)
     for name, right, found in (("SHA-256", archive.sha256, sha256), ("MD5", archive.md5, md5)):
         if right is not None and right.lower() != found:
-            raise Refused(f"gave another file: its {name} is {found}, right is {right}")
+            raise SourceRefused(f"gave another file: its {name} is {found}, right is {right}")
     if before is not None and not archive.checked and before["sha256"] != sha256:
-        raise Refused(
+        raise SourceRefused(
             f"gave another file than {before.get('url') or 'the one'} on {before.get('when', 'an earlier day')[:10]}: "
             f"its SHA-256 is {sha256}, then it was {before['sha256']} (remove it from {record.path} to trust this one)"
         )

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from ...errors import DataError
 from .part import State, bytes_of, drop
-from .refused import Refused, Unreachable
+from .refused import SourceRefused, Unreachable
 from .talk import Told, size_of
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ class Client:
                 failures = 1 if bytes_of(part) - before >= _GAIN else failures + 1
                 # Who does not answer at all is asked twice only: the host is gone, or the network is.
                 if failures >= (patience.tries if fault.answered else min(2, patience.tries)):
-                    told_as = Refused if fault.answered else Unreachable
+                    told_as = SourceRefused if fault.answered else Unreachable
                     raise told_as(f"{fault} ({failures} tries)") from None
                 wait = patience.pause * 2 ** (failures - 1) if fault.after is None else fault.after
                 wait = min(wait, patience.longest)
                 say(f"{fault}; again in {wait:.0f} s")
             if self.stopped.wait(wait):
-                raise Refused("stopped")
+                raise SourceRefused("stopped")
 
     def _once(self, url: str, part: Path, most: int, size: int | None, checked: bool, told: Told) -> int:
         state = State.of(part)
@@ -143,17 +143,17 @@ class Client:
             timeout = (self.patience.connect, self.patience.read)
             response = self._session.get(url, headers=headers, stream=True, timeout=timeout)
         except requests.exceptions.InvalidSchema as error:
-            raise Refused(f"redirects to something that is not http(s) ({str(error)[:80]})") from None
+            raise SourceRefused(f"redirects to something that is not http(s) ({str(error)[:80]})") from None
         except requests.TooManyRedirects:
-            raise Refused("redirects without end") from None
+            raise SourceRefused("redirects without end") from None
         except requests.exceptions.SSLError as error:
-            raise Refused(f"its certificate is not valid ({str(error)[:100]})") from None
+            raise SourceRefused(f"its certificate is not valid ({str(error)[:100]})") from None
         except requests.Timeout:
             raise _Again("no answer in time", answered=False) from None
         except requests.ConnectionError as error:
             raise _Again(f"no connection ({_reason(error)})", answered=False) from None
         except (requests.RequestException, ValueError) as error:
-            raise Refused(f"cannot be asked ({str(error)[:100]})") from None
+            raise SourceRefused(f"cannot be asked ({str(error)[:100]})") from None
         with response:
             if response.status_code == 416 and offset:
                 if _whole(response) == offset:
@@ -163,16 +163,16 @@ class Client:
             if response.status_code in _LATER:
                 raise _Again(f"answers {response.status_code} {response.reason}", _retry_after(response))
             if response.status_code not in (200, 206):
-                raise Refused(f"answers {response.status_code} {response.reason}")
+                raise SourceRefused(f"answers {response.status_code} {response.reason}")
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise Refused("sends it encoded, though asked not to")
+                raise SourceRefused("sends it encoded, though asked not to")
             total = self._size_of(response, part, offset)
             if response.status_code == 200:
                 offset = 0
             if size is not None and total is not None and total != size:
-                raise Refused(f"has {total} bytes where {size} are right")
+                raise SourceRefused(f"has {total} bytes where {size} are right")
             if max(total or 0, offset) > most:
-                raise Refused(f"{total} bytes are more than the {most} that are believed")
+                raise SourceRefused(f"{total} bytes are more than the {most} that are believed")
             _look_for_room(part, (total or 0) - offset)
             return self._receive(response, url, part, offset, total, most, told)
 
@@ -200,10 +200,10 @@ class Client:
                 told(done, total)
                 while piece := raw.read1(_PIECE):
                     if self.stopped.is_set():
-                        raise Refused("stopped")
+                        raise SourceRefused("stopped")
                     done += len(piece)
                     if done > most:
-                        raise Refused(f"sends more than the {most} bytes that are believed")
+                        raise SourceRefused(f"sends more than the {most} bytes that are believed")
                     file.write(piece)
                     told(done, total)
                     if (spent := time.monotonic() - begun) > self.patience.window:

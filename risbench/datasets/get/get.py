@@ -17,15 +17,15 @@ from .fetch import Client, Patience
 from .orders import Images, Order, order_of
 from .present import count_of, is_readable, needed_images
 from .record import Record
-from .refused import Refused
+from .refused import SourceRefused
 from .singles import fetch_images, missing_of
-from .sources import Archive, Sources, read_sources
-from .talk import Silence, Talk, size_of
+from .sources import SourceArchive, Sources, read_sources
+from .talk import DownloadMessages, Silence, size_of
 from .unpack import unpack
 
 
 @dataclass(slots=True)
-class Got:
+class Fetched:
     """What one name led to.
 
     Attributes:
@@ -52,9 +52,9 @@ def get(
     images: Images | None = None,
     jobs: int = 4,
     prefix: str | None = None,
-    talk: Talk | None = None,
+    talk: DownloadMessages | None = None,
     patience: Patience | None = None,
-) -> list[Got]:
+) -> list[Fetched]:
     """Gets data sets.
 
     Args:
@@ -107,10 +107,10 @@ class _Work:
     record: Record
     client: Client
     jobs: int
-    talk: Talk
+    talk: DownloadMessages
 
-    def fill(self, order: Order) -> Got:
-        got = Got(order.name, check=order.check)
+    def fill(self, order: Order) -> Fetched:
+        got = Fetched(order.name, check=order.check)
         if order.entry is not None and order.entry.family == "drawn":
             self.talk.say(f"{order.name}: nothing to get, drawn scenes are made when first read")
             return got
@@ -127,7 +127,7 @@ class _Work:
             self._images(order, got)
         return got
 
-    def _archive(self, name: str, got: Got, *, lacking: bool = False) -> None:
+    def _archive(self, name: str, got: Fetched, *, lacking: bool = False) -> None:
         """Gets an archive, unless what it holds is there; ``lacking`` says that something of it is known to be not."""
         if name not in self.table.archives:
             raise DataError(f"{name}: the table of sources has no such archive")
@@ -141,7 +141,7 @@ class _Work:
         with self.talk.bar(f"{archive.file}: unpacking", in_bytes=False) as told:
             try:
                 done = unpack(found.path, found.wanted, self.root, replace=archive.images is not None, told=told)
-            except Refused as fault:
+            except SourceRefused as fault:
                 found.path.unlink(missing_ok=True)
                 raise DataError(f"{archive.file}: {fault}; it was removed, run the command again") from None
         files = {place: sha256_of(self.root / place) for place in archive.members.values()}
@@ -160,7 +160,7 @@ class _Work:
             text += f", {done.replaced} of them differed from the archive's and were replaced"
         self.talk.say(text)
 
-    def _is_there(self, archive: Archive) -> bool:
+    def _is_there(self, archive: SourceArchive) -> bool:
         if archive.images is None:
             return all((self.root / place).is_file() for place in archive.members.values())
         return archive.images.count is not None and count_of(archive.images, self.root) >= archive.images.count
@@ -172,7 +172,7 @@ class _Work:
             if path.is_file() and sha256_of(path) != sha256:
                 self.talk.say(f"warning: {path} is not the file that was downloaded; to get that one anew, remove it")
 
-    def _images(self, order: Order, got: Got) -> None:
+    def _images(self, order: Order, got: Fetched) -> None:
         needed = needed_images(order.splits, self.root)
         missing = missing_of(needed)
         got.images = len(needed)

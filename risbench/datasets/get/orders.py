@@ -9,7 +9,7 @@ from typing import Literal
 
 from ...errors import UsageError
 from .. import catalog
-from ..catalog import Entry
+from ..entry import Entry
 
 Images = Literal["split", "all", "none"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
-from ..catalog import Entry, find
+from ..catalog import find
+from ..entry import Entry
 from ..layout import layouts, present_layout
 from ..load import load_split
 from .singles import Image

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-class Refused(Exception):
+class SourceRefused(Exception):
     """This source will not do; the text says why, and the next one is tried."""
 
 
-class Unreachable(Refused):
+class Unreachable(SourceRefused):
     """The host gives no answer at all."""

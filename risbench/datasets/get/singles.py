@@ -18,7 +18,7 @@ from ...plain import counted
 from ..images import read_image
 from .fetch import Client
 from .part import drop
-from .refused import Refused, Unreachable
+from .refused import SourceRefused, Unreachable
 from .sources import Singles
 from .talk import Told
 
@@ -91,7 +91,7 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
                 raise DataError(
                     f"{image.file}: {outcome}; {counted(fetched, 'image')} came, the same command goes on from there"
                 )
-            elif isinstance(outcome, Refused):
+            elif isinstance(outcome, SourceRefused):
                 failed[image.file] = str(outcome)
                 in_a_row += 1
                 if in_a_row >= _MOST_IN_A_ROW and not fetched:
@@ -108,14 +108,14 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
 def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> int:
     """One image; hosts that gave no answer to an earlier one are asked last."""
     part = image.place.with_name(f".{image.file}.part")
-    reasons: list[Refused] = []
+    reasons: list[SourceRefused] = []
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         for source in sorted(singles.sources, key=lambda one: one.host in silent):
             url = source.url.replace("{file}", quote(image.file))
             try:
                 size = client.fetch(url, part, most=singles.most, told=lambda done, total: None)
-            except Refused as fault:
+            except SourceRefused as fault:
                 if isinstance(fault, Unreachable):
                     silent.add(source.host)
                 reasons.append(type(fault)(f"{source.host} {fault}"))
@@ -124,7 +124,9 @@ def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> 
                 read_image(part, image.size)
             except DataError as fault:
                 part.unlink(missing_ok=True)
-                reasons.append(Refused(f"{source.host} gave something else: {str(fault).removeprefix(f'{part}: ')}"))
+                reasons.append(
+                    SourceRefused(f"{source.host} gave something else: {str(fault).removeprefix(f'{part}: ')}")
+                )
                 continue
             part.replace(image.place)
             return size
@@ -132,7 +134,7 @@ def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> 
         raise DataError(f"{error.filename or image.place}: {error.strerror}; run the command again to go on") from None
     finally:
         drop(part)
-    kind = Unreachable if all(isinstance(reason, Unreachable) for reason in reasons) else Refused
+    kind = Unreachable if all(isinstance(reason, Unreachable) for reason in reasons) else SourceRefused
     raise kind("; ".join(map(str, reasons)))
 
 

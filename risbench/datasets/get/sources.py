@@ -20,7 +20,7 @@ VARIABLE = "RISBENCH_SOURCES"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DownloadSource:
     """One address of an archive, or of single images (with ``{file}`` in it)."""
 
     url: str
@@ -50,7 +50,7 @@ class ImageMembers:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class SourceArchive:
     """One archive.
 
     Attributes:
@@ -72,7 +72,7 @@ class Archive:
     name: str
     file: str
     holds: str
-    sources: tuple[Source, ...]
+    sources: tuple[DownloadSource, ...]
     members: Mapping[str, str]
     images: ImageMembers | None
     most_archive: int
@@ -93,7 +93,7 @@ class Archive:
 class Singles:
     """Images that can be had one by one: their addresses, and the largest size that is believed."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[DownloadSource, ...]
     most: int
 
 
@@ -101,7 +101,7 @@ class Singles:
 class Sources:
     """The whole table."""
 
-    archives: Mapping[str, Archive]
+    archives: Mapping[str, SourceArchive]
     images: Mapping[str, Singles]
 
     def at(self, prefix: str) -> Sources:
@@ -114,10 +114,12 @@ class Sources:
             raise UsageError(f"--from {prefix}: give an http(s) address; for files use `data import --from`")
         base = prefix.rstrip("/")
         archives = {
-            name: replace(one, sources=(Source(f"{base}/{quote(one.file)}"),)) for name, one in self.archives.items()
+            name: replace(one, sources=(DownloadSource(f"{base}/{quote(one.file)}"),))
+            for name, one in self.archives.items()
         }
         images = {
-            name: replace(one, sources=(Source(f"{base}/{quote(name)}/{{file}}"),)) for name, one in self.images.items()
+            name: replace(one, sources=(DownloadSource(f"{base}/{quote(name)}/{{file}}"),))
+            for name, one in self.images.items()
         }
         return Sources(archives, images)
 
@@ -147,12 +149,12 @@ def read_sources() -> Sources:
         raise DataError(f"{path}: not a table of sources ({str(error)[:100]})") from None
 
 
-def _archive(name: str, entry: dict[str, Any]) -> Archive:
+def _archive(name: str, entry: dict[str, Any]) -> SourceArchive:
     images, most = entry.get("images"), entry["most"]
     for place in [*entry.get("members", {}).values(), *([images["folder"]] if images else []), entry["file"]]:
         if Path(place).is_absolute() or ".." in Path(place).parts:
             raise ValueError(f"{name}: {place!r} leads out of the data root")
-    return Archive(
+    return SourceArchive(
         name=name,
         file=entry["file"],
         holds=entry["holds"],
@@ -171,8 +173,8 @@ def _archive(name: str, entry: dict[str, Any]) -> Archive:
     )
 
 
-def _sources(entries: list[dict[str, str]]) -> tuple[Source, ...]:
+def _sources(entries: list[dict[str, str]]) -> tuple[DownloadSource, ...]:
     for entry in entries:
         if urlsplit(entry["url"]).scheme not in ("http", "https"):
             raise ValueError(f"{entry['url']!r:.80} is no http(s) address")
-    return tuple(Source(entry["url"], entry.get("kind", "mirror")) for entry in entries)
+    return tuple(DownloadSource(entry["url"], entry.get("kind", "mirror")) for entry in entries)

@@ -9,7 +9,7 @@ from typing import Protocol
 Told = Callable[[int, int | None], object]
 
 
-class Talk(Protocol):
+class DownloadMessages(Protocol):
     """Someone who is told how far the work is."""
 
     def say(self, text: str) -> None:

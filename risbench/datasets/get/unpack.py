@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ...errors import DataError
-from .contents import BROKEN, Wanted
-from .refused import Refused
+from .contents import BROKEN, WantedMember
+from .refused import SourceRefused
 from .talk import Told, size_of
 
 _PIECE = 1 << 20
@@ -29,7 +29,7 @@ class Unpacked(NamedTuple):
     replaced: int
 
 
-def read_through(path: Path, wanted: list[Wanted], told: Told) -> None:
+def read_through(path: Path, wanted: list[WantedMember], told: Told) -> None:
     """Reads members to their ends, which compares their checksums.
 
     Raises:
@@ -41,7 +41,7 @@ def read_through(path: Path, wanted: list[Wanted], told: Told) -> None:
             _copy(opened, member, None)
 
 
-def unpack(path: Path, wanted: list[Wanted], root: Path, *, replace: bool, told: Told) -> Unpacked:
+def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool, told: Told) -> Unpacked:
     """Takes members out of an archive; each file is there whole or not at all.
 
     Args:
@@ -104,7 +104,7 @@ def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: BinaryIO | Non
         if file is not None:
             file.write(piece)
     if done != member.file_size:
-        raise Refused(f"its member {member.filename!r:.80} has another size than it says")
+        raise SourceRefused(f"its member {member.filename!r:.80} has another size than it says")
 
 
 def _pieces(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -114,7 +114,7 @@ def _pieces(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]
             while piece := source.read(_PIECE):
                 yield piece
     except BROKEN as error:
-        raise Refused(f"its member {member.filename!r:.80} is damaged ({str(error)[:60]})") from None
+        raise SourceRefused(f"its member {member.filename!r:.80} is damaged ({str(error)[:60]})") from None
 
 
 def _fits(target: Path, member: zipfile.ZipInfo) -> bool:

@@ -4,64 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from ...errors import DataError
 from ...io import places
-from .placing import How, place, take_back
-from .recognise import LOOKED_FOR, NOT_SUPPORTED, Kind, Place, recognise, unsupported
-from .scan import Found, Scan
-from .state import SplitState, image_names, states
+from .parquet import import_parquet
+from .placing import place, take_back
+from .recognise import LOOKED_FOR, NOT_SUPPORTED, Destination, Kind, recognise, unsupported
+from .report import Imported, RefusedFile, TakenFile
+from .scan import FoundFile, Scan
+from .state import image_names, states
 
 Progress = Callable[[int, int], object]
 
 
-class Taken(NamedTuple):
-    """An annotation file that is now in the data root: its place below it, where it is from, what was done."""
-
-    place: str
-    source: str
-    how: How
-
-
-class Refused(NamedTuple):
-    """Something that was recognised, or stood in the way, and was not taken; with the reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(slots=True)
-class Imported:
-    """What an import did.
-
-    Attributes:
-        source: the user's copy.
-        data_root: where it went.
-        annotations: the files taken.
-        images: for each folder of images, how many files were linked, copied, there already, or not needed.
-        refused: what was not taken.
-        notes: what must be known of the copy: of ids and masks that are not REFER's own.
-        splits: the splits that the data root now has, whole or begun.
-    """
-
-    source: Path
-    data_root: Path
-    annotations: list[Taken] = field(default_factory=list)
-    images: dict[str, Counter[str]] = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    splits: list[SplitState] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing of the copy is in the data root."""
-        return not self.annotations and not any(done[how] for done in self.images.values() for how in _PLACED)
-
-
-_PLACED: tuple[How, ...] = ("linked", "copied", "there")
 _FOLDERS: dict[Kind, str] = {"coco": "train2014", "saiapr": "images/saiapr_tc-12", "referit": "referit/images"}
 
 
@@ -90,15 +46,15 @@ def import_copy(
     root = places.data_root(data_root)
     report = Imported(Path(source).expanduser(), root)
     with Scan(report.source, root) as scan:
-        groups: dict[Kind, list[tuple[Found, Place]]] = {}
+        groups: dict[Kind, list[tuple[FoundFile, Destination]]] = {}
         others: dict[str, str] = {}
         for found in scan.files():
             if (name := unsupported(found.parts)) is not None:
                 others.setdefault(name, found.label)
             elif placed := recognise(found.parts):
                 groups.setdefault(placed.kind, []).append((found, placed))
-        report.refused += [Refused(*refused) for refused in scan.refused]
-        report.refused += [Refused(label, f"{name} {NOT_SUPPORTED}") for name, label in others.items()]
+        report.refused += [RefusedFile(*refused) for refused in scan.refused]
+        report.refused += [RefusedFile(label, f"{name} {NOT_SUPPORTED}") for name, label in others.items()]
         if others and not groups:
             raise DataError("; ".join(f"{label}: {name} {NOT_SUPPORTED}" for name, label in list(others.items())[:3]))
         if not groups:
@@ -108,8 +64,6 @@ def import_copy(
             )
         _annotations(groups.pop("annotations", []), report, copy)
         if parquet := [found for found, _ in groups.pop("parquet", [])]:
-            from .parquet import import_parquet
-
             import_parquet(parquet, report)
         faults: dict = {}
         wanted = image_names(root, faults)
@@ -120,8 +74,8 @@ def import_copy(
     return report
 
 
-def _annotations(found: Iterable[tuple[Found, Place]], report: Imported, copy: bool) -> None:
-    first: dict[str, Found] = {}
+def _annotations(found: Iterable[tuple[FoundFile, Destination]], report: Imported, copy: bool) -> None:
+    first: dict[str, FoundFile] = {}
     for file, placed in found:
         name = str(placed.path)
         try:
@@ -130,11 +84,11 @@ def _annotations(found: Iterable[tuple[Found, Place]], report: Imported, copy: b
             reason = str(error)
             if name in first:
                 reason = f"another {name} was taken, from {first[name].label}; give --from one of them to choose"
-            report.refused.append(Refused(file.label, reason))
+            report.refused.append(RefusedFile(file.label, reason))
             continue
         if name not in first:
             first[name] = file
-            report.annotations.append(Taken(name, file.label, how))
+            report.annotations.append(TakenFile(name, file.label, how))
 
 
 def _undo(files: Iterable[Path], error: DataError, report: Imported) -> None:
@@ -148,11 +102,11 @@ def _undo(files: Iterable[Path], error: DataError, report: Imported) -> None:
             if taken.how != "there":
                 take_back(target)
             report.annotations.remove(taken)
-            report.refused.append(Refused(taken.source, str(error)))
+            report.refused.append(RefusedFile(taken.source, str(error)))
 
 
 def _images(
-    groups: dict[Kind, list[tuple[Found, Place]]],
+    groups: dict[Kind, list[tuple[FoundFile, Destination]]],
     wanted: set[str],
     report: Imported,
     copy: bool,
@@ -182,4 +136,4 @@ def _images(
                 counts[place(file, report.data_root / where.path, copy)] += 1
             except DataError as error:
                 counts["refused"] += 1
-                report.refused.append(Refused(file.label, str(error)))
+                report.refused.append(RefusedFile(file.label, str(error)))

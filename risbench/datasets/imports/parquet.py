@@ -34,11 +34,11 @@ from ...errors import DataError
 from ...io.hashes import sha256_of
 from ...io.wrong_content import fault_of
 from .. import converted
-from .copies import Imported, Refused, Taken
-from .parquet_rows import Made
+from .parquet_rows import ConvertedRows
 from .placing import place_bytes, take_back
 from .recognise import data_set_of
-from .scan import Found
+from .report import Imported, RefusedFile, TakenFile
+from .scan import FoundFile
 from .written import instances_bytes, refs_bytes
 
 _REFER = {"ref_id", "ann_id", "image_id", "category_id", "split", "sentences", "raw_anns", "raw_image_info"}
@@ -57,13 +57,13 @@ _HINT = "reading parquet needs pyarrow: pip install 'risbench[parquet]'"
 class _Part(NamedTuple):
     """A parquet file: of which data set, split and form."""
 
-    file: Found
+    file: FoundFile
     data_set: str
     word: str
     form: str
 
 
-def import_parquet(files: list[Found], report: Imported) -> None:
+def import_parquet(files: list[FoundFile], report: Imported) -> None:
     """Converts parquet files; what cannot be is refused in the report, all of them where pyarrow is missing.
 
     Raises:
@@ -72,7 +72,7 @@ def import_parquet(files: list[Found], report: Imported) -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        report.refused += [Refused(file.label, _HINT) for file in files]
+        report.refused += [RefusedFile(file.label, _HINT) for file in files]
         return
     sets: dict[str, list[_Part]] = {}
     for file in files:
@@ -80,20 +80,20 @@ def import_parquet(files: list[Found], report: Imported) -> None:
             part = _part_of(file)
             sets.setdefault(part.data_set, []).append(part)
         except DataError as error:
-            report.refused.append(Refused(file.label, str(error)))
+            report.refused.append(RefusedFile(file.label, str(error)))
     for data_set, parts in sorted(sets.items()):
         parts.sort(key=lambda part: (_ORDER.index(part.word), part.file.parts))
         if len({part.form for part in parts}) > 1:
             told = "a copy of jxu124's form and one of lmms-lab's; give --from one of them to choose"
-            report.refused += [Refused(part.file.label, told) for part in parts]
+            report.refused += [RefusedFile(part.file.label, told) for part in parts]
             continue
         try:
             _convert(data_set, parts, report)
         except DataError as error:
-            report.refused.append(Refused(f"{data_set} of {parts[0].file.path.parent}", str(error)))
+            report.refused.append(RefusedFile(f"{data_set} of {parts[0].file.path.parent}", str(error)))
 
 
-def _part_of(file: Found) -> _Part:
+def _part_of(file: FoundFile) -> _Part:
     if file.member:
         raise DataError("a parquet file in an archive; unpack it first")
     columns = set(_open(file.path).schema_arrow.names)
@@ -153,7 +153,7 @@ def _rows(part: _Part, columns: set[str]) -> Iterator[tuple[str, dict[str, Any]]
 
 def _convert(data_set: str, parts: list[_Part], report: Imported) -> None:
     form = parts[0].form
-    made = Made()
+    made = ConvertedRows()
     for part in parts:
         columns = _REFER if form == "jxu124" else _LMMS
         for number, (named, row) in enumerate(_rows(part, columns)):
@@ -182,11 +182,11 @@ def _convert(data_set: str, parts: list[_Part], report: Imported) -> None:
     contents[converted.NAME] = converted.mark_of(
         f"parquet, {form}'s form", exact=exact, notes=notes, files=files, made=dict(contents)
     )
-    taken: list[Taken] = []
+    taken: list[TakenFile] = []
     try:
         for name, content in contents.items():
             how = place_bytes(content, folder / name)
-            taken.append(Taken(f"refer/{data_set}/{name}", ", ".join(part.file.label for part in parts), how))
+            taken.append(TakenFile(f"refer/{data_set}/{name}", ", ".join(part.file.label for part in parts), how))
     except DataError:
         # All of them, or none: half a conversion would be read with half of another copy.
         for one in taken:

@@ -10,13 +10,13 @@ from typing import Literal
 from ...errors import DataError
 from ...io.atomic import write_whole
 from .archive import BROKEN
-from .scan import Found
+from .scan import FoundFile
 
 How = Literal["linked", "copied", "there"]
 _BLOCK = 1 << 20
 
 
-def place(found: Found, target: Path, copy: bool) -> How:
+def place(found: FoundFile, target: Path, copy: bool) -> How:
     """Puts a file of a user's copy into the data root.
 
     A hard link where the file system allows one, else a symbolic link; a copy if asked for. A member of an archive is
@@ -48,7 +48,7 @@ def place(found: Found, target: Path, copy: bool) -> How:
     return "copied"
 
 
-def _blocks(found: Found) -> Iterator[bytes]:
+def _blocks(found: FoundFile) -> Iterator[bytes]:
     """The content, a block at a time; what goes wrong while it is read is the source's fault, and is told so."""
     try:
         with found.open() as source:

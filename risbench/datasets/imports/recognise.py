@@ -24,7 +24,7 @@ _SAIAPR = re.compile(r"\d{1,6}\.jpg")
 _NUMBERED = re.compile(r"\d{2}")
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """What a file is, and its place below the data root (for parquet, which is converted, none)."""
 
     kind: Kind
@@ -47,23 +47,23 @@ def _known() -> tuple[set[tuple[str, str]], set[str]]:
 _PAIRS, _PICKLES = _known()
 
 
-def recognise(parts: tuple[str, ...]) -> Place | None:
+def recognise(parts: tuple[str, ...]) -> Destination | None:
     """What the file that these names lead to is; None for anything that no split is read from."""
     name, folder = parts[-1], parts[-2] if len(parts) > 1 else ""
     if name.endswith(".parquet"):
-        return Place("parquet", PurePosixPath())
+        return Destination("parquet", PurePosixPath())
     if name in _PICKLES:
         # Whether it is ReferIt's, and not Flickr's of the same name, shows when it is read.
-        return Place("annotations", PurePosixPath("referit", "annotations", name))
+        return Destination("annotations", PurePosixPath("referit", "annotations", name))
     data_set = data_set_of(folder)
     plain = plain_name(name)
     if data_set and (data_set, plain) in _PAIRS:
-        return Place("annotations", PurePosixPath("refer", data_set, plain))
+        return Destination("annotations", PurePosixPath("refer", data_set, plain))
     if _COCO.fullmatch(name):
-        return Place("coco", PurePosixPath("train2014", name))
+        return Destination("coco", PurePosixPath("train2014", name))
     if folder.lower() in _COCO_FOLDERS and (number := coco_number(name)) is not None:
         # Which release an image first came with does not show in a folder of 2017: the annotations tell.
-        return Place("coco", PurePosixPath("train2014", f"COCO_train2014_{number}.jpg"))
+        return Destination("coco", PurePosixPath("train2014", f"COCO_train2014_{number}.jpg"))
     if _SAIAPR.fullmatch(name):
         return _saiapr(parts)
     return None
@@ -98,15 +98,15 @@ def unsupported(parts: tuple[str, ...]) -> str | None:
     return next((_OTHERS[folder] for folder in folders if folder in _OTHERS), None)
 
 
-def _saiapr(parts: tuple[str, ...]) -> Place | None:
+def _saiapr(parts: tuple[str, ...]) -> Destination | None:
     folders = [part.lower() for part in parts[:-1]]
     if folders[-1:] == ["saiapr_tc-12"]:
-        return Place("saiapr", PurePosixPath("images", "saiapr_tc-12", parts[-1]))
+        return Destination("saiapr", PurePosixPath("images", "saiapr_tc-12", parts[-1]))
     if folders[-1:] == ["images"]:
         if folders[-2:-1] == ["referit"]:
-            return Place("referit", PurePosixPath("referit", "images", parts[-1]))
+            return Destination("referit", PurePosixPath("referit", "images", parts[-1]))
         if "saiapr_tc-12" in folders and _NUMBERED.fullmatch(folders[-2]):
-            return Place("saiapr", PurePosixPath("images", "saiapr_tc-12", *parts[-3:]))
+            return Destination("saiapr", PurePosixPath("images", "saiapr_tc-12", *parts[-3:]))
     return None
 
 

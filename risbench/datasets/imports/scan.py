@@ -20,7 +20,7 @@ _MOST_FILES = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file of a user's copy.
 
     Attributes:
@@ -87,7 +87,7 @@ class Scan:
         for archive in self._archives:
             archive.close()
 
-    def files(self) -> Iterator[Found]:
+    def files(self) -> Iterator[FoundFile]:
         """All files, folders in the order of their names.
 
         Raises:
@@ -100,7 +100,7 @@ class Scan:
                 raise DataError(f"{source}: more than {_MOST_FILES:,} files; give the folder of your copy itself")
             yield file
 
-    def _folder(self, folder: Path, parts: tuple[str, ...]) -> Iterator[Found]:
+    def _folder(self, folder: Path, parts: tuple[str, ...]) -> Iterator[FoundFile]:
         try:
             stat = folder.stat()
             if (stat.st_dev, stat.st_ino) in self._seen or len(parts) > _DEEPEST:
@@ -122,9 +122,9 @@ class Scan:
                 elif entry.is_file():
                     yield from self._file(path, parts)
 
-    def _file(self, path: Path, parts: tuple[str, ...]) -> Iterator[Found]:
+    def _file(self, path: Path, parts: tuple[str, ...]) -> Iterator[FoundFile]:
         if not is_archive(path.name):
-            yield Found((*parts, path.name), path)
+            yield FoundFile((*parts, path.name), path)
             return
         try:
             archive = Archive(path)
@@ -133,11 +133,11 @@ class Scan:
             return
         yield from self._members(archive, (*parts, stem_of(path.name)))
 
-    def _members(self, archive: Archive, parts: tuple[str, ...], depth: int = 1) -> Iterator[Found]:
+    def _members(self, archive: Archive, parts: tuple[str, ...], depth: int = 1) -> Iterator[FoundFile]:
         self._archives.append(archive)
         self.refused += archive.refused
         for names, member in archive.members:
-            found = Found((*parts, *names), archive.path, archive, member)
+            found = FoundFile((*parts, *names), archive.path, archive, member)
             if not is_archive(names[-1]):
                 yield found
             elif depth >= _DEEPEST_ARCHIVE:
@@ -145,7 +145,7 @@ class Scan:
             elif (inner := self._inner(found)) is not None:
                 yield from self._members(inner, (*parts, *names[:-1], stem_of(names[-1])), depth + 1)
 
-    def _inner(self, found: Found) -> Archive | None:
+    def _inner(self, found: FoundFile) -> Archive | None:
         """An archive within an archive, copied to where it can be read from any place."""
         content = TemporaryFile()  # noqa: SIM115 - the archive closes it
         try:

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import DataError
 from ..annotations.index import table_of
-from ..catalog import Counts, Entry, find, names
+from ..catalog import find, names
+from ..entry import Counts, Entry
 from ..layout import ImageFiles, Layout, layouts, present_layout
 from ..load import load_split
 from ..split import Split

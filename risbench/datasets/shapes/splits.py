@@ -9,14 +9,14 @@ from typing import NamedTuple
 VERSION = 1  # raised whenever a pixel, a mask or a sentence changes
 
 
-class Frozen(NamedTuple):
+class FrozenSplit(NamedTuple):
     """A split: its pictures are drawn from ``seeds``, ``seeds + 1``, …"""
 
     images: int
     seeds: int
 
 
-SPLITS: Mapping[str, Frozen] = MappingProxyType(
-    {"train": Frozen(6000, 1_000_000), "val": Frozen(500, 2_000_000), "test": Frozen(500, 3_000_000)}
+SPLITS: Mapping[str, FrozenSplit] = MappingProxyType(
+    {"train": FrozenSplit(6000, 1_000_000), "val": FrozenSplit(500, 2_000_000), "test": FrozenSplit(500, 3_000_000)}
 )
 FREE_SEEDS = 10_000_000  # seeds from here on belong to no split

@@ -26,7 +26,7 @@ from .lavt import above_of
 THRESHOLD = 0.5
 
 
-class Truth(NamedTuple):
+class CleanTruth(NamedTuple):
     """The true mask, bool ``(H, W)``, its number of pixels, and the true box."""
 
     mask: np.ndarray
@@ -34,13 +34,13 @@ class Truth(NamedTuple):
     box: Box | None
 
 
-def truth_of(sample: Sample) -> Truth:
+def truth_of(sample: Sample) -> CleanTruth:
     """The union of the parts, and the box as annotated."""
     mask = union_of(sample.parts, sample.size)
-    return Truth(mask, int(np.count_nonzero(mask)), sample.box)
+    return CleanTruth(mask, int(np.count_nonzero(mask)), sample.box)
 
 
-def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float | None) -> Verdict:
+def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: float | None) -> Verdict:
     """Score one checked prediction; ``threshold`` is in the heat's units (default 0.5)."""
     point, mask = prediction.point, prediction.mask
     if prediction.heat is not None and (mask is None or point is None):
@@ -68,7 +68,7 @@ def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return bilinear(heat, size, align_corners=False)
 
 
-def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
+def sweep(sample: Sample, truth: CleanTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
     """What `judge` counts for the heat at each threshold, in the heat's units; it is resized once."""
     grown = Upsampled(heat, sample.size, align_corners=False)
     return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]

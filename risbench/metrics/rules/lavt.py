@@ -26,20 +26,20 @@ THRESHOLD = 0.5
 SIZE = (480, 480)
 
 
-class Truth(NamedTuple):
+class LavtTruth(NamedTuple):
     """The true mask, bool ``(480, 480)``, and its number of pixels."""
 
     mask: np.ndarray
     area: int
 
 
-def truth_of(sample: Sample) -> Truth:
+def truth_of(sample: Sample) -> LavtTruth:
     """The truth at 480 x 480."""
     mask = nearest(layers_of(sample.parts, sample.size) == 1)
-    return Truth(mask, int(np.count_nonzero(mask)))
+    return LavtTruth(mask, int(np.count_nonzero(mask)))
 
 
-def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float | None) -> Verdict:
+def judge(sample: Sample, truth: LavtTruth, prediction: Prediction, threshold: float | None) -> Verdict:
     """Score one checked prediction; ``threshold`` is in the heat's units (default 0.5)."""
     if prediction.mask is not None:
         mask = brought = prediction.mask
@@ -59,7 +59,7 @@ def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return bilinear(heat, size, align_corners=False)
 
 
-def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
+def sweep(sample: Sample, truth: LavtTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
     """What `judge` counts for the heat at each threshold, in the heat's units; it is resized once."""
     grown = Upsampled(heat, SIZE, align_corners=False)
     return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]

@@ -7,7 +7,7 @@
 - Point: first maximum, row-major; box ends included; the true box cut to whole numbers.
 - Boxes: round every contour, with the odd suppression of `boxes.contour_boxes`; the best of them counts (Accbox is
   an any-box rate).
-Source: github.com/fawnliu/TRIS, validate.py and validate_referit.py; agreement is tested in tests/metrics.
+Source: github.com/fawnliu/TRIS, validate.py and validate_referit.py; agreement is tested in tests/risbench/metrics.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ THRESHOLD = 1e-9
 _FLOOR = np.float32(1e-5)
 
 
-class Truth(NamedTuple):
+class TrisTruth(NamedTuple):
     """What predictions are held against: masks for IoU and for PointM, bool ``(H, W)``, and the true box."""
 
     mask: np.ndarray
@@ -39,7 +39,7 @@ class Truth(NamedTuple):
     box: Box | None
 
 
-def truth_of(sample: Sample) -> Truth:
+def truth_of(sample: Sample) -> TrisTruth:
     """The truth as the authors compute it."""
     layers = layers_of(sample.parts, sample.size)
     once = layers == 1
@@ -50,7 +50,7 @@ def truth_of(sample: Sample) -> Truth:
         x, y = int(sample.box.x0), int(sample.box.y0)
         width, height = (int(round(far - near, 6)) for near, far in zip(sample.box[:2], sample.box[2:], strict=True))
         box = Box(float(x), float(y), float(x + width), float(y + height))
-    return Truth(mask, int(np.count_nonzero(mask)), once, box)
+    return TrisTruth(mask, int(np.count_nonzero(mask)), once, box)
 
 
 def layers_of(parts: tuple[RLE, ...], size: tuple[int, int]) -> np.ndarray:
@@ -61,7 +61,7 @@ def layers_of(parts: tuple[RLE, ...], size: tuple[int, int]) -> np.ndarray:
     return layers
 
 
-def judge(sample: Sample, truth: Truth, prediction: Prediction, threshold: float | None) -> Verdict:
+def judge(sample: Sample, truth: TrisTruth, prediction: Prediction, threshold: float | None) -> Verdict:
     """Score one checked prediction; ``threshold`` is of the heat divided by its maximum (default 1e-9)."""
     point = prediction.point
     mask = prediction.mask
@@ -95,7 +95,7 @@ def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return grown / divisor if divisor else grown
 
 
-def sweep(sample: Sample, truth: Truth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
+def sweep(sample: Sample, truth: TrisTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
     """What `judge` counts for the heat at each threshold of the divided heat; it is resized once."""
     grown = Upsampled(heat, sample.size, align_corners=True)
     divisor = grown.largest() + _FLOOR

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.stopping import stopping_at
 from PIL import Image
-from stopping import stopping_at
 from torch.nn.functional import interpolate, normalize
 
 from baselines._clip.vit import VitClip, VitConfig

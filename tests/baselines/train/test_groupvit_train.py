@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stopping import stopping_at
+from helpers.stopping import stopping_at
 
 from baselines.groupvit import weights_file
 from baselines.groupvit.features import pixels_of
 from baselines.groupvit.method import make
 from baselines.train._groupvit_losses import matched, one_group, unevenness
-from baselines.train._groupvit_start import Sizes, started
+from baselines.train._groupvit_start import TinySizes, started
 from baselines.train.groupvit import FOLDER, GroupViTRecipe, answers, fit, pictured, train
 from risbench import DataError, UsageError
 from tris_model.tiny_clip import trainer
@@ -26,7 +26,7 @@ from tris_model.train.loop.journal import Stopped
 from tris_model.train.recipe import one
 
 CPU = torch.device("cpu")
-SMALL = Sizes(
+SMALL = TinySizes(
     image_size=32, width=16, inner=16, heads=2, depths=(1, 1), tokens=(5, 0), groups=(5, 5), text_width=16,
     text_inner=16, text_depth=1, text_heads=2, embed=8, hidden=16,
 )  # fmt: skip

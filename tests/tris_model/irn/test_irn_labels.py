@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from irn_drawn import disc
+from helpers.irn_drawn import disc
 from PIL import Image
 
 from risbench.errors import DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from irn_drawn import Disc, disc, tiny_trunk
+from helpers.irn_drawn import Disc, disc, tiny_trunk
 
 from risbench.errors import DataError
 from tris_model.irn import masks

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from irn_drawn import tiny_trunk
+from helpers.irn_drawn import tiny_trunk
 
 from risbench.errors import DataError, UsageError
 from tris_model.files.checkpoint import write
 from tris_model.irn.network import EdgeDisplacement, load, save
-from tris_model.irn.trunks import ImageNetTrunk, fingerprint
+from tris_model.irn.trunks import FiveDepthResNet, fingerprint
 
 
 @pytest.fixture(scope="module")
-def resnet() -> ImageNetTrunk:
-    return ImageNetTrunk(None)
+def resnet() -> FiveDepthResNet:
+    return FiveDepthResNet(None)
 
 
-def test_the_papers_heads_have_the_papers_sizes(resnet: ImageNetTrunk) -> None:
+def test_the_papers_heads_have_the_papers_sizes(resnet: FiveDepthResNet) -> None:
     shapes = {key: tuple(value.shape) for key, value in EdgeDisplacement(resnet).heads().items()}
     assert shapes.pop("mean_shift.running_mean") == (2,)
     assert shapes.pop("fc_edge6.weight") == (1, 160, 1, 1)
@@ -35,7 +35,7 @@ def test_the_papers_heads_have_the_papers_sizes(resnet: ImageNetTrunk) -> None:
     assert not shapes
 
 
-def test_groups_are_the_papers(resnet: ImageNetTrunk) -> None:
+def test_groups_are_the_papers(resnet: FiveDepthResNet) -> None:
     network = EdgeDisplacement(resnet)
     groups = {
         name: module.num_groups for name, module in network.named_modules() if isinstance(module, torch.nn.GroupNorm)
@@ -46,7 +46,7 @@ def test_groups_are_the_papers(resnet: ImageNetTrunk) -> None:
 
 
 @torch.no_grad()
-def test_the_last_stride_of_resnet_is_taken_out(resnet: ImageNetTrunk) -> None:
+def test_the_last_stride_of_resnet_is_taken_out(resnet: FiveDepthResNet) -> None:
     shapes = [tuple(feature.shape[1:]) for feature in resnet.eval()(torch.zeros(1, 3, 64, 96))]
     assert shapes == [(64, 16, 24), (256, 16, 24), (512, 8, 12), (1024, 4, 6), (2048, 4, 6)]
     assert resnet.resnet.layer4[1].conv2.dilation == (1, 1)  # pyright: ignore
@@ -54,7 +54,7 @@ def test_the_last_stride_of_resnet_is_taken_out(resnet: ImageNetTrunk) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(64, 64), (61, 83), (5, 3), (1, 1)])
-def test_maps_have_a_cell_for_each_begun_four_pixels(resnet: ImageNetTrunk, size: tuple[int, int]) -> None:
+def test_maps_have_a_cell_for_each_begun_four_pixels(resnet: FiveDepthResNet, size: tuple[int, int]) -> None:
     want = (-(-size[0] // 4), -(-size[1] // 4))
     for trunk in (resnet, tiny_trunk(8), tiny_trunk(16), tiny_trunk(32)):
         network = EdgeDisplacement(trunk, width=16).eval()
@@ -126,15 +126,15 @@ def test_a_saved_network_is_the_same_and_knows_its_trunk(tmp_path: Path) -> None
         load(tmp_path / "no.safetensors", tiny_trunk())
 
 
-def test_torchvisions_file_is_read_and_another_is_named(tmp_path: Path, resnet: ImageNetTrunk) -> None:
+def test_torchvisions_file_is_read_and_another_is_named(tmp_path: Path, resnet: FiveDepthResNet) -> None:
     state = {key: value for key, value in resnet.resnet.state_dict().items() if "tracked" not in key}  # as older files
     torch.save({**state, "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}, tmp_path / "resnet.pth")
-    assert fingerprint(ImageNetTrunk(tmp_path / "resnet.pth")) == fingerprint(resnet)
+    assert fingerprint(FiveDepthResNet(tmp_path / "resnet.pth")) == fingerprint(resnet)
     torch.save({"a": torch.zeros(1)}, tmp_path / "no.pth")
     with pytest.raises(DataError, match="ResNet-50"):
-        ImageNetTrunk(tmp_path / "no.pth")
+        FiveDepthResNet(tmp_path / "no.pth")
     with pytest.raises(UsageError, match=r"download\.pytorch\.org"):
-        ImageNetTrunk(tmp_path / "absent.pth")
+        FiveDepthResNet(tmp_path / "absent.pth")
 
 
 def test_a_width_or_trunk_that_does_not_do_is_refused() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from irn_drawn import Taught, disc, tiny_trunk
+from helpers.irn_drawn import Taught, disc, tiny_trunk
 
 from risbench.errors import DataError, UsageError
 from tris_model.irn.augment import Draw, draw, vary

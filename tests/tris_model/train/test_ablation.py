@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from joined import made
+from helpers.joined import made
 
 from risbench.errors import UsageError
 from tris_model import load

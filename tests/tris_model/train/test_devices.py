@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from joined import made
+from helpers.joined import made
+from helpers.training import TOWERS, clip_file, recipe, refer_tree
+from helpers.weight_recipe import filled
 from test_towers import RECIPE
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from training import TOWERS, clip_file, recipe, refer_tree
-from weight_recipe import filled
 
 from risbench.plugins import METHODS, load
 from risbench.running.cost import Stopwatch

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from joined import made
-from training import clip_file, recipe, refer_tree
+from helpers.joined import made
+from helpers.training import clip_file, recipe, refer_tree
 
 from risbench.cli import app
 from risbench.errors import DataError, UsageError

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from joined import made
+from helpers.joined import made
 from test_join import Killed, dies
 
 from tris_model import load

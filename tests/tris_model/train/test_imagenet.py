@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from weight_recipe import filled
+from helpers.weight_recipe import filled
 
 from risbench.errors import DataError, UsageError
 from tris_model import load, save

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from joined import made
-from training import TOWERS, clip_file
+from helpers.joined import made
+from helpers.training import TOWERS, clip_file
 
 from risbench.datasets import shapes
 from risbench.errors import DataError, RisbenchError, UsageError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from joined import made
+from helpers.joined import made
 
 from risbench.errors import DataError, UsageError
 from tris_model import load

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from training import clip_file, recipe, refer_tree
+from helpers.training import clip_file, recipe, refer_tree
 
 from risbench.errors import DataError
 from risbench.running import interrupts

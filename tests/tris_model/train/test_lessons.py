@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from risbench.datasets.shapes import exchange
-from tris_model.tiny_clip.lessons import MOST, Lesson, Shown, ask, show
+from tris_model.tiny_clip.lessons import MOST, Lesson, ShownLesson, ask, show
 from tris_model.tiny_clip.pictures import Pictures, pictures
 from tris_model.tiny_clip.questions import ALONE, alone, mixed
 
@@ -20,7 +20,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pictures, Pictures]
         return pictures("objects", 6, 0, SIDE), pictures("scenes", 6, 0, SIDE)
 
 
-def shown(drawn: tuple[Pictures, Pictures], seed: int = 0, side: int = SIDE, objects: int = 3) -> Shown:
+def shown(drawn: tuple[Pictures, Pictures], seed: int = 0, side: int = SIDE, objects: int = 3) -> ShownLesson:
     return show(*drawn, Lesson(objects=objects, scenes=4, side=side), 2, np.random.default_rng(seed))
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from joined import made
-from training import clip_file, recipe, refer_tree
+from helpers.joined import made
+from helpers.training import clip_file, recipe, refer_tree
 
 from baselines.train import clip_vit, groupvit
 from risbench.errors import DataError, UsageError
@@ -146,7 +146,7 @@ def test_the_trainer_of_clip_refuses_what_is_mistyped_for_the_others(tmp_path: P
     file = tmp_path / "mine.toml"
     file.write_text(text.replace("[stage1.rates]", "[stage1.rate]", 1))
     with pytest.raises(UsageError, match=r"stage1 has no key 'rate'.*'rates'"):
-        clip.train(str(file), out=tmp_path / "out", device="cpu")
+        clip_trainer.train(str(file), out=tmp_path / "out", device="cpu")
     assert not (tmp_path / "out").exists()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from joined import made
+from helpers.joined import made
 from torch.utils.data import DataLoader
 
 from risbench.devices import chosen
@@ -21,7 +21,7 @@ from tris_model.irn.recipe import Recipe
 from tris_model.tiny_clip import pictures
 from tris_model.train.loop import ranks
 
-PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 3))
+PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (2, 3))
 ENV = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 MEET = (
     "import sys, torch, torch.distributed as dist; torch.set_num_threads(1);"
@@ -94,7 +94,7 @@ def test_a_ctrl_c_that_reaches_one_rank_stops_both_and_none_hangs(tmp_path: Path
 def test_channels_last_and_the_cone_come_before_the_ranks_are_joined_and_nothing_warns(tmp_path: Path) -> None:
     made(tmp_path)
     program = (
-        "from joined import RECIPE; from tris_model.train.tris import train;"
+        "from helpers.joined import RECIPE; from tris_model.train.tris import train;"
         "given = dict(out=where + '/out', device='cpu', data_root=where + '/data', val='none');"
         "given |= {'stage1.channels_last': 'true', 'stage1.heads': 'pool', 'stage1.cone': '0.5',"
         " 'stage1.network.hidden': '12', 'stage2.channels_last': 'true', 'stage2.batch': '2'};"

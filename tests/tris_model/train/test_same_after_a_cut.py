@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from joined import made
+from helpers.joined import made
 from test_ranks_stop import two
 from torch import Tensor
 
@@ -90,14 +90,14 @@ def test_maps_that_are_gone_on_with_are_the_same_maps(tmp_path: Path, monkeypatc
     train(file, stage="1", **given)
     monkeypatch.setattr(maps, "CHUNK", 1)
     texts: list[list[Tensor]] = []
-    read = scorers.Frozen.read
+    read = scorers.FrozenScorer.read
 
     def noted(self: Any, some: Any) -> Tensor:
         texts[-1].append(read(self, some))
         return texts[-1][-1]
 
     monkeypatch.setattr(scorers.TowerScorer, "read", uneven(scorers.TowerScorer.read))
-    monkeypatch.setattr(scorers.Frozen, "read", noted)
+    monkeypatch.setattr(scorers.FrozenScorer, "read", noted)
     texts.append([])
     train(file, stage="maps", **given)
     whole = {path.name: dict(np.load(path)) for path in (tmp_path / "out/maps").glob("*.npz")}

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from training import clip_file, refer_tree
+from helpers.training import clip_file, refer_tree
 
 from risbench.errors import UsageError
 from tris_model import load

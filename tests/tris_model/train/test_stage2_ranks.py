@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import torch
-from joined import made
-from training import TOWERS
-from waiting import GUARD
-from weight_recipe import filled
+from helpers.joined import made
+from helpers.training import TOWERS
+from helpers.waiting import GUARD
+from helpers.weight_recipe import filled
 
 from tris_model import load
 from tris_model.clip.tokens import tokenize
@@ -23,7 +23,7 @@ from tris_model.train.loop.ranks import averaged
 from tris_model.train.losses import segmentation
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
-PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1, 2, 3))
+PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (2, 3))
 ENV = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from stopping import stopping_at
+from helpers.stopping import stopping_at
 from torch import Tensor, nn
 
 from risbench.errors import DataError, UsageError

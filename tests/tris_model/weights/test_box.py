@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from made_up.clips import tiny_clip
-from weight_recipe import filled
+from helpers.clips import tiny_clip
+from helpers.weight_recipe import filled
 
 from risbench import DataError, UsageError, evaluate, load_split
 from tris_model import Config, Stage1, Stage2, convert, describe, digest, load, load_clip, make, save

@@ -37,7 +37,7 @@ class Batch:
     flips: list[tuple[bool, bool]]
 
 
-class Batches:
+class BatchOrder:
     """The batches of all steps.
 
     Attributes:

@@ -1,0 +1,462 @@
+"""The command line: what goes to stdout, what to stderr, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.annotations import SIZE, annotation, image, ref, refer_content, sentence, write_image, write_refer
+from helpers.commands import Ask, Said
+
+from risbench import load_split
+from risbench.datasets import catalog
+from risbench.masks import encode
+
+# Since 8.4 click names near commands, and quotes near options.
+NEW_CLICK = tuple(map(int, version("click").split(".")[:2])) >= (8, 4)
+
+SPLIT = "refcoco_val"
+START = "from risbench.cli import main; main()"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The made-up RefCOCO with images."""
+    folder = write_refer(tmp_path / "data")
+    for number in (1, 2, 3, 4):
+        write_image(folder / "train2014" / f"COCO_train2014_{number:012d}.jpg", SIZE)
+    return folder
+
+
+@pytest.fixture
+def predicted(root: Path, tmp_path: Path) -> Path:
+    """Empty masks for all of it."""
+    path = tmp_path / "masks.jsonl"
+    empty = encode(np.zeros(SIZE, bool))
+    lines = [json.dumps({"id": name, "segmentation": empty}) for name in load_split(SPLIT, root).ids]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def assert_one_line(said: Said, code: int) -> None:
+    assert said.code == code
+    assert said.out == ""
+    last = said.err.splitlines()[-1]
+    assert last.startswith("risbench: ")
+    assert "Traceback" not in said.err
+    assert sum(line.startswith("risbench: ") for line in said.err.splitlines()) == 1
+
+
+# Exit codes and errors
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("scroe x", "no command 'scroe': did you mean 'score'"),
+        ("data chek", "Did you mean 'check'?" if NEW_CLICK else "No such command 'chek'"),
+        ("data leeks", "No such command 'leeks'"),
+        ("list metods", "'metods' is not one of 'methods'"),
+        ("list", "Missing argument"),
+        ("list metrics --jsno", "Did you mean '--json'?" if NEW_CLICK else "Did you mean --json?"),
+        ("score", "Missing argument 'PREDICTIONS'"),
+        ("score x --splt y", "Did you mean '--split'?" if NEW_CLICK else "Did you mean --split?"),
+        ("score x", "Missing option '--split'"),
+        ("score x --split shapes_vla", "near names: shapes_val"),
+        ("score x --split refcocoplus_vall", "near names: refcoco+_val"),
+        ("score x --split {split} --data-root {root}", "x does not exist"),
+        ("score {predicted} --split {split} --data-root {root} --rules triss", "did you mean 'tris'?"),
+        ("score {predicted} --split {split} --data-root {root} --metrics mIuO", "did you mean 'mIoU'?"),
+        ("score {predicted} --split {split} --data-root {root} --metrics P@2", "k is an IoU between 0 and 1"),
+        ("score {predicted} --split {split} --data-root {root} --threshold nan", "must be a finite number"),
+        ("score {predicted} --split {split} --data-root {root} --threshold 0.5", "--threshold cuts heats"),
+        ("score {predicted} --split {split} --data-root {root} --threshold high", "'high' is not a valid float"),
+        ("run --method centr --split {split} --data-root {root}", "no method named 'centr': did you mean 'centre'?"),
+        ("run --method random_box --split {split} --data-root {root} --set sead=1", "did you mean 'seed'?"),
+        ("run --method random_box --split {split} --data-root {root} --set seed=x", "must be a number (int)"),
+        ("run --method random_box --split {split} --data-root {root} --set seed", "write KEY=VALUE"),
+        ("run --method centre --split {split} --data-root {root} --set size=1", "it has no options"),
+        ("run --method centre --split {split} --data-root {root} --weights w.pt", "takes no weights"),
+        ("run --method centre --split {split} --data-root {root} --limit 0", "leaves nothing to run"),
+        ("run --method centre --split {split} --data-root {root} --limit some", "'some' is not a valid integer"),
+        ("run --method centre --split {split} --data-root {root} --shard 2/2 --out o", "write I/N"),
+        ("run --method centre --split {split} --data-root {root} --set texts=mixed", "must be one of given, shuffled"),
+        ("run --method centre --split {split} --data-root {root} --device tpu", "no device named 'tpu'"),
+        ("report --as markdown", "Missing argument"),
+        ("check centr", "no method named 'centr': did you mean 'centre'?"),
+        ("merge nowhere", "has no shards"),
+        ("data check refcoco_vale", "near names: refcoco_val"),
+        ("data where refcoco_vale", "near names: refcoco_val"),
+        ("data leaks refcoco_vale", "near names: refcoco_val"),
+    ],
+)
+def test_a_wrong_command_is_one_line_and_2(
+    ask: Ask, root: Path, predicted: Path, words: str, hint: str, monkeypatch: pytest.MonkeyPatch
+):
+    # Where nothing is drawn, a test of a hint takes no seconds.
+    monkeypatch.setattr("risbench.cli.check.load_split", lambda *_: load_split(SPLIT, root))
+    said = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
+    assert_one_line(said, 2)
+    assert hint in said.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("score {predicted} --split {split} --data-root nowhere", "no such data root"),
+        ("score {predicted} --split {split} --data-root {root} --card none.toml", "none.toml: cannot be read"),
+        ("score broken.jsonl --split {split} --data-root {root}", "broken.jsonl, line 1: not JSON"),
+        ("score less.jsonl --split {split} --data-root {root}", "--allow-missing"),
+        ("report nowhere", "nowhere is not a run folder"),
+        ("run --method centre --split {split} --data-root {root} --out {predicted}/x", "cannot be made"),
+    ],
+)
+def test_work_that_fails_is_one_line_and_1(
+    ask: Ask, root: Path, predicted: Path, tmp_path: Path, words: str, hint: str
+):
+    (tmp_path / "broken.jsonl").write_text("{\n")
+    (tmp_path / "less.jsonl").write_text(predicted.read_text().splitlines()[0] + "\n")
+    said = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
+    assert_one_line(said, 1)
+    assert hint in said.err.splitlines()[-1]
+
+
+def test_no_command_shows_the_help_and_is_wrong(ask: Ask):
+    said = ask()
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("Usage: risbench ")
+
+
+@pytest.mark.parametrize("words", ["--help", "-h", "score --help", "data check -h", "--version"])
+def test_help_goes_to_stdout_and_is_no_error(ask: Ask, words: str):
+    said = ask(*words.split())
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("risbench, version " if words == "--version" else "Usage: risbench ")
+
+
+def test_every_command_in_the_help_can_be_asked_for_help(ask: Ask):
+    lines = ask("--help").out.split("Commands:\n")[1].splitlines()
+    names = [line.split()[0] for line in lines if line.strip()]
+    assert {"run", "score", "merge", "list", "check", "data", "report"} <= set(names)
+    for name in names:
+        assert ask(name, "--help").code == 0
+
+
+def test_unknown_metrics_are_said_before_anything_is_run(ask: Ask, root: Path, tmp_path: Path):
+    said = ask("run", "--method", "centre", "--split", SPLIT, "--data-root", root, "--out", "o", "--metrics", "mIoU,no")
+    assert_one_line(said, 2)
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
+    assert ask("score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run").code == 0
+    for kind, file in (("grid", "x.png"), ("latex", "x.tex")):
+        said = ask("report", "run", "--as", kind, "--data-root", root, "--out", predicted / file)
+        assert_one_line(said, 1)
+        assert str(predicted) in said.err
+
+
+# Data and talk
+
+
+def test_scoring_prints_a_table_and_where_it_lies(ask: Ask, root: Path, predicted: Path):
+    said = ask("score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run")
+    assert (said.code, said.err) == (0, "")
+    assert "masks on refcoco_val (PARTIAL)" in said.out
+    assert "folder run" in said.out.splitlines()[-1]
+    assert "\x1b" not in said.out
+
+
+def test_json_is_the_summary_and_nothing_else(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
+    said = ask(
+        "score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run", "--json", "--metrics", "ciou,P@0.25"
+    )
+    found = json.loads(said.out)
+    stored = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert list(found["metrics"]) == ["oIoU", "P@0.25"]
+    assert found["metrics"]["oIoU"] == stored["metrics"]["oIoU"]
+    assert {**found, "metrics": None} == {**stored, "metrics": None, "folder": "run"}
+
+
+def test_running_talks_on_stderr_alone(ask: Ask, root: Path):
+    said = ask(
+        "run",
+        "--method",
+        "oracle_box",
+        "--split",
+        SPLIT,
+        "--data-root",
+        root,
+        "--out",
+        "run",
+        "--json",
+        "--device",
+        "cpu",
+    )
+    assert said.code == 0
+    assert json.loads(said.out)["method"] == "oracle_box"
+    assert said.err == "folder: run\n"
+
+
+def test_a_name_in_brackets_is_a_name(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
+    (tmp_path / "card.toml").write_text('name = "ours [/bold] [red]x"')
+    said = ask(
+        "score", predicted, "--split", SPLIT, "--data-root", root, "--card", "card.toml", "--out", "a [b] folder"
+    )
+    assert said.code == 0
+    assert "ours [/bold] [red]x on refcoco_val" in said.out
+    assert "folder a [b] folder" in said.out
+    assert ask("report", "a [b] folder").out.splitlines()[2].startswith(r"| ours \[/bold\] \[red\]x |")
+
+
+def test_a_report_goes_to_stdout_or_to_a_file(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
+    ask("score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run")
+    said = ask("report", "run", "--metrics", "mIoU")
+    assert said.err == ""
+    assert said.out.splitlines()[:3] == ["| Method | mIoU |", "|:--|--:|", "| masks | 0.0 |"]
+    written = ask("report", "run", "--metrics", "mIoU", "--out", "t.md")
+    assert (written.out, written.err) == ("", "written: t.md\n")
+    assert (tmp_path / "t.md").read_text() == said.out
+
+
+# Lists
+
+
+@pytest.mark.parametrize(
+    ("what", "keys", "some"),
+    [
+        ("methods", {"name", "card", "entry_point"}, {"centre", "full", "oracle_box"}),
+        ("splits", {"name", "expected", "from"}, set(catalog.names())),
+        ("metrics", {"name", "definition"}, {"mIoU", "oIoU", "P@k", "PointIt", "PointM", "Accbox"}),
+        ("rules", {"name", "text"}, {"tris", "lavt", "clean"}),
+        ("reports", {"name", "entry_point"}, {"markdown", "latex", "grid"}),
+        ("recipes", set(), set()),
+    ],
+)
+def test_lists_are_arrays_of_like_objects(ask: Ask, what: str, keys: set[str], some: set[str]):
+    said = ask("list", what, "--json")
+    found = json.loads(said.out)
+    assert said.code == 0
+    assert isinstance(found, list)
+    assert some <= {entry["name"] for entry in found}
+    for entry in found:
+        assert not keys or set(entry) == keys
+    table = ask("list", what)
+    assert table.code == 0
+    assert all(name in table.out.replace("\n", "") for name in some if len(name) < 8)
+
+
+def test_a_listed_method_shows_what_its_card_says(ask: Ask):
+    found = {entry["name"]: entry for entry in json.loads(ask("list", "methods", "--json").out)}
+    assert found["oracle_box"]["card"]["reads"] == ["box"]
+    assert found["centre"]["entry_point"] == "baselines.floors.centre:make"
+    for name, entry in found.items():
+        assert entry["card"]["licence"], name
+        assert entry["card"]["grade"] in ("native", "hosted", "external"), name
+    whole = ask("list", "methods", "clip_gae", "oracle_box")
+    assert "Chefer et al." in whole.out
+    assert "reads          box" in whole.out
+    assert "'clip_gae'" in ask("list", "methods", "clip_ga").err
+
+
+# Data sets
+
+
+def test_checking_a_split_tells_its_counts_and_what_is_wrong(ask: Ask, root: Path):
+    said = ask("data", "check", SPLIT, "--data-root", root, "--json")
+    (report,) = json.loads(said.out)
+    assert report["split"] == SPLIT
+    assert report["counts"] == {"images": 2, "refs": 4, "expressions": 6}
+    assert report["expected"] == {"images": 1500, "refs": 3811, "expressions": 10834}
+    assert report["partial"]
+    assert report["images_present"] == 2
+    assert {problem["kind"] for problem in report["problems"]} <= {"box", "mask"}
+    assert said.code == (0 if report["ok"] else 1)
+
+
+def test_a_whole_and_right_split_passes_and_a_lost_image_does_not(ask: Ask, tmp_path: Path):
+    instances, refs = refer_content()
+    good = [ref for ref in refs if ref["ref_id"] in (100, 103)]
+    root = write_refer(tmp_path / "good", instances, good)
+    image = root / "train2014" / "COCO_train2014_000000000001.jpg"
+    write_image(image, SIZE)
+    said = ask("data", "check", SPLIT, "--data-root", root)
+    assert said.code == 0
+    assert "refcoco_val: ok, partial" in said.out
+    image.unlink()
+    said = ask("data", "check", SPLIT, "--data-root", root)
+    assert said.code == 1
+    assert f"image {image.name}: " in said.out
+    assert ask("data", "check", SPLIT, "--no-images", "--data-root", root).code == 0
+
+
+def test_an_absent_split_fails_its_check_with_the_missing_file(ask: Ask, tmp_path: Path):
+    said = ask("data", "check", "refcoco_val", "refcoco+_val", "--data-root", tmp_path / "none", "--json")
+    assert said.code == 1
+    assert [report["ok"] for report in json.loads(said.out)] == [False, False]
+    assert "no such data root" in json.loads(said.out)[0]["problems"][0]["text"]
+
+
+def test_where_tells_each_file_and_whether_it_is_there(ask: Ask, root: Path):
+    found = json.loads(ask("data", "where", SPLIT, "--data-root", root, "--json").out)
+    assert {item["what"] for item in found} == {"annotations", "images"}
+    assert {Path(item["path"]).name: item["found"] for item in found if item["what"] == "annotations"} == {
+        "refs(unc).p": True,
+        "instances.json": True,
+    }
+    said = ask("data", "where", "refcocog_val_u", "--data-root", root)
+    assert said.code == 0
+    assert "missing annotations" in said.out
+    assert str(root / "refer" / "refcocog" / "refs(umd).p") in said.out
+
+
+def test_where_shows_brackets_in_a_path(ask: Ask, tmp_path: Path):
+    said = ask("data", "where", SPLIT, "--data-root", tmp_path / "a [red]b")
+    assert str(tmp_path / "a [red]b" / "train2014") in said.out
+
+
+def test_leaks_are_found_or_their_absence_said(ask: Ask, root: Path, tmp_path: Path):
+    instances, refs = refer_content()
+    for one in refs:
+        one["split"] = {"val": "train", "testA": "val"}.get(one["split"], one["split"])
+    refs[1]["split"] = "val"
+    leaky = write_refer(tmp_path / "leaky", instances, refs)
+    said = ask("data", "leaks", "--data-root", leaky, "--json")
+    assert said.code == 0
+    leaks = {(leak["seen"], leak["tested"]): leak["images"] for leak in json.loads(said.out)}
+    assert leaks["refcoco_train", "refcoco_val"] == 1
+    assert "refcoco_train" in ask("data", "leaks", "--data-root", leaky).out
+    none = ask("data", "leaks", SPLIT, "--data-root", root)
+    assert (none.out, none.err) == ("", "no shared images among the splits that are there\n")
+    assert json.loads(ask("data", "leaks", SPLIT, "--data-root", root, "--json").out) == []
+
+
+def test_a_check_fits_on_a_screen_however_much_is_wrong(ask: Ask, tmp_path: Path):
+    images = [image(n, SIZE) for n in range(50)]
+    anns = [annotation(n, n, [40, 5, 50, 10], [[40, 5, 90, 5, 90, 15]]) for n in range(50)]
+    refs = [ref(n, n, n, "val", [sentence(n, "x")]) for n in range(50)]
+    root = write_refer(tmp_path / "bad", {"images": images, "annotations": anns}, refs)
+    said = ask("data", "check", SPLIT, "--data-root", root)
+    assert said.code == 1
+    assert "100 PROBLEMS" in said.out
+    assert "46 more of image, 46 more of mask (--json lists all)" in said.out
+    assert len(said.out.splitlines()) < 20
+    report = json.loads(ask("data", "check", SPLIT, "--data-root", root, "--json", "--deep").out)[0]
+    assert (len(report["problems"]), report["deep"]) == (100, True)
+
+
+def test_two_splits_and_a_list_are_held_against_each_other(ask: Ask, root: Path, tmp_path: Path):
+    said = ask("data", "leaks", "refcoco_testB", "refcoco_testA", "--data-root", root)
+    assert said.code == 0
+    assert "seen in refcoco_testA, tested in refcoco_testB:" in said.out or "seen in refcoco_testB" in said.out
+    assert "expressions are about these images" in said.out
+    (tmp_path / "trained.txt").write_text("1\nCOCO_train2014_000000000009.jpg\n")
+    said = ask("data", "leaks", SPLIT, "--images", "trained.txt", "--data-root", root)
+    assert "seen in trained.txt, tested in refcoco_val:" in said.out
+    assert "1 of 2 are in both" in said.out
+    assert "1 of its 2 entries are images of this data set" in said.out
+    assert "standing warning" not in said.out
+    record = json.loads(ask("data", "leaks", SPLIT, "--images", "trained.txt", "--data-root", root, "--json").out)
+    assert (record[0]["images"], record[0]["listed"]) == (1, {"known": 1, "entries": 2})
+    assert ask("data", "leaks", "--images", "trained.txt").code == 2
+    assert ask("data", "leaks", SPLIT, "--images", "none.txt", "--data-root", root).code == 1
+
+
+def test_the_standing_warning_needs_no_data(ask: Ask, tmp_path: Path):
+    said = ask("data", "leaks", "--data-root", tmp_path / "empty")
+    assert said.code == 0
+    assert "at least 3,549 of val's images" in said.out
+    (record,) = json.loads(ask("data", "leaks", "--data-root", tmp_path / "empty", "--json").out)
+    assert (record["images"], record["texts"]) == (None, None)
+    assert "3,549" in record["standing"]
+
+
+def test_the_tiny_data_can_be_looked_after(ask: Ask, mini: Path):
+    names = ["refcoco_val", "refcoco+_testA", "refcocog_val_u"]
+    said = ask("data", "check", *names, "--data-root", mini, "--json")
+    reports = json.loads(said.out)
+    assert [report["split"] for report in reports] == names
+    assert all(report["partial"] and report["images_absent"] == 0 and report["masks"] for report in reports)
+    assert all(
+        item["found"] for item in json.loads(ask("data", "where", "refcoco_val", "--data-root", mini, "--json").out)[:2]
+    )
+    assert ask("data", "leaks", "--data-root", mini, "--json").code == 0
+
+
+# Real processes
+
+
+def start(*words: Any, **more: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", "-c", START, *map(str, words)]
+    return subprocess.Popen(command, text=True, stderr=subprocess.PIPE, **more)
+
+
+@pytest.mark.parametrize("words", [["list", "splits", "--json"], ["list", "splits"], ["--help"]])
+def test_a_reader_that_goes_away_is_no_occasion_for_words(words: list[str]):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(*words, stdout=writer)
+    os.close(writer)
+    assert process.communicate()[1] == ""
+    assert process.returncode in (0, 141)  # 0: all was said before it went
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_full_disk_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        process = start("list", "splits", "--json", stdout=full)
+        said = process.communicate()[1]
+    assert (said, process.returncode) == ("risbench: standard output: No space left on device\n", 1)
+
+
+def on_a_terminal(*words: Any, **environment: str) -> str:
+    """What a command writes to stdout when that is a terminal."""
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    process = start(*words, stdout=slave, env={**plain, "TERM": "xterm-256color", **environment})
+    os.close(slave)
+    told = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # how Linux tells the end of a terminal
+            break
+        if not piece:
+            break
+        told += piece
+    os.close(master)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+    return told.decode()
+
+
+def test_there_are_colours_on_a_terminal_but_not_under_no_color():
+    assert "\x1b[" in on_a_terminal("list", "metrics")
+    assert "\x1b" not in on_a_terminal("list", "metrics", NO_COLOR="1")
+
+
+def test_there_are_no_escape_codes_in_a_pipe():
+    for words in (["list", "splits"], ["data", "where", "refcoco_val", "--data-root", "nowhere"]):
+        process = start(*words, stdout=subprocess.PIPE)
+        told, talk = process.communicate()
+        assert process.returncode == 0
+        assert told
+        assert "\x1b" not in told + talk
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly_with_the_code_of_a_closed_pipe(tmp_path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", START, "list", "splits", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        said = process.stderr.read() if process.stderr else b""
+        assert (process.wait(), said) == (141, b"")

@@ -1,0 +1,91 @@
+"""`report` and `compare` take what a shell's `*` gives: runs, and what lies beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.commands import Ask
+from helpers.runs import ious_of, write_run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A folder with two runs, a folder of two more, a picture, a training and an empty folder."""
+    base = tmp_path / "runs"
+    for number, name in enumerate(("one", "two", "demo/three", "demo/four")):
+        write_run(base / name, ious_of(0.2 + number / 10, number), method=name.rpartition("/")[2])
+    (base / "grid.png").write_bytes(b"\x89PNG")
+    (base / "t1").mkdir()
+    (base / "t1" / "log.jsonl").write_text('{"step": 1, "loss": 2.0}\n')
+    (base / "empty").mkdir()
+    return base
+
+
+@pytest.mark.parametrize("words", [("report",), ("compare", "--no-slices")])
+def test_what_lies_beside_runs_is_passed_over_and_named(runs: Path, ask: Ask, words: tuple[str, ...]):
+    said = ask(*words, *sorted(runs.iterdir()))
+    assert said.code == 0, said.err
+    for name in ("one", "two", "three", "four"):
+        assert name in said.out
+    assert f"{runs}/demo holds 2 runs: all are taken" in said.err
+    assert f"{runs}/grid.png is a picture or page" in said.err
+    assert f"{runs}/t1 is a training's folder" in said.err
+    assert f"{runs}/empty is an empty folder" in said.err
+
+
+@pytest.mark.parametrize("words", [("report",), ("compare", "--no-slices")])
+def test_a_folder_of_runs_stands_for_them(runs: Path, ask: Ask, words: tuple[str, ...]):
+    for folder, names in ((runs / "demo", ("three", "four")), (runs, ("one", "two", "three", "four"))):
+        said = ask(*words, folder)
+        assert said.code == 0, said.err
+        assert all(name in said.out for name in names)
+    assert ask("report", runs, runs / "one").out == ask("report", runs).out  # named twice, it is one
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("grid.png", "grid.png is a picture or page"),
+        ("t1", "t1 is a training's folder (`report --as curves` reads its log.jsonl)"),
+        ("empty", "empty is an empty folder"),
+        ("t1/log.jsonl", "log.jsonl is a file of lines (a training's log is read by `report --as curves`)"),
+    ],
+)
+def test_what_is_no_run_is_called_what_it_is(runs: Path, ask: Ask, name: str, words: str):
+    for command in ("report", "compare"):
+        said = ask(command, runs / name)
+        assert said.code == 2
+        assert words in said.err
+        assert len(said.err.splitlines()) == 1
+
+
+def test_a_run_that_is_not_whole_is_not_passed_over(runs: Path, ask: Ask):
+    (runs / "two" / "summary.json").unlink()
+    said = ask("report", runs / "one", runs / "two")
+    assert (said.code, "two is not finished" in said.err) == (1, True)
+    (runs / "two" / "header.json").unlink()
+    said = ask("report", runs / "one", runs / "two")
+    assert (said.code, "two is not a run folder: it has no header.json" in said.err) == (1, True)
+
+
+def test_a_name_that_does_not_exist_is_not_passed_over(runs: Path, ask: Ask):
+    for command in ("report", "compare"):
+        said = ask(command, runs / "one", runs / "tow")
+        assert (said.code, f"{runs}/tow is not a run folder: it does not exist" in said.err) == (1, True)
+
+
+def test_curves_still_take_logs(runs: Path, ask: Ask, tmp_path: Path):
+    said = ask("report", runs / "t1" / "log.jsonl", "--as", "curves", "--out", tmp_path / "curves.png")
+    assert said.code == 0, said.err
+
+
+def test_a_run_named_twice_is_not_compared_with_itself(runs: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch):
+    (runs / "link").symlink_to(runs / "one")
+    for again in (runs / "one", runs / "two/../one", runs / "link"):
+        said = ask("compare", runs / "one", again)
+        assert said.code == 2
+        assert said.err.splitlines() == [
+            f"risbench: {runs}/one is one run, however often it is named: give two runs or more to compare"
+        ]
+    assert ask("compare", "--no-slices", runs / "two", runs / "one", runs / "link").code == 0

@@ -1,0 +1,429 @@
+"""`risbench data get` as a user calls it, against a site on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import annotations, mirror
+from helpers.commands import Ask, ask
+from helpers.site import Site, nobody, serving
+from helpers.waiting import GUARD, wait_until
+
+from risbench.datasets import load_split
+from risbench.datasets.get import fetch, get
+
+__all__ = ["ask"]
+
+VAL = [f"/coco/{mirror.file_of(number)}" for number in (1, 2)]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A site with RefCOCO and its four images; it is all that the table names."""
+    quick = fetch.Patience(connect=GUARD, read=GUARD, pause=0.001, tries=3, longest=0.02)
+    monkeypatch.setattr(get, "Client", lambda jobs, patience: fetch.Client(jobs, quick))
+    monkeypatch.setenv("RISBENCH_DATA", str(tmp_path / "data"))
+    with serving() as made:
+        made.put("/refcoco.zip", mirror.refcoco_zip())
+        mirror.put_images(made, 1, 2, 3, 4)
+        monkeypatch.setenv("RISBENCH_SOURCES", str(mirror.table_on(made, tmp_path / "sources.json")))
+        yield made
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def there(root: Path) -> set[str]:
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)) for path in files} - {"downloads/.lock", "risbench-downloads.json"}
+
+
+def test_a_split_comes_with_only_the_images_that_it_needs_each_asked_for_once(site: Site, root: Path, ask: Ask):
+    said = ask("data", "get", "refcoco_val")
+    assert said.code == 0, said.err
+    assert sorted(site.paths()) == ["/coco/" + mirror.file_of(1), "/coco/" + mirror.file_of(2), "/refcoco.zip"]
+    images = {f"train2014/{mirror.file_of(number)}" for number in (1, 2)}
+    assert there(root) == {"refer/refcoco/instances.json", "refer/refcoco/refs(unc).p", *images}
+    assert said.out == "refcoco_val: there, with 2 of 2 images\n  next: risbench data check refcoco_val\n"
+    assert "nobody published a checksum" in said.err
+    checked = ask("data", "check", "refcoco_val", "--json")
+    assert json.loads(checked.out)[0]["images_absent"] == 0
+
+
+def test_what_is_there_is_not_got_again(site: Site, root: Path, ask: Ask):
+    ask("data", "get", "refcoco_val")
+    site.asked.clear()
+    said = ask("data", "get", "refcoco_val", "refcoco")
+    assert (said.code, site.asked) == (0, [])
+    assert "all its 2 images are there" in said.err
+    (root / VAL[0].replace("/coco", "train2014")).unlink()
+    assert ask("data", "get", "refcoco_val").code == 0
+    assert site.paths() == [VAL[0]]
+
+
+def test_a_broken_image_is_got_again_and_a_whole_one_is_not(site: Site, root: Path, ask: Ask):
+    ask("data", "get", "refcoco_val")
+    site.asked.clear()
+    (root / VAL[0].replace("/coco", "train2014")).write_bytes(b"")
+    (root / VAL[1].replace("/coco", "train2014")).write_bytes(mirror.jpeg((7, 5)))
+    assert ask("data", "get", "refcoco_val").code == 0
+    assert sorted(site.paths()) == VAL
+
+
+def test_a_run_that_was_broken_off_asks_for_the_missing_images_only(site: Site, root: Path, ask: Ask):
+    site.pages[VAL[1]].script = [404]
+    said = ask("data", "get", "refcoco_val", "--jobs", "1")
+    assert said.code == 1
+    assert f"missing: {mirror.file_of(2)}: 127.0.0.1" in said.err
+    assert "there, with 1 of 2 images" in said.out
+    site.asked.clear()
+    assert ask("data", "get", "refcoco_val").code == 0
+    assert site.paths() == [VAL[1]]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<html>not found</html>", "is a web page saved under this name"),
+        (mirror.jpeg((41, 60)), "is 41x60"),
+        (mirror.jpeg()[:-200], "truncated"),
+    ],
+)
+def test_an_image_that_is_not_the_one_never_takes_its_place(site: Site, root: Path, ask: Ask, body: bytes, told: str):
+    site.pages[VAL[0]].body = body
+    said = ask("data", "get", "refcoco_val")
+    assert said.code == 1
+    assert told in said.err
+    assert f"train2014/{mirror.file_of(1)}" not in there(root)
+    assert not [path for path in there(root) if ".part" in path]
+
+
+def test_images_that_lie_in_the_refer_tools_folder_stay_there(site: Site, root: Path, ask: Ask):
+    folder = root / "images/mscoco/images/train2014"
+    folder.mkdir(parents=True)
+    (folder / mirror.file_of(1)).write_bytes(mirror.jpeg(value=1))
+    assert ask("data", "get", "refcoco_val").code == 0
+    assert site.paths() == ["/refcoco.zip", VAL[1]]
+    assert (folder / mirror.file_of(2)).is_file()
+    assert not (root / "train2014").exists()
+
+
+def test_a_set_comes_without_images_or_with_all_that_it_needs(site: Site, root: Path, ask: Ask):
+    said = ask("data", "get", "refcoco")
+    assert (said.code, site.paths()) == (0, ["/refcoco.zip"])
+    assert said.out.startswith("refcoco: there, without images\n  next: risbench data check refcoco_train ")
+    assert ask("data", "get", "refcoco", "--images", "split").code == 0
+    assert sorted(site.paths()[1:]) == ["/coco/" + mirror.file_of(number) for number in (1, 2, 3, 4)]
+
+
+def test_a_file_that_was_changed_since_is_told_and_left(site: Site, root: Path, ask: Ask):
+    ask("data", "get", "refcoco_val")
+    path = root / "refer/refcoco/instances.json"
+    path.write_text(path.read_text() + " ")
+    said = ask("data", "get", "refcoco_val")
+    assert said.code == 0
+    assert f"warning: {path} is not the file that was downloaded" in said.err
+    path.unlink()
+    site.asked.clear()
+    assert ask("data", "get", "refcoco_val").code == 0
+    assert site.paths() == ["/refcoco.zip"]
+
+
+def test_another_archive_than_the_first_is_refused(site: Site, root: Path, ask: Ask):
+    ask("data", "get", "refcoco")
+    first = json.loads((root / "risbench-downloads.json").read_text())["archives"]["refcoco"]
+    assert first["trust"] == "first use"
+    (root / "refer/refcoco/refs(unc).p").unlink()
+    site.put("/refcoco.zip", mirror.refcoco_zip("another"))
+    said = ask("data", "get", "refcoco")
+    assert said.code == 1
+    assert f"then it was {first['sha256']}" in said.err.splitlines()[-1]
+    assert not (root / "refer/refcoco/refs(unc).p").exists()
+
+
+def test_all_images_come_as_one_archive_and_once(site: Site, root: Path, tmp_path: Path, ask: Ask):
+    pictures = {f"train2014/{mirror.file_of(number)}": mirror.jpeg(value=number) for number in (1, 2, 3, 4)}
+    site.put("/train2014.zip", mirror.zipped({**pictures, "train2014/other.txt": b"x"}))
+    images = {"name": "COCO_train2014_[0-9]{12}\\.jpg", "below": "train2014", "folder": "train2014", "count": 4}
+    coco = {
+        "file": "train2014.zip",
+        "holds": "COCO",
+        "images": images,
+        "most": mirror.MOST,
+        "sources": [{"url": site.url("/train2014.zip")}],
+    }
+    mirror.table_on(site, tmp_path / "sources.json", coco_train2014=coco)
+    said = ask("data", "get", "coco-train2014")
+    assert (said.code, said.out) == (0, "coco-train2014: there\n")
+    assert there(root) == set(pictures)
+    assert ask("data", "get", "refcoco_val", "--images", "all").code == 0
+    assert site.paths() == ["/train2014.zip", "/refcoco.zip"]
+
+
+def _referit_table(site: Site, tmp_path: Path) -> None:
+    made = annotations.write_referit_as_pickles(tmp_path / "made")
+    pickle = (made / "referit/annotations/test.pickle").read_bytes()
+    site.put("/pickles.zip", mirror.zipped({"annotations/train.pickle": pickle, "annotations/test.pickle": pickle}))
+    pictures = {"x/00/images/112.jpg": mirror.jpeg((100, 200)), "x/01/images/1019.jpg": mirror.jpeg((80, 100))}
+    site.put("/saiapr.zip", mirror.zipped(pictures))
+    members = {name: f"referit/annotations/{name}" for name in ("train.pickle", "test.pickle")}
+    images = {"name": "[0-9]+\\.jpg", "below": "images", "folder": "referit/images", "count": 2}
+    common = {"most": mirror.MOST, "holds": "ReferIt"}
+    mirror.table_on(
+        site,
+        tmp_path / "sources.json",
+        referit_pickles={
+            **common,
+            "file": "pickles.zip",
+            "members": members,
+            "sources": [{"url": site.url("/pickles.zip")}],
+        },
+        saiapr={**common, "file": "saiapr.zip", "images": images, "sources": [{"url": site.url("/saiapr.zip")}]},
+    )
+
+
+@pytest.mark.parametrize("name", ["referit", "referit_test_5pct"])
+def test_referit_comes_as_pickles_with_its_images(site: Site, root: Path, tmp_path: Path, ask: Ask, name: str):
+    _referit_table(site, tmp_path)
+    said = ask("data", "get", name)
+    assert said.code == 0, said.err
+    assert there(root) == {
+        "referit/annotations/train.pickle",
+        "referit/annotations/test.pickle",
+        "referit/images/112.jpg",
+        "referit/images/1019.jpg",
+    }
+    assert ask("data", "check", "referit_test_5pct").code == 0
+    assert ask("data", "get", name).code == 0
+    assert sorted(site.paths()) == ["/pickles.zip", "/saiapr.zip"]
+
+
+def test_a_broken_image_out_of_an_archive_is_replaced_from_it(site: Site, root: Path, tmp_path: Path, ask: Ask):
+    _referit_table(site, tmp_path)
+    ask("data", "get", "referit_test")
+    (root / "referit/images/112.jpg").write_bytes(b"")
+    said = ask("data", "get", "referit_test")
+    assert said.code == 0
+    assert "1 files written, 1 lay there already, 1 of them differed from the archive's and were replaced" in said.err
+    assert ask("data", "check", "referit_test").code == 0
+    assert site.paths().count("/saiapr.zip") == 2
+
+
+def test_an_archive_with_a_hole_names_the_images_that_it_lacks(site: Site, tmp_path: Path, ask: Ask):
+    _referit_table(site, tmp_path)
+    site.put("/saiapr.zip", mirror.zipped({"x/00/images/112.jpg": mirror.jpeg((100, 200))}))
+    said = ask("data", "get", "referit_test")
+    assert said.code == 1
+    assert "missing: 1019.jpg: is not in saiapr" in said.err
+
+
+def test_json_tells_what_came(site: Site, root: Path, ask: Ask):
+    site.pages[VAL[0]].script = [403]
+    said = ask("data", "get", "refcoco_val", "--json")
+    assert said.code == 1
+    (got,) = json.loads(said.out)
+    assert got["archives"] == {"refcoco": f"{site.url('/refcoco.zip')} (first use)"}
+    assert (got["name"], got["images"], got["fetched"], got["check"]) == ("refcoco_val", 2, 1, ["refcoco_val"])
+    assert list(got["failed"]) == [mirror.file_of(1)]
+
+
+def test_a_mirror_of_ones_own_is_asked_instead(site: Site, root: Path, ask: Ask):
+    site.put("/mine/refcoco.zip", mirror.refcoco_zip())
+    for number in (1, 2):
+        site.put(f"/mine/train2014/{mirror.file_of(number)}", mirror.jpeg(value=number))
+    said = ask("data", "get", "refcoco_val", "--from", site.url("/mine"), "--data-root", root / "my data")
+    assert said.code == 0, said.err
+    assert all(path.startswith("/mine/") for path in site.paths())
+    assert said.out.endswith(f"--data-root '{root}/my data'\n")
+
+
+def test_what_is_missing_names_the_command_that_gets_it(site: Site, root: Path, ask: Ask):
+    hint = "`risbench data get refcoco_val` gets what is missing"
+    assert hint in ask("data", "where", "refcoco_val").err
+    checked = ask("data", "check", "refcoco_val")
+    assert checked.code == 1
+    assert "`risbench data get refcoco_val`" in checked.out + checked.err
+    root.mkdir(exist_ok=True)
+    assert "`risbench data get refcoco_val` gets it" in "".join(
+        ask("data", "leaks", "refcoco_val", "refcoco_train")[1:]
+    )
+    ask("data", "get", "refcoco_val")
+    assert hint not in ask("data", "where", "refcoco_val").err
+    assert ask("data", "where", "shapes_val").err == ""
+
+
+def test_our_own_table_refuses_what_is_not_the_known_archive(
+    site: Site, root: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("RISBENCH_SOURCES")
+    said = ask("data", "get", "refcoco", "--from", site.base)
+    size = len(site.pages["/refcoco.zip"].body)
+    assert said.code == 1
+    assert f"has {size} bytes where 53993993 are right" in said.err.splitlines()[-1]
+    assert "by hand: https://www.kaggle.com" in said.err.splitlines()[-1]
+
+
+def test_the_authors_tiny_copy_comes_as_it_is(site: Site, root: Path, mini: Path, ask: Ask):
+    files = {f"refcoco/{path.name}": path.read_bytes() for path in (mini / "refer/refcoco").iterdir()}
+    site.put("/refcoco.zip", mirror.zipped(files))
+    for path in (mini / "train2014").glob("*.jpg"):
+        site.put(f"/coco/{path.name}", path.read_bytes())
+    table = json.loads(Path(os.environ["RISBENCH_SOURCES"]).read_text())
+    table["archives"]["refcoco"]["most"] = dict.fromkeys(mirror.MOST, 10**8)
+    Path(os.environ["RISBENCH_SOURCES"]).write_text(json.dumps(table))
+    said = ask("data", "get", "refcoco_val", "refcoco_testA", "refcoco_testB")
+    assert said.code == 0, said.err
+    for name in ("refcoco_val", "refcoco_testA", "refcoco_testB"):
+        got, there = load_split(name, root), load_split(name, mini)
+        assert [(one.id, one.text, one.parts) for one in got] == [(one.id, one.text, one.parts) for one in there]
+        assert all(a.image_path.read_bytes() == b.image_path.read_bytes() for a, b in zip(got, there, strict=True))
+
+
+def test_drawn_scenes_need_nothing(site: Site, ask: Ask):
+    said = ask("data", "get", "shapes_val")
+    assert (said.code, site.asked) == (0, [])
+    assert "drawn scenes are made when first read" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["refcoco_vall"], 2, "near names: refcoco_val"),
+        ([], 2, "Missing argument"),
+        (["refcoco", "--jobs", "99"], 2, "--jobs"),
+        (["refcoco", "--from", "/tmp"], 2, "data import"),
+        (["refcocog"], 2, "near names"),
+    ],
+)
+def test_a_wrong_command_is_one_line(site: Site, root: Path, ask: Ask, words: list[str], code: int, told: str):
+    said = ask("data", "get", *words)
+    assert said.code == code
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not root.exists()
+
+
+@pytest.fixture
+def closed() -> Iterator[str]:
+    with nobody() as address:
+        yield address
+
+
+def test_no_network_is_one_plain_line_and_soon(site: Site, tmp_path: Path, ask: Ask, closed: str):
+    table = json.loads((tmp_path / "sources.json").read_text())
+    table["archives"]["refcoco"]["sources"] = [{"url": f"{closed}/refcoco.zip"}]
+    table["images"]["train2014"]["sources"] = [{"url": f"{closed}/{{file}}"}]
+    (tmp_path / "sources.json").write_text(json.dumps(table))
+    said = ask("data", "get", "refcoco_val")
+    assert said.code == 1
+    assert said.err.splitlines()[-1].startswith(
+        f"risbench: refcoco.zip: no source gave it: {closed.removeprefix('http://')} no connection (refused)"
+    )
+    annotations.write_refer(tmp_path / "data")
+    said = ask("data", "get", "refcoco_val")
+    assert said.code == 1
+    assert "no connection (refused) (2 tries); 0 images came, the same command goes on" in said.err.splitlines()[-1]
+
+
+def test_a_root_that_cannot_be_written_is_one_line(site: Site, tmp_path: Path, ask: Ask):
+    (tmp_path / "a file").write_text("")
+    said = ask("data", "get", "refcoco", "--data-root", tmp_path / "a file")
+    assert said.code == 1
+    assert "a file/downloads: cannot be written (Not a directory)" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_full_disk_is_one_line(site: Site, root: Path, ask: Ask):
+    (root / "downloads").mkdir(parents=True)
+    (root / "downloads/refcoco.zip.part").symlink_to("/dev/full")
+    said = ask("data", "get", "refcoco")
+    assert said.code == 1
+    assert "refcoco.zip.part: No space left on device; what came so far is kept" in said.err.splitlines()[-1]
+
+
+def test_two_at_work_in_one_root_are_one_too_many(site: Site, root: Path, ask: Ask):
+    with get._locked(root):
+        said = ask("data", "get", "refcoco")
+    assert said.code == 1
+    assert "another `risbench data get` is at work" in said.err
+
+
+def test_many_images_come_by_several_connections(site: Site, tmp_path: Path, ask: Ask):
+    count = 60
+    instances, _ = annotations.refer_content()
+    instances["images"] = [annotations.image(n, annotations.SIZE) for n in range(1, count + 1)]
+    instances["annotations"] = [
+        annotations.annotation(n, n, [1, 1, 5, 5], [[1, 1, 6, 1, 6, 6]]) for n in range(1, count + 1)
+    ]
+    refs = [annotations.ref(n, n, n, "val", [annotations.sentence(n, "it")]) for n in range(1, count + 1)]
+    annotations.write_refer(tmp_path / "data", instances, refs)
+    mirror.put_images(site, *range(1, count + 1))
+    for number in (7, 8, 40):
+        site.pages[f"/coco/{mirror.file_of(number)}"].script = [500, ("cut", 100), None]
+    said = ask("data", "get", "refcoco_val", "--jobs", "6")
+    assert said.code == 0, said.err
+    assert len(set(site.paths())) == count
+    assert len(site.paths()) == count + 6
+
+
+def test_a_host_that_gives_no_answer_is_not_asked_for_every_image(
+    site: Site, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, closed: str
+):
+    table = json.loads((tmp_path / "sources.json").read_text())
+    table["images"]["train2014"]["sources"].insert(0, {"url": f"{closed}/{{file}}"})
+    (tmp_path / "sources.json").write_text(json.dumps(table))
+    asked, fetch_one = [], fetch.Client.fetch
+    monkeypatch.setattr(
+        fetch.Client,
+        "fetch",
+        lambda self, url, *more, **named: (asked.append(url), fetch_one(self, url, *more, **named))[1],
+    )
+    assert ask("data", "get", "refcoco", "--images", "split", "--jobs", "1").code == 0
+    assert sum(url.startswith(closed) for url in asked) == 1
+    assert len([path for path in site.paths() if path.startswith("/coco/")]) == 4
+
+
+@pytest.mark.parametrize("page", ["/refcoco.zip", VAL[0]])
+def test_ctrl_c_leaves_a_part_and_says_how_to_go_on(site: Site, root: Path, page: str, tmp_path: Path, ask: Ask):
+    site.pages["/refcoco.zip"].body = mirror.refcoco_zip(more=1 << 18)  # more than a buffer holds back from the disk
+    site.pages[page].hold_at = len(site.pages[page].body) // 2
+    words = [sys.executable, "-m", "risbench", "data", "get", "refcoco_val"]
+    running = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    wait_until(site.pages[page].held.is_set, f"half of {page} was sent", running)
+    if page == "/refcoco.zip":
+        part = root / "downloads" / "refcoco.zip.part"
+        wait_until(lambda: part.exists() and part.stat().st_size, "a part of the archive was written", running)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=GUARD)
+    assert running.returncode == 1
+    assert err.splitlines()[-1].endswith("stopped; what came so far is kept, and the same command goes on from there")
+    assert "Traceback" not in err
+    site.pages[page].hold_at = None
+    assert ask("data", "get", "refcoco_val").code == 0
+    if page == "/refcoco.zip":
+        assert next(one.range for one in reversed(site.asked) if one.path == page) is not None
+    assert not [path for path in there(root) if path.endswith(".part")]
+
+
+def test_help_loads_no_network():
+    code = """
+import sys
+sys.argv = ["risbench", "data", "get", "--help"]
+from risbench.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print([name for name in ("requests", "urllib3", "torch", "pandas", "PIL") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+import torchvision
+from helpers import authors
+from helpers.samples import blobs, block
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from risbench.metrics.boxes import box_iou, component_box, contour_boxes, odd_suppression
+from risbench.records import Box
+
+
+def test_one_rectangle_gives_its_box():
+    assert contour_boxes(block((100, 120), 10, 20, 40, 60)).tolist() == [[20, 10, 60, 40]]
+
+
+def test_a_single_pixel_ranks_beside_the_big_object():
+    mask = block((100, 120), 10, 20, 40, 60)
+    mask[80, 100] = True
+    assert contour_boxes(mask).tolist() == [[100, 80, 101, 81], [20, 10, 60, 40]]
+
+
+def test_a_ring_gives_its_outer_box():
+    mask = block((100, 120), 10, 10, 90, 110)
+    mask[30:50, 40:80] = False
+    assert contour_boxes(mask).tolist() == [[10, 10, 110, 90]]
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_empty_and_full_masks_give_the_dummy_box(value):
+    assert contour_boxes(np.full((30, 40), value)).tolist() == [[0, 0, 1, 1]]
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 99999), st.floats(0.01, 0.9), st.floats(0.5, 9.0))
+def test_boxes_equal_the_authors_with_their_colour_map(seed, share, smooth):
+    # The colour map makes a binary mask 0 or 255, so leaving it out changes nothing: this is the proof.
+    generator = np.random.default_rng(seed)
+    mask = blobs(generator, (int(generator.integers(20, 90)), int(generator.integers(20, 90))), share, smooth)
+    expected = [list(map(int, box[:4])) for box in authors.generate_boxes(mask.astype(np.float32), colour=True)]
+    assert contour_boxes(mask).tolist() == expected[: None if mask.any() and not mask.all() else 1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 60)] * 2), min_size=1, max_size=25), st.data())
+def test_odd_suppression_equals_torchvision_on_the_same_odd_boxes(rects, data):
+    # Few values, so that ties and their order are tested too.
+    scores = data.draw(st.lists(st.sampled_from([0.2, 0.5, 0.7, 1.0]), min_size=len(rects), max_size=len(rects)))
+    expected = torchvision.ops.nms(torch.tensor(rects, dtype=torch.float32), torch.tensor(scores), 0.05)
+    assert odd_suppression(np.array(rects), np.array(scores)).tolist() == expected.tolist()
+
+
+def test_the_largest_component_is_eight_connected():
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[2, 2] = mask[3, 3] = mask[4, 4] = True
+    mask[10, 10:12] = True
+    assert component_box(mask) == Box(2, 2, 5, 5)
+    assert component_box(np.zeros((5, 5), dtype=bool)) is None
+
+
+def test_box_iou_by_hand():
+    assert box_iou(Box(0, 0, 10, 10), Box(5, 0, 15, 10)) == 50 / 150
+    assert box_iou(Box(0, 0, 10, 10), Box(10, 0, 20, 10)) == 0.0
+    assert box_iou(Box(3, 3, 3, 3), Box(3, 3, 3, 3)) == 0.0
