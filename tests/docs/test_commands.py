@@ -34,6 +34,9 @@ def faults_in(line: str) -> list[str]:
         command = found[0]
     options = {name: one for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help": None}
     faults = [f"no option {word}" for word in words if word.startswith("--") and word.partition("=")[0] not in options]
+    if any(word.startswith("--") for word in words) and not {"…", "--help"} & set(words):
+        required = [one.opts[0] for one in command.params if one.required and one.param_type_name == "option"]
+        faults += [f"lacks {option}" for option in required if option not in words]
     for option, value in pairwise(words):
         for one in value.split("|"):
             if one in _OWN or one == "…":
@@ -59,12 +62,13 @@ def test_every_command_line_names_what_exists(page: str):
     "line",
     [
         "risbench ran --method centre",
-        "risbench run --methods centre",
+        "risbench run --method centre --split shapes_val --limits 3",
         "risbench run --method center --split shapes_val",
         "risbench run --method centre --split shapes_vall",
         "risbench report RUN --as word",
-        "risbench train tris --recipe refcocos",
+        "risbench train tris --recipe refcocos --out runs/x",
         "risbench data gets refcoco_val",
+        "risbench run --method centre --limit 3",
     ],
 )
 def test_a_command_line_that_risbench_would_refuse_is_found(line: str):
