@@ -15,8 +15,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from .refused import SourceRefused
-from .sources import ImageMembers, SourceArchive
+from .sources import ImageMembers, SourceArchive, SourceRefused
 from .talk import size_of
 
 # What zipfile raises for a broken archive.

@@ -11,8 +11,7 @@ from .contents import WantedMember, wanted_of
 from .fetch import Client
 from .part import bytes_of, drop, drop_state
 from .record import Record
-from .refused import SourceRefused
-from .sources import DownloadSource, SourceArchive
+from .sources import DownloadSource, SourceArchive, SourceRefused
 from .talk import DownloadMessages, Told, size_of
 from .unpack import read_through
 

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from ...errors import DataError
 from .part import State, bytes_of, drop
-from .refused import SourceRefused, Unreachable
+from .sources import SourceRefused, Unreachable
 from .talk import Told, size_of
 
 if TYPE_CHECKING:

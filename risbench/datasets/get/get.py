@@ -8,18 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ...errors import DataError
 from ...io import places
 from ...io.hashes import sha256_of
 from ...plain import counted
+from ..catalog import find
+from ..entry import Entry
+from ..layout import layouts, present_layout
+from ..load import load_split
 from .download import download
 from .fetch import Client, Patience
 from .orders import Images, Order, order_of
-from .present import count_of, is_readable, needed_images
 from .record import Record
-from .refused import SourceRefused
-from .singles import fetch_images, missing_of
-from .sources import SourceArchive, Sources, read_sources
+from .singles import Image, fetch_images, missing_of
+from .sources import ImageMembers, SourceArchive, SourceRefused, Sources, read_sources
 from .talk import DownloadMessages, Silence, size_of
 from .unpack import unpack
 
@@ -163,7 +167,7 @@ class _Work:
     def _is_there(self, archive: SourceArchive) -> bool:
         if archive.images is None:
             return all((self.root / place).is_file() for place in archive.members.values())
-        return archive.images.count is not None and count_of(archive.images, self.root) >= archive.images.count
+        return archive.images.count is not None and images_there(archive.images, self.root) >= archive.images.count
 
     def _compare(self, name: str) -> None:
         """Says so when annotations are no longer the files that were unpacked here."""
@@ -191,3 +195,41 @@ class _Work:
             got.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
         else:
             self.talk.say(f"{order.name}: all its {len(needed)} images are there")
+
+
+def is_readable(entry: Entry, root: Path) -> bool:
+    """Whether all annotation files of a split are there, in any layout."""
+    try:
+        present_layout(entry, root)
+    except DataError:
+        return False
+    return True
+
+
+def needed_images(splits: Sequence[str], root: Path) -> list[Image]:
+    """The images of those splits whose annotations are there; each has the place where a reader will look for it."""
+    found: dict[Path, Image] = {}
+    for name in splits:
+        if not is_readable(find(name), root):
+            continue
+        split = load_split(name, root)
+        for row in np.unique(split.table.ref_image[split.ref_rows]).tolist():
+            file = split.table.image_file[row]
+            place = split.image_files.find(file)
+            found[place] = Image(file, place, split.table.size(row))
+    return list(found.values())
+
+
+def images_there(images: ImageMembers, root: Path) -> int:
+    """How many images of an archive are there, in the fullest of the folders that a reader looks into."""
+    folders = {root / images.folder}
+    for name in ("refcoco_val", "referit_test"):
+        for way in layouts(find(name), root):
+            if root / images.folder in way.folders:
+                folders.update(way.folders)
+    counts = [0]
+    for folder in folders:
+        if folder.is_dir():
+            files = (*folder.iterdir(), *folder.glob("*/images/*"))
+            counts.append(sum(1 for file in files if images.name.fullmatch(file.name)))
+    return max(counts)

@@ -18,8 +18,7 @@ from ...plain import counted
 from ..images import read_image
 from .fetch import Client
 from .part import drop
-from .refused import SourceRefused, Unreachable
-from .sources import Singles
+from .sources import Singles, SourceRefused, Unreachable
 from .talk import Told
 
 # So many failures in a row, and it is not the images that are at fault.

@@ -16,6 +16,15 @@ from urllib.parse import quote, urlsplit
 
 from ...errors import DataError, UsageError
 
+
+class SourceRefused(Exception):
+    """This source will not do; the text says why, and the next one is tried."""
+
+
+class Unreachable(SourceRefused):
+    """The host gives no answer at all."""
+
+
 VARIABLE = "RISBENCH_SOURCES"
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from ...errors import DataError
 from .contents import BROKEN, WantedMember
-from .refused import SourceRefused
+from .sources import SourceRefused
 from .talk import Told, size_of
 
 _PIECE = 1 << 20

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from risbench.datasets.get.fetch import Client, Patience
 from risbench.datasets.get.part import State
-from risbench.datasets.get.refused import SourceRefused, Unreachable
+from risbench.datasets.get.sources import SourceRefused, Unreachable
 from risbench.errors import DataError
 
 BODY = bytes(range(256)) * 40

@@ -10,8 +10,7 @@ import pytest
 from helpers.mirror import jpeg, zipped
 
 from risbench.datasets.get.contents import wanted_of
-from risbench.datasets.get.refused import SourceRefused
-from risbench.datasets.get.sources import DownloadSource, ImageMembers, SourceArchive
+from risbench.datasets.get.sources import DownloadSource, ImageMembers, SourceArchive, SourceRefused
 from risbench.datasets.get.unpack import Unpacked, read_through, unpack
 from risbench.errors import DataError
 
