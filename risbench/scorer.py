@@ -28,7 +28,7 @@ def summary_of(rows: Iterable[Row], metrics: Sequence[Metric] | None = None) -> 
 class Scorer:
     """Scores predictions under some rules; two halves merged equal the whole.
 
-    Example:
+    Examples:
         >>> scorer = Scorer("tris")
         >>> for sample in split:
         ...     scorer.add(sample, heat_of(sample))

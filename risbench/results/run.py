@@ -22,7 +22,7 @@ class Run:
     Attributes:
         path: the folder.
         header: how the run was made.
-        summary: its numbers; see DESIGN for the keys.
+        summary: its numbers; docs/architecture.md lists the keys.
     """
 
     path: Path
