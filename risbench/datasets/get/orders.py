@@ -13,9 +13,8 @@ from ..entry import Entry
 
 Images = Literal["split", "all", "none"]
 
-# Which archive holds all images of a set of annotations.
-_IMAGES = {"refcoco": "coco-train2014", "refcoco+": "coco-train2014", "refcocog": "coco-train2014"}
-_REFERIT_IMAGES = "saiapr"
+# Which archive holds all images of a family of splits.
+_IMAGES = {"refer": "coco-train2014", "referit": "saiapr"}
 _GROUPS = {"referit": "referit-pickles"}
 
 
@@ -72,7 +71,7 @@ def order_of(name: str, images: Images | None, archives: Iterable[str]) -> Order
     pickles = entry.pickle is not None
     return _with_images(
         Order(name, "referit-pickles" if pickles else entry.folder, check=(name,), entry=entry),
-        entry.folder,
+        entry.family,
         images or "split",
         (name,),
     )
@@ -86,13 +85,14 @@ def _set_order(name: str, images: Images) -> Order:
     entries = [catalog.find(split) for split in catalog.names()]
     if name in (*_GROUPS, *_GROUPS.values()):
         splits = tuple(entry.name for entry in entries if entry.pickle is not None)
-        return _with_images(Order(name, _GROUPS.get(name, name), check=splits), "refclef", images, splits)
-    splits = tuple(entry.name for entry in entries if entry.folder == name)
-    return _with_images(Order(name, name, check=splits), name, images, splits)
+        return _with_images(Order(name, _GROUPS.get(name, name), check=splits), "referit", images, splits)
+    found = [entry for entry in entries if entry.folder == name]
+    splits = tuple(entry.name for entry in found)
+    return _with_images(Order(name, name, check=splits), found[0].family, images, splits)
 
 
-def _with_images(order: Order, folder: str, images: Images, splits: tuple[str, ...]) -> Order:
-    archive = _IMAGES.get(folder, _REFERIT_IMAGES)
+def _with_images(order: Order, family: str, images: Images, splits: tuple[str, ...]) -> Order:
+    archive = _IMAGES[family]
     if images == "none":
         return order
     if images == "all":
