@@ -1,8 +1,14 @@
-"""What a user is told when something is wrong: one line that names the fault, its place and the next step."""
+"""Errors that users see: one line that names the fault, its place and the next step."""
+
+from .plain import visible
 
 
 class RisbenchError(Exception):
     """The work failed through data, files or a method; the command line prints the text and exits with 1."""
+
+    def __str__(self) -> str:
+        # Texts quote keys and names of strange files: none of them breaks the line or reaches the terminal as a code.
+        return visible(super().__str__())
 
 
 class DataError(RisbenchError):
