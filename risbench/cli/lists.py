@@ -64,8 +64,8 @@ def _print_whole(entry: Mapping[str, Any]) -> None:
     show.out.print(f"[bold]{escape(str(lines.pop('name')))}[/]", highlight=False)
     for key, value in lines.items():
         if value not in (None, [], ""):
-            told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            show.out.print(f"  {key:14} {told}", highlight=False, markup=False, soft_wrap=True)
+            content = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            show.out.print(f"  {key:14} {content}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -99,12 +99,12 @@ def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = 
         return split
     found = split.with_truth(file, only)
     assert found.truth is not None
-    told = f"truth: {file.name} gives the masks of {found.truth.replaces} of {counted(len(split), 'expression')}"
+    message = f"truth: {file.name} gives the masks of {found.truth.replaces} of {counted(len(split), 'expression')}"
     if found.truth.kept:
-        told += f"; the other {found.truth.kept} " + ("are left out" if only else "keep their annotated masks")
+        message += f"; the other {found.truth.kept} " + ("are left out" if only else "keep their annotated masks")
     if found.truth.elsewhere:
-        told += f"; {counted(found.truth.elsewhere, 'entry is', 'entries are')} about images of other splits"
-    show.say(told)
+        message += f"; {counted(found.truth.elsewhere, 'entry is', 'entries are')} about images of other splits"
+    show.say(message)
     return found
 
 

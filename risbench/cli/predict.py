@@ -76,7 +76,7 @@ def command(
         show.say(note)
     cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
     if refine is not None:
-        built = Refined(built, refine, cut, title=method, asked=threshold is not None)
+        built = Refined(built, refine, cut, title=method, explicit_threshold=threshold is not None)
     with redirect_stdout(sys.stderr):  # what a method prints is talk
         answers = predict(built, pixels, texts, cut)
     written = []
@@ -135,14 +135,14 @@ def _is_picture(text: str) -> bool:
 
 def _refuse_overwriting(image: Path, targets: Sequence[Path]) -> None:
     """Refuse to write over the picture that is asked about, or two things into one file."""
-    seen = {real(image): "the image itself"}
+    taken = {real(image): "the image itself"}
     for target in targets:
         place = real(target)
         is_image = target.exists() and image.exists() and target.samefile(image)
-        if is_image or place in seen:
-            what = "the image itself" if is_image else seen[place]
+        if is_image or place in taken:
+            what = "the image itself" if is_image else taken[place]
             raise UsageError(f"{target} is {what}: give another name to write to")
-        seen[place] = "already written to by this command"
+        taken[place] = "already written to by this command"
 
 
 def _png(answer: Answer) -> bytes:

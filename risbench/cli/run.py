@@ -21,7 +21,7 @@ from ..metrics.rules.protocols import rules_of
 from ..results.folder import TIME
 from ..results.run import Run
 from ..running.evaluation import default_folder, evaluate, make_before_drawing, refuse_wrong
-from ..running.interrupts import asked_to_stop
+from ..running.interrupts import stop_requested
 from ..running.loop import Settings
 from ..running.shards import PATIENCE, merge, wait_for_shards
 from . import options, show
@@ -107,15 +107,15 @@ def command(
     options.refuse_absent(truth=truth)
     with redirect_stdout(sys.stderr):
         make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
+    with show.counting("drawing scenes") as on_progress:
+        loaded = load_split(split, data_root, on_progress)
     loaded = options.scored_on(loaded, truth, truth_only)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
     with (
         show.scoring(f"{method} on {loaded.name}") as progress,
-        asked_to_stop(_say_stopping) as stopping,
+        stop_requested(_say_stopping) as stopping,
         redirect_stdout(sys.stderr),  # what a method prints is talk; the figures alone go to stdout
     ):
         run = evaluate(
@@ -145,10 +145,10 @@ def command(
 
 
 def _merged(folder: Path, count: int, split: Split, patience: float, begun_after: str | None) -> Run:
-    def told(ready: int) -> None:
+    def on_ready(ready: int) -> None:
         show.say(f"{ready} of {count} shards are finished")
 
-    wait_for_shards(folder, count, told, patience=patience, begun_after=begun_after)
+    wait_for_shards(folder, count, on_ready, patience=patience, begun_after=begun_after)
     return merge(folder, split=split, overwrite=begun_after is not None)
 
 

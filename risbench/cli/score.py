@@ -13,7 +13,7 @@ from ..metrics.rules.protocols import rules_of
 from ..results.folder import HEADER
 from ..results.run import Run
 from ..scoring.predictions import score
-from ..statistics.changes import texts_of
+from ..statistics.changes import change_texts
 from . import options, show
 
 
@@ -57,11 +57,11 @@ def command(
     rules_of(rules, threshold)
     if card is not None:
         read_card(card)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
+    with show.counting("drawing scenes") as on_progress:
+        loaded = load_split(split, data_root, on_progress)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)
     if (predictions / HEADER).is_file():
-        for text in texts_of(Run.load(predictions)):
+        for text in change_texts(Run.load(predictions)):
             show.say(f"{text} Its masks or heats are scored as they are.")
     with show.scoring(f"scoring on {loaded.name}") as progress:
         run = score(

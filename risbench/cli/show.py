@@ -69,7 +69,7 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=err, transient=not err.is_terminal, disable=not err.is_terminal) as bar:
         task = bar.add_task(title, total=None, speed="", scores="")
 
-        def told(state: Progress) -> None:
+        def on_progress(state: Progress) -> None:
             speed = bar.tasks[0].speed
             bar.update(
                 task,
@@ -79,7 +79,7 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
                 scores=f"mIoU {100 * state.miou:.1f}  oIoU {100 * state.oiou:.1f}",
             )
 
-        yield told
+        yield on_progress
 
 
 @contextmanager

@@ -27,8 +27,8 @@ def command(
     board is reports/leaderboard; elsewhere give --board.
     """
     target = board if board is not None else options.own_board(to_write=True)
-    with show.counting("scoring anew") as told:
-        path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=told)
+    with show.counting("scoring anew") as on_progress:
+        path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=on_progress)
     for mark in marks_of(read(path)):
         show.say(f"warning: {mark}")
     if as_json:

@@ -60,11 +60,11 @@ def command(
     rules_of(rules)
     grid = None if thresholds is None else thresholds_of(thresholds)
     metrics_of(metrics)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
+    with show.counting("drawing scenes") as on_progress:
+        loaded = load_split(split, data_root, on_progress)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
-    with show.counting(f"sweeping on {loaded.name}") as told:
+    with show.counting(f"sweeping on {loaded.name}") as on_progress:
         found = sweep(
             predictions,
             loaded,
@@ -72,7 +72,7 @@ def command(
             thresholds=grid,
             metrics=metrics,
             allow_missing=allow_missing,
-            progress=told,
+            progress=on_progress,
         )
     if out is not None:
         draw: Callable[..., None] = plugins.load(plugins.PICTURES, "sweep")

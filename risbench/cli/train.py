@@ -46,7 +46,7 @@ def command(
     The same command with the same --out continues a training that was cut off. What another recipe left there is
     refused; --overwrite removes it and trains anew.
     """
-    with _stopping_said_once():
+    with _stopping_reported_once():
         train = plugins.load(plugins.TRAINERS, trainer)
         given: dict[str, object] = dict(options.options_of(pairs))
         if own := sorted(_OWN & set(given)):
@@ -65,7 +65,7 @@ def command(
 
 
 @contextmanager
-def _stopping_said_once() -> Iterator[None]:
+def _stopping_reported_once() -> Iterator[None]:
     """Ctrl-C or SIGTERM outside of a trainer's loops ends it at once; under torchrun the first process says so for all.
 
     Raises:

@@ -65,7 +65,7 @@ def supervision_of(text: str) -> Supervision:
     return Supervision(group, re.sub(r"^\(([^()]*)\)", r"\1", rest))
 
 
-def words_of(value: Any) -> str:
+def joined_text(value: Any) -> str:
     """A card's value as one text: a list joined by commas, nothing for None."""
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
@@ -74,7 +74,7 @@ def words_of(value: Any) -> str:
 
 def supervision_fault(card: Mapping[str, Any]) -> str:
     """What is wrong with a card's supervision, in words; empty where it names a group, or is absent."""
-    text = words_of(card.get("supervision")).strip()
+    text = joined_text(card.get("supervision")).strip()
     if not text or supervision_of(text).group:
         return ""
     known = [*SUPERVISION, *SYNONYMS]

@@ -42,7 +42,7 @@ class Refiner(Protocol):
 class Refined:
     """A method whose heats become masks by a refiner; all else is the method's own."""
 
-    def __init__(self, method: Any, name: str, rules: Rules, *, title: str, asked: bool = False) -> None:
+    def __init__(self, method: Any, name: str, rules: Rules, *, title: str, explicit_threshold: bool = False) -> None:
         """Wrap a method.
 
         Args:
@@ -60,7 +60,7 @@ class Refined:
         self._name, self._title = name, title
         self._rules = rules
         own = card_of(method).get("threshold")
-        self._own = None if asked or own is None else float(own)
+        self._own = None if explicit_threshold or own is None else float(own)
 
     @property
     def wrapped(self) -> Any:

@@ -15,7 +15,7 @@ from ..records import Sample
 MODES = ("given", "shuffled", "empty")
 
 
-def texts_of(mode: str, samples: Iterable[Sample], seed: int = 0) -> dict[str, str] | None:
+def control_texts(mode: str, samples: Iterable[Sample], seed: int = 0) -> dict[str, str] | None:
     """The text that each sample of a whole split is asked with, by sample id; None for its own.
 
     Args:

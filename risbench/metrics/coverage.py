@@ -100,8 +100,8 @@ def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, An
     in_force = Rules(name, chosen).own_threshold
     found = []
     # Somebody who chooses a threshold below zero (not the card) asks for all that is not cold.
-    asked_for = chosen is not None and chosen < 0 and chosen != own
-    if coverage.cut.odd >= FROM and not asked_for:
+    is_deliberate = chosen is not None and chosen < 0 and chosen != own
+    if coverage.cut.odd >= FROM and not is_deliberate:
         whose = "of the method's card" if chosen is not None and chosen == own else f"of rules {name}"
         whose = f"{_short(in_force)} {whose}" if chosen in (None, own) else f"{_short(in_force)}, which was chosen"
         ways = ["--threshold", *(["--rules clean"] if name != "clean" else []), "`risbench sweep`"]

@@ -89,7 +89,7 @@ def unknown_note(header: Mapping[str, Any]) -> str | None:
     return None
 
 
-def difference(old: Any, new: Any) -> str | None:
+def code_difference(old: Any, new: Any) -> str | None:
     """How the code or the files behind two runs differ, in words; None if they do not, or nobody can tell."""
     for key, name in _PARTS.items():
         before, now = _part(old, key), _part(new, key)
@@ -120,7 +120,7 @@ def refuse_other(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
     Raises:
         UsageError: the code differs.
     """
-    if (found := difference(old.get("origin"), new.get("origin"))) is not None:
+    if (found := code_difference(old.get("origin"), new.get("origin"))) is not None:
         raise UsageError(f"{path} was made by other code: {found}; --overwrite starts anew, another --out keeps both")
 
 

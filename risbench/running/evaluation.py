@@ -21,7 +21,7 @@ from ..io.places import cache_folder
 from ..io.plainfiles import refuse_link
 from ..methods.contract import card_of, make, notes_of
 from ..methods.refine import Refined
-from ..methods.texts import MODES, texts_of
+from ..methods.texts import MODES, control_texts
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
 from ..plugins import METHODS, REFINERS, installed, refuse_absent
 from ..results.folder import HEADER, SHARDS, RunFolder, read_json
@@ -88,7 +88,7 @@ def evaluate(
         Stopped: ``stop`` said so.
     """
     settings = settings or Settings()
-    asked = rules_of(rules, threshold)
+    requested = rules_of(rules, threshold)
     refuse_wrong(texts, limit, settings.batch, refine)
     if isinstance(split, str):
         if isinstance(method, str):
@@ -116,7 +116,7 @@ def evaluate(
     if on_message is not None:
         for note in notes_of(built, whole.name):
             on_message(note)
-    chosen = asked.for_method(card.get("threshold"))
+    chosen = requested.for_method(card.get("threshold"))
     origin = origin_of(
         built,
         entry_point=point,
@@ -124,7 +124,7 @@ def evaluate(
         options={**values, "weights": weights},
     )
     if refine is not None:
-        built = Refined(built, refine, chosen, title=title, asked=asked.threshold is not None)
+        built = Refined(built, refine, chosen, title=title, explicit_threshold=requested.threshold is not None)
     part = whole if limit is None else refuse_empty(whole.first_images(limit))
     header = header_of(
         whole,
@@ -159,7 +159,7 @@ def evaluate(
         if folder.has_unknown_rows:
             _tell_unknown(path, on_message)
         groups = [tuple(group) for group in part.by_image()]
-        words = texts_of(texts, whole) if texts != "given" else None
+        words = control_texts(texts, whole) if texts != "given" else None
         watch = Stopwatch(device)
         try:
             run_images(

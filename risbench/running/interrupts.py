@@ -18,7 +18,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def asked_to_stop(say: Callable[[], object], deaf: float = 0.0) -> Iterator[Callable[[], bool]]:
+def stop_requested(on_request: Callable[[], object], grace: float = 0.0) -> Iterator[Callable[[], bool]]:
     """Listens for a wish to stop while a block runs.
 
     Args:
@@ -31,18 +31,18 @@ def asked_to_stop(say: Callable[[], object], deaf: float = 0.0) -> Iterator[Call
     Raises:
         KeyboardInterrupt: somebody asked a second time.
     """
-    asked = threading.Event()
+    requested = threading.Event()
     first = 0.0
 
-    def hear(*_: object) -> None:
+    def handle(*_: object) -> None:
         nonlocal first
-        if asked.is_set():
-            if time.monotonic() - first < deaf:
+        if requested.is_set():
+            if time.monotonic() - first < grace:
                 return
             raise KeyboardInterrupt
         first = time.monotonic()
-        asked.set()
-        say()
+        requested.set()
+        on_request()
 
     found = {number: signal.getsignal(number) for number in _SIGNALS}
     if threading.current_thread() is not threading.main_thread():
@@ -51,8 +51,8 @@ def asked_to_stop(say: Callable[[], object], deaf: float = 0.0) -> Iterator[Call
     before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
     try:
         for number in before:
-            signal.signal(number, hear)
-        yield asked.is_set
+            signal.signal(number, handle)
+        yield requested.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -183,24 +183,24 @@ def _predicted(
 ) -> Iterator[tuple[Group, Any, float]]:
     """Each image's samples, the method's answer (or `_Unreadable`) and the seconds per expression."""
     good = [(group, image) for group, image in batch if image is not None]
-    asked = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
+    texts_of_images = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
     answers: list[tuple[Any, float]] = []
     sees = bool(reads(method))
     if settings.at_once > 1 and len(good) > 1 and hasattr(method, "predict_many"):
         start = time.perf_counter()
         with _watched(method, [group for group, _ in good]):
             extra = {"samples": [group for group, _ in good]} if sees else {}
-            many = method.predict_many([image for _, image in good], asked, **extra)
+            many = method.predict_many([image for _, image in good], texts_of_images, **extra)
         each = (time.perf_counter() - start) / sum(len(group) for group, _ in good)
         count = len(many) if hasattr(many, "__len__") else None
         if count != len(good):
             found = type(many).__name__ if count is None else counted(count, "answer")
             first = good[0][0][0].image_path
-            asked_for = counted(len(good), "image")
-            raise RisbenchError(f"predict_many returned {found} for {asked_for}, the first being {first}")
+            expected = counted(len(good), "image")
+            raise RisbenchError(f"predict_many returned {found} for {expected}, the first being {first}")
         answers = [(answer, each) for answer in many]
     else:
-        for (group, image), words in zip(good, asked, strict=True):
+        for (group, image), words in zip(good, texts_of_images, strict=True):
             start = time.perf_counter()
             with _watched(method, [group]):
                 answer = method.predict(image, words, **({"samples": group} if sees else {}))

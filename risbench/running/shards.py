@@ -81,7 +81,7 @@ def merge(
 def wait_for_shards(
     out: Path,
     count: int,
-    told: Callable[[int], None] | None = None,
+    on_ready: Callable[[int], None] | None = None,
     seconds: float = 0.5,
     patience: float = PATIENCE,
     begun_after: str | None = None,
@@ -105,8 +105,8 @@ def wait_for_shards(
         if rows != grown:
             grown, since = rows, time.monotonic()
         ready = sum(_is_ready(out / SHARDS / f"{number}-of-{count}", begun_after) for number in range(count))
-        if ready != before and told is not None:
-            told(ready)
+        if ready != before and on_ready is not None:
+            on_ready(ready)
         if ready == count:
             return
         before = ready
@@ -161,7 +161,7 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
                 continue
             if not same(key, header.get(key), first.get(key)):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
-        if (found := origin.difference(first.get("origin"), header.get("origin"))) is not None:
+        if (found := origin.code_difference(first.get("origin"), header.get("origin"))) is not None:
             raise UsageError(
                 f"{shards[0]} and {shard} were made by different code: {found}; run one of them again with --overwrite"
             )
@@ -171,14 +171,14 @@ def _common_header(shards: list[Path]) -> dict[str, Any]:
 
 
 def _refuse_unless_once(ids: list[str], order: dict[str, int], path: Path) -> None:
-    seen: set[str] = set()
+    found_ids: set[str] = set()
     for name in ids:
-        if name in seen:
+        if name in found_ids:
             raise RisbenchError(f"{path}: {name} is in more than one shard")
         if name not in order:
             raise RisbenchError(f"{path}: {name} does not belong to the split")
-        seen.add(name)
-    absent = [name for name in order if name not in seen]
+        found_ids.add(name)
+    absent = [name for name in order if name not in found_ids]
     if absent:
         count = counted(len(absent), "expression is", "expressions are")
         raise RisbenchError(f"{path}: {count} in no shard, the first is {absent[0]}")

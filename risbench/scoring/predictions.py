@@ -71,7 +71,7 @@ def score(
     chosen = rules_of(rules, threshold)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     earlier = Run.load(given) if (given / "header.json").is_file() else None
-    asked = chosen.threshold
+    requested = chosen.threshold
     if earlier is not None:
         about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}
         if earlier.header["split"] != split_record(whole):
@@ -80,7 +80,7 @@ def score(
             )
     chosen = chosen.for_method(about.get("threshold"))
     source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
-    if asked is not None and not source.has_heats:
+    if requested is not None and not source.has_heats:
         raise UsageError(f"--threshold cuts heats, and {given} holds masks (a run keeps its heats with --save-heat)")
     if isinstance(source, Lines) and "lavt" in source.cuts and chosen.name != "lavt":
         raise UsageError(
@@ -118,7 +118,7 @@ def score(
         tally, geometry = Tally([], len(groups), 0), Geometry()
         try:
             for group in groups:
-                scored = [_scored(sample, source, names, chosen, geometry, asked is not None) for sample in group]
+                scored = [_scored(sample, source, names, chosen, geometry, requested is not None) for sample in group]
                 folder.append([row for row, _ in scored], [line for _, line in scored])
                 tally.add([row for row, _ in scored], images=1)
                 if progress is not None:

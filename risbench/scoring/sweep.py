@@ -23,7 +23,7 @@ from ..records import Prediction
 from ..results.folder import HEADER, HEATS, MASKS
 from ..results.run import Run
 from ..running.header import split_record, truth_record
-from ..statistics.changes import texts_of
+from ..statistics.changes import change_texts
 from ..statistics.ratios import divided, intervals
 from ..statistics.summary import bound, clusters, sums_of
 from .names import match
@@ -157,13 +157,13 @@ def sweep(
     names = match(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]
     counts: list[Sequence[tuple[Any, Any]]] = []
-    seen: list[tuple[str, Any]] = []
+    scored: list[tuple[str, Any]] = []
     missing = without_mask = 0
     geometry = Geometry()
     for done, group in enumerate(groups, start=1):
         for sample in group:
             brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
-            seen.append((sample.id, sample.image_id))
+            scored.append((sample.id, sample.image_id))
             missing += brought is None
             without_mask += not sample.parts
             if not sample.parts and (sample.box is not None or brought is None):
@@ -182,11 +182,11 @@ def sweep(
             counts.append([found if sample.parts or found.union else _NO_OVERLAP for found in overlaps])
         if progress is not None:
             progress(done, len(groups))
-    if seen and without_mask == len(seen):
+    if scored and without_mask == len(scored):
         raise DataError(f"{whole.name}: no expression has a true mask, so no threshold can be scored")
     # In the order that summaries are taken in, so that both add up to the same bits.
-    order = sorted(range(len(seen)), key=lambda place: seen[place][0])
-    images = [seen[place][1] for place in order]
+    order = sorted(range(len(scored)), key=lambda place: scored[place][0])
+    images = [scored[place][1] for place in order]
     table = np.array(counts, dtype=np.float64).reshape(-1, len(grid), 2)[order]
     values, low, high = _scores(table, clusters(images), chosen)
     return Sweep(
@@ -202,7 +202,7 @@ def sweep(
         high.tolist(),
         truth_record(whole),
         tuple(geometry.cautions()),
-        tuple(texts_of(Run.load(given))) if (given / HEADER).is_file() else (),
+        tuple(change_texts(Run.load(given))) if (given / HEADER).is_file() else (),
         without_mask,
     )
 

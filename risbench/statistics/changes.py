@@ -53,7 +53,7 @@ def changes_of(run: Run, rows: Sequence[Row] | None = None) -> tuple[Change, ...
     return (*_of_header(run, name), *_of_rows(run, rows, name), *_of_metrics(run, rows, name))
 
 
-def texts_of(run: Run, rows: Sequence[Row] | None = None) -> list[str]:
+def change_texts(run: Run, rows: Sequence[Row] | None = None) -> list[str]:
     """The sentences of `changes_of`."""
     return [change.text for change in changes_of(run, rows)]
 

@@ -17,9 +17,9 @@ from ..metrics.metric_names import parse_all, refuse_generalised
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
 from ..results.run import Run
 from ..results.scored import scored_split
-from .changes import texts_of
+from .changes import change_texts
 from .comparable import refuse_mixture
-from .paired import LEVEL, Difference, Estimate, corrected_of, difference, estimates, in_step
+from .paired import LEVEL, Difference, Estimate, corrected_of, estimates, in_step, paired_difference
 from .slices import slices_of
 
 SCHEMA = 1
@@ -145,7 +145,7 @@ def compare(
             for part, wanted in parts.items():
                 found = estimates(columns, images, chosen[:1], wanted=wanted)
                 by_slice += _tests(found, chosen[:1], name, part, int(wanted.sum()))
-    changed = tuple(text for run, each in zip(runs, rows, strict=True) for text in texts_of(run, each))
+    changed = tuple(text for run, each in zip(runs, rows, strict=True) for text in change_texts(run, each))
     return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, texts), changed)
 
 
@@ -167,7 +167,7 @@ def _tests(
         for turn, metric in enumerate(metrics):
             both = runs[first][turn], runs[second][turn]
             values = tuple(None if math.isnan(each.value) else each.value for each in both)
-            test = difference(*both)
+            test = paired_difference(*both)
             found.append(Contrast(first, second, metric.name, name, part, count, (values[0], values[1]), test, None))
     return found
 

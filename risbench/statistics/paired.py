@@ -151,7 +151,7 @@ def mean_over_seeds(runs: Sequence[Estimate]) -> Estimate:
     )
 
 
-def difference(first: Estimate, second: Estimate) -> Difference | None:
+def paired_difference(first: Estimate, second: Estimate) -> Difference | None:
     """The first minus the second, over the same images; None where one of the two has nothing to say."""
     value = first.value - second.value
     if math.isnan(value):
@@ -218,14 +218,14 @@ def _between_seeds(first: Estimate, second: Estimate) -> tuple[list[tuple[float,
     return [(each.seed_variance, each.seeds - 1.0) for each in known], False
 
 
-def told_apart(runs: Sequence[Estimate]) -> set[tuple[int, int]]:
+def significant_pairs(runs: Sequence[Estimate]) -> set[tuple[int, int]]:
     """The pairs of runs that differ at 5 %, corrected by Holm for all pairs; each pair in both orders.
 
     Whoever picks the run with the largest value and holds it against the others has chosen the tests by the data.
     Correcting for all pairs allows for any such choice: of equal runs, some pair is told apart in 5 % of cases at most.
     """
     pairs = list(combinations(range(len(runs)), 2))
-    tests = [difference(runs[first], runs[second]) for first, second in pairs]
+    tests = [paired_difference(runs[first], runs[second]) for first, second in pairs]
     corrected = corrected_of(tests)
     apart = {pair for pair, p in zip(pairs, corrected, strict=True) if p is not None and p <= LEVEL}
     return apart | {(second, first) for first, second in apart}

@@ -32,8 +32,8 @@ def command(splits: tuple[str, ...], images: bool, deep: bool, data_root: Path |
     """
     reports = []
     for name in splits:
-        with show.counting(f"checking {name}") as told:
-            reports.append(check_split(name, data_root, images, told, deep=deep))
+        with show.counting(f"checking {name}") as on_progress:
+            reports.append(check_split(name, data_root, images, on_progress, deep=deep))
     if as_json:
         show.print_json([_record(report) for report in reports])
     else:
@@ -69,9 +69,9 @@ def _print_report(report: Report, images: bool) -> None:
     _say(f"{report.name}: {state}")
     if report.counts.images is not None:
         counts = [
-            f"{got} {key[:-1] if got == 1 else key}"
-            + ("" if want is None else " (as expected)" if want == got else f" (expected {want})")
-            for key, got, want in zip(report.counts._fields, report.counts, report.expected, strict=True)
+            f"{found} {key[:-1] if found == 1 else key}"
+            + ("" if wanted is None else " (as expected)" if wanted == found else f" (expected {wanted})")
+            for key, found, wanted in zip(report.counts._fields, report.counts, report.expected, strict=True)
         ]
         _say("  counts  " + ", ".join(counts))
         how = "every pixel decoded" if report.deep else "size, format and end looked at"

@@ -70,20 +70,20 @@ def command(
         show.say(f"and {len(failed) - _SHOWN} more (--json lists all)")
     if not as_json:
         for one in found:
-            _print_got(one, "" if data_root is None else f" --data-root {shlex.quote(str(data_root))}")
+            _print_fetched(one, "" if data_root is None else f" --data-root {shlex.quote(str(data_root))}")
     if failed:
         sys.exit(1)
 
 
-def _print_got(got: Fetched, root: str) -> None:
+def _print_fetched(fetched: Fetched, root: str) -> None:
     state = "there"
-    if got.images is not None:
-        state += f", with {got.images - len(got.failed)} of {counted(got.images, 'image')}"
-    elif got.archives and got.check:
-        state += "" if len(got.archives) > 1 else ", without images"
-    show.out.print(f"{got.name}: {state}", highlight=False, markup=False, soft_wrap=True)
-    if got.check:
-        line = f"  next: risbench data check {' '.join(got.check)}{root}"
+    if fetched.images is not None:
+        state += f", with {fetched.images - len(fetched.failed)} of {counted(fetched.images, 'image')}"
+    elif fetched.archives and fetched.check:
+        state += "" if len(fetched.archives) > 1 else ", without images"
+    show.out.print(f"{fetched.name}: {state}", highlight=False, markup=False, soft_wrap=True)
+    if fetched.check:
+        line = f"  next: risbench data check {' '.join(fetched.check)}{root}"
         show.out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -95,8 +95,8 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
 def _copies(source: Path, copy: bool, data_root: Path | None, as_json: bool) -> None:
     from ...datasets.imports.copies import import_copy
 
-    with show.counting("importing images") as told:
-        report = import_copy(source, data_root, copy=copy, progress=told)
+    with show.counting("importing images") as on_progress:
+        report = import_copy(source, data_root, copy=copy, progress=on_progress)
     for refused in report.refused[:_SHOWN]:
         show.say(f"not taken: {refused.name}: {refused.reason}")
     if len(report.refused) > _SHOWN:
@@ -156,10 +156,10 @@ def _print(report: Any, data_root: Path | None) -> None:
 def _verdict(state: Any) -> str:
     if state.counts is None or not state.counts.expressions:
         return "not in this copy" if state.counts else "not whole yet"
-    told = []
-    for key, got, want in zip(state.counts._fields, state.counts, state.expected, strict=True):
-        told.append(f"{got:,} {key}" + ("" if want in (None, got) else f" (expected {want:,})"))
-    return ("partial, " if state.partial else "") + ", ".join(told) + f"; {state.images_present:,} images are there"
+    counts = []
+    for key, found, wanted in zip(state.counts._fields, state.counts, state.expected, strict=True):
+        counts.append(f"{found:,} {key}" + ("" if wanted in (None, found) else f" (expected {wanted:,})"))
+    return ("partial, " if state.partial else "") + ", ".join(counts) + f"; {state.images_present:,} images are there"
 
 
 def _root_of(data_root: Path | None) -> str:

@@ -39,22 +39,22 @@ def command(splits: tuple[str, ...], images: Path | None, data_root: Path | None
             raise UsageError("--images needs the SPLITS to be tested on")
         found = find_listed(read_image_list(images), splits, data_root)
     else:
-        with show.counting("comparing expressions") as told:
-            found = find_leaks(data_root, splits or None, told)
+        with show.counting("comparing expressions") as on_progress:
+            found = find_leaks(data_root, splits or None, on_progress)
     found = with_standing(found, splits or None)
     if as_json:
         show.print_json([_record(leak) for leak in found])
         return
-    looked = [leak for leak in found if leak.images is not None or leak.texts is not None]
-    if not looked:
+    compared = [leak for leak in found if leak.images is not None or leak.texts is not None]
+    if not compared:
         show.say("no shared images among the splits that are there")
-    elif looked[0].texts is not None:
-        for leak in looked:
+    elif compared[0].texts is not None:
+        for leak in compared:
             _print_pair(leak)
     else:
-        _print_table(looked)
-    for told in dict.fromkeys(leak.standing for leak in found if leak.standing):
-        _say(f"standing warning: {told}")
+        _print_table(compared)
+    for warning in dict.fromkeys(leak.standing for leak in found if leak.standing):
+        _say(f"standing warning: {warning}")
 
 
 def _record(leak: Leak) -> dict[str, Any]:

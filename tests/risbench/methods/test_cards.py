@@ -126,11 +126,13 @@ def test_check_names_unknown_words_and_keys_of_a_methods_card(tmp_path: Path):
     scenes = small_split(tmp_path, 2)
     finding = check_method(Carded(supervision="txt"), scenes, 1)[0]
     assert not finding.holds
-    assert "supervision 'txt' begins with no word that tables group by" in finding.seen
+    assert "supervision 'txt' begins with no word that tables group by" in finding.detail
     finding = check_method(Carded(licenze="MIT", background="sky"), scenes, 1)[0]
     assert finding.holds
-    assert finding.seen == ("no table reads these keys of the card: 'licenze' (did you mean 'licence'?), 'background'")
-    assert check_method(Carded(paper="here"), scenes, 1)[0] == finding._replace(seen="")
+    assert finding.detail == (
+        "no table reads these keys of the card: 'licenze' (did you mean 'licence'?), 'background'"
+    )
+    assert check_method(Carded(paper="here"), scenes, 1)[0] == finding._replace(detail="")
 
 
 def test_a_methods_own_keys_do_not_break_its_runs_nor_scoring_them_again(tmp_path: Path):

@@ -102,7 +102,7 @@ def test_where_a_method_cuts_its_own_heat_its_cards_threshold_counts_unless_anot
     Refined(method, "spy", Rules("tris"), title="says").predict(IMAGE, ["one"])
     assert spy.given[-1][1] == 2.0
     np.testing.assert_array_equal(spy.given[-1][0][0], heat)
-    Refined(method, "spy", Rules("tris", 0.25), title="says", asked=True).predict(IMAGE, ["one"])
+    Refined(method, "spy", Rules("tris", 0.25), title="says", explicit_threshold=True).predict(IMAGE, ["one"])
     assert spy.given[-1][1] == 0.25
     assert spy.given[-1][0].max() == pytest.approx(1, abs=1e-4)
 

@@ -355,7 +355,7 @@ def test_an_unfinished_run_of_before_goes_on_and_bears_the_mark(split: Split, tm
 @pytest.mark.parametrize("odd", [None, [], "text", {"method": []}, {"method": {"sha256": 3}}, {"inputs": 7}])
 def test_a_strangers_origin_of_any_form_is_unknown_and_no_fault(odd: object):
     assert not origin.is_known(odd)
-    assert origin.difference(odd, origin.origin_of(Heats())) is None
+    assert origin.code_difference(odd, origin.origin_of(Heats())) is None
 
 
 def test_shards_by_different_code_are_not_merged(split: Split, plugin: Plugin, tmp_path: Path):
