@@ -41,8 +41,8 @@ def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
             )
         if run.header.get("truth") != first.header.get("truth"):
             raise UsageError(
-                f"{first.path} and {run.path} were scored on different truths ({truth_name(first)}, {truth_name(run)}): "
-                "one picture cannot hold both"
+                f"{first.path} and {run.path} were scored on different truths "
+                f"({truth_name(first)}, {truth_name(run)}): one picture cannot hold both"
             )
     split = scored_split(first.header, first.path, data_root)
     if split_record(split) != first.header["split"]:

@@ -11,7 +11,7 @@ from ..datasets.load import load_split
 from ..devices import chosen
 from ..methods.contract import make
 from ..methods.contract_check import check_method
-from ..plain import plain
+from ..plain import counted, plain
 from ..running.evaluation import make_before_drawing
 from . import options, show
 
@@ -57,6 +57,7 @@ def command(
             if finding.detail and finding.holds is not None:
                 show.out.print(f"     {plain(finding.detail)}", highlight=False, markup=False, soft_wrap=True)
         if untried := sum(finding.holds is None for finding in findings):
-            show.out.print(f"{untried} were not tried, because the method raised an exception", highlight=False)
+            checks = counted(untried, "check was", "checks were")
+            show.out.print(f"{checks} not tried, because the method raised an exception", highlight=False)
     if not all(finding.holds for finding in findings):
         sys.exit(1)

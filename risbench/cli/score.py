@@ -24,9 +24,9 @@ from . import options, show
 @options.truth
 @options.threshold
 @click.option(
-    "--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper and so on."
+    "--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML file about the method: name, paper and so on."
 )
-@click.option("--name", help="What the method is called [default: as its card says, else after PREDICTIONS].")
+@click.option("--name", help="The method's name [default: the card's, else the file name].")
 @options.out
 @options.data_root
 @click.option("--allow-missing", is_flag=True, help="Count missing predictions as empty masks.")
@@ -47,10 +47,10 @@ def command(
     metrics: str | None,
     as_json: bool,
 ) -> None:
-    """Score PREDICTIONS.
+    """Score PREDICTIONS, in one of these forms; images are not needed.
 
-    They are a masks.jsonl, a COCO results array with sent_id, a folder of <sent_id>.png masks or <sent_id>.npy heats,
-    or a run folder to be scored again under other rules. Images are not needed.
+    A masks.jsonl, a COCO results array with sent_id, a folder of <sent_id>.png masks or <sent_id>.npy heats, or a run
+    folder, which is scored again under other rules.
     """
     find(split, data_root)
     options.refuse_absent(predictions, truth)

@@ -1,4 +1,4 @@
-"""Which runs may stand in one column: of the same expressions and truth, from the same files, by the same rules."""
+"""Which runs can be compared: those with the same expressions and truth, from the same files, under the same rules."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..results.run import Run
 
 
 def mismatch(first: Run, other: Run) -> str | None:
-    """What keeps two runs out of one column, in words; None if nothing does.
+    """Why two runs cannot be compared, in words; None if they can.
 
-    Thresholds may differ: under ``clean`` they are the methods' own, and elsewhere tables note them.
+    Thresholds may differ: under ``clean`` they are the methods' own, and under other rules tables print them.
     """
     a, b = first.header, other.header
     if a["split"]["name"] != b["split"]["name"]:
@@ -52,7 +52,7 @@ def limit_of(run: Run) -> str:
 
 
 def truth_name(run: Run) -> str:
-    """Whose masks a run was scored on, in a word or two."""
+    """The source of the true masks of a run, in a few words."""
     truth = run.header.get("truth")
     if truth is None:
         return "the annotated masks"
@@ -60,7 +60,7 @@ def truth_name(run: Run) -> str:
 
 
 def truth_note(header: Mapping[str, Any]) -> str | None:
-    """What must stand under every figure on other masks than the annotated ones; None where they are these."""
+    """The note under every figure that was scored on other masks than the annotated ones; None for annotated masks."""
     truth = header.get("truth")
     if truth is None:
         return None

@@ -26,13 +26,14 @@ from .. import options, show
 @options.data_root
 @options.as_json
 def command(splits: tuple[str, ...], images: Path | None, data_root: Path | None, as_json: bool) -> None:
-    """Find what training and evaluation splits share.
+    """Find images, objects and expressions that training and evaluation splits share.
 
-    Without SPLITS: images and objects that splits of different roles share, of all that are there. With one: those that
-    it shares with others. With two or more: every pair, and its expressions, too.
+    Without SPLITS: images and objects that splits of different roles share, among all splits that are there. With one
+    split: what it shares with the others. With two or more: what every pair shares, including expressions.
 
-    Texts are equal but for case and punctuation; nearly equal if the words that they share make up four fifths of both
-    (articles and order aside), looked for about shared images.
+    Two texts are equal if they differ only in case and punctuation. They are nearly equal if the words they share are
+    at least four fifths of both; articles and word order do not count. Nearly equal texts are searched only among
+    those about shared images.
     """
     if images is not None:
         if not splits:
@@ -95,10 +96,10 @@ def _print_pair(leak: Leak) -> None:
         _say(f"  texts     {texts.shown} of {counted(texts.of, 'expression is', 'expressions are')} about these images")
     if leak.images and texts.equal is not None:
         equal, near = _of_object(texts.equal_object), _of_object(texts.near_object)
-        _say(f"            {texts.equal} of these stand there word for word about the same image{equal}")
+        _say(f"            {texts.equal} of these are there word for word, about the same image{equal}")
         _say(f"            {texts.near} more nearly{near}")
     if texts.anywhere is not None:
-        _say(f"  anywhere  {texts.anywhere} of {texts.of} texts stand there about any image (short ones by chance)")
+        _say(f"  anywhere  {texts.anywhere} of {texts.of} texts are there, about any image (short ones by chance)")
 
 
 def _of_object(count: int | None) -> str:

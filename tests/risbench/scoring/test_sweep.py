@@ -152,4 +152,4 @@ def test_the_table_marks_all_that_print_the_same(monkeypatch: pytest.MonkeyPatch
     assert list(tables[0].columns[1].cells) == ["20.00", "[bold]50.00[/]", "[bold]50.00[/]", "30.00"]
     _print(_swept(0.50001, 0.50002))
     assert list(tables[1].columns[1].cells) == ["50.00", "50.00"]
-    assert "no threshold is the best: mIoU is the same at each" in capsys.readouterr().out
+    assert "no threshold is the best: mIoU is the same at all of them" in capsys.readouterr().out
