@@ -113,7 +113,7 @@ def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, An
     # Trivial baselines (supervision "none") return such masks on purpose. Empty masks alone show in low scores.
     if coverage.brought.whole >= FROM * max(1, coverage.brought.masks) and card.get("supervision") != "none":
         found.append(
-            f"{_which(coverage.brought, 'masks')}: the predictions are such masks, no threshold of the rules made them"
+            f"{_which(coverage.brought, 'masks')}; the predictions are masks, so no threshold of the rules was used"
         )
     if coverage.cut.masks and chosen is None and own is not None and not _same_cut(name, in_force, own):
         found.append(

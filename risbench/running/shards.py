@@ -37,10 +37,10 @@ def merge(
         out: the run folder; its shards lie in ``shards/``.
         data_root: where the split lies; by default where the run found it.
         split: the split itself, if it is loaded already.
-        overwrite: make the run anew, whatever run the folder holds beside its shards.
+        overwrite: replace the run that the folder already holds.
 
     Raises:
-        UsageError: there are no shards, or they are parts of different runs, or of runs by different code.
+        UsageError: there are no shards, or they belong to different runs, or to runs by different code.
         RisbenchError: a shard is absent or unfinished, or an id is there twice or not at all.
     """
     path = Path(out)
@@ -49,7 +49,7 @@ def merge(
     name = header["split"]["name"]
     whole = split or scored_split(header, path, data_root)
     if split_record(whole) != header["split"] or truth_record(whole) != header.get("truth"):
-        raise RisbenchError(f"{path}: the split {name} under {whole.data_root} is not the one that was run on")
+        raise RisbenchError(f"{path} was run on another copy of {name} than the one in {whole.data_root}")
     part = refuse_empty(whole if header["limit"] is None else whole.first_images(header["limit"]))
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
     if (path / HEADER).exists() and not overwrite:
@@ -58,7 +58,7 @@ def merge(
         origin.refuse_other(path, earlier, header)
         if (path / SUMMARY).exists():
             return Run.load(path)
-        # A merge that was cut off has noted where the shards come from.
+        # An interrupted merge has already recorded the provenance of the shards.
         known = earlier.get("provenance", [])
         header["provenance"] = [part for part in header["provenance"] if part not in known]
     rows = [row for shard in shards for row in Run.load(shard).rows()]
@@ -91,13 +91,13 @@ def wait_for_shards(
     Args:
         out: the run folder.
         count: how many shards there are.
-        told: told how many are finished, when that changes.
-        seconds: between two looks.
-        patience: seconds without a row more in any shard, after which the others are given up.
-        begun_after: a UTC time as in headers: shards begun before it are about to be overwritten, and do not count.
+        on_ready: called with the number of finished shards, when it changes.
+        seconds: between two checks.
+        patience: seconds without a new row in any shard, after which waiting ends.
+        begun_after: a UTC time as in headers. Shards begun before it do not count, because they will be overwritten.
 
     Raises:
-        RisbenchError: they are given up; what they wrote stays and can be continued.
+        RisbenchError: waiting ended; what the shards wrote stays, and they can be continued.
     """
     before, grown, since = -1, -1, time.monotonic()
     while True:
@@ -113,7 +113,7 @@ def wait_for_shards(
         if time.monotonic() - since > patience:
             raise RisbenchError(
                 f"{out}: {count - ready} of {count} shards are not finished and have written nothing for "
-                f"{patience:g} seconds (--patience); when they are, `risbench merge {out}`"
+                f"{patience:g} seconds (--patience); when they are finished, give `risbench merge {out}`"
             )
         time.sleep(seconds)
 
@@ -141,7 +141,7 @@ def _shards(path: Path) -> list[Path]:
         raise UsageError(f"{path} has no shards: `risbench run … --shard I/N --out {path}` makes them")
     counts = {shard.name.partition("-of-")[2] for shard in found}
     if len(counts) > 1:
-        raise UsageError(f"{path / SHARDS} holds shards of {' and of '.join(sorted(counts))}: remove those of one kind")
+        raise UsageError(f"{path / SHARDS} holds shards of {' and of '.join(sorted(counts))}: remove the wrong ones")
     count = counts.pop()
     if not count.isdecimal() or int(count) < 1:
         raise UsageError(f"{found[0]} is not named I-of-N")

@@ -131,7 +131,7 @@ def test_everything_else_is_the_methods_own(spy: Spy) -> None:
 
 
 def test_a_mask_without_a_heat_cannot_be_refined(split: Split, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="refine=crf needs a heat, and Answers gives a mask without one"):
+    with pytest.raises(UsageError, match="refine=crf needs a heat, but Answers returns a mask without a heat"):
         evaluate(Answers(masks_for(split)), split, out=tmp_path / "run", refine="crf")
     with pytest.raises(UsageError, match="no refiner named 'crv': did you mean 'crf'"):
         evaluate(Answers(heats_for(split)), split, out=tmp_path / "run", refine="crv")

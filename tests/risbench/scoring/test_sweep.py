@@ -69,9 +69,9 @@ def test_what_has_no_heats_is_refused(split: Split, heats: Path, tmp_path: Path)
     run = evaluate(Answers(masks_for(split)), split, out=tmp_path / "run")
     with pytest.raises(UsageError, match="--save-heat"):
         sweep(run.path, split)
-    with pytest.raises(UsageError, match="a threshold cuts heats"):
+    with pytest.raises(UsageError, match="sweep needs heats"):
         sweep(run.path / "masks.jsonl", split)
-    with pytest.raises(UsageError, match="PointM does not sweep"):
+    with pytest.raises(UsageError, match="PointM cannot be swept"):
         sweep(heats, split, metrics="PointM")
     masks = evaluate(Answers(masks_for(split)), split, out=tmp_path / "b", settings=Settings(save_heat=True))
     (masks.path / "heats").mkdir(exist_ok=True)
