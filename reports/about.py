@@ -18,8 +18,8 @@ from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split
 from risbench.running.header import split_record
 from risbench.scorer import summary_of
-from risbench.statistics.changes import texts_of
-from risbench.statistics.comparable import truth_note, truth_of
+from risbench.statistics.changes import change_texts
+from risbench.statistics.comparable import truth_name, truth_note
 
 from .notes import without_prediction
 from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
@@ -41,8 +41,8 @@ def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
             )
         if run.header.get("truth") != first.header.get("truth"):
             raise UsageError(
-                f"{first.path} and {run.path} were scored on different truths ({truth_of(first)}, {truth_of(run)}): "
-                "one picture cannot hold both"
+                f"{first.path} and {run.path} were scored on different truths "
+                f"({truth_name(first)}, {truth_name(run)}): one picture cannot hold both"
             )
     split = scored_split(first.header, first.path, data_root)
     if split_record(split) != first.header["split"]:
@@ -119,7 +119,7 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         notes += [note for note in found if note not in notes]
     partial = [run.summary["count"] if run.summary["partial"] else None for run in runs]
     for title, run in zip(titles_of(runs), runs, strict=True):
-        notes += texts_of(run)
+        notes += change_texts(run)
         if run.summary["partial"]:
             who = "every run" if len(set(partial)) == 1 else title
             count = counted(run.summary["count"], "expression")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from risbench.statistics.paired import Estimate, estimates_of_runs, in_step, mean_over_seeds, told_apart
+from risbench.statistics.paired import Estimate, estimates_of_runs, in_step, mean_over_seeds, significant_pairs
 
 from .columns import Column
 from .lines import Line
@@ -74,7 +74,7 @@ def places_of(
                 values = {
                     place: each.value for place, each in zip(known, rows, strict=True) if each.value == each.value
                 }
-                apart = frozenset((known[first], known[second]) for first, second in told_apart(rows))
+                apart = frozenset((known[first], known[second]) for first, second in significant_pairs(rows))
             found[column] = _winners(values, apart)
     return found
 

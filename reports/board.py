@@ -128,13 +128,13 @@ def _about(place: Rank) -> tuple[str, str, str]:
 def _cell(place: Rank, metric: str) -> tuple[str, str]:
     """The measured figure, and its interval and what papers report as the small print."""
     number, figure = place.values.get(metric), place.reported.get(metric)
-    said = ""
+    reported = ""
     if figure is not None:
-        said = f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}"
+        reported = f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}"
     if number is None or number["value"] is None:
-        return said or _DASH, ""
+        return reported or _DASH, ""
     bounds = "" if number["low"] is None else f"{100 * number['low']:.1f} to {100 * number['high']:.1f}"
-    return f"{100 * number['value']:.1f}", ", ".join(part for part in (bounds, said) if part)
+    return f"{100 * number['value']:.1f}", ", ".join(part for part in (bounds, reported) if part)
 
 
 def _made(place: Rank, whole: bool = False) -> tuple[str, str, str]:

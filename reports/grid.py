@@ -87,8 +87,8 @@ def render(
     columns: list[GridColumn] = []
     for run, title, found, heats in zip(runs, titles_of(runs), covered, hot, strict=True):
         masks = _masks(run, samples)
-        said = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
-        columns.append(GridColumn(title, said))
+        pictures = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
+        columns.append(GridColumn(title, pictures))
         if heats:
             columns.append(
                 GridColumn(f"{title}, heat", {name: (one, _range(one)) for name, one in heats.items()}, True)
@@ -142,14 +142,14 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
             pictures = [_enlarged(image), tinted(image, union_of(sample.parts, sample.size), TRUTH)]
             captions = [wrapped(sample.text, 2 * _LETTERS - 4, 2), ""]
             for method in methods:
-                found, said = method.pictures.get(sample.id, (None, "not saved"))
+                found, text = method.pictures.get(sample.id, (None, "not saved"))
                 if found is None:
                     pictures.append(np.full_like(pictures[0], 128))
                 elif method.is_heat:
                     pictures.append(coloured(pictures[0], found))
                 else:
                     pictures.append(tinted(image, _at_size(found, sample.size), PREDICTED))
-                captions.append(said)
+                captions.append(text)
             for cell, picture, caption in zip(line, pictures, captions, strict=True):
                 cell.imshow(picture, interpolation="antialiased")
                 cell.set_xticks([])

@@ -16,7 +16,7 @@ from risbench import Run
 from risbench.leaderboard.published import Figure
 from risbench.metrics.metric import Metric
 from risbench.scorer import summary_of
-from risbench.statistics.comparable import truth_of
+from risbench.statistics.comparable import truth_name
 
 from .columns import Column
 from .supervision import Supervision, of_card, supervision_of
@@ -72,13 +72,13 @@ def measured(runs: Sequence[Run], columns: Sequence[Column]) -> list[Line]:
     """The lines of some runs, in the order in which their methods come."""
     lines: dict[str, dict[str, list[Run]]] = {}
     several = _with_several_weights(runs)
-    truths = {(run.summary["split"], truth_of(run)) for run in runs}
+    truths = {(run.summary["split"], truth_name(run)) for run in runs}
     apart = len(truths) > len({split for split, _ in truths})
     for run in runs:
         method = _method(run)
         key = method + _weights(run) if method in several else method
         # Each split may have a truth file of its own; but the same split on two truths is no repetition.
-        key += truth_of(run) if apart else ""
+        key += truth_name(run) if apart else ""
         lines.setdefault(key, {}).setdefault(run.summary["split"], []).append(run)
     titles = _titles([next(iter(splits.values()))[0] for splits in lines.values()])
     found = []
@@ -178,14 +178,14 @@ def _titles(runs: Sequence[Run]) -> list[str]:
     for run, name in zip(runs, names, strict=True):
         about = [] if run.summary["texts"] == "given" else [f"texts {run.summary['texts']}"]
         about += [f"refine {refine}"] if (refine := run.header.get("refine")) else []
-        namesakes = [_told(other) for other, word in zip(runs, names, strict=True) if word == name]
-        mine = _told(run)
+        namesakes = [_arguments(other) for other, word in zip(runs, names, strict=True) if word == name]
+        mine = _arguments(run)
         for key in dict.fromkeys(key for options in namesakes for key in options):
             if any(options.get(key) != mine.get(key) for options in namesakes):
                 about.append(f"{key} {_short(mine.get(key))}")
-        truths = {truth_of(other) for other, word in zip(runs, names, strict=True) if word == name}
+        truths = {truth_name(other) for other, word in zip(runs, names, strict=True) if word == name}
         if len(truths) > 1 and run.header.get("truth"):
-            about.append(f"truth {truth_of(run)}")
+            about.append(f"truth {truth_name(run)}")
         thresholds = {_threshold(other) for other, word in zip(runs, names, strict=True) if word == name}
         if len(thresholds) > 1 and _threshold(run) is not None:
             about.append(f"threshold {_threshold(run):g}")
@@ -194,7 +194,7 @@ def _titles(runs: Sequence[Run]) -> list[str]:
     return [f"{title} [{run.path.name}]" if title in twice else title for title, run in zip(found, runs, strict=True)]
 
 
-def _told(run: Run) -> dict[str, Any]:
+def _arguments(run: Run) -> dict[str, Any]:
     return {**_options(run), "weights": run.header.get("arguments", {}).get("weights")}
 
 
@@ -209,13 +209,13 @@ def _repeated(runs: Sequence[Run]) -> int:
 
 def _turn(runs: Sequence[Run], turn: int) -> list[Run]:
     """Of each seed the run that comes ``turn``-th."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     chosen = []
     for run in runs:
         key = json.dumps(seed_of(run))
-        if seen.get(key, 0) == turn:
+        if counts.get(key, 0) == turn:
             chosen.append(run)
-        seen[key] = seen.get(key, 0) + 1
+        counts[key] = counts.get(key, 0) + 1
     return chosen
 
 

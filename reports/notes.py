@@ -11,7 +11,7 @@ from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
 from risbench.results.origin import unknown_note
 from risbench.results.rows import answer_notes, truth_notes
-from risbench.statistics.comparable import difference, limit_of, truth_note, truth_of
+from risbench.statistics.comparable import limit_of, mismatch, truth_name, truth_note
 
 from .best import Places
 from .columns import Column
@@ -78,11 +78,11 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
         notes.add(f"Drawn scenes{which}, made by risbench; not comparable with photographs.")
     truths: dict[str, list[str]] = {}
     for run in runs:
-        if (said := truth_note(run.header)) is not None:
-            truths.setdefault(said, []).append(run.summary["split"])
-    for said, where in truths.items():
+        if (text := truth_note(run.header)) is not None:
+            truths.setdefault(text, []).append(run.summary["split"])
+    for text, where in truths.items():
         which = "" if len(splits) == 1 else f" ({', '.join(dict.fromkeys(where))})"
-        notes.add(f"{said}{which}.")
+        notes.add(f"{text}{which}.")
     for run in runs:
         for text in truth_notes(run.summary, run.summary["rules"]["name"]):
             notes.add(f"{'' if len(splits) == 1 else run.summary['split'] + ': '}{text}.")
@@ -184,11 +184,11 @@ def marks_of_mixture(notes: Notes, first: Run, line: Line, split: str) -> tuple[
     """The marks of a line whose run in a column is unlike the column's first run."""
     marks = []
     for run in line.runs.get(split, ()):
-        if found := difference(first, run):
+        if found := mismatch(first, run):
             state = "partial" if run.summary["partial"] else "complete"
             about = f"{state}, {limit_of(run)}, rules {run.header['rules']['name']}"
             if run.header.get("truth") != first.header.get("truth"):
-                about += f", truth {truth_of(run)}"
+                about += f", truth {truth_name(run)}"
             marks.append(notes.mark(f"MIXED on {split}: {found}; this line is {about}. Not comparable."))
     return tuple(dict.fromkeys(marks))
 

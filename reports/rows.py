@@ -12,8 +12,8 @@ from typing import Any
 from risbench import RisbenchError, Run, UsageError
 from risbench.results.jsonlines import replace_bytes
 from risbench.results.rows import Row
-from risbench.statistics.changes import texts_of
-from risbench.statistics.comparable import truth_of
+from risbench.statistics.changes import change_texts
+from risbench.statistics.comparable import truth_name
 
 from .as_csv import harmless
 
@@ -55,7 +55,7 @@ def render(
         raise UsageError(f"{out}: rows are written as {', '.join(_SUFFIXES)}")
     read = [(run, run.rows()) for run in runs]
     records = [_record(run, row) for run, rows in read for row in rows]
-    changed = [" ".join(texts_of(run, rows)) for run, rows in read]
+    changed = [" ".join(change_texts(run, rows)) for run, rows in read]
     if any(changed):  # a column only where there is something to say
         each = (text for text, (_, rows) in zip(changed, read, strict=True) for _ in rows)
         records = [{**record, "changed": text or None} for record, text in zip(records, each, strict=True)]
@@ -86,7 +86,7 @@ def _record(run: Run, row: Row) -> dict[str, Any]:
         "box_hit": None if row.box_iou is None else row.box_iou > 0.5,
         "seconds": row.seconds,
         "missing": row.missing,
-        "truth": truth_of(run) if run.header.get("truth") else None,
+        "truth": truth_name(run) if run.header.get("truth") else None,
     }
 
 

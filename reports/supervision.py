@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from risbench.methods.cards import Supervision, supervision_of, words_of
+from risbench.methods.cards import Supervision, joined_text, supervision_of
 
 OUT_OF_ITS_WORLD = "weights trained on drawn scenes only: on photographs their figures mean nothing."
 GROUPS: Mapping[str, str] = MappingProxyType(
@@ -25,8 +25,8 @@ __all__ = ["GROUPS", "Supervision", "of_card", "supervision_of"]
 
 def of_card(card: Mapping[str, Any]) -> Supervision:
     """From a method's card: ``supervision``, and ``extra_data`` besides."""
-    found = supervision_of(words_of(card.get("supervision")))
-    extra = words_of(card.get("extra_data"))
+    found = supervision_of(joined_text(card.get("supervision")))
+    extra = joined_text(card.get("extra_data"))
     parts = dict.fromkeys(part for part in (found.extra, extra) if part and part.lower() != "none")
     return Supervision(found.group, ", ".join(parts))
 

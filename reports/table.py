@@ -12,7 +12,7 @@ from risbench import Run, UsageError
 from risbench.leaderboard.published import figures_on
 from risbench.metrics.metric_names import refuse_generalised
 from risbench.plain import plain
-from risbench.statistics.comparable import difference
+from risbench.statistics.comparable import mismatch
 
 from . import efficiency
 from .best import places_of
@@ -169,7 +169,7 @@ def _mixtures(by_split: dict[str, list[Run]], mixed: bool) -> set[str]:
     found = set[str]()
     for split, (first, *others) in by_split.items():
         for run in others:
-            if differs := difference(first, run):
+            if differs := mismatch(first, run):
                 if not mixed:
                     raise UsageError(
                         f"{first.path} and {run.path} are of {differs}: one table cannot hold both "

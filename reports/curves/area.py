@@ -23,9 +23,9 @@ def shares_of(split: Split, wanted: Sequence[str]) -> np.ndarray:
     """The part of the image that each sample's object covers: float64 ``(n,)``."""
     found: dict[tuple[Any, Any], float] = {}
     share: dict[str, float] = {}
-    asked = set(wanted)
+    wanted_ids = set(wanted)
     for sample in split:
-        if sample.id in asked:
+        if sample.id in wanted_ids:
             key = (sample.image_id, sample.ref_id)
             if key not in found:
                 found[key] = area_of(sample) / (sample.size[0] * sample.size[1])

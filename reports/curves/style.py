@@ -50,8 +50,8 @@ def legend(cell: Any, **more: Any) -> None:
     found = cell.legend(**more)
     for text in found.get_texts():
         text.set_parse_math(False)
-        said = text.get_text()
-        text.set_text(said if len(said) <= 34 else said[:33] + "…")
+        title = text.get_text()
+        text.set_text(title if len(title) <= 34 else title[:33] + "…")
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class Thumbnails:
         if folder is not None:
             sweep_parts(folder)
         self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        self._made = self._asked = 0
+        self._made = self._requested = 0
         self._absent: list[Path] = []
         self._broken: list[str] = []
 
@@ -46,7 +46,7 @@ class Thumbnails:
         """What an ``img`` takes as its source for each path and ``(height, width)``; None where there is no image."""
         sources: list[str | None] = []
         for (path, _), (jpeg, problem) in zip(images, self._pool.map(_made, images), strict=True):
-            self._asked += 1
+            self._requested += 1
             if jpeg is None:
                 self._absent.append(path)
                 if problem:
@@ -56,7 +56,7 @@ class Thumbnails:
                 sources.append("data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii"))
             else:
                 # Numbered, because ids and file names of data sets need not be safe in a path or an address.
-                name = f"{self._asked - 1:06d}.jpg"
+                name = f"{self._requested - 1:06d}.jpg"
                 replace_bytes(self.folder / name, jpeg, sweep=False)
                 sources.append(f"{self.folder.name}/{name}")
         return sources
@@ -66,7 +66,7 @@ class Thumbnails:
         notes = []
         if missing := len(self._absent) - len(self._broken):
             notes.append(
-                f"{missing} of {counted(self._asked, 'image')} are not there (looked in {folder}; "
+                f"{missing} of {counted(self._requested, 'image')} are not there (looked in {folder}; "
                 "--data-root DIR looks elsewhere): their masks stand on grey."
             )
         notes += self._broken[:3]

@@ -25,7 +25,7 @@ _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
 
 
 @click.command("leaderboard")
-@click.option("--split", help="Only this one [default: all that have entries].")
+@click.option("--split", help="Only this split [default: all that have entries].")
 @click.option(
     "--as",
     "kind",
@@ -38,7 +38,7 @@ _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
 @options.board
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
 def command(split: str | None, kind: str, metrics: str, board: Path | None, out: Path | None) -> None:
-    """Rank the runs that were submitted, with what papers report beside them."""
+    """Rank the submitted runs, with published figures beside them."""
     name = None if split is None else catalog.find(split).name
     entries = entries_in(board if board is not None else options.own_board(), name)
     rankings = rankings_of(entries, parse_all(metrics), name)
@@ -62,7 +62,7 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
 
 
 def _marked(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry with what must be said beside it, if there is something."""
+    """An entry with its warnings, if it has any."""
     return {**entry, "marks": marks} if (marks := marks_of(entry)) else entry
 
 
@@ -87,9 +87,9 @@ def _print(ranking: Ranking) -> None:
         marks = [] if place.entry is None else marks_of(place.entry)
         notes += [f"warning: {plain(place.method, 100)}: {plain(mark)}" for mark in marks]
     if any(place.rank is None and place.entry is not None for place in ranking.places):
-        notes.append("without a rank: looks at more than image and text, or a control")
+        notes.append("without a rank: the method uses more than image and text, or the run is a control")
     if any(place.reported for place in ranking.places):
-        notes.append("† reported in a paper, not run here, ‡ derived from printed figures; protocols may be others")
+        notes.append("† reported in a paper, not run here; ‡ derived from published figures; protocols may differ")
     if ranking.split.startswith("shapes_"):
         notes.append("drawn scenes; not comparable with photographs")
     for note in notes:

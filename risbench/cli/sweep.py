@@ -49,9 +49,9 @@ def command(
 ) -> None:
     """Score the heats of PREDICTIONS at several thresholds.
 
-    They are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units of the
-    rules: tris divides each heat by its maximum, the others take it as it is, as do methods that cut their own
-    heats (--set threshold=T: sweep under the rules clean). What a refiner made of the heats does not enter.
+    PREDICTIONS are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units
+    of the rules: tris divides each heat by its maximum; lavt and clean use the heat as it is. For a method with a
+    threshold option of its own (--set threshold=T), sweep under the rules clean. Refiners are not applied.
     """
     if out is not None and out.suffix not in (".png", ".pdf"):
         raise UsageError(f"{out}: the name must end in .png or .pdf")
@@ -60,11 +60,11 @@ def command(
     rules_of(rules)
     grid = None if thresholds is None else thresholds_of(thresholds)
     metrics_of(metrics)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
+    with show.counting("drawing scenes") as on_progress:
+        loaded = load_split(split, data_root, on_progress)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
-    with show.counting(f"sweeping on {loaded.name}") as told:
+    with show.counting(f"sweeping on {loaded.name}") as on_progress:
         found = sweep(
             predictions,
             loaded,
@@ -72,7 +72,7 @@ def command(
             thresholds=grid,
             metrics=metrics,
             allow_missing=allow_missing,
-            progress=told,
+            progress=on_progress,
         )
     if out is not None:
         draw: Callable[..., None] = plugins.load(plugins.PICTURES, "sweep")
@@ -98,7 +98,7 @@ def _print(found: Sweep) -> None:
     show.print_table(table)
     place = found.best()
     if place is None or not level[0]:
-        notes = [f"no threshold is the best: {found.metrics[0]} is the same at each"]
+        notes = [f"no threshold is the best: {found.metrics[0]} is the same at all of them"]
     else:
         value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
         interval = "no interval: one image" if math.isnan(low) else f"95 % interval {low:.2f} to {high:.2f}"
@@ -109,7 +109,7 @@ def _print(found: Sweep) -> None:
     if (truth := truth_note({"truth": found.truth})) is not None:
         notes.append(truth)
     if not {0, len(found.thresholds) - 1}.isdisjoint(level[0]):
-        notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")
+        notes.append("the best threshold is the first or last one: a wider range may have a better one (--thresholds)")
     notes += truth_notes(found.record(), found.rules)
     if found.missing:
         notes.append(

@@ -180,8 +180,10 @@ def marks_of(entry: Mapping[str, Any]) -> list[str]:
     measured = entry["measured"]
     bounded = any(number["low"] is not None for number in measured["metrics"].values())
     old = bounded and measured.get("intervals") != METHOD
-    said = ["its intervals were made by an older version, or changed: score its run again and submit it"] if old else []
-    return [*said, *measured.get("warnings", [])]
+    outdated = (
+        ["its intervals were made by an older version, or changed: score its run again and submit it"] if old else []
+    )
+    return [*outdated, *measured.get("warnings", [])]
 
 
 def file_name(method: str) -> str:

@@ -29,7 +29,7 @@ from ..results.run import Run
 from ..running.header import split_record
 from ..scorer import row_of
 from ..scoring.sources import Heats
-from ..statistics.changes import texts_of
+from ..statistics.changes import change_texts
 from . import entry as entries
 
 _SCORES = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
@@ -144,11 +144,11 @@ def _refuse_other_ids(run: Run, rows: list[Row], split: Split) -> None:
 
 
 def _lines(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
-    seen: set[str] = set()
+    found_ids: set[str] = set()
     for number, line in jsonlines.read(run.path / MASKS):
-        if line.get("id") in seen:
+        if line.get("id") in found_ids:
             raise DataError(f"{run.path / MASKS}, line {number}: {line.get('id')} is there twice")
-        seen.add(str(line.get("id")))
+        found_ids.add(str(line.get("id")))
         yield str(line.get("id")), line
 
 
@@ -186,5 +186,5 @@ def _as_scored(prediction: Prediction, row: Row) -> Prediction:
 def _compare_summary(run: Run, rows: list[Row]) -> None:
     if absent := [name for name in DEFAULT if name not in run.summary["metrics"]]:
         raise DataError(f"{run.path}: its summary lacks {absent[0]}")
-    if changed := texts_of(run, rows):
+    if changed := change_texts(run, rows):
         raise DataError(f"{run.path}: {changed[0]}")

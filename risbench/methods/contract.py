@@ -1,4 +1,4 @@
-"""The contract of a method: what it is called with, what it may answer, how one is made from its name."""
+"""The contract of a method: what ``predict`` gets, what it may return, and how a method is made from its name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..faults import Watched
 from ..plain import plain
 from ..records import Prediction, Sample
 
-_PICTURE_MODES = ("1", "L", "F", "I", "I;16")  # of PIL images: one channel, whose numbers are what they say
-_SHORT = ("bfloat16", "float8_")  # of torch, and of ml_dtypes, which JAX and TensorFlow use
+_PICTURE_MODES = ("1", "L", "F", "I", "I;16")  # modes of PIL images with one channel of plain numbers, not indices
+_SHORT = ("bfloat16", "float8_")  # dtypes of torch, and of ml_dtypes, which JAX and TensorFlow use
 
 
 class Method(Protocol):
@@ -26,10 +26,10 @@ class Method(Protocol):
 
     Optional attributes: ``predict_many(images, texts)`` for several images at once; ``card``, a mapping (paper,
     licence, supervision, extra_data, grade, threshold in the heat's units, weights hash, ``reads``);
-    ``parameter_count``; ``weights_notes``, sentences that a user should read before the run; ``batch``, how many images
-    to bring at once where nobody says; ``facts``, a mapping of what became known while running. Answers are scored
-    while the next image is predicted, so they must not be written into again. A method whose card ``reads`` something
-    gets ``samples=`` as a keyword: the samples of the texts, in their order.
+    ``parameter_count``; ``weights_notes``, sentences that a user should read before the run; ``batch``, the default
+    number of images per call; ``facts``, a mapping of what the method learnt during the run, which is stored with it.
+    Predictions are scored during the next call, so a method must not write into them after it returned them. A method
+    whose card ``reads`` something gets the keyword ``samples=``: the samples of the texts, in their order.
     """
 
     def predict(self, image: np.ndarray, texts: list[str]) -> Sequence[Any]:
@@ -40,9 +40,9 @@ class Method(Protocol):
             texts: all expressions about this image.
 
         Returns:
-            For each text a bool ``(H, W)`` array (a mask; whole numbers 0 and 1, or 0 and 255, are one as well), a
-            float array of any size (a heat), or an object with attributes ``mask``, ``heat``, ``point``, ``boxes`` such
-            as `Prediction`. Arrays may be of any library that numpy can read, such as tensors on a GPU.
+            One item for each text: a bool ``(H, W)`` array, which is a mask (integers 0 and 1, or 0 and 255, are a
+            mask too); a float array of any size, which is a heat; or an object with the attributes ``mask``, ``heat``,
+            ``point`` and ``boxes``, such as `Prediction`. Arrays may be of any library, such as tensors on a GPU.
         """
         ...
 
@@ -65,7 +65,7 @@ def _card(method: Any) -> Mapping[str, Any]:
 
 
 def reads(method: Any) -> tuple[str, ...]:
-    """What the method looks at beyond image and text, as its card says."""
+    """What the method uses beyond image and text, as its card says."""
     given = _card(method).get("reads") or ()
     return (given,) if isinstance(given, str) else tuple(given)
 
@@ -74,26 +74,26 @@ DRAWN = "drawn scenes"
 
 
 def notes_of(method: Any, split: str | None = None) -> tuple[str, ...]:
-    """What a user should know before believing a method's answers, a sentence each.
+    """What a user should know before trusting a method's predictions, one sentence each.
 
     Args:
         method: its own ``weights_notes`` come first.
-        split: the split that will be answered; None for a picture of the user's.
+        split: the split to predict; None for an image of the user.
     """
     own = getattr(method, "weights_notes", None) or ()
     notes = [plain(note, 500) for note in ((own,) if isinstance(own, str) else own)]
     if _card(method).get("trained_on") == DRAWN and not (split or "").startswith("shapes_"):
         notes.append(
-            "caution: these weights were trained on drawn scenes only: on photographs their answers mean nothing"
+            "caution: these weights were trained on drawn scenes only: on photographs their predictions mean nothing"
         )
     return tuple(notes)
 
 
 def predictions_of(answer: Any, samples: Sequence[Sample]) -> list[Prediction]:
-    """A method's answer about some samples, checked one by one.
+    """The predictions that a method returned for some samples, each checked.
 
     Raises:
-        MaskError: not one prediction a text, or one that cannot be scored, with the sample's name.
+        MaskError: the number of predictions is not that of the texts, or one cannot be scored; the sample is named.
     """
     try:
         count = len(answer)
@@ -105,10 +105,10 @@ def predictions_of(answer: Any, samples: Sequence[Sample]) -> list[Prediction]:
 
 
 def prediction_of(raw: Any, sample: Sample) -> Prediction:
-    """One prediction in whichever form, checked against the sample's size.
+    """One prediction in any form that the contract allows, checked against the sample's size.
 
     Raises:
-        MaskError: what is wrong, with the sample's name.
+        MaskError: what is wrong; the sample is named.
     """
     try:
         if isinstance(raw, np.ndarray) or not (hasattr(raw, "mask") or hasattr(raw, "heat")):
@@ -139,7 +139,7 @@ def _of_array(raw: Any, sample: Sample) -> Prediction:
 
 
 def _array(raw: Any) -> np.ndarray:
-    """The numbers of an array of any library, without importing it; gradients and devices are left behind."""
+    """A numpy array from an array of any library, without importing it; tensors are detached and moved to the CPU."""
     if np.ma.is_masked(raw):
         raise MaskError("is a NumPy array with masked values: fill what is masked out with .filled(…)")
     if getattr(raw, "is_meta", False) is True:
@@ -158,12 +158,12 @@ def _array(raw: Any) -> np.ndarray:
         array = np.asarray(raw)
         return array.astype(np.float32) if array.dtype.name.startswith(_SHORT) else array
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
-        # What refuses says what to call: CuPy's arrays, sparse tensors.
+        # The error of the library says what to call, as with CuPy's arrays and sparse tensors.
         raise MaskError(f"cannot be read as an array: {' '.join(str(error).split())}") from None
 
 
 def _hint_of_picture(raw: Any) -> str:
-    """What to do with a PIL image; empty for anything else. Numbers in a palette's picture mean colours, not a mask."""
+    """What to do with a PIL image; empty for anything else. The numbers of an image with a palette are no mask."""
     if not (isinstance(getattr(raw, "mode", None), str) and callable(getattr(raw, "getpixel", None))):
         return ""
     return "; give a bool array (H, W) that is True on the object, such as numpy.array(image) > 0 of one channel"
@@ -175,21 +175,21 @@ def _mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if mask.dtype != np.bool_:
         raise MaskError(f"its mask is {mask.dtype}; a mask is bool (compare with a threshold first)")
     if mask.shape != tuple(size):
-        turned = ": its axes are swapped, or the size of its code is" if mask.shape == tuple(size)[::-1] else ""
+        turned = ": the axes of the mask or of its RLE size are swapped" if mask.shape == tuple(size)[::-1] else ""
         raise MaskError(f"its mask is {_by(mask.shape)}, the image is {_by(size)} (height x width){turned}")
     return mask
 
 
 def _of_numbers(mask: np.ndarray) -> np.ndarray:
-    """The mask that whole numbers mean, if they are all 0 and 1, or all 0 and 255."""
+    """The mask of integers that are all 0 or 1, or all 0 or 255."""
     inside = mask != 0
     top = int(mask.max(initial=0))
     if top not in (0, 1, 255) or not (mask[inside] == top).all():
         values = np.unique(mask)
         shown = ", ".join(map(str, values[:4].tolist())) + (", …" if values.size > 4 else "")
         raise MaskError(
-            f"is an array of {mask.dtype} with the values {shown}; a mask is bool, a heat is float (whole numbers are "
-            "a mask if they are 0 and 1 alone, or 0 and 255)"
+            f"is an array of {mask.dtype} with the values {shown}; a mask is bool, a heat is float (integers are a "
+            "mask only if all are 0 or 1, or all are 0 or 255)"
         )
     return inside
 
@@ -199,7 +199,7 @@ def _heat(heat: np.ndarray) -> np.ndarray:
         raise MaskError(f"is an array of {heat.dtype}; a mask is bool, a heat is float")
     if heat.ndim != 2 or 0 in heat.shape:
         raise MaskError(f"its heat has shape {heat.shape}; a heat is (height, width)")
-    # float32 is what the interpolation, and so every rule, computes in.
+    # All rules interpolate in float32.
     with np.errstate(over="ignore", invalid="ignore"):
         heat = heat.astype(np.float32, copy=False)
     if not np.isfinite(heat).all():
@@ -227,7 +227,7 @@ def _boxes(boxes: Any) -> np.ndarray | None:
     table = _array(boxes)
     if table.size == 0:
         return np.zeros((0, 4))
-    # Asked for floats, numpy would read them out of texts.
+    # Without this check numpy would convert texts to floats.
     if table.dtype.kind not in "iuf":
         raise MaskError("its boxes are not numbers")
     table = table.astype(np.float64)
@@ -247,7 +247,7 @@ def _by(shape: Sequence[int]) -> str:
 
 
 def inner_of(method: Any) -> Any:
-    """The method itself where a wrapper stands round it."""
+    """The method inside a wrapper; the method itself if it has none."""
     return getattr(method, "wrapped", method)
 
 
@@ -260,14 +260,14 @@ def make(
     data_root: Path | None = None,
     options: Mapping[str, str] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """A method from its entry point.
+    """Make a method from its entry point.
 
     Args:
         name: of an entry point in ``risbench.methods``.
-        weights: a file or a name the method knows.
+        weights: a file, or a name that the method knows.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        split: the split's name, given to factories that ask for it.
-        data_root: where the split lies, given to factories that ask for it.
+        split: the split's name, passed to factories that have this parameter.
+        data_root: the split's data root, passed to factories that have this parameter.
         options: texts, converted by the factory's annotations.
 
     Returns:
@@ -319,10 +319,12 @@ def make(
 
 
 def converted(key: str, text: str, annotation: Any) -> Any:
-    """An option's text as its annotation asks: bool, int, float, str, Path, Literal, or the first of several that fits.
+    """An option's text, converted to its annotation: bool, int, float, str, Path, Literal, or a union of these.
+
+    Of a union, the first type that fits is taken.
 
     Raises:
-        UsageError: the text does not convert.
+        UsageError: the text cannot be converted.
     """
     origin = typing.get_origin(annotation)
     choices = [item for item in typing.get_args(annotation) if item is not type(None)]

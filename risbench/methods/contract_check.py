@@ -1,8 +1,7 @@
-"""A method's contract, checked on a few drawn scenes in seconds, before hours are spent on a run.
+"""Check a method's contract on a few drawn scenes, in seconds, before hours are spent on a run.
 
-Every check is a sentence that holds or does not, with what was seen. A method that passes is asked the same question
-in any company (other texts, other images) with the same answer, answers in a form that can be scored, and leaves its
-input alone.
+Each check is a claim that holds or does not. A method that passes returns predictions that can be scored. It returns
+the same prediction for an expression whatever other texts and images are in the call. It does not change its input.
 """
 
 from __future__ import annotations
@@ -31,19 +30,23 @@ _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's large
 
 
 class Finding(NamedTuple):
-    """One sentence, whether it holds (None: it was not tried), and what was found.
+    """The result of one check.
 
     Attributes:
-        claim: the sentence.
-        holds: whether it does; None where it was not tried.
-        seen: the fault where it does not hold, else at most a note.
-        caution: what deserves a look though it holds.
+        claim: what was checked, as a sentence.
+        holds: whether the claim is true; None if it was not tried.
+        detail: what is wrong if the claim does not hold; otherwise a note, or empty.
+        caution: a warning although the claim holds.
     """
 
     claim: str
     holds: bool | None
-    seen: str = ""
+    detail: str = ""
     caution: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """As `risbench check --json` prints it, where ``detail`` has the key ``seen``."""
+        return {"claim": self.claim, "holds": self.holds, "seen": self.detail, "caution": self.caution}
 
 
 def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
@@ -51,15 +54,15 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
 
     Args:
         method: any object with ``predict``.
-        split: drawn scenes, or any other split whose images are there.
-        images: how many images to ask about.
+        split: drawn scenes, or any other split whose images are present.
+        images: how many images to check.
 
     Returns:
-        The findings, in the order of the questions.
+        The findings, in the order of the checks.
     """
     groups = [tuple(group) for group, _ in zip(refuse_empty(split).by_image(), range(images), strict=False)]
     if not groups:
-        raise UsageError(f"give 1 image or more to ask about, not {images}")
+        raise UsageError(f"the number of images must be 1 or more, not {images}")
     asker = _Asker(method, groups)
     questions: list[tuple[str, Callable[[_Asker], str]]] = [
         ("the card can be stored and says what a table needs", _card),
@@ -76,38 +79,38 @@ def check_method(method: Any, split: Split, images: int = 3) -> list[Finding]:
     findings = []
     for claim, question in questions:
         if asker.fault is not None:
-            # Whatever follows begins with the question that was not answered.
+            # All later checks compare with the predictions that this check did not get.
             findings.append(Finding(claim, None, "not tried: the method raised an exception above"))
             continue
         try:
-            seen = question(asker)
+            detail = question(asker)
         except RisbenchError as error:
-            seen = str(error)
+            detail = str(error)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # whatever a stranger's method raises is a finding, also what ends a program
-            seen = described(error, inner_of(method))
+        except BaseException as error:  # any exception of a third-party method is a finding, even SystemExit
+            detail = described(error, inner_of(method))
             if question is _scorable:
                 asker.fault = error
-        # No method is wrong for the scale of its heats: the threshold is the user's to choose.
-        caution = "; ".join(asker.cautions) if question is _scorable and not seen else ""
-        findings.append(Finding(claim, not seen, seen, caution))
+        # The scale of a heat is never a fault of the method, because the user can choose the threshold.
+        caution = "; ".join(asker.cautions) if question is _scorable and not detail else ""
+        findings.append(Finding(claim, not detail, detail, caution))
     if findings[0].holds and (unknown := unknown_keys(card_of(method))):
-        # Keys of the method's own are kept in every header, and may be misspelt ones.
+        # A method may have keys of its own, which headers keep; but such a key may also be a spelling mistake.
         note = f"no table reads these keys of the card: {', '.join(unknown)}"
-        findings[0] = findings[0]._replace(seen=note)
+        findings[0] = findings[0]._replace(detail=note)
     return findings
 
 
 class _Asker:
-    """Asks a method about images and keeps the answers to the plain question."""
+    """Calls a method on images and keeps its predictions for each image with all its texts."""
 
     def __init__(self, method: Any, groups: Sequence[tuple[Sample, ...]]) -> None:
         self.method = method
         self.groups = groups
         self.images = [read_image(group[0].image_path, group[0].size) for group in groups]
-        self.cautions: list[str] = []  # what deserves a look without being wrong
-        self.fault: BaseException | None = None  # of the plain question
+        self.cautions: list[str] = []  # warnings about predictions that can be scored
+        self.fault: BaseException | None = None  # raised by the first call
         self._plain: list[list[Prediction]] | None = None
 
     @property
@@ -115,13 +118,13 @@ class _Asker:
         return bool(reads(self.method))
 
     def raw(self, image: np.ndarray, samples: Sequence[Sample], texts: list[str] | None = None) -> list[Prediction]:
-        """The answers in the method's own memory, about this very image."""
+        """The predictions for this image, not copied: they may share the method's memory."""
         words = [sample.text for sample in samples] if texts is None else texts
         extra = {"samples": tuple(samples)} if self.sees else {}
         return predictions_of(self.method.predict(image, words, **extra), samples)
 
     def ask(self, image: np.ndarray, samples: Sequence[Sample], texts: list[str] | None = None) -> list[Prediction]:
-        """The answers, copied; about a copy, so that a method that writes into it spoils no later question."""
+        """Copies of the predictions. The method gets a copy of the image, because it may write into it."""
         return _copied(self.raw(image.copy(), samples, texts))
 
     @property
@@ -136,16 +139,16 @@ def _card(asker: _Asker) -> str:
     try:
         json.dumps(card)
     except TypeError as error:
-        return f"the card holds something JSON cannot: {error}"
+        return f"the card holds a value that JSON cannot store: {error}"
     if not card:
         return "no card: give the method a mapping `card`, at least with 'grade' and 'supervision'"
     if card.get("grade") not in GRADES:
-        return f"card['grade'] is {card.get('grade')!r}, one of {', '.join(GRADES)} is expected"
+        return f"card['grade'] is {card.get('grade')!r}; it must be one of {', '.join(GRADES)}"
     threshold = card.get("threshold")
     if threshold is not None and not is_threshold(threshold):
-        return f"card['threshold'] is {threshold!r}, a number is expected"
+        return f"card['threshold'] is {threshold!r}; it must be a number"
     if not card.get("supervision"):
-        return "card['supervision'] is absent: what was the method trained with?"
+        return "card['supervision'] is missing: name the labels that the method was trained with"
     return supervision_fault(card)
 
 
@@ -165,13 +168,13 @@ def _image_untouched(asker: _Asker) -> str:
 
 
 def _kept(asker: _Asker) -> str:
-    """A run scores an answer while the next question is asked, so a method must not write into it any more."""
+    """A run scores a prediction during the next call, so the method must not write into it any more."""
     image, group = asker.images[0], asker.groups[0]
     answers = asker.raw(image.copy(), group)
     before = _copied(answers)
     asker.raw(255 - image, group[::-1])
-    seen = _difference(before, answers, group, 0.0)
-    return seen and f"{seen} after another question: return arrays that predict will not write into again"
+    detail = _difference(before, answers, group, 0.0)
+    return detail and f"{detail} after another call: return arrays that predict will not write into again"
 
 
 def _repeatable(asker: _Asker) -> str:
@@ -181,7 +184,7 @@ def _repeatable(asker: _Asker) -> str:
 
 def _alone(asker: _Asker) -> str:
     if "siblings" in reads(asker.method):
-        return ""  # it says itself that it looks at the other texts
+        return ""  # its card says that it uses the other texts
     single = [asker.ask(asker.images[0], [sample])[0] for sample in asker.groups[0]]
     return _difference(asker.plain[0], single, asker.groups[0], _SLACK)
 
@@ -198,14 +201,14 @@ def _many(asker: _Asker) -> str:
     images = [image.copy() for image in asker.images]
     answers = asker.method.predict_many(images, [[item.text for item in group] for group in asker.groups], **extra)
     if not hasattr(answers, "__len__"):
-        return f"predict_many returned {type(answers).__name__}, a list of one answer an image is expected"
+        return f"predict_many returned {type(answers).__name__}; it must return a list with one answer for each image"
     if len(answers) != len(images):
         return f"predict_many returned {counted(len(answers), 'answer')} for {counted(len(images), 'image')}"
     if not all(np.array_equal(image, own) for image, own in zip(images, asker.images, strict=True)):
         return "predict_many wrote into an image it was given"
     for group, plain, answer in zip(asker.groups, asker.plain, answers, strict=True):
-        if seen := _difference(plain, predictions_of(answer, group), group, _SLACK):
-            return seen
+        if detail := _difference(plain, predictions_of(answer, group), group, _SLACK):
+            return detail
     return ""
 
 
@@ -217,7 +220,7 @@ def _odd_texts(asker: _Asker) -> str:
 
 def _odd_image(asker: _Asker) -> str:
     if asker.sees:
-        return ""  # what it reads belongs to the true image
+        return ""  # what it reads about the sample belongs to the real image
     sample = asker.groups[0][0]
     small = Sample(sample.id, 0, 0, 0, sample.image_path, (7, 61), sample.text, None, ())
     image = np.full((7, 61, 3), 127, dtype=np.uint8)
@@ -236,7 +239,7 @@ def _difference(
         for name in ("mask", "heat", "boxes"):
             one, other = getattr(a, name), getattr(b, name)
             if (one is None) != (other is None) or (one is not None and one.shape != other.shape):
-                return f"{sample.id}: {name} of another kind or shape"
+                return f"{sample.id}: {name} of another type or shape"
             if one is not None and not _near(one, other, slack):
                 return f"{sample.id}: not the same {name}"
         if a.point != b.point and not (a.point and b.point and math.dist(a.point, b.point) <= slack):

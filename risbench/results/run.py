@@ -48,7 +48,7 @@ class Run:
         summary = _object(path / SUMMARY, schema.SUMMARY)
         schema.check_metrics(summary["metrics"], str(path / SUMMARY), "metrics")
         if not header["provenance"]:
-            raise DataError(f"{path / HEADER}: provenance is empty: it is not what a run left")
+            raise DataError(f"{path / HEADER}: provenance is empty, so it is not what a run writes")
         return Run(path, header, summary)
 
     def rows(self) -> list[Row]:
@@ -76,11 +76,11 @@ class Run:
         self.refuse_other_count(MASKS, count)
 
     def cautions(self) -> list[str]:
-        """What must be said beside this run's figures, each a sentence without its full stop.
+        """The warnings to print with this run's figures, each a sentence without its full stop.
 
-        Masks of the whole image or empty ones and a threshold that was not used (`risbench.metrics.coverage`), odd
-        points, boxes and sizes (`risbench.methods.geometry`). Of masks that are absent or broken nothing is said here:
-        what needs them refuses them.
+        They are about masks of the whole image, empty masks and unused thresholds (`risbench.metrics.coverage`), and
+        about points, boxes and sizes (`risbench.methods.geometry`). Missing or broken masks give no warning here,
+        because every function that needs them refuses them.
         """
         try:
             coverage = coverage_of(line for _, line in jsonlines.read(self.path / MASKS))
@@ -90,19 +90,19 @@ class Run:
         return [*found, *self.odd_predictions()]
 
     def cost(self) -> list[dict[str, Any]]:
-        """What each part of the run took; empty where nothing was run."""
+        """The cost of each part of the run; empty if no method was run."""
         file = self.path / COST
         parts = read_json(file) if file.exists() else []
         schema.check(parts, schema.COST, str(file))
         return parts
 
     def odd_predictions(self) -> list[str]:
-        """What was odd about the points, boxes and heats of each part of the run; see `risbench.methods.geometry`."""
+        """The stored warnings about points, boxes and heats of each part; see `risbench.methods.geometry`."""
         found = [line for part in self.header["provenance"] for line in part.get("cautions") or ()]
         return [str(line) for line in dict.fromkeys(found)]
 
     def refuse_other_count(self, file: str, count: int) -> None:
-        """Refuse a file of lines that was cut off between two of them, and so looks whole.
+        """Refuse a file that was cut off exactly between two lines, and so looks complete.
 
         Raises:
             DataError: it has more or fewer lines than the summary counts.
@@ -111,12 +111,12 @@ class Run:
             raise DataError(
                 f"{self.path / file}: holds {counted(count, 'line')}, the summary counts "
                 f"{counted(self.summary['count'], 'expression')}: it "
-                "was cut off or is of another run; give the run's command again with --out to mend it"
+                "was cut off or is of another run; give the run's command again with --out to repair it"
             )
 
 
 def _refuse_odd_truth(file: Path, truth: Any) -> None:
-    """What says which masks were the truth must be whole; runs of before there were others have no such key."""
+    """Refuse a broken ``truth`` of a header; older runs, which had only annotated masks, have no such key."""
     kinds = {"file": str, "sha256": str, "replaces": int, "of": int, "only": bool}
     if truth is not None and not (
         isinstance(truth, dict) and all(isinstance(truth.get(key), kind) for key, kind in kinds.items())
@@ -125,7 +125,7 @@ def _refuse_odd_truth(file: Path, truth: Any) -> None:
 
 
 def _object(file: Path, wanted: Any) -> dict[str, Any]:
-    """A file of this schema with its keys; what is made by hand is often a list, or short of some."""
+    """Read a JSON object, and check its schema number and keys; files made by hand often lack some."""
     found = read_json(file)
     number = found.get("schema") if isinstance(found, dict) else None
     if number != SCHEMA:

@@ -1,7 +1,8 @@
-"""What stands where in the JSON files of a run, and of which type: other people's runs are read, too.
+"""The keys and types of the JSON files of a run, because other people's runs are read too.
 
-A dict describes an object by its keys (`Maybe` one that may be absent), a list of one description a list, `Each` an
-object of any keys, a tuple the types of a value. Types are exact: JSON's true is no number, NaN is none either.
+A dict describes an object by its keys; `Maybe` marks a key that may be absent. A list with one item describes a list of
+such items. `Each` describes an object with any keys. A tuple lists the types of a value. Types are exact: JSON's true
+is not a number, and neither is NaN.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from .rows import ANSWER_COUNTS, TRUTH_COUNTS
 
 TEXT, WHOLE, NUMBER, YES, LIST, ANY = (str,), (int,), (int, float), (bool,), (list,), (dict,)
 NONE = (type(None),)
-_MOST = 1 << 63  # larger whole numbers count nothing
+_MOST = 1 << 63  # a larger integer is no count of anything
 
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """An object whose values all are of one kind."""
+    """An object with any keys, whose values all have the same description."""
 
     of: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """What may be absent."""
+    """A key that may be absent."""
 
     of: Any
 
@@ -94,17 +95,17 @@ COST = [
 
 
 def check(value: Any, wanted: Any, where: str, place: str = "", *, closed: str | None = None) -> None:
-    """Raise unless a value is what is wanted.
+    """Refuse a value that does not fit its description.
 
     Args:
-        value: as it came out of a JSON file.
+        value: as read from a JSON file.
         wanted: its description.
-        where: the file.
-        place: of the value in it.
-        closed: what it is, in words, if keys that are not described are refused (but for those inside lists).
+        where: the file, for the message.
+        place: the path of the value in the file, for the message.
+        closed: if given, unknown keys are refused (except inside lists), and this names the object in the message.
 
     Raises:
-        DataError: a key that is absent (or unknown), or a value of the wrong type, by name.
+        DataError: a key is absent or unknown, or a value has the wrong type; the key is named.
     """
     if isinstance(wanted, tuple):
         odd = not math.isfinite(value) if type(value) is float else type(value) is int and abs(value) > _MOST
@@ -141,14 +142,16 @@ def _kind(value: Any) -> str:
 
 
 def check_metrics(metrics: Mapping[str, Any], where: str, place: str) -> None:
-    """Raise unless figures with their intervals are fractions, and over something where there is one.
+    """Refuse metrics whose values or bounds are not fractions, or whose value and count contradict each other.
 
     Raises:
-        DataError: which is not.
+        DataError: the metric that is wrong.
     """
     for name, number in metrics.items():
         for key in ("value", "low", "high"):
             if number[key] is not None and not 0 <= number[key] <= 1:
                 raise DataError(f"{where}: {place}.{name:.80}.{key} is {number[key]!s:.40}; figures are fractions")
         if (number["value"] is None) != (number["count"] == 0):
-            raise DataError(f"{where}: {place}.{name:.80}: a figure over nothing, or none over something")
+            raise DataError(
+                f"{where}: {place}.{name:.80}: its value must be null if its count is 0, and a number otherwise"
+            )

@@ -1,4 +1,4 @@
-"""The split that a run was scored on, found again: the same annotations, and the same other truth if there was one."""
+"""Load the split that a run was scored on again, with the same truth file if there was one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..io.hashes import sha256_of
 
 
 def scored_split(header: Mapping[str, Any], run: Path, data_root: str | Path | None = None) -> Split:
-    """The split of a run's header; whether it is the same copy is for the caller to compare.
+    """The split that a run's header names; the caller must check that it is the same copy.
 
     Args:
         header: the run's.
-        run: its folder, for the error text.
+        run: its folder, for the message.
         data_root: where the split lies; by default where the run found it.
 
     Raises:
@@ -34,6 +34,6 @@ def scored_split(header: Mapping[str, Any], run: Path, data_root: str | Path | N
             return split.with_truth(place, truth["only"])
     where = places[0] if places else beside
     raise DataError(
-        f"{run}: scored with the truth of {truth['file']} (SHA-256 {truth['sha256'][:12]}…), which is not at {where} "
-        "any more, or was changed: put it back there or into the data root"
+        f"{run}: scored with the truth of {truth['file']} (SHA-256 {truth['sha256'][:12]}…), which is no longer at "
+        f"{where}, or was changed: put it back there or into the data root"
     )

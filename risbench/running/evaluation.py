@@ -21,7 +21,7 @@ from ..io.places import cache_folder
 from ..io.plainfiles import refuse_link
 from ..methods.contract import card_of, make, notes_of
 from ..methods.refine import Refined
-from ..methods.texts import MODES, texts_of
+from ..methods.texts import MODES, control_texts
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
 from ..plugins import METHODS, REFINERS, installed, refuse_absent
 from ..results.folder import HEADER, SHARDS, RunFolder, read_json
@@ -63,32 +63,32 @@ def evaluate(
         method: the name of an installed method, or any object with ``predict``.
         split: a split or its name.
         rules: the rules or their name.
-        threshold: overrides the rules' threshold; a method that brings masks is refused with one.
+        threshold: replaces the rules' threshold; with it, a method that returns masks is refused.
         out: the run folder, continued if it holds the same run; by default a new one below ``runs/``.
         data_root: where the data lie; see `load_split`.
-        weights: for a method given by name: a file or a name it knows.
+        weights: for a method given by name: a file, or a name that the method knows.
         device: for a method given by name: ``cpu``, ``cuda`` or ``cuda:N``.
         options: for a method given by name: its options as text.
-        name: what to call an object's runs; by default its class.
-        texts: ``given``, or a control: ``shuffled``, ``empty``.
-        refine: an installed refiner, which makes the masks of the method's heats.
-        limit: only the first images.
+        name: the name of a method given as an object; by default its class.
+        texts: ``given``, or a control: ``shuffled`` or ``empty``.
+        refine: an installed refiner, which makes masks from the method's heats.
+        limit: use only the first images.
         shard: ``(i, n)``: every n-th image from the i-th, written to ``out/shards/i-of-n``.
-        settings: batch size, bad images, heats.
-        progress: told after every image.
-        stop: asked after every image.
-        overwrite: start the run in ``out`` anew, whatever run it holds; with ``shard`` that shard alone.
-        on_message: called with each sentence of `notes_of` before the run (how weights were read, what they are not
-            for), and with a line where a finished run is only read, or rows are of unknown code; by default only the
-            last is said, as a `DataWarning`.
+        settings: batch size, unreadable images, saved heats.
+        progress: called after every image.
+        stop: called after every image; if it returns True, the run stops.
+        overwrite: replace the run in ``out``, whatever run it is; with ``shard`` only that shard.
+        on_message: called with each note about the method before the run (see `notes_of`), with a message if the run is
+            already complete, and with a message if the code of earlier rows is not recorded. By default only the last
+            one is given, as a `DataWarning`.
 
     Raises:
-        RisbenchError: what is wrong, in one line; what was done stays and can be continued.
-        UsageError: ``out`` holds another run, or one by other code.
-        Stopped: ``stop`` said so.
+        RisbenchError: what is wrong, in one line. Finished work stays, and the run can be continued.
+        UsageError: ``out`` holds another run, or a run by other code.
+        Stopped: ``stop`` returned True.
     """
     settings = settings or Settings()
-    asked = rules_of(rules, threshold)
+    requested = rules_of(rules, threshold)
     refuse_wrong(texts, limit, settings.batch, refine)
     if isinstance(split, str):
         if isinstance(method, str):
@@ -116,7 +116,7 @@ def evaluate(
     if on_message is not None:
         for note in notes_of(built, whole.name):
             on_message(note)
-    chosen = asked.for_method(card.get("threshold"))
+    chosen = requested.for_method(card.get("threshold"))
     origin = origin_of(
         built,
         entry_point=point,
@@ -124,7 +124,7 @@ def evaluate(
         options={**values, "weights": weights},
     )
     if refine is not None:
-        built = Refined(built, refine, chosen, title=title, asked=asked.threshold is not None)
+        built = Refined(built, refine, chosen, title=title, explicit_threshold=requested.threshold is not None)
     part = whole if limit is None else refuse_empty(whole.first_images(limit))
     header = header_of(
         whole,
@@ -153,13 +153,13 @@ def evaluate(
         refuse_link(path)
         if not overwrite:
             _refuse_to_merge_into(base, header)
-            if not (path / HEADER).exists():  # one that was begun goes on, whatever lies beside it
+            if not (path / HEADER).exists():  # a shard that was begun continues, whatever other shards there are
                 _refuse_beside(path, header)
     with RunFolder(path, header, "overwrite" if overwrite else "continue") as folder:
         if folder.has_unknown_rows:
             _tell_unknown(path, on_message)
         groups = [tuple(group) for group in part.by_image()]
-        words = texts_of(texts, whole) if texts != "given" else None
+        words = control_texts(texts, whole) if texts != "given" else None
         watch = Stopwatch(device)
         try:
             run_images(
@@ -172,7 +172,7 @@ def evaluate(
                 texts=words,
                 progress=progress,
                 stop=stop,
-                # A refiner's masks begin at the threshold.
+                # With a refiner the threshold decides the masks, too.
                 heats_only=threshold is not None and refine is None,
             )
         except UsageError:
@@ -180,7 +180,7 @@ def evaluate(
                 folder.forget()
             raise
         except BaseException as error:
-            with suppress(RisbenchError):  # on a full disk the first fault is the one to tell
+            with suppress(RisbenchError):  # on a full disk the first error is the one to report
                 _note(folder, watch, built)
             if isinstance(error, Stopped):
                 raise Stopped(f"{error}; give the same command with --out {base} to go on") from None
@@ -188,15 +188,15 @@ def evaluate(
         _note(folder, watch, built)
         close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
         if folder.complete_since is not None and on_message is not None:
-            on_message(f"{path}: complete since {folder.complete_since}: nothing was run")
+            on_message(f"{path}: complete since {folder.complete_since}, so nothing was run")
     return Run.load(path)
 
 
 def refuse_wrong(texts: str, limit: int | None, batch: int | None, refine: str | None = None) -> None:
-    """Refuse what no run can have.
+    """Refuse arguments that no run can have.
 
     Raises:
-        UsageError: no such control or refiner, or nothing to run.
+        UsageError: there is no such control or refiner, or nothing would be run.
     """
     if refine is not None:
         refuse_absent(REFINERS, refine)
@@ -205,14 +205,16 @@ def refuse_wrong(texts: str, limit: int | None, batch: int | None, refine: str |
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} images leaves nothing to run")
     if batch is not None and batch < 1:
-        raise UsageError(f"a batch of {batch} images is none")
+        raise UsageError(f"a batch needs at least one image, not {batch}")
 
 
 def make_before_drawing(method: str, split: str, data_root: str | Path | None = None, **arguments: Any) -> None:
-    """Make a method and let it go, where scenes must be drawn first: mistyped weights do not cost these minutes.
+    """Make a method once before scenes are drawn, so that wrong weights are found before these minutes, not after.
+
+    Nothing is done for splits that need no drawing.
 
     Raises:
-        RisbenchError: what `make` refuses, or no such split.
+        RisbenchError: `make` refuses the arguments, or there is no such split.
     """
     entry = find(split, data_root)
     if is_to_be_drawn(entry):
@@ -220,7 +222,7 @@ def make_before_drawing(method: str, split: str, data_root: str | Path | None = 
 
 
 def _tell_unknown(path: Path, on_message: Callable[[str], object] | None) -> None:
-    text = f"{path}: nobody recorded what code made its rows, so they may be of other code than this"
+    text = f"{path}: the code that made its rows is not recorded, so it may differ from the code of this run"
     if on_message is not None:
         on_message(text)
     else:
@@ -231,7 +233,7 @@ def _refuse_to_merge_into(base: Path, header: Mapping[str, Any]) -> None:
     """Refuse before hours of work what `merge` would refuse after them.
 
     Raises:
-        UsageError: the folder of the shards holds another run, or one by other code.
+        UsageError: the folder with the shards holds another run, or a run by other code.
     """
     if (base / HEADER).is_file():
         whole, old = {**header, "shard": None}, read_json(base / HEADER)
@@ -240,10 +242,10 @@ def _refuse_to_merge_into(base: Path, header: Mapping[str, Any]) -> None:
 
 
 def _refuse_beside(path: Path, header: Mapping[str, Any]) -> None:
-    """Refuse to begin a shard beside shards that `merge` could not take together with it.
+    """Refuse to begin a shard that `merge` could not merge with the shards that are there.
 
     Raises:
-        UsageError: another shard is part of another run, or of one by other code.
+        UsageError: a shard belongs to another run, or to a run by other code.
     """
     for other in sorted(path.parent.glob(f"*-of-{header['shard'][1]}")):
         if other != path and (other / HEADER).is_file():
@@ -254,7 +256,7 @@ def _refuse_beside(path: Path, header: Mapping[str, Any]) -> None:
 
 
 def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
-    """Record what this part of the run took and what the method learnt, also when it ended early."""
+    """Record the cost of this part of the run and the method's facts, also if the run ended early."""
     if watch.images:
         folder.add_cost(watch.record(method))
     facts = getattr(method, "facts", None)
@@ -263,7 +265,7 @@ def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
 
 
 def close(folder: RunFolder, order: Mapping[str, int]) -> None:
-    """Put a run's files in order and write its summary."""
+    """Sort a run's files and write its summary."""
     metrics = summary_of(folder.rows)
     missing = sum(row.missing for row in folder.rows)
     summary = summary_record(folder.header, metrics, len(folder.rows), missing)
@@ -273,13 +275,13 @@ def close(folder: RunFolder, order: Mapping[str, int]) -> None:
 def default_folder(split: str, method: str) -> Path:
     """A new folder's path: ``runs/<split>/<method>/<UTC time>-<4 hex>``."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    # A name may hold anything; as a folder it must stay one folder, below `runs`.
+    # A name may hold any characters; the folder must be one folder below `runs`.
     name = re.sub(r"[^\w+@=,() .-]", "_", method)[:100].strip(". ") or "_"
     return Path("runs") / split / name / f"{stamp}-{secrets.token_hex(2)}"
 
 
 def shard_folder(out: Path, shard: tuple[int, int]) -> Path:
-    """Where a shard of a run lies.
+    """The folder of a shard.
 
     Raises:
         UsageError: there is no such shard.

@@ -1,4 +1,4 @@
-"""Which runs may stand in one column: of the same expressions and truth, from the same files, by the same rules."""
+"""Which runs can be compared: those with the same expressions and truth, from the same files, under the same rules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..plain import counted, plain
 from ..results.run import Run
 
 
-def difference(first: Run, other: Run) -> str | None:
-    """What keeps two runs out of one column, in words; None if nothing does.
+def mismatch(first: Run, other: Run) -> str | None:
+    """Why two runs cannot be compared, in words; None if they can.
 
-    Thresholds may differ: under ``clean`` they are the methods' own, and elsewhere tables note them.
+    Thresholds may differ: under ``clean`` they are the methods' own, and under other rules tables print them.
     """
     a, b = first.header, other.header
     if a["split"]["name"] != b["split"]["name"]:
@@ -22,7 +22,7 @@ def difference(first: Run, other: Run) -> str | None:
     if a["split"]["sources"] != b["split"]["sources"] or a["split"]["counts"] != b["split"]["counts"]:
         return f"different copies of {a['split']['name']} ({_copies(a['split'], b['split'])})"
     if a.get("truth") != b.get("truth"):
-        return f"different truths ({truth_of(first)} and {truth_of(other)})"
+        return f"different truths ({truth_name(first)} and {truth_name(other)})"
     if a["rules"]["name"] != b["rules"]["name"]:
         return f"different rules ({a['rules']['name']} and {b['rules']['name']})"
     if identity_of({**a["rules"], "threshold": None}) != identity_of({**b["rules"], "threshold": None}):
@@ -41,7 +41,7 @@ def refuse_mixture(runs: Sequence[Run], what: str = "one table cannot hold both"
         UsageError: two of them differ, with the difference.
     """
     for run in runs[1:]:
-        if found := difference(runs[0], run):
+        if found := mismatch(runs[0], run):
             raise UsageError(f"{runs[0].path} and {run.path} are of {found}: {what}")
 
 
@@ -51,8 +51,8 @@ def limit_of(run: Run) -> str:
     return "all images" if limit is None else f"the first {counted(limit, 'image')}"
 
 
-def truth_of(run: Run) -> str:
-    """Whose masks a run was scored on, in a word or two."""
+def truth_name(run: Run) -> str:
+    """The source of the true masks of a run, in a few words."""
     truth = run.header.get("truth")
     if truth is None:
         return "the annotated masks"
@@ -60,7 +60,7 @@ def truth_of(run: Run) -> str:
 
 
 def truth_note(header: Mapping[str, Any]) -> str | None:
-    """What must stand under every figure on other masks than the annotated ones; None where they are these."""
+    """The note under every figure that was scored on other masks than the annotated ones; None for annotated masks."""
     truth = header.get("truth")
     if truth is None:
         return None

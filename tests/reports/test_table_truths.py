@@ -15,7 +15,7 @@ from reports.table import ReportTable, TableRow, table_of
 from risbench import Run, UsageError
 from risbench.datasets import catalog
 from risbench.metrics.metric_names import parse_all
-from risbench.statistics.paired import estimates, told_apart
+from risbench.statistics.paired import estimates, significant_pairs
 
 
 def places(table: ReportTable, column: int = 0) -> dict[str, int]:
@@ -88,7 +88,7 @@ def test_equal_methods_are_seldom_set_apart_from_the_leader_that_chance_made(tmp
         ]
         runs = [run[0] for run in estimates(columns, list(range(60)), parse_all("mIoU"))]
         leader = max(range(10), key=lambda place: runs[place].value)
-        apart += any(leader in pair for pair in told_apart(runs))
+        apart += any(leader in pair for pair in significant_pairs(runs))
     assert apart <= 7  # 1 in 10,000 at a rate of 5 %
 
 

@@ -180,7 +180,7 @@ def test_what_fails_later_leaves_the_rest_tried(broken: Path):
     findings = check_method(module.make(4), load_split("shapes_val"), images=3)
     assert findings[1].holds
     assert not any(finding.holds is None for finding in findings)
-    assert any(f":{LINE} in predict" in finding.seen for finding in findings)
+    assert any(f":{LINE} in predict" in finding.detail for finding in findings)
 
 
 def test_the_innermost_line_of_the_code_in_question_is_named():

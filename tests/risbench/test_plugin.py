@@ -61,7 +61,7 @@ def test_an_edited_package_does_not_answer_with_its_old_figures(tmp_path: Path):
     assert call(*words)[0] == 0
     code_of_exit, figures, said = call(*words)
     assert (code_of_exit, "mIoU" in figures) == (0, True)
-    assert re.search(r"mine: complete since \S+Z: nothing was run", said)
+    assert re.search(r"mine: complete since \S+Z, so nothing was run", said)
     code.write_text(code.read_text().replace("/ 255", "/ 510 - 0.25"))
     code_of_exit, figures, said = call(*words)
     assert (code_of_exit, figures) == (2, "")

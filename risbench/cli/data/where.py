@@ -18,7 +18,7 @@ _SHOWN = 3  # folders of images, of each way to have a split
 @options.data_root
 @options.as_json
 def command(split: str, data_root: Path | None, as_json: bool) -> None:
-    """Say where the files of SPLIT are looked for and where they come from."""
+    """Show where risbench looks for the files of SPLIT, and where they come from."""
     wanted = where(split, data_root)
     if as_json:
         show.print_json([{**item._asdict(), "path": str(item.path)} for item in wanted])

@@ -161,7 +161,7 @@ NAN, INF = float("nan"), float("inf")
         (MASK.astype(np.int64) * -1, "array of int64 with the values -1, 0;"),
         (
             np.arange(54).reshape(6, 9),
-            r"with the values 0, 1, 2, 3, …; a mask is bool, .* \(whole numbers",
+            r"with the values 0, 1, 2, 3, …; a mask is bool, .* \(integers",
         ),
         (np.where(MASK, 255, 1), "with the values 1, 255;"),
         (MASK[:3].astype(np.uint8), "mask is 3x9, the image is 6x9"),

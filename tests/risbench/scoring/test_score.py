@@ -380,7 +380,7 @@ def test_a_broken_line_is_refused_with_its_place(split: Split, tmp_path: Path, l
     path.write_text("\n".join([*good, line]) + "\n")
     with pytest.raises((DataError, MaskError), match=reason) as caught:
         score(path, split, rules=rules, out=tmp_path / "run")
-    assert "line 6" in str(caught.value) or "brought as '9'" in str(caught.value)
+    assert "line 6" in str(caught.value) or "named '9'" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -614,7 +614,7 @@ def test_a_threshold_for_masks_is_refused(pictured: Split, tmp_path: Path, how: 
     given: dict[str, Any] = {"threshold": 0.5} if how == "threshold" else {"rules": Rules("tris", 0.5)}
     evaluate(Answers(heats_for(pictured)), pictured, out=tmp_path / "run")
     for brought in (tmp_path / "run", lines(pictured, masks_for(pictured), tmp_path, "id")):
-        with pytest.raises(UsageError, match=r"--threshold cuts heats, and .* holds masks"):
+        with pytest.raises(UsageError, match=r"--threshold cuts heats, but .* holds masks"):
             score(brought, pictured, out=tmp_path / "again", **given)
 
 

@@ -87,7 +87,7 @@ EDITS: dict[Edit, str] = {
     count_less: "give 120 expressions for PointM",
     drop: "has 119 rows, its split has 120 expressions",
     double: "two rows about one expression",
-    rename: "says another method than its header",
+    rename: "the method in the summary of changed differs from its header",
     complete: "0 rows of changed are marked missing",
     leave_out: "give 0 for without_mask",
 }

@@ -23,7 +23,7 @@ from risbench.cli.bars import Bar
 from risbench.errors import DataError
 from risbench.io import plainfiles
 from risbench.results.provenance import provenance
-from risbench.running.interrupts import STOPPED, asked_to_stop
+from risbench.running.interrupts import STOPPED, stop_requested
 from risbench.running.loop import Stopped as Stopped
 
 from ...files.checkpoint import reason_of
@@ -160,9 +160,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     Raises:
         Stopped: another rank heard it before it came here, and has left, so that nothing can be exchanged any more.
     """
-    with asked_to_stop(
+    with stop_requested(
         lambda: None if rank() else console.print("stopping after this step (Ctrl-C again to stop at once)"),
-        deaf=ONE_CTRL_C if "TORCHELASTIC_RUN_ID" in os.environ else 0.0,
+        grace=ONE_CTRL_C if "TORCHELASTIC_RUN_ID" in os.environ else 0.0,
     ) as stopping:
         try:
             yield stopping

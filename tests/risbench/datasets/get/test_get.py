@@ -405,7 +405,7 @@ def test_ctrl_c_leaves_a_part_and_says_how_to_go_on(site: Site, root: Path, page
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=GUARD)
     assert running.returncode == 1
-    assert err.splitlines()[-1].endswith("stopped; what came so far is kept, and the same command goes on from there")
+    assert err.splitlines()[-1].endswith("stopped; what was downloaded is kept, and the same command continues")
     assert "Traceback" not in err
     site.pages[page].hold_at = None
     assert ask("data", "get", "refcoco_val").code == 0
