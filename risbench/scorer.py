@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
-from .methods.contract import prediction_of
+from .methods.answers import prediction_of
 from .metrics.coverage import Coverage, cautions
 from .metrics.metric import Metric
 from .metrics.metric_names import parse_all, refuse_generalised

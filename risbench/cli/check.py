@@ -9,8 +9,8 @@ import click
 from .. import plugins
 from ..datasets.load import load_split
 from ..devices import chosen
-from ..methods.contract import make
 from ..methods.contract_check import check_method
+from ..methods.factory import make
 from ..plain import counted, plain
 from ..running.evaluation import make_before_drawing
 from . import options, show

@@ -16,7 +16,8 @@ from ..datasets.upright import read_upright
 from ..devices import chosen
 from ..errors import RisbenchError, UsageError
 from ..io.plainfiles import real
-from ..methods.contract import card_of, make, notes_of
+from ..methods.contract import card_of, notes_of
+from ..methods.factory import make
 from ..methods.predict import Answer, cautions_of, predict
 from ..methods.refine import Refined, refiner_of
 from ..metrics.rules.protocols import Rules

@@ -15,8 +15,8 @@ from typing import Any
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import DataError, MaskError, RisbenchError, UsageError
+from ..methods.answers import prediction_of
 from ..methods.cards import supervision_fault
-from ..methods.contract import prediction_of
 from ..metrics.metric import DEFAULT
 from ..metrics.rules.protocols import RULES, Rules, identity_of
 from ..plain import counted

@@ -22,8 +22,9 @@ from ..metrics.coverage import Coverage, cautions
 from ..metrics.rules.protocols import Rules
 from ..plain import counted
 from ..records import Prediction, Sample
+from .answers import predictions_of
 from .cards import GRADES, is_threshold, supervision_fault, unknown_keys
-from .contract import card_of, inner_of, predictions_of, reads
+from .contract import card_of, inner_of, reads
 
 _ODD_TEXTS = ("", "the " * 200 + "circle", "der Kreis über dem Würfel ☂", "<s> {x} %s \\n")
 _SLACK = 1e-4  # float32 noise between batch sizes, relative to the heat's largest value

@@ -13,7 +13,8 @@ from ..faults import Watched
 from ..metrics.coverage import Coverage, cautions
 from ..metrics.rules.protocols import Rules
 from ..records import Sample
-from .contract import inner_of, predictions_of, reads
+from .answers import predictions_of
+from .contract import inner_of, reads
 
 
 class Answer(NamedTuple):

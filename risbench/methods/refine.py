@@ -19,7 +19,8 @@ from ..errors import MaskError, RisbenchError, UsageError
 from ..metrics.rules.clean import scaled
 from ..metrics.rules.protocols import Rules
 from ..records import Prediction, Sample
-from .contract import card_of, predictions_of
+from .answers import predictions_of
+from .contract import card_of
 
 
 class Refiner(Protocol):

@@ -19,7 +19,8 @@ from ..datasets.split import Split, refuse_empty
 from ..errors import DataWarning, RisbenchError, UsageError
 from ..io.places import cache_folder
 from ..io.plainfiles import refuse_link
-from ..methods.contract import card_of, make, notes_of
+from ..methods.contract import card_of, notes_of
+from ..methods.factory import make
 from ..methods.refine import Refined
 from ..methods.texts import MODES, control_texts
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of

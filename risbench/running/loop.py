@@ -18,7 +18,8 @@ import numpy as np
 from ..datasets.images import read_image
 from ..errors import DataError, RisbenchError, UsageError
 from ..faults import Watched
-from ..methods.contract import inner_of, predictions_of, reads
+from ..methods.answers import predictions_of
+from ..methods.contract import inner_of, reads
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import Rules
 from ..plain import counted

@@ -12,8 +12,8 @@ from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import MaskError, UsageError
 from ..io.plainfiles import real
+from ..methods.answers import prediction_of
 from ..methods.cards import read_card
-from ..methods.contract import prediction_of
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
 from ..plain import plain

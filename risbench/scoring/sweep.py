@@ -14,7 +14,7 @@ import numpy as np
 from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import DataError, UsageError
-from ..methods.contract import prediction_of
+from ..methods.answers import prediction_of
 from ..methods.geometry import Geometry
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse_all

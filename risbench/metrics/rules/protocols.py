@@ -108,7 +108,7 @@ class Rules:
         return self.name == "lavt" and prediction.mask is not None and prediction.mask.shape == lavt.SIZE
 
     def judge(self, sample: Sample, prediction: Prediction) -> Verdict:
-        """Score one prediction that `risbench.methods.contract.prediction_of` has checked.
+        """Score one prediction that `risbench.methods.answers.prediction_of` has checked.
 
         Without a truth there is no score. A sample without parts has no overlap and no PointM. A sample without a box
         has no PointIt and no Accbox. A sample with neither has no target: an empty mask is right and has no overlap

@@ -14,7 +14,9 @@ from helpers.samples import block, sample_of
 from PIL import Image
 
 from risbench import MaskError, Prediction, RisbenchError, UsageError, plugins
-from risbench.methods.contract import card_of, converted, make, prediction_of, predictions_of, reads
+from risbench.methods.answers import prediction_of, predictions_of
+from risbench.methods.contract import card_of, reads
+from risbench.methods.factory import converted, make
 
 SIZE = (6, 9)
 SAMPLE = sample_of(block(SIZE, 1, 1, 4, 4))
