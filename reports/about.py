@@ -21,8 +21,8 @@ from risbench.scorer import summary_of
 from risbench.statistics.changes import change_texts
 from risbench.statistics.comparable import truth_name, truth_note
 
-from .notes import without_prediction
 from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
+from .tables.notes import without_prediction
 
 
 def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:

@@ -12,8 +12,8 @@ from risbench.leaderboard.entry import marks_of
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted, plain
 
-from .markdown import escaped
 from .supervision import of_card
+from .tables.markdown import escaped
 
 _DASH = "–"
 _HEADS = ("#", "Method", "Learnt from")

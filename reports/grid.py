@@ -12,13 +12,14 @@ from risbench import DataError, Run, Sample, UsageError
 from risbench.datasets.images import read_image
 from risbench.masks import decode, union_of
 from risbench.plain import plain
+from risbench.results import heats
+from risbench.results.folder import HEATS
 from risbench.results.rows import Row
 from risbench.results.scored import scored_split
 from risbench.running.header import split_record
 
 from .about import common_rows, notes_of, titles_of
 from .choice import SPREAD, chosen
-from .heatmap import coloured, heats_of, refuse_without
 from .letters import wrapped
 from .picture import save
 
@@ -85,13 +86,13 @@ def render(
     if heat:
         refuse_without(hot)
     columns: list[GridColumn] = []
-    for run, title, found, heats in zip(runs, titles_of(runs), covered, hot, strict=True):
+    for run, title, found, own_heats in zip(runs, titles_of(runs), covered, hot, strict=True):
         masks = _masks(run, samples)
         pictures = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
         columns.append(GridColumn(title, pictures))
-        if heats:
+        if own_heats:
             columns.append(
-                GridColumn(f"{title}, heat", {name: (one, _range(one)) for name, one in heats.items()}, True)
+                GridColumn(f"{title}, heat", {name: (one, _range(one)) for name, one in own_heats.items()}, True)
             )
     notes = [f"Rows: {rule}. Orange: truth; blue: prediction.", *notes_of(runs)]
     if heat:
@@ -204,3 +205,42 @@ def _at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = (np.arange(size[0]) * mask.shape[0]) // size[0]
     columns = (np.arange(size[1]) * mask.shape[1]) // size[1]
     return mask[rows][:, columns]
+
+
+def heats_of(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray] | None:
+    """The saved heats of some samples by id; None where the run kept none."""
+    if not (run.path / HEATS).is_dir():
+        return None
+    found: dict[str, np.ndarray] = {}
+    for sample in samples:
+        heat = heats.load(run.path, sample.image_id).get(sample.id)
+        if heat is not None:
+            found[sample.id] = heat
+    return found
+
+
+def refuse_without(found: Sequence[dict[str, np.ndarray] | None]) -> None:
+    """Say what to do where no run has heats.
+
+    Raises:
+        UsageError: none has.
+    """
+    if not any(found):
+        raise UsageError("--heat shows saved heats, and these runs kept none: run again with --save-heat")
+
+
+def coloured(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The heat in viridis, from its lowest to its highest value, over the image in grey: uint8 ``(H, W, 3)``.
+
+    Viridis rises evenly in lightness, so colour-blind readers and grey prints show the same order.
+    """
+    import cv2
+    from matplotlib import colormaps
+
+    height, width = image.shape[:2]
+    values = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    low, high = float(heat.min()), float(heat.max())
+    level = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    colours = 255 * colormaps["viridis"](level)[:, :, :3]
+    grey = image.astype(np.float32).mean(axis=2, keepdims=True)
+    return (0.7 * colours + 0.3 * grey).round().clip(0, 255).astype(np.uint8)

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from risbench.results.jsonlines import replace_bytes
+from risbench.results.jsonlines import replace, replace_bytes
 
 from .letters import letter
 
@@ -26,3 +26,11 @@ def save(figure: Any, out: Path, dpi: int = 200, **more: Any) -> None:
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         figure.savefig(memory, format=out.suffix[1:], dpi=dpi, metadata=plain, **more)
     replace_bytes(out, memory.getvalue())
+
+
+def given_or_written(text: str, out: Path | None) -> str | None:
+    """The text itself, or None once it stands in ``out``."""
+    if out is None:
+        return text
+    replace(out, text + "\n")
+    return None

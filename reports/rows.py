@@ -15,7 +15,7 @@ from risbench.results.rows import Row
 from risbench.statistics.changes import change_texts
 from risbench.statistics.comparable import truth_name
 
-from .as_csv import harmless
+from .tables.as_csv import harmless
 
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
 # How each column is typed in Parquet; ids are numbers where every one is, else text.

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from reports import curves, gallery, grid, markdown
+from reports import curves, gallery, grid
 from reports.about import common_rows
 from reports.choice import chosen
-from reports.heatmap import coloured
+from reports.grid import coloured
+from reports.tables import markdown
 from risbench import UsageError, load_split, plugins
 from risbench.cli.report import command
 

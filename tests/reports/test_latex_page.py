@@ -12,11 +12,11 @@ import pytest
 from helpers.runs import ious_of, write_run
 from helpers.waiting import GUARD
 
-from reports import latex
-from reports.columns import PAPER_SPLITS
-from reports.latex import lines_of
-from reports.table import table_of
-from reports.tex import escaped
+from reports.tables import latex
+from reports.tables.columns import PAPER_SPLITS
+from reports.tables.latex import lines_of
+from reports.tables.table import table_of
+from reports.tables.tex import escaped
 from risbench import DataWarning, Run
 
 SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from helpers.runs import ious_of, write_run
 
-from reports.columns import PAPER_SPLITS
 from reports.supervision import Supervision, of_card, supervision_of
-from reports.table import ReportTable, TableRow, table_of
+from reports.tables.columns import PAPER_SPLITS
+from reports.tables.table import ReportTable, TableRow, table_of
 from risbench import Run, UsageError
 from risbench.datasets import catalog
 from risbench.metrics.metric_names import parse_all

@@ -243,9 +243,9 @@ def _cards(folder: Path, name: str) -> Target:
 
 
 def _reports(run: Run) -> None:
-    from reports.as_csv import render as csv
-    from reports.as_json import render as as_json
-    from reports.markdown import render as markdown
+    from reports.tables.as_csv import render as csv
+    from reports.tables.as_json import render as as_json
+    from reports.tables.markdown import render as markdown
 
     for render in (markdown, csv, as_json):
         render([run], efficiency=True) if render is not csv else render([run])

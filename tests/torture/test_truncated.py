@@ -48,8 +48,8 @@ def _read(folder: Path, split: Split, other: Path) -> Any:
 
 
 def _printed(folder: Path, split: Split, other: Path) -> Any:
-    from reports.as_csv import render as csv
-    from reports.markdown import render as markdown
+    from reports.tables.as_csv import render as csv
+    from reports.tables.markdown import render as markdown
 
     return [render([Run.load(folder)], metrics="mIoU,P@0.3") for render in (markdown, csv)]
 

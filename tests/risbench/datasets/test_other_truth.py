@@ -15,7 +15,8 @@ from helpers.commands import Ask
 from helpers.small import write_small
 from helpers.whole import whole_split
 
-from reports import as_json, gallery, grid, markdown, rows
+from reports import gallery, grid, rows
+from reports.tables import as_json, markdown
 from risbench import (
     DataError,
     RisbenchError,

@@ -12,7 +12,8 @@ from helpers.commands import Ask
 from helpers.samples import block, sample_of
 from PIL import Image
 
-from reports import as_csv, as_json, curves, gallery, grid, latex, markdown, rows
+from reports import curves, gallery, grid, rows
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import Run, Scorer, Split, UsageError, evaluate, load_split, merge, score
 from risbench.datasets.imports.own import import_own
 from risbench.errors import DataError

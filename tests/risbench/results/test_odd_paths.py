@@ -12,8 +12,8 @@ from helpers.asked import Heats
 from helpers.folders import content_of
 from helpers.small import small_split
 
-from reports import as_csv, as_json, latex, markdown
-from reports.write import given_or_written
+from reports.picture import given_or_written
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import RisbenchError, Run, Settings, Split, evaluate, load_split, merge, score
 from risbench.results import jsonlines
 from risbench.results.folder import read_json

@@ -19,7 +19,7 @@ from helpers.asked import Heats
 from helpers.folders import content_of, provenance_of
 from helpers.small import small_split
 
-from reports import markdown
+from reports.tables import markdown
 from risbench import DataWarning, Run, Settings, Split, UsageError, evaluate, merge, score
 from risbench.results import origin
 from risbench.results.codefiles import digest_of, files_below, files_of

@@ -13,7 +13,7 @@ import tris_model
 from baselines import clip_es, clip_gae, clip_gradcam, clip_sim
 from baselines._clip.vit_file import SHIPPED
 from baselines.groupvit import method as groupvit
-from reports import markdown
+from reports.tables import markdown
 from risbench import Run
 from risbench.methods.contract import notes_of
 from tris_model.files.names import find

@@ -16,7 +16,8 @@ from helpers.commands import Ask
 from helpers.runs import ious_of, write_run
 from helpers.whole import whole_split
 
-from reports import as_csv, as_json, latex, markdown, rows
+from reports import rows
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import DataError, Run, Settings, evaluate
 from risbench.leaderboard.submit import _compare_summary, submit
 from risbench.statistics.changes import changes_of

@@ -9,11 +9,11 @@ from typing import Any
 
 from risbench import Run
 
+from ..picture import given_or_written
 from .as_csv import origin_of
 from .efficiency import cost_of
 from .lines import seed_of
 from .table import Cell, ReportTable, TableRow, table_of
-from .write import given_or_written
 
 SCHEMA = 1
 
@@ -29,7 +29,7 @@ def render(
     published: bool = False,
     efficiency: bool = False,
 ) -> str | None:
-    """The table of some runs; see `reports.table.table_of`."""
+    """The table of some runs; see `reports.tables.table.table_of`."""
     table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published)
     record = {
         "schema": SCHEMA,

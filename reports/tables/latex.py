@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from risbench import DataWarning, Run
 
+from ..picture import given_or_written
 from .table import Cell, ReportTable, TableRow, table_of
 from .tex import breakable, escaped, length_of, marked
-from .write import given_or_written
 
 _COLUMN, _PAGE = 3.25 * 72.27, 6.9 * 72.27  # points
 _NARROWEST = 229.5  # points of a column of LaTeX's own twocolumn article, narrower than any conference's
@@ -59,7 +59,7 @@ def render(
     published: bool = False,
     efficiency: bool = False,
 ) -> str | None:
-    """The table of some runs; see `reports.table.table_of`.
+    """The table of some runs; see `reports.tables.table.table_of`.
 
     Warns:
         DataWarning: it is higher than a page, and LaTeX would print what fits one alone.

@@ -9,9 +9,9 @@ from pathlib import Path
 from risbench import Run
 from risbench.plain import is_right_to_left, plain
 
+from ..picture import given_or_written
 from .notes import READS
 from .table import Cell, ReportTable, table_of
-from .write import given_or_written
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
@@ -27,7 +27,7 @@ def render(
     published: bool = False,
     efficiency: bool = False,
 ) -> str | None:
-    """The table of some runs; see `reports.table.table_of`."""
+    """The table of some runs; see `reports.tables.table.table_of`."""
     table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
     return given_or_written("\n".join(lines_of(table)), out)
 

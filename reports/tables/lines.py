@@ -18,8 +18,8 @@ from risbench.metrics.metric import Metric
 from risbench.scorer import summary_of
 from risbench.statistics.comparable import truth_name
 
+from ..supervision import Supervision, of_card, supervision_of
 from .columns import Column
-from .supervision import Supervision, of_card, supervision_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from risbench.metrics.metric_names import refuse_generalised
 from risbench.plain import plain
 from risbench.statistics.comparable import mismatch
 
+from ..supervision import GROUPS
 from . import efficiency
 from .best import places_of
 from .columns import PAPER_SPLITS, Column, metrics_of, splits_of
 from .lines import Line, Value, measured, reported
 from .notes import READS, Footnote, Notes, about_places, about_splits, marks_of, marks_of_cell, marks_of_mixture
 from .recount import Recount
-from .supervision import GROUPS
 
 DASH = "–"
 _TITLE = 100  # characters of a method's name; a longer one is cut, and whole in CSV and JSON

@@ -11,8 +11,8 @@ from risbench import Run
 from risbench.plain import plain
 from risbench.results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 
+from ..picture import given_or_written
 from .table import ReportTable, TableRow, table_of
-from .write import given_or_written
 
 _LEFT_OUT = {
     "without_mask": "expressions without true mask",
@@ -36,7 +36,7 @@ def render(
     published: bool = False,
     efficiency: bool = False,
 ) -> str | None:
-    """The table of some runs; see `reports.table.table_of`. Absent figures are empty; notes are in the JSON form."""
+    """The table of some runs; see `reports.tables.table`. Absent figures are empty; notes are in the JSON form."""
     table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -13,11 +13,11 @@ from risbench.results.origin import unknown_note
 from risbench.results.rows import answer_notes, truth_notes
 from risbench.statistics.comparable import limit_of, mismatch, truth_name, truth_note
 
+from ..supervision import OUT_OF_ITS_WORLD, out_of_its_world
 from .best import Places
 from .columns import Column
 from .lines import Line
 from .recount import Recount
-from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
 
 READS, REPORTED, DERIVED = "*", "†", "‡"
 _SIGNS = READS + REPORTED + DERIVED
