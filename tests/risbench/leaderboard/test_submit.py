@@ -145,7 +145,7 @@ def test_a_summary_of_old_intervals_or_changed_by_hand_never_comes_onto_the_boar
 
 def test_what_was_refused_can_be_scored_again_and_entered(run: Run, split: Split, tmp_path: Path):
     old = edited(run, "summary.json", of_summary(lambda held: held.pop("intervals")))
-    with pytest.raises(RisbenchError, match="score it again"):
+    with pytest.raises(RisbenchError, match="score the run again"):
         submit(old, tmp_path / "board")
     entry = read(submit(score(old.path, split, out=tmp_path / "again"), tmp_path / "board"))
     assert entry["measured"]["intervals"] == METHOD
