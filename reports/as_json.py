@@ -1,4 +1,4 @@
-"""A table as JSON, with all that the printed forms show by type and marks; figures are fractions, as in a run."""
+"""A table as JSON, with everything that other forms show by bold type and marks; figures are fractions, as in a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard as Markdown and as a page of HTML that opens from disk, and the folder of committed entries."""
+"""The leaderboard as Markdown and as an HTML page that opens from disk, and the folder of committed entries."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ p.note { font-size: .87em; margin: .35rem 0; max-width: 60rem; }
 
 
 def folder() -> Path:
-    """Where the committed entries lie: beside this file, in a checkout and in the wheel."""
+    """The folder of the committed entries, beside this file in a checkout and in the wheel."""
     return Path(__file__).parent / "leaderboard"
 
 
 def markdown(rankings: Sequence[Ranking]) -> str:
-    """All rankings, a section each."""
+    """All rankings as Markdown, one section for each."""
     lines = ["# Leaderboard"]
     for ranking in rankings:
         heads = [*_HEADS, *ranking.metrics, *_TAIL]
@@ -86,7 +86,7 @@ def title_of(ranking: Ranking) -> str:
 
 
 def notes_of(ranking: Ranking) -> list[str]:
-    """What must be known to read a ranking."""
+    """The notes that a reader of a ranking needs."""
     notes = ["In percent; nothing was measured here yet."]
     if ranking.rules is not None:
         notes = [f"In percent, with 95 % intervals over images; ranked by {ranking.metrics[0]}."]
@@ -126,7 +126,7 @@ def _about(place: Rank) -> tuple[str, str, str]:
 
 
 def _cell(place: Rank, metric: str) -> tuple[str, str]:
-    """The measured figure, and its interval and what papers report as the small print."""
+    """The measured figure; and, in small print, its interval and the published figure."""
     number, figure = place.values.get(metric), place.reported.get(metric)
     reported = ""
     if figure is not None:
@@ -154,7 +154,7 @@ def _reads(place: Rank) -> str:
 
 
 def _safe(text: str) -> str:
-    # Isolated, so that a name from right to left leaves its neighbours alone.
+    # Isolated, so that a name written from right to left does not reorder its neighbours.
     return f"<bdi>{escaping.escape(plain(text))}</bdi>"
 
 

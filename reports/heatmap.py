@@ -1,4 +1,4 @@
-"""A saved heat as colours over the image it is about."""
+"""Draw a saved heat as colours over its image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from risbench.results.folder import HEATS
 
 
 def heats_of(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray] | None:
-    """The saved heats of some samples by id; None where the run kept none."""
+    """The saved heats of some samples by id; None if the run saved none."""
     if not (run.path / HEATS).is_dir():
         return None
     found: dict[str, np.ndarray] = {}
@@ -24,19 +24,22 @@ def heats_of(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray] | Non
 
 
 def refuse_without(found: Sequence[dict[str, np.ndarray] | None]) -> None:
-    """Say what to do where no run has heats.
+    """Refuse runs without saved heats.
 
     Raises:
-        UsageError: none has.
+        UsageError: no run has saved heats.
     """
     if not any(found):
-        raise UsageError("--heat shows saved heats, and these runs kept none: run again with --save-heat")
+        raise UsageError("--heat shows saved heats, but these runs have none: run again with --save-heat")
 
 
 def coloured(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """The heat in viridis, from its lowest to its highest value, over the image in grey: uint8 ``(H, W, 3)``.
+    """The heat in the colours of viridis, from its lowest to its highest value, over the image in grey.
 
-    Viridis rises evenly in lightness, so colour-blind readers and grey prints show the same order.
+    The lightness of viridis rises evenly, so the order is visible for colour-blind readers and in grey prints.
+
+    Returns:
+        uint8 ``(H, W, 3)``.
     """
     import cv2
     from matplotlib import colormaps

@@ -1,4 +1,4 @@
-"""A rendered text goes to stdout or, whole, to a file."""
+"""Return a rendered text, or write it to a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from risbench.results.jsonlines import replace
 
 
 def given_or_written(text: str, out: Path | None) -> str | None:
-    """The text itself, or None once it stands in ``out``."""
+    """The text itself if ``out`` is None; otherwise the text is written to ``out`` and None is returned."""
     if out is None:
         return text
     replace(out, text + "\n")
