@@ -25,7 +25,7 @@ from .notes import without_prediction
 from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
 
 
-def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
+def split_of_runs(runs: Sequence[Run], data_root: Path | None = None) -> Split:
     """The split of all runs, from ``data_root`` or where the first run found it.
 
     Raises:

@@ -68,7 +68,7 @@ def harmless(text: str) -> str:
 
 def _line(row: TableRow, table: ReportTable, seeds: Sequence[bool]) -> list[str]:
     line = row.line
-    about = [line.title, line.supervision.group, line.supervision.extra, ", ".join(line.reads), origin_of(row)]
+    about = [line.title, line.supervision.group, line.supervision.extra, ", ".join(line.reads), row_origin(row)]
     cells = [harmless(text) for text in about]
     for place, several in enumerate(seeds):
         value = row.cells[place].value
@@ -83,7 +83,7 @@ def _left_out(runs: Sequence[Run], key: str) -> str:
     return str(runs[0].summary.get(key, 0)) if runs else ""
 
 
-def origin_of(row: TableRow) -> str:
+def row_origin(row: TableRow) -> str:
     """``measured``, ``reported``, or ``derived`` if all its published figures are."""
     if not row.line.reported:
         return "measured"

@@ -9,7 +9,7 @@ from typing import Any
 
 from risbench import Run
 
-from .as_csv import origin_of
+from .as_csv import row_origin
 from .efficiency import cost_of
 from .lines import seed_of
 from .table import Cell, ReportTable, TableRow, table_of
@@ -48,7 +48,7 @@ def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]
         "supervision": line.supervision.group or None,
         "besides": line.supervision.extra or None,
         "reads": list(line.reads),
-        "origin": origin_of(row),
+        "origin": row_origin(row),
         "marks": list(row.marks),
         "runs": [
             {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench.leaderboard.board import Rank, Ranking
-from risbench.leaderboard.entry import marks_of
+from risbench.leaderboard.entry import entry_warnings
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted, plain
 
@@ -51,7 +51,7 @@ def markdown(rankings: Sequence[Ranking]) -> str:
             lines.append(
                 "| " + " | ".join([*(escaped(text) for text in _about(place)), *figures, *_made(place)]) + " |"
             )
-        lines += ["", *(f"{escaped(note)}  " for note in notes_of(ranking))]
+        lines += ["", *(f"{escaped(note)}  " for note in ranking_notes(ranking))]
     return "\n".join(lines).rstrip()
 
 
@@ -76,7 +76,7 @@ def html(rankings: Sequence[Ranking]) -> str:
             parts += [_tag("td", text, True) for text in _made(place, whole=True)]
             parts.append("</tr>")
         parts.append("</tbody></table></div>")
-        parts += [f'<p class="note">{_safe(note)}</p>' for note in notes_of(ranking)]
+        parts += [f'<p class="note">{_safe(note)}</p>' for note in ranking_notes(ranking)]
     return "\n".join([*parts, "</body></html>"])
 
 
@@ -85,7 +85,7 @@ def title_of(ranking: Ranking) -> str:
     return ranking.split if ranking.rules is None else f"{ranking.split}, rules {ranking.rules['name']}"
 
 
-def notes_of(ranking: Ranking) -> list[str]:
+def ranking_notes(ranking: Ranking) -> list[str]:
     """The notes that a reader of a ranking needs."""
     notes = ["In percent; nothing was measured here yet."]
     if ranking.rules is not None:
@@ -99,7 +99,7 @@ def notes_of(ranking: Ranking) -> list[str]:
     for method, what in reads.items():
         notes.append(f"{method} looks at more than image and text ({what}) and is not ranked.")
     for place in ranking.places:
-        marks = [] if place.entry is None else marks_of(place.entry)
+        marks = [] if place.entry is None else entry_warnings(place.entry)
         notes += [f"CAUTION: {place.method}: {mark}." for mark in marks]
     if any(place.reported for place in ranking.places):
         notes.append(

@@ -16,7 +16,7 @@ _MOST = 100
 _RULES = (SPREAD, "random:SEED", "worst", "best", "disagree", "ids:ID,ID…")
 
 
-def chosen(
+def chosen_samples(
     split: Split, rows: Sequence[Mapping[str, Row]], rule: str = SPREAD, count: int | None = None
 ) -> tuple[list[Sample], str]:
     """The samples that a rule chooses, and the rule in words, for the caption.

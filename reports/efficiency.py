@@ -53,7 +53,7 @@ def cost_of(line: Line) -> Cost:
     )
 
 
-def marks_of(notes: Notes, costs: Sequence[Cost], place: int) -> tuple[str, ...]:
+def hardware_marks(notes: Notes, costs: Sequence[Cost], place: int) -> tuple[str, ...]:
     """The marks for a line's hardware. If all lines ran on one machine, a note about the table is added instead."""
     hardware = costs[place].hardware
     if hardware is None:

@@ -17,7 +17,7 @@ from risbench.results.scored import scored_split
 from risbench.running.header import split_record
 
 from .about import common_rows, notes_of, titles_of
-from .choice import SPREAD, chosen
+from .choice import SPREAD, chosen_samples
 from .heatmap import coloured, heats_of, refuse_without
 from .letters import wrapped
 from .picture import save
@@ -63,7 +63,7 @@ def render(
         out: the picture.
         metrics: not used.
         data_root: where the images lie, by default where the first run found them.
-        rows: the rule that chooses the expressions; see `reports.choice.chosen`.
+        rows: the rule that chooses the expressions; see `reports.choice.chosen_samples`.
         count: the number of expressions.
         heat: add a column for each run that saved its heats.
 
@@ -86,7 +86,7 @@ def render(
                 f"{runs[0].path} and {run.path} were scored on different truths: one grid cannot hold both"
             )
     covered, _ = common_rows(runs)
-    samples, rule = chosen(split, covered, rows, count)
+    samples, rule = chosen_samples(split, covered, rows, count)
     hot = [heats_of(run, samples) if heat else None for run in runs]
     if heat:
         refuse_without(hot)

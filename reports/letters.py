@@ -26,7 +26,7 @@ _SHAPES_TEXT = (3, 11)  # the first matplotlib version that joins letters and wr
 _JOINED = ("ARABIC", "SYRIAC", "DEVANAGARI", "BENGALI", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "GUJARATI", "THAI")
 
 
-def letter(figure: Any) -> None:
+def set_fonts(figure: Any) -> None:
     """Give every text of a figure the fonts that its characters need, and remove control characters.
 
     Args:

@@ -139,7 +139,7 @@ def _named(columns: Sequence[Column], several: bool) -> str:
     return ", ".join(f"{column.split} {column.metric.name}" if several else column.metric.name for column in columns)
 
 
-def marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recount) -> tuple[str, ...]:
+def title_marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recount) -> tuple[str, ...]:
     """The marks of a line's title; they include changes of metrics that are not among ``columns``."""
     marks: list[str] = [READS] if line.reads else []
     if line.reported:

@@ -9,7 +9,7 @@ from typing import Any
 
 from risbench.results.jsonlines import replace_bytes
 
-from .letters import letter
+from .letters import set_fonts
 
 
 def save(figure: Any, out: Path, dpi: int = 200, **more: Any) -> None:
@@ -18,7 +18,7 @@ def save(figure: Any, out: Path, dpi: int = 200, **more: Any) -> None:
     Raises:
         RisbenchError: it cannot be written; no partial file is left.
     """
-    letter(figure)
+    set_fonts(figure)
     plain = {"Software": None} if out.suffix == ".png" else {"CreationDate": None, "Producer": None}
     memory = io.BytesIO()
     with warnings.catch_warnings():

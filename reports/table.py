@@ -18,7 +18,7 @@ from . import efficiency
 from .best import places_of
 from .columns import PAPER_SPLITS, Column, metrics_of, splits_of
 from .lines import Line, Value, measured, reported
-from .notes import READS, Footnote, Notes, about_places, about_splits, marks_of, marks_of_cell, marks_of_mixture
+from .notes import READS, Footnote, Notes, about_places, about_splits, marks_of_cell, marks_of_mixture, title_marks_of
 from .recount import Recount
 from .supervision import GROUPS
 
@@ -135,10 +135,10 @@ def table_of(
             cells.append(
                 Cell(_printed(value), value, 1 if number in place.best else 2 if number in place.second else 0, marks)
             )
-        title_marks = marks_of(notes, line, all_columns, recount)
+        title_marks = title_marks_of(notes, line, all_columns, recount)
         if efficiency_too:
             cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]
-            title_marks += efficiency.marks_of(notes, costs, number)
+            title_marks += efficiency.hardware_marks(notes, costs, number)
         rows[line.supervision.group].append(TableRow(plain(line.title, _TITLE), title_marks, tuple(cells), line))
     what = sorted({item for line in lines for item in line.reads})
     if what:

@@ -61,7 +61,7 @@ def _ends_the_program(error: BaseException) -> bool:
     return not isinstance(error, (Exception, KeyboardInterrupt))
 
 
-def line_of(error: BaseException) -> str | None:
+def one_line(error: BaseException) -> str | None:
     """The line for an exception with a note of `Watched`; None for any other, which is a bug of this program."""
     notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(_RAISED)]
     return f"{_typed(error)}; {notes[0]}; {HINT}" if notes else None

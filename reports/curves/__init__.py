@@ -13,7 +13,7 @@ from typing import Any
 from risbench import DataError, Run, UsageError
 from risbench.results.folder import HEATS
 
-from ..about import common_rows, left_out_note, notes_of, split_of, titles_of
+from ..about import common_rows, left_out_note, notes_of, split_of_runs, titles_of
 from ..letters import wrapped
 from ..picture import save
 from .area import draw_area
@@ -79,7 +79,7 @@ def render(
 
 
 def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], list[str]]:
-    split, titles = split_of(runs, data_root), titles_of(runs)
+    split, titles = split_of_runs(runs, data_root), titles_of(runs)
     rows, left_out = common_rows(runs)
     notes = notes_of(runs)
     if left_out:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from risbench import Run, UsageError
 
-from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of, titles_of
+from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of_runs, titles_of
 from .answers import answers_of
 from .contents import Contents, Overview
 from .page import Page
@@ -50,7 +50,7 @@ def render(
         raise UsageError("a gallery is a page: give --out FILE.html")
     if thumbnails not in (None, INSIDE, BESIDE):
         raise UsageError(f"--thumbnails {thumbnails}: must be {INSIDE} or {BESIDE}")
-    split = split_of(runs, data_root)
+    split = split_of_runs(runs, data_root)
     rows, left_out = common_rows(runs)
     beside = thumbnails == BESIDE or (thumbnails is None and len(split.images) > _MOST_INSIDE)
     folder = out.with_name(f"{out.stem}_files") if beside else None

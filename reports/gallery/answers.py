@@ -40,7 +40,7 @@ def answers_of(run: Run, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def heats_of(folder: Path, image_id: int | str) -> dict[str, dict[str, Any]]:
+def small_heats_of(folder: Path, image_id: int | str) -> dict[str, dict[str, Any]]:
     """Small versions of an image's saved heats, by sample id; empty if none were saved."""
     return {name: small(heat) for name, heat in heats.load(folder, image_id).items()}
 

@@ -13,7 +13,7 @@ from risbench.masks import encode, union_of
 from risbench.results.rows import Row
 
 from ..about import area_of
-from .answers import heats_of
+from .answers import small_heats_of
 from .thumbnails import Thumbnails
 
 SCHEMA = 1
@@ -56,7 +56,7 @@ class Contents:
     def _block(self, number: int, group: Sequence[Sample]) -> dict[str, Any]:
         truths: dict[tuple[Any, ...], int] = {}
         block: dict[str, Any] = {"truths": [], "samples": {}}
-        hot = [heats_of(folder, group[0].image_id) for folder in self._folders]
+        hot = [small_heats_of(folder, group[0].image_id) for folder in self._folders]
         for sample in group:
             # The expressions about one object share its mask and box.
             truth = truths.setdefault((sample.box, *(part["counts"] for part in sample.parts)), len(truths))

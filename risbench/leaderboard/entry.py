@@ -72,7 +72,7 @@ _FIGURE = {
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
-def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) -> dict[str, Any]:
+def make_entry(run: Run, digests: Mapping[str, str], method: str | None = None) -> dict[str, Any]:
     """The entry of a run that was verified.
 
     Args:
@@ -175,7 +175,7 @@ def write(entry: Mapping[str, Any], board: Path) -> Path:
     return path
 
 
-def marks_of(entry: Mapping[str, Any]) -> list[str]:
+def entry_warnings(entry: Mapping[str, Any]) -> list[str]:
     """The warnings to print with an entry's figures, each a sentence without its full stop."""
     measured = entry["measured"]
     bounded = any(number["low"] is not None for number in measured["metrics"].values())

@@ -63,7 +63,7 @@ def submit(
     """
     loaded = run if isinstance(run, Run) else Run.load(run)
     digests = verify(loaded, data_root=data_root, progress=progress)
-    entry = entries.entry_of(loaded, digests, name)
+    entry = entries.make_entry(loaded, digests, name)
     path = Path(board) / entry["split"] / entries.file_name(entry["method"])
     if path.exists() and not replace:
         old = entries.read(path)

@@ -12,7 +12,7 @@ from helpers.answers import Answers, every_form_for, masks_for
 from helpers.whole import whole_split
 
 from risbench import Prediction, RisbenchError, Run, Settings, Split, UsageError, evaluate, score
-from risbench.leaderboard.entry import marks_of, read
+from risbench.leaderboard.entry import entry_warnings, read
 from risbench.leaderboard.submit import submit
 from risbench.statistics.ratios import METHOD
 
@@ -149,7 +149,7 @@ def test_what_was_refused_can_be_scored_again_and_entered(run: Run, split: Split
         submit(old, tmp_path / "board")
     entry = read(submit(score(old.path, split, out=tmp_path / "again"), tmp_path / "board"))
     assert entry["measured"]["intervals"] == METHOD
-    assert marks_of(entry) == []
+    assert entry_warnings(entry) == []
 
 
 def test_a_mask_that_its_heat_does_not_give_is_found(split: Split, run: Run, tmp_path: Path):
