@@ -111,9 +111,7 @@ def about_places(notes: Notes, lines: Sequence[Line], places: Mapping[Column, Pl
         )
     if untested:
         where = f"In {_named(untested, several)} bold" if len(untested) < len(columns) else "Bold"
-        notes.add(
-            f"{where}: best, underlined: second, by the printed figure; there is nothing to test the differences by."
-        )
+        notes.add(f"{where}: best, underlined: second, by the printed figure; the differences could not be tested.")
     ties: dict[tuple[bool, tuple[str, ...]], list[Column]] = {}
     for column in columns:
         best, second = places[column].best, places[column].second
@@ -124,7 +122,7 @@ def about_places(notes: Notes, lines: Sequence[Line], places: Mapping[Column, Pl
                 titles = tuple(lines[place].title for place in sorted(group))
                 ties.setdefault((places[column].tested, titles), []).append(column)
     for (tested, titles), where in ties.items():
-        what = "Not told apart" if tested else "The same as printed, untested,"
+        what = "Not told apart" if tested else "Equal as printed, not tested,"
         notes.add(f"{what} in {_named(where, several)}: {', '.join(titles)}.")
 
 

@@ -27,7 +27,7 @@ def command(
     its mask. In a checkout the board is reports/leaderboard; elsewhere give --board.
     """
     target = board if board is not None else options.own_board(to_write=True)
-    with show.counting("scoring anew") as on_progress:
+    with show.counting("scoring again") as on_progress:
         path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=on_progress)
     for mark in entry_warnings(read(path)):
         show.say(f"warning: {mark}")

@@ -47,11 +47,11 @@ def fault_in(first: bytes) -> str | None:
         first: a hundred bytes or more, or all of a shorter file.
     """
     if not first:
-        return "is empty: its download did not finish; get it anew"
+        return "is empty: its download did not finish; download it again"
     if first.startswith(_LFS):
         return "is a Git LFS pointer, not the file itself: run `git lfs pull` in the copy it is from, then try again"
     if first.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].lower().startswith(_PAGES):
-        return "is a web page saved under this name (an error, or a question): open its link in a browser, get it anew"
+        return "is a web page saved under this name (an error, or a question): open its link in a browser, download it again"
     return next((text for start, text in _PACKED.items() if first.startswith(start)), None)
 
 
@@ -70,4 +70,6 @@ def is_text_mode(raw: bytes) -> bool:
     return count > 0 and raw.count(b"\r\n") == count
 
 
-TEXT_MODE = "every line feed in it follows a carriage return: it was copied as text; copy it as binary, or get it anew"
+TEXT_MODE = (
+    "every line feed in it follows a carriage return: it was copied as text; copy it as binary, or download it again"
+)

@@ -123,7 +123,8 @@ def refuse_other(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
         UsageError: the code differs.
     """
     if (found := code_difference(old.get("origin"), new.get("origin"))) is not None:
-        raise UsageError(f"{path} was made by other code: {found}; --overwrite starts anew, another --out keeps both")
+        way_out = "--overwrite replaces the run, another --out keeps both"
+        raise UsageError(f"{path} was made by other code: {found}; {way_out}")
 
 
 def _of_method(method: Any, entry_point: EntryPoint | None) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_ids_may_be_shortened_to_what_is_unique(taken, drawn_runs):
         ("random:x", None, "random:SEED"),
         ("ids:nothing", None, "no expression"),
         ("ids:", None, "no expression"),
-        ("ids:1", 2, "leave --count away"),
+        ("ids:1", 2, "leave --count out"),
         ("best", 0, "1 to 100"),
     ],
 )

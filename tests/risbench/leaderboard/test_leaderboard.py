@@ -79,7 +79,7 @@ def test_an_entry_holds_what_was_measured_beside_what_was_reported(entry: dict[s
         ({"mIoU": {"value": 0.9, "low": 0.8, "high": 1.0}}, "with these P@k it lies between"),
         ({"mIoU": {"value": 0.1, "low": 0.0, "high": 0.2}}, "with these P@k it lies between"),
         ({"oIoU": {"count": 3}}, "oIoU counts 3 of 2 expressions"),
-        ({"oIoU": {"low": None}}, "oIoU has a part"),
+        ({"oIoU": {"low": None}}, "oIoU has only a part"),
     ],
 )
 def test_figures_that_cannot_be_true_together_are_refused(entry: dict[str, Any], changes: dict[str, Any], words: str):
@@ -128,7 +128,7 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("measured", "hardware", "cores", to="two"), "measured.hardware.cores is str, not int"),
         (_set("measured", "metrics", "mIoU", "value", to=37.5), "figures are fractions"),
         (_set("measured", "metrics", "mIoU", "low", to=...), "measured.metrics.mIoU.low is absent"),
-        (_set("measured", "metrics", "mIoU", "count", to=0), "a figure over nothing"),
+        (_set("measured", "metrics", "mIoU", "count", to=0), "its value must be null if its count is 0"),
         (_set("measured", "metrics", "best", to={}), "no metric named 'best'"),
         (_set("measured", "metrics", "cIoU", to={}), "write oIoU"),
         (_set("reported", to=[{"metric": "mIoU"}]), r"reported\[0\].value is absent"),

@@ -40,7 +40,7 @@ import numpy as np
 def refine(image, heats, threshold):
     return heats > {value}
 """
-OTHER = r"was made by other code: .*; --overwrite starts anew, another --out keeps both$"
+OTHER = r"was made by other code: .*; --overwrite replaces the run, another --out keeps both$"
 
 
 class Plugin:

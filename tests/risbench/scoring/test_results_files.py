@@ -149,7 +149,7 @@ def test_an_object_of_another_form_is_told_what_to_write(split: Split, tmp_path:
             "it is a list of polygons; give the run-length",
         ),
         (lambda entry: {**entry, "segmentation": [entry["segmentation"]]}, "it is a list; give one code"),
-        (lambda entry: {"sent_id": entry["sent_id"], **entry["segmentation"]}, "'counts' stands beside it"),
+        (lambda entry: {"sent_id": entry["sent_id"], **entry["segmentation"]}, "'counts' is outside of it"),
         (lambda entry: {"sent_id": entry["sent_id"], "mask": entry["segmentation"]}, "it has 'mask'"),
     ],
 )
