@@ -51,7 +51,7 @@ def fault_in(first: bytes) -> str | None:
     if first.startswith(_LFS):
         return "is a Git LFS pointer, not the file itself: run `git lfs pull` in the copy it is from, then try again"
     if first.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].lower().startswith(_PAGES):
-        return "is a web page saved under this name (an error, or a question): open its link in a browser, and download it"
+        return "is a web page saved under this name (an error or question): open its link in a browser, and download it"
     return next((text for start, text in _PACKED.items() if first.startswith(start)), None)
 
 
