@@ -1,4 +1,4 @@
-"""What every picture and page says of its runs, and the one split behind them."""
+"""The notes of every picture and page about its runs, and the split that the runs have in common."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .supervision import OUT_OF_ITS_WORLD, out_of_its_world
 from .tables.notes import without_prediction
 
 
-def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
+def split_of_runs(runs: Sequence[Run], data_root: Path | None = None) -> Split:
     """The split of all runs, from ``data_root`` or where the first run found it.
 
     Raises:
-        UsageError: the runs are of different splits or copies of one.
-        DataError: what lies there is another copy than the one scored.
+        UsageError: the runs are of different splits, or of different copies of one split.
+        DataError: the split there is another copy than the one that was scored.
     """
     first = runs[0]
     for run in runs[1:]:
@@ -54,7 +54,10 @@ def split_of(runs: Sequence[Run], data_root: Path | None = None) -> Split:
 
 
 def common_rows(runs: Sequence[Run]) -> tuple[list[dict[str, Row]], int]:
-    """Each run's rows by id, only of expressions that every run has, in the split's order; and how many were left out.
+    """The rows of the expressions that every run has.
+
+    Returns:
+        Each run's rows by id, in the split's order, and the number of expressions that were left out.
 
     Raises:
         DataError: the runs have no expression in common.
@@ -68,7 +71,7 @@ def common_rows(runs: Sequence[Run]) -> tuple[list[dict[str, Row]], int]:
 
 
 def titles_of(runs: Sequence[Run]) -> list[str]:
-    """A short name for each run; where two would be the same, what tells them apart is added."""
+    """A short name for each run; if two would be the same, rules, folder or number are added."""
     plain = [_title(run) for run in runs]
     rules = [f"{title} ({run.summary['rules']['name']})" for title, run in zip(plain, runs, strict=True)]
     folders = [f"{title} ({run.path.name})" for title, run in zip(plain, runs, strict=True)]
@@ -86,12 +89,12 @@ def _title(run: Run) -> str:
         title += f" (texts {run.summary['texts']})"
     if refine := run.header.get("refine"):
         title += f" + {refine}"
-    # A method that reads more than image and text never stands beside others unmarked.
+    # A method that reads more than image and text is always marked.
     return title + ("*" if run.header["method"]["card"].get("reads") else "")
 
 
 def numbers_of(run: Run, metrics: str | None = None) -> Mapping[str, dict[str, Any]]:
-    """Value, interval and count of the metrics asked for, by canonical name."""
+    """Value, interval and count of some metrics, by canonical name."""
     chosen, found = parse_all(metrics), run.summary["metrics"]
     refuse_generalised(metrics, run.summary.get("without_mask", 0), run.summary["split"])
     if any(metric.name not in found for metric in chosen):
@@ -100,7 +103,7 @@ def numbers_of(run: Run, metrics: str | None = None) -> Mapping[str, dict[str, A
 
 
 def notes_of(runs: Sequence[Run]) -> list[str]:
-    """What a reader must know before he believes the picture."""
+    """The notes that a reader needs below a picture or page."""
     first = runs[0]
     counts = first.header["split"]["counts"]
     most = max(run.summary["count"] for run in runs)
@@ -137,7 +140,7 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
 
 
 def left_out_note(count: int) -> str:
-    """What is said of expressions that cannot be shown because not every run has them."""
+    """The note about expressions that are not shown because not every run has them."""
     return (
         counted(count, "expression that not every run has is", "expressions that not every run has are") + " left out."
     )

@@ -1,4 +1,4 @@
-"""A picture of results: each row an expression with its image, the truth and every run's mask with its IoU."""
+"""A grid of qualitative results: each row has an expression's image, the truth, and every run's mask with its IoU."""
 
 from __future__ import annotations
 
@@ -19,22 +19,28 @@ from risbench.results.scored import scored_split
 from risbench.running.header import split_record
 
 from .about import common_rows, notes_of, titles_of
-from .choice import SPREAD, chosen
+from .choice import SPREAD, chosen_samples
 from .letters import wrapped
 from .picture import save
 
-# Okabe and Ito's orange and blue: colour-blind readers tell them apart. A white rim parts them from the picture.
+# Okabe and Ito's orange and blue, which colour-blind readers can distinguish. A white rim separates them from images.
 TRUTH, PREDICTED = (0.90, 0.62, 0.00), (0.00, 0.45, 0.70)
-# Inches: four columns are as wide as they are printed in a paper's column and a half, and read there.
+# Inches: four columns have the width of one and a half columns of a paper, so that text keeps its size in print.
 _CELL, _CAPTION, _TITLE, _LINE = 1.2, 0.22, 0.2, 0.115
 _TALLEST = 1.25  # of a row, by its width
 _LETTERS = 22  # that fit beside each other in a cell
 _SHORT = 15  # letters of a title that fit in its larger type
-_FINE = 480  # pixels along a picture's longer side, at least, so that contours are thin
+_FINE = 480  # the least number of pixels of an image's longer side, so that contours are thin
 
 
 class GridColumn(NamedTuple):
-    """A method's pictures and what stands below them, by sample id; a sample may have none."""
+    """One column of the grid.
+
+    Attributes:
+        title: above the column.
+        pictures: the mask or heat of each sample and its caption, by sample id; a sample may have none.
+        is_heat: whether the pictures are heats.
+    """
 
     title: str
     pictures: dict[str, tuple[np.ndarray, str]]
@@ -56,14 +62,14 @@ def render(
     Args:
         runs: of one split.
         out: the picture.
-        metrics: has no meaning here.
+        metrics: not used.
         data_root: where the images lie, by default where the first run found them.
-        rows: which expressions, by a rule that the caption states; see `reports.choice.chosen`.
-        count: how many.
-        heat: add a column for each run that kept its heats.
+        rows: the rule that chooses the expressions; see `reports.choice.chosen_samples`.
+        count: the number of expressions.
+        heat: add a column for each run that saved its heats.
 
     Raises:
-        UsageError: no ``out``, another suffix, runs of different splits, or rows that there are not.
+        UsageError: ``out`` is absent or has another suffix, the runs are of different splits, or ``rows`` is wrong.
         DataError: the split is not the copy that was run on, or the runs have no expression in common.
     """
     if not runs:
@@ -81,7 +87,7 @@ def render(
                 f"{runs[0].path} and {run.path} were scored on different truths: one grid cannot hold both"
             )
     covered, _ = common_rows(runs)
-    samples, rule = chosen(split, covered, rows, count)
+    samples, rule = chosen_samples(split, covered, rows, count)
     hot = [heats_of(run, samples) if heat else None for run in runs]
     if heat:
         refuse_without(hot)
@@ -123,11 +129,11 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
     caption = [line for note in notes for line in wrapped(note, 27 * columns).split("\n")]
     below = _LINE * (len(caption) + 1)
     height = _TITLE + sum(_CELL * shape + _CAPTION for shape in shapes) + below
-    # The reader's own settings must not change the picture.
+    # The user's own matplotlib settings must not change the picture.
     with context("default"):
         figure = Figure(figsize=(_CELL * columns, height), layout="constrained")
         figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
-        # The caption is set in the room left below, read as plain text.
+        # The caption is placed in the space below; dollar signs in it do not start mathematics.
         figure.text(
             *(0.05 / _CELL / columns, (below - 0.06) / height),
             "\n".join(caption),
@@ -155,7 +161,7 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
                 cell.imshow(picture, interpolation="antialiased")
                 cell.set_xticks([])
                 cell.set_yticks([])
-                # The expression may run on below the truth. A dollar sign in the data is no mathematics.
+                # A long expression may continue below the truth. Dollar signs in data do not start mathematics.
                 place = "left" if cell is line[0] else "center"
                 cell.set_xlabel(caption, loc=place, fontsize=7.5, labelpad=2, parse_math=False)
                 for side in cell.spines.values():
@@ -167,7 +173,7 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
 
 
 def tinted(image: np.ndarray, mask: np.ndarray, colour: tuple[float, float, float]) -> np.ndarray:
-    """The image with a translucent fill over the mask and a firm, thin contour round it.
+    """The image with a transparent colour over the mask and a thin, solid contour round it.
 
     Args:
         image: uint8 ``(H, W, 3)``.
@@ -199,7 +205,7 @@ def _enlarged(pixels: np.ndarray) -> np.ndarray:
 
 
 def _at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A mask at the image's size; rules that work at a size of their own leave it at that."""
+    """A mask at the image's size; rules with a size of their own (``lavt``) store it at that size."""
     if mask.shape == size:
         return mask
     rows = (np.arange(size[0]) * mask.shape[0]) // size[0]

@@ -1,4 +1,4 @@
-"""What a method learnt from, as a table groups it: one word that decides the group, the rest goes to a footnote."""
+"""The supervision of a method in a table: its first word decides the group, the rest becomes a footnote."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["GROUPS", "Supervision", "of_card", "supervision_of"]
 
 
 def of_card(card: Mapping[str, Any]) -> Supervision:
-    """From a method's card: ``supervision``, and ``extra_data`` besides."""
+    """The supervision of a method's card: ``supervision``, with ``extra_data`` added."""
     found = supervision_of(joined_text(card.get("supervision")))
     extra = joined_text(card.get("extra_data"))
     parts = dict.fromkeys(part for part in (found.extra, extra) if part and part.lower() != "none")
@@ -32,5 +32,5 @@ def of_card(card: Mapping[str, Any]) -> Supervision:
 
 
 def out_of_its_world(card: Mapping[str, Any], split: str) -> bool:
-    """Whether weights that saw drawn scenes alone answered about photographs."""
+    """Whether weights that were trained only on drawn scenes were used on photographs."""
     return card.get("trained_on") == "drawn scenes" and not split.startswith("shapes_")

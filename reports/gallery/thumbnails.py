@@ -1,4 +1,4 @@
-"""Small pictures of images, as data within the page or as files beside it."""
+"""Thumbnails of images, as data inside the page or as files beside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from risbench.datasets.images import read_image
 from risbench.plain import counted
 from risbench.results.jsonlines import replace_bytes, sweep_parts
 
-SIDE = 320  # pixels of the longer side: a card's width on a screen of usual density
+SIDE = 320  # pixels of the longer side, as wide as the page shows an image
 _QUALITY = 78
 
 
 class Thumbnails:
-    """Makes small pictures with all cores; use it as a context.
+    """Makes thumbnails on all cores; use it as a context.
 
     Attributes:
         folder: where files are written, or None for data within the page.
@@ -43,7 +43,7 @@ class Thumbnails:
         self._pool.shutdown(cancel_futures=True)
 
     def of(self, images: Sequence[tuple[Path, tuple[int, int]]]) -> list[str | None]:
-        """What an ``img`` takes as its source for each path and ``(height, width)``; None where there is no image."""
+        """The ``src`` of an ``img`` element for each path and ``(height, width)``; None if there is no image."""
         sources: list[str | None] = []
         for (path, _), (jpeg, problem) in zip(images, self._pool.map(_made, images), strict=True):
             self._requested += 1
@@ -55,7 +55,7 @@ class Thumbnails:
             elif self.folder is None:
                 sources.append("data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii"))
             else:
-                # Numbered, because ids and file names of data sets need not be safe in a path or an address.
+                # Numbered, because ids and file names of data sets may be unsafe in a path or URL.
                 name = f"{self._requested - 1:06d}.jpg"
                 replace_bytes(self.folder / name, jpeg, sweep=False)
                 sources.append(f"{self.folder.name}/{name}")
@@ -78,7 +78,7 @@ class Thumbnails:
 
 
 def _made(image: tuple[Path, tuple[int, int]]) -> tuple[bytes | None, str | None]:
-    """A small JPEG of an image, or why there is none (None where there is no file)."""
+    """A small JPEG of an image, or the reason why there is none (None if there is no file)."""
     from PIL import Image
 
     path, size = image
@@ -96,7 +96,7 @@ def _made(image: tuple[Path, tuple[int, int]]) -> tuple[bytes | None, str | None
 
 
 def _drafted(path: Path, size: tuple[int, int]):
-    """A plain colour JPEG decoded at a fraction of its size, four times as fast; None for all else."""
+    """A JPEG decoded at a fraction of its size, which is four times as fast; None for other images."""
     from PIL import Image
 
     try:
@@ -106,5 +106,5 @@ def _drafted(path: Path, size: tuple[int, int]):
             picture.draft("RGB", (SIDE, SIDE))
             return picture.convert("RGB")
     except (OSError, SyntaxError, ValueError):
-        # `read_image` says what is wrong with it.
+        # `read_image` then raises an error that says what is wrong.
         return None

@@ -1,4 +1,4 @@
-"""A table as comma-separated values, for spreadsheets and programs: figures in percent, a line a method."""
+"""A table as comma-separated values, for spreadsheets and programs: figures in percent, one line for each method."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def render(
     for column, several in zip(table.columns, seeds, strict=True):
         name = f"{column.split} {column.metric.name}"
         heads += [name, f"{name} sd"] if several else [name]
-    # The notes stay behind, but a mean over fewer expressions than the split has must not pass for one over all.
+    # CSV has no notes, so a mean over fewer expressions than the split has gets columns that say so.
     partly = list(dict.fromkeys(run.summary["split"] for run in runs if any(run.summary.get(key) for key in _COUNTED)))
-    # Columns only where there is something to say, so that other tables stay as they are, and a program that reads a
-    # changed one by its heads stumbles on it.
+    # These columns are added only if they are not empty, so that other tables do not change, and a program that reads
+    # fixed columns notices them.
     last = {"warnings": [_cautions(row) for row in table.rows], "changed": [" ".join(texts) for texts in table.changed]}
     last = {name: texts for name, texts in last.items() if any(texts)}
     heads += table.heads[len(table.columns) :]
@@ -61,14 +61,14 @@ def render(
 
 
 def harmless(text: str) -> str:
-    """Text that a spreadsheet shows instead of computing it."""
+    """Text that a spreadsheet shows and does not execute as a formula."""
     found = plain(text)
     return f"'{found}" if found.startswith(("=", "+", "-", "@")) else found
 
 
 def _line(row: TableRow, table: ReportTable, seeds: Sequence[bool]) -> list[str]:
     line = row.line
-    about = [line.title, line.supervision.group, line.supervision.extra, ", ".join(line.reads), origin_of(row)]
+    about = [line.title, line.supervision.group, line.supervision.extra, ", ".join(line.reads), row_origin(row)]
     cells = [harmless(text) for text in about]
     for place, several in enumerate(seeds):
         value = row.cells[place].value
@@ -83,7 +83,7 @@ def _left_out(runs: Sequence[Run], key: str) -> str:
     return str(runs[0].summary.get(key, 0)) if runs else ""
 
 
-def origin_of(row: TableRow) -> str:
+def row_origin(row: TableRow) -> str:
     """``measured``, ``reported``, or ``derived`` if all its published figures are."""
     if not row.line.reported:
         return "measured"
@@ -92,7 +92,7 @@ def origin_of(row: TableRow) -> str:
 
 
 def _cautions(row: TableRow) -> str:
-    """What must be said beside the figures of a line's runs; see `risbench.Run.cautions`."""
+    """The warnings about a line's runs; see `risbench.Run.cautions`."""
     runs = [run for group in row.line.runs.values() for run in group]
     return "; ".join(dict.fromkeys(caution for run in runs for caution in run.cautions()))
 

@@ -1,4 +1,4 @@
-"""A table as JSON, with all that the printed forms show by type and marks; figures are fractions, as in a run."""
+"""A table as JSON, with everything that other forms show by bold type and marks; figures are fractions, as in a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from risbench import Run
 
 from ..picture import given_or_written
-from .as_csv import origin_of
+from .as_csv import row_origin
 from .efficiency import cost_of
 from .lines import seed_of
 from .table import Cell, ReportTable, TableRow, table_of
@@ -48,7 +48,7 @@ def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]
         "supervision": line.supervision.group or None,
         "besides": line.supervision.extra or None,
         "reads": list(line.reads),
-        "origin": origin_of(row),
+        "origin": row_origin(row),
         "marks": list(row.marks),
         "runs": [
             {

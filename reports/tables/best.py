@@ -1,10 +1,9 @@
-"""Which lines of a column are the best and the second: those that a paired test can tell from the rest.
+"""The best and the second lines of each column, by paired tests.
 
 Every pair of competing lines is tested (`risbench.statistics.paired`), and the p-values of a column are corrected for
-all its pairs (Holm, 5 %). The pair that a leader makes with another line was chosen by the data; correcting for all
-pairs allows for that. The best are the line with the largest value, all that score exactly the same, and all that no
-test tells from them. The largest of the others leads the second place in the same way. Lines that look at the truth
-and published figures do not compete.
+all its pairs (Holm, 5 %). This allows for the fact that the leader is chosen by the data. The best lines are the one
+with the largest value, all with exactly the same value, and all that do not differ from these significantly. The second
+lines are found in the same way among the others. Published figures, and methods that read the truth, do not compete.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ Apart = frozenset[tuple[int, int]]
 
 
 class Places(NamedTuple):
-    """The winners of a column as places in the list of lines.
+    """The winners of a column, as indices in the list of lines.
 
     Attributes:
-        best, second: empty where nobody stands out.
-        tested: whether the differences were tested; not where rows are absent, nor where runs cannot be compared.
+        best, second: empty if no line is better than the others.
+        tested: whether the differences were tested. They are not if rows are absent or runs cannot be compared.
         mixed: whether the column holds runs that cannot be compared.
     """
 
@@ -48,8 +47,8 @@ def places_of(
     Args:
         lines: of the table.
         columns: of the table.
-        recount: has the rows.
-        mixed: splits whose column holds runs that cannot be compared; nobody wins there.
+        recount: reads the rows.
+        mixed: splits whose columns hold runs that cannot be compared, so that there is no winner.
     """
     found = dict.fromkeys(columns, _NOBODY)
     for split in dict.fromkeys(column.split for column in columns):
@@ -70,7 +69,7 @@ def places_of(
                 if all(len(each.sums) < 2 for each in rows):
                     found[column] = Places(frozenset(), frozenset(), tested=False)
                     continue
-                # The rows rank, as they are what is tested: a summary that says otherwise is marked, not believed.
+                # Lines are ranked by their rows, which are tested too; a summary that disagrees is only marked.
                 values = {
                     place: each.value for place, each in zip(known, rows, strict=True) if each.value == each.value
                 }
@@ -82,7 +81,7 @@ def places_of(
 def _estimates(
     lines: Sequence[Line], split: str, columns: Sequence[Column], recount: Recount
 ) -> list[list[Estimate]] | None:
-    """Each line's estimate in each column, over its seeds; None where rows are not at hand."""
+    """Each line's estimate in each column, over its seeds; None if rows are absent."""
     groups = [line.runs[split] for line in lines]
     runs = [run for group in groups for run in group]
     if not all(recount.has_rows(run) for run in runs):
@@ -105,16 +104,16 @@ def _winners(values: Mapping[int, float], apart: Apart | None) -> Places:
     rest = {place: value for place, value in values.items() if place not in best}
     if not rest:
         return Places(frozenset(), frozenset(), apart is not None)
-    # With two lines the second is simply the other one.
+    # With two lines there is no need to mark the second one.
     second = _leaders(rest, apart) if len(values) > 2 else frozenset[int]()
     return Places(best, second, apart is not None)
 
 
 def _leaders(values: Mapping[int, float], apart: Apart | None) -> frozenset[int]:
-    """The lines with the largest value, and those that cannot be told from any of these."""
+    """The lines with the largest value, and those that do not differ significantly from any of these."""
     largest = max(values.values())
     if apart is None:
-        # Without rows: what prints the same is level.
+        # Without rows, lines with the same printed value are equal.
         return frozenset(place for place, value in values.items() if _printed(value) == _printed(largest))
     first = [place for place, value in values.items() if value >= largest - _LEVEL_VALUES]
     return frozenset(

@@ -1,4 +1,4 @@
-"""Which columns a table has: a metric on a split, by the runs' splits or by the name of a set."""
+"""The columns of a table: metrics on splits, chosen by the runs' splits or by the name of a column set."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Column(NamedTuple):
 
 
 def metrics_of(metrics: str | None, columns: str | None) -> tuple[Metric, ...]:
-    """The metrics of a table: those named, or those of a column set, or all ten.
+    """The metrics of a table: the named ones, those of a column set, or all ten.
 
     Raises:
-        UsageError: both, or no such set or metric.
+        UsageError: both are given, or there is no such set or metric.
     """
     if columns is None:
         return parse_all(metrics)
@@ -46,9 +46,9 @@ def splits_of(run: Sequence[str], published: Collection[str], columns: str | Non
     """The splits of a table, in order.
 
     Args:
-        run: the runs' splits, in the order given.
-        published: splits that something was published about.
-        columns: the column set's name; one takes the paper's splits first, those of which anything is known.
+        run: the runs' splits, in the given order.
+        published: splits with published figures.
+        columns: the column set's name. With a set, the paper's splits for which there are figures come first.
     """
     if columns is None:
         return tuple(dict.fromkeys(run))

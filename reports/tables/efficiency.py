@@ -1,4 +1,4 @@
-"""What lines cost: parameters, images a second and memory, from ``cost.json``."""
+"""The cost of the lines of a table: parameters, images per second and memory, from ``cost.json``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ HEADS = ("Params (M)", "Images/s", "Memory (GiB)")
 
 
 class Cost(NamedTuple):
-    """Of one line; None where nothing was recorded.
+    """The cost of one line; None where nothing was recorded.
 
     Attributes:
         parameters: of the network.
-        images_per_second: all images over all seconds, scoring and writing included.
-        memory_bytes: the largest peak; on a GPU that of the GPU.
-        hardware: what it ran on, in words.
+        images_per_second: all images divided by all seconds, with scoring and writing.
+        memory_bytes: the largest peak; for runs on a GPU, of the GPU's memory.
+        hardware: the machine, in words.
     """
 
     parameters: int | None = None
@@ -38,7 +38,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(line: Line) -> Cost:
-    """What a line's runs cost, over all its splits and seeds."""
+    """The cost of a line's runs, over all its splits and seeds."""
     runs = [run for group in line.runs.values() for run in group]
     parts = [part for run in runs for part in run.cost()]
     if not parts:
@@ -53,8 +53,8 @@ def cost_of(line: Line) -> Cost:
     )
 
 
-def marks_of(notes: Notes, costs: Sequence[Cost], place: int) -> tuple[str, ...]:
-    """The marks of a line's hardware; where all ran on one machine, a note about the whole table instead."""
+def hardware_marks(notes: Notes, costs: Sequence[Cost], place: int) -> tuple[str, ...]:
+    """The marks for a line's hardware. If all lines ran on one machine, a note about the table is added instead."""
     hardware = costs[place].hardware
     if hardware is None:
         return ()

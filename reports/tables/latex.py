@@ -1,8 +1,9 @@
 """A LaTeX table with booktabs that fits a page of two columns; the best of each column is bold, the second underlined.
 
-No TeX is needed to lay it out: its width is reckoned from the characters, and the largest type that fits is taken,
-with slanted heads where numbers are narrower than their titles. What fits no type is cut into blocks of columns. Pages
-differ (IEEE, CVPR, LNCS, plain ``article``), so TeX itself scales a table down to the line where it is still too wide.
+No TeX is needed for the layout. The width is estimated from the numbers of characters, and the largest type size that
+fits is used, with rotated heads if numbers are narrower than their titles. A table that is too wide for every size is
+cut into blocks of columns. Page widths differ (IEEE, CVPR, LNCS, plain ``article``), so TeX scales a table down if it
+is still wider than the line.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ def render(
     """The table of some runs; see `reports.tables.table.table_of`.
 
     Warns:
-        DataWarning: it is higher than a page, and LaTeX would print what fits one alone.
+        DataWarning: the table is higher than a page, so LaTeX would print only a part of it.
     """
     table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
     if (pages := _height(table) / _PAGE_HEIGHT) > 1:
         warnings.warn(
-            f"the table is about {pages:.1f} pages high, and LaTeX prints no more than one of a table: give fewer runs "
+            f"the table is about {pages:.1f} pages high, but LaTeX prints at most one page of a table: give fewer runs "
             "(a split at a time, --columns paper1 or paper2), leave --published out, or cut it into several by hand",
             DataWarning,
             stacklevel=2,
@@ -78,7 +79,7 @@ def render(
 def lines_of(table: ReportTable) -> list[str]:
     """A whole ``table`` or ``table*``, with its notes below it."""
     layout, wide, blocks = _fitted(table)
-    # A table that fits every page needs no scaling, and then no package for it.
+    # A table that fits every page needs no scaling, and so no graphicx package.
     scaled = max(_width(table, spans, layout) for spans in blocks) > _NARROWEST
     packages = r"\usepackage{booktabs}" + (r" and \usepackage{graphicx}" if layout.turned or scaled else "")
     kind, width = ("table*", r"\textwidth") if wide else ("table", r"\columnwidth")
@@ -141,7 +142,7 @@ def _places(table: ReportTable, span: int) -> range:
 
 
 def _fitted(table: ReportTable) -> tuple[PageLayout, bool, list[list[int]]]:
-    """The largest layout in which the table fits one column, else the page, else the page in blocks of spans."""
+    """The largest layout in which the table fits into one column, else into the page, else in blocks into the page."""
     everything = list(range(len(table.spans)))
     for layout in _LAYOUTS[:4]:
         if _width(table, everything, layout) <= _COLUMN:
@@ -149,7 +150,7 @@ def _fitted(table: ReportTable) -> tuple[PageLayout, bool, list[list[int]]]:
     for layout in _LAYOUTS:
         if _width(table, everything, layout) <= _PAGE:
             return layout, True, [everything]
-    layout = _LAYOUTS[5]  # nobody reads what is smaller than \\scriptsize
+    layout = _LAYOUTS[5]  # a smaller type than \\scriptsize cannot be read
     blocks: list[list[int]] = [[]]
     for span in everything:
         if blocks[-1] and _width(table, [*blocks[-1], span], layout) > _PAGE:
@@ -159,7 +160,7 @@ def _fitted(table: ReportTable) -> tuple[PageLayout, bool, list[list[int]]]:
 
 
 def _height(table: ReportTable) -> float:
-    """Points of a whole float, reckoned from the lines of its titles and notes."""
+    """The height of the whole float in points, estimated from the lines of its titles and notes."""
     layout, wide, blocks = _fitted(table)
     lines = sum(-(-max(1, length_of(row.title)) // _TITLE) for row in table.rows)
     lines += sum(bool(title) for title, _ in table.groups)
@@ -171,7 +172,7 @@ def _height(table: ReportTable) -> float:
 
 
 def _width(table: ReportTable, spans: Sequence[int], layout: PageLayout) -> float:
-    """Points, reckoned generously: a character is half its size wide, a mark a third."""
+    """The width in points, estimated generously: a character is half its type size wide, a mark a third."""
     rows = table.rows
     first = max([6.0, *(min(length_of(row.title), _TITLE) + 0.7 * len(row.marks) for row in rows)])
     total = first * layout.size * _EM

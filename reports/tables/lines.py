@@ -1,7 +1,7 @@
-"""A line of a table before it is printed: a method's runs over all columns, or what papers reported of a method.
+"""The lines of a table before printing: a method's runs over all columns, or a method's published figures.
 
-Runs that differ in nothing but their split stand in one line; those that differ in nothing but their seed collapse
-into a mean and a standard deviation.
+Runs that differ only in their split are in one line. Runs that differ only in their seed become a mean and a standard
+deviation.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .columns import Column
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a line holds in a column: fractions.
+    """The value of a line in a column, as fractions.
 
     Attributes:
-        value: the metric, or the mean over seeds.
+        value: the metric, or its mean over seeds.
         sd: the standard deviation over seeds (n - 1 in the denominator); None for one run.
-        count: expressions counted; None where nobody said.
+        count: the number of expressions; None if it is not known.
         low, high: the 95 % interval; None for several runs and for published figures.
-        figure: the published figure that this is, or None.
+        figure: the published figure, or None if it was measured.
     """
 
     value: float
@@ -47,12 +47,12 @@ class Line:
     """One line.
 
     Attributes:
-        title: the method's name, with what tells it from others of that name.
-        supervision: its group and what was used besides.
-        reads: what it looks at beyond image and text.
+        title: the method's name, with the options in which it differs from others of that name.
+        supervision: its group, and what else was used.
+        reads: what the method uses beyond image and text.
         runs: its runs by split; empty for published figures.
-        values: by column.
-        reported: whether it stands here as papers report it.
+        values: its values by column.
+        reported: whether the figures are published ones.
     """
 
     title: str
@@ -64,12 +64,12 @@ class Line:
 
     @property
     def competes(self) -> bool:
-        """Whether it may be the best: not if it looks at the truth, nor if somebody else measured it."""
+        """Whether it may be the best: not if it reads more than image and text, nor if its figures are published."""
         return not self.reported and not self.reads
 
 
 def measured(runs: Sequence[Run], columns: Sequence[Column]) -> list[Line]:
-    """The lines of some runs, in the order in which their methods come."""
+    """The lines of some runs, in the order of their methods."""
     lines: dict[str, dict[str, list[Run]]] = {}
     several = _with_several_weights(runs)
     truths = {(run.summary["split"], truth_name(run)) for run in runs}
@@ -77,13 +77,13 @@ def measured(runs: Sequence[Run], columns: Sequence[Column]) -> list[Line]:
     for run in runs:
         method = _method(run)
         key = method + _weights(run) if method in several else method
-        # Each split may have a truth file of its own; but the same split on two truths is no repetition.
+        # Each split may have its own truth file, but runs of one split with two truths are not repetitions.
         key += truth_name(run) if apart else ""
         lines.setdefault(key, {}).setdefault(run.summary["split"], []).append(run)
     titles = _titles([next(iter(splits.values()))[0] for splits in lines.values()])
     found = []
     for title, splits in zip(titles, lines.values(), strict=True):
-        # The same seed twice is a repetition, not a second seed: such runs stand apart.
+        # A second run with the same seed is a repetition, not another seed: it gets a line of its own.
         for turn in range(max(_repeated(group) for group in splits.values())):
             chosen = {split: tuple(_turn(group, turn)) for split, group in splits.items()}
             chosen = {split: group for split, group in chosen.items() if group}
@@ -102,7 +102,7 @@ def measured(runs: Sequence[Run], columns: Sequence[Column]) -> list[Line]:
 
 
 def reported(figures: Sequence[Figure], columns: Sequence[Column]) -> list[Line]:
-    """The lines of published figures, a method each."""
+    """The lines of published figures, one for each method."""
     by_name = {(column.split, column.metric.name): column for column in columns}
     methods: dict[tuple[str, str], dict[Column, Value]] = {}
     for figure in figures:
@@ -114,7 +114,7 @@ def reported(figures: Sequence[Figure], columns: Sequence[Column]) -> list[Line]
 
 
 def metrics_in(run: Run, metrics: Sequence[Metric]) -> Mapping[str, Mapping[str, Any]]:
-    """A run's figures: those of its summary, and from its rows what the summary lacks."""
+    """A run's figures: those in its summary, and the others computed from its rows."""
     found = run.summary["metrics"]
     absent = [metric for metric in metrics if metric.name not in found]
     return {**found, **summary_of(run.rows(), absent)} if absent else found
@@ -127,7 +127,7 @@ def seed_of(run: Run) -> Any:
 
 
 def _method(run: Run) -> str:
-    """All that makes two runs runs of one method, but for their seed, split and weights."""
+    """A key that is equal for runs of one method, whatever their seed, split and weights."""
     method = run.header["method"]
     card = {key: value for key, value in method["card"].items() if not key.startswith("weights")}
     about = [
@@ -152,7 +152,7 @@ def _weights(run: Run) -> str:
 
 
 def _with_several_weights(runs: Sequence[Run]) -> set[str]:
-    """The methods that come with several weights on one split; one a split is how a data set's own weights look."""
+    """The methods that have several weights on one split; weights that differ only between splits do not count."""
     found: dict[tuple[str, str], set[str]] = {}
     for run in runs:
         found.setdefault((_method(run), run.summary["split"]), set()).add(_weights(run))
@@ -166,13 +166,13 @@ def _options(run: Run) -> dict[str, Any]:
 
 
 def _threshold(run: Run) -> float | None:
-    """A threshold that somebody chose; under ``clean`` the card's own is not a choice."""
+    """The threshold, if the user chose it; None for the card's own under ``clean``."""
     threshold = run.header["rules"]["threshold"]
     return None if threshold == run.header["method"]["card"].get("threshold") else threshold
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:
-    """The methods' names, and the options in which those of one name differ."""
+    """The methods' names, with the options in which runs of one name differ."""
     names = [run.summary["method"] for run in runs]
     found = []
     for run, name in zip(runs, names, strict=True):
@@ -208,7 +208,7 @@ def _repeated(runs: Sequence[Run]) -> int:
 
 
 def _turn(runs: Sequence[Run], turn: int) -> list[Run]:
-    """Of each seed the run that comes ``turn``-th."""
+    """The ``turn``-th run of each seed."""
     counts: dict[str, int] = {}
     chosen = []
     for run in runs:
@@ -233,7 +233,7 @@ def _values(runs: Mapping[str, Sequence[Run]], columns: Sequence[Column]) -> dic
             numbers = [metrics[column.metric.name] for metrics in found]
             known = [number["value"] for number in numbers if number["value"] is not None]
             if len(known) < len(numbers):
-                continue  # A mean over some seeds only would be one of other runs.
+                continue  # A mean over only some of the seeds would be misleading.
             one = numbers[0]
             if len(numbers) == 1:
                 values[column] = Value(known[0], None, one["count"], one["low"], one["high"])

@@ -49,9 +49,9 @@ def lines_of(table: ReportTable) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown and HTML print and never obey."""
+    """Text without special meaning in Markdown and HTML."""
     found = plain(text)
-    # Isolated, so that the cells beside it keep their order.
+    # Isolated, so that text written from right to left does not reorder other cells.
     isolated = f"\u2068{found}\u2069" if is_right_to_left(found) else found
     return _SPECIAL.sub(r"\\\1", isolated)
 

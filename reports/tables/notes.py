@@ -1,4 +1,4 @@
-"""Footnotes: what a reader must know to read a table rightly, each under a mark or, said of all, under none."""
+"""Footnotes of a table: each has a mark, except notes about the whole table."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _SIGNS = READS + REPORTED + DERIVED
 
 
 class Footnote(NamedTuple):
-    """A footnote and the mark it goes by; no mark if it is about the whole table."""
+    """A footnote and its mark; the mark is empty if the note is about the whole table."""
 
     mark: str
     text: str
 
 
 class Notes:
-    """Collects footnotes; the same text twice is one note."""
+    """Collects footnotes; the same text is added only once."""
 
     def __init__(self) -> None:
         self._plain: list[str] = []
         self._marked: dict[str, str] = {}
 
     def add(self, text: str) -> None:
-        """A note about the whole table."""
+        """Add a note about the whole table."""
         if text not in self._plain:
             self._plain.append(text)
 
     def mark(self, text: str, mark: str | None = None) -> str:
-        """The mark of a note, the next free letter unless one is given."""
+        """Add a note if it is new, and return its mark: the given one, or the next free letter."""
         if text not in self._marked:
             used, letters = sum(found not in _SIGNS for found in self._marked.values()), string.ascii_lowercase
             self._marked[text] = mark or (letters[used // 26 - 1] if used > 25 else "") + letters[used % 26]
@@ -56,7 +56,7 @@ class Notes:
 
 
 def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
-    """Say what the columns are of: counts, rules, drawn scenes, partial copies."""
+    """Add notes about the columns: counts, rules, drawn scenes, partial copies."""
     splits: dict[str, Run] = {}
     for run in runs:
         splits.setdefault(run.summary["split"], run)
@@ -93,7 +93,7 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
 
 
 def about_places(notes: Notes, lines: Sequence[Line], places: Mapping[Column, Places]) -> None:
-    """Say what bold and underlined mean, and who shares a place."""
+    """Add notes about what bold and underlined mean, and which lines share a place."""
     columns = [column for column in places if sum(line.competes and column in line.values for line in lines) > 1]
     mixed = list(dict.fromkeys(column.split for column in columns if places[column].mixed))
     if mixed:
@@ -111,25 +111,23 @@ def about_places(notes: Notes, lines: Sequence[Line], places: Mapping[Column, Pl
         )
     if untested:
         where = f"In {_named(untested, several)} bold" if len(untested) < len(columns) else "Bold"
-        notes.add(
-            f"{where}: best, underlined: second, by the printed figure; there is nothing to test the differences by."
-        )
+        notes.add(f"{where}: best, underlined: second, by the printed figure; the differences could not be tested.")
     ties: dict[tuple[bool, tuple[str, ...]], list[Column]] = {}
     for column in columns:
         best, second = places[column].best, places[column].second
-        # Nobody wins a column in which all are level.
+        # If no line differs from the others, all lines share the place.
         level = best or frozenset(place for place, line in enumerate(lines) if line.competes and column in line.values)
         for group in (level, second):
             if len(group) > 1:
                 titles = tuple(lines[place].title for place in sorted(group))
                 ties.setdefault((places[column].tested, titles), []).append(column)
     for (tested, titles), where in ties.items():
-        what = "Not told apart" if tested else "The same as printed, untested,"
+        what = "Not told apart" if tested else "Equal as printed, not tested,"
         notes.add(f"{what} in {_named(where, several)}: {', '.join(titles)}.")
 
 
 def without_prediction(run: Run) -> str:
-    """How many expressions of a run nobody answered, in words."""
+    """The note about expressions of a run without a prediction."""
     one = "expression without a prediction counts as an empty mask"
     return counted(run.summary["missing"], one, "expressions without a prediction count as empty masks")
 
@@ -139,8 +137,8 @@ def _named(columns: Sequence[Column], several: bool) -> str:
     return ", ".join(f"{column.split} {column.metric.name}" if several else column.metric.name for column in columns)
 
 
-def marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recount) -> tuple[str, ...]:
-    """The marks of a line's title, among them changes that no figure in ``columns`` can be marked with."""
+def title_marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount: Recount) -> tuple[str, ...]:
+    """The marks of a line's title; they include changes of metrics that are not among ``columns``."""
     marks: list[str] = [READS] if line.reads else []
     if line.reported:
         marks.append(notes.mark("as reported, not run here; the protocol may be another.", REPORTED))
@@ -181,7 +179,7 @@ def marks_of_cell(notes: Notes, line: Line, column: Column, recount: Recount) ->
 
 
 def marks_of_mixture(notes: Notes, first: Run, line: Line, split: str) -> tuple[str, ...]:
-    """The marks of a line whose run in a column is unlike the column's first run."""
+    """The marks of a line whose run cannot be compared with the column's first run."""
     marks = []
     for run in line.runs.get(split, ()):
         if found := mismatch(first, run):

@@ -1,4 +1,4 @@
-"""The rows of runs, read once, and whether they bear out the summaries: a table is only as good as its rows."""
+"""The rows of runs, read once, and whether they agree with the summaries."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from risbench.statistics.changes import Change, changes_of
 
 
 class Recount:
-    """Reads each run's rows when they are first asked for."""
+    """Reads each run's rows when they are first needed."""
 
     def __init__(self) -> None:
         self._rows: dict[Path, list[Row]] = {}
         self._changes: dict[Path, tuple[Change, ...]] = {}
 
     def has_rows(self, run: Run) -> bool:
-        """Whether the rows are at hand; a summary alone can be printed, but not tested."""
+        """Whether the run has rows; a summary alone can be printed, but not tested."""
         return (run.path / ROWS).is_file()
 
     def rows(self, run: Run) -> list[Row]:
@@ -28,7 +28,7 @@ class Recount:
         return self._rows[run.path]
 
     def changes(self, run: Run) -> tuple[Change, ...]:
-        """What the files of a run disagree in, because somebody changed them; empty where there are no rows."""
+        """The disagreements between the files of a run; see `risbench.statistics.changes`."""
         if run.path not in self._changes:
             self._changes[run.path] = changes_of(run, self.rows(run) if self.has_rows(run) else None)
         return self._changes[run.path]

@@ -1,6 +1,6 @@
-"""Runs as lines and metrics as columns, before any markup: what every table renderer prints.
+"""The table that every renderer prints, before any markup: runs as lines, metrics as columns.
 
-One column is a metric on a split. Runs that cannot be compared are kept out of one column, or marked in it.
+A column is one metric on one split. Runs that cannot be compared are refused in one column, or marked in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from . import efficiency
 from .best import places_of
 from .columns import PAPER_SPLITS, Column, metrics_of, splits_of
 from .lines import Line, Value, measured, reported
-from .notes import READS, Footnote, Notes, about_places, about_splits, marks_of, marks_of_cell, marks_of_mixture
+from .notes import READS, Footnote, Notes, about_places, about_splits, marks_of_cell, marks_of_mixture, title_marks_of
 from .recount import Recount
 
 DASH = "–"
@@ -32,9 +32,9 @@ class Cell:
 
     Attributes:
         text: as printed, not escaped.
-        value: what it prints; None for a dash and for costs.
+        value: the printed value; None for a dash and for costs.
         place: 1 for the best of its column, 2 for the second, 0 for others.
-        marks: of its footnotes.
+        marks: the marks of its footnotes.
     """
 
     text: str
@@ -59,9 +59,9 @@ class ReportTable:
 
     Attributes:
         columns: the metrics on splits.
-        heads: the columns' titles, those of costs included.
-        spans: titles over groups of columns with the groups' widths; one, over all, if there is one split.
-        groups: supervision groups with their rows; the title is empty where there is only one.
+        heads: the columns' titles, with those of costs.
+        spans: titles over groups of columns, with the number of columns; with one split there is one over all.
+        groups: supervision groups with their rows; if there is only one group, its title is empty.
         notes: the footnotes.
         changed: what was changed by hand in the runs of each row, in the rows' order.
     """
@@ -96,10 +96,10 @@ def table_of(
         columns: the name of a column set instead.
         mixed: put runs that cannot be compared into one column, with a footnote.
         published: add lines of published figures.
-        efficiency_too: add columns of what the runs cost.
+        efficiency_too: add columns of the runs' costs.
 
     Raises:
-        UsageError: runs that cannot be compared, with the difference; an unknown metric or column set; no runs.
+        UsageError: runs cannot be compared, a metric or column set is unknown, or there are no runs.
     """
     if not runs:
         raise UsageError("a table needs at least one run")
@@ -135,10 +135,10 @@ def table_of(
             cells.append(
                 Cell(_printed(value), value, 1 if number in place.best else 2 if number in place.second else 0, marks)
             )
-        title_marks = marks_of(notes, line, all_columns, recount)
+        title_marks = title_marks_of(notes, line, all_columns, recount)
         if efficiency_too:
             cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]
-            title_marks += efficiency.marks_of(notes, costs, number)
+            title_marks += efficiency.hardware_marks(notes, costs, number)
         rows[line.supervision.group].append(TableRow(plain(line.title, _TITLE), title_marks, tuple(cells), line))
     what = sorted({item for line in lines for item in line.reads})
     if what:
@@ -164,7 +164,7 @@ def _mixtures(by_split: dict[str, list[Run]], mixed: bool) -> set[str]:
     """The splits whose runs cannot be compared.
 
     Raises:
-        UsageError: there are some, and nobody asked for a mixture.
+        UsageError: there are some, and ``mixed`` is False.
     """
     found = set[str]()
     for split, (first, *others) in by_split.items():

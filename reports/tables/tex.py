@@ -1,4 +1,4 @@
-"""Text that TeX prints and never obeys, in any engine."""
+"""Escape text for TeX, so that any engine prints it and never executes it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _LETTERS = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ
 
 
 def escaped(text: str) -> str:
-    """The text on one line. Quotes of T1 are avoided, and what pdfLaTeX cannot set stands as its code point."""
+    """The text on one line, escaped. Characters that pdfLaTeX cannot print are written as their code points."""
     return "".join(_character(character) for character in plain(text))
 
 
@@ -88,7 +88,7 @@ def _character(character: str) -> str:
         return _ESCAPES[character]
     if character.isascii() or character in _LETTERS:
         return character
-    # Without its font an engine drops a character in silence, or stops; its code says what stood there.
+    # Without a font for it, an engine drops the character silently or stops, so its code point is printed.
     base = unicodedata.normalize("NFKD", character)
     if base.isascii() and base.isprintable():
         return "".join(_ESCAPES.get(each, each) for each in base)

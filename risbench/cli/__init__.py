@@ -19,7 +19,7 @@ import click
 
 from .. import __version__
 from ..errors import TRACEBACK, RisbenchError, UsageError
-from ..faults import line_of
+from ..faults import one_line
 from ..plain import visible
 from . import streams
 
@@ -122,7 +122,7 @@ def _line_about(error: Exception) -> str:
     Raises:
         Exception: the same exception, if it is a bug of this program, so that its traceback is printed.
     """
-    if line := line_of(error):  # a method's
+    if line := one_line(error):  # a method's
         if os.environ.get(TRACEBACK):
             raise error
         return line

@@ -13,7 +13,7 @@ from rich.table import Table
 from .. import plugins
 from ..datasets import catalog
 from ..leaderboard.board import Rank, Ranking, entries_in, rankings_of
-from ..leaderboard.entry import marks_of
+from ..leaderboard.entry import entry_warnings
 from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
@@ -63,7 +63,7 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
 
 def _marked(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry with its warnings, if it has any."""
-    return {**entry, "marks": marks} if (marks := marks_of(entry)) else entry
+    return {**entry, "marks": marks} if (marks := entry_warnings(entry)) else entry
 
 
 def _print(ranking: Ranking) -> None:
@@ -84,7 +84,7 @@ def _print(ranking: Ranking) -> None:
     if ranking.rules is not None:
         notes.append(f"rules {ranking.rules['name']}: {text_of(ranking.rules)}")
     for place in ranking.places:
-        marks = [] if place.entry is None else marks_of(place.entry)
+        marks = [] if place.entry is None else entry_warnings(place.entry)
         notes += [f"warning: {plain(place.method, 100)}: {plain(mark)}" for mark in marks]
     if any(place.rank is None and place.entry is not None for place in ranking.places):
         notes.append("without a rank: the method uses more than image and text, or the run is a control")

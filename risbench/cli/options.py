@@ -65,7 +65,7 @@ def truth(function: Callable[..., Any]) -> Callable[..., Any]:
     return _truth(_truth_only(function))
 
 
-def refuse_absent(predictions: Path | None = None, truth: Path | None = None) -> None:
+def refuse_missing(predictions: Path | None = None, truth: Path | None = None) -> None:
     """Refuse missing files at once, before minutes are spent on drawing scenes.
 
     Raises:

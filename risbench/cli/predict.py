@@ -16,7 +16,7 @@ from ..datasets.upright import read_upright
 from ..devices import chosen
 from ..errors import RisbenchError, UsageError
 from ..io.plainfiles import real
-from ..methods.contract import card_of, notes_of
+from ..methods.contract import card_of, method_notes
 from ..methods.factory import make
 from ..methods.predict import Answer, cautions_of, predict
 from ..methods.refine import Refined, refiner_of
@@ -73,7 +73,7 @@ def command(
     given = options.options_of(pairs)
     refine = refiner_of(given)
     built, _ = make(method, weights=weights, device=chosen(device), options=given)
-    for note in notes_of(built):
+    for note in method_notes(built):
         show.say(note)
     cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
     if refine is not None:

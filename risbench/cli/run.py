@@ -104,7 +104,7 @@ def command(
     find(split, data_root)
     rules_of(rules, threshold)
     refuse_wrong(texts, limit, batch, refine)
-    options.refuse_absent(truth=truth)
+    options.refuse_missing(truth=truth)
     with redirect_stdout(sys.stderr):
         make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
     with show.counting("drawing scenes") as on_progress:

@@ -53,7 +53,7 @@ def command(
     folder, which is scored again under other rules.
     """
     find(split, data_root)
-    options.refuse_absent(predictions, truth)
+    options.refuse_missing(predictions, truth)
     rules_of(rules, threshold)
     if card is not None:
         read_card(card)

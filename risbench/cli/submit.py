@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..leaderboard.entry import marks_of, read
+from ..leaderboard.entry import entry_warnings, read
 from ..leaderboard.submit import submit
 from . import options, show
 
@@ -27,9 +27,9 @@ def command(
     its mask. In a checkout the board is reports/leaderboard; elsewhere give --board.
     """
     target = board if board is not None else options.own_board(to_write=True)
-    with show.counting("scoring anew") as on_progress:
+    with show.counting("scoring again") as on_progress:
         path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=on_progress)
-    for mark in marks_of(read(path)):
+    for mark in entry_warnings(read(path)):
         show.say(f"warning: {mark}")
     if as_json:
         show.print_json(read(path))

@@ -18,7 +18,7 @@ from ..metrics.metric_names import refuse_generalised
 from ..metrics.rules.protocols import rules_of
 from ..plain import counted, plain
 from ..results.rows import truth_notes
-from ..scoring.sweep import CAUTION, Sweep, metrics_of, sweep, thresholds_of
+from ..scoring.sweep import CAUTION, Sweep, sweep, sweepable_metrics, thresholds_of
 from ..statistics.comparable import truth_note
 from . import options, show
 
@@ -56,10 +56,10 @@ def command(
     if out is not None and out.suffix not in (".png", ".pdf"):
         raise UsageError(f"{out}: the name must end in .png or .pdf")
     find(split, data_root)
-    options.refuse_absent(predictions, truth)
+    options.refuse_missing(predictions, truth)
     rules_of(rules)
     grid = None if thresholds is None else thresholds_of(thresholds)
-    metrics_of(metrics)
+    sweepable_metrics(metrics)
     with show.counting("drawing scenes") as on_progress:
         loaded = load_split(split, data_root, on_progress)
     loaded = options.scored_on(loaded, truth, truth_only, predictions)

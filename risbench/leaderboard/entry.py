@@ -1,4 +1,4 @@
-"""One entry of the leaderboard: a method on a split, as measured here and as papers report it, checked key by key."""
+"""One entry of the leaderboard: a method's measured and published figures on a split, with every key checked."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from .possible import refuse_impossible
 from .published import figures_of
 
 SCHEMA = 1
-# What stands where; see `results.schema`.
+# The keys of an entry and their types; see `results.schema`.
 _MEASURED: dict[str, Any] = {
     "metrics": ANY,
-    "intervals": Maybe(TEXT),  # how the bounds were made; older entries do not say
+    "intervals": Maybe(TEXT),  # how the bounds were made; missing in older entries
     "count": WHOLE,
     "rules": RULES,
     "texts": TEXT,
     "refine": Maybe(TEXT),  # where masks were refined
-    "warnings": Maybe([TEXT]),  # where something must be said beside the figures; see `Run.cautions`
+    "warnings": Maybe([TEXT]),  # to be shown with the figures; see `Run.cautions`
     "card": ANY,
     "arguments": ANY,
     "entry_point": TEXT + NONE,
@@ -72,13 +72,13 @@ _FIGURE = {
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
-def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) -> dict[str, Any]:
+def make_entry(run: Run, digests: Mapping[str, str], method: str | None = None) -> dict[str, Any]:
     """The entry of a run that was verified.
 
     Args:
-        run: complete.
+        run: a complete run.
         digests: the SHA-256 of its ``rows`` and ``masks``, over the lines that were verified.
-        method: another name for it; by default its own, with a control's texts.
+        method: the name on the board; by default the method's own, with the control and the refiner.
     """
     header, last = run.header, run.header["provenance"][-1]
     refine = header.get("refine")
@@ -124,11 +124,11 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
 
 
 def check(entry: Any, where: str) -> dict[str, Any]:
-    """The entry itself, if it is one.
+    """The entry itself, after all checks.
 
     Raises:
-        DataError: another schema, a key that is absent or unknown, a value of the wrong type, or figures that cannot
-            be true together, by name.
+        DataError: it has another schema, an absent or unknown key, a value of the wrong type, or figures that
+            contradict each other; the key is named.
     """
     if not isinstance(entry, dict):
         raise DataError(f"{where}: an entry is a JSON object, not {type(entry).__name__}")
@@ -153,10 +153,10 @@ def check(entry: Any, where: str) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A checked entry from its file, which must lie under its split's and method's name.
+    """Read and check an entry. Its file must have the names of its split and method.
 
     Raises:
-        DataError: it is none, or lies elsewhere.
+        DataError: it is not an entry, or the file has another name.
     """
     entry = check(read_json(path), str(path))
     if (path.parent.name, path.name) != (entry["split"], file_name(entry["method"])):
@@ -168,15 +168,15 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def write(entry: Mapping[str, Any], board: Path) -> Path:
-    """Write a checked entry to its place on a board and return that."""
+    """Check an entry, write it to its file on a board, and return the file."""
     path = board / entry["split"] / file_name(entry["method"])
     check(entry, str(path))
     jsonlines.replace(path, json.dumps(entry, indent=2, ensure_ascii=False) + "\n")
     return path
 
 
-def marks_of(entry: Mapping[str, Any]) -> list[str]:
-    """What must be said beside an entry's figures, each a sentence without its full stop."""
+def entry_warnings(entry: Mapping[str, Any]) -> list[str]:
+    """The warnings to print with an entry's figures, each a sentence without its full stop."""
     measured = entry["measured"]
     bounded = any(number["low"] is not None for number in measured["metrics"].values())
     old = bounded and measured.get("intervals") != METHOD

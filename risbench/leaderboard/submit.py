@@ -1,7 +1,7 @@
-"""A run checked to the last row before it may stand on the leaderboard.
+"""Verify every row of a run before it is put on the leaderboard.
 
-Nothing that the folder says of its scores is believed: the split is loaded and its hashes compared, every row is
-scored anew from its stored mask (and from its heat, where heats were kept), and the summary is computed from the rows.
+The scores in the folder are not trusted. The split is loaded and its hashes are compared. Every row is scored again
+from its stored mask, and from its heat if heats were saved. The summary is computed again from the rows.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ def submit(
         run: the run or its folder.
         board: the board's folder.
         data_root: where the split lies; by default where the run found it.
-        name: what the method is called on the board; by default as in the run.
-        replace: put it in the place of another run of this name.
-        progress: told ``(rows done, rows)``.
+        name: the method's name on the board; by default as in the run.
+        replace: replace another run of this name.
+        progress: called with ``(rows done, rows)``.
 
     Returns:
         The entry's file.
 
     Raises:
-        RisbenchError: why the run cannot be entered.
+        RisbenchError: the run cannot be entered; the message says why.
         UsageError: the board holds another run of this name.
     """
     loaded = run if isinstance(run, Run) else Run.load(run)
     digests = verify(loaded, data_root=data_root, progress=progress)
-    entry = entries.entry_of(loaded, digests, name)
+    entry = entries.make_entry(loaded, digests, name)
     path = Path(board) / entry["split"] / entries.file_name(entry["method"])
     if path.exists() and not replace:
         old = entries.read(path)
@@ -78,15 +78,15 @@ def verify(
     """Check a run against its split.
 
     Args:
-        run: what to check.
+        run: the run.
         data_root: where the split lies; by default where the run found it.
-        progress: told ``(rows done, rows)``.
+        progress: called with ``(rows done, rows)``.
 
     Returns:
-        The SHA-256 of what was checked: ``rows`` (without the seconds) and ``masks``.
+        The SHA-256 of the checked ``rows`` (without their seconds) and ``masks``.
 
     Raises:
-        RisbenchError: what does not hold, with the first row that shows it.
+        RisbenchError: a check failed; the message has the first row for which it did.
     """
     _refuse_incomplete(run)
     header = run.header
@@ -95,12 +95,12 @@ def verify(
         raise DataError(f"{run.path}: its input hashes or counts are not those of {split.name} in {split.data_root}")
     rules = Rules(header["rules"]["name"], header["rules"]["threshold"]) if header["rules"]["name"] in RULES else None
     if rules is None or identity_of(header["rules"]) != identity_of(rules.record()):
-        raise DataError(f"{run.path}: its rules are not this version's {header['rules']['name']}: score it again")
+        raise DataError(f"{run.path}: its rules are not this version's {header['rules']['name']}: score the run again")
     rows = run.rows()
     _refuse_other_ids(run, rows, split)
     heats = Heats(run.path) if (run.path / HEATS).is_dir() and header.get("save_heat") == "float32" else None
     by_row = hashlib.sha256()
-    # By image, as heats are kept; the files are in the split's order, so lines are looked up.
+    # Image by image, because heats are saved by image; rows and lines are in the split's order, so they are looked up.
     lines, stored = dict(_lines(run)), {row.id: row for row in rows}
     done = 0
     for group in split.by_image():
@@ -160,7 +160,7 @@ def _compare(
     line = lines[sample.id]
     answers = {"mask": prediction_in(line)}
     if heats is not None and line.get("cut") and (brought := heats.get(sample.id, sample.image_id)) is not None:
-        # A point that the method named itself goes before its heat.
+        # A point of the method itself replaces the maximum of its heat.
         answers["heat"] = replaced(brought, point=None if line.get("found") else answers["mask"].point)
     for kind, prediction in answers.items():
         try:
@@ -177,7 +177,7 @@ def _compare(
 
 
 def _as_scored(prediction: Prediction, row: Row) -> Prediction:
-    """The prediction, without a point that was kept though the rules had no use for it."""
+    """The prediction, without a stored point that the rules do not use."""
     if row.hit_box is None and row.hit_mask is None and prediction.point is not None:
         return Prediction(mask=prediction.mask, heat=prediction.heat, boxes=prediction.boxes)
     return prediction

@@ -63,7 +63,7 @@ def reads(method: Any) -> tuple[str, ...]:
 DRAWN = "drawn scenes"
 
 
-def notes_of(method: Any, split: str | None = None) -> tuple[str, ...]:
+def method_notes(method: Any, split: str | None = None) -> tuple[str, ...]:
     """What a user should know before trusting a method's predictions, one sentence each.
 
     Args:

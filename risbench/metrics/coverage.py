@@ -48,7 +48,7 @@ class Coverage(NamedTuple):
     """Counts of masks that the rules cut from heats, and of masks that the method returned itself."""
 
     cut: Count = Count()
-    brought: Count = Count()
+    given: Count = Count()
 
     def with_mask(self, mask: np.ndarray, *, cut: bool) -> Coverage:
         """With one more mask, bool ``(H, W)``."""
@@ -60,7 +60,7 @@ class Coverage(NamedTuple):
         return (
             self._replace(cut=self.cut.plus(whole, empty))
             if cut
-            else self._replace(brought=self.brought.plus(whole, empty))
+            else self._replace(given=self.given.plus(whole, empty))
         )
 
     def plus(self, other: Coverage) -> Coverage:
@@ -105,15 +105,15 @@ def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, An
         whose = "of the method's card" if chosen is not None and chosen == own else f"of rules {name}"
         whose = f"{_short(in_force)} {whose}" if chosen in (None, own) else f"{_short(in_force)}, which was chosen"
         ways = ["--threshold", *(["--rules clean"] if name != "clean" else []), "`risbench sweep`"]
-        masks = "masks cut from heats" if coverage.brought.masks else "masks"
+        masks = "masks cut from heats" if coverage.given.masks else "masks"
         found.append(
             f"{_which(coverage.cut, masks)}: threshold {whose}; if the heats are on another scale, give "
             f"{', '.join(ways[:-1])}, or try {ways[-1]}"
         )
     # Trivial baselines (supervision "none") return such masks on purpose. Empty masks alone show in low scores.
-    if coverage.brought.whole >= FROM * max(1, coverage.brought.masks) and card.get("supervision") != "none":
+    if coverage.given.whole >= FROM * max(1, coverage.given.masks) and card.get("supervision") != "none":
         found.append(
-            f"{_which(coverage.brought, 'masks')}; the predictions are masks, so no threshold of the rules was used"
+            f"{_which(coverage.given, 'masks')}; the predictions are masks, so no threshold of the rules was used"
         )
     if coverage.cut.masks and chosen is None and own is not None and not _same_cut(name, in_force, own):
         found.append(
@@ -157,8 +157,8 @@ def _shares(lines: list[Mapping[str, Any]]) -> Iterator[float]:
         height, width = size_of(code)
         areas.append(height * width)
         codes.append(_packed(code.get("counts")))
-    for ink, area in zip(_inks(codes), areas, strict=True):
-        yield ink / area
+    for pixels, area in zip(_mask_pixels(codes), areas, strict=True):
+        yield pixels / area
 
 
 def _packed(counts: Any) -> bytes:
@@ -167,7 +167,7 @@ def _packed(counts: Any) -> bytes:
     return counts.encode("ascii")
 
 
-def _inks(codes: list[bytes]) -> list[int]:
+def _mask_pixels(codes: list[bytes]) -> list[int]:
     """The numbers of mask pixels in many run-length codes at once; see `risbench.masks` for the packing.
 
     `risbench.masks.runs_of` reads one code and checks it completely. Here only every second run is needed.
@@ -192,7 +192,7 @@ def _inks(codes: list[bytes]) -> list[int]:
     starts = np.concatenate(([0], stops[:-1]))
     turn = np.arange(values.size) - np.repeat(starts, stops - starts)
     # Of the runs of mask (the second, the fourth, …) the first is given, each other as a difference to the one before.
-    ink = np.where(turn % 2 == 1, values, 0)
-    totals = np.cumsum(ink)
-    runs = np.where(turn % 2 == 1, totals - np.repeat(totals[starts] - ink[starts], stops - starts), 0)
+    lengths = np.where(turn % 2 == 1, values, 0)
+    totals = np.cumsum(lengths)
+    runs = np.where(turn % 2 == 1, totals - np.repeat(totals[starts] - lengths[starts], stops - starts), 0)
     return np.add.reduceat(runs, starts).tolist()

@@ -78,7 +78,7 @@ def _files(name: str, is_wanted: bool) -> Iterator[CodeFile]:
     """The files of a top-level module; none if it is a library's and not wanted, or has no files."""
     if name in sys.builtin_module_names or (name in sys.stdlib_module_names and name != "__main__"):
         return
-    for place in places_of(name):
+    for place in locations_of(name):
         if is_library(place) and not is_wanted:
             continue
         if place.is_dir():
@@ -87,7 +87,7 @@ def _files(name: str, is_wanted: bool) -> Iterator[CodeFile]:
             yield CodeFile(place, place.name)
 
 
-def places_of(name: str) -> tuple[Path, ...]:
+def locations_of(name: str) -> tuple[Path, ...]:
     """The folder or folders of a package, or the file of a module; empty if the module has no file."""
     module = sys.modules.get(name)
     if name == "__main__":

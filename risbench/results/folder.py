@@ -131,7 +131,7 @@ class RunFolder:
                 merged["origin"] = origin.with_unknown_rows(merged.get("origin"))
         parts = old.get("provenance", [])
         if not isinstance(parts, list):
-            raise DataError(f"{file}: its provenance is no list, so it is not what a run wrote; give another --out")
+            raise DataError(f"{file}: its provenance is not a list, so no run wrote it; give another --out")
         merged["provenance"] = [*parts, *merged.get("provenance", [])]
         return merged, mode == "anew"
 
@@ -164,7 +164,7 @@ class RunFolder:
         return [row for row in {row.id: row for row in stored}.values() if row.id in masked]
 
     def clear(self) -> None:
-        """Forget rows and masks, to begin anew."""
+        """Delete rows and masks, to start again."""
         self.rows = []
         self._changes()
         for name in (ROWS, MASKS):

@@ -12,7 +12,7 @@ from ..metrics.rules.protocols import identity_of
 from ..plain import plain
 
 SCORED_ANEW = "give another --out, or the same command to continue it"
-RUN_ANEW = f"{SCORED_ANEW}, or --overwrite to start anew"
+RUN_ANEW = f"{SCORED_ANEW}, or --overwrite to replace the run"
 # The keys that must be equal for a run to be continued; the others say how and where the run was made.
 # `refine` is absent from old headers, which is the same as null.
 IDENTITY = (

@@ -66,6 +66,6 @@ def _cause(line: Mapping[str, Any]) -> str:
             "(pycocotools.mask.frPyObjects(polygons, height, width), then merge)"
         )
     if "counts" in line:
-        return ': \'counts\' stands beside it; write {"segmentation": {"size": …, "counts": …}}'
+        return ': \'counts\' is outside of it; write {"segmentation": {"size": …, "counts": …}}'
     others = [key for key in ("mask", "rle", "pred_mask", "bbox") if key in line]
-    return f": it has '{others[0]}'; a mask stands under 'segmentation'" if found is None and others else ""
+    return f": it has '{others[0]}'; a mask must be under 'segmentation'" if found is None and others else ""

@@ -30,7 +30,7 @@ from typing import Any
 from ..errors import DataError, UsageError
 from ..io.hashes import sha256_of
 from ..plain import plain
-from .codefiles import CodeFile, digest_of, files_below, files_of, is_library, places_of
+from .codefiles import CodeFile, digest_of, files_below, files_of, is_library, locations_of
 from .provenance import commit_of, version_of
 
 _SCORING = "risbench"
@@ -123,7 +123,8 @@ def refuse_other(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
         UsageError: the code differs.
     """
     if (found := code_difference(old.get("origin"), new.get("origin"))) is not None:
-        raise UsageError(f"{path} was made by other code: {found}; --overwrite starts anew, another --out keeps both")
+        way_out = "--overwrite replaces the run, another --out keeps both"
+        raise UsageError(f"{path} was made by other code: {found}; {way_out}")
 
 
 def _of_method(method: Any, entry_point: EntryPoint | None) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _of_method(method: Any, entry_point: EntryPoint | None) -> dict[str, Any]:
     made = type(method)
     code = entry_point.value if entry_point is not None else f"{made.__module__}:{made.__qualname__}"
     record = _of_names(names, code, entry_point)
-    strays = [home for home in homes if not places_of(_top(home.__module__))]
+    strays = [home for home in homes if not locations_of(_top(home.__module__))]
     if strays or not names:
         sources = [str(record["sha256"])]
         for home in strays:

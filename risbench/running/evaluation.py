@@ -19,7 +19,7 @@ from ..datasets.split import Split, refuse_empty
 from ..errors import DataWarning, RisbenchError, UsageError
 from ..io.places import cache_folder
 from ..io.plainfiles import refuse_link
-from ..methods.contract import card_of, notes_of
+from ..methods.contract import card_of, method_notes
 from ..methods.factory import make
 from ..methods.refine import Refined
 from ..methods.texts import MODES, control_texts
@@ -79,9 +79,9 @@ def evaluate(
         progress: called after every image.
         stop: called after every image; if it returns True, the run stops.
         overwrite: replace the run in ``out``, whatever run it is; with ``shard`` only that shard.
-        on_message: called with each note about the method before the run (see `notes_of`), with a message if the run is
-            already complete, and with a message if the code of earlier rows is not recorded. By default only the last
-            one is given, as a `DataWarning`.
+        on_message: called with each note about the method before the run (see `method_notes`), with a message if the
+            run is already complete, and with a message if the code of earlier rows is not recorded. By default only
+            the last one is given, as a `DataWarning`.
 
     Raises:
         RisbenchError: what is wrong, in one line. Finished work stays, and the run can be continued.
@@ -115,7 +115,7 @@ def evaluate(
     refuse_wrong(texts, limit, settings.batch)  # the method may have set the batch
     card = card_of(built)
     if on_message is not None:
-        for note in notes_of(built, whole.name):
+        for note in method_notes(built, whole.name):
             on_message(note)
     chosen = requested.for_method(card.get("threshold"))
     origin = origin_of(

@@ -1,4 +1,4 @@
-"""A run's header: what was run, on which data, by which rules, where and when."""
+"""A run's header: everything needed to say what was run, on what, by which rules, where and when."""
 
 from __future__ import annotations
 

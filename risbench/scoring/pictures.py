@@ -175,9 +175,9 @@ def _kind_of(path: Path) -> str:
         return f"it {fault}"
     head = start[:12]
     if head.startswith(b"\xff\xd8"):
-        return "it is a JPEG, which changes the values of a mask at its edges: save it anew as PNG"
+        return "it is a JPEG, which changes the values of a mask at its edges: save it again as PNG"
     if head.startswith((b"GIF8", b"BM", b"II*\0", b"MM\0*")) or head[8:12] == b"WEBP":
-        return "it is a picture of another kind under the name of a PNG: save it anew as PNG"
+        return "it is a picture of another kind under the name of a PNG: save it again as PNG"
     if head.startswith(b"\x93NUMPY"):
         return "it is an array of numpy: name it .npy"
     return ""

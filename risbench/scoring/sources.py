@@ -38,7 +38,7 @@ _KINDS: Mapping[bytes, str] = {
     b"\x89HDF": "HDF5 (as new .mat and .h5 files are): write a .jsonl of masks, or a .npy for each expression",
     b"MATLAB": "a MATLAB file: write a .jsonl of masks, or a .npy for each expression",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: get it with `git lfs pull`",
-    b"<": "a page of HTML or XML, not JSON: get the file anew",
+    b"<": "a page of HTML or XML, not JSON: download the file again",
 }
 _SUFFIXES: Mapping[str, str] = {
     ".pt": "torch's own form, which may run code: write masks as .jsonl, or heats as .npy",

@@ -149,7 +149,7 @@ def sweep(
         DataError: a heat is missing or unknown, and is named; or no expression has a true mask.
     """
     given = Path(path)
-    chosen = metrics_of(metrics)
+    chosen = sweepable_metrics(metrics)
     named = Rules(rules)
     grid = _grid(thresholds, named)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
@@ -246,7 +246,7 @@ def _grid(thresholds: Sequence[float] | None, rules: Rules) -> tuple[float, ...]
     return tuple(found)
 
 
-def metrics_of(text: str | None) -> tuple[Metric, ...]:
+def sweepable_metrics(text: str | None) -> tuple[Metric, ...]:
     """The metrics of a comma-separated list, or the default ones.
 
     Raises:

@@ -104,7 +104,7 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
         try:
             chosen.append(parse(key))
         except UsageError:
-            yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is no metric.")
+            yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is not a metric.")
     # As a run summarises its rows, so that sums are taken in the same order.
     ordered = sorted(rows, key=lambda row: row.id)
     ours = _is_ours(run)

@@ -144,7 +144,7 @@ def compiled(page: str, body: str, folder: Path) -> str:
 
 
 def test_a_table_higher_than_a_page_is_said_to_be(wide: list[Run]):
-    with pytest.warns(DataWarning, match=r"the table is about \d+\.\d pages high, and LaTeX prints no more than one"):
+    with pytest.warns(DataWarning, match=r"the table is about \d+\.\d pages high, but LaTeX prints at most one page"):
         latex.render(wide, published=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

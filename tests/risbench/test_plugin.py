@@ -66,7 +66,7 @@ def test_an_edited_package_does_not_answer_with_its_old_figures(tmp_path: Path):
     code_of_exit, figures, said = call(*words)
     assert (code_of_exit, figures) == (2, "")
     assert "risbench: mine was made by other code: the code of the method was changed, last in brightest.py" in said
-    assert "--overwrite starts anew, another --out keeps both" in said
+    assert "--overwrite replaces the run, another --out keeps both" in said
     code_of_exit, figures, said = call(*words, "--overwrite")
     assert (code_of_exit, "mIoU" in figures) == (0, True)
 

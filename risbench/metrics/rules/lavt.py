@@ -42,16 +42,16 @@ def truth_of(sample: Sample) -> LavtTruth:
 def judge(sample: Sample, truth: LavtTruth, prediction: Prediction, threshold: float | None) -> Verdict:
     """Score one checked prediction; ``threshold`` is in the heat's units (default 0.5)."""
     if prediction.mask is not None:
-        mask = brought = prediction.mask
+        mask = original = prediction.mask
         if mask.shape != SIZE:
             mask = nearest(mask)
     elif prediction.heat is not None:
         above = THRESHOLD if threshold is None else threshold
-        mask = brought = above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above)
+        mask = original = above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above)
     else:
         raise ValueError("a checked prediction has a mask or a heat")
     shared = overlap(mask, truth.mask, truth.area)
-    return Verdict(Scores(shared.intersection, shared.union, None, None, None), brought, None)
+    return Verdict(Scores(shared.intersection, shared.union, None, None, None), original, None)
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -243,7 +243,7 @@ def test_the_command_line_takes_it(split: Split, tmp_path: Path, ask: Ask):
     said = ask("score", "run", *common, "--truth", truth, "--truth-only", "--out", "part")
     assert "those with a mask in some.json" in said.out
     said = ask("score", "run", *common, "--out", "back", "--json")
-    assert "run was run on the truth of some.json; this is on the annotated masks" in said.err
+    assert "run was scored with the truth of some.json; this uses the annotated masks" in said.err
     assert "truth" not in json.loads(said.out)
     said = ask("score", "run", *common, "--truth-only")
     assert (said.code, "--truth-only needs --truth FILE" in said.err) == (2, True)

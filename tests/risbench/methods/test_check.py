@@ -17,16 +17,16 @@ from risbench import DataError, Prediction, Sample, Split
 from risbench.methods.contract_check import Finding, check_method
 
 CARD, SCORED, IMAGE, KEPT, SAME, ALONE, ORDER, MANY, ODD, SMALL = (
-    "the card can be stored and says what a table needs",
-    "it answers each text with a mask or a heat that can be scored",
-    "it leaves the image alone",
-    "an answer stays what it was when the next question comes",
-    "the same question gets the same answer",
-    "an answer does not depend on the other texts of the call",
-    "an answer does not depend on the order of the texts",
+    "the card can be stored and has what tables need",
+    "predict returns a mask or a heat that can be scored for each text",
+    "predict does not change the image",
+    "a prediction does not change during the next call",
+    "the same call gives the same predictions",
+    "a prediction does not depend on the other texts of the call",
+    "a prediction does not depend on the order of the texts",
     "predict_many agrees with predict",
-    "it answers empty, long and strange texts",
-    "it answers for a small and narrow image",
+    "predict accepts empty, long and unusual texts",
+    "predict accepts a small and narrow image",
 )
 
 

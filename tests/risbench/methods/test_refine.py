@@ -153,7 +153,7 @@ def test_the_header_tells_and_another_refiner_is_another_run(strict: None, split
     with pytest.raises(UsageError, match="refine"):
         evaluate(method, split, out=tmp_path / "plain", refine="crf")
     assert run.summary["metrics"] != plain.summary["metrics"]
-    name = entry.entry_of(run, {"rows": "0", "masks": "0"})
+    name = entry.make_entry(run, {"rows": "0", "masks": "0"})
     assert name["method"] == "Answers+crf"
     entry.check(name, "here")
 

@@ -217,7 +217,7 @@ def test_a_share_is_never_rounded_to_all_or_nothing():
     assert cautions(nearly, _TRIS, {})[0].startswith("99 % of the masks cover the whole image")
     below = Coverage(cut=Count(1000, round(1000 * FROM) - 1, 0))
     assert cautions(below, _TRIS, {}) == []
-    both = Coverage(cut=Count(10, 10, 0), brought=Count(10, 10, 0))
+    both = Coverage(cut=Count(10, 10, 0), given=Count(10, 10, 0))
     assert [text.partition(":")[0] for text in cautions(both, _TRIS, {})] == [
         "100 % of the masks cut from heats cover the whole image",
         "100 % of the masks cover the whole image; the predictions are masks, so no threshold of the rules was used",

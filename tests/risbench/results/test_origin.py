@@ -40,7 +40,7 @@ import numpy as np
 def refine(image, heats, threshold):
     return heats > {value}
 """
-OTHER = r"was made by other code: .*; --overwrite starts anew, another --out keeps both$"
+OTHER = r"was made by other code: .*; --overwrite replaces the run, another --out keeps both$"
 
 
 class Plugin:
@@ -337,7 +337,7 @@ def test_a_finished_run_of_before_gives_its_figures_and_says_that_its_code_is_un
     assert evaluate(Heats(), split, out=tmp_path, on_message=said.append).summary == first.summary
     assert len(said) == 2
     assert "the code that made its rows is not recorded" in said[0]
-    assert "Z: nothing was run" in said[1]
+    assert "Z, so nothing was run" in said[1]
     assert "origin" not in json.loads((tmp_path / "header.json").read_text())
 
 

@@ -125,7 +125,7 @@ def test_scoring_writes_through_no_link(split: Split, folders: Path, victim: Pat
 def test_a_shard_is_not_written_into_a_linked_folder(split: Split, victim: Path, tmp_path: Path, link: str):
     (tmp_path / "run" / link).parent.mkdir(parents=True)
     (tmp_path / "run" / link).symlink_to(victim)
-    with pytest.raises(RisbenchError, match=rf"run/{link}: is a link, and a run writes through no link in its folder"):
+    with pytest.raises(RisbenchError, match=rf"run/{link}: is a link, and no link in a run folder is followed"):
         evaluate(Heats(), split, out=tmp_path / "run", shard=(0, 2))
     assert _is_whole(victim)
 

@@ -341,7 +341,7 @@ def test_a_broken_cost_file_is_refused_before_the_work(split: Split, tmp_path: P
         evaluate(Heats(), split, out=tmp_path, stop=lambda: True)
     (tmp_path / "cost.json").write_text(content)
     method = Heats()
-    with pytest.raises(RisbenchError, match=rf"cost\.json: .*{fault}.*; remove it \(it holds nothing but what"):
+    with pytest.raises(RisbenchError, match=rf"cost\.json: .*{fault}.*; remove it \(it holds only times and memory"):
         evaluate(method, split, out=tmp_path)
     assert method.asked == []
     (tmp_path / "cost.json").unlink()

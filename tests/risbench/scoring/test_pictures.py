@@ -107,7 +107,7 @@ REFUSED: dict[str, tuple[Save, str]] = {
     "palette, nearly white first": (png(1, 3, (1, 0), [254, 254, 254, 1, 1, 1]), "its palette does not tell object"),
     "palette, red on white": (png(1, 3, (0, 1), WHITE + RED), "its palette does not tell object"),
     "an animation": (animation, "an animation of 2 pictures"),
-    "EXIF that turns": (orientation(6), "its EXIF says that it is to be turned"),
+    "EXIF that turns": (orientation(6), "its EXIF orientation rotates or mirrors it"),
     "a JPEG under another name": (
         lambda mask, path: Image.fromarray(mask * 255).save(path, format="JPEG"),
         "not a readable PNG: it is a JPEG",

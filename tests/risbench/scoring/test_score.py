@@ -559,7 +559,7 @@ def test_a_threshold_is_refused_where_the_method_made_its_masks_itself(pictured:
     masks, heats = masks_for(pictured), heats_for(pictured)
     both = {name: Prediction(mask=masks[name], heat=heats[name]) for name in masks}
     evaluate(Answers(both), pictured, out=tmp_path / "run", settings=Settings(save_heat=True))
-    with pytest.raises(UsageError, match="one that the method made itself: leave --threshold out"):
+    with pytest.raises(UsageError, match="was made by the method itself: leave --threshold out"):
         score(tmp_path / "run", pictured, threshold=0.3, out=tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
@@ -600,7 +600,7 @@ def test_a_lavt_run_scored_again_under_lavt_is_the_same(pictured: Split, tmp_pat
 def test_masks_that_lavt_cut_are_refused_under_other_rules(pictured: Split, tmp_path: Path):
     evaluate(Answers(heats_for(pictured)), pictured, rules="lavt", out=tmp_path / "run")
     for brought in (tmp_path / "run", tmp_path / "run" / "masks.jsonl"):
-        with pytest.raises(UsageError, match=r"masks that lavt cut .* run the method again with --save-heat"):
+        with pytest.raises(UsageError, match=r"masks that the rules lavt cut .* run the method again with --save-heat"):
             score(brought, pictured, rules="tris", out=tmp_path / "again")
     # Masks that the method brought itself are at the image's size, and fine.
     masks = masks_for(pictured)

@@ -75,7 +75,7 @@ def test_what_has_no_heats_is_refused(split: Split, heats: Path, tmp_path: Path)
         sweep(heats, split, metrics="PointM")
     masks = evaluate(Answers(masks_for(split)), split, out=tmp_path / "b", settings=Settings(save_heat=True))
     (masks.path / "heats").mkdir(exist_ok=True)
-    with pytest.raises(DataError, match="has a mask and no heat"):
+    with pytest.raises(DataError, match="has a mask but no heat"):
         sweep(masks.path, split)
 
 
