@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench import Run
+from risbench.results.jsonrecord import to_json
 
 from .as_csv import origin_of
 from .efficiency import cost_of
@@ -55,8 +56,8 @@ def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]
                 "folder": run.path.name,
                 "split": split,
                 "seed": seed_of(run),
-                "rules": run.header["rules"]["name"],
-                **({"truth": run.header["truth"]} if run.header.get("truth") else {}),
+                "rules": run.about.rules.name,
+                **({"truth": to_json(run.about.truth)} if run.about.truth else {}),
                 **({"warnings": cautions} if (cautions := run.cautions()) else {}),
             }
             for split, group in line.runs.items()

@@ -12,7 +12,7 @@ from ..devices import chosen
 from ..methods.contract import make
 from ..methods.contract_check import check_method
 from ..plain import plain
-from ..running.evaluation import make_before_drawing
+from ..running.made import make_before_drawing
 from . import options, show
 
 _MARKS = {True: ("ok  ", "green"), False: ("FAIL", "bold red"), None: ("--  ", "dim")}

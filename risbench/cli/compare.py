@@ -49,7 +49,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     _print_apart(found, names)
     rules = found.runs[0].summary["rules"]
     notes = [*found.changed, f"rules {rules['name']}: {text_of(rules)}"]
-    if (truth := truth_note(found.runs[0].header)) is not None:
+    if (truth := truth_note(found.runs[0].about.truth, found.runs[0].about.is_part)) is not None:
         notes.append(truth)
     notes += truth_notes(found.truth_counts, rules["name"])
     if found.runs[0].summary["partial"]:
@@ -69,7 +69,7 @@ def _names(found: Comparison) -> list[str]:
     methods = [
         plain(run.summary["method"])
         + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
-        + (f" + {run.header['refine']}" if run.header.get("refine") else "")
+        + (f" + {run.about.refine}" if run.about.refine else "")
         for run in found.runs
     ]
     return [

@@ -94,8 +94,8 @@ def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = 
         if only:
             raise UsageError("--truth-only needs --truth FILE")
         with suppress(RisbenchError):
-            if given is not None and (before := Run.load(given).header.get("truth")) is not None:
-                show.say(f"{given} was run on the truth of {before['file']}; this is on the annotated masks")
+            if given is not None and (before := Run.load(given).about.truth) is not None:
+                show.say(f"{given} was run on the truth of {before.file}; this is on the annotated masks")
         return split
     found = split.with_truth(file, only)
     assert found.truth is not None

@@ -106,7 +106,7 @@ def _print(found: Sweep) -> None:
         notes[0] += found.also_best()
     notes += [f"caution: {CAUTION}", *found.changed]
     notes += [f"warning: {plain(caution)}" for caution in found.cautions]
-    if (truth := truth_note({"truth": found.truth})) is not None:
+    if (truth := truth_note(found.truth)) is not None:
         notes.append(truth)
     if not {0, len(found.thresholds) - 1}.isdisjoint(level[0]):
         notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -18,7 +19,10 @@ from ..errors import DataError, RisbenchError, UsageError
 from ..io import plainfiles, reading
 from ..plain import plain
 from . import jsonlines, origin, schema
+from .header import Header, PartRecord
 from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
+from .jsonrecord import from_json, to_json
+from .kinds import check
 from .lock import locked
 from .rows import Row
 
@@ -47,7 +51,7 @@ class RunFolder:
         has_unknown_rows: whether there are rows of which nobody recorded what code made them.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any], mode: Mode = "continue") -> None:
+    def __init__(self, path: Path, header: Header, mode: Mode = "continue") -> None:
         """Open a folder, new or to be continued.
 
         Args:
@@ -113,27 +117,29 @@ class RunFolder:
         except OSError as error:
             raise jsonlines.full(self.path, error) from error
 
-    def _continued(self, header: Mapping[str, Any], mode: Mode) -> tuple[dict[str, Any], bool]:
+    def _continued(self, header: Header, mode: Mode) -> tuple[Header, bool]:
         """The header with the parts so far, and whether the run begins with this part."""
         file = self.path / HEADER
         # As it reads back from the file: tuples as lists, keys as text.
-        merged = json.loads(json.dumps(header))
+        own = json.loads(json.dumps(to_json(header)))
+        merged = from_json(Header, own)
         if not file.exists():
             if (self.path / ROWS).exists():
                 raise UsageError(f"{self.path} holds {ROWS} but no {HEADER}: not a run folder; give another --out")
             return merged, True
         old = read_json(file)
-        refuse_another(self.path, old, merged, SCORED_ANEW if mode == "anew" else RUN_ANEW)
+        refuse_another(self.path, old, own, SCORED_ANEW if mode == "anew" else RUN_ANEW)
         if mode == "continue":
-            origin.refuse_other(self.path, old, merged)
+            origin.refuse_other(self.path, old.get("origin"), merged.origin)
             self.has_unknown_rows = not origin.is_known(old.get("origin"))
             if self.has_unknown_rows:
-                merged["origin"] = origin.with_unknown_rows(merged.get("origin"))
+                merged = replace(merged, origin=origin.with_unknown_rows(merged.origin))
         parts = old.get("provenance", [])
         if not isinstance(parts, list):
             raise DataError(f"{file}: its provenance is no list, so it is not what a run wrote; give another --out")
-        merged["provenance"] = [*parts, *merged.get("provenance", [])]
-        return merged, mode == "anew"
+        check(parts, schema.HEADER["provenance"], str(file), "provenance")
+        before = tuple(from_json(PartRecord, part) for part in parts)
+        return replace(merged, provenance=(*before, *merged.provenance)), mode == "anew"
 
     def _finished(self) -> str | None:
         """When the run was finished: as it says itself, else the time of the summary; None if it was not."""
@@ -141,12 +147,11 @@ class RunFolder:
             written = (self.path / SUMMARY).stat().st_mtime
         except OSError:
             return None
-        parts = self.header["provenance"][:-1]
-        noted = [part["finished"] for part in parts if isinstance(part, dict) and isinstance(part.get("finished"), str)]
+        noted = [part.finished for part in self.header.provenance[:-1] if part.finished is not None]
         return plain(max(noted), 40) if noted else datetime.fromtimestamp(written, UTC).strftime(TIME)
 
     def _write_header(self) -> None:
-        jsonlines.replace_own(self.path / HEADER, json.dumps(self.header, indent=2, ensure_ascii=False) + "\n")
+        jsonlines.replace_own(self.path / HEADER, json.dumps(to_json(self.header), indent=2, ensure_ascii=False) + "\n")
         self._is_header_written = True
 
     def _done(self) -> list[Row]:
@@ -205,21 +210,25 @@ class RunFolder:
         """
         file = self.path / COST
         try:
-            schema.check(read_json(file) if file.exists() else [], schema.COST, str(file), "it")
+            check(read_json(file) if file.exists() else [], schema.COST, str(file), "it")
         except RisbenchError as error:
             step = "remove it (it holds nothing but what the parts took), and give the command again"
             raise DataError(f"{error}; {step}") from None
 
     def note_facts(self, facts: Mapping[str, Any]) -> None:
         """Add what a method learnt while running (texts it cut, batches it halved) to this part's provenance."""
-        self.header["provenance"][-1]["facts"] = dict(facts)
-        self._write_header()
+        self._note(facts=dict(facts))
 
     def note_cautions(self, cautions: Sequence[str]) -> None:
         """Add what is odd about this part's predictions to its provenance, to be shown beside the figures."""
         if cautions:
-            self.header["provenance"][-1]["cautions"] = list(cautions)
-            self._write_header()
+            self._note(cautions=tuple(cautions))
+
+    def _note(self, **values: Any) -> None:
+        """Write something into this part's provenance."""
+        *before, part = self.header.provenance
+        self.header = replace(self.header, provenance=(*before, replace(part, **values)))
+        self._write_header()
 
     def close(self, order: Mapping[str, int], summary: Mapping[str, Any]) -> None:
         """Put rows and masks in the split's order and write the summary; what stands so already is left alone.
@@ -239,8 +248,8 @@ class RunFolder:
         put_in_order(self.path / MASKS, ids)
         if self.complete_since is None:
             # The parts of a merged run were finished before.
-            self.header["provenance"][-1].setdefault("finished", datetime.now(UTC).strftime(TIME))
-            self._write_header()
+            finished = self.header.provenance[-1].finished
+            self._note(finished=datetime.now(UTC).strftime(TIME) if finished is None else finished)
         jsonlines.replace_own(self.path / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 

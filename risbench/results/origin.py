@@ -81,10 +81,9 @@ def with_unknown_rows(origin: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**(origin or {}), "unknown_rows": True}
 
 
-def unknown_note(header: Mapping[str, Any]) -> str | None:
+def unknown_note(origin: Mapping[str, Any] | None) -> str | None:
     """What must stand under the figures of a run that was continued without knowing what code began it."""
-    found = header.get("origin")
-    if isinstance(found, Mapping) and found.get("unknown_rows"):
+    if origin is not None and origin.get("unknown_rows"):
         return "some rows may be of other code: the run was continued, and nobody recorded what code began it"
     return None
 
@@ -109,18 +108,18 @@ def difference(old: Any, new: Any) -> str | None:
     return None
 
 
-def refuse_other(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def refuse_other(path: Path, old: Any, new: Any) -> None:
     """Refuse to continue a run by other code.
 
     Args:
         path: the run's folder.
-        old: its header.
-        new: the header of the part about to be made.
+        old: the origin in its header.
+        new: the origin of the part about to be made.
 
     Raises:
         UsageError: the code differs.
     """
-    if (found := difference(old.get("origin"), new.get("origin"))) is not None:
+    if (found := difference(old, new)) is not None:
         raise UsageError(f"{path} was made by other code: {found}; --overwrite starts anew, another --out keeps both")
 
 

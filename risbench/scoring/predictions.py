@@ -20,11 +20,14 @@ from ..plain import plain
 from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
+from ..results.header import ArgumentsRecord, MethodRecord
+from ..results.jsonrecord import from_json
 from ..results.origin import scoring_origin
 from ..results.rows import Row
 from ..results.run import Run
+from ..results.scored import part_of, refuse_other_split
 from ..running.evaluation import close, default_folder
-from ..running.header import header_of, split_record
+from ..running.header import HowMade, Scope, header_of
 from ..running.progress import Progress, Tally
 from ..scorer import missing_row, row_of
 from .lines import Lines
@@ -73,11 +76,9 @@ def score(
     earlier = Run.load(given) if (given / "header.json").is_file() else None
     asked = chosen.threshold
     if earlier is not None:
-        about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}
-        if earlier.header["split"] != split_record(whole):
-            raise UsageError(
-                f"{given} was run on {earlier.header['split']['name']}, or on another copy of {whole.name}"
-            )
+        before = earlier.about.method
+        about = {**before.card, "name": before.name, **about}
+        refuse_other_split(earlier, whole)
     chosen = chosen.for_method(about.get("threshold"))
     source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
     if asked is not None and not source.has_heats:
@@ -87,28 +88,25 @@ def score(
             f"{given} holds masks that lavt cut from heats at its own size, {chosen.name} scores at the image's: "
             "run the method again with --save-heat"
         )
-    part = whole
-    if earlier is not None and earlier.header["limit"] is not None:
-        part = whole.first_images(earlier.header["limit"])
+    part = whole if earlier is None else part_of(earlier, whole)
     if earlier is not None:
         earlier.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
     names = match(source, part, given, allow_missing)
     title = about.pop("name", _title(given))
     title = title if name is None else name
-    header = header_of(
-        whole,
-        chosen,
-        method=title,
-        entry_point=None,
-        card=about,
-        arguments={"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing},
-        partial=part.partial,
-        texts="given" if earlier is None else earlier.header["texts"],
-        refine=None if earlier is None else earlier.header.get("refine"),
-        limit=None if earlier is None else earlier.header["limit"],
+    how = HowMade(
+        method=MethodRecord(name=title, entry_point=None, card=about),
+        arguments=from_json(
+            ArgumentsRecord, {"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing}
+        ),
         origin={"scoring": scoring_origin()},
+        part={"predictions": str(given)},
     )
-    header["provenance"][0]["predictions"] = str(given)
+    scope = Scope(partial=part.partial)
+    if earlier is not None:
+        variant = earlier.about
+        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit)
+    header = header_of(whole, chosen, how, scope)
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")

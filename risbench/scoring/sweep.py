@@ -21,8 +21,10 @@ from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import DEFAULT, Rules
 from ..records import Prediction
 from ..results.folder import HEADER, HEATS, MASKS
+from ..results.header import TruthRecord
+from ..results.jsonrecord import to_json
 from ..results.run import Run
-from ..running.header import split_record, truth_record
+from ..results.scored import part_of, refuse_other_split, truth_record
 from ..statistics.changes import texts_of
 from ..statistics.ratios import divided, intervals
 from ..statistics.summary import bound, clusters, sums_of
@@ -65,7 +67,7 @@ class Sweep(NamedTuple):
     values: list[list[float]]
     low: list[list[float]]
     high: list[list[float]]
-    truth: dict[str, Any] | None = None
+    truth: TruthRecord | None = None
     cautions: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     without_mask: int = 0
@@ -105,7 +107,7 @@ class Sweep(NamedTuple):
             "schema": SCHEMA,
             "split": self.split,
             "rules": self.rules,
-            "truth": self.truth,
+            "truth": to_json(self.truth),
             "partial": self.partial,
             "count": self.expressions,
             "missing": self.missing,
@@ -267,11 +269,9 @@ def _source(given: Path, whole: Split) -> tuple[PredictionSource, Split]:
             raise UsageError(f"{given} holds {source.kind}: a threshold cuts heats, a folder of <sent_id>.npy")
         return source, whole
     run = Run.load(given)
-    if run.header["split"] != split_record(whole):
-        raise UsageError(f"{given} was run on {run.header['split']['name']}, or on another copy of {whole.name}")
+    refuse_other_split(run, whole)
     if not (given / HEATS).is_dir():
         raise UsageError(f"{given} has no heats: run it with --save-heat")
     source = Heats(given)
     run.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
-    limit = run.header["limit"]
-    return source, whole if limit is None else whole.first_images(limit)
+    return source, part_of(run, whole)
