@@ -10,7 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
-from risbench.results.jsonlines import full, part_of, sweep_parts
+from risbench.io.atomic import part_of, sweep_parts
+from risbench.results.jsonlines import full
 
 _SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "page.js")
 # Inside <script> only these could end the block or begin another; JSON may write any of them by number.

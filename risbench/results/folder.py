@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ..errors import DataError, RisbenchError, UsageError
-from ..io import plainfiles, reading
+from ..io import atomic, plainfiles, reading
 from ..plain import plain
 from . import jsonlines, origin, schema
 from .header import Header, PartRecord
@@ -158,7 +158,7 @@ class RunFolder:
         rows, masks = self.path / ROWS, self.path / MASKS
         for file in (rows, masks):
             try:
-                plainfiles.make_own(file)
+                atomic.make_own(file)
             except OSError as error:
                 raise jsonlines.full(file, error) from error
             jsonlines.cut_half_line(file)
@@ -286,7 +286,7 @@ def put_in_order(path: Path, ids: Iterable[str]) -> None:
         if absent := next((name for name in wanted if name not in places), None):
             raise DataError(f"{path}: has no line for {absent}")
         try:
-            plainfiles.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
+            atomic.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
         except OSError as error:
             raise jsonlines.full(path, error) from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..datasets.split import Split, refuse_empty
 from ..errors import RisbenchError, UsageError
-from ..io import plainfiles
+from ..io import atomic, plainfiles
 from ..plain import counted
 from ..results import jsonlines, origin
 from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder, read_json
@@ -73,7 +73,7 @@ def merge(
         try:
             for heat in (heat for shard in shards for heat in sorted((shard / HEATS).glob("*.npz"))):
                 (path / HEATS).mkdir(exist_ok=True)
-                plainfiles.copy(heat, path / HEATS / heat.name)
+                atomic.copy(heat, path / HEATS / heat.name)
         except OSError as error:
             raise jsonlines.full(path / HEATS, error) from error
         close(folder, order)
