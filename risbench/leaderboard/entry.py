@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..io.jsonfile import read_record
 from ..metrics.metric_names import parse
 from ..metrics.rules.protocols import text_of
 from ..results import jsonlines
-from ..results.folder import read_json
 from ..results.jsonrecord import to_json
 from ..results.kinds import ANY, LIST, NONE, NUMBER, TEXT, WHOLE, Each, Maybe
 from ..results.kinds import check as check_kinds
@@ -145,7 +145,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is none, or lies elsewhere.
     """
-    entry = check(read_json(path), str(path))
+    entry = check(read_record(path), str(path))
     if (path.parent.name, path.name) != (entry["split"], file_name(entry["method"])):
         raise DataError(
             f"{path}: is of {entry['method']!r:.80} on {entry['split']!r:.80}, so it belongs to "

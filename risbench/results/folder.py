@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ..errors import DataError, RisbenchError, UsageError
-from ..io import atomic, plainfiles, reading
+from ..io import atomic, plainfiles
+from ..io.jsonfile import read_record
 from ..plain import plain
 from . import jsonlines, origin, schema
 from .header import Header, PartRecord
@@ -127,7 +128,7 @@ class RunFolder:
             if (self.path / ROWS).exists():
                 raise UsageError(f"{self.path} holds {ROWS} but no {HEADER}: not a run folder; give another --out")
             return merged, True
-        old = read_json(file)
+        old = read_record(file)
         refuse_another(self.path, old, own, SCORED_ANEW if mode == "anew" else RUN_ANEW)
         if mode == "continue":
             origin.refuse_other(self.path, old.get("origin"), merged.origin)
@@ -199,7 +200,7 @@ class RunFolder:
     def add_cost(self, cost: Mapping[str, Any]) -> None:
         """Add what this part of the run took."""
         file = self.path / COST
-        parts = read_json(file) if file.exists() else []
+        parts = read_record(file) if file.exists() else []
         jsonlines.replace_own(file, json.dumps([*parts, dict(cost)], indent=2) + "\n")
 
     def _refuse_broken_cost(self) -> None:
@@ -210,7 +211,7 @@ class RunFolder:
         """
         file = self.path / COST
         try:
-            check(read_json(file) if file.exists() else [], schema.COST, str(file), "it")
+            check(read_record(file) if file.exists() else [], schema.COST, str(file), "it")
         except RisbenchError as error:
             step = "remove it (it holds nothing but what the parts took), and give the command again"
             raise DataError(f"{error}; {step}") from None
@@ -241,7 +242,7 @@ class RunFolder:
         ids = [row.id for row in self.rows]
         if self.complete_since is not None and self._stored_rows == self._stored_masks == ids:
             with suppress(RisbenchError):
-                if read_json(self.path / SUMMARY) == json.loads(json.dumps(summary)):
+                if read_record(self.path / SUMMARY) == json.loads(json.dumps(summary)):
                     return
         jsonlines.append(self.path / MASKS, [])  # A shard without images has nothing to say, in a file like any other.
         jsonlines.replace_own(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
@@ -263,7 +264,7 @@ def _refuse_strange(path: Path) -> None:
         names = {file.name for file in path.iterdir() if not file.name.startswith(".")}
     except OSError:
         return  # It is absent, which is said better when it is made.
-    found = read_json(path / HEADER) if HEADER in names else None
+    found = read_record(path / HEADER) if HEADER in names else None
     is_run = isinstance(found, dict) and {"schema", "method", "split", "rules"} <= found.keys()
     if not is_run and (found is not None or names - {SHARDS}):
         raise UsageError(f"{path} is not a run folder, so --overwrite leaves it alone: give another --out")
@@ -295,20 +296,6 @@ def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]
     for start, length in places:
         file.seek(start)
         out.write(file.read(length))
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file.
-
-    Raises:
-        RisbenchError: absent, broken, or larger than such a file can be.
-    """
-    try:
-        return json.loads(
-            reading.read_bytes(path, reading.RECORD_BYTES, "a record of a run").decode("utf-8", "surrogatepass")
-        )
-    except (ValueError, RecursionError) as error:
-        raise RisbenchError(f"{path}: not JSON: {error}") from None
 
 
 def read_rows(path: Path) -> Iterable[Row]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, MaskError
+from ..io.jsonfile import read_record
 from ..metrics.coverage import cautions, coverage_of
 from ..plain import counted
 from . import jsonlines, schema
-from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_json, read_rows
+from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_rows
 from .header import Header, TruthRecord
 from .jsonrecord import from_json, kinds_of, to_json
 from .kinds import check
@@ -100,7 +101,7 @@ class Run:
     def cost(self) -> list[dict[str, Any]]:
         """What each part of the run took; empty where nothing was run."""
         file = self.path / COST
-        parts = read_json(file) if file.exists() else []
+        parts = read_record(file) if file.exists() else []
         check(parts, schema.COST, str(file))
         return parts
 
@@ -142,7 +143,7 @@ def read_header(file: Path) -> dict[str, Any]:
 
 def _of_this_schema(file: Path) -> dict[str, Any]:
     """The object in a file; what is made by hand is often a list."""
-    found = read_json(file)
+    found = read_record(file)
     number = found.get("schema") if isinstance(found, dict) else None
     if number != SCHEMA:
         raise DataError(f"{file} has schema {number!r:.40}; this version reads {SCHEMA}")

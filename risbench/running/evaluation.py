@@ -16,13 +16,14 @@ from typing import Any
 from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import DataWarning, RisbenchError, UsageError
+from ..io.jsonfile import read_record
 from ..io.plainfiles import refuse_link
 from ..methods.contract import card_of, notes_of
 from ..methods.refine import Refined
 from ..methods.texts import MODES, texts_of
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
 from ..plugins import REFINERS, refuse_absent
-from ..results.folder import HEADER, SHARDS, RunFolder, read_json
+from ..results.folder import HEADER, SHARDS, RunFolder
 from ..results.header import Header
 from ..results.identity import refuse_another
 from ..results.jsonrecord import to_json
@@ -246,7 +247,7 @@ def _refuse_to_merge_into(base: Path, header: Header) -> None:
         UsageError: the folder of the shards holds another run, or one by other code.
     """
     if (base / HEADER).is_file():
-        _refuse_unlike(base, read_json(base / HEADER), replace(header, shard=None))
+        _refuse_unlike(base, read_record(base / HEADER), replace(header, shard=None))
 
 
 def _refuse_beside(path: Path, header: Header) -> None:
@@ -258,7 +259,7 @@ def _refuse_beside(path: Path, header: Header) -> None:
     assert header.shard is not None
     for other in sorted(path.parent.glob(f"*-of-{header.shard[1]}")):
         if other != path and (other / HEADER).is_file():
-            old = read_json(other / HEADER)
+            old = read_record(other / HEADER)
             _refuse_unlike(other, {**old, "shard": list(header.shard)} if isinstance(old, dict) else old, header)
 
 

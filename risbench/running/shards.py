@@ -12,9 +12,10 @@ from pathlib import Path
 from ..datasets.split import Split, refuse_empty
 from ..errors import RisbenchError, UsageError
 from ..io import atomic, plainfiles
+from ..io.jsonfile import read_record
 from ..plain import counted
 from ..results import jsonlines, origin
-from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder, read_json
+from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder
 from ..results.header import Header
 from ..results.identity import IDENTITY, refuse_another, same
 from ..results.jsonrecord import to_json
@@ -55,7 +56,7 @@ def merge(
     part = refuse_empty(whole if header.limit is None else whole.first_images(header.limit))
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
     if (path / HEADER).exists() and not overwrite:
-        earlier = read_json(path / HEADER)
+        earlier = read_record(path / HEADER)
         refuse_another(path, earlier, to_json(header))
         origin.refuse_other(path, earlier.get("origin"), header.origin)
         if (path / SUMMARY).exists():
@@ -126,7 +127,7 @@ def _is_ready(shard: Path, begun_after: str | None) -> bool:
     if begun_after is None:
         return True
     with suppress(RisbenchError, KeyError, IndexError, TypeError):
-        return str(read_json(shard / HEADER)["provenance"][-1]["started"]) >= begun_after
+        return str(read_record(shard / HEADER)["provenance"][-1]["started"]) >= begun_after
     return False
 
 
@@ -155,7 +156,7 @@ def _shards(path: Path) -> list[Path]:
 
 
 def _common_header(shards: list[Path]) -> Header:
-    records = [read_json(shard / HEADER) for shard in shards]
+    records = [read_record(shard / HEADER) for shard in shards]
     first = records[0]
     for shard, record in zip(shards, records, strict=True):
         for key in IDENTITY:

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from risbench.errors import DataError, RisbenchError, UsageError
+from risbench.io.jsonfile import read_record
 from risbench.results import heats, jsonlines
-from risbench.results.folder import SCHEMA, RunFolder, put_in_order, read_json
+from risbench.results.folder import SCHEMA, RunFolder, put_in_order
 from risbench.results.header import Header
 from risbench.results.jsonrecord import from_json
 from risbench.results.rows import Row
@@ -76,7 +77,7 @@ def _lines(path: Path) -> list[str]:
 def test_a_folder_is_made_with_its_header(tmp_path: Path):
     with _opened(tmp_path / "a" / "b", HEADER) as folder:
         assert folder.rows == []
-    assert read_json(tmp_path / "a" / "b" / "header.json") == json.loads(json.dumps(HEADER))
+    assert read_record(tmp_path / "a" / "b" / "header.json") == json.loads(json.dumps(HEADER))
 
 
 def test_a_folder_goes_on_with_its_rows_and_adds_provenance(tmp_path: Path):
@@ -84,7 +85,7 @@ def test_a_folder_goes_on_with_its_rows_and_adds_provenance(tmp_path: Path):
         folder.append([_row(1), _row(2)], [_mask(1), _mask(2)])
     with _opened(tmp_path, {**HEADER, "provenance": [{**PART, "n": 2}], "data_root": "elsewhere"}) as folder:
         assert folder.rows == [_row(1), _row(2)]
-    header = read_json(tmp_path / "header.json")
+    header = read_record(tmp_path / "header.json")
     assert header["provenance"] == [PART, {**PART, "n": 2}]
 
 
