@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +31,8 @@ from ..running.header import HowMade, Scope, header_of
 from ..running.progress import Progress, Tally
 from ..scorer import missing_row, row_of
 from .lines import Lines
-from .names import match
-from .sources import Heats, PredictionSource, source_of
+from .names import Matched, match
+from .sources import Heats, source_of
 
 
 def score(
@@ -91,7 +91,7 @@ def score(
     part = whole if earlier is None else part_of(earlier, whole)
     if earlier is not None:
         earlier.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
-    names = match(source, part, given, allow_missing)
+    brought = match(source, part, given, allow_missing)
     title = about.pop("name", _title(given))
     title = title if name is None else name
     how = HowMade(
@@ -116,7 +116,7 @@ def score(
         tally, geometry = Tally([], len(groups), 0), Geometry()
         try:
             for group in groups:
-                scored = [_scored(sample, source, names, chosen, geometry, asked is not None) for sample in group]
+                scored = [_scored(sample, brought, chosen, geometry, asked is not None) for sample in group]
                 folder.append([row for row, _ in scored], [line for _, line in scored])
                 tally.add([row for row, _ in scored], images=1)
                 if progress is not None:
@@ -132,19 +132,18 @@ def score(
 
 def _scored(
     sample: Sample,
-    source: PredictionSource,
-    names: Mapping[str, str],
+    predictions: Matched,
     rules: Rules,
     geometry: Geometry,
     heats_only: bool,
 ) -> tuple[Row, str]:
-    name = names.get(sample.id)
-    brought = None if name is None else source.get(name, sample.image_id)
+    brought = predictions.of(sample)
     if brought is None:
         return missing_row(sample, rules), masklines.missing_line(sample)
+    name = predictions.names[sample.id]
     if heats_only and brought.mask is not None:
         raise UsageError(
-            f"--threshold cuts heats, and the mask of '{plain(name or '', 80)}' is one that the method made itself: "
+            f"--threshold cuts heats, and the mask of '{plain(name, 80)}' is one that the method made itself: "
             "leave --threshold out, or see what a threshold does to its heats with `risbench sweep`"
         )
     # A mask that is already at the size of the rules is held against that size.

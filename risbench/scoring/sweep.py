@@ -156,7 +156,7 @@ def sweep(
     grid = _grid(thresholds, named)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     source, part = _source(given, whole)
-    names = match(source, part, given, allow_missing)
+    predictions = match(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]
     counts: list[Sequence[tuple[Any, Any]]] = []
     seen: list[tuple[str, Any]] = []
@@ -164,7 +164,7 @@ def sweep(
     geometry = Geometry()
     for done, group in enumerate(groups, start=1):
         for sample in group:
-            brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
+            brought = predictions.of(sample)
             seen.append((sample.id, sample.image_id))
             missing += brought is None
             without_mask += not sample.parts
