@@ -52,13 +52,13 @@ def command(
     else:
         for finding in findings:
             mark, style = _MARKS[finding.holds]
-            show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
+            show.print_line(f"[{style}]{mark}[/] {finding.claim}", markup=True)
             if finding.caution:
                 caution = plain(finding.caution)
-                show.out.print(f"     warning: {caution}", highlight=False, markup=False, soft_wrap=True)
+                show.print_line(f"     warning: {caution}")
             if finding.seen and finding.holds is not None:
-                show.out.print(f"     {plain(finding.seen)}", highlight=False, markup=False, soft_wrap=True)
+                show.print_line(f"     {plain(finding.seen)}")
         if untried := sum(finding.holds is None for finding in findings):
-            show.out.print(f"{untried} were not tried, because the method raised an exception", highlight=False)
+            show.print_line(f"{untried} were not tried, because the method raised an exception")
     if not all(finding.holds for finding in findings):
         sys.exit(1)

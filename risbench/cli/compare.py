@@ -61,7 +61,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
         notes.append("by kind of expression, p is corrected by Holm over all pairs and kinds together")
     notes.append("* differs at 5 % after correction; each run is taken as it is, other seeds may score otherwise")
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)
 
 
 def _names(found: Comparison) -> list[str]:
@@ -106,7 +106,7 @@ def _print_slices(tests: Sequence[Contrast], title: str) -> None:
 
 def _print_apart(found: Comparison, names: Sequence[str]) -> None:
     if not found.apart:
-        show.out.print("The runs score every expression the same.", highlight=False)
+        show.print_line("The runs score every expression the same.")
         return
     table = Table(
         title=f"The {len(found.apart)} expressions where they differ most: IoU in percent", title_justify="left"

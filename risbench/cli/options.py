@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import plugins
+from ..datasets.load import load_split
 from ..errors import RisbenchError, UsageError
 from ..io import reading
 from ..plain import counted
@@ -76,6 +77,13 @@ def refuse_absent(predictions: Path | None = None, truth: Path | None = None) ->
         raise UsageError(f"{predictions} does not exist")
     if truth is not None:
         reading.size_of_file(truth, reading.ANNOTATION_BYTES, "a truth file")
+
+
+def loaded_split(name: str, root: Path | None, truth: Path | None, only: bool, given: Path | None = None) -> Split:
+    """The split of a command, drawn first where that is needed, with the masks of ``--truth``; see `scored_on`."""
+    with show.counting("drawing scenes") as progress:
+        split = load_split(name, root, progress)
+    return scored_on(split, truth, only, given)
 
 
 def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = None) -> Split:

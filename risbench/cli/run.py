@@ -12,7 +12,6 @@ import click
 
 from .. import devices, plugins
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..methods.refine import refiner_of
@@ -108,9 +107,7 @@ def command(
     options.refuse_absent(truth=truth)
     with redirect_stdout(sys.stderr):
         make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
-    loaded = options.scored_on(loaded, truth, truth_only)
+    loaded = options.loaded_split(split, data_root, truth, truth_only)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")

@@ -95,6 +95,16 @@ def say(text: str) -> None:
     streams.write_error(visible(text))
 
 
+def print_line(text: str, *, markup: bool = False) -> None:
+    """A line of text on stdout, never broken here.
+
+    Args:
+        text: the line, as it is.
+        markup: it holds rich's styles in brackets; what strangers wrote was escaped.
+    """
+    out.print(text, highlight=False, markup=markup, soft_wrap=True)
+
+
 def print_table(table: Table) -> None:
     """A table on stdout, wider than the terminal rather than with figures cut off."""
     wide = out.options.update(width=_WIDEST)
@@ -185,7 +195,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     notes += [f"warning: {plain(caution)}" for caution in run.cautions()]
     notes.append(f"folder {run.path}")
     for note in notes:
-        out.print(note, highlight=False, soft_wrap=True, markup=False)
+        print_line(note)
 
 
 def partial_note(run: Run) -> str:

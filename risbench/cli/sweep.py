@@ -11,7 +11,6 @@ from rich.table import Table
 
 from .. import plugins
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..errors import UsageError
 from ..io.plainfiles import real
 from ..metrics.metric_names import refuse_generalised
@@ -60,9 +59,7 @@ def command(
     rules_of(rules)
     grid = None if thresholds is None else thresholds_of(thresholds)
     metrics_of(metrics)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
-    loaded = options.scored_on(loaded, truth, truth_only, predictions)
+    loaded = options.loaded_split(split, data_root, truth, truth_only, predictions)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     with show.counting(f"sweeping on {loaded.name}") as told:
         found = sweep(
@@ -116,4 +113,4 @@ def _print(found: Sweep) -> None:
             f"{found.missing} of {counted(found.expressions, 'expression')} have no heat and count as empty masks"
         )
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)

@@ -81,10 +81,10 @@ def _print_got(got: Fetched, root: str) -> None:
         state += f", with {got.images - len(got.failed)} of {counted(got.images, 'image')}"
     elif got.archives and got.check:
         state += "" if len(got.archives) > 1 else ", without images"
-    show.out.print(f"{got.name}: {state}", highlight=False, markup=False, soft_wrap=True)
+    show.print_line(f"{got.name}: {state}")
     if got.check:
         line = f"  next: risbench data check {' '.join(got.check)}{root}"
-        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+        show.print_line(line)
 
 
 class _Terminal:
