@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
+from risbench.datasets.catalog import is_drawn
 from risbench.masks import runs_of, union_of
 from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
@@ -108,7 +109,7 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
     if most < whole:
         what = f"{most} of its {what} {'was' if most == 1 else 'were'} run"
     notes = [f"Split {first.summary['split']}: {what}."]
-    if first.summary["split"].startswith("shapes_"):
+    if is_drawn(first.summary["split"]):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     for name, text in {run.summary["rules"]["name"]: text_of(run.summary["rules"]) for run in runs}.items():
         notes.append(f"Rules {name}: {text}.")

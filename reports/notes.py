@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from risbench import Run
+from risbench.datasets.catalog import is_drawn
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
 from risbench.results.origin import unknown_note
@@ -73,7 +74,7 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
         found += [run.summary["split"]] if run.summary["split"] not in found else []
     for (name, text), where in rules.items():
         notes.add(f"Rules {name}{'' if len(rules) == 1 else ' (' + ', '.join(where) + ')'}: {text}.")
-    drawn = [split for split in splits if split.startswith("shapes_")]
+    drawn = [split for split in splits if is_drawn(split)]
     if drawn:
         which = "" if len(drawn) == len(splits) else f" ({', '.join(drawn)})"
         notes.add(f"Drawn scenes{which}, made by risbench; not comparable with photographs.")

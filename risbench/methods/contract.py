@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import plugins
+from ..datasets.catalog import is_drawn
 from ..errors import MaskError, RisbenchError, UsageError
 from ..faults import Watched
 from ..plain import plain
@@ -82,7 +83,7 @@ def notes_of(method: Any, split: str | None = None) -> tuple[str, ...]:
     """
     own = getattr(method, "weights_notes", None) or ()
     notes = [plain(note, 500) for note in ((own,) if isinstance(own, str) else own)]
-    if _card(method).get("trained_on") == DRAWN and not (split or "").startswith("shapes_"):
+    if _card(method).get("trained_on") == DRAWN and not is_drawn(split or ""):
         notes.append(
             "caution: these weights were trained on drawn scenes only: on photographs their answers mean nothing"
         )
