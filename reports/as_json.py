@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from risbench import Run
@@ -14,32 +14,25 @@ from .as_csv import origin_of
 from .efficiency import cost_of
 from .lines import seed_of
 from .table import Cell, ReportTable, TableRow, table_of
-from .write import given_or_written
+from .table_options import TableOptions, table_renderer
 
 SCHEMA = 1
 
 
-def render(
-    runs: Sequence[Run],
-    *,
-    out: Path | None = None,
-    metrics: str | None = None,
-    data_root: Path | None = None,
-    columns: str | None = None,
-    mixed: bool = False,
-    published: bool = False,
-    efficiency: bool = False,
-) -> str | None:
+def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     """The table of some runs; see `reports.table.table_of`."""
-    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published)
+    table = table_of(runs, replace(options, efficiency=False))  # what runs cost is no column here
     record = {
         "schema": SCHEMA,
         "unit": "fraction",
         "columns": [{"split": column.split, "metric": column.metric.name} for column in table.columns],
-        "lines": [_line(row, table, efficiency) for row in table.rows],
+        "lines": [_line(row, table, options.efficiency) for row in table.rows],
         "notes": [{"mark": note.mark, "text": note.text} for note in table.notes],
     }
-    return given_or_written(json.dumps(record, indent=2, ensure_ascii=False), out)
+    return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+render = table_renderer(table_text)
 
 
 def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]:

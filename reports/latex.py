@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from risbench import DataWarning, Run
 
 from .table import Cell, ReportTable, TableRow, table_of
+from .table_options import TableOptions, table_renderer
 from .tex import breakable, escaped, length_of, marked
-from .write import given_or_written
 
 _COLUMN, _PAGE = 3.25 * 72.27, 6.9 * 72.27  # points
 _NARROWEST = 229.5  # points of a column of LaTeX's own twocolumn article, narrower than any conference's
@@ -48,31 +47,24 @@ _LAYOUTS = tuple(
 )
 
 
-def render(
-    runs: Sequence[Run],
-    *,
-    out: Path | None = None,
-    metrics: str | None = None,
-    data_root: Path | None = None,
-    columns: str | None = None,
-    mixed: bool = False,
-    published: bool = False,
-    efficiency: bool = False,
-) -> str | None:
+def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     """The table of some runs; see `reports.table.table_of`.
 
     Warns:
         DataWarning: it is higher than a page, and LaTeX would print what fits one alone.
     """
-    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
+    table = table_of(runs, options)
     if (pages := _height(table) / _PAGE_HEIGHT) > 1:
         warnings.warn(
             f"the table is about {pages:.1f} pages high, and LaTeX prints no more than one of a table: give fewer runs "
             "(a split at a time, --columns paper1 or paper2), leave --published out, or cut it into several by hand",
             DataWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return given_or_written("\n".join(lines_of(table)), out)
+    return "\n".join(lines_of(table))
+
+
+render = table_renderer(table_text)
 
 
 def lines_of(table: ReportTable) -> list[str]:
