@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
+from risbench.datasets.catalog import is_drawn
 from risbench.masks import runs_of, union_of
 from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
 from risbench.results.rows import Row, answer_notes, truth_notes
-from risbench.results.scored import scored_split
-from risbench.running.header import split_record
+from risbench.results.scored import scored_split, split_record
 from risbench.scorer import summary_of
 from risbench.statistics.changes import change_texts
 from risbench.statistics.comparable import truth_name, truth_note
@@ -34,18 +34,18 @@ def split_of_runs(runs: Sequence[Run], data_root: Path | None = None) -> Split:
     """
     first = runs[0]
     for run in runs[1:]:
-        if run.header["split"] != first.header["split"]:
+        if run.about.split != first.about.split:
             raise UsageError(
                 f"{first.path} and {run.path} are of different splits or copies of one "
                 f"({first.summary['split']}, {run.summary['split']}): one picture cannot hold both"
             )
-        if run.header.get("truth") != first.header.get("truth"):
+        if run.about.truth != first.about.truth:
             raise UsageError(
                 f"{first.path} and {run.path} were scored on different truths "
                 f"({truth_name(first)}, {truth_name(run)}): one picture cannot hold both"
             )
-    split = scored_split(first.header, first.path, data_root)
-    if split_record(split) != first.header["split"]:
+    split = scored_split(first.about, first.path, data_root)
+    if split_record(split) != first.about.split:
         raise DataError(
             f"{split.data_root} holds another copy of {split.name} than {first.path} was scored on: "
             "give --data-root DIR of that copy"
@@ -87,10 +87,10 @@ def _title(run: Run) -> str:
     title = run.summary["method"]
     if run.summary["texts"] != "given":
         title += f" (texts {run.summary['texts']})"
-    if refine := run.header.get("refine"):
+    if refine := run.about.refine:
         title += f" + {refine}"
     # A method that reads more than image and text is always marked.
-    return title + ("*" if run.header["method"]["card"].get("reads") else "")
+    return title + ("*" if run.about.method.card.get("reads") else "")
 
 
 def numbers_of(run: Run, metrics: str | None = None) -> Mapping[str, dict[str, Any]]:
@@ -105,17 +105,18 @@ def numbers_of(run: Run, metrics: str | None = None) -> Mapping[str, dict[str, A
 def notes_of(runs: Sequence[Run]) -> list[str]:
     """The notes that a reader needs below a picture or page."""
     first = runs[0]
-    counts = first.header["split"]["counts"]
+    counts = first.about.split.counts
     most = max(run.summary["count"] for run in runs)
-    what = f"{counted(counts['expressions'], 'expression')} about {counted(counts['images'], 'image')}"
-    if most < counts["expressions"]:
+    whole = most if counts.expressions is None else counts.expressions
+    what = counted(whole, "expression") + ("" if counts.images is None else f" about {counted(counts.images, 'image')}")
+    if most < whole:
         what = f"{most} of its {what} {'was' if most == 1 else 'were'} run"
     notes = [f"Split {first.summary['split']}: {what}."]
-    if first.summary["split"].startswith("shapes_"):
+    if is_drawn(first.summary["split"]):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     for name, text in {run.summary["rules"]["name"]: text_of(run.summary["rules"]) for run in runs}.items():
         notes.append(f"Rules {name}: {text}.")
-    if (truth := truth_note(first.header)) is not None:
+    if (truth := truth_note(first.about.truth, first.about.is_part)) is not None:
         notes.append(f"{truth}.")
     for run in runs:
         found = [f"{note}." for note in truth_notes(run.summary, run.summary["rules"]["name"])]
@@ -131,9 +132,9 @@ def notes_of(runs: Sequence[Run]) -> list[str]:
         notes += [f"{title}: {note}." for note in answer_notes(run.summary)]
         if run.summary["missing"]:
             notes.append(f"{title}: {without_prediction(run)}.")
-        if out_of_its_world(run.header["method"]["card"], run.summary["split"]):
+        if out_of_its_world(run.about.method.card, run.summary["split"]):
             notes.append(f"{title}: {OUT_OF_ITS_WORLD}")
-        if reads := run.header["method"]["card"].get("reads"):
+        if reads := run.about.method.card.get("reads"):
             notes.append(f"{title}: looks at more than image and text: {', '.join(reads)}.")
         notes += [f"CAUTION: {title}: {caution}." for caution in run.cautions()]
     return notes

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from risbench.datasets.catalog import is_drawn
 from risbench.leaderboard.board import Rank, Ranking
 from risbench.leaderboard.entry import entry_warnings
 from risbench.metrics.rules.protocols import text_of
@@ -93,7 +94,7 @@ def ranking_notes(ranking: Ranking) -> list[str]:
         counts = ranking.counts
         notes.append(f"{counted(counts['expressions'], 'expression')} about {counted(counts['images'], 'image')}.")
         notes.append(f"Rules {ranking.rules['name']}: {text_of(ranking.rules)}.")
-    if ranking.split.startswith("shapes_"):
+    if is_drawn(ranking.split):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     reads = {place.method: _reads(place) for place in ranking.places if _reads(place)}
     for method, what in reads.items():

@@ -15,8 +15,7 @@ from risbench.plain import plain
 from risbench.results import heats
 from risbench.results.folder import HEATS
 from risbench.results.rows import Row
-from risbench.results.scored import scored_split
-from risbench.running.header import split_record
+from risbench.results.scored import scored_split, split_record
 
 from .about import common_rows, notes_of, titles_of
 from .choice import SPREAD, chosen_samples
@@ -78,11 +77,11 @@ def render(
         raise UsageError("a grid is a picture: give --out FILE.png or FILE.pdf")
     if len({run.summary["split"] for run in runs}) > 1:
         raise UsageError("a grid holds runs of one split")
-    split = scored_split(runs[0].header, runs[0].path, data_root)
+    split = scored_split(runs[0].about, runs[0].path, data_root)
     for run in runs:
-        if run.header["split"] != split_record(split):
+        if run.about.split != split_record(split):
             raise DataError(f"{run.path} was run on another copy of {split.name} than the one in {split.data_root}")
-        if run.header.get("truth") != runs[0].header.get("truth"):
+        if run.about.truth != runs[0].about.truth:
             raise UsageError(
                 f"{runs[0].path} and {run.path} were scored on different truths: one grid cannot hold both"
             )

@@ -86,7 +86,7 @@ def _record(run: Run, row: Row) -> dict[str, Any]:
         "box_hit": None if row.box_iou is None else row.box_iou > 0.5,
         "seconds": row.seconds,
         "missing": row.missing,
-        "truth": truth_name(run) if run.header.get("truth") else None,
+        "truth": truth_name(run) if run.about.truth else None,
     }
 
 

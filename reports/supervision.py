@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from risbench.datasets.catalog import is_drawn
 from risbench.methods.cards import Supervision, joined_text, supervision_of
 
 OUT_OF_ITS_WORLD = "weights trained on drawn scenes only: on photographs their figures mean nothing."
@@ -33,4 +34,4 @@ def of_card(card: Mapping[str, Any]) -> Supervision:
 
 def out_of_its_world(card: Mapping[str, Any], split: str) -> bool:
     """Whether weights that were trained only on drawn scenes were used on photographs."""
-    return card.get("trained_on") == "drawn scenes" and not split.startswith("shapes_")
+    return card.get("trained_on") == "drawn scenes" and not is_drawn(split)

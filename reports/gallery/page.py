@@ -10,7 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
-from risbench.results.jsonlines import full, part_of, sweep_parts
+from risbench.io.atomic import part_of, sweep_parts
+from risbench.results.jsonlines import full
 
 _SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "page.js")
 # Inside <script> only these characters could end the block or start another; JSON can escape all of them.

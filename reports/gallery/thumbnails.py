@@ -11,8 +11,9 @@ from pathlib import Path
 
 from risbench import DataError
 from risbench.datasets.images import read_image
+from risbench.io.atomic import sweep_parts
 from risbench.plain import counted
-from risbench.results.jsonlines import replace_bytes, sweep_parts
+from risbench.results.jsonlines import replace_bytes
 
 SIDE = 320  # pixels of the longer side, as wide as the page shows an image
 _QUALITY = 78

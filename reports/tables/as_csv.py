@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 from risbench import Run
 from risbench.plain import plain
 from risbench.results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 
-from ..picture import given_or_written
 from .table import ReportTable, TableRow, table_of
+from .table_options import TableOptions, table_renderer
 
 _LEFT_OUT = {
     "without_mask": "expressions without true mask",
@@ -25,19 +24,9 @@ _COUNTED = (*TRUTH_COUNTS, *ANSWER_COUNTS)
 _ABOUT = ("method", "supervision", "besides", "reads", "origin")
 
 
-def render(
-    runs: Sequence[Run],
-    *,
-    out: Path | None = None,
-    metrics: str | None = None,
-    data_root: Path | None = None,
-    columns: str | None = None,
-    mixed: bool = False,
-    published: bool = False,
-    efficiency: bool = False,
-) -> str | None:
+def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     """The table of some runs; see `reports.tables.table`. Absent figures are empty; notes are in the JSON form."""
-    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
+    table = table_of(runs, options)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     seeds = [any(_sd(row, place) for row in table.rows) for place in range(len(table.columns))]
@@ -57,7 +46,10 @@ def render(
     for row, *texts in zip(table.rows, *last.values(), strict=True):
         left_out = [_left_out(row.line.runs.get(split, ()), key) for split in partly for key in _COUNTED]
         writer.writerow([*_line(row, table, seeds), *left_out, *map(harmless, texts)])
-    return given_or_written(stream.getvalue().rstrip("\n"), out)
+    return stream.getvalue().rstrip("\n")
+
+
+render = table_renderer(table_text)
 
 
 def harmless(text: str) -> str:

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from risbench import Run
+from risbench.results.jsonrecord import to_json
 
-from ..picture import given_or_written
 from .as_csv import row_origin
 from .efficiency import cost_of
 from .lines import seed_of
 from .table import Cell, ReportTable, TableRow, table_of
+from .table_options import TableOptions, table_renderer
 
 SCHEMA = 1
 
 
-def render(
-    runs: Sequence[Run],
-    *,
-    out: Path | None = None,
-    metrics: str | None = None,
-    data_root: Path | None = None,
-    columns: str | None = None,
-    mixed: bool = False,
-    published: bool = False,
-    efficiency: bool = False,
-) -> str | None:
-    """The table of some runs; see `reports.tables.table.table_of`."""
-    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published)
+def table_text(runs: Sequence[Run], options: TableOptions) -> str:
+    """The table of some runs; see `reports.tables.table`."""
+    table = table_of(runs, replace(options, efficiency=False))  # what runs cost is no column here
     record = {
         "schema": SCHEMA,
         "unit": "fraction",
         "columns": [{"split": column.split, "metric": column.metric.name} for column in table.columns],
-        "lines": [_line(row, table, efficiency) for row in table.rows],
+        "lines": [_line(row, table, options.efficiency) for row in table.rows],
         "notes": [{"mark": note.mark, "text": note.text} for note in table.notes],
     }
-    return given_or_written(json.dumps(record, indent=2, ensure_ascii=False), out)
+    return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+render = table_renderer(table_text)
 
 
 def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]:
@@ -55,8 +49,8 @@ def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]
                 "folder": run.path.name,
                 "split": split,
                 "seed": seed_of(run),
-                "rules": run.header["rules"]["name"],
-                **({"truth": run.header["truth"]} if run.header.get("truth") else {}),
+                "rules": run.about.rules.name,
+                **({"truth": to_json(run.about.truth)} if run.about.truth else {}),
                 **({"warnings": cautions} if (cautions := run.cautions()) else {}),
             }
             for split, group in line.runs.items()

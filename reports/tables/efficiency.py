@@ -67,10 +67,10 @@ def hardware_marks(notes: Notes, costs: Sequence[Cost], place: int) -> tuple[str
 
 def hardware_of(run: Run) -> str:
     """The machine of a run's last part."""
-    part = run.header["provenance"][-1]
-    machine = part["machine"]
-    cores = f"{machine['processor']}, {machine['cores']} cores"
-    return f"{machine['gpu']} ({cores})" if machine.get("gpu") and part.get("device") != "cpu" else cores
+    part = run.about.provenance[-1]
+    machine = part.machine
+    cores = f"{machine.processor}, {machine.cores} cores"
+    return f"{machine.gpu} ({cores})" if machine.gpu and part.device != "cpu" else cores
 
 
 def _largest(parts: Sequence[dict[str, Any]], key: str) -> Any:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from risbench import DataWarning, Run
 
-from ..picture import given_or_written
 from .table import Cell, ReportTable, TableRow, table_of
+from .table_options import TableOptions, table_renderer
 from .tex import breakable, escaped, length_of, marked
 
 _COLUMN, _PAGE = 3.25 * 72.27, 6.9 * 72.27  # points
@@ -49,31 +48,24 @@ _LAYOUTS = tuple(
 )
 
 
-def render(
-    runs: Sequence[Run],
-    *,
-    out: Path | None = None,
-    metrics: str | None = None,
-    data_root: Path | None = None,
-    columns: str | None = None,
-    mixed: bool = False,
-    published: bool = False,
-    efficiency: bool = False,
-) -> str | None:
-    """The table of some runs; see `reports.tables.table.table_of`.
+def table_text(runs: Sequence[Run], options: TableOptions) -> str:
+    """The table of some runs; see `reports.tables.table`.
 
     Warns:
         DataWarning: the table is higher than a page, so LaTeX would print only a part of it.
     """
-    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
+    table = table_of(runs, options)
     if (pages := _height(table) / _PAGE_HEIGHT) > 1:
         warnings.warn(
             f"the table is about {pages:.1f} pages high, but LaTeX prints at most one page of a table: give fewer runs "
             "(a split at a time, --columns paper1 or paper2), leave --published out, or cut it into several by hand",
             DataWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return given_or_written("\n".join(lines_of(table)), out)
+    return "\n".join(lines_of(table))
+
+
+render = table_renderer(table_text)
 
 
 def lines_of(table: ReportTable) -> list[str]:

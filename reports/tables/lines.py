@@ -88,7 +88,7 @@ def measured(runs: Sequence[Run], columns: Sequence[Column]) -> list[Line]:
             chosen = {split: tuple(_turn(group, turn)) for split, group in splits.items()}
             chosen = {split: group for split, group in chosen.items() if group}
             first = next(iter(chosen.values()))[0]
-            card = first.header["method"]["card"]
+            card = first.about.method.card
             found.append(
                 Line(
                     title if turn == 0 else f"{title} (again: {first.path.name})",
@@ -122,32 +122,28 @@ def metrics_in(run: Run, metrics: Sequence[Metric]) -> Mapping[str, Mapping[str,
 
 def seed_of(run: Run) -> Any:
     """The run's seed; None if the method has none."""
-    arguments = run.header.get("arguments", {})
-    return {**arguments.get("defaulted", {}), **arguments.get("given", {})}.get("seed")
+    return run.about.arguments.options.get("seed")
 
 
 def _method(run: Run) -> str:
     """A key that is equal for runs of one method, whatever their seed, split and weights."""
-    method = run.header["method"]
-    card = {key: value for key, value in method["card"].items() if not key.startswith("weights")}
+    header = run.about
+    card = {key: value for key, value in header.method.card.items() if not key.startswith("weights")}
     about = [
-        method["name"],
+        header.method.name,
         card,
-        run.header["texts"],
-        run.header.get("refine"),
+        header.texts,
+        header.refine,
         _options(run),
         _threshold(run),
-        run.header["limit"],
+        header.limit,
     ]
-    return json.dumps([*about, run.header["rules"]["name"]], sort_keys=True, default=str)
+    return json.dumps([*about, header.rules.name], sort_keys=True, default=str)
 
 
 def _weights(run: Run) -> str:
-    card = run.header["method"]["card"]
-    about = [
-        run.header.get("arguments", {}).get("weights"),
-        {key: card[key] for key in card if key.startswith("weights")},
-    ]
+    card = run.about.method.card
+    about = [run.about.arguments.weights, {key: card[key] for key in card if key.startswith("weights")}]
     return json.dumps(about, sort_keys=True, default=str)
 
 
@@ -160,15 +156,13 @@ def _with_several_weights(runs: Sequence[Run]) -> set[str]:
 
 
 def _options(run: Run) -> dict[str, Any]:
-    arguments = run.header.get("arguments", {})
-    options = {**arguments.get("defaulted", {}), **arguments.get("given", {})}
-    return {key: value for key, value in options.items() if key != "seed"}
+    return {key: value for key, value in run.about.arguments.options.items() if key != "seed"}
 
 
 def _threshold(run: Run) -> float | None:
     """The threshold, if the user chose it; None for the card's own under ``clean``."""
-    threshold = run.header["rules"]["threshold"]
-    return None if threshold == run.header["method"]["card"].get("threshold") else threshold
+    threshold = run.about.rules.threshold
+    return None if threshold == run.about.method.card.get("threshold") else threshold
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:
@@ -177,14 +171,14 @@ def _titles(runs: Sequence[Run]) -> list[str]:
     found = []
     for run, name in zip(runs, names, strict=True):
         about = [] if run.summary["texts"] == "given" else [f"texts {run.summary['texts']}"]
-        about += [f"refine {refine}"] if (refine := run.header.get("refine")) else []
+        about += [f"refine {refine}"] if (refine := run.about.refine) else []
         namesakes = [_arguments(other) for other, word in zip(runs, names, strict=True) if word == name]
         mine = _arguments(run)
         for key in dict.fromkeys(key for options in namesakes for key in options):
             if any(options.get(key) != mine.get(key) for options in namesakes):
                 about.append(f"{key} {_short(mine.get(key))}")
         truths = {truth_name(other) for other, word in zip(runs, names, strict=True) if word == name}
-        if len(truths) > 1 and run.header.get("truth"):
+        if len(truths) > 1 and run.about.truth is not None:
             about.append(f"truth {truth_name(run)}")
         thresholds = {_threshold(other) for other, word in zip(runs, names, strict=True) if word == name}
         if len(thresholds) > 1 and _threshold(run) is not None:
@@ -195,7 +189,7 @@ def _titles(runs: Sequence[Run]) -> list[str]:
 
 
 def _arguments(run: Run) -> dict[str, Any]:
-    return {**_options(run), "weights": run.header.get("arguments", {}).get("weights")}
+    return {**_options(run), "weights": run.about.arguments.weights}
 
 
 def _short(value: Any) -> str:

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from risbench import Run
 from risbench.plain import is_right_to_left, plain
 
-from ..picture import given_or_written
 from .notes import READS
 from .table import Cell, ReportTable, table_of
+from .table_options import TableOptions, table_renderer
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
 
-def render(
-    runs: Sequence[Run],
-    *,
-    out: Path | None = None,
-    metrics: str | None = None,
-    data_root: Path | None = None,
-    columns: str | None = None,
-    mixed: bool = False,
-    published: bool = False,
-    efficiency: bool = False,
-) -> str | None:
-    """The table of some runs; see `reports.tables.table.table_of`."""
-    table = table_of(runs, metrics, columns=columns, mixed=mixed, published=published, efficiency_too=efficiency)
-    return given_or_written("\n".join(lines_of(table)), out)
+def table_text(runs: Sequence[Run], options: TableOptions) -> str:
+    """The table of some runs; see `reports.tables.table`."""
+    return "\n".join(lines_of(table_of(runs, options)))
+
+
+render = table_renderer(table_text)
 
 
 def lines_of(table: ReportTable) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from risbench import Run
+from risbench.datasets.catalog import is_drawn
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
 from risbench.results.origin import unknown_note
@@ -61,24 +62,25 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
     for run in runs:
         splits.setdefault(run.summary["split"], run)
     for split, run in splits.items():
-        images = run.header["split"]["counts"]["images"]
+        images = run.about.split.counts.images
         if recount.has_rows(run):
             images = len({row.image_id for row in recount.rows(run)})
         count = counted(run.summary["count"], "expression")
-        notes.add(f"{split}: {count} about {counted(images, 'image')}, in percent.")
+        about = "" if images is None else f" about {counted(images, 'image')}"
+        notes.add(f"{split}: {count}{about}, in percent.")
     rules: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         found = rules.setdefault((run.summary["rules"]["name"], text_of(run.summary["rules"])), [])
         found += [run.summary["split"]] if run.summary["split"] not in found else []
     for (name, text), where in rules.items():
         notes.add(f"Rules {name}{'' if len(rules) == 1 else ' (' + ', '.join(where) + ')'}: {text}.")
-    drawn = [split for split in splits if split.startswith("shapes_")]
+    drawn = [split for split in splits if is_drawn(split)]
     if drawn:
         which = "" if len(drawn) == len(splits) else f" ({', '.join(drawn)})"
         notes.add(f"Drawn scenes{which}, made by risbench; not comparable with photographs.")
     truths: dict[str, list[str]] = {}
     for run in runs:
-        if (text := truth_note(run.header)) is not None:
+        if (text := truth_note(run.about.truth, run.about.is_part)) is not None:
             truths.setdefault(text, []).append(run.summary["split"])
     for text, where in truths.items():
         which = "" if len(splits) == 1 else f" ({', '.join(dict.fromkeys(where))})"
@@ -150,13 +152,13 @@ def title_marks_of(notes: Notes, line: Line, columns: Sequence[Column], recount:
         if run.summary["missing"]:
             text = f"{without_prediction(run)}."
             marks.append(notes.mark(text))
-        if (unknown := unknown_note(run.header)) is not None:
+        if (unknown := unknown_note(run.about.origin)) is not None:
             marks.append(notes.mark(f"{unknown}."))
-        if out_of_its_world(run.header["method"]["card"], run.summary["split"]):
+        if out_of_its_world(run.about.method.card, run.summary["split"]):
             marks.append(notes.mark(OUT_OF_ITS_WORLD))
-        threshold = run.header["rules"]["threshold"]
+        threshold = run.about.rules.threshold
         if threshold is not None:
-            whose = "the method's" if threshold == run.header["method"]["card"].get("threshold") else "a chosen"
+            whose = "the method's" if threshold == run.about.method.card.get("threshold") else "a chosen"
             marks.append(notes.mark(f"heats cut at {whose} threshold {threshold:g}."))
         marks += [notes.mark(f"CAUTION: {caution}.") for caution in (*answer_notes(run.summary), *run.cautions())]
         shown = {column.metric.name for column in columns if column.split == run.summary["split"]}
@@ -184,8 +186,8 @@ def marks_of_mixture(notes: Notes, first: Run, line: Line, split: str) -> tuple[
     for run in line.runs.get(split, ()):
         if found := mismatch(first, run):
             state = "partial" if run.summary["partial"] else "complete"
-            about = f"{state}, {limit_of(run)}, rules {run.header['rules']['name']}"
-            if run.header.get("truth") != first.header.get("truth"):
+            about = f"{state}, {limit_of(run)}, rules {run.about.rules.name}"
+            if run.about.truth != first.about.truth:
                 about += f", truth {truth_name(run)}"
             marks.append(notes.mark(f"MIXED on {split}: {found}; this line is {about}. Not comparable."))
     return tuple(dict.fromkeys(marks))

@@ -21,6 +21,7 @@ from .columns import PAPER_SPLITS, Column, metrics_of, splits_of
 from .lines import Line, Value, measured, reported
 from .notes import READS, Footnote, Notes, about_places, about_splits, marks_of_cell, marks_of_mixture, title_marks_of
 from .recount import Recount
+from .table_options import TableOptions
 
 DASH = "–"
 _TITLE = 100  # characters of a method's name; a longer one is cut, and whole in CSV and JSON
@@ -79,24 +80,12 @@ class ReportTable:
         return tuple(row for _, rows in self.groups for row in rows)
 
 
-def table_of(
-    runs: Sequence[Run],
-    metrics: str | None = None,
-    *,
-    columns: str | None = None,
-    mixed: bool = False,
-    published: bool = False,
-    efficiency_too: bool = False,
-) -> ReportTable:
+def table_of(runs: Sequence[Run], options: TableOptions) -> ReportTable:
     """The table of some runs, in percent.
 
     Args:
         runs: of one split or several.
-        metrics: a comma-separated list; by default all ten.
-        columns: the name of a column set instead.
-        mixed: put runs that cannot be compared into one column, with a footnote.
-        published: add lines of published figures.
-        efficiency_too: add columns of the runs' costs.
+        options: what it shows.
 
     Raises:
         UsageError: runs cannot be compared, a metric or column set is unknown, or there are no runs.
@@ -106,16 +95,16 @@ def table_of(
     by_split: dict[str, list[Run]] = {}
     for run in runs:
         by_split.setdefault(run.summary["split"], []).append(run)
-    mixtures = _mixtures(by_split, mixed)
-    chosen = metrics_of(metrics, columns)
+    mixtures = _mixtures(by_split, options.mixed)
+    chosen = metrics_of(options.metrics, options.columns)
     for run in runs:
-        refuse_generalised(metrics, run.summary.get("without_mask", 0), run.summary["split"])
+        refuse_generalised(options.metrics, run.summary.get("without_mask", 0), run.summary["split"])
     names = {metric.name for metric in chosen}
-    from_papers = {figure.split for figure in figures_on(PAPER_SPLITS, names)} if published else set[str]()
-    splits = splits_of([run.summary["split"] for run in runs], from_papers, columns)
+    from_papers = {figure.split for figure in figures_on(PAPER_SPLITS, names)} if options.published else set[str]()
+    splits = splits_of([run.summary["split"] for run in runs], from_papers, options.columns)
     all_columns = tuple(Column(split, metric) for split in splits for metric in chosen)
     lines = measured(runs, all_columns)
-    if published:
+    if options.published:
         lines += reported(figures_on(splits, names), all_columns)
     lines.sort(key=lambda line: list(GROUPS).index(line.supervision.group))  # as printed, so notes come in order
     recount, notes = Recount(), Notes()
@@ -123,7 +112,7 @@ def table_of(
     places = places_of(lines, all_columns, recount, mixtures)
     about_places(notes, lines, places)
     _about_seeds(notes, lines)
-    costs = [efficiency.cost_of(line) for line in lines] if efficiency_too else []
+    costs = [efficiency.cost_of(line) for line in lines] if options.efficiency else []
     rows: dict[str, list[TableRow]] = {key: [] for key in GROUPS}
     for number, line in enumerate(lines):
         cells = []
@@ -136,15 +125,17 @@ def table_of(
                 Cell(_printed(value), value, 1 if number in place.best else 2 if number in place.second else 0, marks)
             )
         title_marks = title_marks_of(notes, line, all_columns, recount)
-        if efficiency_too:
+        if options.efficiency:
             cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]
             title_marks += efficiency.hardware_marks(notes, costs, number)
         rows[line.supervision.group].append(TableRow(plain(line.title, _TITLE), title_marks, tuple(cells), line))
     what = sorted({item for line in lines for item in line.reads})
     if what:
         notes.mark(f"looks at more than image and text: {', '.join(what)}; does not compete.", READS)
-    heads = [column.metric.name for column in all_columns] + list(efficiency.HEADS if efficiency_too else ())
-    spans = [(split, len(chosen)) for split in splits] + ([("cost", len(efficiency.HEADS))] if efficiency_too else [])
+    heads = [column.metric.name for column in all_columns] + list(efficiency.HEADS if options.efficiency else ())
+    spans = [(split, len(chosen)) for split in splits] + (
+        [("cost", len(efficiency.HEADS))] if options.efficiency else []
+    )
     groups = [(title, tuple(rows[key])) for key, title in GROUPS.items() if rows[key]]
     if len(groups) == 1:
         groups = [("", groups[0][1])]

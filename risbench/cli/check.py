@@ -12,7 +12,7 @@ from ..devices import chosen
 from ..methods.contract_check import check_method
 from ..methods.factory import make
 from ..plain import counted, plain
-from ..running.evaluation import make_before_drawing
+from ..running.made import make_before_drawing
 from . import options, show
 
 _MARKS = {True: ("ok  ", "green"), False: ("FAIL", "bold red"), None: ("--  ", "dim")}
@@ -50,14 +50,14 @@ def command(
     else:
         for finding in findings:
             mark, style = _MARKS[finding.holds]
-            show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
+            show.print_line(f"[{style}]{mark}[/] {finding.claim}", markup=True)
             if finding.caution:
                 caution = plain(finding.caution)
-                show.out.print(f"     warning: {caution}", highlight=False, markup=False, soft_wrap=True)
+                show.print_line(f"     warning: {caution}")
             if finding.detail and finding.holds is not None:
-                show.out.print(f"     {plain(finding.detail)}", highlight=False, markup=False, soft_wrap=True)
+                show.print_line(f"     {plain(finding.detail)}")
         if untried := sum(finding.holds is None for finding in findings):
             checks = counted(untried, "check was", "checks were")
-            show.out.print(f"{checks} not tried, because the method raised an exception", highlight=False)
+            show.print_line(f"{checks} not tried, because the method raised an exception")
     if not all(finding.holds for finding in findings):
         sys.exit(1)

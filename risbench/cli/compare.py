@@ -51,7 +51,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     _print_apart(found, names)
     rules = found.runs[0].summary["rules"]
     notes = [*found.changed, f"rules {rules['name']}: {text_of(rules)}"]
-    if (truth := truth_note(found.runs[0].header)) is not None:
+    if (truth := truth_note(found.runs[0].about.truth, found.runs[0].about.is_part)) is not None:
         notes.append(truth)
     notes += truth_notes(found.truth_counts, rules["name"])
     if found.runs[0].summary["partial"]:
@@ -63,7 +63,7 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
         notes.append("by kind of expression, p is corrected by Holm over all pairs and kinds together")
     notes.append("* differs at 5 % after correction; variance between seeds is not included")
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)
 
 
 def _names(found: Comparison) -> list[str]:
@@ -71,7 +71,7 @@ def _names(found: Comparison) -> list[str]:
     methods = [
         plain(run.summary["method"])
         + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
-        + (f" + {run.header['refine']}" if run.header.get("refine") else "")
+        + (f" + {run.about.refine}" if run.about.refine else "")
         for run in found.runs
     ]
     return [
@@ -108,7 +108,7 @@ def _print_slices(tests: Sequence[Contrast], title: str) -> None:
 
 def _print_apart(found: Comparison, names: Sequence[str]) -> None:
     if not found.apart:
-        show.out.print("The runs score every expression the same.", highlight=False)
+        show.print_line("The runs score every expression the same.")
         return
     table = Table(
         title=f"The {len(found.apart)} expressions where they differ most: IoU in percent", title_justify="left"

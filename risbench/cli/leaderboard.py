@@ -90,10 +90,10 @@ def _print(ranking: Ranking) -> None:
         notes.append("without a rank: the method uses more than image and text, or the run is a control")
     if any(place.reported for place in ranking.places):
         notes.append("† reported in a paper, not run here; ‡ derived from published figures; protocols may differ")
-    if ranking.split.startswith("shapes_"):
+    if catalog.is_drawn(ranking.split):
         notes.append("drawn scenes; not comparable with photographs")
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)
 
 
 def _cell(place: Rank, metric: str) -> str:

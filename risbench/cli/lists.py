@@ -61,11 +61,11 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
 def _print_whole(entry: Mapping[str, Any]) -> None:
     """Print an entry line by line, with the lines of its card."""
     lines = {key: value for key, value in entry.items() if key != "card"} | (entry.get("card") or {})
-    show.out.print(f"[bold]{escape(str(lines.pop('name')))}[/]", highlight=False)
+    show.print_line(f"[bold]{escape(str(lines.pop('name')))}[/]", markup=True)
     for key, value in lines.items():
         if value not in (None, [], ""):
             content = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            show.out.print(f"  {key:14} {content}", highlight=False, markup=False, soft_wrap=True)
+            show.print_line(f"  {key:14} {content}")
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import plugins
+from ..datasets.load import load_split
 from ..errors import RisbenchError, UsageError
 from ..io import reading
 from ..plain import counted
@@ -78,6 +79,13 @@ def refuse_missing(predictions: Path | None = None, truth: Path | None = None) -
         reading.size_of_file(truth, reading.ANNOTATION_BYTES, "a truth file")
 
 
+def loaded_split(name: str, root: Path | None, truth: Path | None, only: bool, given: Path | None = None) -> Split:
+    """The split of a command, drawn first where that is needed, with the masks of ``--truth``; see `scored_on`."""
+    with show.counting("drawing scenes") as progress:
+        split = load_split(name, root, progress)
+    return scored_on(split, truth, only, given)
+
+
 def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = None) -> Split:
     """The split with the masks of ``--truth``; prints how many masks they replace.
 
@@ -94,8 +102,8 @@ def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = 
         if only:
             raise UsageError("--truth-only needs --truth FILE")
         with suppress(RisbenchError):
-            if given is not None and (before := Run.load(given).header.get("truth")) is not None:
-                show.say(f"{given} was scored with the truth of {before['file']}; this uses the annotated masks")
+            if given is not None and (before := Run.load(given).about.truth) is not None:
+                show.say(f"{given} was scored with the truth of {before.file}; this uses the annotated masks")
         return split
     found = split.with_truth(file, only)
     assert found.truth is not None

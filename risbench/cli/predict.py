@@ -177,7 +177,7 @@ def _print(answers: list[Answer], written: list[Path], warnings: list[str], as_j
     for answer in answers:
         point = "" if answer.point is None else f", surest at {answer.point[0]:.1f}, {answer.point[1]:.1f}"
         line = f"{answer.text}: {100 * answer.mask.mean():.1f} % of the image{point}"
-        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+        show.print_line(line)
     for warning in warnings:
         show.say(f"warning: {warning}")
     for path in written:

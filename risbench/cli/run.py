@@ -12,7 +12,6 @@ import click
 
 from .. import devices, plugins
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..methods.refine import refiner_of
@@ -20,9 +19,10 @@ from ..metrics.metric_names import refuse_generalised
 from ..metrics.rules.protocols import rules_of
 from ..results.folder import TIME
 from ..results.run import Run
-from ..running.evaluation import default_folder, evaluate, make_before_drawing, refuse_wrong
+from ..running.evaluation import default_folder, evaluate, refuse_wrong
 from ..running.interrupts import stop_requested
 from ..running.loop import Settings
+from ..running.made import make_before_drawing
 from ..running.shards import PATIENCE, merge, wait_for_shards
 from . import options, show
 
@@ -107,9 +107,7 @@ def command(
     options.refuse_missing(truth=truth)
     with redirect_stdout(sys.stderr):
         make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
-    with show.counting("drawing scenes") as on_progress:
-        loaded = load_split(split, data_root, on_progress)
-    loaded = options.scored_on(loaded, truth, truth_only)
+    loaded = options.loaded_split(split, data_root, truth, truth_only)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..methods.cards import read_card
 from ..metrics.rules.protocols import rules_of
 from ..results.folder import HEADER
@@ -57,9 +56,7 @@ def command(
     rules_of(rules, threshold)
     if card is not None:
         read_card(card)
-    with show.counting("drawing scenes") as on_progress:
-        loaded = load_split(split, data_root, on_progress)
-    loaded = options.scored_on(loaded, truth, truth_only, predictions)
+    loaded = options.loaded_split(split, data_root, truth, truth_only, predictions)
     if (predictions / HEADER).is_file():
         for text in change_texts(Run.load(predictions)):
             show.say(f"{text} Its masks or heats are scored as they are.")

@@ -95,6 +95,16 @@ def say(text: str) -> None:
     streams.write_error(visible(text))
 
 
+def print_line(text: str, *, markup: bool = False) -> None:
+    """A line of text on stdout, never broken here.
+
+    Args:
+        text: the line, as it is.
+        markup: it holds rich's styles in brackets; what strangers wrote was escaped.
+    """
+    out.print(text, highlight=False, markup=markup, soft_wrap=True)
+
+
 def print_table(table: Table) -> None:
     """Print a table on stdout. It may be wider than the terminal, so that no figure is cut off."""
     wide = out.options.update(width=_WIDEST)
@@ -144,7 +154,6 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         warnings = {"warnings": cautions} if (cautions := run.cautions()) else {}
         print_json({**run.summary, "metrics": shown, **warnings, "folder": str(run.path)})
         return
-    split = run.header["split"]
     title = f"{run.summary['method']} on {run.summary['split']}"
     if run.summary["partial"]:
         title += " (PARTIAL)"
@@ -164,11 +173,11 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     notes = [f"rules {run.summary['rules']['name']}: {text_of(run.summary['rules'])}"]
     if run.summary["rules"]["threshold"] is not None:
         notes.append(f"threshold {run.summary['rules']['threshold']:g}")
-    if (truth := truth_note(run.header)) is not None:
+    if (truth := truth_note(run.about.truth, run.about.is_part)) is not None:
         notes.append(truth)
     if run.summary["texts"] != "given":
         notes.append(f"control: texts={run.summary['texts']}")
-    if refine := run.header.get("refine"):
+    if refine := run.about.refine:
         notes.append(f"masks refined by {refine}")
     notes += [*truth_notes(run.summary, run.summary["rules"]["name"]), *answer_notes(run.summary)]
     if run.summary["missing"]:
@@ -180,27 +189,31 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
             )
         )
     if run.summary["partial"]:
-        notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
-    if (unknown := unknown_note(run.header)) is not None:
+        notes.append(f"partial: {partial_note(run)}; not comparable with published figures")
+    if (unknown := unknown_note(run.about.origin)) is not None:
         notes.append(unknown)
     notes += [f"warning: {plain(caution)}" for caution in run.cautions()]
     notes.append(f"folder {run.path}")
     for note in notes:
-        out.print(note, highlight=False, soft_wrap=True, markup=False)
+        print_line(note)
 
 
-def partial_note(run: Run, split: dict[str, Any]) -> str:
+def partial_note(run: Run) -> str:
     """Why a run is partial, in words."""
-    if run.header["shard"]:
-        number, count = run.header["shard"]
+    header = run.about
+    if header.shard:
+        number, count = header.shard
         return f"shard {number} of {count}"
-    if run.header["limit"] is not None:
-        return f"the first {counted(run.header['limit'], 'image')}"
-    counts, expected = split["counts"], split["expected"]
-    truth = run.header.get("truth")
-    if truth and truth["only"] and truth["replaces"] < truth["of"]:
-        return f"{truth['replaces']} of {truth['of']} expressions, those with a mask in {truth['file']}"
-    differ = [f"{counts[key]} of {expected[key]} {key}" for key in counts if expected[key] not in (None, counts[key])]
+    if header.limit is not None:
+        return f"the first {counted(header.limit, 'image')}"
+    truth = header.truth
+    if truth and truth.only and truth.replaces < truth.of:
+        return f"{truth.replaces} of {truth.of} expressions, those with a mask in {truth.file}"
+    differ = []
+    for key in ("images", "refs", "expressions"):
+        count, expected = getattr(header.split.counts, key), getattr(header.split.expected, key)
+        if expected not in (None, count):
+            differ.append(f"{count} of {expected} {key}")
     if not differ:
         return "its annotations were converted from another format, and are not the authors' own"
     return "this copy has " + ", ".join(differ)

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from .. import plugins
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..errors import UsageError
 from ..io.plainfiles import real
 from ..metrics.metric_names import refuse_generalised
@@ -60,9 +59,7 @@ def command(
     rules_of(rules)
     grid = None if thresholds is None else thresholds_of(thresholds)
     sweepable_metrics(metrics)
-    with show.counting("drawing scenes") as on_progress:
-        loaded = load_split(split, data_root, on_progress)
-    loaded = options.scored_on(loaded, truth, truth_only, predictions)
+    loaded = options.loaded_split(split, data_root, truth, truth_only, predictions)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     with show.counting(f"sweeping on {loaded.name}") as on_progress:
         found = sweep(
@@ -106,7 +103,7 @@ def _print(found: Sweep) -> None:
         notes[0] += found.also_best()
     notes += [f"caution: {CAUTION}", *found.changed]
     notes += [f"warning: {plain(caution)}" for caution in found.cautions]
-    if (truth := truth_note({"truth": found.truth})) is not None:
+    if (truth := truth_note(found.truth)) is not None:
         notes.append(truth)
     if not {0, len(found.thresholds) - 1}.isdisjoint(level[0]):
         notes.append("the best threshold is the first or last one: a wider range may have a better one (--thresholds)")
@@ -116,4 +113,4 @@ def _print(found: Sweep) -> None:
             f"{found.missing} of {counted(found.expressions, 'expression')} have no heat and count as empty masks"
         )
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)

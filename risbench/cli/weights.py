@@ -32,7 +32,7 @@ def show_command(file: Path, method: str, as_json: bool) -> None:
         show.print_json(found)
         return
     for key, value in found.items():
-        show.out.print(f"{key:16} {value}", highlight=False, markup=False, soft_wrap=True)
+        show.print_line(f"{key:16} {value}")
 
 
 @command.command("convert")

@@ -84,6 +84,11 @@ def names() -> tuple[str, ...]:
     return tuple(_BY_NAME)
 
 
+def is_drawn(name: str) -> bool:
+    """Whether a split is one of drawn scenes; False for a name that is not in the catalog."""
+    return name in _BY_NAME and _BY_NAME[name].family == "drawn"
+
+
 def find(name: str, data_root: str | Path | None = None) -> Entry:
     """The entry of a name (``refcocoplus_…`` is ``refcoco+_…``).
 

@@ -54,14 +54,14 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
         return np.array(_to_rgb(image), np.uint8)
 
 
-class Header(NamedTuple):
+class ImageFileHeader(NamedTuple):
     """What the first bytes of an image file tell: its format, and the orientation that EXIF asks for (1 is none)."""
 
     format: str
     orientation: int = 1
 
 
-def read_header(path: str | Path, size: tuple[int, int] | None = None) -> Header:
+def read_header(path: str | Path, size: tuple[int, int] | None = None) -> ImageFileHeader:
     """What an image file is, after a look at its first and last bytes: a hundred times faster than its pixels.
 
     A JPEG or PNG that does not end as such files end may be cut off or have something behind its end, so it is decoded
@@ -79,7 +79,7 @@ def read_header(path: str | Path, size: tuple[int, int] | None = None) -> Header
     path = Path(path)
     with _told(path), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
         _refuse_size(image, path, size)
-        found = Header(image.format or "unknown", orientation_of(image))
+        found = ImageFileHeader(image.format or "unknown", orientation_of(image))
         if found.format in _ENDS and _ends_with(file, _ENDS[found.format]):
             return found
     read_image(path, size)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, RisbenchError
 from . import reading
 from .wrong_content import json_fault_in
 
@@ -59,3 +59,17 @@ def read_json(path: Path, origin: str) -> Any:
         ) from None
     except (RecursionError, ValueError) as error:
         raise DataError(f"{path}: not JSON of annotations ({str(error)[:80]}); {origin}") from None
+
+
+def read_record(path: Path) -> Any:
+    """The value of a JSON file that a run, or a leaderboard, wrote; a lone surrogate in it stands for a path's byte.
+
+    Raises:
+        RisbenchError: absent, broken, or larger than such a file can be.
+    """
+    try:
+        return json.loads(
+            reading.read_bytes(path, reading.RECORD_BYTES, "a record of a run").decode("utf-8", "surrogatepass")
+        )
+    except (ValueError, RecursionError) as error:
+        raise RisbenchError(f"{path}: not JSON: {error}") from None

@@ -9,10 +9,7 @@ above the run folder may be links, because a user's ``runs`` is often on another
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -63,30 +60,6 @@ def read(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Write a file whole or not at all; whatever has its name, a link as well, makes room for it.
-
-    Args:
-        path: the file; its folder is there.
-        fill: puts the content into an open file.
-
-    Raises:
-        OSError: it cannot be written; nothing is left behind.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    draft.unlink(missing_ok=True)  # of a process that had this number and was killed
-    try:
-        with open_to_write(draft, "create") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-
-
 def real(path: Path) -> Path:
     """The absolute path without links; a loop of links, at which `Path.resolve` fails, is left as it stands."""
     return Path(os.path.realpath(path))
@@ -102,24 +75,3 @@ def refuse_link(path: Path) -> None:
         raise RisbenchError(
             f"{path}: is a link, and no link in a run folder is followed: remove the link or give another --out"
         )
-
-
-def make_own(path: Path) -> None:
-    """Replace a file with hard links by a copy of it, so that writing to it does not change the other names.
-
-    Raises:
-        OSError: it cannot be copied.
-    """
-    if not path.is_symlink() and path.is_file() and path.stat().st_nlink > 1:
-        copy(path, path)
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all; a link at the target is replaced, not followed.
-
-    Raises:
-        DataError: the source is not a regular file.
-        OSError: it cannot be copied.
-    """
-    with open_to_read(source) as content:
-        replace(target, lambda file: shutil.copyfileobj(content, file))

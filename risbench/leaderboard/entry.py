@@ -10,34 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..io.jsonfile import read_record
 from ..metrics.metric_names import parse
 from ..metrics.rules.protocols import text_of
 from ..results import jsonlines
-from ..results.folder import read_json
+from ..results.jsonrecord import to_json
+from ..results.kinds import ANY, LIST, NONE, NUMBER, TEXT, WHOLE, Each, Maybe
+from ..results.kinds import check as check_kinds
 from ..results.run import Run
-from ..results.schema import (
-    ANY,
-    COUNTS,
-    INTERVAL,
-    LIST,
-    MACHINE,
-    NONE,
-    NUMBER,
-    RULES,
-    SOURCE,
-    TEXT,
-    WHOLE,
-    Each,
-    Maybe,
-    check_metrics,
-)  # fmt: skip
-from ..results.schema import check as check_kinds
+from ..results.schema import COUNTS, INTERVAL, MACHINE, RULES, SOURCE, check_metrics
 from ..statistics.ratios import METHOD
 from .possible import refuse_impossible
 from .published import figures_of
 
 SCHEMA = 1
-# The keys of an entry and their types; see `results.schema`.
+# The keys of an entry and their types; see `results.kinds`.
 _MEASURED: dict[str, Any] = {
     "metrics": ANY,
     "intervals": Maybe(TEXT),  # how the bounds were made; missing in older entries
@@ -80,16 +67,16 @@ def make_entry(run: Run, digests: Mapping[str, str], method: str | None = None) 
         digests: the SHA-256 of its ``rows`` and ``masks``, over the lines that were verified.
         method: the name on the board; by default the method's own, with the control and the refiner.
     """
-    header, last = run.header, run.header["provenance"][-1]
-    refine = header.get("refine")
+    header, last = run.about, run.about.provenance[-1]
+    refine = header.refine
     name = method or "".join(
         [
             run.summary["method"],
-            "" if header["texts"] == "given" else f"+{header['texts']}-texts",
+            "" if header.texts == "given" else f"+{header.texts}-texts",
             f"+{refine}" if refine else "",
         ]
     )
-    split = header["split"]["name"]
+    split = header.split.name
     return {
         "schema": SCHEMA,
         "split": split,
@@ -98,22 +85,22 @@ def make_entry(run: Run, digests: Mapping[str, str], method: str | None = None) 
             "metrics": run.summary["metrics"],
             **({"intervals": made} if (made := run.summary.get("intervals")) else {}),
             "count": run.summary["count"],
-            "rules": {**header["rules"], "text": text_of(header["rules"])},
-            "texts": header["texts"],
+            "rules": {**to_json(header.rules), "text": text_of(to_json(header.rules))},
+            "texts": header.texts,
             **({"refine": refine} if refine else {}),
             **({"warnings": cautions} if (cautions := run.cautions()) else {}),
-            "card": header["method"]["card"],
-            "arguments": header["arguments"],
-            "entry_point": header["method"]["entry_point"],
-            "inputs": header["split"]["sources"],
-            "counts": header["split"]["counts"],
+            "card": header.method.card,
+            "arguments": to_json(header.arguments),
+            "entry_point": header.method.entry_point,
+            "inputs": to_json(header.split.sources),
+            "counts": to_json(header.split.counts),
             "rows_sha256": digests["rows"],
             "masks_sha256": digests["masks"],
-            "date": last["started"][:10],
-            "commit": last["commit"],
-            "packages": last["packages"],
-            "hardware": last["machine"],
-            "device": last.get("device"),
+            "date": last.started[:10],
+            "commit": last.commit,
+            "packages": last.packages,
+            "hardware": to_json(last.machine),
+            "device": last.device,
             "cost": _cost(run),
         },
         "reported": [
@@ -158,7 +145,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is not an entry, or the file has another name.
     """
-    entry = check(read_json(path), str(path))
+    entry = check(read_record(path), str(path))
     if (path.parent.name, path.name) != (entry["split"], file_name(entry["method"])):
         raise DataError(
             f"{path}: is of {entry['method']!r:.80} on {entry['split']!r:.80}, so it belongs to "

@@ -23,10 +23,11 @@ from ..plain import counted
 from ..records import Prediction, Sample
 from ..results import jsonlines
 from ..results.folder import HEATS, MASKS, ROWS
+from ..results.jsonrecord import to_json
 from ..results.masklines import prediction_in
 from ..results.rows import Row
 from ..results.run import Run
-from ..running.header import split_record
+from ..results.scored import split_record
 from ..scorer import row_of
 from ..scoring.sources import Heats
 from ..statistics.changes import change_texts
@@ -89,16 +90,16 @@ def verify(
         RisbenchError: a check failed; the message has the first row for which it did.
     """
     _refuse_incomplete(run)
-    header = run.header
-    split = load_split(header["split"]["name"], data_root if data_root is not None else header["data_root"])
-    if split_record(split) != header["split"]:
+    header = run.about
+    split = load_split(header.split.name, data_root if data_root is not None else header.data_root)
+    if split_record(split) != header.split:
         raise DataError(f"{run.path}: its input hashes or counts are not those of {split.name} in {split.data_root}")
-    rules = Rules(header["rules"]["name"], header["rules"]["threshold"]) if header["rules"]["name"] in RULES else None
-    if rules is None or identity_of(header["rules"]) != identity_of(rules.record()):
-        raise DataError(f"{run.path}: its rules are not this version's {header['rules']['name']}: score the run again")
+    rules = Rules(header.rules.name, header.rules.threshold) if header.rules.name in RULES else None
+    if rules is None or identity_of(to_json(header.rules)) != identity_of(rules.record()):
+        raise DataError(f"{run.path}: its rules are not this version's {header.rules.name}: score the run again")
     rows = run.rows()
     _refuse_other_ids(run, rows, split)
-    heats = Heats(run.path) if (run.path / HEATS).is_dir() and header.get("save_heat") == "float32" else None
+    heats = Heats(run.path) if (run.path / HEATS).is_dir() and header.save_heat == "float32" else None
     by_row = hashlib.sha256()
     # Image by image, because heats are saved by image; rows and lines are in the split's order, so they are looked up.
     lines, stored = dict(_lines(run)), {row.id: row for row in rows}
@@ -117,15 +118,16 @@ def verify(
 
 
 def _refuse_incomplete(run: Run) -> None:
-    fault = supervision_fault(run.header["method"]["card"])
+    header = run.about
+    fault = supervision_fault(header.method.card)
     missing = run.summary["missing"]
     reasons = {
         f"its card's {fault} `risbench score {run.path} --card TOML` gives it another card": fault,
-        "it is partial (not the whole split)": run.summary["partial"] or run.header["partial"],
-        "it was limited": run.header["limit"] is not None,
-        "it is one shard: merge them": run.header["shard"] is not None,
+        "it is partial (not the whole split)": run.summary["partial"] or header.partial,
+        "it was limited": header.limit is not None,
+        "it is one shard: merge them": header.shard is not None,
         f"{counted(missing, 'expression has', 'expressions have')} no prediction": missing,
-        "it was scored on other masks than the annotated ones": run.header.get("truth") is not None,
+        "it was scored on other masks than the annotated ones": header.truth is not None,
     }
     for reason, holds in reasons.items():
         if holds:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..datasets.catalog import is_drawn
 from ..errors import RisbenchError
 from ..plain import plain
 
@@ -72,7 +73,7 @@ def method_notes(method: Any, split: str | None = None) -> tuple[str, ...]:
     """
     own = getattr(method, "weights_notes", None) or ()
     notes = [plain(note, 500) for note in ((own,) if isinstance(own, str) else own)]
-    if _card(method).get("trained_on") == DRAWN and not (split or "").startswith("shapes_"):
+    if _card(method).get("trained_on") == DRAWN and not is_drawn(split or ""):
         notes.append(
             "caution: these weights were trained on drawn scenes only: on photographs their predictions mean nothing"
         )

@@ -10,15 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ..errors import DataError, RisbenchError, UsageError
-from ..io import plainfiles, reading
+from ..io import atomic, plainfiles
+from ..io.jsonfile import read_record
 from ..plain import plain
 from . import jsonlines, origin, schema
+from .header import Header, PartRecord
 from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
+from .jsonrecord import from_json, to_json
+from .kinds import check
 from .lock import locked
 from .rows import Row
 
@@ -47,7 +52,7 @@ class RunFolder:
         has_unknown_rows: whether some rows were made by code that was not recorded.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any], mode: Mode = "continue") -> None:
+    def __init__(self, path: Path, header: Header, mode: Mode = "continue") -> None:
         """Open a folder, new or to be continued.
 
         Args:
@@ -113,27 +118,29 @@ class RunFolder:
         except OSError as error:
             raise jsonlines.full(self.path, error) from error
 
-    def _continued(self, header: Mapping[str, Any], mode: Mode) -> tuple[dict[str, Any], bool]:
+    def _continued(self, header: Header, mode: Mode) -> tuple[Header, bool]:
         """The header with the provenance of all parts so far, and whether the run begins with this part."""
         file = self.path / HEADER
         # As it reads back from the file: tuples as lists, keys as text.
-        merged = json.loads(json.dumps(header))
+        own = json.loads(json.dumps(to_json(header)))
+        merged = from_json(Header, own)
         if not file.exists():
             if (self.path / ROWS).exists():
                 raise UsageError(f"{self.path} holds {ROWS} but no {HEADER}: not a run folder; give another --out")
             return merged, True
-        old = read_json(file)
-        refuse_another(self.path, old, merged, SCORED_ANEW if mode == "anew" else RUN_ANEW)
+        old = read_record(file)
+        refuse_another(self.path, old, own, SCORED_ANEW if mode == "anew" else RUN_ANEW)
         if mode == "continue":
-            origin.refuse_other(self.path, old, merged)
+            origin.refuse_other(self.path, old.get("origin"), merged.origin)
             self.has_unknown_rows = not origin.is_known(old.get("origin"))
             if self.has_unknown_rows:
-                merged["origin"] = origin.with_unknown_rows(merged.get("origin"))
+                merged = replace(merged, origin=origin.with_unknown_rows(merged.origin))
         parts = old.get("provenance", [])
         if not isinstance(parts, list):
             raise DataError(f"{file}: its provenance is not a list, so no run wrote it; give another --out")
-        merged["provenance"] = [*parts, *merged.get("provenance", [])]
-        return merged, mode == "anew"
+        check(parts, schema.HEADER["provenance"], str(file), "provenance")
+        before = tuple(from_json(PartRecord, part) for part in parts)
+        return replace(merged, provenance=(*before, *merged.provenance)), mode == "anew"
 
     def _finished(self) -> str | None:
         """When the run was finished: by its provenance, else by the time of the summary file; None if it was not."""
@@ -141,19 +148,18 @@ class RunFolder:
             written = (self.path / SUMMARY).stat().st_mtime
         except OSError:
             return None
-        parts = self.header["provenance"][:-1]
-        noted = [part["finished"] for part in parts if isinstance(part, dict) and isinstance(part.get("finished"), str)]
+        noted = [part.finished for part in self.header.provenance[:-1] if part.finished is not None]
         return plain(max(noted), 40) if noted else datetime.fromtimestamp(written, UTC).strftime(TIME)
 
     def _write_header(self) -> None:
-        jsonlines.replace_own(self.path / HEADER, json.dumps(self.header, indent=2, ensure_ascii=False) + "\n")
+        jsonlines.replace_own(self.path / HEADER, json.dumps(to_json(self.header), indent=2, ensure_ascii=False) + "\n")
         self._is_header_written = True
 
     def _done(self) -> list[Row]:
         rows, masks = self.path / ROWS, self.path / MASKS
         for file in (rows, masks):
             try:
-                plainfiles.make_own(file)
+                atomic.make_own(file)
             except OSError as error:
                 raise jsonlines.full(file, error) from error
             jsonlines.cut_half_line(file)
@@ -194,7 +200,7 @@ class RunFolder:
     def add_cost(self, cost: Mapping[str, Any]) -> None:
         """Add the cost of this part of the run."""
         file = self.path / COST
-        parts = read_json(file) if file.exists() else []
+        parts = read_record(file) if file.exists() else []
         jsonlines.replace_own(file, json.dumps([*parts, dict(cost)], indent=2) + "\n")
 
     def _refuse_broken_cost(self) -> None:
@@ -205,21 +211,25 @@ class RunFolder:
         """
         file = self.path / COST
         try:
-            schema.check(read_json(file) if file.exists() else [], schema.COST, str(file), "it")
+            check(read_record(file) if file.exists() else [], schema.COST, str(file), "it")
         except RisbenchError as error:
             step = "remove it (it holds only times and memory), and give the command again"
             raise DataError(f"{error}; {step}") from None
 
     def note_facts(self, facts: Mapping[str, Any]) -> None:
         """Add facts that a method reports (texts that it cut, batches that it halved) to this part's provenance."""
-        self.header["provenance"][-1]["facts"] = dict(facts)
-        self._write_header()
+        self._note(facts=dict(facts))
 
     def note_cautions(self, cautions: Sequence[str]) -> None:
         """Add warnings about this part's predictions to its provenance; they are shown with the figures."""
         if cautions:
-            self.header["provenance"][-1]["cautions"] = list(cautions)
-            self._write_header()
+            self._note(cautions=tuple(cautions))
+
+    def _note(self, **values: Any) -> None:
+        """Write something into this part's provenance."""
+        *before, part = self.header.provenance
+        self.header = replace(self.header, provenance=(*before, replace(part, **values)))
+        self._write_header()
 
     def close(self, order: Mapping[str, int], summary: Mapping[str, Any]) -> None:
         """Sort rows and masks in the split's order and write the summary; files that are already so are not written.
@@ -232,15 +242,15 @@ class RunFolder:
         ids = [row.id for row in self.rows]
         if self.complete_since is not None and self._stored_rows == self._stored_masks == ids:
             with suppress(RisbenchError):
-                if read_json(self.path / SUMMARY) == json.loads(json.dumps(summary)):
+                if read_record(self.path / SUMMARY) == json.loads(json.dumps(summary)):
                     return
         jsonlines.append(self.path / MASKS, [])  # A shard without images has an empty file.
         jsonlines.replace_own(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
         put_in_order(self.path / MASKS, ids)
         if self.complete_since is None:
             # The parts of a merged run were finished before.
-            self.header["provenance"][-1].setdefault("finished", datetime.now(UTC).strftime(TIME))
-            self._write_header()
+            finished = self.header.provenance[-1].finished
+            self._note(finished=datetime.now(UTC).strftime(TIME) if finished is None else finished)
         jsonlines.replace_own(self.path / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -254,7 +264,7 @@ def _refuse_strange(path: Path) -> None:
         names = {file.name for file in path.iterdir() if not file.name.startswith(".")}
     except OSError:
         return  # It is absent or unreadable; making it raises the better error.
-    found = read_json(path / HEADER) if HEADER in names else None
+    found = read_record(path / HEADER) if HEADER in names else None
     is_run = isinstance(found, dict) and {"schema", "method", "split", "rules"} <= found.keys()
     if not is_run and (found is not None or names - {SHARDS}):
         raise UsageError(f"{path} is not a run folder, so --overwrite leaves it alone: give another --out")
@@ -277,7 +287,7 @@ def put_in_order(path: Path, ids: Iterable[str]) -> None:
         if absent := next((name for name in wanted if name not in places), None):
             raise DataError(f"{path}: has no line for {absent}")
         try:
-            plainfiles.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
+            atomic.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
         except OSError as error:
             raise jsonlines.full(path, error) from error
 
@@ -286,20 +296,6 @@ def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]
     for start, length in places:
         file.seek(start)
         out.write(file.read(length))
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file.
-
-    Raises:
-        RisbenchError: absent, broken, or larger than such a file can be.
-    """
-    try:
-        return json.loads(
-            reading.read_bytes(path, reading.RECORD_BYTES, "a record of a run").decode("utf-8", "surrogatepass")
-        )
-    except (ValueError, RecursionError) as error:
-        raise RisbenchError(f"{path}: not JSON: {error}") from None
 
 
 def read_rows(path: Path) -> Iterable[Row]:

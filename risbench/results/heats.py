@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, MaskError
-from ..io import plainfiles, reading
+from ..io import atomic, plainfiles, reading
 from . import jsonlines
 from .folder import HEATS
 from .npy import read_npy
@@ -39,7 +39,7 @@ def save(folder: Path, image_id: int | str, heats: Mapping[str, np.ndarray], dty
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # numpy's parameters are positional names here; ids are keys with slashes, which zip allows.
-        plainfiles.replace(path, lambda file: np.savez(file, **stored))  # pyright: ignore[reportArgumentType]
+        atomic.replace(path, lambda file: np.savez(file, **stored))  # pyright: ignore[reportArgumentType]
     except OSError as error:
         raise jsonlines.full(path, error) from error
 

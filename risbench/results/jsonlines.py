@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import DataError, RisbenchError
-from ..io import plainfiles, reading
+from ..io import atomic, plainfiles, reading
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -117,14 +115,12 @@ def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
         RisbenchError: it cannot be written, with its name; nothing is left behind.
     """
     try:
-        if path.exists() and not path.is_file():  # /dev/null stays a device, and a pipe a pipe
-            path.write_bytes(content)
-            return
-        if sweep and path.parent.is_dir():
-            sweep_parts(path.parent, path.name)
+        is_plain = path.is_file() or not path.exists()
+        if sweep and is_plain and path.parent.is_dir():
+            atomic.sweep_parts(path.parent, path.name)
+        atomic.write_whole(path, lambda file: file.write(content), durable=True)
     except OSError as error:
         raise full(path, error) from error
-    replace_own(path, content)
 
 
 def replace_own(path: Path, content: str | bytes) -> None:
@@ -132,7 +128,7 @@ def replace_own(path: Path, content: str | bytes) -> None:
     data = encoded(content) if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        plainfiles.replace(path, lambda file: file.write(data))
+        atomic.replace(path, lambda file: file.write(data))
     except OSError as error:
         raise full(path, error) from error
 
@@ -141,30 +137,6 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]
-
-
-def part_of(path: Path) -> Path:
-    """Where this process writes a file before it is moved to its place."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def sweep_parts(folder: Path, name: str | None = None) -> None:
-    """Take away what processes of this machine that are no more left of one file of a folder, or of all."""
-    for left in folder.glob(f".{'*' if name is None else glob.escape(name)}.*.part"):
-        number = left.name.removesuffix(".part").rpartition(".")[2]
-        if number.isdecimal() and not _is_alive(int(number)):
-            with suppress(OSError):
-                left.unlink()
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True  # another user's, or none that can be asked about
-    return True
 
 
 def full(path: Path, error: OSError) -> RisbenchError:

@@ -83,10 +83,9 @@ def with_unknown_rows(origin: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**(origin or {}), "unknown_rows": True}
 
 
-def unknown_note(header: Mapping[str, Any]) -> str | None:
+def unknown_note(origin: Mapping[str, Any] | None) -> str | None:
     """The note under the figures of a run whose first rows were made by unrecorded code; None for other runs."""
-    found = header.get("origin")
-    if isinstance(found, Mapping) and found.get("unknown_rows"):
+    if origin is not None and origin.get("unknown_rows"):
         return "some rows may be from other code: the run was continued, and the code of its first rows is not recorded"
     return None
 
@@ -111,18 +110,18 @@ def code_difference(old: Any, new: Any) -> str | None:
     return None
 
 
-def refuse_other(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def refuse_other(path: Path, old: Any, new: Any) -> None:
     """Refuse to continue a run with other code.
 
     Args:
         path: the run's folder.
-        old: its header.
-        new: the header of the new part.
+        old: the origin in its header.
+        new: the origin of the part about to be made.
 
     Raises:
         UsageError: the code differs.
     """
-    if (found := code_difference(old.get("origin"), new.get("origin"))) is not None:
+    if (found := code_difference(old, new)) is not None:
         way_out = "--overwrite replaces the run, another --out keeps both"
         raise UsageError(f"{path} was made by other code: {found}; {way_out}")
 

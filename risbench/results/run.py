@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, MaskError
+from ..io.jsonfile import read_record
 from ..metrics.coverage import cautions, coverage_of
 from ..plain import counted
 from . import jsonlines, schema
-from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_json, read_rows
+from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_rows
+from .header import Header, TruthRecord
+from .jsonrecord import from_json, kinds_of, to_json
+from .kinds import check
 from .rows import Row
 
 
@@ -21,7 +25,7 @@ class Run:
 
     Attributes:
         path: the folder.
-        header: how the run was made.
+        header: how the run was made, as ``header.json`` has it; `about` is the same with types.
         summary: its numbers; docs/architecture.md lists the keys.
     """
 
@@ -39,17 +43,22 @@ class Run:
         path = Path(folder)
         if not (path / HEADER).is_file():
             raise DataError(f"{path} is not a run folder: it has no {HEADER}")
-        header = _object(path / HEADER, schema.HEADER)
-        _refuse_odd_truth(path / HEADER, header.get("truth"))
+        header = read_header(path / HEADER)
         if not (path / SUMMARY).is_file():
             shards = path / "shards"
             step = f"`risbench merge {path}`" if shards.is_dir() else "give its command again with --out to continue"
             raise DataError(f"{path} is not finished (no {SUMMARY}): {step}")
-        summary = _object(path / SUMMARY, schema.SUMMARY)
+        summary = _of_this_schema(path / SUMMARY)
+        check(summary, schema.SUMMARY, str(path / SUMMARY))
         schema.check_metrics(summary["metrics"], str(path / SUMMARY), "metrics")
         if not header["provenance"]:
             raise DataError(f"{path / HEADER}: provenance is empty, so it is not what a run writes")
         return Run(path, header, summary)
+
+    @property
+    def about(self) -> Header:
+        """The header, typed."""
+        return from_json(Header, self.header)
 
     def rows(self) -> list[Row]:
         """All rows, in the split's order.
@@ -86,20 +95,20 @@ class Run:
             coverage = coverage_of(line for _, line in jsonlines.read(self.path / MASKS))
         except (DataError, MaskError):
             return self.odd_predictions()
-        found = cautions(coverage, self.header["rules"], self.header["method"]["card"])
+        found = cautions(coverage, to_json(self.about.rules), self.about.method.card)
         return [*found, *self.odd_predictions()]
 
     def cost(self) -> list[dict[str, Any]]:
         """The cost of each part of the run; empty if no method was run."""
         file = self.path / COST
-        parts = read_json(file) if file.exists() else []
-        schema.check(parts, schema.COST, str(file))
+        parts = read_record(file) if file.exists() else []
+        check(parts, schema.COST, str(file))
         return parts
 
     def odd_predictions(self) -> list[str]:
         """The stored warnings about points, boxes and heats of each part; see `risbench.methods.geometry`."""
-        found = [line for part in self.header["provenance"] for line in part.get("cautions") or ()]
-        return [str(line) for line in dict.fromkeys(found)]
+        found = [line for part in self.about.provenance for line in part.cautions]
+        return list(dict.fromkeys(found))
 
     def refuse_other_count(self, file: str, count: int) -> None:
         """Refuse a file that was cut off exactly between two lines, and so looks complete.
@@ -115,20 +124,27 @@ class Run:
             )
 
 
-def _refuse_odd_truth(file: Path, truth: Any) -> None:
-    """Refuse a broken ``truth`` of a header; older runs, which had only annotated masks, have no such key."""
-    kinds = {"file": str, "sha256": str, "replaces": int, "of": int, "only": bool}
-    if truth is not None and not (
-        isinstance(truth, dict) and all(isinstance(truth.get(key), kind) for key, kind in kinds.items())
-    ):
-        raise DataError(f"{file}: its 'truth' is not what a run writes")
+def read_header(file: Path) -> dict[str, Any]:
+    """A header that was checked, as it stands in its file; see `risbench.results.header.Header`.
+
+    Raises:
+        DataError: it is of another schema, or not what a run writes.
+    """
+    found = _of_this_schema(file)
+    truth = found.get("truth")
+    if truth is not None:
+        try:
+            check(truth, kinds_of(TruthRecord), str(file), "truth")
+        except DataError:
+            raise DataError(f"{file}: its 'truth' is not what a run writes") from None
+    check(found, schema.HEADER, str(file))
+    return found
 
 
-def _object(file: Path, wanted: Any) -> dict[str, Any]:
-    """Read a JSON object, and check its schema number and keys; files made by hand often lack some."""
-    found = read_json(file)
+def _of_this_schema(file: Path) -> dict[str, Any]:
+    """The object in a file; what is made by hand is often a list."""
+    found = read_record(file)
     number = found.get("schema") if isinstance(found, dict) else None
     if number != SCHEMA:
         raise DataError(f"{file} has schema {number!r:.40}; this version reads {SCHEMA}")
-    schema.check(found, wanted, str(file))
     return found

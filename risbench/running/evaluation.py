@@ -8,32 +8,65 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..datasets.catalog import find
-from ..datasets.load import is_to_be_drawn, load_split
+from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import DataWarning, RisbenchError, UsageError
-from ..io.places import cache_folder
+from ..io.jsonfile import read_record
 from ..io.plainfiles import refuse_link
 from ..methods.contract import card_of, method_notes
-from ..methods.factory import make
 from ..methods.refine import Refined
 from ..methods.texts import MODES, control_texts
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
-from ..plugins import METHODS, REFINERS, installed, refuse_absent
-from ..results.folder import HEADER, SHARDS, RunFolder, read_json
+from ..plugins import REFINERS, refuse_absent
+from ..results.folder import HEADER, SHARDS, RunFolder
+from ..results.header import Header
 from ..results.identity import refuse_another
-from ..results.origin import origin_of, refuse_other
+from ..results.jsonrecord import to_json
+from ..results.origin import refuse_other
 from ..results.rows import left_out_counts
 from ..results.run import Run
 from ..scorer import summary_of
 from .cost import Stopwatch
-from .header import header_of, summary_record
+from .header import Scope, header_of, summary_record
 from .loop import Progress, Settings, Stopped, run_images
+from .made import MadeMethod, made_by_name, made_of_object, make_before_drawing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be run of a split, and how.
+
+    Attributes:
+        rules: the rules as they were named, before a method's card gives them a threshold.
+        threshold_given: whether somebody chose a threshold beside the rules.
+        texts: ``given``, or a control.
+        refine: an installed refiner, or None.
+        limit: only the first images; None for all.
+        shard: ``(i, n)``: every n-th image from the i-th; None for all.
+        settings: batch size, bad images, heats.
+    """
+
+    rules: Rules
+    threshold_given: bool
+    texts: str
+    refine: str | None
+    limit: int | None
+    shard: tuple[int, int] | None
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What is called during a run; see `evaluate`."""
+
+    progress: Callable[[Progress], None] | None
+    stop: Callable[[], bool] | None
+    on_message: Callable[[str], object] | None
 
 
 def evaluate(
@@ -88,68 +121,60 @@ def evaluate(
         UsageError: ``out`` holds another run, or a run by other code.
         Stopped: ``stop`` returned True.
     """
-    settings = settings or Settings()
-    requested = rules_of(rules, threshold)
-    refuse_wrong(texts, limit, settings.batch, refine)
-    if isinstance(split, str):
-        if isinstance(method, str):
-            make_before_drawing(method, split, data_root, weights=weights, device=device, options=options)
-        whole = load_split(split, data_root)
-    else:
-        whole = split
-    refuse_empty(whole)
-    arguments: dict[str, Any] = {"given": dict(options or {}), "defaulted": {}}
-    point, values = None, {}
-    if isinstance(method, str):
-        title, point = method, installed(METHODS).get(method)
-        built, values = make(
-            method, weights=weights, device=device, split=whole.name, data_root=whole.data_root, options=options
-        )
-        arguments["given"] = {key: _plain(values[key]) for key in options or {}}
-        arguments["defaulted"] = {key: _plain(value) for key, value in values.items() if key not in (options or {})}
-        arguments["weights"] = weights
-    else:
-        title, built = name or type(method).__name__, method
-    if settings.batch is None:
-        settings = replace(settings, batch=int(getattr(built, "batch", 1)))
-    refuse_wrong(texts, limit, settings.batch)  # the method may have set the batch
-    card = card_of(built)
-    if on_message is not None:
-        for note in method_notes(built, whole.name):
-            on_message(note)
-    chosen = requested.for_method(card.get("threshold"))
-    origin = origin_of(
-        built,
-        entry_point=point,
-        refiner=None if refine is None else installed(REFINERS).get(refine),
-        options={**values, "weights": weights},
-    )
-    if refine is not None:
-        built = Refined(built, refine, chosen, title=title, explicit_threshold=requested.threshold is not None)
-    part = whole if limit is None else refuse_empty(whole.first_images(limit))
-    header = header_of(
-        whole,
-        chosen,
-        method=title,
-        entry_point=None if point is None else point.value,
-        card=card,
-        arguments=arguments,
-        partial=part.partial,
+    plan = Plan(
+        rules=rules_of(rules, threshold),
+        threshold_given=threshold is not None,
         texts=texts,
         refine=refine,
         limit=limit,
         shard=shard,
-        save_heat=settings.heat_dtype if settings.save_heat else None,
-        origin=origin,
+        settings=settings or Settings(),
     )
-    header["provenance"][0]["device"] = device
-    header["provenance"][0]["method_commit"] = origin["method"]["commit"]
-    if refine is not None:
-        header["provenance"][0]["refiner"] = installed(REFINERS)[refine].value
-    base = path = Path(out) if out is not None else default_folder(whole.name, title)
-    if shard is not None:
-        path = shard_folder(base, shard)
-        part = part.shard(*shard)
+    hooks = Hooks(progress, stop, on_message)
+    refuse_wrong(texts, limit, plan.settings.batch, refine)
+    if isinstance(split, str):
+        if isinstance(method, str):
+            make_before_drawing(method, split, data_root, weights=weights, device=device, options=options)
+        split = load_split(split, data_root)
+    refuse_empty(split)
+    if isinstance(method, str):
+        made = made_by_name(method, split, weights=weights, device=device, options=options)
+    else:
+        made = made_of_object(method, name, weights=weights, device=device, options=options)
+    return evaluate_made(made, split, plan, out=out, overwrite=overwrite, hooks=hooks)
+
+
+def evaluate_made(
+    made: MadeMethod, whole: Split, plan: Plan, *, out: str | Path | None, overwrite: bool, hooks: Hooks
+) -> Run:
+    """Run a method that is made; see `evaluate`."""
+    method, settings = made.method, plan.settings
+    if settings.batch is None:
+        settings = replace(settings, batch=int(getattr(method, "batch", 1)))
+    refuse_wrong(plan.texts, plan.limit, settings.batch)  # the method may have set the batch
+    rules = plan.rules.for_method(card_of(method).get("threshold"))
+    if hooks.on_message is not None:
+        for note in method_notes(method, whole.name):
+            hooks.on_message(note)
+    how = made.how(plan.refine)
+    if plan.refine is not None:
+        method = Refined(
+            method, plan.refine, rules, title=made.name, explicit_threshold=plan.rules.threshold is not None
+        )
+    part = whole if plan.limit is None else refuse_empty(whole.first_images(plan.limit))
+    scope = Scope(
+        partial=part.partial,
+        texts=plan.texts,
+        refine=plan.refine,
+        limit=plan.limit,
+        shard=plan.shard,
+        save_heat=settings.heat_dtype if settings.save_heat else None,
+    )
+    header = header_of(whole, rules, how, scope)
+    base = path = Path(out) if out is not None else default_folder(whole.name, made.name)
+    if plan.shard is not None:
+        path = shard_folder(base, plan.shard)
+        part = part.shard(*plan.shard)
         refuse_link(base / SHARDS)
         refuse_link(path)
         if not overwrite:
@@ -158,23 +183,23 @@ def evaluate(
                 _refuse_beside(path, header)
     with RunFolder(path, header, "overwrite" if overwrite else "continue") as folder:
         if folder.has_unknown_rows:
-            _tell_unknown(path, on_message)
+            _tell_unknown(path, hooks.on_message)
         groups = [tuple(group) for group in part.by_image()]
-        words = control_texts(texts, whole) if texts != "given" else None
-        watch = Stopwatch(device)
+        words = control_texts(plan.texts, whole) if plan.texts != "given" else None
+        watch = Stopwatch(made.device)
         try:
             run_images(
-                built,
+                method,
                 groups,
                 folder,
-                chosen,
+                rules,
                 settings,
                 watch=watch,
                 texts=words,
-                progress=progress,
-                stop=stop,
+                progress=hooks.progress,
+                stop=hooks.stop,
                 # With a refiner the threshold decides the masks, too.
-                heats_only=threshold is not None and refine is None,
+                heats_only=plan.threshold_given and plan.refine is None,
             )
         except UsageError:
             if not folder.rows:
@@ -182,14 +207,14 @@ def evaluate(
             raise
         except BaseException as error:
             with suppress(RisbenchError):  # on a full disk the first error is the one to report
-                _note(folder, watch, built)
+                _note(folder, watch, method)
             if isinstance(error, Stopped):
                 raise Stopped(f"{error}; give the same command with --out {base} to go on") from None
             raise
-        _note(folder, watch, built)
+        _note(folder, watch, method)
         close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
-        if folder.complete_since is not None and on_message is not None:
-            on_message(f"{path}: complete since {folder.complete_since}, so nothing was run")
+        if folder.complete_since is not None and hooks.on_message is not None:
+            hooks.on_message(f"{path}: complete since {folder.complete_since}, so nothing was run")
     return Run.load(path)
 
 
@@ -209,19 +234,6 @@ def refuse_wrong(texts: str, limit: int | None, batch: int | None, refine: str |
         raise UsageError(f"a batch needs at least one image, not {batch}")
 
 
-def make_before_drawing(method: str, split: str, data_root: str | Path | None = None, **arguments: Any) -> None:
-    """Make a method once before scenes are drawn, so that wrong weights are found before these minutes, not after.
-
-    Nothing is done for splits that need no drawing.
-
-    Raises:
-        RisbenchError: `make` refuses the arguments, or there is no such split.
-    """
-    entry = find(split, data_root)
-    if is_to_be_drawn(entry):
-        make(method, split=entry.name, data_root=cache_folder(), **arguments)
-
-
 def _tell_unknown(path: Path, on_message: Callable[[str], object] | None) -> None:
     text = f"{path}: the code that made its rows is not recorded, so it may differ from the code of this run"
     if on_message is not None:
@@ -230,30 +242,32 @@ def _tell_unknown(path: Path, on_message: Callable[[str], object] | None) -> Non
         warnings.warn(text, DataWarning, stacklevel=3)
 
 
-def _refuse_to_merge_into(base: Path, header: Mapping[str, Any]) -> None:
+def _refuse_to_merge_into(base: Path, header: Header) -> None:
     """Refuse before hours of work what `merge` would refuse after them.
 
     Raises:
         UsageError: the folder with the shards holds another run, or a run by other code.
     """
     if (base / HEADER).is_file():
-        whole, old = {**header, "shard": None}, read_json(base / HEADER)
-        refuse_another(base, old, json.loads(json.dumps(whole)))
-        refuse_other(base, old, whole)
+        _refuse_unlike(base, read_record(base / HEADER), replace(header, shard=None))
 
 
-def _refuse_beside(path: Path, header: Mapping[str, Any]) -> None:
+def _refuse_beside(path: Path, header: Header) -> None:
     """Refuse to begin a shard that `merge` could not merge with the shards that are there.
 
     Raises:
         UsageError: a shard belongs to another run, or to a run by other code.
     """
-    for other in sorted(path.parent.glob(f"*-of-{header['shard'][1]}")):
+    assert header.shard is not None
+    for other in sorted(path.parent.glob(f"*-of-{header.shard[1]}")):
         if other != path and (other / HEADER).is_file():
-            old = read_json(other / HEADER)
-            own = {**old, "shard": header["shard"]} if isinstance(old, dict) else old
-            refuse_another(other, own, json.loads(json.dumps(header)))
-            refuse_other(other, own, header)
+            old = read_record(other / HEADER)
+            _refuse_unlike(other, {**old, "shard": list(header.shard)} if isinstance(old, dict) else old, header)
+
+
+def _refuse_unlike(path: Path, old: Any, new: Header) -> None:
+    refuse_another(path, old, json.loads(json.dumps(to_json(new))))
+    refuse_other(path, old.get("origin"), new.origin)
 
 
 def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
@@ -270,7 +284,7 @@ def close(folder: RunFolder, order: Mapping[str, int]) -> None:
     metrics = summary_of(folder.rows)
     missing = sum(row.missing for row in folder.rows)
     summary = summary_record(folder.header, metrics, len(folder.rows), missing)
-    folder.close(order, summary | left_out_counts(folder.rows, folder.header["rules"]["name"]))
+    folder.close(order, summary | left_out_counts(folder.rows, folder.header.rules.name))
 
 
 def default_folder(split: str, method: str) -> Path:
@@ -291,7 +305,3 @@ def shard_folder(out: Path, shard: tuple[int, int]) -> Path:
     if count < 1 or not 0 <= number < count:
         raise UsageError(f"shard {number}/{count}: must be 0/{max(count, 1)} to {max(count, 1) - 1}/{max(count, 1)}")
     return out / SHARDS / f"{number}-of-{count}"
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

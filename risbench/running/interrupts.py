@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 STOPPED = "stopped; the same command goes on"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -45,18 +46,9 @@ def stop_requested(on_request: Callable[[], object], grace: float = 0.0) -> Iter
         requested.set()
         on_request()
 
-    found = {number: signal.getsignal(number) for number in _SIGNALS}
-    if threading.current_thread() is not threading.main_thread():
-        found = {}
     # None is a handler that was not set from Python and could not be put back.
-    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
-    try:
-        for number in before:
-            signal.signal(number, handle)
+    with _handled(handle, lambda _, handler: handler not in (signal.SIG_IGN, None)):
         yield requested.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -74,13 +66,26 @@ def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
         raise KeyboardInterrupt
 
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    with _handled(end, lambda number, handler: handler is usual[number]):
+        yield came.is_set
+
+
+@contextmanager
+def _handled(handle: Callable[..., None], replaces: Callable[[signal.Signals, Any], bool]) -> Iterator[None]:
+    """Handles both signals while a block runs; what handled them before is put back.
+
+    Args:
+        handle: the handler. Signals reach only a process's main thread: in another it is never called.
+        replaces: whether it takes the place of a signal's handler.
+    """
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
     if threading.current_thread() is not threading.main_thread():
-        usual = {}
-    before = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
+        found = {}
+    before = {number: handler for number, handler in found.items() if replaces(number, handler)}
     try:
         for number in before:
-            signal.signal(number, end)
-        yield came.is_set
+            signal.signal(number, handle)
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,20 +6,22 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..datasets.split import Split, refuse_empty
 from ..errors import RisbenchError, UsageError
-from ..io import plainfiles
+from ..io import atomic, plainfiles
+from ..io.jsonfile import read_record
 from ..plain import counted
 from ..results import jsonlines, origin
-from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder, read_json
+from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder
+from ..results.header import Header
 from ..results.identity import IDENTITY, refuse_another, same
+from ..results.jsonrecord import to_json
 from ..results.run import Run
-from ..results.scored import scored_split
+from ..results.scored import scored_split, split_record, truth_record
 from .evaluation import close
-from .header import split_record, truth_record
 
 PATIENCE = 3600.0
 
@@ -46,21 +48,20 @@ def merge(
     path = Path(out)
     shards = _shards(path)
     header = _common_header(shards)
-    name = header["split"]["name"]
     whole = split or scored_split(header, path, data_root)
-    if split_record(whole) != header["split"] or truth_record(whole) != header.get("truth"):
-        raise RisbenchError(f"{path} was run on another copy of {name} than the one in {whole.data_root}")
-    part = refuse_empty(whole if header["limit"] is None else whole.first_images(header["limit"]))
+    if split_record(whole) != header.split or truth_record(whole) != header.truth:
+        raise RisbenchError(f"{path} was run on another copy of {header.split.name} than the one in {whole.data_root}")
+    part = refuse_empty(whole if header.limit is None else whole.first_images(header.limit))
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
     if (path / HEADER).exists() and not overwrite:
-        earlier = read_json(path / HEADER)
-        refuse_another(path, earlier, header)
-        origin.refuse_other(path, earlier, header)
+        earlier = read_record(path / HEADER)
+        refuse_another(path, earlier, to_json(header))
+        origin.refuse_other(path, earlier.get("origin"), header.origin)
         if (path / SUMMARY).exists():
             return Run.load(path)
         # An interrupted merge has already recorded the provenance of the shards.
         known = earlier.get("provenance", [])
-        header["provenance"] = [part for part in header["provenance"] if part not in known]
+        header = replace(header, provenance=tuple(part for part in header.provenance if to_json(part) not in known))
     rows = [row for shard in shards for row in Run.load(shard).rows()]
     _refuse_unless_once([row.id for row in rows], order, path)
     with RunFolder(path, header, "overwrite" if overwrite else "anew") as folder:
@@ -71,7 +72,7 @@ def merge(
         try:
             for heat in (heat for shard in shards for heat in sorted((shard / HEATS).glob("*.npz"))):
                 (path / HEATS).mkdir(exist_ok=True)
-                plainfiles.copy(heat, path / HEATS / heat.name)
+                atomic.copy(heat, path / HEATS / heat.name)
         except OSError as error:
             raise jsonlines.full(path / HEATS, error) from error
         close(folder, order)
@@ -124,7 +125,7 @@ def _is_ready(shard: Path, begun_after: str | None) -> bool:
     if begun_after is None:
         return True
     with suppress(RisbenchError, KeyError, IndexError, TypeError):
-        return str(read_json(shard / HEADER)["provenance"][-1]["started"]) >= begun_after
+        return str(read_record(shard / HEADER)["provenance"][-1]["started"]) >= begun_after
     return False
 
 
@@ -152,22 +153,21 @@ def _shards(path: Path) -> list[Path]:
     return wanted
 
 
-def _common_header(shards: list[Path]) -> dict[str, Any]:
-    headers = [read_json(shard / HEADER) for shard in shards]
-    first = headers[0]
-    for shard, header in zip(shards, headers, strict=True):
+def _common_header(shards: list[Path]) -> Header:
+    records = [read_record(shard / HEADER) for shard in shards]
+    first = records[0]
+    for shard, record in zip(shards, records, strict=True):
         for key in IDENTITY:
-            if key == "shard":
-                continue
-            if not same(key, header.get(key), first.get(key)):
+            if key != "shard" and not same(key, record.get(key), first.get(key)):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
-        if (found := origin.code_difference(first.get("origin"), header.get("origin"))) is not None:
+        if (found := origin.code_difference(first.get("origin"), record.get("origin"))) is not None:
             raise UsageError(
                 f"{shards[0]} and {shard} were made by different code: {found}; run one of them again with --overwrite"
             )
-    provenance = [part for header in headers for part in header["provenance"]]
-    unknown = next((header for header in headers if not origin.is_known(header.get("origin"))), first)
-    return {**first, "shard": None, "origin": unknown.get("origin"), "provenance": provenance}
+    headers = [Run.load(shard).about for shard in shards]
+    parts = tuple(part for header in headers for part in header.provenance)
+    unknown = next((header for header in headers if not origin.is_known(header.origin)), headers[0])
+    return replace(headers[0], shard=None, origin=unknown.origin, provenance=parts)
 
 
 def _refuse_unless_once(ids: list[str], order: dict[str, int], path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,33 @@ from ..datasets.split import Split
 from ..errors import DataError
 from ..plain import counted
 from ..plugins import near
+from ..records import Prediction, Sample
 from .entries import without_zeros
 from .sources import PredictionSource
 
 _SHOWN = 3
 
 
-def match(source: PredictionSource, split: Split, given: Path, allow_missing: bool) -> dict[str, str]:
-    """The name of each sample's prediction, by sample id.
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Predictions that were brought, each known to be of one sample.
+
+    Attributes:
+        source: the predictions.
+        names: the name under which each sample's prediction was brought, by sample id.
+    """
+
+    source: PredictionSource
+    names: Mapping[str, str]
+
+    def of(self, sample: Sample) -> Prediction | None:
+        """The prediction of a sample; None if it has none."""
+        name = self.names.get(sample.id)
+        return None if name is None else self.source.get(name, sample.image_id)
+
+
+def match(source: PredictionSource, split: Split, given: Path, allow_missing: bool) -> Matched:
+    """Predictions matched to the samples of a split.
 
     Args:
         source: the predictions.
@@ -67,7 +87,7 @@ def match(source: PredictionSource, split: Split, given: Path, allow_missing: bo
             "--allow-missing counts them as empty masks"
         )
     _refuse_other_objects(source, found, find, given)
-    return found
+    return Matched(source, found)
 
 
 def some(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,16 +20,19 @@ from ..plain import plain
 from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
+from ..results.header import ArgumentsRecord, MethodRecord
+from ..results.jsonrecord import from_json
 from ..results.origin import scoring_origin
 from ..results.rows import Row
 from ..results.run import Run
+from ..results.scored import part_of, refuse_other_split
 from ..running.evaluation import close, default_folder
-from ..running.header import header_of, split_record
+from ..running.header import HowMade, Scope, header_of
 from ..running.progress import Progress, Tally
 from ..scorer import missing_row, row_of
 from .lines import Lines
-from .names import match
-from .sources import Heats, PredictionSource, source_of
+from .names import Matched, match
+from .sources import Heats, source_of
 
 
 def score(
@@ -73,11 +76,9 @@ def score(
     earlier = Run.load(given) if (given / "header.json").is_file() else None
     requested = chosen.threshold
     if earlier is not None:
-        about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}
-        if earlier.header["split"] != split_record(whole):
-            raise UsageError(
-                f"{given} was run on {earlier.header['split']['name']}, or on another copy of {whole.name}"
-            )
+        before = earlier.about.method
+        about = {**before.card, "name": before.name, **about}
+        refuse_other_split(earlier, whole)
     chosen = chosen.for_method(about.get("threshold"))
     source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
     if requested is not None and not source.has_heats:
@@ -87,28 +88,25 @@ def score(
             f"{given} holds masks that the rules lavt cut from heats at 480x480, but {chosen.name} scores at the "
             "image's size: run the method again with --save-heat"
         )
-    part = whole
-    if earlier is not None and earlier.header["limit"] is not None:
-        part = whole.first_images(earlier.header["limit"])
+    part = whole if earlier is None else part_of(earlier, whole)
     if earlier is not None:
         earlier.refuse_other_count(MASKS, len(source.names))  # lost lines must not count as missing predictions
-    names = match(source, part, given, allow_missing)
+    brought = match(source, part, given, allow_missing)
     title = about.pop("name", _title(given))
     title = title if name is None else name
-    header = header_of(
-        whole,
-        chosen,
-        method=title,
-        entry_point=None,
-        card=about,
-        arguments={"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing},
-        partial=part.partial,
-        texts="given" if earlier is None else earlier.header["texts"],
-        refine=None if earlier is None else earlier.header.get("refine"),
-        limit=None if earlier is None else earlier.header["limit"],
+    how = HowMade(
+        method=MethodRecord(name=title, entry_point=None, card=about),
+        arguments=from_json(
+            ArgumentsRecord, {"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing}
+        ),
         origin={"scoring": scoring_origin()},
+        part={"predictions": str(given)},
     )
-    header["provenance"][0]["predictions"] = str(given)
+    scope = Scope(partial=part.partial)
+    if earlier is not None:
+        variant = earlier.about
+        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit)
+    header = header_of(whole, chosen, how, scope)
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")
@@ -118,7 +116,7 @@ def score(
         tally, geometry = Tally([], len(groups), 0), Geometry()
         try:
             for group in groups:
-                scored = [_scored(sample, source, names, chosen, geometry, requested is not None) for sample in group]
+                scored = [_scored(sample, brought, chosen, geometry, requested is not None) for sample in group]
                 folder.append([row for row, _ in scored], [line for _, line in scored])
                 tally.add([row for row, _ in scored], images=1)
                 if progress is not None:
@@ -134,19 +132,18 @@ def score(
 
 def _scored(
     sample: Sample,
-    source: PredictionSource,
-    names: Mapping[str, str],
+    predictions: Matched,
     rules: Rules,
     geometry: Geometry,
     heats_only: bool,
 ) -> tuple[Row, str]:
-    name = names.get(sample.id)
-    brought = None if name is None else source.get(name, sample.image_id)
+    brought = predictions.of(sample)
     if brought is None:
         return missing_row(sample, rules), masklines.missing_line(sample)
+    name = predictions.names[sample.id]
     if heats_only and brought.mask is not None:
         raise UsageError(
-            f"--threshold cuts heats, but the mask of '{plain(name or '', 80)}' was made by the method itself: leave "
+            f"--threshold cuts heats, but the mask of '{plain(name, 80)}' was made by the method itself: leave "
             "--threshold out, or score its heats at other thresholds with `risbench sweep`"
         )
     # A mask that already has the size of the rules is checked against that size.

@@ -21,8 +21,10 @@ from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import DEFAULT, Rules
 from ..records import Prediction
 from ..results.folder import HEADER, HEATS, MASKS
+from ..results.header import TruthRecord
+from ..results.jsonrecord import to_json
 from ..results.run import Run
-from ..running.header import split_record, truth_record
+from ..results.scored import part_of, refuse_other_split, truth_record
 from ..statistics.changes import change_texts
 from ..statistics.ratios import divided, intervals
 from ..statistics.summary import bound, clusters, sums_of
@@ -65,7 +67,7 @@ class Sweep(NamedTuple):
     values: list[list[float]]
     low: list[list[float]]
     high: list[list[float]]
-    truth: dict[str, Any] | None = None
+    truth: TruthRecord | None = None
     cautions: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     without_mask: int = 0
@@ -105,7 +107,7 @@ class Sweep(NamedTuple):
             "schema": SCHEMA,
             "split": self.split,
             "rules": self.rules,
-            "truth": self.truth,
+            "truth": to_json(self.truth),
             "partial": self.partial,
             "count": self.expressions,
             "missing": self.missing,
@@ -154,7 +156,7 @@ def sweep(
     grid = _grid(thresholds, named)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     source, part = _source(given, whole)
-    names = match(source, part, given, allow_missing)
+    predictions = match(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]
     counts: list[Sequence[tuple[Any, Any]]] = []
     scored: list[tuple[str, Any]] = []
@@ -162,7 +164,7 @@ def sweep(
     geometry = Geometry()
     for done, group in enumerate(groups, start=1):
         for sample in group:
-            brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
+            brought = predictions.of(sample)
             scored.append((sample.id, sample.image_id))
             missing += brought is None
             without_mask += not sample.parts
@@ -269,11 +271,9 @@ def _source(given: Path, whole: Split) -> tuple[PredictionSource, Split]:
             raise UsageError(f"{given} holds {source.kind}: sweep needs heats, in a folder of <sent_id>.npy")
         return source, whole
     run = Run.load(given)
-    if run.header["split"] != split_record(whole):
-        raise UsageError(f"{given} was run on {run.header['split']['name']}, or on another copy of {whole.name}")
+    refuse_other_split(run, whole)
     if not (given / HEATS).is_dir():
         raise UsageError(f"{given} has no heats: run it with --save-heat")
     source = Heats(given)
     run.refuse_other_count(MASKS, len(source.names))  # lost lines must not count as missing predictions
-    limit = run.header["limit"]
-    return source, whole if limit is None else whole.first_images(limit)
+    return source, part_of(run, whole)

@@ -16,6 +16,7 @@ from ..metrics.metric import Metric
 from ..metrics.metric_names import parse
 from ..plain import counted, plain
 from ..results.folder import ROWS
+from ..results.jsonrecord import to_json
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
 from ..results.run import Run
 from .ratios import METHOD
@@ -62,14 +63,14 @@ def change_texts(run: Run, rows: Sequence[Row] | None = None) -> list[str]:
 
 
 def _of_header(run: Run, name: str) -> Iterator[Change]:
-    header, summary = run.header, run.summary
+    header, summary = run.about, run.summary
     pairs = {
-        "method": header["method"]["name"],
-        "split": header["split"]["name"],
-        "rules": header["rules"],
-        "texts": header["texts"],
-        "truth": header.get("truth"),
-        "partial": bool(header["partial"] or header["shard"]),
+        "method": header.method.name,
+        "split": header.split.name,
+        "rules": to_json(header.rules),
+        "texts": header.texts,
+        "truth": to_json(header.truth),
+        "partial": header.partial or header.shard is not None,
     }
     for key, value in pairs.items():
         if summary.get(key) != value:
@@ -77,17 +78,16 @@ def _of_header(run: Run, name: str) -> Iterator[Change]:
 
 
 def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
-    header, truth = run.header, run.header.get("truth")
-    whole = truth["replaces"] if truth and truth["only"] else header["split"]["counts"]["expressions"]
-    is_part = header["limit"] is not None or header["shard"] is not None
-    if whole is not None and (len(rows) > whole if is_part else len(rows) != whole):
+    header, truth = run.about, run.about.truth
+    whole = truth.replaces if truth and truth.only else header.split.counts.expressions
+    if whole is not None and (len(rows) > whole if header.is_part else len(rows) != whole):
         yield Change(
             None, f"CHANGED: {name} has {counted(len(rows), 'row')}, its split has {counted(whole, 'expression')}."
         )
     if len({row.id for row in rows}) < len(rows):
         yield Change(None, f"CHANGED: {name} has two rows about one expression.")
     missing = sum(row.missing for row in rows)
-    counts = left_out_counts(rows, header["rules"]["name"]) if _is_ours(run) else {}
+    counts = left_out_counts(rows, header.rules.name) if _is_ours(run) else {}
     for key in (*TRUTH_COUNTS, *ANSWER_COUNTS) if _is_ours(run) else ():
         if run.summary.get(key, 0) != counts.get(key, 0):
             yield Change(

@@ -14,6 +14,7 @@ from ..datasets.split import Split
 from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse_all, refuse_generalised
+from ..results.jsonrecord import to_json
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
 from ..results.run import Run
 from ..results.scored import scored_split
@@ -91,7 +92,7 @@ class Comparison(NamedTuple):
             "schema": SCHEMA,
             "split": self.runs[0].summary["split"],
             "rules": self.runs[0].summary["rules"],
-            "truth": self.runs[0].header.get("truth"),
+            "truth": to_json(self.runs[0].about.truth),
             "partial": self.runs[0].summary["partial"],
             "changed": list(self.changed),
             **self.truth_counts,
@@ -155,9 +156,9 @@ def compare(
 
 
 def _split_of(run: Run, data_root: str | Path | None) -> Split:
-    split = scored_split(run.header, run.path, data_root)
+    split = scored_split(run.about, run.path, data_root)
     sources = {path.name: digest for path, digest in split.sources}
-    if sources != {source["file"]: source["sha256"] for source in run.header["split"]["sources"]}:
+    if sources != {source.file: source.sha256 for source in run.about.split.sources}:
         raise UsageError(
             f"the split {split.name} under {split.data_root} is not the one {run.path} was run on: give its --data-root"
         )

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from helpers.runs import ious_of, write_run
+from helpers.tables import table_of
 from helpers.waiting import GUARD
 
 from reports.tables import latex
 from reports.tables.columns import PAPER_SPLITS
 from reports.tables.latex import lines_of
-from reports.tables.table import table_of
 from reports.tables.tex import escaped
 from risbench import DataWarning, Run
 
@@ -76,7 +76,7 @@ def balanced(lines: list[str]) -> None:
 
 def test_every_line_has_its_columns_and_every_brace_its_end(wild: list[Run], wide: list[Run]):
     balanced(lines_of(table_of(wild)))
-    balanced(lines_of(table_of(wide, columns="paper1", published=True, efficiency_too=True)))
+    balanced(lines_of(table_of(wide, columns="paper1", published=True, efficiency=True)))
     balanced(lines_of(table_of(wide, published=True)))
 
 

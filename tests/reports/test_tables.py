@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from helpers.annotations import SIZE, rectangle, write_image, write_refer
 from helpers.answers import Answers
+from helpers.tables import table_of
 
 from reports.tables import latex, markdown
-from reports.tables.table import table_of
 from risbench import Prediction, Run, Split, UsageError, evaluate, load_split
 from risbench.masks import union_of
 from risbench.plugins import REPORTS, installed

@@ -11,13 +11,13 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from risbench.datasets.shapes import FREE_SEEDS, VERSION, Scene, draw_object, draw_scene
+from risbench.io.atomic import write_whole
 from risbench.io.places import cache_folder
 
 from .questions import Thing
@@ -99,10 +99,8 @@ def pictures(
             images.append(some)
             said += words
             told(min(CHUNK * number, count), count)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(f"{path}.part.npz")
-    np.savez(part, images=np.concatenate(images), said=np.array(json.dumps(said)))
-    part.replace(path)
+    held = {"images": np.concatenate(images), "said": np.array(json.dumps(said))}
+    write_whole(path, lambda file: np.savez(file, **held))  # pyright: ignore[reportArgumentType]
     return _read(np.concatenate(images), said)
 
 

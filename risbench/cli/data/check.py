@@ -96,4 +96,4 @@ def _print_report(report: Report, images: bool) -> None:
 
 
 def _say(line: str) -> None:
-    show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+    show.print_line(line)

@@ -81,10 +81,10 @@ def _print_fetched(fetched: Fetched, root: str) -> None:
         state += f", with {fetched.images - len(fetched.failed)} of {counted(fetched.images, 'image')}"
     elif fetched.archives and fetched.check:
         state += "" if len(fetched.archives) > 1 else ", without images"
-    show.out.print(f"{fetched.name}: {state}", highlight=False, markup=False, soft_wrap=True)
+    show.print_line(f"{fetched.name}: {state}")
     if fetched.check:
         line = f"  next: risbench data check {' '.join(fetched.check)}{root}"
-        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+        show.print_line(line)
 
 
 class _Terminal:

@@ -167,4 +167,4 @@ def _root_of(data_root: Path | None) -> str:
 
 
 def _line(text: str) -> None:
-    show.out.print(text, highlight=False, markup=False, soft_wrap=True)
+    show.print_line(text)

@@ -108,4 +108,4 @@ def _of_object(count: int | None) -> str:
 
 
 def _say(line: str) -> None:
-    show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+    show.print_line(line)

@@ -15,7 +15,7 @@ from helpers.folders import content_of, names_in
 from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
-from risbench.io import plainfiles
+from risbench.io import atomic
 from risbench.results import jsonlines
 from risbench.running.loop import Stopped
 
@@ -164,7 +164,7 @@ def test_a_write_that_is_stopped_leaves_no_draft(tmp_path: Path):
 
     (tmp_path / "file").write_text("old")
     with pytest.raises(KeyboardInterrupt):
-        plainfiles.replace(tmp_path / "file", stopped)
+        atomic.replace(tmp_path / "file", stopped)
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "old"
 
