@@ -19,10 +19,11 @@ from ..metrics.metric_names import refuse_generalised
 from ..metrics.rules.protocols import rules_of
 from ..results.folder import TIME
 from ..results.run import Run
-from ..running.evaluation import default_folder, evaluate, refuse_wrong
+from ..running.evaluation import default_folder, evaluate
 from ..running.interrupts import stop_requested
 from ..running.loop import Settings
 from ..running.made import make_before_drawing
+from ..running.plan import refuse_wrong
 from ..running.shards import PATIENCE, merge, wait_for_shards
 from . import options, show
 

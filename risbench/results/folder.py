@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from ..errors import DataError, RisbenchError, UsageError
 from ..io import atomic, plainfiles
@@ -246,7 +246,7 @@ class RunFolder:
                     return
         jsonlines.append(self.path / MASKS, [])  # A shard without images has an empty file.
         jsonlines.replace_own(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
-        put_in_order(self.path / MASKS, ids)
+        jsonlines.put_in_order(self.path / MASKS, ids)
         if self.complete_since is None:
             # The parts of a merged run were finished before.
             finished = self.header.provenance[-1].finished
@@ -268,34 +268,6 @@ def _refuse_strange(path: Path) -> None:
     is_run = isinstance(found, dict) and {"schema", "method", "split", "rules"} <= found.keys()
     if not is_run and (found is not None or names - {SHARDS}):
         raise UsageError(f"{path} is not a run folder, so --overwrite leaves it alone: give another --out")
-
-
-def put_in_order(path: Path, ids: Iterable[str]) -> None:
-    """Rewrite a file of lines with ids in the order given; the last of several with one id stays.
-
-    Raises:
-        DataError: a line is broken, with its number, or there is none for an id.
-    """
-    places: dict[Any, tuple[int, int]] = {}
-    place = 0
-    with plainfiles.open_to_read(path) as file:
-        for number, raw in enumerate(file, start=1):
-            if raw.strip():
-                places[jsonlines.object_in(raw, path, number).get("id")] = (place, len(raw))
-            place += len(raw)
-        wanted = list(ids)
-        if absent := next((name for name in wanted if name not in places), None):
-            raise DataError(f"{path}: has no line for {absent}")
-        try:
-            atomic.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
-        except OSError as error:
-            raise jsonlines.full(path, error) from error
-
-
-def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]) -> None:
-    for start, length in places:
-        file.seek(start)
-        out.write(file.read(length))
 
 
 def read_rows(path: Path) -> Iterable[Row]:

@@ -89,6 +89,34 @@ def append(path: Path, lines: Iterable[str]) -> None:
         raise full(path, error) from error
 
 
+def put_in_order(path: Path, ids: Iterable[str]) -> None:
+    """Rewrite a file of lines with ids in the order given; the last of several with one id stays.
+
+    Raises:
+        DataError: a line is broken, with its number, or there is none for an id.
+    """
+    places: dict[Any, tuple[int, int]] = {}
+    place = 0
+    with plainfiles.open_to_read(path) as file:
+        for number, raw in enumerate(file, start=1):
+            if raw.strip():
+                places[object_in(raw, path, number).get("id")] = (place, len(raw))
+            place += len(raw)
+        wanted = list(ids)
+        if absent := next((name for name in wanted if name not in places), None):
+            raise DataError(f"{path}: has no line for {absent}")
+        try:
+            atomic.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
+        except OSError as error:
+            raise full(path, error) from error
+
+
+def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]) -> None:
+    for start, length in places:
+        file.seek(start)
+        out.write(file.read(length))
+
+
 def encoded(text: str) -> bytes:
     """A text as UTF-8; a lone surrogate, which stands for a byte of a path that is not UTF-8, as JSON's ``\\udcff``.
 

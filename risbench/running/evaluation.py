@@ -8,7 +8,7 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,8 @@ from ..io.jsonfile import read_record
 from ..io.plainfiles import refuse_link
 from ..methods.contract import card_of, method_notes
 from ..methods.refine import Refined
-from ..methods.texts import MODES, control_texts
+from ..methods.texts import control_texts
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
-from ..plugins import REFINERS, refuse_absent
 from ..results.folder import HEADER, SHARDS, RunFolder
 from ..results.header import Header
 from ..results.identity import refuse_another
@@ -35,38 +34,7 @@ from .cost import Stopwatch
 from .header import Scope, header_of, summary_record
 from .loop import Progress, Settings, Stopped, run_images
 from .made import MadeMethod, made_by_name, made_of_object, make_before_drawing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to be run of a split, and how.
-
-    Attributes:
-        rules: the rules as they were named, before a method's card gives them a threshold.
-        threshold_given: whether somebody chose a threshold beside the rules.
-        texts: ``given``, or a control.
-        refine: an installed refiner, or None.
-        limit: only the first images; None for all.
-        shard: ``(i, n)``: every n-th image from the i-th; None for all.
-        settings: batch size, bad images, heats.
-    """
-
-    rules: Rules
-    threshold_given: bool
-    texts: str
-    refine: str | None
-    limit: int | None
-    shard: tuple[int, int] | None
-    settings: Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What is called during a run; see `evaluate`."""
-
-    progress: Callable[[Progress], None] | None
-    stop: Callable[[], bool] | None
-    on_message: Callable[[str], object] | None
+from .plan import Hooks, Plan, refuse_wrong
 
 
 def evaluate(
@@ -152,10 +120,10 @@ def evaluate_made(
     if settings.batch is None:
         settings = replace(settings, batch=int(getattr(method, "batch", 1)))
     refuse_wrong(plan.texts, plan.limit, settings.batch)  # the method may have set the batch
-    rules = plan.rules.for_method(card_of(method).get("threshold"))
     if hooks.on_message is not None:
         for note in method_notes(method, whole.name):
             hooks.on_message(note)
+    rules = plan.rules.for_method(card_of(method).get("threshold"))
     how = made.how(plan.refine)
     if plan.refine is not None:
         method = Refined(
@@ -218,28 +186,12 @@ def evaluate_made(
     return Run.load(path)
 
 
-def refuse_wrong(texts: str, limit: int | None, batch: int | None, refine: str | None = None) -> None:
-    """Refuse arguments that no run can have.
-
-    Raises:
-        UsageError: there is no such control or refiner, or nothing would be run.
-    """
-    if refine is not None:
-        refuse_absent(REFINERS, refine)
-    if texts not in MODES:
-        raise UsageError(f"texts={texts}: must be one of {', '.join(MODES)}")
-    if limit is not None and limit < 1:
-        raise UsageError(f"a limit of {limit} images leaves nothing to run")
-    if batch is not None and batch < 1:
-        raise UsageError(f"a batch needs at least one image, not {batch}")
-
-
 def _tell_unknown(path: Path, on_message: Callable[[str], object] | None) -> None:
     text = f"{path}: the code that made its rows is not recorded, so it may differ from the code of this run"
     if on_message is not None:
         on_message(text)
     else:
-        warnings.warn(text, DataWarning, stacklevel=3)
+        warnings.warn(text, DataWarning, stacklevel=4)
 
 
 def _refuse_to_merge_into(base: Path, header: Header) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from risbench.errors import DataError, RisbenchError, UsageError
 from risbench.io.jsonfile import read_record
 from risbench.results import heats, jsonlines
-from risbench.results.folder import SCHEMA, RunFolder, put_in_order
+from risbench.results.folder import SCHEMA, RunFolder
 from risbench.results.header import Header
 from risbench.results.jsonrecord import from_json
 from risbench.results.rows import Row
@@ -162,7 +162,7 @@ def test_an_id_without_a_line_is_named(tmp_path: Path):
     path = tmp_path / "masks.jsonl"
     path.write_text(_mask(1) + "\n")
     with pytest.raises(DataError, match="has no line for s/2/0"):
-        put_in_order(path, ["s/1/0", "s/2/0"])
+        jsonlines.put_in_order(path, ["s/1/0", "s/2/0"])
     assert [file.name for file in tmp_path.iterdir()] == ["masks.jsonl"]
 
 

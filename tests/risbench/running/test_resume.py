@@ -354,6 +354,18 @@ def test_a_finished_run_does_not_need_its_cost_file(split: Split, tmp_path: Path
     assert evaluate(Heats(), split, out=tmp_path).summary["count"] == len(split)
 
 
+def test_a_part_of_provenance_that_no_run_wrote_is_refused_before_the_work(split: Split, tmp_path: Path):
+    with pytest.raises(Stopped):
+        evaluate(Heats(), split, out=tmp_path, stop=lambda: True)
+    header = json.loads((tmp_path / "header.json").read_text())
+    method = Heats()
+    for odd, fault in ((5, "is int, not an object"), ({**header["provenance"][0], "started": None}, "started is null")):
+        (tmp_path / "header.json").write_text(json.dumps({**header, "provenance": [odd]}))
+        with pytest.raises(RisbenchError, match=rf"header\.json: provenance\[0\].*{fault}"):
+            evaluate(method, split, out=tmp_path)
+    assert method.asked == []
+
+
 def test_provenance_that_is_no_list_is_refused_before_the_work(split: Split, tmp_path: Path):
     evaluate(Heats(), split, out=tmp_path)
     header = json.loads((tmp_path / "header.json").read_text())

@@ -22,8 +22,8 @@ from risbench.errors import DataError, UsageError
 WRITER = """
 import sys
 from risbench.datasets.shapes import write
-from risbench.datasets.shapes.splits import Frozen, SPLITS
-write.SPLITS = {"val": Frozen(int(sys.argv[2]), SPLITS["val"].seeds)}
+from risbench.datasets.shapes.splits import FrozenSplit, SPLITS
+write.SPLITS = {"val": FrozenSplit(int(sys.argv[2]), SPLITS["val"].seeds)}
 print(write.write_split("val", sys.argv[1]))
 """
 
