@@ -35,6 +35,7 @@ def folders(tmp_path: Path) -> list[Path]:
     return [write_run(tmp_path / name, ious_of(level, 1), method=name).path for name, level in (("a", 0.4), ("b", 0.3))]
 
 
+@pytest.mark.filterwarnings("ignore:the table is about:risbench.DataWarning")  # with the published lines
 @pytest.mark.parametrize("kind", ["markdown", "latex", "csv", "json"])
 def test_report_prints_each_form(risbench, folders: list[Path], kind: str):
     code, out, err = risbench("report", *folders, "--as", kind, "--columns", "paper1", "--published", "--efficiency")
