@@ -114,7 +114,7 @@ class ClipEs:
         heats = spread(maps)[[distinct.index(text) for text in texts]]
         large = enlarged(heats, image.shape[:2])
         if self._crf:
-            from tris_model.irn.crf import decide
+            from tris_model.irn import decide
 
             masks = decide(image, large.cpu().numpy(), device=large.device)
         else:

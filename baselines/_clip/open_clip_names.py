@@ -10,8 +10,7 @@ from torch import Tensor
 import tris_model
 from risbench import DataError, UsageError
 from risbench.plugins import near
-from tris_model.files.clip_file import read_clip
-from tris_model.files.names import clip_advice
+from tris_model.files import clip_advice, read_clip
 
 from .provenance import PAIRS, UNKNOWN, like_openai, of_openai
 from .vit import VitConfig

@@ -19,9 +19,7 @@ from torch import Tensor
 import tris_model
 from risbench import UsageError
 from tris_model import TextTower
-from tris_model.files.architecture import detect_clip, fill
-from tris_model.files.clip_file import ClipFile, read_clip
-from tris_model.files.names import NAMES, clip_advice, split_entry
+from tris_model.files import NAMES, ClipFile, clip_advice, detect_clip, fill, read_clip, split_entry
 
 from .prompting import DEVIATION, MEAN, OpenedClip
 from .provenance import DRAWN, UNKNOWN, ClipReading, reading
@@ -94,7 +92,7 @@ def open_model(
     opened.clip.to(torch.device(device)).eval().requires_grad_(False)
     # Nobody differentiates the text tower; packed, a text's feature does not depend on which are read with it.
     count = sum(weight.numel() for weight in opened.clip.parameters())
-    tris_model.quicken(opened.clip.transformer)
+    tris_model.fuse_for_inference(opened.clip.transformer)
     return opened._replace(parameter_count=count)
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from risbench import Prediction, UsageError
-from tris_model import Clip, quicken, tokenize
-from tris_model.clip import pixels as tris_pixels
+from tris_model import Clip, fuse_for_inference, tokenize
+from tris_model.clip import DEVIATION as IMAGENET_DEVIATION
+from tris_model.clip import MEAN as IMAGENET_MEAN
 
 from .vit import VitClip, VitConfig
 
@@ -83,7 +84,7 @@ def pixels_of(opened: OpenedClip, image: np.ndarray, height: int, width: int) ->
     """
     drawn = opened.drawn
     filter_ = Image.Resampling.BILINEAR if drawn else Image.Resampling.BICUBIC
-    mean, deviation = (tris_pixels.MEAN, tris_pixels.DEVIATION) if drawn else (opened.mean, opened.deviation)
+    mean, deviation = (IMAGENET_MEAN, IMAGENET_DEVIATION) if drawn else (opened.mean, opened.deviation)
     squashed = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), filter_)
     pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).float().div_(255)
     pixels.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(deviation)[:, None, None])
@@ -98,7 +99,7 @@ def device_of(opened: OpenedClip) -> torch.device:
 def trunk_and_pool(clip: Clip | VitClip) -> tuple[Any, Any]:
     """A ResNet's trunk, made quick, and its attention pool as it is, which may be differentiated."""
     visual = clip.visual
-    return quicken(nn.Sequential(visual))[0], visual.attnpool
+    return fuse_for_inference(nn.Sequential(visual))[0], visual.attnpool
 
 
 def read(opened: OpenedClip, texts: Sequence[str]) -> Tensor:

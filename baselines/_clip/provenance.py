@@ -13,8 +13,7 @@ from typing import Any
 
 import tris_model
 from risbench import UsageError
-from tris_model.files.clip_file import ClipFile
-from tris_model.files.names import OPENAI_FILES, split_entry
+from tris_model.files import OPENAI_FILES, ClipFile, split_entry
 
 UNKNOWN = "unknown (the file does not say)"
 DRAWN = "drawn scenes"  # what a card says is trained on; `risbench` warns where photographs are answered

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from risbench import DataError
 from tris_model import TextTower
-from tris_model.clip.text import Block, CausalAttention, LayerNorm, drawn
-from tris_model.clip.trunk import resized
+from tris_model.clip import Block, CausalAttention, LayerNorm, drawn, resized
 from tris_model.ranges import Count, Number
 
 

@@ -9,10 +9,7 @@ import torch
 
 from risbench import DataError, UsageError
 from tris_model.devices import pick
-from tris_model.files.architecture import fill
-from tris_model.files.checkpoint import read
-from tris_model.files.clip_names import looks_like_clip
-from tris_model.files.names import find_clip
+from tris_model.files import fill, find_clip, looks_like_clip, read
 
 from .vit import VitClip, VitConfig
 

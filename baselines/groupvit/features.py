@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from tris_model import tokenize
-from tris_model.clip.pixels import DEVIATION, MEAN
+from tris_model.clip import DEVIATION, MEAN
 
 LONGEST = 2048  # pixels of the long side
 END = 49407

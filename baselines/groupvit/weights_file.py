@@ -15,11 +15,19 @@ from torch import Tensor
 
 from risbench import DataError, UsageError
 from tris_model import digest
-from tris_model.files.architecture import fill
-from tris_model.files.checkpoint import read
-from tris_model.files.hub_cache import hub_id, snapshot
-from tris_model.files.names import SUFFIXES, missing, split_entry, weights_file, with_entry
-from tris_model.files.shards import INDEX, index_of
+from tris_model.files import (
+    INDEX,
+    SUFFIXES,
+    fill,
+    hub_id,
+    index_of,
+    missing,
+    read,
+    snapshot,
+    split_entry,
+    weights_file,
+    with_entry,
+)
 
 from .._clip.provenance import hub_model
 from .names import is_authors, looks_like_groupvit, renamed, sizes

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tris_model.ranges import Count, Number, Positive
-from tris_model.tiny_clip.trainer import word_ids
+from tris_model.tiny_clip import word_ids
 
 from ..groupvit.features import read
 from ..groupvit.weights_file import IDS, transformers

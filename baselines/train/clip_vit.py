@@ -18,12 +18,10 @@ from torch import Tensor
 
 from risbench import UsageError
 from tris_model.devices import pick
-from tris_model.files.architecture import fill
+from tris_model.files import fill
 from tris_model.ranges import Count, Rate
-from tris_model.tiny_clip.lessons import ShownLesson
-from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
-from tris_model.train.inputs import building
-from tris_model.train.recipe import names, one
+from tris_model.tiny_clip import Course, ShownLesson, centre_texts, teach, word_ids
+from tris_model.train import building, names, one
 
 from .._clip.vit import VitClip, VitConfig
 from .._clip.vit_file import load_vit

@@ -16,16 +16,11 @@ import torch
 from torch import Tensor
 
 from risbench import UsageError
-from tris_model.clip.pixels import normalised
+from tris_model.clip import normalised
 from tris_model.devices import autocast, pick
 from tris_model.ranges import Positive, Rate
-from tris_model.tiny_clip.contrast import contrast
-from tris_model.tiny_clip.lessons import Lesson, ask
-from tris_model.tiny_clip.pictures import Pictures
-from tris_model.tiny_clip.questions import Thing, alone, mixed
-from tris_model.tiny_clip.trainer import Course, teach
-from tris_model.train.inputs import building
-from tris_model.train.recipe import names, one
+from tris_model.tiny_clip import Course, Lesson, Pictures, Thing, alone, ask, contrastive_loss, mixed, teach
+from tris_model.train import building, names, one
 
 from ._groupvit_losses import one_group, unevenness
 from ._groupvit_start import Tiny, TinySizes, started
@@ -123,7 +118,7 @@ def losses(
     for captions, true in asked:
         texts, fits = torch.stack([said[text] for text in captions]), torch.from_numpy(true).to(device)
         found.append(one_group(groups @ texts.T, fits, scale))
-        whole.append(contrast(mean, texts, fits, scale))
+        whole.append(contrastive_loss(mean, texts, fits, scale))
     return {
         "groups": torch.stack(found).sum(),
         "whole": recipe.whole * torch.stack(whole).sum(),

@@ -14,9 +14,7 @@ from itertools import chain
 
 import numpy as np
 
-from tris_model.tiny_clip.lessons import Lesson, ShownLesson, show
-from tris_model.tiny_clip.pictures import Pictures
-from tris_model.tiny_clip.questions import Thing
+from tris_model.tiny_clip import Lesson, Pictures, ShownLesson, Thing, show
 
 TILES = 2  # along a side
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from risbench import DataError, RisbenchError, UsageError
-from tris_model.files.checkpoint import read
+from tris_model.files import read
 from tris_model.weights import card
 from tris_model.weights.pack import shrink
 

@@ -23,7 +23,7 @@ from ..files.names import split_entry
 from ..network.stage1 import Stage1
 from .batches import BatchSize
 from .card import CARD
-from .fused import quicken
+from .fused import fuse_for_inference
 from .half import HalfClip
 from .prms import ClipScorer, ImageTextScorer, choose
 
@@ -73,7 +73,7 @@ class Tris:
             raise UsageError("prms chooses among stage 1's maps; these weights are stage 2")
         self.parameter_count = sum(weight.numel() for weight in network.parameters())
         on_cpu = self._device.type == "cpu"
-        self._network = quicken(network, pack=False if precision == "bf16" else None)
+        self._network = fuse_for_inference(network, pack=False if precision == "bf16" else None)
         if precision == "bf16":
             self._network.backbone = HalfClip(network.backbone)  # pyright: ignore[reportAttributeAccessIssue]
         self._scorer = ClipScorer(scorer, self._device, keep_end) if isinstance(scorer, str) else scorer

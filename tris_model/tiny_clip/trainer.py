@@ -35,7 +35,7 @@ from ..train.inputs import check_folder
 from ..train.loop.finished import settle
 from ..train.loop.finite import check_loss, check_weights, clipped
 from ..train.loop.journal import Journal, Stopped, bar, forget_peak, interruptible, memory
-from .contrast import choice, contrast
+from .contrast import choice_loss, contrastive_loss
 from .lessons import MOST, Lesson, ShownLesson, ask, show
 from .pictures import Pictures, pictures
 from .questions import all_words, alone, mixed
@@ -342,11 +342,11 @@ def _terms(
     each, first = [], 0
     for captions, true in asked:
         texts = read_all[first : first + len(captions)]
-        each.append(contrast(seen, texts, torch.from_numpy(true).to(seen.device), scale))
+        each.append(contrastive_loss(seen, texts, torch.from_numpy(true).to(seen.device), scale))
         first += len(captions)
     terms = {"questions": torch.stack(each).sum()}
     if sentences:
         own = torch.tensor([at for _, at in sentences], device=seen.device)
         other = lesson.objects + ((own - lesson.objects) ^ 1)
-        terms["sentences"] = course.told * choice(read_all[first:], seen[own], seen[other], scale)
+        terms["sentences"] = course.told * choice_loss(read_all[first:], seen[own], seen[other], scale)
     return terms
