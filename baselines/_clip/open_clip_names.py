@@ -77,8 +77,8 @@ def held_by(
     mean, deviation = facts.get("mean"), facts.get("std")
     data = _data(model, pretrained)
     if weights is None and pretrained is None:
-        told = f"; open_clip knows {', '.join(tags)}" if tags else ""
-        raise UsageError(f"{method} with model={model} needs --weights FILE or --set pretrained=TAG{told}")
+        tags_text = f"; open_clip knows {', '.join(tags)}" if tags else ""
+        raise UsageError(f"{method} with model={model} needs --weights FILE or --set pretrained=TAG{tags_text}")
     if weights is None:
         assert pretrained is not None
         if quick_gelu is not None:
@@ -95,10 +95,10 @@ def held_by(
     mean, deviation = mean or held.settings.mean, deviation or held.settings.deviation
     notes = held.notes
     if pretrained is None and source.startswith("open_clip's"):
-        told = "quick_gelu" if quick else "gelu"
+        activation = "quick_gelu" if quick else "gelu"
         notes = (
             *notes,
-            f"{method}: {path} is read as open_clip's {model} with {told} (model=NAME,TAG says which weights)",
+            f"{method}: {path} is read as open_clip's {model} with {activation} (model=NAME,TAG says which weights)",
         )
     return OpenClipWeights(
         held.state, str(path), sizes, quick, mean, deviation, tris_model.digest(path), data, source, notes

@@ -112,20 +112,20 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedCl
     """A file by itself: what it says is taken, what it does not say is said to the user."""
     held = read_clip(path)
     config: VitConfig | tris_model.Config
-    if '"clip-vit"' in held.said.get("config", ""):
-        config = VitConfig.from_json(held.said["config"])
+    if '"clip-vit"' in held.metadata.get("config", ""):
+        config = VitConfig.from_json(held.metadata["config"])
     elif "visual.class_embedding" in held.state:
         config = _vit_config(held, activation)
-    elif "config" in held.said:
-        config = tris_model.Config.from_json(held.said["config"])
+    elif "config" in held.metadata:
+        config = tris_model.Config.from_json(held.metadata["config"])
     else:
         config = detect_clip(held.state)
     vit = isinstance(config, VitConfig)
     if not vit and not config.pool_grid:
         raise UsageError(f"{path} has no attention pool, through which a CLIP sees; give a whole CLIP")
-    if config.trimmed and ("config" in held.said or not vit):  # not CLIP's vocabulary: one of ours
+    if config.trimmed and ("config" in held.metadata or not vit):  # not CLIP's vocabulary: one of ours
         read = ClipReading(config.quick_gelu if vit else True, f"tiny {'ViT' if vit else 'RN'}", OURS)
-    elif vit and "config" in held.said:
+    elif vit and "config" in held.metadata:
         read = ClipReading(config.quick_gelu, _name(config), UNKNOWN, "the file's config")
     else:
         read = reading(method, held, _name(config), activation)

@@ -102,10 +102,10 @@ def trunk_and_pool(clip: Clip | VitClip) -> tuple[Any, Any]:
     return fuse_for_inference(nn.Sequential(visual))[0], visual.attnpool
 
 
-def read(opened: OpenedClip, texts: Sequence[str]) -> Tensor:
+def encode_texts(opened: OpenedClip, texts: Sequence[str]) -> Tensor:
     """Texts in CLIP's joint space: ``(N, D)``, unit length. Long ones are cut as CLIP does, their end kept."""
     tokens = tokenize(list(texts), keep_end=True, length=opened.clip.config.context)
-    return F.normalize(opened.clip.sum_up(tokens.to(device_of(opened))), dim=1)
+    return F.normalize(opened.clip.encode_text(tokens.to(device_of(opened))), dim=1)
 
 
 def prompted(prompt: str, texts: Sequence[str]) -> list[str]:

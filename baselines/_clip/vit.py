@@ -206,7 +206,7 @@ class VitClip(TextTower):
         if not config.quick_gelu:
             exact_gelu(self)
 
-    def look(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised."""
         return self.visual(images)
 

@@ -46,9 +46,9 @@ def load_vit(path_or_name: str | os.PathLike[str], device: str = "cpu") -> VitCl
     place = pick(device)
     path = find_vit(path_or_name)
     held = read(path, looks_like_clip)
-    if "config" not in held.said:
+    if "config" not in held.metadata:
         raise DataError(f"{path} does not say its sizes: it is no CLIP that was trained here")
-    config = VitConfig.from_json(held.said["config"])
+    config = VitConfig.from_json(held.metadata["config"])
     with torch.device("meta"):  # no default weights to draw and throw away
         network = VitClip(config)
     fill(network, held.state, f"{path} as a CLIP with a vision transformer")

@@ -39,9 +39,9 @@ class Background(NamedTuple):
         One that is the expression itself (but for case, blanks and an article) says nothing against it. Of the drawn
         shapes none that the expression names: "the star left of the square" is also about the square.
         """
-        said = plain(expression)
-        named = set(re.findall(r"\w+", said)) if self.name == "shapes" else set()
-        return tuple(word for word in self.words if plain(word) != said and plain(word) not in named)
+        own = plain(expression)
+        named = set(re.findall(r"\w+", own)) if self.name == "shapes" else set()
+        return tuple(word for word in self.words if plain(word) != own and plain(word) not in named)
 
 
 def background_of(text: str) -> Background:

@@ -150,27 +150,27 @@ def _from_hub(place: str) -> Loaded:
 
 def _in_their_layout(config: Path, weights: Path) -> Loaded:
     try:
-        said = json.loads(config.read_text(encoding="utf-8"))
+        settings = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{config} cannot be read ({_line(error)})") from None
-    if not isinstance(said, dict) or said.get("model_type") != "groupvit":
-        kind = said.get("model_type") if isinstance(said, dict) else None
+    if not isinstance(settings, dict) or settings.get("model_type") != "groupvit":
+        kind = settings.get("model_type") if isinstance(settings, dict) else None
         raise DataError(f"{config} is the configuration of {kind or 'something else'}, not of a GroupViT")
     held = read(weights, looks_like_groupvit)
     # Buffers that older versions of the library stored.
     state = {key: value for key, value in held.state.items() if not key.endswith(".position_ids")}
     own = digest(weights)
     data = PUBLISHED.get(own[:8]) or CONVERTED.get(hub_model(weights) or "")
-    return Loaded(_filled(said, state, f"{weights} as GroupViT"), None, own, False, data, held.notes)
+    return Loaded(_filled(settings, state, f"{weights} as GroupViT"), None, own, False, data, held.notes)
 
 
 def _from_file(path: Path) -> Loaded:
     held = read(path, looks_like_groupvit)
     state = dict(held.state)
     beside = split_entry(path)[0].parent / CONFIG
-    if held.kind == "safetensors" and "config" in held.said:
+    if held.kind == "safetensors" and "config" in held.metadata:
         ids = state.pop(IDS, None)
-        network = _filled(json.loads(held.said["config"]), state, f"{path} as GroupViT")
+        network = _filled(json.loads(held.metadata["config"]), state, f"{path} as GroupViT")
         return Loaded(network, ids, digest(path), ids is not None, None, held.notes)
     if not is_authors(state) and beside.exists():
         return _in_their_layout(beside, path)
@@ -181,17 +181,17 @@ def _from_file(path: Path) -> Loaded:
     try:
         config = sizes(state)
     except (KeyError, IndexError, ValueError, ZeroDivisionError):
-        seen = ", ".join(list(state)[:3])
-        raise DataError(f"{path} holds no whole GroupViT (it begins with {seen or 'nothing'}); {advice()}") from None
+        first = ", ".join(list(state)[:3]) or "nothing"
+        raise DataError(f"{path} holds no whole GroupViT (it begins with {first}); {advice()}") from None
     own = digest(path)
     network = _filled(config, state, f"{path} as the authors' GroupViT")
     return Loaded(network, None, own, False, PUBLISHED.get(own[:8]), held.notes)
 
 
-def _filled(said: dict[str, Any], state: dict[str, Tensor], what: str) -> Any:
+def _filled(settings: dict[str, Any], state: dict[str, Tensor], what: str) -> Any:
     library = transformers()
     try:
-        network = library.GroupViTModel(library.GroupViTConfig(**said))
+        network = library.GroupViTModel(library.GroupViTConfig(**settings))
     except (TypeError, ValueError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         raise DataError(f"{what}: its configuration is refused ({_line(error)})") from None
     fill(network, state, what)

@@ -106,17 +106,18 @@ def losses(
     scale = tiny.logit_scale.exp().clamp(max=recipe.warmest)
     images, things = pictured(lesson, objects, scenes, draw)
     questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
-    asked = [answers(ask(question, [one for some in things for one in some], draw), things) for question in questions]
-    asked = [(captions, true) for captions, true in asked if captions]
+    each_thing = [one for some in things for one in some]
+    answered = [answers(*ask(question, each_thing, draw), things) for question in questions]
+    answered = [(captions, true) for captions, true in answered if captions]
     with autocast(recipe.precision, device):
         cells, shares = tiny.cells(normalised(images, device))
     groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
-    distinct = sorted({text for captions, _ in asked for text in captions})
+    distinct = sorted({text for captions, _ in answered for text in captions})
     with torch.set_grad_enabled(not still):
-        said = dict(zip(distinct, tiny.read(distinct), strict=True))
+        text_features = dict(zip(distinct, tiny.encode_texts(distinct), strict=True))
     found, whole = [], []
-    for captions, true in asked:
-        texts, fits = torch.stack([said[text] for text in captions]), torch.from_numpy(true).to(device)
+    for captions, true in answered:
+        texts, fits = torch.stack([text_features[text] for text in captions]), torch.from_numpy(true).to(device)
         found.append(one_group(groups @ texts.T, fits, scale))
         whole.append(contrastive_loss(mean, texts, fits, scale))
     return {
@@ -142,9 +143,8 @@ def pictured(
     return np.concatenate(images), things
 
 
-def answers(asked: tuple[list[str], np.ndarray], things: list[list[Thing]]) -> tuple[list[str], np.ndarray]:
+def answers(captions: list[str], true: np.ndarray, things: list[list[Thing]]) -> tuple[list[str], np.ndarray]:
     """What is true of objects, bool ``(all objects, U)``, as true of pictures, ``(B, U)``."""
-    captions, true = asked
     ends = np.cumsum([len(some) for some in things])
     by_picture = [part.any(0) for part in np.split(true, ends[:-1])]
     return captions, np.array(by_picture, bool).reshape(len(things), len(captions))

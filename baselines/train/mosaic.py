@@ -41,8 +41,8 @@ def show_tiled(
     if lesson.scenes:
         whole = show(objects, scenes, replace(lesson, objects=0), sentences, draw)
         parts.append(whole._replace(sentences=[(text, at + lesson.objects) for text, at in whole.sentences]))
-    images, masks, things, said = zip(*parts, strict=True)
-    return ShownLesson(np.concatenate(images), np.concatenate(masks), [*chain(*things)], [*chain(*said)])
+    images, masks, things, all_sentences = zip(*parts, strict=True)
+    return ShownLesson(np.concatenate(images), np.concatenate(masks), [*chain(*things)], [*chain(*all_sentences)])
 
 
 def _mosaics(single: ShownLesson) -> ShownLesson:

@@ -49,7 +49,7 @@ def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
         if facts["bytes"] > MOST:
             raise DataError(f"the box holds {MOST:,} bytes a network and this has {facts['bytes']:,}; train a smaller")
         (Path(folder) / file).replace(box / file)
-    recipe = json.loads(held.said["recipe"])
+    recipe = json.loads(held.metadata["recipe"])
     made = {
         "schema": SCHEMA,
         "name": "shapes",

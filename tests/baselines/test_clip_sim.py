@@ -53,12 +53,12 @@ def test_a_cell_is_what_the_pool_says_of_it_alone(tiny: str, positions: bool):
     pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1) / 255
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.inference_mode():
-        last = clip.see(((pixels - mean[:, None, None]) / deviation[:, None, None])[None])[3]
+        last = clip.encode_pyramid(((pixels - mean[:, None, None]) / deviation[:, None, None])[None])[3]
         cells = last[0].flatten(1).T
         if positions:
             cells = cells + clip.visual.attnpool.positional_embedding[1:]
         seen = _alone(clip.visual.attnpool, cells)
-        said = F.normalize(clip.sum_up(tokenize(WORDS)), dim=1)
+        said = F.normalize(clip.encode_text(tokenize(WORDS)), dim=1)
     expected = (said @ seen.T).unflatten(1, (6, 6)).numpy()
     found = make(weights=tiny, positions=positions).maps(PICTURE, WORDS).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -30,7 +30,9 @@ def opened(path: Path | str | None, **more: Any) -> OpenedClip:
 
 def _features(found: OpenedClip) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.inference_mode():
-        return found.clip.look(torch.full((1, 3, 32, 32), 0.3)), found.clip.sum_up(tokenize(TEXTS, length=77))
+        return found.clip.encode_image(torch.full((1, 3, 32, 32), 0.3)), found.clip.encode_text(
+            tokenize(TEXTS, length=77)
+        )
 
 
 @pytest.mark.parametrize("archive", [False, True])

@@ -138,7 +138,7 @@ def believe(image: np.ndarray, labels: np.ndarray, device: str | torch.device = 
 
 
 @torch.no_grad()
-def _settled(image: np.ndarray, said: Tensor, field: Field, device: str | torch.device) -> Tensor:
+def _settled(image: np.ndarray, given_odds: Tensor, field: Field, device: str | torch.device) -> Tensor:
     """The logarithm of the odds after mean field, ``(K, H, W)``, from those before it."""
     height, width = image.shape[:2]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -148,12 +148,12 @@ def _settled(image: np.ndarray, said: Tensor, field: Field, device: str | torch.
         (field.near_weight, _Kernel(place / field.near)),
         (field.alike_weight, _Kernel(torch.cat([place / field.far, colour / field.colour], 1))),
     )
-    said = said.flatten(1).T.to(device)  # (N, K)
-    odds = said
+    given_odds = given_odds.flatten(1).T.to(device)  # (N, K)
+    odds = given_odds
     for _ in range(field.steps):
         # With two labels of probabilities q and 1 - q, both messages of a kernel are one filtering of their difference.
         tilt = torch.tanh(odds / 2)
-        odds = said + sum(weight * kernel.smooth(tilt) for weight, kernel in pairs)
+        odds = given_odds + sum(weight * kernel.smooth(tilt) for weight, kernel in pairs)
     return odds.T.reshape(-1, height, width)
 
 

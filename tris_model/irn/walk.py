@@ -69,16 +69,16 @@ def transition(edges: np.ndarray, how: Walk = PAPER) -> sparse.csr_array:
         if rows < 1 or columns < 1:
             continue
 
-        def seen(grid: np.ndarray, cell: tuple[int, int], box: tuple[int, int, int] = (left, rows, columns)) -> Any:
+        def window(grid: np.ndarray, cell: tuple[int, int], box: tuple[int, int, int] = (left, rows, columns)) -> Any:
             x = box[0] + cell[1]
             return grid[cell[0] : cell[0] + box[1], x : x + box[2]]
 
-        highest = seen(edges, path.cells[0])
+        highest = window(edges, path.cells[0])
         for cell in path.cells[1:]:
-            highest = np.maximum(highest, seen(edges, cell))
+            highest = np.maximum(highest, window(edges, cell))
         weight = ((1 - highest) ** how.power).ravel()
         some = weight > NOTHING
-        start, end = seen(cells, (0, 0)).ravel()[some], seen(cells, path.end).ravel()[some]
+        start, end = window(cells, (0, 0)).ravel()[some], window(cells, path.end).ravel()[some]
         starts += [start, end]
         ends += [end, start]
         weights += [weight[some], weight[some]]

@@ -19,7 +19,7 @@ from ..clip.towers import Clip
 from ..config import Config
 from ..devices import pick
 from ..files.architecture import fill
-from ..files.clip_file import open_clip
+from ..files.clip_file import open_clip_file
 from ..ranges import Rate
 from ..train.inputs import building, check_clip
 from ..train.recipe import names, one
@@ -79,7 +79,7 @@ def start(recipe: ClipRecipe) -> Clip:
             network.visual.ramp.normal_(std=recipe.ramp)
         network.logit_scale.fill_(log(recipe.warmth))
     if recipe.start is not None:
-        fill(network, open_clip(recipe.start)[0], f"{recipe.start} as a CLIP of the recipe's sizes")
+        fill(network, open_clip_file(recipe.start)[0], f"{recipe.start} as a CLIP of the recipe's sizes")
     return network
 
 
@@ -102,7 +102,7 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device, *, overwrite: bool 
 def _centre(network: Clip, images: Tensor, tokens: Tensor) -> None:
     """Take the means of some pictures and of their captions out of what the two towers give."""
     centre_texts(network, tokens)
-    network.visual.attnpool.c_proj.bias.sub_(network.look(images).mean(0))
+    network.visual.attnpool.c_proj.bias.sub_(network.encode_image(images).mean(0))
 
 
 train.recipes = names("clip")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

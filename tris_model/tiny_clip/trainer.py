@@ -120,11 +120,11 @@ class Towers(Protocol):
         """The sizes of the network."""
         ...
 
-    def look(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """``(B, 3, S, S)`` of any S that a lesson has -> ``(B, D)``, not normalised."""
         ...
 
-    def sum_up(self, tokens: Tensor) -> Tensor:
+    def encode_text(self, tokens: Tensor) -> Tensor:
         """``(N, text_length)`` -> ``(N, D)``, not normalised."""
         ...
 
@@ -286,7 +286,7 @@ def _sample(objects: Pictures, course: Course, length: int, device: torch.device
 @torch.no_grad()
 def centre_texts(network: TextTower, tokens: Tensor) -> None:
     """Take the mean of some texts out of what a CLIP's text tower gives; one half of a ``centre``."""
-    words = network.read(tokens)[torch.arange(len(tokens), device=tokens.device), tokens.argmax(1)]
+    words = network.encode_words(tokens)[torch.arange(len(tokens), device=tokens.device), tokens.argmax(1)]
     network.ln_final.bias.sub_(words.mean(0))
 
 
@@ -315,13 +315,13 @@ def _losses(
     batch = normalised(shown.images, device) * torch.from_numpy(shown.masks).to(device)[:, None]
     batch = batch.contiguous(memory_format=torch.channels_last)
     with autocast(course.precision, device):
-        summaries = [network.look(batch)] if views is None else views(network, batch, shown)
+        summaries = [network.encode_image(batch)] if views is None else views(network, batch, shown)
     flat = [text for captions, _ in asked for text in captions]
     flat += [text for text, _ in shown.sentences]
     distinct, where = np.unique(np.array(flat, dtype=object), return_inverse=True)
     tokens = pack(encode(distinct.tolist()), length=network.config.text_length).to(device)
     with torch.set_grad_enabled(not still):
-        read_all = F.normalize(network.sum_up(tokens), dim=1)[torch.from_numpy(where).to(device)]
+        read_all = F.normalize(network.encode_text(tokens), dim=1)[torch.from_numpy(where).to(device)]
     terms = [
         _terms(F.normalize(seen.float(), dim=1), read_all, course, lesson, asked, shown.sentences, scale)
         for seen in summaries

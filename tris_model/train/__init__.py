@@ -1,7 +1,7 @@
 """The training of TRIS: one visible loop a stage.
 
-``tris_model.train.tris`` runs the stages, ``stage1`` and ``stage2`` hold their loops, ``loop`` what all loops share. The
-names below are public: trainers of other networks read their recipes with them. Each is imported when it is first used.
+``tris`` runs the stages, ``stage1`` and ``stage2`` hold their loops, and ``loop`` holds what all loops share. The names
+below are public: trainers of other networks read their recipes with them. Each is imported when it is first used.
 """
 
 from __future__ import annotations

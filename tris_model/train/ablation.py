@@ -172,10 +172,10 @@ def _change(row: Trained, whole: Mapping[str, Any], metric: str, data_root: str 
 
 def _origin(given: Mapping[str, Any]) -> str:
     made = provenance()
-    said = ", ".join(f"{key}={value}" for key, value in given.items())
+    settings = ", ".join(f"{key}={value}" for key, value in given.items())
     machine = made["machine"]
     where = machine["gpu"] or f"{machine['cores']} cores of {machine['processor']}"
-    return f"{said}; {made['started'][:10]}, {where}, commit {made['commit'] or 'unknown'}."
+    return f"{settings}; {made['started'][:10]}, {where}, commit {made['commit'] or 'unknown'}."
 
 
 train.recipes = names("stage2")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

@@ -114,8 +114,8 @@ def _check_made(plan: Plan, wanted: Sequence[str]) -> set[str]:
         first, stage1 = plan.first, plan.out / "stage1.safetensors"
         weights = stage1 if stage1.exists() and not other.get("1") else None
         judge = first.scorer if plan.pseudo.prms else None
-        asked = (plan.data_root, first.limit, first.keep_end, plan.pseudo.refs, plan.pseudo.seed)
-        *_, head = maps.head_of(weights, judge, first.split, *asked)
+        options = (plan.data_root, first.limit, first.keep_end, plan.pseudo.refs, plan.pseudo.seed)
+        *_, head = maps.head_of(weights, judge, first.split, *options)
         other["maps"] = check_head(place, head, maps.HOLDS, **how)
     if "labels" in wanted:
         place = plan.out / "pseudo/head.json"

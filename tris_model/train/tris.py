@@ -165,8 +165,8 @@ def _maps(plan: Plan, device: torch.device) -> None:
 
     first, pseudo = plan.first, plan.pseudo
     weights, judge = plan.need("stage1.safetensors", "1"), first.scorer if pseudo.prms else None
-    asked = (first.limit, first.keep_end, pseudo.refs, pseudo.seed)
-    maps.choose_all(weights, judge, first.split, plan.out, device, plan.data_root, *asked, overwrite=plan.overwrite)
+    options = (first.limit, first.keep_end, pseudo.refs, pseudo.seed)
+    maps.choose_all(weights, judge, first.split, plan.out, device, plan.data_root, *options, overwrite=plan.overwrite)
 
 
 def _labels(plan: Plan, device: torch.device) -> None:

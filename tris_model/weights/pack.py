@@ -88,8 +88,8 @@ def _shrink(source: Path, target: Path) -> dict[str, Any]:
     if "backbone.text_projection" in state:  # a TRIS network, not a CLIP
         config = replace(config, pool_grid=0)
         state = {key: value for key, value in state.items() if POOL not in key}
-    said = {**held.said, "config": config.to_json()}
-    return {**shrink(Checkpoint(source, held.kind, state, said), target), "config": _plain(config)}
+    metadata = {**held.metadata, "config": config.to_json()}
+    return {**shrink(Checkpoint(source, held.kind, state, metadata), target), "config": _plain(config)}
 
 
 def shrink(held: Checkpoint, target: Path) -> dict[str, Any]:
@@ -106,14 +106,14 @@ def shrink(held: Checkpoint, target: Path) -> dict[str, Any]:
         DataError: numbers that half precision cannot hold.
     """
     state = {key: _halved(key, value, held.path) for key, value in held.state.items()}
-    write(state, target, {key: value for key, value in held.said.items() if key != "format"})
+    write(state, target, {key: value for key, value in held.metadata.items() if key != "format"})
     _sort(target)
     return {
         "bytes": target.stat().st_size,
         "sha256": digest(target),
         "parameters": sum(value.numel() for value in state.values() if value.is_floating_point()),
         "made_from_sha256": digest(held.path),
-        "config": json.loads(held.said["config"]),
+        "config": json.loads(held.metadata["config"]),
     }
 
 

@@ -80,7 +80,7 @@ def test_what_is_taught_is_what_rivals_ask(out: Path):
     with torch.no_grad():
         first, mean, values = summaries(network, network.visual.before_last(images))
         tokens = network.visual.blocks(network.visual.embed(images))
-        torch.testing.assert_close(first, network.look(images))
+        torch.testing.assert_close(first, network.encode_image(images))
         torch.testing.assert_close(mean, network.visual.summary(tokens[:, 1:].mean(1)))
         # clip_sim's heat of the basis' texts is the patches' values, each of unit length.
         cosines = Patches(network.visual)(images, torch.eye(8))
@@ -144,7 +144,7 @@ def test_the_mean_picture_and_text_start_at_zero():
     with torch.no_grad():
         cells = visual.summary(visual.blocks(visual.embed(images)))
         torch.testing.assert_close(cells.mean((0, 1)), torch.zeros(8), atol=1e-5, rtol=0)
-        torch.testing.assert_close(network.sum_up(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
+        torch.testing.assert_close(network.encode_text(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
 
 
 def test_a_recipe_names_the_near_keys_tables_and_recipes(tmp_path: Path):
@@ -172,7 +172,7 @@ def test_files_of_other_networks_are_refused_by_name(out: Path, tmp_path: Path):
     write(clip.state_dict(), tmp_path / "clip.safetensors", {"config": clip.config.to_json()})
     write(held.state, tmp_path / "mute.safetensors", {})
     less = {key: value for key, value in held.state.items() if key != "logit_scale"}
-    write(less, tmp_path / "less.safetensors", {"config": held.said["config"]})
+    write(less, tmp_path / "less.safetensors", {"config": held.metadata["config"]})
     with pytest.raises(DataError, match="of another network"):
         load_vit(tmp_path / "clip.safetensors")
     with pytest.raises(DataError, match="does not say its sizes"):
@@ -198,7 +198,7 @@ def test_packing_halves_the_file_and_the_card_tells_how_it_was_made(out: Path, t
     whole, packed = load_vit(out / "clip_vit.safetensors"), load_vit(file)
     images = torch.randn(3, 3, 32, 32)
     with torch.no_grad():
-        torch.testing.assert_close(packed.look(images), whole.look(images), atol=0.02, rtol=0.02)
+        torch.testing.assert_close(packed.encode_image(images), whole.encode_image(images), atol=0.02, rtol=0.02)
     pack.pack("clip_vit", out, tmp_path / "again")
     assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
@@ -241,7 +241,7 @@ def test_the_shipped_one_tells_objects_apart_by_either_summary_and_points_at_the
         masks = torch.from_numpy(np.stack([np.any([decode(part) for part in one.parts], axis=0) for one in objects]))
         alone = interpolate(masks[None].float(), (96, 96), mode="area")[0, :, None] * image
         with torch.no_grad():
-            texts = normalize(shipped.sum_up(tokenize([one.text for one in samples])), dim=1)
+            texts = normalize(shipped.encode_text(tokenize([one.text for one in samples])), dim=1)
             first, mean, _ = summaries(shipped, shipped.visual.before_last(alone))
             heats = Patches(shipped.visual)(image[None], texts)
         heats = interpolate(heats[:, None], masks.shape[1:], mode="bilinear")[:, 0].flatten(1).argmax(1)

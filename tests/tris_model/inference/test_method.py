@@ -216,11 +216,11 @@ def test_one_image_that_does_not_fit_is_an_error() -> None:
 class Prefers:
     """A scorer that likes the brightest map."""
 
-    def see(self, images: torch.Tensor) -> torch.Tensor:
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         level = images.abs().mean((1, 2, 3))
         return torch.stack([level, level.max() - level], 1)
 
-    def read(self, texts: list[str]) -> torch.Tensor:
+    def encode_text(self, texts: list[str]) -> torch.Tensor:
         return torch.tensor([[1.0, 0.0]]).repeat(len(texts), 1)
 
 

@@ -92,14 +92,14 @@ def test_a_cone_makes_cosines_positive_and_keeps_their_order() -> None:
     class Given:
         side = 4
 
-        def see(self, images: torch.Tensor) -> torch.Tensor:
+        def encode_image(self, images: torch.Tensor) -> torch.Tensor:
             return images.flatten(1)
 
-        def read(self, texts: Sequence[str]) -> torch.Tensor:
+        def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
             return torch.stack([torch.full((4,), float(text)) for text in texts])
 
     images = torch.randn(6, 1, 2, 2, generator=torch.Generator().manual_seed(1))
     plain, wide = FrozenScorer(Given()), FrozenScorer(Given(), 0.7)
-    before = F.cosine_similarity(plain.see(images), plain.read(["1"]))
-    after = F.cosine_similarity(wide.see(images), wide.read(["1"]))
+    before = F.cosine_similarity(plain.encode_image(images), plain.encode_text(["1"]))
+    after = F.cosine_similarity(wide.encode_image(images), wide.encode_text(["1"]))
     torch.testing.assert_close(after, (before + 0.49) / 1.49)

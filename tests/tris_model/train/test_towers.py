@@ -50,7 +50,7 @@ def test_a_stopped_training_goes_on_to_the_same_curve_and_weights(tmp_path: Path
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
     one_state, other = read_weights(whole).state, read_weights(parts).state
     assert all(value.equal(other[key]) for key, value in one_state.items())
-    assert json.loads(read_weights(whole).said["recipe"]) == json.loads(json.dumps(asdict(RECIPE)))
+    assert json.loads(read_weights(whole).metadata["recipe"]) == json.loads(json.dumps(asdict(RECIPE)))
     assert load_clip(whole).config.trimmed
 
 
@@ -74,7 +74,7 @@ class OtherTowers(TextTower):
         self.token_ids.copy_(word_ids())
         self.visual = Dots(config.embed)
 
-    def look(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         return self.visual(images)
 
 
@@ -99,9 +99,10 @@ def test_any_two_towers_can_be_taught_and_every_view_counts_the_same(tmp_path: P
     assert kept == tmp_path / "one" / "other.safetensors"
     before = OtherTowers().state_dict()
     assert set(read_weights(kept).state) == set(before)
-    teach_other(tmp_path / "two", views=lambda network, images, shown: [network.look(images)] * 2)
+    teach_other(tmp_path / "two", views=lambda network, images, shown: [network.encode_image(images)] * 2)
     twice = teach_other(
-        tmp_path / "three", views=lambda network, images, shown: [network.look(images), -network.look(images)]
+        tmp_path / "three",
+        views=lambda network, images, shown: [network.encode_image(images), -network.encode_image(images)],
     )
     assert curve(tmp_path / "one", "other") == curve(tmp_path / "two", "other")
     assert curve(tmp_path / "one", "other") != curve(tmp_path / "three", "other")
@@ -124,7 +125,7 @@ def test_centred_texts_have_a_mean_of_zero():
     network = OtherTowers()
     tokens = torch.randint(1, 49408, (7, 20))
     centre_texts(network, tokens)
-    torch.testing.assert_close(network.sum_up(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.encode_text(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
 
 
 def test_a_recipe_of_another_folder_is_read_with_its_changes(tmp_path: Path):

@@ -60,7 +60,7 @@ def test_a_mirrored_image_takes_its_mask_along(tmp_path: Path) -> None:
     refs = Refs(load_split("refcoco_train", refer_tree(tmp_path / "data")))
     photographs = Photographs(refs.paths, 8)
     batches = BatchOrder(refs, photographs, 6, seed=1, negatives=1, mirror=True)
-    batch = batches.ask(0)
+    batch = batches.start(0)
     assert len(set(batch.flips)) > 1
     plain = [photographs.batch([refs.refs[at].image])[0] for at in batch.refs]
     marks = torch.tensor(np.stack(plain)[..., 0])  # stands for a mask

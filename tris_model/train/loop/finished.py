@@ -152,15 +152,15 @@ def _of_weights(path: Path) -> tuple[Mapping[str, Any], str | None] | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            said = file.metadata() or {}
-        text = said.get("recipe")
+            metadata = file.metadata() or {}
+        text = metadata.get("recipe")
         kept = None if text is None else json.loads(text)
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to train anew") from None
     if not isinstance(kept, Mapping):
         console.print(f"{path} does not say by which recipe it was made; it is taken as it is", highlight=False)
         return None
-    return kept, said.get("masks")
+    return kept, metadata.get("masks")
 
 
 def _of_state(path: Path) -> tuple[Mapping[str, Any], str | None] | None:

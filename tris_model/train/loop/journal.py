@@ -46,7 +46,7 @@ class Journal:
         self.folder = folder
         self.writes = writes
         self._every = every
-        self._saved = self._told = time.monotonic()
+        self._saved = self._logged = time.monotonic()
         if writes:
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -90,8 +90,8 @@ class Journal:
         if self.writes:
             now = time.monotonic()
             line = {"step": step, **{key: _short(value) for key, value in terms.items()}}
-            line["seconds"] = round(now - self._told, 3)
-            self._told = now
+            line["seconds"] = round(now - self._logged, 3)
+            self._logged = now
             _append(self.folder / "log.jsonl", json.dumps(line))
 
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
