@@ -121,9 +121,7 @@ class GroupViT:
         with computing("float32"), torch.inference_mode():
             features = encode_image(self._network, pixels_of(image, self._short, self._patch).to(self._device))
             distinct = list(dict.fromkeys(texts))
-            by_text = dict(
-                zip(distinct, encode_texts(self._network, self._prompted(distinct), self._ids), strict=True)
-            )
+            by_text = dict(zip(distinct, encode_texts(self._network, self._prompted(distinct), self._ids), strict=True))
             pixels = assigned(features.maps, image.shape[:2])
             held = torch.bincount(pixels.flatten(), minlength=len(features.maps)) > 0
             answers = {

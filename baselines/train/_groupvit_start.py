@@ -155,7 +155,7 @@ class Tiny:
 
 
 @torch.no_grad()
-def started(sizes: TinySizes, *, seed: int, warmth: float, residual: float, sharp: float) -> Tiny:
+def started(sizes: TinySizes, *, seed: int, temperature: float, residual: float, sharp: float) -> Tiny:
     """A network with drawn weights.
 
     transformers draws for a long training: group tokens begin equal, assignments even, and what a group takes from its
@@ -166,7 +166,7 @@ def started(sizes: TinySizes, *, seed: int, warmth: float, residual: float, shar
     Args:
         sizes: of the network.
         seed: of the weights.
-        warmth: the temperature.
+        temperature: what cosines are multiplied by.
         residual: the scale of a group's token beside the mean of its patches.
         sharp: deviation of the assignment's logits.
     """
@@ -175,7 +175,7 @@ def started(sizes: TinySizes, *, seed: int, warmth: float, residual: float, shar
     vision = tiny.network.vision_model
     vision.embeddings.position_embeddings.normal_(std=0.1)
     tiny.network.text_model.embeddings.token_embedding.weight.normal_(std=0.1)
-    tiny.logit_scale.fill_(log(warmth))
+    tiny.logit_scale.fill_(log(temperature))
     unit = sizes.width**-0.5
     for stage in vision.encoder.stages:
         if stage.group_token is None:

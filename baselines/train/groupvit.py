@@ -19,7 +19,19 @@ from risbench import UsageError
 from tris_model.clip import normalised
 from tris_model.devices import autocast, pick
 from tris_model.ranges import Positive, Rate
-from tris_model.tiny_clip import Course, Lesson, Pictures, Thing, alone, ask, contrastive_loss, mixed, teach
+from tris_model.tiny_clip import (
+    WARMUP,
+    Course,
+    Lesson,
+    Pictures,
+    Step,
+    Thing,
+    alone,
+    ask,
+    contrastive_loss,
+    mixed,
+    teach,
+)
 from tris_model.train import building, names, one
 
 from ._groupvit_losses import one_group, unevenness
@@ -83,48 +95,62 @@ def fit(recipe: GroupViTRecipe, out: Path, device: torch.device, *, overwrite: b
     """
     if recipe.start is not None:
         raise UsageError("groupvit trains from scratch; leave start out")
-    start = {"seed": recipe.seed, "warmth": recipe.warmth, "residual": recipe.residual, "sharp": recipe.sharp}
     with building(TABLE):
-        tiny = started(recipe.network, **start)
+        tiny = started(
+            recipe.network,
+            seed=recipe.seed,
+            temperature=recipe.temperature_start,
+            residual=recipe.residual,
+            sharp=recipe.sharp,
+        )
     tiny.network.to(device).train()
-    return teach(tiny, recipe, out, device, name=TABLE, losses=losses, overwrite=overwrite)
+    return teach(GroupViTTrainer(tiny, recipe), out, device, overwrite=overwrite)
 
 
-def losses(
-    tiny: Tiny,
-    recipe: GroupViTRecipe,
-    lesson: Lesson,
-    objects: Pictures,
-    scenes: Pictures,
-    draw: np.random.Generator,
-    device: torch.device,
-    *,
-    still: bool,
-) -> dict[str, Tensor]:
-    """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
-    torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments, so that a stopped training goes on
-    scale = tiny.logit_scale.exp().clamp(max=recipe.warmest)
-    images, things = pictured(lesson, objects, scenes, draw)
-    questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
-    each_thing = [one for some in things for one in some]
-    answered = [answers(*ask(question, each_thing, draw), things) for question in questions]
-    answered = [(captions, true) for captions, true in answered if captions]
-    with autocast(recipe.precision, device):
-        cells, shares = tiny.cells(normalised(images, device))
-    groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
-    distinct = sorted({text for captions, _ in answered for text in captions})
-    with torch.set_grad_enabled(not still):
-        text_features = dict(zip(distinct, tiny.encode_texts(distinct), strict=True))
-    found, whole = [], []
-    for captions, true in answered:
-        texts, fits = torch.stack([text_features[text] for text in captions]), torch.from_numpy(true).to(device)
-        found.append(one_group(groups @ texts.T, fits, scale))
-        whole.append(contrastive_loss(mean, texts, fits, scale))
-    return {
-        "groups": torch.stack(found).sum(),
-        "whole": recipe.whole * torch.stack(whole).sum(),
-        "even": recipe.even * torch.stack([unevenness(share) for share in shares]).sum(),
-    }
+@dataclass(frozen=True)
+class GroupViTTrainer:
+    """The trainer of the tiny GroupViT; see :class:`tris_model.tiny_clip.Trainer`."""
+
+    network: Tiny
+    course: GroupViTRecipe
+    name: str = TABLE
+    warmup: int = WARMUP
+
+    def centre(self, images: Tensor, tokens: Tensor) -> None:
+        """A GroupViT starts as it is drawn."""
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
+        tiny, recipe, draw, device = self.network, self.course, step.draw, step.device
+        torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments: a resumed training is the same
+        temperature = tiny.logit_scale.exp().clamp(max=recipe.temperature_limit)
+
+        # Pictures, and the captions of every question about them.
+        images, things = pictured(step.lesson, step.objects, step.scenes, draw)
+        questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
+        each_thing = [one for some in things for one in some]
+        answered = [answers(*ask(question, each_thing, draw), things) for question in questions]
+        answered = [(captions, true) for captions, true in answered if captions]
+
+        # Features of groups, of whole pictures and of texts.
+        with autocast(recipe.precision, device):
+            cells, shares = tiny.cells(normalised(images, device))
+        groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
+        distinct = sorted({text for captions, _ in answered for text in captions})
+        with torch.set_grad_enabled(not step.freeze_text):
+            text_features = dict(zip(distinct, tiny.encode_texts(distinct), strict=True))
+
+        # The contrasts.
+        found, whole = [], []
+        for captions, true in answered:
+            texts, fits = torch.stack([text_features[text] for text in captions]), torch.from_numpy(true).to(device)
+            found.append(one_group(groups @ texts.T, fits, temperature))
+            whole.append(contrastive_loss(mean, texts, fits, temperature))
+        return {
+            "groups": torch.stack(found).sum(),
+            "whole": recipe.whole * torch.stack(whole).sum(),
+            "even": recipe.even * torch.stack([unevenness(share) for share in shares]).sum(),
+        }
 
 
 def pictured(

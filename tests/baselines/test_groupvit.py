@@ -233,7 +233,8 @@ def _two_groups(monkeypatch: pytest.MonkeyPatch) -> GroupFeatures:
 
 def _saying(monkeypatch: pytest.MonkeyPatch, said: dict[str, list[float]]) -> None:
     monkeypatch.setattr(
-        "baselines.groupvit.features.read", lambda _network, texts, _ids: torch.tensor([said[text] for text in texts])
+        "baselines.groupvit.features.encode_texts",
+        lambda _network, texts, _ids: torch.tensor([said[text] for text in texts]),
     )
 
 

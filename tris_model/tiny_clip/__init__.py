@@ -2,7 +2,8 @@
 
 The names below are the public ones. Each is imported when it is first used. A trainer needs:
 
-- ``teach``: the training loop, and ``Course``: the recipe that a trainer's own recipe extends;
+- ``teach``: the training loop; ``Course``: the recipe that a trainer's own recipe extends;
+- ``Trainer``: what the loop needs of a trainer; ``TowerTrainer``: one for any two towers; ``Step``: its input;
 - ``show``, ``ask``, ``Pictures`` and ``Thing``: the pictures and the questions of a step;
 - ``contrastive_loss``: what a step makes small.
 """
@@ -14,18 +15,26 @@ from typing import TYPE_CHECKING
 from ..doors import door
 
 if TYPE_CHECKING:
+    from .contract import Step, Towers, Trainer
     from .contrast import contrastive_loss
+    from .course import Course
     from .lessons import Lesson, ShownLesson, ask, show
     from .pictures import Pictures
     from .questions import Thing, alone, mixed
-    from .trainer import Course, centre_texts, teach, word_ids
+    from .towers import WARMUP, TowerTrainer
+    from .trainer import centre_texts, teach, word_ids
 
 __all__ = [
+    "WARMUP",
     "Course",
     "Lesson",
     "Pictures",
     "ShownLesson",
+    "Step",
     "Thing",
+    "TowerTrainer",
+    "Towers",
+    "Trainer",
     "alone",
     "ask",
     "centre_texts",
@@ -37,11 +46,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Course": "trainer",
+    "WARMUP": "towers",
+    "Course": "course",
     "Lesson": "lessons",
     "Pictures": "pictures",
     "ShownLesson": "lessons",
+    "Step": "contract",
     "Thing": "questions",
+    "TowerTrainer": "towers",
+    "Towers": "contract",
+    "Trainer": "contract",
     "alone": "questions",
     "ask": "lessons",
     "centre_texts": "trainer",

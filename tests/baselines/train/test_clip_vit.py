@@ -33,7 +33,7 @@ from tris_model.train.loop.journal import Stopped
 CPU = torch.device("cpu")
 RECIPE = VitRecipe(
     first=Lesson(steps=3, objects=8, scenes=0, side=32), second=Lesson(steps=3, objects=4, scenes=3, side=32),
-    objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="float32", warmup=2,
+    objects=12, scenes=12, mixed=1, freeze_text_steps=2, temperature_start=30.0, precision="float32", warmup=2,
     network=VitConfig(
         image_size=32, patch=8, stem=4, width=16, depth=2, heads=2, quick_gelu=False, text_length=20, context=20,
         text_width=16, text_depth=1, text_heads=2, embed=8,

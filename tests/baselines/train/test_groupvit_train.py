@@ -97,7 +97,7 @@ def test_what_is_true_of_an_object_is_true_of_its_picture():
 
 
 def test_at_the_start_a_group_is_what_its_patches_are_and_not_the_rest_of_the_picture():
-    tiny = started(SMALL, seed=0, warmth=20.0, residual=0.1, sharp=2.0)
+    tiny = started(SMALL, seed=0, temperature=20.0, residual=0.1, sharp=2.0)
     vision = tiny.network.eval().vision_model
     with torch.no_grad():
         tokens = vision.embeddings(torch.randn(1, 3, 32, 32))

@@ -145,7 +145,7 @@ def test_a_key_that_is_younger_than_the_file_had_its_default(tmp_path: Path) -> 
 def test_the_tiny_clip_refuses_another_recipe_and_overwrites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RISBENCH_CACHE", str(tmp_path / "cache"))
     small: dict[str, Any] = {
-        "objects": "12", "scenes": "12", "mixed": "1", "precision": "float32", "still": "0",
+        "objects": "12", "scenes": "12", "mixed": "1", "precision": "float32", "freeze_text_steps": "0",
         "network.image_size": "32", "network.pool_grid": "4", "network.width": "4", "network.text_width": "16",
         "network.text_depth": "1", "network.text_heads": "2", "network.embed": "8", "network.hidden": "8",
         "first.side": "32", "first.objects": "4", "first.steps": "1", "second.side": "32", "second.objects": "2",

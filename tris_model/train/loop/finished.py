@@ -23,6 +23,7 @@ from risbench.io.atomic import write_whole
 
 from .journal import console, writing
 from .ranks import rank, wait
+from .renamed import current
 
 WAY_OUT = "give another --out, or --overwrite to make it anew"
 _ABSENT = object()
@@ -125,9 +126,10 @@ def settle_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: bo
 def first_difference(kept: Mapping[str, Any], recipe: Any) -> tuple[str, Any, Any] | None:
     """The first key in which a kept recipe differs from a record, its value there and here.
 
-    A key that is younger than the kept recipe had its default then. A split that only scores are taken of decides
-    nothing: ``val`` counts where weights are selected by it.
+    A kept key may have an old name. One that is younger than the kept recipe had its default then. A split of which
+    only scores are taken decides nothing: ``val`` counts where weights are selected by it.
     """
+    kept = current(type(recipe), kept)
     for key, value, default in _flat(recipe):
         old = _at(kept, key)
         old = default if old is _ABSENT else old

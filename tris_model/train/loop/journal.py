@@ -28,6 +28,7 @@ from risbench.running.loop import Stopped as Stopped
 
 from ...files.checkpoint import reason_of
 from .ranks import rank, world
+from .renamed import current_text
 
 console = Console(stderr=True)
 ONE_CTRL_C = 5.0  # seconds within which torchrun's processes hear one Ctrl-C more than once
@@ -52,12 +53,13 @@ class Journal:
                 folder.mkdir(parents=True, exist_ok=True)
             _append(folder / "starts.jsonl", json.dumps(provenance()))
 
-    def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None]) -> int:
+    def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None], kind: type = object) -> int:
         """The step to go on from, 0 for a new training.
 
         Args:
             recipe: the recipe as text; a state of another recipe is refused.
             load: gives the state to networks and optimisers.
+            kind: the record of the recipe, which knows old names of its keys.
         """
         path = self.folder / "state.pt"
         self._part.unlink(missing_ok=True)  # of a training that was killed while it wrote
@@ -68,7 +70,7 @@ class Journal:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to start anew") from None
-        if state["recipe"] != recipe:
+        if recipe not in (state["recipe"], current_text(kind, state["recipe"])):
             raise DataError(f"{path} belongs to another recipe; give another --out, or remove it to start anew")
         load(state)
         step = int(state["step"])
