@@ -19,6 +19,7 @@ import numpy as np
 
 from risbench import Prediction, UsageError
 
+from ._clip.grids import grid_of
 from ._words.competitors import Background, background_of, plain
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PROMPT = "a clean origami {}."
 LAYERS = 8  # the last ones, whose attention is averaged
-PATCHES = 4096  # the most an image is cut into, 1024 x 1024 for patches of 16: tables grow with its square
 # The authors name no threshold: they sweep, and the best is usually from 0.3 to 0.5.
 PHOTOGRAPHS, DRAWN = 0.4, 0.45  # the second from `risbench sweep` on shapes_val, rules clean
 CARD: Mapping[str, Any] = MappingProxyType(
@@ -215,25 +215,6 @@ def surer(feature: Tensor, text: Tensor, rivals: Tensor, scale: Tensor) -> Tenso
     if not len(rivals):
         return (feature * 0).sum()
     return scale * (text @ feature) - (scale * (rivals @ feature)).logsumexp(0)
-
-
-def grid_of(size: tuple[int, ...], patch: int, longest: int | None, most: int | None = PATCHES) -> tuple[int, int]:
-    """Patches down and across for an image.
-
-    Args:
-        size: of the image, ``(height, width)``.
-        patch: pixels along a patch's side.
-        longest: an image with a longer side is shrunk to it first.
-        most: patches at most; an image that has more is shrunk, as a whole where its shape allows.
-    """
-    scale = 1.0 if longest is None else min(1.0, longest / max(size))
-    # Rounded a little down, so that a side shrunk to a whole number of patches has no more than those.
-    down, across = (max(1, int(np.ceil(side * scale / patch - 1e-9))) for side in size)
-    if most is not None and down * across > most:
-        shrink = (most / (down * across)) ** 0.5
-        down, across = (max(1, int(side * shrink)) for side in (down, across))
-        down, across = min(down, most // across) or 1, min(across, most // down) or 1
-    return down, across
 
 
 def make(

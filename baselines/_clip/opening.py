@@ -23,8 +23,7 @@ from tris_model.files import NAMES, ClipFile, clip_advice, detect_clip, fill, re
 
 from .prompting import DEVIATION, MEAN, OpenedClip
 from .provenance import DRAWN, UNKNOWN, ClipReading, reading
-from .vit import VitClip, VitConfig, exact_gelu
-from .vit_file import find_vit
+from .vit import VitClip, VitConfig, exact_gelu, find_vit
 
 C = TypeVar("C", bound=TextTower)
 Tower = Literal["resnet", "vit"]

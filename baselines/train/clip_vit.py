@@ -23,8 +23,7 @@ from tris_model.ranges import Count, Rate
 from tris_model.tiny_clip import Course, ShownLesson, TowerTrainer, centre_texts, teach, word_ids
 from tris_model.train import building, names, one
 
-from .._clip.vit import VitClip, VitConfig
-from .._clip.vit_file import load_vit
+from .._clip.vit import VitClip, VitConfig, load_vit
 from .mosaic import TILES, show_tiled
 
 FOLDER = Path(__file__).parent.parent / "recipes"

@@ -19,8 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from baselines._clip.vit import VitClip
-from baselines._clip.vit_file import load_vit
+from baselines._clip.vit import VitClip, load_vit
 from risbench.datasets.load import load_split
 from risbench.masks import decode
 from tris_model.clip.pixels import preprocess

@@ -44,6 +44,11 @@ def preprocess(image: np.ndarray | Image.Image, size: int = 320) -> Tensor:
     return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None])
 
 
+def squash(image: np.ndarray, size: int) -> np.ndarray:
+    """An image at the size of :func:`preprocess`, not yet normalised: uint8 ``(H, W, 3)`` -> ``(size, size, 3)``."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
 def normalised(images: np.ndarray, device: torch.device) -> Tensor:
     """Images that have their size already, scaled as above: uint8 ``(B, S, S, 3)`` -> float32 ``(B, 3, S, S)``."""
     import torch

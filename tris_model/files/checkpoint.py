@@ -30,7 +30,7 @@ from ..network.stage2 import Stage2
 from .architecture import build, detect, looks_like_tris
 from .entries import Looks, choose
 from .names import find, split_entry, with_entry
-from .pickles import read_pickle
+from .pickles import read_pickle, refuse_unfolding
 from .shards import is_index, shards_of
 from .strange_files import strange
 from .torchscript import is_archive, read_archive
@@ -39,7 +39,6 @@ from .zips import members_of, refuse_packed
 # What our own files say of themselves, in either kind of file.
 METADATA = ("config", "recipe", "selected", "source", "source_sha256")
 DRAWN = "drawn scenes"
-MOST_TIED = 8  # how many names a weight may have, over a whole file
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,8 @@ def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint
     held, kind, metadata = _held(path)
     found = choose(held, str(path), looks, entry)
     if kind == "pth":
-        _refuse_unfolding(path, found.state)
+        size = sum(file.stat().st_size for file in files_of(path))
+        refuse_unfolding(path, found.state, size)
     address = f"{found.entry}/{found.prefix}" if found.entry and found.prefix else found.entry or found.prefix
     return Checkpoint(with_entry(path, entry), kind, dict(found.state), metadata, address, found.notes)
 
@@ -173,26 +173,6 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path} is broken or was cut short ({_line(error)}); download or convert it again") from None
-
-
-def _refuse_unfolding(path: Path, held: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that are small in the file and large, or not there, when they are used.
-
-    Raises:
-        DataError: one that is sparse, quantised or without data, or whose strides repeat its numbers.
-    """
-    distinct: dict[Any, int] = {}
-    for key, value in held.items():
-        real = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
-        count = value.numel() * value.element_size() if real else 0
-        if not real or count > value.untyped_storage().nbytes():
-            raise DataError(f"{path} holds no weights: {key!s:.80} is not plain, or unfolds to more than is there")
-        # Some networks keep one weight under several names, and their files hold it once.
-        distinct[value.data_ptr(), value.shape, value.stride(), value.dtype] = count
-    size = sum(file.stat().st_size for file in (shards_of(path) if is_index(path) else (path,)))
-    total = sum(value.numel() * value.element_size() for value in held.values())
-    if sum(distinct.values()) > 2 * size or total > MOST_TIED * size:
-        raise DataError(f"{path} holds no weights: its tensors share their numbers, and unfold to more than the file")
 
 
 def save(network: Stage1 | Stage2, path: Path, metadata: Mapping[str, str] | None = None) -> None:

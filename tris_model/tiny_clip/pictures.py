@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from risbench.datasets.shapes import FREE_SEEDS, VERSION, Scene, draw_object, draw_scene
 from risbench.io.places import cache_folder
 
+from ..clip.pixels import squash
 from .questions import Thing
 
 # The mean of ImageNet, which becomes 0 and is what a masked picture shows where it is masked.
@@ -40,11 +40,6 @@ class Pictures(NamedTuple):
     images: np.ndarray
     things: list[list[Thing]]
     sentences: list[list[list[str]]]
-
-
-def squash(image: np.ndarray, size: int) -> np.ndarray:
-    """A picture at the network's size, as :func:`tris_model.clip.pixels.preprocess` makes it."""
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _object(seed: int) -> Scene:

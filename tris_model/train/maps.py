@@ -26,11 +26,11 @@ from ..files.checkpoint import digest, load
 from ..files.names import find_clip
 from ..inference.prms import ImageTextScorer
 from ..network.stage1 import Stage1, enlarge
+from .loop.ahead import Photographs
 from .loop.finished import settle_head
 from .loop.journal import Stopped, bar, interruptible, writing
 from .loop.ranks import any_rank, rank, world
 from .losses import visible
-from .photographs import Photographs
 from .refs import Refs
 from .scorers import scorer
 

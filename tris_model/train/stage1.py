@@ -23,6 +23,7 @@ from ..files.checkpoint import save
 from ..files.clip_file import load_clip, open_clip_file, start
 from ..network.stage1 import Stage1
 from ..ranges import Count, Number, Rate, Seed
+from .loop.ahead import Photographs
 from .loop.best import Best
 from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
@@ -31,7 +32,6 @@ from .loop.optimiser import Rates, adamw, decay, freeze_unused
 from .loop.order import Batch, BatchOrder
 from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .objective import Objective, Weights
-from .photographs import Photographs
 from .refs import Refs
 from .scorers import FrozenScorer, scorer
 

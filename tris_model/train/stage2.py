@@ -27,7 +27,7 @@ from ..network.stage1 import Stage1
 from ..network.stage2 import Stage2
 from ..ranges import Count, Rate, Seed
 from .handover import hand_over
-from .loop.ahead import Ahead
+from .loop.ahead import Ahead, Photographs
 from .loop.best import Best
 from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
@@ -36,7 +36,6 @@ from .loop.optimiser import Rates, adamw, decay, freeze_unused
 from .loop.order import Batch, BatchOrder
 from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .losses import segmentation
-from .photographs import Photographs
 from .refs import Refs
 
 MaskOf = Callable[[int], np.ndarray]

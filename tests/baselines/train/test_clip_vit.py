@@ -14,8 +14,7 @@ from helpers.stopping import stopping_at
 from PIL import Image
 from torch.nn.functional import interpolate, normalize
 
-from baselines._clip.vit import VitClip, VitConfig
-from baselines._clip.vit_file import SHIPPED, load_vit
+from baselines._clip.vit import SHIPPED, VitClip, VitConfig, load_vit
 from baselines.clip_sim import Patches
 from baselines.train.clip_vit import TABLE, VitRecipe, fit, start, summaries, tiles, train, views
 from baselines.train.mosaic import show_tiled

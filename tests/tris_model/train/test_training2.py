@@ -53,8 +53,8 @@ def test_the_authors_schedule_counts_epochs_as_iterations(tmp_path: Path, schedu
 
 def test_a_mirrored_image_takes_its_mask_along(tmp_path: Path) -> None:
     from risbench.datasets.load import load_split
+    from tris_model.train.loop.ahead import Photographs
     from tris_model.train.loop.order import BatchOrder
-    from tris_model.train.photographs import Photographs
     from tris_model.train.refs import Refs
 
     refs = Refs(load_split("refcoco_train", refer_tree(tmp_path / "data")))

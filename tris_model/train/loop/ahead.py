@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
+from risbench.datasets.images import read_image
+
+from ...clip.pixels import squash
 from .journal import processors
 
 MOST_KEPT = 4 * 2**30  # bytes
@@ -46,3 +50,20 @@ class Ahead:
         if self._keeps:
             self._kept[place] = pending
         return pending
+
+
+class Photographs(Ahead):
+    """The images of a split at the network's size, uint8 ``(S, S, 3)``.
+
+    Attributes:
+        paths: where they lie.
+        size: side in pixels.
+    """
+
+    def __init__(self, paths: Sequence[Path], size: int):
+        self.paths = list(paths)
+        self.size = size
+        super().__init__(self._read, len(self.paths) * size * size * 3)
+
+    def _read(self, place: int) -> np.ndarray:
+        return squash(read_image(self.paths[place]), self.size)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from risbench.datasets.shapes import exchange
 
-from ..photographs import Photographs
 from ..refs import Refs
+from .ahead import Photographs
 from .ranks import rank, world
 
 AXES = ("left-right", "top-bottom")
