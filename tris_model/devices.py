@@ -112,7 +112,9 @@ def pick(device: str) -> torch.device:
     if place.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (place.index or 0) >= count:
-            raise UsageError(f"{device} was asked for and there are {count} CUDA devices; use --device auto or cpu")
+            raise UsageError(
+                f"{device} was requested, but this machine has {count} CUDA devices; use --device auto or cpu"
+            )
     elif place.type != "cpu":
         raise UsageError(f"{device!r} is not supported; use auto, cpu, cuda or cuda:N")
     return place

@@ -87,7 +87,7 @@ def open_model(
     found: Tower = "vit" if isinstance(opened.clip, VitClip) else "resnet"
     if tower is not None and found != tower:
         kinds = {"resnet": "a ResNet", "vit": "a vision transformer"}
-        raise UsageError(f"{method} looks into {kinds[tower]}, and {model or weights} has {kinds[found]}")
+        raise UsageError(f"{method} needs {kinds[tower]}, but {model or weights} has {kinds[found]}")
     opened.clip.to(torch.device(device)).eval().requires_grad_(False)
     # Nobody differentiates the text tower; packed, a text's feature does not depend on which are read with it.
     count = sum(weight.numel() for weight in opened.clip.parameters())
@@ -121,7 +121,9 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedCl
         config = detect_clip(held.state)
     vit = isinstance(config, VitConfig)
     if not vit and not config.pool_grid:
-        raise UsageError(f"{path} has no attention pool, through which a CLIP sees; give a whole CLIP")
+        raise UsageError(
+            f"{path} has no attention pool, which a CLIP needs to encode images; give the file of a whole CLIP"
+        )
     if config.trimmed and ("config" in held.metadata or not vit):  # not CLIP's vocabulary: one of ours
         read = ClipReading(config.quick_gelu if vit else True, f"tiny {'ViT' if vit else 'RN'}", OURS)
     elif vit and "config" in held.metadata:

@@ -67,7 +67,7 @@ def input_side(opened: OpenedClip, size: int | None) -> int:
     """
     side = opened.image_size if size is None else size
     if side < opened.cell or side % opened.cell:
-        raise UsageError(f"size={size}: give a multiple of {opened.cell}, the pixels of a cell")
+        raise UsageError(f"size={size}: give a multiple of {opened.cell}, the side of a cell in pixels")
     return side
 
 

@@ -236,7 +236,7 @@ def find_vit(path_or_name: str | os.PathLike[str]) -> Path:
     if str(path_or_name) != "shapes" or path.is_file():
         return find_clip(path, "--weights shapes is the tiny CLIP of the drawn world")
     if not SHIPPED.exists():
-        raise UsageError(f"the weights 'shapes' lack their CLIP with a vision transformer: no {SHIPPED}")
+        raise UsageError(f"the weights 'shapes' are incomplete: there is no file {SHIPPED}; install risbench again")
     return SHIPPED
 
 

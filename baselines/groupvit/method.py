@@ -76,7 +76,7 @@ class GroupViT:
         self._patch = vision.patch_size
         self._short = (vision.image_size if loaded.tiny else 448) if size is None else size
         if self._short < self._patch:
-            raise UsageError(f"size={self._short}: the short side has at least the {self._patch} pixels of a patch")
+            raise UsageError(f"size={self._short}: give at least {self._patch}, the side of a patch in pixels")
         self._scale = float(self._network.logit_scale.exp())
         self._reading, self._delta, self._top, self._background = reading, delta, top, background
         self._prompt, self._threshold = prompt, threshold
@@ -246,7 +246,7 @@ def make(
     if threshold is not None and not 0 <= threshold < 1:
         raise UsageError(f"threshold={threshold:g}: give a number from 0 to below 1")
     if top < 1:
-        raise UsageError(f"top={top}: at least the expression itself is a text")
+        raise UsageError(f"top={top}: give 1 or more, for the expression itself is one of the texts")
     return GroupViT(
         weights or "shapes",
         device=device,

@@ -106,7 +106,7 @@ def load(place: str | os.PathLike[str]) -> Loaded:
         return _from_file(with_entry(index_of(path) or path, entry))
     if str(place) == "shapes":
         if not SHIPPED.exists():
-            raise UsageError(f"the weights 'shapes' lack their groupvit: no {SHIPPED}; install risbench again")
+            raise UsageError(f"the weights 'shapes' are incomplete: there is no file {SHIPPED}; install risbench again")
         return _from_file(SHIPPED)
     if (owned := hub_id(str(place))) is not None:
         return _from_hub(owned)

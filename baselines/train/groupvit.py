@@ -24,7 +24,7 @@ from tris_model.tiny_clip import (
     Course,
     Lesson,
     Pictures,
-    Step,
+    StepInputs,
     Thing,
     alone,
     ask,
@@ -119,7 +119,7 @@ class GroupViTTrainer:
     def centre(self, images: Tensor, tokens: Tensor) -> None:
         """A GroupViT starts as it is drawn."""
 
-    def losses(self, step: Step) -> dict[str, Tensor]:
+    def losses(self, step: StepInputs) -> dict[str, Tensor]:
         """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
         tiny, recipe, draw, device = self.network, self.course, step.draw, step.device
         torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments: a resumed training is the same

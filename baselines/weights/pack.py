@@ -47,7 +47,10 @@ def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=box) as folder:
         facts = shrink(held, Path(folder) / file)
         if facts["bytes"] > MOST:
-            raise DataError(f"the box holds {MOST:,} bytes a network and this has {facts['bytes']:,}; train a smaller")
+            raise DataError(
+                f"a shipped network has at most {MOST:,} bytes, and this one has {facts['bytes']:,}; train a "
+                "smaller one"
+            )
         (Path(folder) / file).replace(box / file)
     recipe = json.loads(held.metadata["recipe"])
     made = {

@@ -315,7 +315,7 @@ def test_the_card_says_what_decides_the_answer(tiny: str, folder: Path):
         ({"background": 1.5}, "background=1.5"),
         ({"threshold": 1.0}, "threshold=1"),
         ({"top": 0}, "top=0"),
-        ({"size": 4}, "size=4: the short side has at least the 8 pixels"),
+        ({"size": 4}, "size=4: give at least 8, the side of a patch in pixels"),
         ({"prompt": "a photo"}, "where the text goes"),
         ({"reading": "best"}, "give raw, competitors or topk"),
     ],

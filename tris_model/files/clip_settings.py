@@ -59,9 +59,11 @@ def of_hugging_face(folder: Path) -> ClipSettings:
     activations = {str(tower.get("hidden_act", _ACTIVATION)) for tower in towers.values()}
     if len(activations) != 1 or not activations <= set(_ACTIVATIONS):
         names = plain(" and ".join(sorted(activations)), 60)
-        raise DataError(f"{path}: the activation {names} is not built here; quick_gelu or gelu in both towers is")
+        raise DataError(
+            f"{path}: the activation {names} is not supported; both towers must use quick_gelu, or both gelu"
+        )
     if any(abs(float(tower.get("layer_norm_eps", _EPSILON)) - _EPSILON) > 1e-12 for tower in towers.values()):
-        raise DataError(f"{path}: layer_norm_eps is not {_EPSILON:g}, which is what is built here")
+        raise DataError(f"{path}: layer_norm_eps must be {_EPSILON:g}; other values are not supported")
     heads = {name: tower.get("num_attention_heads", _HEADS[name]) for name, tower in towers.items()}
     if not all(type(count) is int and count > 0 for count in heads.values()):
         raise DataError(f"{path}: num_attention_heads is no number of heads")

@@ -103,12 +103,16 @@ def refuse_unfolding(path: Path, held: Mapping[str, Tensor], size: int) -> None:
         real = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
         count = value.numel() * value.element_size() if real else 0
         if not real or count > value.untyped_storage().nbytes():
-            raise DataError(f"{path} holds no weights: {key!s:.80} is not plain, or unfolds to more than is there")
+            raise DataError(
+                f"{path} holds no weights: {key!s:.80} is not a plain tensor, or needs more numbers than the file holds"
+            )
         # Some networks keep one weight under several names, and their files hold it once.
         distinct[value.data_ptr(), value.shape, value.stride(), value.dtype] = count
     total = sum(value.numel() * value.element_size() for value in held.values())
     if sum(distinct.values()) > 2 * size or total > MOST_TIED * size:
-        raise DataError(f"{path} holds no weights: its tensors share their numbers, and unfold to more than the file")
+        raise DataError(
+            f"{path} holds no weights: its tensors share their numbers, and together they are larger than the file"
+        )
 
 
 def _named(error: pickle.UnpicklingError) -> str | None:

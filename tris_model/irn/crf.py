@@ -66,10 +66,10 @@ def clean(
         UsageError: no such engine, or it is not installed.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise DataError(f"an image is uint8 (H, W, 3) in RGB, not {image.dtype} {image.shape}")
+        raise DataError(f"an image must be uint8 (H, W, 3) in RGB, not {image.dtype} {image.shape}")
     if labels.dtype != bool or labels.shape[-2:] != image.shape[:2] or labels.ndim not in (2, 3):
         raise DataError(
-            f"labels are bool (H, W) or (K, H, W) at the image's size {image.shape[:2]}, "
+            f"labels must be bool (H, W) or (K, H, W) at the image's size {image.shape[:2]}, "
             f"not {labels.dtype} {labels.shape}"
         )
     chances = np.where(labels, np.float32(TRUST), np.float32(1 - TRUST)).reshape(-1, *image.shape[:2])

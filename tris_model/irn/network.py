@@ -66,7 +66,7 @@ class EdgeDisplacement(nn.Module):
         """
         super().__init__()
         if width < 8 or width % 8:
-            raise UsageError(f"the width of IRN's heads is a multiple of 8, not {width}")
+            raise UsageError(f"the width of IRN's heads must be a multiple of 8, not {width}")
         if not isinstance(trunk, nn.Module) or tuple(trunk.strides[:2]) != (STRIDE, STRIDE):
             raise UsageError("the trunk of IRN is a module whose first two features have stride 4")
         self.width = width

@@ -107,7 +107,7 @@ def spread(heats: np.ndarray, edges: np.ndarray, how: Walk = PAPER, device: str 
         DataError: shapes differ, NaN, edges outside [0, 1].
     """
     if heats.ndim != 3 or heats.shape[1:] != edges.shape or not np.isfinite(heats).all():
-        raise DataError(f"heats are finite and (K, h, w) like the edges {edges.shape}, not {heats.shape}")
+        raise DataError(f"heats must be finite and (K, h, w) like the edges {edges.shape}, not {heats.shape}")
     start = (heats * (1 - edges)).astype(np.float32).reshape(len(heats), edges.size).T
     out = np.zeros_like(start)
     warm = np.flatnonzero(start.any(0))

@@ -3,7 +3,7 @@
 The names below are the public ones. Each is imported when it is first used. A trainer needs:
 
 - ``teach``: the training loop; ``Course``: the recipe that a trainer's own recipe extends;
-- ``Trainer``: what the loop needs of a trainer; ``TowerTrainer``: one for any two towers; ``Step``: its input;
+- ``Trainer``: what the loop needs of a trainer; ``TowerTrainer``: one for any two towers; ``StepInputs``: its input;
 - ``show``, ``ask``, ``Pictures`` and ``Thing``: the pictures and the questions of a step;
 - ``contrastive_loss``: what a step makes small.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..doors import door
 
 if TYPE_CHECKING:
-    from .contract import Step, Towers, Trainer
+    from .contract import StepInputs, Towers, Trainer
     from .contrast import contrastive_loss
     from .course import Course
     from .lessons import Lesson, ShownLesson, ask, show
@@ -30,7 +30,7 @@ __all__ = [
     "Lesson",
     "Pictures",
     "ShownLesson",
-    "Step",
+    "StepInputs",
     "Thing",
     "TowerTrainer",
     "Towers",
@@ -51,7 +51,7 @@ _HOMES = {
     "Lesson": "lessons",
     "Pictures": "pictures",
     "ShownLesson": "lessons",
-    "Step": "contract",
+    "StepInputs": "contract",
     "Thing": "questions",
     "TowerTrainer": "towers",
     "Towers": "contract",

@@ -60,7 +60,7 @@ class Towers(Protocol):
     def eval(self) -> Any: ...  # noqa: D102
 
 
-class Step(NamedTuple):
+class StepInputs(NamedTuple):
     """What a trainer is given for one step.
 
     Attributes:
@@ -113,6 +113,6 @@ class Trainer(Protocol):
         """
         ...
 
-    def losses(self, step: Step) -> Mapping[str, Tensor]:
+    def losses(self, step: StepInputs) -> Mapping[str, Tensor]:
         """What the step makes small: scalars by name; their sum is what is differentiated."""
         ...

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..clip.pixels import normalised
 from ..clip.tokens import encode, pack
 from ..devices import autocast
-from .contract import Step, Towers
+from .contract import StepInputs, Towers
 from .contrast import choice_loss, contrastive_loss
 from .course import Course
 from .lessons import Lesson, ShownLesson, ask, show
@@ -59,7 +59,7 @@ class TowerTrainer(Generic[T]):
         """See the contract."""
         self.centre_towers(self.network, images, tokens)
 
-    def losses(self, step: Step) -> dict[str, Tensor]:
+    def losses(self, step: StepInputs) -> dict[str, Tensor]:
         """One forward of a batch of objects and scenes, and every contrast about them."""
         network, course, draw = self.network, self.course, step.draw
         temperature = network.logit_scale.exp().clamp(max=course.temperature_limit)

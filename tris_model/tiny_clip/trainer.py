@@ -30,7 +30,7 @@ from ..train.inputs import check_folder
 from ..train.loop.finished import settle
 from ..train.loop.finite import check_loss, check_weights, clipped
 from ..train.loop.journal import Journal, Stopped, bar, forget_peak, interruptible, memory
-from .contract import Step, Towers, Trainer
+from .contract import StepInputs, Towers, Trainer
 from .course import Course, check_lessons
 from .lessons import MOST, Lesson, ask, show
 from .pictures import Pictures, pictures
@@ -105,7 +105,7 @@ def teach(trainer: Trainer, out: Path, device: torch.device, *, overwrite: bool 
                 group["lr"] = rate * group["part"]
             lesson = course.first if at < course.first.steps else course.second
             draw = np.random.default_rng((course.seed, at))
-            terms = trainer.losses(Step(lesson, objects, scenes, draw, device, at < course.freeze_text_steps))
+            terms = trainer.losses(StepInputs(lesson, objects, scenes, draw, device, at < course.freeze_text_steps))
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

@@ -118,7 +118,7 @@ def train(
 
 def _shortened(tables: Mapping[str, Any]) -> dict[str, Any]:
     if lacking := [name for name in ("stage1", "stage2") if name not in tables]:
-        raise UsageError(f"an ablation needs a recipe of both stages, and this has no [{lacking[0]}]")
+        raise UsageError(f"an ablation needs a recipe with both stages, and this one has no [{lacking[0]}]")
     epochs = {name: tables[name].get("epochs", 15) for name in ("stage1", "stage2")}
     return {f"{name}.epochs": -(-count // 2) for name, count in epochs.items()}
 

@@ -153,7 +153,7 @@ def _try_stage2(plan: Plan, second: Stage2Recipe, first: bool) -> None:
             hand_over(stage1, network)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:160]
-            raise UsageError(f"its sizes are not stage 1's, from which it is to start ({reason})") from None
+            raise UsageError(f"its sizes are not stage 1's, from which it must start ({reason})") from None
 
 
 def _check_splits(plan: Plan, wanted: Sequence[str]) -> None:

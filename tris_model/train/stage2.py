@@ -89,7 +89,7 @@ def new(recipe: Stage2Recipe) -> Stage2:
 def _stage1(out: Path) -> Stage1:
     path = out / "stage1.safetensors"
     if not path.is_file():
-        raise UsageError(f"{path} is missing, from which stage 2 is to start; run --stage 1 first")
+        raise UsageError(f"{path} is missing, and stage 2 must start from it; run --stage 1 first")
     network = load(path)
     assert isinstance(network, Stage1)
     return network

@@ -60,7 +60,10 @@ def pack(out: Path, clip: Path | None = None, box: Path = FOLDER, name: str = "s
         total = sum(fact["bytes"] for fact in facts.values())
         click.echo(f"{'together':30} {total:>10,} bytes of {MOST:,}")
         if total > MOST:
-            raise DataError(f"the box holds {MOST:,} bytes and these are {total:,}; train smaller networks")
+            raise DataError(
+                f"the shipped weights have at most {MOST:,} bytes together, and these have {total:,}; train "
+                "smaller networks"
+            )
         for file in files:
             (Path(folder) / file).replace(box / file)
     card.write(box, card.of_training(name, facts, recipe, out, sources["clip"]))

@@ -207,7 +207,7 @@ def test_an_unfinished_training_is_not_packed(tmp_path: Path, out: Path, monkeyp
     assert said.exit_code == 1
     assert "is no finished training: it has no clip_vit.safetensors" in said.output
     monkeypatch.setattr(pack, "MOST", 1000)
-    with pytest.raises(DataError, match="holds 1,000 bytes"):
+    with pytest.raises(DataError, match="at most 1,000 bytes"):
         pack.pack("clip_vit", out, tmp_path / "box")
     assert list((tmp_path / "box").iterdir()) == []
 

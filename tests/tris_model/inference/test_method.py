@@ -142,12 +142,12 @@ def test_the_shipped_weights_are_asked_for_on_drawn_scenes_alone(
     small2: Stage2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tris_model.files.names.FOLDER", tmp_path)
-    with pytest.raises(UsageError, match=r"lack their stage2.*install risbench again"):
+    with pytest.raises(UsageError, match=r"are incomplete.*stage2.*install risbench again"):
         make(split="shapes_val")
     save(small2, tmp_path / "shapes_stage2.safetensors")
     assert make(split="shapes_val").card["stage"] == 2
     assert make(weights="shapes", split="refcoco_val").card["stage"] == 2
-    with pytest.raises(UsageError, match="lack their stage1"):
+    with pytest.raises(UsageError, match="are incomplete.*stage1"):
         make(weights="shapes", stage=1)
     with pytest.raises(UsageError, match="stages 1 and 2, not 3"):
         make(weights="shapes", stage=3)
@@ -156,7 +156,7 @@ def test_the_shipped_weights_are_asked_for_on_drawn_scenes_alone(
 def test_options_that_cannot_be_are_refused(weights: str, weights2: str) -> None:
     with pytest.raises(UsageError, match="precision is"):
         make(weights=weights, precision="float8")  # pyright: ignore
-    with pytest.raises(UsageError, match="batch is at least 1"):
+    with pytest.raises(UsageError, match="batch must be at least 1"):
         make(weights=weights, batch=0)
     with pytest.raises(UsageError, match="scorer=FILE"):
         make(weights=weights, prms=True)

@@ -72,7 +72,7 @@ def check(
         if difference:
             raise DataError(f"{path} belongs to another recipe: {_words(f'{table}.', difference)}; {WAY_OUT}")
         if strange:
-            raise DataError(f"{path} was learned from other pseudo masks than are there now; {WAY_OUT}")
+            raise DataError(f"{path} was trained with other pseudo masks than those in the folder now; {WAY_OUT}")
     return False
 
 
