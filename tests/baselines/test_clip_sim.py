@@ -144,7 +144,7 @@ def test_the_card_names_the_threshold_and_the_weights(tiny: str, tmp_path: Path)
 
 def test_the_shipped_tiny_clip_is_asked_on_drawn_scenes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tris_model.files.names.FOLDER", tmp_path)
-    with pytest.raises(UsageError, match="are incomplete.*clip"):
+    with pytest.raises(UsageError, match=r"are incomplete.*clip"):
         make(split="shapes_val")
     tiny_clip(tmp_path / "shapes_clip.safetensors")
     by_split, by_name = make(split="shapes_val"), make(weights="shapes", split="refcoco_val")
