@@ -5,8 +5,8 @@
    softmax probability of the expression among background words.
 3. The map is carried along the attention of the last eight blocks (`_affinity`), within boxes round its peaks.
 
-In WSSS the softmax is over the image's true classes. Here nobody tells them, and only background words stand against an
-expression, or its siblings where the user asks for that.
+In WSSS the softmax is over the true classes of the image. Here those are unknown: an expression competes only with
+background words, or also with its siblings where the user asks for that.
 """
 
 from __future__ import annotations

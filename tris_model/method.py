@@ -1,4 +1,4 @@
-"""The method ``tris``: what the benchmark asks, TRIS answers.
+"""The method ``tris``: TRIS as the benchmark calls it.
 
 This file is what the entry point loads, so it is light; the network comes with the first ``make``.
 """

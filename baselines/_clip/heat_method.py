@@ -1,4 +1,4 @@
-"""A CLIP that is asked where a text is: the frame round methods that differ only in how they look into it."""
+"""A method that makes a heat from a CLIP and a text. Methods differ only in the function that computes the heat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What open_clip's names mean here: the sizes of a model, and weights that it fetches or that lie in a file."""
+"""The names of open_clip: each gives the sizes of a model. Its weights are downloaded, or come from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What methods share that ask a CLIP as it is: images and texts as it was trained on them, heats as answers."""
+"""Functions that all CLIP methods share: they prepare images and texts as the CLIP was trained, and return heats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a CLIP that came as a file: its activation, its name, the data it learnt from, and by what.
+"""What is known about the CLIP in a file (its activation, its name, its training data), and how that is known.
 
 Nothing is invented. OpenAI's files are known by their hash, models of the Hugging Face hub by their place in its cache;
 of every other file only what the user or the settings beside it say is known.

@@ -1,4 +1,4 @@
-"""Words that stand against an expression in a softmax: what else an image may show than what is referred to.
+"""Words that compete with an expression in a softmax: other things that an image may show.
 
 A softmax over the expression alone is 1 whatever the image shows, so the list is part of a method's protocol.
 """

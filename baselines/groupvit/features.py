@@ -1,4 +1,4 @@
-"""What GroupViT makes of an image and of texts: groups with a soft map and a feature each, and features of texts."""
+"""The features of GroupViT: groups of an image, each with a soft map and a feature, and features of texts."""
 
 from __future__ import annotations
 

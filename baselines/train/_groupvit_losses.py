@@ -1,4 +1,4 @@
-"""The contrast of captions with groups, by which groups become objects."""
+"""The contrastive loss between captions and groups. It makes groups become objects."""
 
 from __future__ import annotations
 

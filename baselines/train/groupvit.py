@@ -1,7 +1,7 @@
 """The tiny GroupViT of the drawn world: ``risbench train groupvit --recipe shapes``.
 
-transformers' network in small, from scratch, on whole pictures and what is said of their objects; no mask or place is
-ever shown to it. Beside GroupViT's own contrast (the mean of a picture's groups) every caption must be found in one
+A small network of transformers learns from scratch, from whole pictures and captions of their objects; it never gets a
+mask or a place. Beside GroupViT's own contrast (the mean of a picture's groups) every caption must be found in one
 group of its picture (see ``_groupvit_losses``), without which a training this short groups nothing.
 """
 

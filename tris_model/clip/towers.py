@@ -1,4 +1,4 @@
-"""The two towers of CLIP under OpenAI's key names: the trunk that sees and the transformer that reads."""
+"""The two towers of CLIP under OpenAI's key names: the trunk encodes images, the transformer encodes texts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TextSizes(Protocol):
 
 
 class TextTower(nn.Module):
-    """The tower that reads; its keys lie at the root of a CLIP's state, beside ``visual``."""
+    """The text encoder; its keys lie at the root of a CLIP's state, beside ``visual``."""
 
     def __init__(self, config: TextSizes, hidden: int | None = None):
         """Build it; ``hidden`` is the size inside its perceptrons, by default four times the width, as CLIP has it."""

@@ -1,4 +1,4 @@
-"""The bilateral prompt: the texts look at the image and the image looks at the texts (the paper's section 3.1).
+"""The bilateral prompt: the texts attend to the image, and the image attends to the texts (the paper's section 3.1).
 
 The first attention runs over the texts of the batch, so a batch is more than the sum of its pairs. The official
 evaluation has one text, and then the prompt for the image is a function of neither: a softmax over one element is 1,

@@ -1,7 +1,7 @@
 """TRIS stage 2: a segmentation network, learned from the pseudo masks of stage 1.
 
-Words join the image at c2, c3 and c4, behind the trunk: the trunk's own layers never see them, so it runs once an
-image, whatever is asked.
+The features of words join those of the image at c2, c3 and c4, after the trunk. The trunk itself does not depend on the
+text, so it runs once per image.
 """
 
 from __future__ import annotations

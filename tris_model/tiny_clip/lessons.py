@@ -1,4 +1,4 @@
-"""What the tiny CLIP is shown in a step: pictures with one subject each.
+"""The pictures of a training step of the tiny CLIP: each has one subject.
 
 A subject is alone in its picture, or in focus: the rest of a scene has faded to grey, more or less. That is what TRIS
 will show its scorer, a scene under a soft mask, and a tiny CLIP that never saw such pictures cannot choose among them.

@@ -1,4 +1,4 @@
-"""Questions about pictures of one object: what a batch of captions says, and only that.
+"""Questions about pictures of one object. All captions of a question mention the same attributes.
 
 A tiny CLIP learns slowly from captions that each say something else: "a star" is true of many pictures whose captions
 say "red star", and a contrast that calls them wrong teaches noise. So all captions of one question mention the same:

@@ -1,4 +1,4 @@
-"""The trainer of any network with two towers: what it is shown, what it is asked, and the contrasts that follow."""
+"""The trainer of any network with two towers: pictures, questions and contrastive losses."""
 
 from __future__ import annotations
 

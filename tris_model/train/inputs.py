@@ -1,4 +1,4 @@
-"""What a training needs, looked at before anything is drawn, read at length or written.
+"""The inputs of a training are checked before anything is drawn, read at length or written.
 
 A training takes minutes to days, and each of its parts reads other files. Whatever is missing or of the wrong kind is
 refused here, in one line that says how to get it.

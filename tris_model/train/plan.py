@@ -1,4 +1,4 @@
-"""What a training of TRIS is to do, and whether it can: all that it will read is tried before it begins."""
+"""The plan of a training of TRIS. Everything that the training will read is checked before it begins."""
 
 from __future__ import annotations
 

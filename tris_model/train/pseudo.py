@@ -238,7 +238,7 @@ def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder
 
 
 def trunk_of(recipe: PseudoRecipe, weights: Path) -> FiveDepths:
-    """What IRN sees with.
+    """The image encoder of IRN.
 
     Raises:
         UsageError: stage 1 has another trunk.

@@ -1,4 +1,4 @@
-"""``card.json``: what lies in the box, how it was trained, on what machine, and what it scores."""
+"""``card.json``: which weights are shipped, how and on what machine they were trained, and what they score."""
 
 from __future__ import annotations
 

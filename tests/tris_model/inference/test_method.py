@@ -154,7 +154,7 @@ def test_the_shipped_weights_are_asked_for_on_drawn_scenes_alone(
 
 
 def test_options_that_cannot_be_are_refused(weights: str, weights2: str) -> None:
-    with pytest.raises(UsageError, match="precision is"):
+    with pytest.raises(UsageError, match="precision must be"):
         make(weights=weights, precision="float8")  # pyright: ignore
     with pytest.raises(UsageError, match="batch must be at least 1"):
         make(weights=weights, batch=0)

@@ -58,8 +58,8 @@ def test_what_is_finished_is_not_done_again(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(stage1, "Batches", never)
-    monkeypatch.setattr(stage2, "Batches", never)
+    monkeypatch.setattr(stage1, "BatchOrder", never)
+    monkeypatch.setattr(stage2, "BatchOrder", never)
     recipe, data, out, text = done
     again = train(recipe, out=out, device="cpu", data_root=data).read_text()
     assert again.splitlines()[:-1] == text.splitlines()[:-1]  # the last line has the date

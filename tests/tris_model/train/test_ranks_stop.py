@@ -21,7 +21,7 @@ from tris_model.irn.recipe import Recipe
 from tris_model.tiny_clip import pictures
 from tris_model.train.loop import ranks
 
-PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (2, 3))
+PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 2, 3))
 ENV = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 MEET = (
     "import sys, torch, torch.distributed as dist; torch.set_num_threads(1);"

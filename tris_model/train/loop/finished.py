@@ -1,4 +1,4 @@
-"""Whether what lies in a folder was made by the recipe that is given now.
+"""Was the training in a folder made by the recipe that is given now?
 
 A finished part is not made again. That is right only where its recipe is the same: a file of weights, a state and the
 head of a folder each keep the recipe they were made by, and it is compared before anything is written.

@@ -1,4 +1,4 @@
-"""What a training leaves behind while it runs: ``log.jsonl``, a bar, and a state from which it goes on.
+"""What a training writes while it runs: ``log.jsonl``, a progress bar, and a state from which it can continue.
 
 A killed training loses at most the steps since its last state; continued, it writes the same curve, since the order of
 the data depends on the seed and the step alone.

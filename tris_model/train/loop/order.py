@@ -1,4 +1,4 @@
-"""What each step sees: a function of the seed and the step alone, so that runs continue and ranks agree."""
+"""The batch of each step depends on the seed and the step alone, so that runs continue and ranks agree."""
 
 from __future__ import annotations
 
