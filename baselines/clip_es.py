@@ -5,8 +5,8 @@
    softmax probability of the expression among background words.
 3. The map is carried along the attention of the last eight blocks (`_affinity`), within boxes round its peaks.
 
-In WSSS the softmax is over the image's true classes. Here nobody tells them, and only background words stand against an
-expression, or its siblings where the user asks for that.
+In WSSS the softmax is over the true classes of the image. Here those are unknown: an expression competes only with
+background words, or also with its siblings where the user asks for that.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from risbench import Prediction, UsageError
 
+from ._clip.grids import grid_of
 from ._words.competitors import Background, background_of, plain
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PROMPT = "a clean origami {}."
 LAYERS = 8  # the last ones, whose attention is averaged
-PATCHES = 4096  # the most an image is cut into, 1024 x 1024 for patches of 16: tables grow with its square
 # The authors name no threshold: they sweep, and the best is usually from 0.3 to 0.5.
 PHOTOGRAPHS, DRAWN = 0.4, 0.45  # the second from `risbench sweep` on shapes_val, rules clean
 CARD: Mapping[str, Any] = MappingProxyType(
@@ -71,18 +71,18 @@ class ClipEs:
 
         from tris_model.devices import computing
 
-        from ._clip.prompting import checked_threshold, prompted, read
+        from ._clip.prompting import checked_threshold, encode_texts, prompted
 
         with computing("float32"), torch.no_grad():
-            said = read(opened, prompted(prompt, background.words))
-        self._words = dict(zip(background.words, said, strict=True))
+            text_features = encode_texts(opened, prompted(prompt, background.words))
+        self._words = dict(zip(background.words, text_features, strict=True))
         self._opened, self._visual = opened, opened.clip.visual
         self._background, self._siblings, self._prompt = background, siblings, prompt
         self._affinity, self._crf = affinity, crf
         self._size, self._threshold = size, checked_threshold(threshold)
         self.facts = {"images_shrunk": 0, "texts_alone": 0}
         self.parameter_count, self.weights_notes = opened.parameter_count, opened.notes
-        told = {
+        settings = {
             "threshold": threshold,
             "background": background.words,
             "affinity": affinity,
@@ -90,7 +90,7 @@ class ClipEs:
             "prompt": prompt,
             "reads": ("siblings",) if siblings else (),
         }
-        self.card: Mapping[str, Any] = MappingProxyType({**CARD, **opened.card, **told})
+        self.card: Mapping[str, Any] = MappingProxyType({**CARD, **opened.card, **settings})
 
     def predict(self, image: np.ndarray, texts: Sequence[str], *, samples: object = None) -> list[Prediction]:
         """A heat for every text, a cell for each patch, float32 ``(h, w)`` in [0, 1], and its mask.
@@ -114,7 +114,7 @@ class ClipEs:
         heats = spread(maps)[[distinct.index(text) for text in texts]]
         large = enlarged(heats, image.shape[:2])
         if self._crf:
-            from tris_model.irn.crf import decide
+            from tris_model.irn import decide
 
             masks = decide(image, large.cpu().numpy(), device=large.device)
         else:
@@ -176,10 +176,10 @@ class ClipEs:
             x = tokens + block.attn(torch.cat([y[:, :1], y[:, 1:] + shift], 1))
             x = x + block.mlp(block.ln_2(x))
             feature = self._visual.summary(x[:, 1:]).mean(1)[0]
-            seen = normalize(feature, dim=0)
+            feature = normalize(feature, dim=0)
             channels = []
             for text, rivals in wanted:
-                target = surer(seen, text, rivals, self._opened.clip.logit_scale.exp())
+                target = surer(feature, text, rivals, self._opened.clip.logit_scale.exp())
                 channels += torch.autograd.grad(target, shift, retain_graph=True)
         return (torch.stack(channels) @ y[0, 1:].T).relu()
 
@@ -187,12 +187,12 @@ class ClipEs:
         """Each text's feature ``(D,)`` and those of what stands against it, ``(M, D)``; M may be 0."""
         import torch
 
-        from ._clip.prompting import prompted, read
+        from ._clip.prompting import encode_texts, prompted
 
-        said = dict(zip(texts, read(self._opened, prompted(self._prompt, texts)), strict=True))
-        known = {**said, **self._words}
+        by_text = dict(zip(texts, encode_texts(self._opened, prompted(self._prompt, texts)), strict=True))
+        known = {**by_text, **self._words}
         found = []
-        for text, own in said.items():
+        for text, own in by_text.items():
             others = [other for other in texts if self._siblings and plain(other) != plain(text)]
             rivals = [known[word] for word in dict.fromkeys([*others, *self._background.against(text)])]
             self.facts["texts_alone"] += not rivals
@@ -200,7 +200,7 @@ class ClipEs:
         return found
 
 
-def surer(seen: Tensor, text: Tensor, rivals: Tensor, scale: Tensor) -> Tensor:
+def surer(feature: Tensor, text: Tensor, rivals: Tensor, scale: Tensor) -> Tensor:
     """A number that grows as the softmax probability of a text among rivals does: the logarithm of its odds.
 
     With the logits ``z = scale * cosine`` the gradient of the probability p is ``p (1 - p)`` times that of
@@ -208,32 +208,13 @@ def surer(seen: Tensor, text: Tensor, rivals: Tensor, scale: Tensor) -> Tensor:
     is nearly 1 (or 0), as CLIP's scale of 100 makes it, ``1 - p`` (or p) is lost in float32 and this is not.
 
     Args:
-        seen, text: unit length ``(D,)``.
+        feature, text: unit length ``(D,)``.
         rivals: unit length ``(M, D)``; with none the probability is always 1, and its gradient zero.
         scale: of the logits.
     """
     if not len(rivals):
-        return (seen * 0).sum()
-    return scale * (text @ seen) - (scale * (rivals @ seen)).logsumexp(0)
-
-
-def grid_of(size: tuple[int, ...], patch: int, longest: int | None, most: int | None = PATCHES) -> tuple[int, int]:
-    """Patches down and across for an image.
-
-    Args:
-        size: of the image, ``(height, width)``.
-        patch: pixels along a patch's side.
-        longest: an image with a longer side is shrunk to it first.
-        most: patches at most; an image that has more is shrunk, as a whole where its shape allows.
-    """
-    scale = 1.0 if longest is None else min(1.0, longest / max(size))
-    # Rounded a little down, so that a side shrunk to a whole number of patches has no more than those.
-    down, across = (max(1, int(np.ceil(side * scale / patch - 1e-9))) for side in size)
-    if most is not None and down * across > most:
-        shrink = (most / (down * across)) ** 0.5
-        down, across = (max(1, int(side * shrink)) for side in (down, across))
-        down, across = min(down, most // across) or 1, min(across, most // down) or 1
-    return down, across
+        return (feature * 0).sum()
+    return scale * (text @ feature) - (scale * (rivals @ feature)).logsumexp(0)
 
 
 def make(

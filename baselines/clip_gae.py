@@ -39,7 +39,7 @@ class Relevance:
     def __init__(self, visual: Any):
         self._visual = visual
 
-    def __call__(self, pixels: Tensor, said: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor, text_features: Tensor) -> Tensor:
         """The relevance of every patch for every text, ``(N, h, w)``, not negative."""
         import torch
         from torch.nn.functional import normalize
@@ -50,10 +50,10 @@ class Relevance:
             queries, keys, values = (part[0] for part in block.attn.split(block.ln_1(tokens)))
             row = (queries[:, :1] @ keys.transpose(1, 2) * queries.shape[2] ** -0.5).softmax(2)  # (heads, 1, L)
         # A copy for every text: all gradients in one pass.
-        rows = row.expand(len(said), -1, -1, -1).clone().requires_grad_()
+        rows = row.expand(len(text_features), -1, -1, -1).clone().requires_grad_()
         first = tokens[:, 0] + block.attn.out_proj((rows @ values)[:, :, 0].flatten(1))
         first = first + block.mlp(block.ln_2(first))
-        cosines = (normalize(visual.summary(first), dim=1) * said).sum(1)
+        cosines = (normalize(visual.summary(first), dim=1) * text_features).sum(1)
         (gradient,) = torch.autograd.grad(cosines.sum(), rows)
         grid = [side // visual.patch for side in pixels.shape[2:]]
         return (gradient * row).relu().mean(1)[:, 0, 1:].unflatten(1, grid)

@@ -39,7 +39,7 @@ class GradCam:
     def __init__(self, trunk: Any, pool: Any):
         self._trunk, self._pool = trunk, pool
 
-    def __call__(self, pixels: Tensor, said: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor, text_features: Tensor) -> Tensor:
         """The map of every text, ``(N, h, w)``, not negative."""
         import torch
         from torch.nn.functional import normalize
@@ -47,8 +47,8 @@ class GradCam:
         with torch.no_grad():
             last = self._trunk(pixels)[3].contiguous()
         # A copy for every text: all gradients in one pass.
-        copies = last.expand(len(said), -1, -1, -1).clone().requires_grad_()
-        cosines = (normalize(self._pool.summary(copies), dim=1) * said).sum(1)
+        copies = last.expand(len(text_features), -1, -1, -1).clone().requires_grad_()
+        cosines = (normalize(self._pool.summary(copies), dim=1) * text_features).sum(1)
         (gradient,) = torch.autograd.grad(cosines.sum(), copies)
         return torch.einsum("nc,chw->nhw", gradient.mean((2, 3)), last[0]).relu()
 

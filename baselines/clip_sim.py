@@ -40,7 +40,7 @@ class Cells:
     def __init__(self, trunk: Any, pool: Any, positions: bool):
         self._trunk, self._pool, self._positions = trunk, pool, positions
 
-    def __call__(self, pixels: Tensor, said: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor, text_features: Tensor) -> Tensor:
         """The cosine of every cell with every text, ``(N, h, w)`` in [-1, 1]."""
         import torch
 
@@ -49,7 +49,7 @@ class Cells:
             cells = last[0].flatten(1).T
             if self._positions:
                 cells = cells + self._pool.positions(*last.shape[2:])[1:]
-            return _cosines(self._pool.c_proj(self._pool.v_proj(cells)), said, last.shape[2:])
+            return _cosines(self._pool.c_proj(self._pool.v_proj(cells)), text_features, last.shape[2:])
 
 
 class Patches:
@@ -58,7 +58,7 @@ class Patches:
     def __init__(self, visual: Any):
         self._visual = visual
 
-    def __call__(self, pixels: Tensor, said: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor, text_features: Tensor) -> Tensor:
         """The cosine of every patch with every text, ``(N, h, w)`` in [-1, 1]."""
         import torch
 
@@ -68,13 +68,13 @@ class Patches:
             values = block.attn.split(block.ln_1(tokens)[None])[2][0].transpose(0, 1).flatten(1)
             tokens = tokens + block.attn.out_proj(values)
             grid = [side // visual.patch for side in pixels.shape[2:]]
-            return _cosines(visual.summary(tokens + block.mlp(block.ln_2(tokens))), said, grid)
+            return _cosines(visual.summary(tokens + block.mlp(block.ln_2(tokens))), text_features, grid)
 
 
-def _cosines(cells: Tensor, said: Tensor, grid: Sequence[int]) -> Tensor:
+def _cosines(cells: Tensor, text_features: Tensor, grid: Sequence[int]) -> Tensor:
     from torch.nn.functional import normalize
 
-    return (said @ normalize(cells, dim=1).T).unflatten(1, tuple(grid))
+    return (text_features @ normalize(cells, dim=1).T).unflatten(1, tuple(grid))
 
 
 def make(

@@ -5,8 +5,10 @@ The names below are the public ones. Each is imported when it is first used, so 
 
 from __future__ import annotations
 
-import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
+
+from .doors import door
 
 if TYPE_CHECKING:
     from .clip.pixels import preprocess
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from .files.checkpoint import convert, describe, digest, load, save
     from .files.clip_file import load_clip
     from .files.names import find_clip
-    from .inference.fused import quicken
+    from .inference.fused import fuse_for_inference
     from .method import make
     from .network.stage1 import Stage1
     from .network.stage2 import Stage2
@@ -31,11 +33,11 @@ __all__ = [
     "describe",
     "digest",
     "find_clip",
+    "fuse_for_inference",
     "load",
     "load_clip",
     "make",
     "preprocess",
-    "quicken",
     "save",
     "tokenize",
 ]
@@ -54,17 +56,21 @@ _HOMES = {
     "load_clip": "files.clip_file",
     "make": "method",
     "preprocess": "clip.pixels",
-    "quicken": "inference.fused",
+    "fuse_for_inference": "inference.fused",
     "save": "files.checkpoint",
     "tokenize": "clip.tokens",
 }
 
 
+_find, __dir__ = door(__name__, _HOMES)
+_RENAMED = {"quicken": "fuse_for_inference"}
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tris_model' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    if name in _RENAMED:
+        warnings.warn(
+            f"tris_model.{name} is now called tris_model.{_RENAMED[name]}; the old name will go",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    return _find(_RENAMED.get(name, name))

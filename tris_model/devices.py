@@ -93,8 +93,8 @@ def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # Without these instructions a CPU computes bf16 too, many times slower than float32.
-    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def pick(device: str) -> torch.device:
@@ -112,7 +112,9 @@ def pick(device: str) -> torch.device:
     if place.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (place.index or 0) >= count:
-            raise UsageError(f"{device} was asked for and there are {count} CUDA devices; use --device auto or cpu")
+            raise UsageError(
+                f"{device} was requested, but this machine has {count} CUDA devices; use --device auto or cpu"
+            )
     elif place.type != "cpu":
         raise UsageError(f"{device!r} is not supported; use auto, cpu, cuda or cuda:N")
     return place

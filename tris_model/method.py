@@ -1,4 +1,4 @@
-"""The method ``tris``: what the benchmark asks, TRIS answers.
+"""The method ``tris``: TRIS as the benchmark calls it.
 
 This file is what the entry point loads, so it is light; the network comes with the first ``make``.
 """
@@ -48,11 +48,11 @@ def make(
         DataError: a weights file that cannot be used.
     """
     if precision not in ("float32", "tf32", "bf16"):
-        raise UsageError(f"precision is float32, tf32 or bf16, not {precision!r}")
+        raise UsageError(f"precision must be float32, tf32 or bf16, not {precision!r}")
     if stage not in (None, 1, 2):
-        raise UsageError(f"TRIS has the stages 1 and 2, not {stage}")
+        raise UsageError(f"stage must be 1 or 2, not {stage}")
     if batch < 1:
-        raise UsageError(f"batch is at least 1, not {batch}")
+        raise UsageError(f"batch must be at least 1, not {batch}")
     if prms and scorer is None:
         raise UsageError(
             "prms compares maps by CLIP ViT-B/32: get OpenAI's ViT-B-32.pt (sha256 40d3…) and pass --set scorer=FILE"

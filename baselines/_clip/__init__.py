@@ -1,1 +1,1 @@
-"""What the methods that ask a CLIP share: opening any CLIP, prompting it, and reading where it looks."""
+"""What all methods with a CLIP share: opening any CLIP, encoding prompts, and reading its attention."""

@@ -1,4 +1,4 @@
-"""CLIP-ES's class-aware attention affinity: a map is carried along to the patches that attend to each other.
+"""CLIP-ES's class-aware attention affinity: a map spreads to the patches that attend to each other.
 
 The table of affinities depends on the image alone. It is applied twice to a map instead of being squared, which is the
 same and takes L^2 steps a map in place of L^3.

@@ -1,4 +1,4 @@
-"""A CLIP that is asked where a text is: the frame round methods that differ only in how they look into it."""
+"""A method that makes a heat from a CLIP and a text. Methods differ only in the function that computes the heat."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch import Tensor
 from risbench import Prediction
 from tris_model.devices import computing
 
-from .prompting import OpenedClip, answers, checked_threshold, input_side, pixels_of, prompted, read
+from .prompting import OpenedClip, answers, checked_threshold, encode_texts, input_side, pixels_of, prompted
 
 
 class Look(Protocol):
     """How a method looks into a CLIP."""
 
-    def __call__(self, pixels: Tensor, said: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor, text_features: Tensor) -> Tensor:
         """Maps of some texts.
 
         Args:
             pixels: the image as input, ``(1, 3, S, S)``.
-            said: the texts in the joint space, ``(N, D)``, unit length.
+            text_features: the texts in the joint space, ``(N, D)``, unit length.
 
         Returns:
             ``(N, h, w)``, a cell each, of any range.
@@ -88,6 +88,6 @@ class HeatMethod:
         """What the method sees of each text before it is spread and enlarged, ``(N, h, w)``; see :meth:`predict`."""
         distinct = list(dict.fromkeys(texts))
         with torch.no_grad():
-            said = read(self._opened, prompted(self._prompt, distinct))
+            text_features = encode_texts(self._opened, prompted(self._prompt, distinct))
             pixels = pixels_of(self._opened, image, self._side, self._side)
-        return self._look(pixels, said)[[distinct.index(text) for text in texts]]
+        return self._look(pixels, text_features)[[distinct.index(text) for text in texts]]

@@ -1,4 +1,4 @@
-"""What open_clip's names mean here: the sizes of a model, and weights that it fetches or that lie in a file."""
+"""The names of open_clip: each gives the sizes of a model. Its weights are downloaded, or come from a file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from torch import Tensor
 import tris_model
 from risbench import DataError, UsageError
 from risbench.plugins import near
-from tris_model.files.clip_file import read_clip
-from tris_model.files.names import clip_advice
+from tris_model.files import clip_advice, read_clip
 
 from .provenance import PAIRS, UNKNOWN, like_openai, of_openai
 from .vit import VitConfig
@@ -78,8 +77,8 @@ def held_by(
     mean, deviation = facts.get("mean"), facts.get("std")
     data = _data(model, pretrained)
     if weights is None and pretrained is None:
-        told = f"; open_clip knows {', '.join(tags)}" if tags else ""
-        raise UsageError(f"{method} with model={model} needs --weights FILE or --set pretrained=TAG{told}")
+        tags_text = f"; open_clip knows {', '.join(tags)}" if tags else ""
+        raise UsageError(f"{method} with model={model} needs --weights FILE or --set pretrained=TAG{tags_text}")
     if weights is None:
         assert pretrained is not None
         if quick_gelu is not None:
@@ -96,10 +95,10 @@ def held_by(
     mean, deviation = mean or held.settings.mean, deviation or held.settings.deviation
     notes = held.notes
     if pretrained is None and source.startswith("open_clip's"):
-        told = "quick_gelu" if quick else "gelu"
+        activation = "quick_gelu" if quick else "gelu"
         notes = (
             *notes,
-            f"{method}: {path} is read as open_clip's {model} with {told} (model=NAME,TAG says which weights)",
+            f"{method}: {path} is read as open_clip's {model} with {activation} (model=NAME,TAG says which weights)",
         )
     return OpenClipWeights(
         held.state, str(path), sizes, quick, mean, deviation, tris_model.digest(path), data, source, notes

@@ -19,14 +19,11 @@ from torch import Tensor
 import tris_model
 from risbench import UsageError
 from tris_model import TextTower
-from tris_model.files.architecture import detect_clip, fill
-from tris_model.files.clip_file import ClipFile, read_clip
-from tris_model.files.names import NAMES, clip_advice, split_entry
+from tris_model.files import NAMES, ClipFile, clip_advice, detect_clip, fill, read_clip, split_entry
 
 from .prompting import DEVIATION, MEAN, OpenedClip
 from .provenance import DRAWN, UNKNOWN, ClipReading, reading
-from .vit import VitClip, VitConfig, exact_gelu
-from .vit_file import find_vit
+from .vit import VitClip, VitConfig, exact_gelu, find_vit
 
 C = TypeVar("C", bound=TextTower)
 Tower = Literal["resnet", "vit"]
@@ -90,11 +87,11 @@ def open_model(
     found: Tower = "vit" if isinstance(opened.clip, VitClip) else "resnet"
     if tower is not None and found != tower:
         kinds = {"resnet": "a ResNet", "vit": "a vision transformer"}
-        raise UsageError(f"{method} looks into {kinds[tower]}, and {model or weights} has {kinds[found]}")
+        raise UsageError(f"{method} needs {kinds[tower]}, but {model or weights} has {kinds[found]}")
     opened.clip.to(torch.device(device)).eval().requires_grad_(False)
     # Nobody differentiates the text tower; packed, a text's feature does not depend on which are read with it.
     count = sum(weight.numel() for weight in opened.clip.parameters())
-    tris_model.quicken(opened.clip.transformer)
+    tris_model.fuse_for_inference(opened.clip.transformer)
     return opened._replace(parameter_count=count)
 
 
@@ -114,20 +111,22 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedCl
     """A file by itself: what it says is taken, what it does not say is said to the user."""
     held = read_clip(path)
     config: VitConfig | tris_model.Config
-    if '"clip-vit"' in held.said.get("config", ""):
-        config = VitConfig.from_json(held.said["config"])
+    if '"clip-vit"' in held.metadata.get("config", ""):
+        config = VitConfig.from_json(held.metadata["config"])
     elif "visual.class_embedding" in held.state:
         config = _vit_config(held, activation)
-    elif "config" in held.said:
-        config = tris_model.Config.from_json(held.said["config"])
+    elif "config" in held.metadata:
+        config = tris_model.Config.from_json(held.metadata["config"])
     else:
         config = detect_clip(held.state)
     vit = isinstance(config, VitConfig)
     if not vit and not config.pool_grid:
-        raise UsageError(f"{path} has no attention pool, through which a CLIP sees; give a whole CLIP")
-    if config.trimmed and ("config" in held.said or not vit):  # not CLIP's vocabulary: one of ours
+        raise UsageError(
+            f"{path} has no attention pool, which a CLIP needs to encode images; give the file of a whole CLIP"
+        )
+    if config.trimmed and ("config" in held.metadata or not vit):  # not CLIP's vocabulary: one of ours
         read = ClipReading(config.quick_gelu if vit else True, f"tiny {'ViT' if vit else 'RN'}", OURS)
-    elif vit and "config" in held.said:
+    elif vit and "config" in held.metadata:
         read = ClipReading(config.quick_gelu, _name(config), UNKNOWN, "the file's config")
     else:
         read = reading(method, held, _name(config), activation)

@@ -1,4 +1,4 @@
-"""What methods share that ask a CLIP as it is: images and texts as it was trained on them, heats as answers."""
+"""Functions that all CLIP methods share: they prepare images and texts as the CLIP was trained, and return heats."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from risbench import Prediction, UsageError
-from tris_model import Clip, quicken, tokenize
-from tris_model.clip import pixels as tris_pixels
+from tris_model import Clip, fuse_for_inference, tokenize
+from tris_model.clip import DEVIATION as IMAGENET_DEVIATION
+from tris_model.clip import MEAN as IMAGENET_MEAN
 
 from .vit import VitClip, VitConfig
 
@@ -66,7 +67,7 @@ def input_side(opened: OpenedClip, size: int | None) -> int:
     """
     side = opened.image_size if size is None else size
     if side < opened.cell or side % opened.cell:
-        raise UsageError(f"size={size}: give a multiple of {opened.cell}, the pixels of a cell")
+        raise UsageError(f"size={size}: give a multiple of {opened.cell}, the side of a cell in pixels")
     return side
 
 
@@ -83,7 +84,7 @@ def pixels_of(opened: OpenedClip, image: np.ndarray, height: int, width: int) ->
     """
     drawn = opened.drawn
     filter_ = Image.Resampling.BILINEAR if drawn else Image.Resampling.BICUBIC
-    mean, deviation = (tris_pixels.MEAN, tris_pixels.DEVIATION) if drawn else (opened.mean, opened.deviation)
+    mean, deviation = (IMAGENET_MEAN, IMAGENET_DEVIATION) if drawn else (opened.mean, opened.deviation)
     squashed = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), filter_)
     pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).float().div_(255)
     pixels.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(deviation)[:, None, None])
@@ -98,13 +99,13 @@ def device_of(opened: OpenedClip) -> torch.device:
 def trunk_and_pool(clip: Clip | VitClip) -> tuple[Any, Any]:
     """A ResNet's trunk, made quick, and its attention pool as it is, which may be differentiated."""
     visual = clip.visual
-    return quicken(nn.Sequential(visual))[0], visual.attnpool
+    return fuse_for_inference(nn.Sequential(visual))[0], visual.attnpool
 
 
-def read(opened: OpenedClip, texts: Sequence[str]) -> Tensor:
+def encode_texts(opened: OpenedClip, texts: Sequence[str]) -> Tensor:
     """Texts in CLIP's joint space: ``(N, D)``, unit length. Long ones are cut as CLIP does, their end kept."""
     tokens = tokenize(list(texts), keep_end=True, length=opened.clip.config.context)
-    return F.normalize(opened.clip.sum_up(tokens.to(device_of(opened))), dim=1)
+    return F.normalize(opened.clip.encode_text(tokens.to(device_of(opened))), dim=1)
 
 
 def prompted(prompt: str, texts: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is known of a CLIP that came as a file: its activation, its name, the data it learnt from, and by what.
+"""What is known about the CLIP in a file (its activation, its name, its training data), and how that is known.
 
 Nothing is invented. OpenAI's files are known by their hash, models of the Hugging Face hub by their place in its cache;
 of every other file only what the user or the settings beside it say is known.
@@ -13,8 +13,7 @@ from typing import Any
 
 import tris_model
 from risbench import UsageError
-from tris_model.files.clip_file import ClipFile
-from tris_model.files.names import OPENAI_FILES, split_entry
+from tris_model.files import OPENAI_FILES, ClipFile, split_entry
 
 UNKNOWN = "unknown (the file does not say)"
 DRAWN = "drawn scenes"  # what a card says is trained on; `risbench` warns where photographs are answered

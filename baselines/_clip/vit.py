@@ -7,20 +7,26 @@ eight, relevance maps take one row of one attention. Positions are resized to wh
 from __future__ import annotations
 
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from risbench import DataError
+from risbench import DataError, UsageError
 from tris_model import TextTower
-from tris_model.clip.text import Block, CausalAttention, LayerNorm, drawn
-from tris_model.clip.trunk import resized
+from tris_model.clip import Block, CausalAttention, LayerNorm, drawn, resized
+from tris_model.devices import pick
+from tris_model.files import fill, find_clip, looks_like_clip, read
 from tris_model.ranges import Count, Number
+
+FOLDER = Path(__file__).parents[1] / "weights"
+SHIPPED = FOLDER / "shapes_clip_vit.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +213,7 @@ class VitClip(TextTower):
         if not config.quick_gelu:
             exact_gelu(self)
 
-    def look(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised."""
         return self.visual(images)
 
@@ -217,3 +223,41 @@ def exact_gelu(network: nn.Module) -> None:
     for block in network.modules():
         if isinstance(block, Block):
             block.mlp.gelu = nn.GELU()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def find_vit(path_or_name: str | os.PathLike[str]) -> Path:
+    """The file that is meant: a path, or ``shapes``, the shipped one. A file of that name goes first.
+
+    Raises:
+        UsageError: neither a file nor the name, or the shipped file is not there.
+        DataError: a folder with no weights, or with several.
+    """
+    path = Path(path_or_name)
+    if str(path_or_name) != "shapes" or path.is_file():
+        return find_clip(path, "--weights shapes is the tiny CLIP of the drawn world")
+    if not SHIPPED.exists():
+        raise UsageError(f"the weights 'shapes' are incomplete: there is no file {SHIPPED}; install risbench again")
+    return SHIPPED
+
+
+def load_vit(path_or_name: str | os.PathLike[str], device: str = "cpu") -> VitClip:
+    """A CLIP with a vision transformer that was trained here, float32, in eval mode.
+
+    Args:
+        path_or_name: see :func:`find_vit`.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
+
+    Raises:
+        UsageError: neither a file nor a name, or the device is not there.
+        DataError: the file is broken, of another network, or its keys and shapes are not those of its config.
+    """
+    place = pick(device)
+    path = find_vit(path_or_name)
+    held = read(path, looks_like_clip)
+    if "config" not in held.metadata:
+        raise DataError(f"{path} does not say its sizes: it is no CLIP that was trained here")
+    config = VitConfig.from_json(held.metadata["config"])
+    with torch.device("meta"):  # no default weights to draw and throw away
+        network = VitClip(config)
+    fill(network, held.state, f"{path} as a CLIP with a vision transformer")
+    return network.eval().to(place)

@@ -1,4 +1,4 @@
-"""Words that stand against an expression in a softmax: what else an image may show than what is referred to.
+"""Words that compete with an expression in a softmax: other things that an image may show.
 
 A softmax over the expression alone is 1 whatever the image shows, so the list is part of a method's protocol.
 """
@@ -39,9 +39,9 @@ class Background(NamedTuple):
         One that is the expression itself (but for case, blanks and an article) says nothing against it. Of the drawn
         shapes none that the expression names: "the star left of the square" is also about the square.
         """
-        said = plain(expression)
-        named = set(re.findall(r"\w+", said)) if self.name == "shapes" else set()
-        return tuple(word for word in self.words if plain(word) != said and plain(word) not in named)
+        own = plain(expression)
+        named = set(re.findall(r"\w+", own)) if self.name == "shapes" else set()
+        return tuple(word for word in self.words if plain(word) != own and plain(word) not in named)
 
 
 def background_of(text: str) -> Background:

@@ -1,4 +1,4 @@
-"""What GroupViT makes of an image and of texts: groups with a soft map and a feature each, and features of texts."""
+"""The features of GroupViT: groups of an image, each with a soft map and a feature, and features of texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from tris_model import tokenize
-from tris_model.clip.pixels import DEVIATION, MEAN
+from tris_model.clip import DEVIATION, MEAN
 
 LONGEST = 2048  # pixels of the long side
 END = 49407
@@ -55,7 +55,7 @@ def pixels_of(image: np.ndarray, short: int, patch: int) -> Tensor:
     return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None])
 
 
-def see(network: Any, pixels: Tensor) -> GroupFeatures:
+def encode_image(network: Any, pixels: Tensor) -> GroupFeatures:
     """Look at one image, ``(3, H, W)`` of any whole number of patches.
 
     transformers' own forward takes one size only and blends its maps into logits; so its parts are called, with the
@@ -80,7 +80,7 @@ def chained(steps: Sequence[Tensor]) -> Tensor:
     return maps
 
 
-def read(network: Any, texts: Sequence[str], token_ids: Tensor | None) -> Tensor:
+def encode_texts(network: Any, texts: Sequence[str], token_ids: Tensor | None) -> Tensor:
     """Texts in the joint space, ``(N, D)``, unit length. Long ones are cut as CLIP's tokenizer does, their end kept.
 
     Args:
@@ -95,8 +95,8 @@ def read(network: Any, texts: Sequence[str], token_ids: Tensor | None) -> Tensor
     if token_ids is not None:
         row = torch.searchsorted(token_ids, tokens.contiguous()).clamp(max=len(token_ids) - 1)
         tokens = torch.where(token_ids[row] == tokens, row, len(token_ids))
-    said = network.text_model(input_ids=tokens.to(network.device)).pooler_output
-    return F.normalize(network.text_projection(said), dim=1)
+    text_features = network.text_model(input_ids=tokens.to(network.device)).pooler_output
+    return F.normalize(network.text_projection(text_features), dim=1)
 
 
 def assigned(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -76,12 +76,12 @@ class GroupViT:
         self._patch = vision.patch_size
         self._short = (vision.image_size if loaded.tiny else 448) if size is None else size
         if self._short < self._patch:
-            raise UsageError(f"size={self._short}: the short side has at least the {self._patch} pixels of a patch")
+            raise UsageError(f"size={self._short}: give at least {self._patch}, the side of a patch in pixels")
         self._scale = float(self._network.logit_scale.exp())
         self._reading, self._delta, self._top, self._background = reading, delta, top, background
         self._prompt, self._threshold = prompt, threshold
         self._rivals = parsed(("shapes" if loaded.tiny else "coco") if competitors is None else competitors)
-        self._said: Tensor | None = None  # what the rivals say, read once
+        self._rival_features: Tensor | None = None  # what the rivals say, read once
         self.parameter_count = sum(weight.numel() for weight in self._network.parameters())
         origin = {"extra_data": loaded.data or UNKNOWN}
         self.weights_notes = loaded.notes
@@ -113,22 +113,22 @@ class GroupViT:
 
         from tris_model.devices import computing
 
-        from .features import assigned, pixels_of, read, see
+        from .features import assigned, encode_image, encode_texts, pixels_of
 
         if not texts:
             return []
         siblings = self._siblings(texts, samples)
         with computing("float32"), torch.inference_mode():
-            seen = see(self._network, pixels_of(image, self._short, self._patch).to(self._device))
+            features = encode_image(self._network, pixels_of(image, self._short, self._patch).to(self._device))
             distinct = list(dict.fromkeys(texts))
-            said = dict(zip(distinct, read(self._network, self._prompted(distinct), self._ids), strict=True))
-            pixels = assigned(seen.maps, image.shape[:2])
-            held = torch.bincount(pixels.flatten(), minlength=len(seen.maps)) > 0
+            by_text = dict(zip(distinct, encode_texts(self._network, self._prompted(distinct), self._ids), strict=True))
+            pixels = assigned(features.maps, image.shape[:2])
+            held = torch.bincount(pixels.flatten(), minlength=len(features.maps)) > 0
             answers = {
-                (text, others): self._answer(self._read(seen, said, text, others, held), seen, pixels)
+                (text, others): self._answer(self._read(features, by_text, text, others, held), features, pixels)
                 for text, others in dict.fromkeys(zip(texts, siblings, strict=True))
             }
-        return [answers[asked] for asked in zip(texts, siblings, strict=True)]
+        return [answers[question] for question in zip(texts, siblings, strict=True)]
 
     def _prompted(self, texts: Sequence[str]) -> list[str]:
         return [self._prompt.replace("{}", text) for text in texts]
@@ -143,40 +143,47 @@ class GroupViT:
         return [tuple(sorted({other for other, ref in about if ref != own and other != text})) for text, own in about]
 
     def _read(
-        self, seen: GroupFeatures, said: Mapping[str, Tensor], text: str, siblings: tuple[str, ...], held: Tensor
+        self,
+        features: GroupFeatures,
+        by_text: Mapping[str, Tensor],
+        text: str,
+        siblings: tuple[str, ...],
+        held: Tensor,
     ) -> Reading:
         """What the groups say of one text."""
         import torch
 
         from . import readings
 
-        cosines = said[text][None] @ seen.groups.T
+        cosines = by_text[text][None] @ features.groups.T
         if self._reading == "topk":
             return readings.topk(cosines, held, self._delta)
-        others = [*self._rivals_of(text), *(said[one] for one in siblings)] if self._reading == "competitors" else []
+        others = [*self._rivals_of(text), *(by_text[one] for one in siblings)] if self._reading == "competitors" else []
         if not others:  # a softmax over one text says yes to everything
             return readings.raw(cosines, held)
-        against = torch.stack([said[text], *others])
-        groups, whole = seen.groups @ against.T, against @ seen.whole
+        against = torch.stack([by_text[text], *others])
+        groups, whole = features.groups @ against.T, against @ features.whole
         return readings.competing(groups, whole, self._scale, top=self._top, background=self._background)
 
     def _rivals_of(self, text: str) -> list[Tensor]:
-        from .features import read
+        from .features import encode_texts
 
         words = self._rivals.words
-        if words and self._said is None:
-            self._said = read(self._network, self._prompted(words), self._ids)
+        if words and self._rival_features is None:
+            self._rival_features = encode_texts(self._network, self._prompted(words), self._ids)
         against = set(self._rivals.against(text))
         return (
-            [] if self._said is None else [one for word, one in zip(words, self._said, strict=True) if word in against]
+            []
+            if self._rival_features is None
+            else [one for word, one in zip(words, self._rival_features, strict=True) if word in against]
         )
 
-    def _answer(self, reading: Reading, seen: GroupFeatures, pixels: Tensor) -> Prediction:
+    def _answer(self, reading: Reading, features: GroupFeatures, pixels: Tensor) -> Prediction:
         import torch
 
         from .._clip.prompting import enlarged
 
-        heat = torch.einsum("g,ghw->hw", reading.weights[0], seen.maps)
+        heat = torch.einsum("g,ghw->hw", reading.weights[0], features.maps)
         heat = heat / heat.max().clamp(min=1e-12)
         if self._threshold is None:
             mask = reading.chosen[0][pixels]
@@ -239,7 +246,7 @@ def make(
     if threshold is not None and not 0 <= threshold < 1:
         raise UsageError(f"threshold={threshold:g}: give a number from 0 to below 1")
     if top < 1:
-        raise UsageError(f"top={top}: at least the expression itself is a text")
+        raise UsageError(f"top={top}: give 1 or more, for the expression itself is one of the texts")
     return GroupViT(
         weights or "shapes",
         device=device,

@@ -19,7 +19,7 @@ HEAD = 64  # channels of an attention head in both towers; heads leave no trace 
 _STAGE = r"img_encoder\.layers\.(\d+)\."
 _BLOCK = rf"{_STAGE}blocks\.(\d+)\."
 _WORD = r"text_encoder\.transformer\.resblocks\.(\d+)\."
-_SEEN, _READ = r"vision_model.encoder.stages.\1.", r"text_model.encoder.layers.\1."
+_IMAGE, _TEXT = r"vision_model.encoder.stages.\1.", r"text_model.encoder.layers.\1."
 _RULES = tuple(
     (re.compile(ours), theirs)
     for ours, theirs in (
@@ -27,20 +27,20 @@ _RULES = tuple(
         (r"img_encoder\.patch_embed\.proj\.", "vision_model.embeddings.patch_embeddings.projection."),
         (r"img_encoder\.patch_embed\.norm\.", "vision_model.embeddings.layernorm."),
         (r"img_encoder\.norm\.", "vision_model.layernorm."),
-        (_BLOCK + r"attn\.(qkv)\.", _SEEN + r"layers.\2.self_attn.\3."),
-        (_BLOCK + r"attn\.proj\.", _SEEN + r"layers.\2.self_attn.out_proj."),
-        (_BLOCK + r"norm([12])\.", _SEEN + r"layers.\2.layer_norm\3."),
-        (_BLOCK, _SEEN + r"layers.\2."),
-        (_STAGE + r"downsample\.pre_assign_attn\.attn\.proj\.", _SEEN + "downsample.pre_assign_attn.attn.out_proj."),
-        (_STAGE, _SEEN),
+        (_BLOCK + r"attn\.(qkv)\.", _IMAGE + r"layers.\2.self_attn.\3."),
+        (_BLOCK + r"attn\.proj\.", _IMAGE + r"layers.\2.self_attn.out_proj."),
+        (_BLOCK + r"norm([12])\.", _IMAGE + r"layers.\2.layer_norm\3."),
+        (_BLOCK, _IMAGE + r"layers.\2."),
+        (_STAGE + r"downsample\.pre_assign_attn\.attn\.proj\.", _IMAGE + "downsample.pre_assign_attn.attn.out_proj."),
+        (_STAGE, _IMAGE),
         (r"text_encoder\.token_embedding\.", "text_model.embeddings.token_embedding."),
         (r"text_encoder\.positional_embedding$", "text_model.embeddings.position_embedding.weight"),
         (r"text_encoder\.ln_final\.", "text_model.final_layer_norm."),
-        (_WORD + r"attn\.in_proj_(weight|bias)$", _READ + r"self_attn.qkv.\2"),
-        (_WORD + r"attn\.out_proj\.", _READ + "self_attn.out_proj."),
-        (_WORD + r"ln_([12])\.", _READ + r"layer_norm\2."),
-        (_WORD + r"mlp\.c_fc\.", _READ + "mlp.fc1."),
-        (_WORD + r"mlp\.c_proj\.", _READ + "mlp.fc2."),
+        (_WORD + r"attn\.in_proj_(weight|bias)$", _TEXT + r"self_attn.qkv.\2"),
+        (_WORD + r"attn\.out_proj\.", _TEXT + "self_attn.out_proj."),
+        (_WORD + r"ln_([12])\.", _TEXT + r"layer_norm\2."),
+        (_WORD + r"mlp\.c_fc\.", _TEXT + "mlp.fc1."),
+        (_WORD + r"mlp\.c_proj\.", _TEXT + "mlp.fc2."),
         (r"img_projector\.linear_hidden\.", "visual_projection."),
         (r"img_projector\.linear_out\.", "visual_projection.3."),
         (r"text_projector\.linear_hidden\.", "text_projection."),

@@ -15,11 +15,19 @@ from torch import Tensor
 
 from risbench import DataError, UsageError
 from tris_model import digest
-from tris_model.files.architecture import fill
-from tris_model.files.checkpoint import read
-from tris_model.files.hub_cache import hub_id, snapshot
-from tris_model.files.names import SUFFIXES, missing, split_entry, weights_file, with_entry
-from tris_model.files.shards import INDEX, index_of
+from tris_model.files import (
+    INDEX,
+    SUFFIXES,
+    fill,
+    hub_id,
+    index_of,
+    missing,
+    read,
+    snapshot,
+    split_entry,
+    weights_file,
+    with_entry,
+)
 
 from .._clip.provenance import hub_model
 from .names import is_authors, looks_like_groupvit, renamed, sizes
@@ -98,7 +106,7 @@ def load(place: str | os.PathLike[str]) -> Loaded:
         return _from_file(with_entry(index_of(path) or path, entry))
     if str(place) == "shapes":
         if not SHIPPED.exists():
-            raise UsageError(f"the weights 'shapes' lack their groupvit: no {SHIPPED}; install risbench again")
+            raise UsageError(f"the weights 'shapes' are incomplete: there is no file {SHIPPED}; install risbench again")
         return _from_file(SHIPPED)
     if (owned := hub_id(str(place))) is not None:
         return _from_hub(owned)
@@ -142,27 +150,27 @@ def _from_hub(place: str) -> Loaded:
 
 def _in_their_layout(config: Path, weights: Path) -> Loaded:
     try:
-        said = json.loads(config.read_text(encoding="utf-8"))
+        settings = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{config} cannot be read ({_line(error)})") from None
-    if not isinstance(said, dict) or said.get("model_type") != "groupvit":
-        kind = said.get("model_type") if isinstance(said, dict) else None
+    if not isinstance(settings, dict) or settings.get("model_type") != "groupvit":
+        kind = settings.get("model_type") if isinstance(settings, dict) else None
         raise DataError(f"{config} is the configuration of {kind or 'something else'}, not of a GroupViT")
     held = read(weights, looks_like_groupvit)
     # Buffers that older versions of the library stored.
     state = {key: value for key, value in held.state.items() if not key.endswith(".position_ids")}
     own = digest(weights)
     data = PUBLISHED.get(own[:8]) or CONVERTED.get(hub_model(weights) or "")
-    return Loaded(_filled(said, state, f"{weights} as GroupViT"), None, own, False, data, held.notes)
+    return Loaded(_filled(settings, state, f"{weights} as GroupViT"), None, own, False, data, held.notes)
 
 
 def _from_file(path: Path) -> Loaded:
     held = read(path, looks_like_groupvit)
     state = dict(held.state)
     beside = split_entry(path)[0].parent / CONFIG
-    if held.kind == "safetensors" and "config" in held.said:
+    if held.kind == "safetensors" and "config" in held.metadata:
         ids = state.pop(IDS, None)
-        network = _filled(json.loads(held.said["config"]), state, f"{path} as GroupViT")
+        network = _filled(json.loads(held.metadata["config"]), state, f"{path} as GroupViT")
         return Loaded(network, ids, digest(path), ids is not None, None, held.notes)
     if not is_authors(state) and beside.exists():
         return _in_their_layout(beside, path)
@@ -173,17 +181,17 @@ def _from_file(path: Path) -> Loaded:
     try:
         config = sizes(state)
     except (KeyError, IndexError, ValueError, ZeroDivisionError):
-        seen = ", ".join(list(state)[:3])
-        raise DataError(f"{path} holds no whole GroupViT (it begins with {seen or 'nothing'}); {advice()}") from None
+        first = ", ".join(list(state)[:3]) or "nothing"
+        raise DataError(f"{path} holds no whole GroupViT (it begins with {first}); {advice()}") from None
     own = digest(path)
     network = _filled(config, state, f"{path} as the authors' GroupViT")
     return Loaded(network, None, own, False, PUBLISHED.get(own[:8]), held.notes)
 
 
-def _filled(said: dict[str, Any], state: dict[str, Tensor], what: str) -> Any:
+def _filled(settings: dict[str, Any], state: dict[str, Tensor], what: str) -> Any:
     library = transformers()
     try:
-        network = library.GroupViTModel(library.GroupViTConfig(**said))
+        network = library.GroupViTModel(library.GroupViTConfig(**settings))
     except (TypeError, ValueError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         raise DataError(f"{what}: its configuration is refused ({_line(error)})") from None
     fill(network, state, what)

@@ -1,4 +1,4 @@
-"""The contrast of captions with groups, by which groups become objects."""
+"""The contrastive loss between captions and groups. It makes groups become objects."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ def one_group(cosines: Tensor, true: Tensor, scale: Tensor) -> Tensor:
     logits = scale * cosines
     group = matched(cosines, true)
     count = logits.shape[2]
-    said = logits.gather(1, group[:, :, None].expand(-1, -1, count))  # what the group of each caption says of all
-    best = said.diagonal(dim1=1, dim2=2)  # (B, U)
+    # The logits of each caption's own group with all captions.
+    group_logits = logits.gather(1, group[:, :, None].expand(-1, -1, count))
+    best = group_logits.diagonal(dim1=1, dim2=2)  # (B, U)
     elsewhere = logits.logsumexp(1).masked_fill(true, -torch.inf).logsumexp(0)  # (U,)
     own = F.one_hot(group, logits.shape[1]).transpose(1, 2).bool()
     brothers = logits.masked_fill(own, -torch.inf).logsumexp(1)
     found = _hard(torch.logaddexp(elsewhere.expand_as(brothers), brothers), best) * true
-    others = said.masked_fill(torch.eye(count, dtype=torch.bool, device=said.device), -torch.inf).logsumexp(2)
+    itself = torch.eye(count, dtype=torch.bool, device=logits.device)
+    others = group_logits.masked_fill(itself, -torch.inf).logsumexp(2)
     meant = _hard(others, best) * true
     return (_mean(found, true, 0) + _mean(meant, true, 1)) / 2
 

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tris_model.ranges import Count, Number, Positive
-from tris_model.tiny_clip.trainer import word_ids
+from tris_model.tiny_clip import word_ids
 
-from ..groupvit.features import read
+from ..groupvit.features import encode_texts
 from ..groupvit.weights_file import IDS, transformers
 
 
@@ -79,11 +79,11 @@ class TinyConfig:
     def __init__(self, sizes: TinySizes, vocabulary: int):
         self.image_size = sizes.image_size
         self.text_length = sizes.text_length
-        self.said = sizes.configuration(vocabulary)
+        self.configuration = sizes.configuration(vocabulary)
 
     def to_json(self) -> str:
         """As it stands in the file of weights."""
-        return dumps(self.said, sort_keys=True)
+        return dumps(self.configuration, sort_keys=True)
 
 
 class Tiny:
@@ -99,7 +99,7 @@ class Tiny:
         library = transformers()
         self.token_ids = word_ids()
         self.config = TinyConfig(sizes, len(self.token_ids) + 1)
-        self.network = library.GroupViTModel(library.GroupViTConfig(**self.config.said))
+        self.network = library.GroupViTModel(library.GroupViTConfig(**self.config.configuration))
         self.logit_scale: nn.Parameter = self.network.logit_scale
 
     def cells(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -118,15 +118,15 @@ class Tiny:
             0, features.shape[:-1]
         )
 
-    def look(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """One feature a picture, as GroupViT has it: the mean of its groups."""
         return self.project(self.cells(images)[0].mean(1))
 
-    def read(self, texts: list[str]) -> Tensor:
+    def encode_texts(self, texts: list[str]) -> Tensor:
         """Texts in the joint space, ``(N, D)``, unit length."""
-        return read(self.network, texts, self.token_ids)
+        return encode_texts(self.network, texts, self.token_ids)
 
-    def sum_up(self, tokens: Tensor) -> Tensor:
+    def encode_text(self, tokens: Tensor) -> Tensor:
         """The loop's own losses ask for it; ours read texts."""
         raise NotImplementedError
 
@@ -155,7 +155,7 @@ class Tiny:
 
 
 @torch.no_grad()
-def started(sizes: TinySizes, *, seed: int, warmth: float, residual: float, sharp: float) -> Tiny:
+def started(sizes: TinySizes, *, seed: int, temperature: float, residual: float, sharp: float) -> Tiny:
     """A network with drawn weights.
 
     transformers draws for a long training: group tokens begin equal, assignments even, and what a group takes from its
@@ -166,7 +166,7 @@ def started(sizes: TinySizes, *, seed: int, warmth: float, residual: float, shar
     Args:
         sizes: of the network.
         seed: of the weights.
-        warmth: the temperature.
+        temperature: what cosines are multiplied by.
         residual: the scale of a group's token beside the mean of its patches.
         sharp: deviation of the assignment's logits.
     """
@@ -175,7 +175,7 @@ def started(sizes: TinySizes, *, seed: int, warmth: float, residual: float, shar
     vision = tiny.network.vision_model
     vision.embeddings.position_embeddings.normal_(std=0.1)
     tiny.network.text_model.embeddings.token_embedding.weight.normal_(std=0.1)
-    tiny.logit_scale.fill_(log(warmth))
+    tiny.logit_scale.fill_(log(temperature))
     unit = sizes.width**-0.5
     for stage in vision.encoder.stages:
         if stage.group_token is None:

@@ -18,15 +18,12 @@ from torch import Tensor
 
 from risbench import UsageError
 from tris_model.devices import pick
-from tris_model.files.architecture import fill
+from tris_model.files import fill
 from tris_model.ranges import Count, Rate
-from tris_model.tiny_clip.lessons import ShownLesson
-from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
-from tris_model.train.inputs import building
-from tris_model.train.recipe import names, one
+from tris_model.tiny_clip import Course, ShownLesson, TowerTrainer, centre_texts, teach, word_ids
+from tris_model.train import building, names, one
 
-from .._clip.vit import VitClip, VitConfig
-from .._clip.vit_file import load_vit
+from .._clip.vit import VitClip, VitConfig, load_vit
 from .mosaic import TILES, show_tiled
 
 FOLDER = Path(__file__).parent.parent / "recipes"
@@ -84,7 +81,7 @@ def start(recipe: VitRecipe) -> VitClip:
     assert network.token_ids is not None
     network.token_ids.copy_(ids)
     with torch.no_grad():
-        network.logit_scale.fill_(log(recipe.warmth))
+        network.logit_scale.fill_(log(recipe.temperature_start))
         coarse = torch.randn(1, recipe.network.width, 3, 3) * recipe.positions
         fine = F.interpolate(coarse, size=(recipe.network.grid,) * 2, mode="bilinear", align_corners=True)
         network.visual.positional_embedding[1:] = fine[0].flatten(1).T
@@ -112,18 +109,8 @@ def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool =
     with building(TABLE):
         made = start(recipe)
     network = made.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
-    return teach(
-        network,
-        recipe,
-        out,
-        device,
-        name=TABLE,
-        centre=_centre,
-        shows=show_tiled,
-        views=views,
-        warmup=recipe.warmup,
-        overwrite=overwrite,
-    )
+    trainer = TowerTrainer(TABLE, network, recipe, _centre, show_tiled, views, recipe.warmup)
+    return teach(trainer, out, device, overwrite=overwrite)
 
 
 def views(network: VitClip, images: Tensor, shown: ShownLesson) -> list[Tensor]:

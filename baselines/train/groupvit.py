@@ -1,7 +1,7 @@
 """The tiny GroupViT of the drawn world: ``risbench train groupvit --recipe shapes``.
 
-transformers' network in small, from scratch, on whole pictures and what is said of their objects; no mask or place is
-ever shown to it. Beside GroupViT's own contrast (the mean of a picture's groups) every caption must be found in one
+A small network of transformers learns from scratch, from whole pictures and captions of their objects; it never gets a
+mask or a place. Beside GroupViT's own contrast (the mean of a picture's groups) every caption must be found in one
 group of its picture (see ``_groupvit_losses``), without which a training this short groups nothing.
 """
 
@@ -16,16 +16,23 @@ import torch
 from torch import Tensor
 
 from risbench import UsageError
-from tris_model.clip.pixels import normalised
+from tris_model.clip import normalised
 from tris_model.devices import autocast, pick
 from tris_model.ranges import Positive, Rate
-from tris_model.tiny_clip.contrast import contrast
-from tris_model.tiny_clip.lessons import Lesson, ask
-from tris_model.tiny_clip.pictures import Pictures
-from tris_model.tiny_clip.questions import Thing, alone, mixed
-from tris_model.tiny_clip.trainer import Course, teach
-from tris_model.train.inputs import building
-from tris_model.train.recipe import names, one
+from tris_model.tiny_clip import (
+    WARMUP,
+    Course,
+    Lesson,
+    Pictures,
+    StepInputs,
+    Thing,
+    alone,
+    ask,
+    contrastive_loss,
+    mixed,
+    teach,
+)
+from tris_model.train import building, names, one
 
 from ._groupvit_losses import one_group, unevenness
 from ._groupvit_start import Tiny, TinySizes, started
@@ -88,47 +95,62 @@ def fit(recipe: GroupViTRecipe, out: Path, device: torch.device, *, overwrite: b
     """
     if recipe.start is not None:
         raise UsageError("groupvit trains from scratch; leave start out")
-    start = {"seed": recipe.seed, "warmth": recipe.warmth, "residual": recipe.residual, "sharp": recipe.sharp}
     with building(TABLE):
-        tiny = started(recipe.network, **start)
+        tiny = started(
+            recipe.network,
+            seed=recipe.seed,
+            temperature=recipe.temperature_start,
+            residual=recipe.residual,
+            sharp=recipe.sharp,
+        )
     tiny.network.to(device).train()
-    return teach(tiny, recipe, out, device, name=TABLE, losses=losses, overwrite=overwrite)
+    return teach(GroupViTTrainer(tiny, recipe), out, device, overwrite=overwrite)
 
 
-def losses(
-    tiny: Tiny,
-    recipe: GroupViTRecipe,
-    lesson: Lesson,
-    objects: Pictures,
-    scenes: Pictures,
-    draw: np.random.Generator,
-    device: torch.device,
-    *,
-    still: bool,
-) -> dict[str, Tensor]:
-    """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
-    torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments, so that a stopped training goes on
-    scale = tiny.logit_scale.exp().clamp(max=recipe.warmest)
-    images, things = pictured(lesson, objects, scenes, draw)
-    questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
-    asked = [answers(ask(question, [one for some in things for one in some], draw), things) for question in questions]
-    asked = [(captions, true) for captions, true in asked if captions]
-    with autocast(recipe.precision, device):
-        cells, shares = tiny.cells(normalised(images, device))
-    groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
-    distinct = sorted({text for captions, _ in asked for text in captions})
-    with torch.set_grad_enabled(not still):
-        said = dict(zip(distinct, tiny.read(distinct), strict=True))
-    found, whole = [], []
-    for captions, true in asked:
-        texts, fits = torch.stack([said[text] for text in captions]), torch.from_numpy(true).to(device)
-        found.append(one_group(groups @ texts.T, fits, scale))
-        whole.append(contrast(mean, texts, fits, scale))
-    return {
-        "groups": torch.stack(found).sum(),
-        "whole": recipe.whole * torch.stack(whole).sum(),
-        "even": recipe.even * torch.stack([unevenness(share) for share in shares]).sum(),
-    }
+@dataclass(frozen=True)
+class GroupViTTrainer:
+    """The trainer of the tiny GroupViT; see :class:`tris_model.tiny_clip.Trainer`."""
+
+    network: Tiny
+    course: GroupViTRecipe
+    name: str = TABLE
+    warmup: int = WARMUP
+
+    def centre(self, images: Tensor, tokens: Tensor) -> None:
+        """A GroupViT starts as it is drawn."""
+
+    def losses(self, step: StepInputs) -> dict[str, Tensor]:
+        """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
+        tiny, recipe, draw, device = self.network, self.course, step.draw, step.device
+        torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments: a resumed training is the same
+        temperature = tiny.logit_scale.exp().clamp(max=recipe.temperature_limit)
+
+        # Pictures, and the captions of every question about them.
+        images, things = pictured(step.lesson, step.objects, step.scenes, draw)
+        questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
+        each_thing = [one for some in things for one in some]
+        answered = [answers(*ask(question, each_thing, draw), things) for question in questions]
+        answered = [(captions, true) for captions, true in answered if captions]
+
+        # Features of groups, of whole pictures and of texts.
+        with autocast(recipe.precision, device):
+            cells, shares = tiny.cells(normalised(images, device))
+        groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
+        distinct = sorted({text for captions, _ in answered for text in captions})
+        with torch.set_grad_enabled(not step.freeze_text):
+            text_features = dict(zip(distinct, tiny.encode_texts(distinct), strict=True))
+
+        # The contrasts.
+        found, whole = [], []
+        for captions, true in answered:
+            texts, fits = torch.stack([text_features[text] for text in captions]), torch.from_numpy(true).to(device)
+            found.append(one_group(groups @ texts.T, fits, temperature))
+            whole.append(contrastive_loss(mean, texts, fits, temperature))
+        return {
+            "groups": torch.stack(found).sum(),
+            "whole": recipe.whole * torch.stack(whole).sum(),
+            "even": recipe.even * torch.stack([unevenness(share) for share in shares]).sum(),
+        }
 
 
 def pictured(
@@ -147,9 +169,8 @@ def pictured(
     return np.concatenate(images), things
 
 
-def answers(asked: tuple[list[str], np.ndarray], things: list[list[Thing]]) -> tuple[list[str], np.ndarray]:
+def answers(captions: list[str], true: np.ndarray, things: list[list[Thing]]) -> tuple[list[str], np.ndarray]:
     """What is true of objects, bool ``(all objects, U)``, as true of pictures, ``(B, U)``."""
-    captions, true = asked
     ends = np.cumsum([len(some) for some in things])
     by_picture = [part.any(0) for part in np.split(true, ends[:-1])]
     return captions, np.array(by_picture, bool).reshape(len(things), len(captions))

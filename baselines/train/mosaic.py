@@ -14,9 +14,7 @@ from itertools import chain
 
 import numpy as np
 
-from tris_model.tiny_clip.lessons import Lesson, ShownLesson, show
-from tris_model.tiny_clip.pictures import Pictures
-from tris_model.tiny_clip.questions import Thing
+from tris_model.tiny_clip import Lesson, Pictures, ShownLesson, Thing, show
 
 TILES = 2  # along a side
 
@@ -43,8 +41,8 @@ def show_tiled(
     if lesson.scenes:
         whole = show(objects, scenes, replace(lesson, objects=0), sentences, draw)
         parts.append(whole._replace(sentences=[(text, at + lesson.objects) for text, at in whole.sentences]))
-    images, masks, things, said = zip(*parts, strict=True)
-    return ShownLesson(np.concatenate(images), np.concatenate(masks), [*chain(*things)], [*chain(*said)])
+    images, masks, things, all_sentences = zip(*parts, strict=True)
+    return ShownLesson(np.concatenate(images), np.concatenate(masks), [*chain(*things)], [*chain(*all_sentences)])
 
 
 def _mosaics(single: ShownLesson) -> ShownLesson:

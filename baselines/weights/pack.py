@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from risbench import DataError, RisbenchError, UsageError
-from tris_model.files.checkpoint import read
+from tris_model.files import read
 from tris_model.weights import card
 from tris_model.weights.pack import shrink
 
@@ -47,9 +47,12 @@ def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=box) as folder:
         facts = shrink(held, Path(folder) / file)
         if facts["bytes"] > MOST:
-            raise DataError(f"the box holds {MOST:,} bytes a network and this has {facts['bytes']:,}; train a smaller")
+            raise DataError(
+                f"a shipped network has at most {MOST:,} bytes, and this one has {facts['bytes']:,}; train a "
+                "smaller one"
+            )
         (Path(folder) / file).replace(box / file)
-    recipe = json.loads(held.said["recipe"])
+    recipe = json.loads(held.metadata["recipe"])
     made = {
         "schema": SCHEMA,
         "name": "shapes",

@@ -49,7 +49,7 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
 
     path = Path(path)
     refuse_endless(path)
-    with _told(path), Image.open(path, formats=_FORMATS) as image:
+    with _read_errors_named(path), Image.open(path, formats=_FORMATS) as image:
         _refuse_size(image, path, size)
         return np.array(_to_rgb(image), np.uint8)
 
@@ -77,7 +77,7 @@ def read_header(path: str | Path, size: tuple[int, int] | None = None) -> ImageF
     from PIL import Image
 
     path = Path(path)
-    with _told(path), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+    with _read_errors_named(path), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
         _refuse_size(image, path, size)
         found = ImageFileHeader(image.format or "unknown", orientation_of(image))
         if found.format in _ENDS and _ends_with(file, _ENDS[found.format]):
@@ -132,7 +132,7 @@ def _refuse_size(image: Image.Image, path: Path, size: tuple[int, int] | None) -
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _read_errors_named(path: Path) -> Iterator[None]:
     """Turns whatever reading an image raises into one line about the file."""
     from PIL import Image
 

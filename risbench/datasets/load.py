@@ -27,7 +27,7 @@ def load_split(name: str, data_root: str | Path | None = None, progress: Progres
         name: one of `risbench.datasets.catalog.names`, or an own split of the data root.
         data_root: the folder of the data; by default ``$RISBENCH_DATA``, else the user data folder. Drawn scenes need
             none: they are drawn into the cache when first asked for.
-        progress: told ``(done, total)`` while scenes are drawn.
+        progress: called with ``(done, total)`` while scenes are drawn.
 
     Raises:
         UsageError: no such split, with the near names.

@@ -45,7 +45,7 @@ def tiny(tmp_path: Path) -> str:
 def whole(path: str) -> VitClip:
     """The network as its file has it, in float64."""
     held = read(Path(path))
-    clip = VitClip(VitConfig.from_json(held.said["config"]))
+    clip = VitClip(VitConfig.from_json(held.metadata["config"]))
     clip.load_state_dict(held.state)
     return clip.double()
 
@@ -59,7 +59,7 @@ def by_hand(clip: Any, pixels: torch.Tensor, text: str, rivals: list[str], promp
     tokens = clip.visual.blocks(embedded)
     last.remove()
     seen = (clip.visual.ln_post(tokens[0, 1:]) @ clip.visual.proj).mean(0)
-    said = clip.sum_up(
+    said = clip.encode_text(
         tokenize([prompt.format(word) for word in (text, *rivals)], keep_end=True, length=TINY_VIT.context)
     )
     cosine = F.normalize(said, dim=1) @ F.normalize(seen, dim=0)
@@ -301,7 +301,7 @@ def test_the_map_is_that_of_the_package_grad_cam(tiny: str) -> None:
     package = pytest.importorskip("pytorch_grad_cam")
     clip = whole(tiny).float()
     words = ["circle", "square"]
-    said = clip.sum_up(tokenize([*WORDS[:1], *words], keep_end=True, length=TINY_VIT.context)).detach()
+    said = clip.encode_text(tokenize([*WORDS[:1], *words], keep_end=True, length=TINY_VIT.context)).detach()
 
     class Chances(torch.nn.Module):
         def __init__(self) -> None:

@@ -150,7 +150,7 @@ def test_the_expression_stands_in_its_prompt(tmp_path: Path):
 
 def test_weights_of_the_other_tower_are_refused(tmp_path: Path):
     resnet, vit = str(tiny_clip(tmp_path / "a.safetensors")), str(tiny_vit(tmp_path / "b.safetensors"))
-    with pytest.raises(UsageError, match="clip_gradcam looks into a ResNet"):
+    with pytest.raises(UsageError, match="clip_gradcam needs a ResNet"):
         clip_gradcam.make(weights=vit)
-    with pytest.raises(UsageError, match="clip_gae looks into a vision transformer"):
+    with pytest.raises(UsageError, match="clip_gae needs a vision transformer"):
         clip_gae.make(weights=resnet)

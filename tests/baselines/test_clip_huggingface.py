@@ -43,7 +43,7 @@ def opened(place: Path | str, **more: Any) -> OpenedClip:
 def assert_same(found: OpenedClip, made: Any) -> None:
     tokens = tokenize(TEXTS, keep_end=True, length=77)
     with torch.inference_mode():
-        image, text = found.clip.look(PIXELS), found.clip.sum_up(tokens)
+        image, text = found.clip.encode_image(PIXELS), found.clip.encode_text(tokens)
         theirs_image, theirs_text = (
             made.get_image_features(pixel_values=PIXELS),
             made.get_text_features(input_ids=tokens),
@@ -164,9 +164,9 @@ def test_a_text_tower_of_its_own_and_a_projection_as_a_layer_are_read(tmp_path: 
     torch.save({**custom, "text.attn_mask": torch.ones(2)}, tmp_path / "custom.pt")
     layer = {key: value for key, value in state.items() if key != "text_projection"}
     torch.save({**layer, "text_projection.weight": state["text_projection"].T.contiguous()}, tmp_path / "layer.pt")
-    plain = opened(tmp_path / "plain.pt").clip.sum_up(tokenize(TEXTS, length=77))
+    plain = opened(tmp_path / "plain.pt").clip.encode_text(tokenize(TEXTS, length=77))
     for name in ("custom.pt", "layer.pt"):
-        torch.testing.assert_close(opened(tmp_path / name).clip.sum_up(tokenize(TEXTS, length=77)), plain)
+        torch.testing.assert_close(opened(tmp_path / name).clip.encode_text(tokenize(TEXTS, length=77)), plain)
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,12 @@ def test_a_cell_is_what_the_pool_says_of_it_alone(tiny: str, positions: bool):
     pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1) / 255
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.inference_mode():
-        last = clip.see(((pixels - mean[:, None, None]) / deviation[:, None, None])[None])[3]
+        last = clip.encode_pyramid(((pixels - mean[:, None, None]) / deviation[:, None, None])[None])[3]
         cells = last[0].flatten(1).T
         if positions:
             cells = cells + clip.visual.attnpool.positional_embedding[1:]
         seen = _alone(clip.visual.attnpool, cells)
-        said = F.normalize(clip.sum_up(tokenize(WORDS)), dim=1)
+        said = F.normalize(clip.encode_text(tokenize(WORDS)), dim=1)
     expected = (said @ seen.T).unflatten(1, (6, 6)).numpy()
     found = make(weights=tiny, positions=positions).maps(PICTURE, WORDS).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -144,7 +144,7 @@ def test_the_card_names_the_threshold_and_the_weights(tiny: str, tmp_path: Path)
 
 def test_the_shipped_tiny_clip_is_asked_on_drawn_scenes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tris_model.files.names.FOLDER", tmp_path)
-    with pytest.raises(UsageError, match="lack their clip"):
+    with pytest.raises(UsageError, match=r"are incomplete.*clip"):
         make(split="shapes_val")
     tiny_clip(tmp_path / "shapes_clip.safetensors")
     by_split, by_name = make(split="shapes_val"), make(weights="shapes", split="refcoco_val")

@@ -14,7 +14,7 @@ import torch
 from helpers.groupvits import SMALL, WORDS, authors_state, folder_of, network, tiny_groupvit
 
 from baselines.groupvit import weights_file
-from baselines.groupvit.features import GroupFeatures, pixels_of, read, see
+from baselines.groupvit.features import GroupFeatures, encode_image, encode_texts, pixels_of
 from baselines.groupvit.method import CARD, make
 from risbench import DataError, UsageError, load_split
 from risbench.methods.contract_check import check_method
@@ -44,7 +44,7 @@ def test_at_the_trained_size_groups_texts_and_logits_are_transformers_own(made: 
     tokens = tokenize(WORDS, keep_end=True, length=77)
     with torch.inference_mode():
         theirs = made(input_ids=tokens, pixel_values=pixels[None], output_segmentation=True)
-        seen, said = see(made, pixels), read(made, WORDS, None)
+        seen, said = encode_image(made, pixels), encode_texts(made, WORDS, None)
         scale = made.logit_scale.exp()
         large = torch.nn.functional.interpolate(seen.maps[None], size=(48, 48), mode="bilinear")[0]
         # theirs multiplies by the temperature twice
@@ -58,7 +58,7 @@ def test_at_the_trained_size_groups_texts_and_logits_are_transformers_own(made: 
 
 def test_another_size_gives_another_grid_whose_maps_share_each_patch_among_the_groups(made: Any):
     with torch.inference_mode():
-        seen = see(made, pixels_of(PICTURE, 80, 8))
+        seen = encode_image(made, pixels_of(PICTURE, 80, 8))
     assert seen.maps.shape == (5, 10, 15)
     torch.testing.assert_close(seen.maps.sum(0), torch.ones(10, 15))
 
@@ -66,7 +66,7 @@ def test_another_size_gives_another_grid_whose_maps_share_each_patch_among_the_g
 def test_a_text_is_the_same_in_any_company_and_a_long_one_keeps_its_end(made: Any):
     long = "a very " * 60 + "red circle"
     with torch.inference_mode():
-        alone, together = read(made, ["a dog"], None), read(made, [long, "", "a dog"], None)
+        alone, together = encode_texts(made, ["a dog"], None), encode_texts(made, [long, "", "a dog"], None)
         cut = made.text_model(input_ids=tokenize([long], keep_end=True, length=77)).pooler_output
         cut = torch.nn.functional.normalize(made.text_projection(cut), dim=1)
     torch.testing.assert_close(together[2:], alone)
@@ -90,9 +90,9 @@ def test_every_layout_gives_the_same_network(made: Any, folder: Path, tmp_path: 
     assert loaded.digest == digest(file)
     with torch.inference_mode():
         pixels = pixels_of(PICTURE, 80, 8)
-        for one, other in zip(see(made, pixels), see(loaded.network, pixels), strict=True):
+        for one, other in zip(encode_image(made, pixels), encode_image(loaded.network, pixels), strict=True):
             torch.testing.assert_close(one, other)
-        torch.testing.assert_close(read(made, WORDS, None), read(loaded.network, WORDS, None))
+        torch.testing.assert_close(encode_texts(made, WORDS, None), encode_texts(loaded.network, WORDS, None))
 
 
 def _save_with_a_config(state: dict[str, Any], path: Path) -> None:
@@ -227,13 +227,14 @@ def _two_groups(monkeypatch: pytest.MonkeyPatch) -> GroupFeatures:
     left = torch.tensor([[0.9, 0.8, 0.1, 0.0]]).expand(2, 4)
     maps = torch.stack([left, 0.9 - left, torch.full((2, 4), 0.1)])
     seen = GroupFeatures(maps, torch.eye(3), torch.tensor([0.6, 0.8, 0.0]))
-    monkeypatch.setattr("baselines.groupvit.features.see", lambda *_: seen)
+    monkeypatch.setattr("baselines.groupvit.features.encode_image", lambda *_: seen)
     return seen
 
 
 def _saying(monkeypatch: pytest.MonkeyPatch, said: dict[str, list[float]]) -> None:
     monkeypatch.setattr(
-        "baselines.groupvit.features.read", lambda _network, texts, _ids: torch.tensor([said[text] for text in texts])
+        "baselines.groupvit.features.encode_texts",
+        lambda _network, texts, _ids: torch.tensor([said[text] for text in texts]),
     )
 
 
@@ -314,7 +315,7 @@ def test_the_card_says_what_decides_the_answer(tiny: str, folder: Path):
         ({"background": 1.5}, "background=1.5"),
         ({"threshold": 1.0}, "threshold=1"),
         ({"top": 0}, "top=0"),
-        ({"size": 4}, "size=4: the short side has at least the 8 pixels"),
+        ({"size": 4}, "size=4: give at least 8, the side of a patch in pixels"),
         ({"prompt": "a photo"}, "where the text goes"),
         ({"reading": "best"}, "give raw, competitors or topk"),
     ],
@@ -334,7 +335,7 @@ def test_a_prompt_stands_round_every_text(tiny: str):
 def test_words_that_ours_does_not_know_share_a_row(tiny: str):
     loaded = weights_file.load(tiny)
     with torch.inference_mode():
-        known, other, third = read(loaded.network, ["a dog", "a zebra", "a giraffe"], loaded.token_ids)
+        known, other, third = encode_texts(loaded.network, ["a dog", "a zebra", "a giraffe"], loaded.token_ids)
     assert SMALL["projection_dim"] == len(known)
     assert not torch.allclose(known, other)
     torch.testing.assert_close(other, third)

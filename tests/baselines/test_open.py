@@ -30,7 +30,9 @@ def opened(path: Path | str | None, **more: Any) -> OpenedClip:
 
 def _features(found: OpenedClip) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.inference_mode():
-        return found.clip.look(torch.full((1, 3, 32, 32), 0.3)), found.clip.sum_up(tokenize(TEXTS, length=77))
+        return found.clip.encode_image(torch.full((1, 3, 32, 32), 0.3)), found.clip.encode_text(
+            tokenize(TEXTS, length=77)
+        )
 
 
 @pytest.mark.parametrize("archive", [False, True])
@@ -180,8 +182,8 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path: Path):
         ({"path": "broken.pt"}, DataError, r"1 missing \(visual.ln_post.weight\); 1 of the wrong shape \(visual.proj"),
         ({"path": "vit.pt", "model": "ViT-B-16"}, DataError, "of the wrong shape"),
         ({"path": "rn.pt", "model": "ViT-B-16"}, DataError, "missing"),
-        ({"path": "vit.pt", "tower": "resnet"}, UsageError, "looks into a ResNet, and .* a vision transformer"),
-        ({"path": "rn.pt", "tower": "vit"}, UsageError, "looks into a vision transformer, and .* a ResNet"),
+        ({"path": "vit.pt", "tower": "resnet"}, UsageError, "needs a ResNet, but .* has a vision transformer"),
+        ({"path": "rn.pt", "tower": "vit"}, UsageError, "needs a vision transformer, but .* has a ResNet"),
         ({"path": None, "model": "ViT-B-61"}, UsageError, "knows no model 'ViT-B-61': did you mean .*ViT-B-16"),
         ({"path": None, "model": "ViT-B-16"}, UsageError, "needs --weights FILE or --set pretrained=TAG.*openai"),
         ({"path": None, "model": "ViT-B-16", "pretrained": "opnai"}, UsageError, "did you mean 'openai'"),

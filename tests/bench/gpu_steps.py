@@ -177,7 +177,7 @@ def irn_step(device: torch.device, tiny: bool) -> Part:
 
         def step(network: Any = network, optimiser: Any = optimiser, how: Any = precision) -> None:
             with autocast(how, device):
-                features = network.see(images)
+                features = network.encode_image(images)
             terms = losses(network.edges(features), network.displacements(features), labels, 5 if tiny else 10)
             optimiser.zero_grad()
             terms.total.backward()

@@ -33,9 +33,9 @@ class Truth(NamedTuple):
 def forward(network: Stage1, image: Tensor, tokens: Tensor) -> Tensor:
     """``(1, 3, 320, 320)``, ``(1, 20)`` -> ``(1, 1, 320, 320)``, nothing shared, nothing skipped."""
     clip = network.backbone
-    c4 = clip.see(image)[3]
+    c4 = clip.encode_pyramid(image)[3]
     clip.visual.attnpool(c4)
-    words = clip.read(tokens)
+    words = clip.encode_words(tokens)
     hidden = words[torch.arange(len(tokens)), tokens.argmax(1)] @ clip.text_projection
     cells, texts = unit(network.vis_project(c4), 1), unit(network.lan_project(hidden), 1)
     for_image, for_texts = network.attn_fusion(cells, texts)

@@ -39,8 +39,8 @@ def main() -> None:
         objects = split.objects(samples[0].image_id)
         image = preprocess(np.asarray(Image.open(samples[0].image_path).convert("RGB")), size)
         masks = torch.stack([_mask(one.parts, size) for one in objects])
-        seen = F.normalize(clip.look(masks[:, None] * image), dim=1)
-        read = F.normalize(clip.sum_up(tokenize([one.text for one in samples])), dim=1)
+        seen = F.normalize(clip.encode_image(masks[:, None] * image), dim=1)
+        read = F.normalize(clip.encode_text(tokenize([one.text for one in samples])), dim=1)
         cosines = read @ seen.T
         for sample, row in zip(samples, cosines, strict=True):
             target = next(at for at, one in enumerate(objects) if one.box == sample.box and one.parts == sample.parts)

@@ -77,8 +77,8 @@ def ours(args: argparse.Namespace, scorer: Path, device: torch.device) -> Step:
     def step(number: int) -> None:
         batch = Batch(number, args.batch, args.negatives, device)
         tokens = tokenize(batch.texts).to(device)
-        said = judge.read(batch.texts)
-        not_said = judge.read(batch.others).unflatten(0, (args.batch, -1))
+        said = judge.encode_text(batch.texts)
+        not_said = judge.encode_text(batch.others).unflatten(0, (args.batch, -1))
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
             terms = objective(batch.images.contiguous(memory_format=layout), tokens, said, not_said)

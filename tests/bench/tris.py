@@ -150,17 +150,17 @@ def bound(method: Tris, network: Stage1) -> None:
     picture = preprocess(pixels)[None]
     rows = tokenize(expressions(0, 7))
     quick = method._network
-    c4 = network.backbone.see(picture)[3]
-    seen, texts = quick.encode(picture), quick.read(rows)
+    c4 = network.backbone.encode_pyramid(picture)[3]
+    seen, texts = quick.encode_image(picture), quick.encode_text(rows)
     heat = quick.heat(quick.compare(seen, texts[:1]))
     parts = {
-        "naive trunk": clock(lambda: network.backbone.see(picture)),
+        "naive trunk": clock(lambda: network.backbone.encode_pyramid(picture)),
         "naive attention pool": clock(lambda: network.backbone.visual.attnpool(c4)),
-        "naive text, 20 tokens": clock(lambda: network.backbone.read(rows[:1])),
-        "our trunk": clock(lambda: quick.backbone.see(picture)),
-        "our trunk and projections": clock(lambda: quick.encode(picture)),
-        "our text, 1 together": clock(lambda: quick.read(rows[:1])),
-        "our text, 7 together, each": clock(lambda: quick.read(rows)) / 7,
+        "naive text, 20 tokens": clock(lambda: network.backbone.encode_words(rows[:1])),
+        "our trunk": clock(lambda: quick.backbone.encode_pyramid(picture)),
+        "our trunk and projections": clock(lambda: quick.encode_image(picture)),
+        "our text, 1 together": clock(lambda: quick.encode_text(rows[:1])),
+        "our text, 7 together, each": clock(lambda: quick.encode_text(rows)) / 7,
         "our pairs and maps, 7, each": clock(lambda: quick.heat(quick.compare(seen, texts))) / 7,
         "naive post-processing": clock(lambda: naive_tris.score(heat, truth)),
         "preprocessing": clock(lambda: preprocess(pixels)),

@@ -53,13 +53,13 @@ def measure(file: Path, options: argparse.Namespace, precision: str, trunk_flops
     with computing(precision):  # as an answer is
         pixels = torch.stack([preprocess(picture) for picture in (pictures * at_once)[:at_once]]).to(device)
         rows = tokenize([text for some in (texts * at_once)[:at_once] for text in some]).to(device)
-        seen, read = network.encode(pixels), network.read(rows)
+        seen, read = network.encode_image(pixels), network.encode_text(rows)
         each = read.split(options.texts)
         parts = {
             "resize and normalise (one thread)": seconds(lambda: preprocess(pictures[0]), device) * at_once,
-            "trunk": seconds(lambda: network.backbone.see(pixels), device),
-            "projections": seconds(lambda: network.encode(pixels), device),
-            "texts": seconds(lambda: network.read(rows), device),
+            "trunk": seconds(lambda: network.backbone.encode_pyramid(pixels), device),
+            "projections": seconds(lambda: network.encode_image(pixels), device),
+            "texts": seconds(lambda: network.encode_text(rows), device),
             "pairs, maps, to the host": seconds(
                 lambda: [
                     network.heat(network.compare(seen.of(index), some)).cpu()  # pyright: ignore
@@ -111,7 +111,7 @@ def main() -> None:
         file = Path(folder) / "made_up.safetensors"
         subprocess.run([sys.executable, str(HERE / "tris.py"), "--write", str(file)], check=True)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            load(file).backbone.see(torch.zeros(1, 3, 320, 320))
+            load(file).backbone.encode_pyramid(torch.zeros(1, 3, 320, 320))
         for precision in ("float32", "tf32", "bf16") if device.type == "cuda" else ("float32",):
             measure(file, options, precision, counter.get_total_flops())
 

@@ -19,8 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from baselines._clip.vit import VitClip
-from baselines._clip.vit_file import load_vit
+from baselines._clip.vit import VitClip, load_vit
 from risbench.datasets.load import load_split
 from risbench.masks import decode
 from tris_model.clip.pixels import preprocess
@@ -51,7 +50,7 @@ def report(clip: VitClip, name: str, images: int) -> None:
         shown = F.interpolate(torch.from_numpy(masks.astype(np.float32))[None], (size, size), mode="area")[0]
         with torch.no_grad():
             tokens = clip.visual.blocks(clip.visual.embed(shown[:, None] * image))
-            texts = F.normalize(clip.sum_up(tokenize([one.text for one in samples])), dim=1)
+            texts = F.normalize(clip.encode_text(tokenize([one.text for one in samples])), dim=1)
         for way, seen in (("class", tokens[:, 0]), ("mean", tokens[:, 1:].mean(1))):
             cosines = texts @ F.normalize(clip.visual.summary(seen), dim=1).T
             targets = [next(at for at, one in enumerate(objects) if one.parts == sample.parts) for sample in samples]

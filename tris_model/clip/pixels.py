@@ -35,13 +35,18 @@ def preprocess(image: np.ndarray | Image.Image, size: int = 320) -> Tensor:
     if not isinstance(image, Image.Image):
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise DataError(f"an image is uint8 (H, W, 3) in RGB or a PIL image, not {kind}")
+            raise DataError(f"an image must be a uint8 array (H, W, 3) in RGB or a PIL image, not {kind}")
         if 0 in image.shape:
-            raise DataError(f"an image of {image.shape[0]} x {image.shape[1]} pixels has nothing to see")
+            raise DataError(f"an image of {image.shape[0]} x {image.shape[1]} pixels is empty")
         image = Image.fromarray(np.ascontiguousarray(image))
     squashed = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).contiguous().float().div_(255)
     return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None])
+
+
+def squash(image: np.ndarray, size: int) -> np.ndarray:
+    """An image at the size of :func:`preprocess`, not yet normalised: uint8 ``(H, W, 3)`` -> ``(size, size, 3)``."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def normalised(images: np.ndarray, device: torch.device) -> Tensor:

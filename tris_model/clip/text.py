@@ -44,7 +44,7 @@ class CausalAttention(nn.Module):
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
         if width % heads:
-            raise ValueError(f"{width} channels cannot be shared by {heads} heads")
+            raise ValueError(f"{width} channels cannot be divided among {heads} heads")
         self.heads = heads
 
     def project(self, x: Tensor) -> Tensor:

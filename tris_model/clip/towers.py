@@ -1,4 +1,4 @@
-"""The two towers of CLIP under OpenAI's key names: the trunk that sees and the transformer that reads."""
+"""The two towers of CLIP under OpenAI's key names: the trunk encodes images, the transformer encodes texts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TextSizes(Protocol):
 
 
 class TextTower(nn.Module):
-    """The tower that reads; its keys lie at the root of a CLIP's state, beside ``visual``."""
+    """The text encoder; its keys lie at the root of a CLIP's state, beside ``visual``."""
 
     def __init__(self, config: TextSizes, hidden: int | None = None):
         """Build it; ``hidden`` is the size inside its perceptrons, by default four times the width, as CLIP has it."""
@@ -73,7 +73,7 @@ class TextTower(nn.Module):
         # CLIP's own temperature: TRIS keeps it in its files and never reads it.
         self.logit_scale = nn.Parameter(torch.tensor(TEMPERATURE))
 
-    def read(self, tokens: Tensor) -> Tensor:
+    def encode_words(self, tokens: Tensor) -> Tensor:
         """Features of every word, padding included.
 
         Args:
@@ -92,7 +92,7 @@ class TextTower(nn.Module):
         row = torch.searchsorted(self.token_ids, tokens.contiguous()).clamp(max=len(self.token_ids) - 1)
         return torch.where(self.token_ids[row] == tokens, row, len(self.token_ids))
 
-    def sum_up(self, tokens: Tensor) -> Tensor:
+    def encode_text(self, tokens: Tensor) -> Tensor:
         """One feature a text: the word feature at the largest token id (the end-of-text), projected.
 
         A text that was cut before its end-of-text has its start-of-text as largest id, and under the causal mask the
@@ -106,7 +106,7 @@ class TextTower(nn.Module):
         """
         end = tokens.argmax(1)
         # Causal: what stands behind the last end-of-text of the batch changes no end-of-text, so it is not read.
-        words = self.read(tokens[:, : int(end.max()) + 1]) if len(tokens) else self.read(tokens)
+        words = self.encode_words(tokens[:, : int(end.max()) + 1]) if len(tokens) else self.encode_words(tokens)
         return words[torch.arange(len(tokens), device=tokens.device), end] @ self.text_projection
 
 
@@ -118,10 +118,10 @@ class Clip(TextTower):
         self.config = config
         self.visual: Any = ImageNetTrunk() if config.trunk == "imagenet" else Trunk(config)
 
-    def see(self, images: Tensor) -> Pyramid:
+    def encode_pyramid(self, images: Tensor) -> Pyramid:
         """``(B, 3, H, W)`` -> c1 to c4, see :class:`~tris_model.clip.trunk.Trunk`."""
         return self.visual(images)
 
-    def look(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised; needs the attention pool."""
         return self.visual.attnpool.summary(self.visual(images)[3])

@@ -42,8 +42,8 @@ def detect(state: State, source: str) -> Config:
     if stage is None:
         if "visual.conv1.weight" in state or "visual.layer1.0.conv1.weight" in state:
             raise DataError(
-                f"{source} is a CLIP, not a TRIS: it holds both towers and no heads. It can start a training, "
-                "tris_model.files.clip_file.read opens it"
+                f"{source} is a CLIP, not a TRIS network: it has both towers but no heads. A training can start "
+                "from it, and tris_model.load_clip opens it"
             )
         some = ", ".join(list(state)[:3]) or "nothing"
         raise DataError(
@@ -92,7 +92,7 @@ def build(config: Config, state: State, source: str) -> Stage1 | Stage2:
             network = Stage1(config) if config.stage == 1 else Stage2(config)
     except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise DataError(f"{source}: there is no network of the sizes that its config names ({reason})") from None
+        raise DataError(f"{source}: no network can be built with the sizes in its config ({reason})") from None
     fill(network, state, f"{source} as TRIS stage {config.stage} ({config.backbone})")
     return network.eval()
 

@@ -31,16 +31,15 @@ from ..network.stage2 import Stage2
 from .architecture import build, detect, looks_like_tris
 from .entries import Looks, choose
 from .names import find, split_entry, with_entry
-from .pickles import read_pickle
+from .pickles import read_pickle, refuse_unfolding
 from .shards import is_index, shards_of
 from .strange_files import strange
 from .torchscript import is_archive, read_archive
 from .zips import members_of, refuse_packed
 
 # What our own files say of themselves, in either kind of file.
-SAID = ("config", "recipe", "selected", "source", "source_sha256")
+METADATA = ("config", "recipe", "selected", "source", "source_sha256")
 DRAWN = "drawn scenes"
-MOST_TIED = 8  # how many names a weight may have, over a whole file
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Checkpoint:
         path: the file, or ``FILE#ENTRY``.
         kind: ``pth``, ``safetensors`` or ``torchscript``.
         state: tensors by the network's own keys.
-        said: what the file says of itself, by key.
+        metadata: what the file says of itself, by key.
         entry: where in the file the tensors lay; empty at its root.
         notes: what a user should know of how it was read, a sentence each.
     """
@@ -59,7 +58,7 @@ class Checkpoint:
     path: Path
     kind: str
     state: Mapping[str, Tensor]
-    said: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
     entry: str = ""
     notes: tuple[str, ...] = ()
 
@@ -67,7 +66,7 @@ class Checkpoint:
     def trained_on(self) -> str | None:
         """The split that the network's own recipe names, or ``drawn scenes``; None where the file does not say."""
         try:
-            split = json.loads(self.said.get("recipe", "null"))["split"]
+            split = json.loads(self.metadata.get("recipe", "null"))["split"]
         except (ValueError, TypeError, KeyError):
             split = None
         if isinstance(split, str):
@@ -77,8 +76,8 @@ class Checkpoint:
     @property
     def config(self) -> Config:
         """As written in the file, else as detected from the shapes."""
-        if "config" in self.said:
-            return Config.from_json(self.said["config"])
+        if "config" in self.metadata:
+            return Config.from_json(self.metadata["config"])
         return detect(self.state, str(self.path))
 
 
@@ -123,12 +122,13 @@ def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint
         DataError: see :func:`load`.
     """
     path, entry = split_entry(path)
-    held, kind, said = _held(path)
+    held, kind, metadata = _held(path)
     found = choose(held, str(path), looks, entry)
     if kind == "pth":
-        _refuse_unfolding(path, found.state)
+        size = sum(file.stat().st_size for file in files_of(path))
+        refuse_unfolding(path, found.state, size)
     address = f"{found.entry}/{found.prefix}" if found.entry and found.prefix else found.entry or found.prefix
-    return Checkpoint(with_entry(path, entry), kind, dict(found.state), said, address, found.notes)
+    return Checkpoint(with_entry(path, entry), kind, dict(found.state), metadata, address, found.notes)
 
 
 def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:
@@ -151,16 +151,16 @@ def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     if safe:
-        tensors, said = _read_safetensors(path)
-        return tensors, "safetensors", said
+        tensors, metadata = _read_safetensors(path)
+        return tensors, "safetensors", metadata
     members = members_of(path)
     if is_archive(path):
         return read_archive(path), "torchscript", {}
     if members:
         refuse_packed(path)
     held = read_pickle(path, mapped=bool(members))
-    said = {key: value for key in SAID if isinstance(held, Mapping) and isinstance(value := held.get(key), str)}
-    return held, "pth", said
+    metadata = {key: value for key in METADATA if isinstance(held, Mapping) and isinstance(value := held.get(key), str)}
+    return held, "pth", metadata
 
 
 def _is_safetensors(head: bytes) -> bool:
@@ -176,43 +176,23 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]
         raise DataError(f"{path} is broken or was cut short ({_line(error)}); download or convert it again") from None
 
 
-def _refuse_unfolding(path: Path, held: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that are small in the file and large, or not there, when they are used.
-
-    Raises:
-        DataError: one that is sparse, quantised or without data, or whose strides repeat its numbers.
-    """
-    distinct: dict[Any, int] = {}
-    for key, value in held.items():
-        real = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
-        count = value.numel() * value.element_size() if real else 0
-        if not real or count > value.untyped_storage().nbytes():
-            raise DataError(f"{path} holds no weights: {key!s:.80} is not plain, or unfolds to more than is there")
-        # Some networks keep one weight under several names, and their files hold it once.
-        distinct[value.data_ptr(), value.shape, value.stride(), value.dtype] = count
-    size = sum(file.stat().st_size for file in (shards_of(path) if is_index(path) else (path,)))
-    total = sum(value.numel() * value.element_size() for value in held.values())
-    if sum(distinct.values()) > 2 * size or total > MOST_TIED * size:
-        raise DataError(f"{path} holds no weights: its tensors share their numbers, and unfold to more than the file")
-
-
-def save(network: Stage1 | Stage2, path: Path, said: Mapping[str, str] | None = None) -> None:
+def save(network: Stage1 | Stage2, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write a network with its config, as safetensors or (suffix ``.pth``) the way the authors' files are."""
-    write(network.state_dict(), path, {**(said or {}), "config": network.config.to_json()})
+    write(network.state_dict(), path, {**(metadata or {}), "config": network.config.to_json()})
 
 
-def write(state: Mapping[str, Tensor], path: Path, said: Mapping[str, str]) -> None:
+def write(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     """Write tensors and what is said of them; the file appears whole or not at all."""
     try:
         sweep_parts(path.parent, path.name)
         with drafted(path) as draft:
             if path.suffix == ".safetensors":
                 whole = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
-                save_file(whole, draft, {"format": "pt", **said})
-                _sort_said(draft)
+                save_file(whole, draft, {"format": "pt", **metadata})
+                _sort_metadata(draft)
             else:
                 with draft.open("wb") as file:
-                    torch.save({"model": dict(state), **said}, file)
+                    torch.save({"model": dict(state), **metadata}, file)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{path} cannot be written: {reason_of(error)}") from None
 
@@ -229,7 +209,7 @@ def reason_of(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _sort_said(path: Path) -> None:
+def _sort_metadata(path: Path) -> None:
     """Put what a file says of itself in order, in place: safetensors has none, and a hash shall name the content."""
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -255,8 +235,8 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict
     held = read(source, looks_like_tris)
     config = held.config
     build(config, held.state, str(source))
-    origin = {"source": source.name, "source_sha256": digest(source)} if "source_sha256" not in held.said else {}
-    kept = {key: value for key, value in held.said.items() if key != "format"}
+    origin = {"source": source.name, "source_sha256": digest(source)} if "source_sha256" not in held.metadata else {}
+    kept = {key: value for key, value in held.metadata.items() if key != "format"}
     write(held.state, out, {**kept, **origin, "config": config.to_json()})
     return describe(out)
 
@@ -279,7 +259,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         "parameters": sum(weight.numel() for weight in network.parameters()),
         "dtypes": dict(kinds),
         "config": asdict(config),
-        "said": {key: value for key, value in held.said.items() if key != "config"},
+        "said": {key: value for key, value in held.metadata.items() if key != "config"},
         **({"entry": held.entry} if held.entry else {}),
         **({"notes": list(held.notes)} if held.notes else {}),
     }

@@ -32,7 +32,7 @@ class ClipFile:
         path: the file, or ``FILE#ENTRY``.
         kind: ``pth``, ``safetensors`` or ``torchscript``.
         state: by OpenAI's names, floats as float32.
-        said: what a file of ours says of itself.
+        metadata: what a file of ours says of itself.
         layout: whose names the file has.
         counted: whether OpenAI's numbers about the model lie among the weights, as in its own files.
         settings: what a file of settings beside it says.
@@ -42,7 +42,7 @@ class ClipFile:
     path: Path
     kind: str
     state: Mapping[str, Tensor]
-    said: Mapping[str, str]
+    metadata: Mapping[str, str]
     layout: Layout
     counted: bool
     settings: ClipSettings
@@ -66,7 +66,7 @@ def read_clip(path: str | os.PathLike[str]) -> ClipFile:
         named = held.path.name.startswith("open_clip")  # as they are called on the hub, and nobody else calls a file
         settings = clip_settings.of_open_clip(folder) if named else ClipSettings()
     counted = any(key in held.state for key in NOT_WEIGHTS)
-    return ClipFile(held.path, held.kind, _floats(held.state), held.said, layout, counted, settings, held.notes)
+    return ClipFile(held.path, held.kind, _floats(held.state), held.metadata, layout, counted, settings, held.notes)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -116,7 +116,7 @@ def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Sta
     Raises:
         DataError: the file is broken or no CLIP with a ResNet; missing, unexpected and misshapen keys are named.
     """
-    state, towers = open_clip(path, config)
+    state, towers = open_clip_file(path, config)
     heads = ("stage", "hidden", "decoder", "alpha", "beta")
     grid = towers.pool_grid if config.pool_grid else 0
     config = replace(towers, pool_grid=grid, **{name: getattr(config, name) for name in heads})
@@ -137,14 +137,14 @@ def load_clip(path_or_name: str | os.PathLike[str]) -> Clip:
         UsageError: neither a file nor a name.
         DataError: broken, or no such CLIP.
     """
-    state, config = open_clip(path_or_name)
+    state, config = open_clip_file(path_or_name)
     with torch.device("meta"):  # no default weights to draw and throw away
         clip = Clip(config)
     fill(clip, state, f"{path_or_name} as CLIP")
     return clip.eval()
 
 
-def open_clip(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict[str, Tensor], Config]:
+def open_clip_file(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict[str, Tensor], Config]:
     """The weights of a CLIP with a ResNet tower, and its sizes: as its file says, else by its shapes.
 
     Args:
@@ -159,6 +159,6 @@ def open_clip(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict
     state = _floats(held.state)
     if "visual.layer1.0.conv1.weight" not in state:
         raise DataError(f"{path} has no ResNet tower (visual.layer1.…); TRIS starts from OpenAI's RN50.pt or RN101.pt")
-    if "config" in held.said:
-        return state, Config.from_json(held.said["config"])
+    if "config" in held.metadata:
+        return state, Config.from_json(held.metadata["config"])
     return state, detect_clip(state, base)

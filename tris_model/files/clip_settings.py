@@ -52,16 +52,18 @@ def of_hugging_face(folder: Path) -> ClipSettings:
     path = folder / HUGGING_FACE
     if not path.exists():
         return ClipSettings()
-    said = _json(path)
-    if (kind := said.get("model_type", "clip")) != "clip":
+    settings = _json(path)
+    if (kind := settings.get("model_type", "clip")) != "clip":
         raise DataError(f"{path} is the configuration of {plain(str(kind), 40)}, not of a CLIP as OpenAI made it")
-    towers = {name: {**_mapping(said.get(name)), **_mapping(said.get(f"{name}_dict"))} for name in _HEADS}
+    towers = {name: {**_mapping(settings.get(name)), **_mapping(settings.get(f"{name}_dict"))} for name in _HEADS}
     activations = {str(tower.get("hidden_act", _ACTIVATION)) for tower in towers.values()}
     if len(activations) != 1 or not activations <= set(_ACTIVATIONS):
         names = plain(" and ".join(sorted(activations)), 60)
-        raise DataError(f"{path}: the activation {names} is not built here; quick_gelu or gelu in both towers is")
+        raise DataError(
+            f"{path}: the activation {names} is not supported; both towers must use quick_gelu, or both gelu"
+        )
     if any(abs(float(tower.get("layer_norm_eps", _EPSILON)) - _EPSILON) > 1e-12 for tower in towers.values()):
-        raise DataError(f"{path}: layer_norm_eps is not {_EPSILON:g}, which is what is built here")
+        raise DataError(f"{path}: layer_norm_eps must be {_EPSILON:g}; other values are not supported")
     heads = {name: tower.get("num_attention_heads", _HEADS[name]) for name, tower in towers.items()}
     if not all(type(count) is int and count > 0 for count in heads.values()):
         raise DataError(f"{path}: num_attention_heads is no number of heads")
@@ -85,8 +87,8 @@ def of_open_clip(folder: Path) -> ClipSettings:
     path = folder / OPEN_CLIP
     if not path.exists():
         return ClipSettings()
-    said = _json(path)
-    model, pixels = _mapping(said.get("model_cfg")), _mapping(said.get("preprocess_cfg"))
+    settings = _json(path)
+    model, pixels = _mapping(settings.get("model_cfg")), _mapping(settings.get("preprocess_cfg"))
     vision, text = _mapping(model.get("vision_cfg")), _mapping(model.get("text_cfg"))
     if odd := vision.get("timm_model_name") or text.get("hf_model_name"):
         raise DataError(f"{path}: a tower is {plain(str(odd), 60)}, and not one of CLIP's own")
@@ -114,11 +116,11 @@ def described(folder: Path) -> str | None:
     for name in (HUGGING_FACE, OPEN_CLIP):
         if (folder / name).exists():
             try:
-                said = _json(folder / name)
+                settings = _json(folder / name)
             except DataError:
                 return None
-            vision = _mapping(_mapping(said.get("model_cfg")).get("vision_cfg"))
-            kind = said.get("model_type") or vision.get("timm_model_name")
+            vision = _mapping(_mapping(settings.get("model_cfg")).get("vision_cfg"))
+            kind = settings.get("model_type") or vision.get("timm_model_name")
             return plain(f"{kind} by {name}", 100) if kind else None
     return None
 

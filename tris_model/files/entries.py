@@ -97,20 +97,20 @@ def choose(held: Any, source: str, looks: Looks | None = None, wanted: str | Non
 
 
 def _tensors_in(
-    held: Mapping[Any, Any], entry: str = "", deep: int = 0, seen: set[int] | None = None
+    held: Mapping[Any, Any], entry: str = "", deep: int = 0, visited: set[int] | None = None
 ) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Every mapping in which tensors have names, the outer ones first, each once however often the file names it."""
-    seen = set() if seen is None else seen
-    if id(held) in seen:
+    visited = set() if visited is None else visited
+    if id(held) in visited:
         return
-    seen.add(id(held))
+    visited.add(id(held))
     tensors = {key: value for key, value in held.items() if isinstance(key, str) and isinstance(value, Tensor)}
     if tensors:
         yield entry, tensors
     if deep < _DEEP:
         for key, value in held.items():
             if isinstance(key, str) and isinstance(value, Mapping) and key not in ("optimizer", "optimiser"):
-                yield from _tensors_in(value, f"{entry}/{key}" if entry else key, deep + 1, seen)
+                yield from _tensors_in(value, f"{entry}/{key}" if entry else key, deep + 1, visited)
 
 
 def _tidied(entry: str, tensors: Mapping[str, Tensor], looks: Looks | None, source: str) -> _Group:
@@ -246,10 +246,10 @@ def _usual(held: Mapping[Any, Any], groups: Sequence[_Group], source: str) -> Ch
         return ChosenEntry(one.entry, "", one.state)
     kinds = {type(value).__name__ for value in held.values()}
     keys = plain(", ".join(f"{key!s:.40}" for key in list(held)[:_SHOWN]), 200) or "nothing"
-    said = f"its keys are {keys}" + (" and none holds tensors by name" if not groups else "")
+    reason = f"its keys are {keys}" + (" and none holds tensors by name" if not groups else "")
     if any("ndarray" in kind for kind in kinds):
-        said += "; numpy arrays are not read"
+        reason += "; numpy arrays are not read"
     raise DataError(
-        f"{source} holds no weights: expected a dict of tensors, or one under the key 'model'; {said}. Save the "
+        f"{source} holds no weights: expected a dict of tensors, or one under the key 'model'; {reason}. Save the "
         "network's state_dict() alone"
     )

@@ -112,7 +112,9 @@ def _find(path_or_name: str | os.PathLike[str], part: str, otherwise: str) -> Pa
     if str(path_or_name) in NAMES:
         shipped = FOLDER / f"{path_or_name}_{part}.safetensors"
         if not shipped.exists():
-            raise UsageError(f"the weights {path_or_name!r} lack their {part}: no {shipped}; install risbench again")
+            raise UsageError(
+                f"the weights {path_or_name!r} are incomplete: there is no file {shipped}; install risbench again"
+            )
         return shipped
     if (owned := hub_id(str(path))) is not None:
         return with_entry(weights_file(snapshot(owned)), entry)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from risbench.errors import DataError
 from risbench.plain import plain
@@ -43,6 +45,9 @@ class Inert:
     def __init__(self, *_: object, **__: object) -> None: ...
 
     def __setstate__(self, _: object) -> None: ...
+
+
+MOST_TIED = 8  # how many names a weight may have, over a whole file
 
 
 def _empty_dict(*_: object) -> dict[Any, Any]:
@@ -80,6 +85,34 @@ def read_pickle(path: Path, *, mapped: bool) -> Any:
             raise
         except Exception as error:  # torch raises many kinds for a broken file
             raise DataError(f"{path} is no checkpoint or a broken one ({_line(error)}); download it again") from None
+
+
+def refuse_unfolding(path: Path, held: Mapping[str, Tensor], size: int) -> None:
+    """Refuse tensors that are small in the file and large, or not there, when they are used.
+
+    Args:
+        path: the file, for messages.
+        held: its tensors.
+        size: its bytes, or those of all its shards.
+
+    Raises:
+        DataError: one that is sparse, quantised or without data, or whose strides repeat its numbers.
+    """
+    distinct: dict[Any, int] = {}
+    for key, value in held.items():
+        real = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+        count = value.numel() * value.element_size() if real else 0
+        if not real or count > value.untyped_storage().nbytes():
+            raise DataError(
+                f"{path} holds no weights: {key!s:.80} is not a plain tensor, or needs more numbers than the file holds"
+            )
+        # Some networks keep one weight under several names, and their files hold it once.
+        distinct[value.data_ptr(), value.shape, value.stride(), value.dtype] = count
+    total = sum(value.numel() * value.element_size() for value in held.values())
+    if sum(distinct.values()) > 2 * size or total > MOST_TIED * size:
+        raise DataError(
+            f"{path} holds no weights: its tensors share their numbers, and together they are larger than the file"
+        )
 
 
 def _named(error: pickle.UnpicklingError) -> str | None:

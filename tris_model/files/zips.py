@@ -33,7 +33,7 @@ def refuse_packed(path: Path) -> None:
         members = archive.infolist()
         packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
         if packed or sum(member.file_size for member in members) > path.stat().st_size:
-            raise DataError(f"{path} is no file of torch's: what is in it is compressed, or there twice")
+            raise DataError(f"{path} was not written by torch: its content is compressed, or is there twice")
 
 
 def content_of(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -169,7 +169,7 @@ class QuickTrunk(nn.Module):
         return c1, c2, c3, self.layers[3](placed(c3, self.ramp))
 
 
-def quicken(network: M, *, pack: bool | None = None) -> M:
+def fuse_for_inference(network: M, *, pack: bool | None = None) -> M:
     """Replace the layers of a network in eval mode by quicker ones, in place, and return it.
 
     Args:
@@ -197,4 +197,4 @@ def _quick(module: nn.Module, pack: bool) -> nn.Module:
         case Smooth():
             return nn.Sequential(Conv(module.conv, module.bn, pack=pack), module.relu)
         case _:
-            return quicken(module, pack=pack)
+            return fuse_for_inference(module, pack=pack)

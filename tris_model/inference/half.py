@@ -16,18 +16,18 @@ class HalfClip(nn.Module):
         super().__init__()
         self.clip = clip
 
-    def see(self, images: Tensor) -> Pyramid:
-        """As :meth:`~tris_model.clip.towers.Clip.see`."""
+    def encode_pyramid(self, images: Tensor) -> Pyramid:
+        """As :meth:`~tris_model.clip.towers.Clip.encode_pyramid`."""
         with torch.autocast(images.device.type, torch.bfloat16):
-            c1, c2, c3, c4 = self.clip.see(images)
+            c1, c2, c3, c4 = self.clip.encode_pyramid(images)
         return c1.float(), c2.float(), c3.float(), c4.float()
 
-    def read(self, tokens: Tensor) -> Tensor:
-        """As :meth:`~tris_model.clip.towers.Clip.read`."""
+    def encode_words(self, tokens: Tensor) -> Tensor:
+        """As :meth:`~tris_model.clip.towers.Clip.encode_words`."""
         with torch.autocast(tokens.device.type, torch.bfloat16):
-            return self.clip.read(tokens).float()
+            return self.clip.encode_words(tokens).float()
 
-    def sum_up(self, tokens: Tensor) -> Tensor:
-        """As :meth:`~tris_model.clip.towers.Clip.sum_up`."""
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """As :meth:`~tris_model.clip.towers.Clip.encode_text`."""
         with torch.autocast(tokens.device.type, torch.bfloat16):
-            return self.clip.sum_up(tokens).float()
+            return self.clip.encode_text(tokens).float()

@@ -23,7 +23,7 @@ from ..files.names import split_entry
 from ..network.stage1 import Stage1
 from .batches import BatchSize
 from .card import CARD
-from .fused import quicken
+from .fused import fuse_for_inference
 from .half import HalfClip
 from .prms import ClipScorer, ImageTextScorer, choose
 
@@ -73,14 +73,14 @@ class Tris:
             raise UsageError("prms chooses among stage 1's maps; these weights are stage 2")
         self.parameter_count = sum(weight.numel() for weight in network.parameters())
         on_cpu = self._device.type == "cpu"
-        self._network = quicken(network, pack=False if precision == "bf16" else None)
+        self._network = fuse_for_inference(network, pack=False if precision == "bf16" else None)
         if precision == "bf16":
             self._network.backbone = HalfClip(network.backbone)  # pyright: ignore[reportAttributeAccessIssue]
         self._scorer = ClipScorer(scorer, self._device, keep_end) if isinstance(scorer, str) else scorer
         self._keep_end = keep_end
         self._precision = precision
         self._batches = BatchSize(1 if on_cpu else batch)
-        self._asked_device = device
+        self._requested_device = device
         self._texts = 0
         self._cut = 0
         reads = () if scorer is None else ("refs",)
@@ -120,7 +120,7 @@ class Tris:
                 "text_length": self.config.text_length,
                 "keep_end": self._keep_end,
                 "device": str(self._device),
-                "device_fell_back": self._asked_device == "auto" and self._device.type == "cpu",
+                "device_fell_back": self._requested_device == "auto" and self._device.type == "cpu",
                 "precision": self._precision,
                 "batch": self._batches.size,
             }
@@ -128,15 +128,15 @@ class Tris:
 
     def notes(self) -> list[str]:
         """The same as lines for people, those that are worth one."""
-        said = []
-        if self._asked_device == "auto" and self._device.type == "cpu":
-            said.append("there is no CUDA device: auto fell back to the CPU")
+        lines = []
+        if self._requested_device == "auto" and self._device.type == "cpu":
+            lines.append("there is no CUDA device: auto fell back to the CPU")
         if self._cut:
             end = (
                 "their end-of-text put back" if self._keep_end else "as the authors do; --set keep_end=true repairs it"
             )
-            said.append(f"{self._cut} of {self._texts} texts were cut to {self.config.text_length} tokens ({end})")
-        return said
+            lines.append(f"{self._cut} of {self._texts} texts were cut to {self.config.text_length} tokens ({end})")
+        return lines
 
     def predict(self, image: np.ndarray, texts: Sequence[str], samples: Sequence[Sample] | None = None) -> Heats:
         """Answer every text about one image.
@@ -181,24 +181,24 @@ class Tris:
         self._cut += sum(len(row) > self.config.text_length for row in rows)
         return pack(rows, keep_end=self._keep_end, length=self.config.text_length)
 
-    def _answer_all(self, asked: Sequence[ImageTask]) -> list[Heats]:
-        return [heats for answers in self._batches.over(asked, self._answer) for heats in answers]
+    def _answer_all(self, tasks: Sequence[ImageTask]) -> list[Heats]:
+        return [heats for answers in self._batches.over(tasks, self._answer) for heats in answers]
 
     @torch.inference_mode()
-    def _answer(self, asked: Sequence[ImageTask]) -> list[Heats]:
+    def _answer(self, tasks: Sequence[ImageTask]) -> list[Heats]:
         """One batch: towers on all images and all distinct texts together, heads image by image."""
         network, device = self._network, self._device
-        images = torch.stack([one.pixels() for one in asked]).to(device, non_blocking=True)
-        distinct, which = torch.unique(torch.cat([one.tokens for one in asked]), dim=0, return_inverse=True)
+        images = torch.stack([one.pixels() for one in tasks]).to(device, non_blocking=True)
+        distinct, which = torch.unique(torch.cat([one.tokens for one in tasks]), dim=0, return_inverse=True)
         if not len(distinct):
-            return [[] for _ in asked]
+            return [[] for _ in tasks]
         answers: list[Heats] = []
-        parts = which.split([len(one.tokens) for one in asked])
+        parts = which.split([len(one.tokens) for one in tasks])
         with computing(self._precision):
-            seen = network.encode(images)
-            texts = network.read(distinct.to(device))
-            for index, (one, rows) in enumerate(zip(asked, parts, strict=True)):
-                response = network.compare(seen.of(index), texts[rows.to(device)])  # pyright: ignore[reportArgumentType]
+            features = network.encode_image(images)
+            texts = network.encode_text(distinct.to(device))
+            for index, (one, rows) in enumerate(zip(tasks, parts, strict=True)):
+                response = network.compare(features.of(index), texts[rows.to(device)])  # pyright: ignore[reportArgumentType]
                 heats = network.heat(response)[0]
                 answers.append(list(self._select(one, images[index], heats).float().cpu().numpy()))
         return answers

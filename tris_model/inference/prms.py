@@ -26,11 +26,11 @@ SIDE = 224
 class ImageTextScorer(Protocol):
     """Anything that puts images and texts into one space."""
 
-    def see(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """``(M, 3, 224, 224)`` -> ``(M, D)``."""
         ...
 
-    def read(self, texts: Sequence[str]) -> Tensor:
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
         """M texts -> ``(M, D)``."""
         ...
 
@@ -50,9 +50,9 @@ def choose(scorer: ImageTextScorer, image: Tensor, heats: Tensor, texts: Sequenc
     size = (SIDE, SIDE)
     masks = F.interpolate(heats[:, None], size=size, mode="bilinear", align_corners=True)
     pixels = F.interpolate(image[None], size=size, mode="bilinear", align_corners=True)
-    seen = F.normalize(scorer.see(masks * pixels).float(), dim=1)  # (M, D)
-    said = F.normalize(scorer.read(texts).float(), dim=1)  # (M, D)
-    return int((seen @ said.T).sum(1).argmax())  # argmax: the first of equals
+    image_features = F.normalize(scorer.encode_image(masks * pixels).float(), dim=1)  # (M, D)
+    text_features = F.normalize(scorer.encode_text(texts).float(), dim=1)  # (M, D)
+    return int((image_features @ text_features.T).sum(1).argmax())  # argmax: the first of equals
 
 
 class ClipScorer:
@@ -87,10 +87,10 @@ class ClipScorer:
         self._device = device
         self._keep_end = keep_end
 
-    def see(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """``(M, 3, 224, 224)`` -> ``(M, 512)``."""
         return self._clip.encode_image(images)
 
-    def read(self, texts: Sequence[str]) -> Tensor:
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
         """M texts -> ``(M, 512)``, cut at 20 tokens as for TRIS."""
         return self._clip.encode_text(tokenize(list(texts), self._keep_end).to(self._device))

@@ -109,9 +109,9 @@ class _HighestOnPath(torch.autograd.Function):
         for index, path in enumerate(paths):
             best = inner.at(edges, path.cells[0]).clone()
             for place, cell in enumerate(path.cells[1:], start=1):
-                seen = inner.at(edges, cell)
-                which[:, index].masked_fill_(seen > best, place)  # of equals, the first
-                torch.maximum(best, seen, out=best)
+                values = inner.at(edges, cell)
+                which[:, index].masked_fill_(values > best, place)  # of equals, the first
+                torch.maximum(best, values, out=best)
             highest[:, index] = best
         ctx.save_for_backward(which)
         ctx.where = (edges.shape, paths, inner)

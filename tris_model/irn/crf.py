@@ -66,10 +66,10 @@ def clean(
         UsageError: no such engine, or it is not installed.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise DataError(f"an image is uint8 (H, W, 3) in RGB, not {image.dtype} {image.shape}")
+        raise DataError(f"an image must be uint8 (H, W, 3) in RGB, not {image.dtype} {image.shape}")
     if labels.dtype != bool or labels.shape[-2:] != image.shape[:2] or labels.ndim not in (2, 3):
         raise DataError(
-            f"labels are bool (H, W) or (K, H, W) at the image's size {image.shape[:2]}, "
+            f"labels must be bool (H, W) or (K, H, W) at the image's size {image.shape[:2]}, "
             f"not {labels.dtype} {labels.shape}"
         )
     chances = np.where(labels, np.float32(TRUST), np.float32(1 - TRUST)).reshape(-1, *image.shape[:2])
@@ -138,7 +138,7 @@ def believe(image: np.ndarray, labels: np.ndarray, device: str | torch.device = 
 
 
 @torch.no_grad()
-def _settled(image: np.ndarray, said: Tensor, field: Field, device: str | torch.device) -> Tensor:
+def _settled(image: np.ndarray, given_odds: Tensor, field: Field, device: str | torch.device) -> Tensor:
     """The logarithm of the odds after mean field, ``(K, H, W)``, from those before it."""
     height, width = image.shape[:2]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -148,12 +148,12 @@ def _settled(image: np.ndarray, said: Tensor, field: Field, device: str | torch.
         (field.near_weight, _Kernel(place / field.near)),
         (field.alike_weight, _Kernel(torch.cat([place / field.far, colour / field.colour], 1))),
     )
-    said = said.flatten(1).T.to(device)  # (N, K)
-    odds = said
+    given_odds = given_odds.flatten(1).T.to(device)  # (N, K)
+    odds = given_odds
     for _ in range(field.steps):
         # With two labels of probabilities q and 1 - q, both messages of a kernel are one filtering of their difference.
         tilt = torch.tanh(odds / 2)
-        odds = said + sum(weight * kernel.smooth(tilt) for weight, kernel in pairs)
+        odds = given_odds + sum(weight * kernel.smooth(tilt) for weight, kernel in pairs)
     return odds.T.reshape(-1, height, width)
 
 

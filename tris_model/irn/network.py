@@ -66,7 +66,7 @@ class EdgeDisplacement(nn.Module):
         """
         super().__init__()
         if width < 8 or width % 8:
-            raise UsageError(f"the width of IRN's heads is a multiple of 8, not {width}")
+            raise UsageError(f"the width of IRN's heads must be a multiple of 8, not {width}")
         if not isinstance(trunk, nn.Module) or tuple(trunk.strides[:2]) != (STRIDE, STRIDE):
             raise UsageError("the trunk of IRN is a module whose first two features have stride 4")
         self.width = width
@@ -110,11 +110,11 @@ class EdgeDisplacement(nn.Module):
             Edge logits ``(B, 1, h, w)`` and displacements ``(B, 2, h, w)`` in cells (down, right), with
             h = ceil(H / 4), w = ceil(W / 4).
         """
-        features = self.see(images)
+        features = self.encode_image(images)
         return EdgeOutput(self.edges(features), self.displacements(features))
 
     @torch.no_grad()
-    def see(self, images: Tensor) -> Features:
+    def encode_image(self, images: Tensor) -> Features:
         """The trunk's features, the first two of ceil(H / 4) x ceil(W / 4) cells."""
         height, width = images.shape[2:]
         features = self.trunk(F.pad(images, (0, -width % self.multiple, 0, -height % self.multiple)))
@@ -153,7 +153,7 @@ class EdgeDisplacement(nn.Module):
         """
         if self.training:
             raise UsageError("IRN analyses images in eval mode; call .eval() first")
-        features = self.see(torch.stack([image, image.flip(-1)]))
+        features = self.encode_image(torch.stack([image, image.flip(-1)]))
         straight, mirrored = self.edges(features)[:, 0]
         one: Any = tuple(feature[:1] for feature in features)
         return torch.sigmoid((straight + mirrored.flip(-1)) / 2), self.displacements(one)[0]
@@ -177,10 +177,10 @@ def _cut(feature: Tensor, size: tuple[int, int]) -> Tensor:
     return feature[..., : size[0], : size[1]]
 
 
-def save(network: EdgeDisplacement, path: Path, said: Mapping[str, str] | None = None) -> None:
+def save(network: EdgeDisplacement, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write the heads as safetensors, with the width, the trunk's fingerprint and more; whole or not at all."""
     own = {"width": str(network.width), "trunk": fingerprint(network.trunk)}
-    write(network.heads(), path, {**(said or {}), **own})
+    write(network.heads(), path, {**(metadata or {}), **own})
 
 
 def load(path: Path, trunk: FiveDepths) -> EdgeDisplacement:
@@ -190,10 +190,10 @@ def load(path: Path, trunk: FiveDepths) -> EdgeDisplacement:
         DataError: the file is broken or absent, or was trained on another trunk.
     """
     held = read(path)
-    if "width" not in held.said or "trunk" not in held.said:
+    if "width" not in held.metadata or "trunk" not in held.metadata:
         raise DataError(f"{path} is no IRN network; train one, or give the one that training wrote")
-    network = EdgeDisplacement(trunk, int(held.said["width"]))
-    if held.said["trunk"] != fingerprint(network.trunk):
+    network = EdgeDisplacement(trunk, int(held.metadata["width"]))
+    if held.metadata["trunk"] != fingerprint(network.trunk):
         raise DataError(f"{path} was trained on a trunk with other weights; give that trunk, or train again")
     network.fill(held.state, f"{path} as IRN")
     return network.eval()

@@ -73,6 +73,6 @@ def window(size: tuple[int, int], radius: int) -> Window:
     if radius < 2 or inner.height < 1 or inner.width < 1:
         raise UsageError(
             f"a map of {size[0]} x {size[1]} cells has no pairs of radius {radius}; "
-            f"a smaller radius (at least 2) or a larger crop does it"
+            f"a smaller radius (at least 2) or a larger crop helps"
         )
     return inner

@@ -65,6 +65,6 @@ def check(recipe: Recipe, items: int) -> int:
     if recipe.crop < 4 or recipe.crop % 4 or recipe.epochs < 1 or recipe.batch < 1 or recipe.scales[0] <= 0:
         raise UsageError("IRN's recipe needs epochs and batch of at least 1, scales above 0, and crop a multiple of 4")
     if recipe.scales[0] > recipe.scales[1]:
-        raise UsageError(f"IRN's scales are the smaller first, not {recipe.scales[0]:g} and {recipe.scales[1]:g}")
+        raise UsageError(f"IRN's scales must be in ascending order, not {recipe.scales[0]:g} and {recipe.scales[1]:g}")
     window((recipe.crop // 4, recipe.crop // 4), recipe.radius)
     return recipe.epochs * (items // min(recipe.batch, items))

@@ -111,7 +111,7 @@ def train(
 
         with computing(recipe.precision):
             with autocast(recipe.precision, place):
-                features = network.see(images)
+                features = network.encode_image(images)
             terms = losses(network.edges(features), network.displacements(features), labels, recipe.radius)
             optimiser.zero_grad()
             terms.total.backward()
@@ -150,7 +150,7 @@ def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe,
     total = torch.zeros(2, dtype=torch.float64, device=device)
     for number, (images, _) in enumerate(loaded(data, recipe, wanted, workers, device)):
         with autocast(recipe.precision, device):
-            features = network.see(images)
+            features = network.encode_image(images)
         found = network.displacements(features).double().mean((2, 3)).sum(0)
         if not bool(torch.isfinite(found).all()):
             places = ", ".join(str(index) for _, index in wanted[number])
@@ -214,7 +214,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _finished(out: Path, trunk: FiveDepths, signs: dict[str, Any]) -> EdgeDisplacement:
-    kept = read_weights(out / NETWORK).said.get("recipe")
+    kept = read_weights(out / NETWORK).metadata.get("recipe")
     if kept is None and (out / CHECKPOINT).exists():  # written before the network's own file named its recipe
         kept = json.dumps(_read(out / CHECKPOINT)["signs"])
     held = signs if kept is None else json.loads(kept)

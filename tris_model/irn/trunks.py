@@ -1,4 +1,4 @@
-"""What the network of IRN sees with: a frozen trunk that gives features at five depths.
+"""The image encoder of IRN: a frozen trunk that gives features at five depths.
 
 The paper's is torchvision's ResNet-50 trained on ImageNet, its last stride taken out. CLIP's trunk, which stage 1 has
 anyway, serves where there are no ImageNet weights: in the drawn world.

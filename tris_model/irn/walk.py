@@ -69,16 +69,16 @@ def transition(edges: np.ndarray, how: Walk = PAPER) -> sparse.csr_array:
         if rows < 1 or columns < 1:
             continue
 
-        def seen(grid: np.ndarray, cell: tuple[int, int], box: tuple[int, int, int] = (left, rows, columns)) -> Any:
+        def window(grid: np.ndarray, cell: tuple[int, int], box: tuple[int, int, int] = (left, rows, columns)) -> Any:
             x = box[0] + cell[1]
             return grid[cell[0] : cell[0] + box[1], x : x + box[2]]
 
-        highest = seen(edges, path.cells[0])
+        highest = window(edges, path.cells[0])
         for cell in path.cells[1:]:
-            highest = np.maximum(highest, seen(edges, cell))
+            highest = np.maximum(highest, window(edges, cell))
         weight = ((1 - highest) ** how.power).ravel()
         some = weight > NOTHING
-        start, end = seen(cells, (0, 0)).ravel()[some], seen(cells, path.end).ravel()[some]
+        start, end = window(cells, (0, 0)).ravel()[some], window(cells, path.end).ravel()[some]
         starts += [start, end]
         ends += [end, start]
         weights += [weight[some], weight[some]]
@@ -107,7 +107,7 @@ def spread(heats: np.ndarray, edges: np.ndarray, how: Walk = PAPER, device: str 
         DataError: shapes differ, NaN, edges outside [0, 1].
     """
     if heats.ndim != 3 or heats.shape[1:] != edges.shape or not np.isfinite(heats).all():
-        raise DataError(f"heats are finite and (K, h, w) like the edges {edges.shape}, not {heats.shape}")
+        raise DataError(f"heats must be finite and (K, h, w) like the edges {edges.shape}, not {heats.shape}")
     start = (heats * (1 - edges)).astype(np.float32).reshape(len(heats), edges.size).T
     out = np.zeros_like(start)
     warm = np.flatnonzero(start.any(0))

@@ -1,4 +1,4 @@
-"""The bilateral prompt: the texts look at the image and the image looks at the texts (the paper's section 3.1).
+"""The bilateral prompt: the texts attend to the image, and the image attends to the texts (the paper's section 3.1).
 
 The first attention runs over the texts of the batch, so a batch is more than the sum of its pairs. The official
 evaluation has one text, and then the prompt for the image is a function of neither: a softmax over one element is 1,
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 
-def _seen(channels: int) -> nn.Sequential:
+def _image_projection(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, channels, 1), nn.InstanceNorm2d(channels, affine=True), nn.ReLU())
 
 
-def _read(channels: int) -> nn.Sequential:
+def _text_projection(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(channels, channels), nn.ReLU())
 
 
@@ -28,12 +28,12 @@ class BilateralPrompt(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.v_proj1 = _seen(channels)
-        self.v_proj2 = _seen(channels)
-        self.v_proj3 = _seen(channels)
-        self.t_proj1 = _read(channels)
-        self.t_proj2 = _read(channels)
-        self.t_proj3 = _read(channels)
+        self.v_proj1 = _image_projection(channels)
+        self.v_proj2 = _image_projection(channels)
+        self.v_proj3 = _image_projection(channels)
+        self.t_proj1 = _text_projection(channels)
+        self.t_proj2 = _text_projection(channels)
+        self.t_proj3 = _text_projection(channels)
         self.v_output = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.InstanceNorm2d(channels, affine=True))
         self.t_output = nn.Sequential(nn.Linear(channels, channels))
         self.scale = channels**-0.5
@@ -52,22 +52,22 @@ class BilateralPrompt(nn.Module):
         towards = torch.softmax(query @ self.t_proj2(texts).T * self.scale, dim=-1)  # (B, P, N)
         gained = (towards @ self.t_proj3(texts)).transpose(1, 2)  # (B, C, P)
         for_image = self.v_output(gained.reshape(image.shape))
-        return for_image, self.look(*self.shown(image), self.asked(texts))
+        return for_image, self.attend(*self.keys_and_values(image), self.queries(texts))
 
-    def shown(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def keys_and_values(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """An image's keys and values, both ``(B, C, P)``: all that a text needs of it."""
         return self.v_proj2(image).flatten(2), self.v_proj3(image).flatten(2)
 
-    def asked(self, texts: Tensor) -> Tensor:
+    def queries(self, texts: Tensor) -> Tensor:
         """The texts' queries, ``(N, C)`` -> ``(N, C)``."""
         return self.t_proj1(texts)
 
-    def look(self, keys: Tensor, values: Tensor, queries: Tensor) -> Tensor:
+    def attend(self, keys: Tensor, values: Tensor, queries: Tensor) -> Tensor:
         """Every text gathers what it attends to in every image.
 
         Args:
-            keys, values: ``(B, C, P)`` of :meth:`shown`.
-            queries: ``(N, C)`` of :meth:`asked`.
+            keys, values: ``(B, C, P)`` of :meth:`keys_and_values`.
+            queries: ``(N, C)`` of :meth:`queries`.
 
         Returns:
             ``(B, N, C)``; no text sees another here.

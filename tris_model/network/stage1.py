@@ -88,21 +88,23 @@ class Stage1(nn.Module):
         Returns:
             In eval mode ReLU'd maps ``(B, 1, H, W)``; in train mode a :class:`Stage1Training`.
         """
-        met = self.meet(self.see(images), self.read(tokens), torch.arange(len(images), device=images.device))
-        maps = enlarge(met.own[:, None], images.shape[2:])
+        attended = self.attend(
+            self.encode_cells(images), self.encode_text(tokens), torch.arange(len(images), device=images.device)
+        )
+        maps = enlarge(attended.own[:, None], images.shape[2:])
         if not self.training:
             return F.relu(maps)
-        scores, coverage = score(met.response)
+        scores, coverage = score(attended.response)
         return Stage1Training(scores, coverage.diagonal(), F.relu(maps), torch.sigmoid(maps), self.logit_scale.exp())
 
-    def meet(self, cells: Tensor, texts: Tensor, own: Tensor) -> AttendedPair:
+    def attend(self, cells: Tensor, texts: Tensor, own: Tensor) -> AttendedPair:
         """Images and texts of one batch, mixed by the prompt; in float32 also where towers compute in bf16.
 
         The response is a logit: near 14, its scale, bf16 knows no number between 14 and 14.06.
 
         Args:
-            cells: ``(B, C, h, w)`` of :meth:`see`.
-            texts: ``(N, C)`` of :meth:`read`; with more ranks than one the texts of all of them.
+            cells: ``(B, C, h, w)`` of :meth:`encode_cells`.
+            texts: ``(N, C)`` of :meth:`encode_text`; with more ranks than one the texts of all of them.
             own: int64 ``(B,)``, which text is each image's own.
         """
         with torch.autocast(cells.device.type, enabled=False):
@@ -127,34 +129,36 @@ class Stage1(nn.Module):
             ``(B, N, h, w)``, before up-sampling and ReLU; see :func:`heat`.
         """
         distinct, which = torch.unique(tokens, dim=0, return_inverse=True)
-        return self.compare(self.encode(images), self.read(distinct))[:, which]
+        return self.compare(self.encode_image(images), self.encode_text(distinct))[:, which]
 
-    def see(self, images: Tensor) -> Tensor:
+    def encode_cells(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` -> projected cells ``(B, C, h, w)``, unit length over C."""
-        return unit(self.vis_project(self.backbone.see(images)[3]), 1)
+        return unit(self.vis_project(self.backbone.encode_pyramid(images)[3]), 1)
 
-    def read(self, tokens: Tensor) -> Tensor:
+    def encode_text(self, tokens: Tensor) -> Tensor:
         """``(N, L)`` -> projected texts ``(N, C)``, unit length."""
-        return unit(self.lan_project(self.backbone.sum_up(tokens)), 1)
+        return unit(self.lan_project(self.backbone.encode_text(tokens)), 1)
 
-    def encode(self, images: Tensor) -> ImageFeatures:
+    def encode_image(self, images: Tensor) -> ImageFeatures:
         """``(B, 3, H, W)`` -> all that :meth:`compare` needs of the images."""
-        cells = self.see(images)
-        return ImageFeatures(cells, *self.attn_fusion.shown(cells))
+        cells = self.encode_cells(images)
+        return ImageFeatures(cells, *self.attn_fusion.keys_and_values(cells))
 
-    def compare(self, seen: ImageFeatures, texts: Tensor) -> Tensor:
+    def compare(self, features: ImageFeatures, texts: Tensor) -> Tensor:
         """Every image with every text, as if alone.
 
         Args:
-            seen: B images of :meth:`encode`.
-            texts: ``(N, C)`` of :meth:`read`.
+            features: B images of :meth:`encode_image`.
+            texts: ``(N, C)`` of :meth:`encode_text`.
 
         Returns:
             Raw responses ``(B, N, h, w)``.
         """
         prompt = self.attn_fusion
-        cells = seen.cells + self.config.alpha * prompt.alone[:, None, None]
-        texts = texts + self.config.beta * prompt.look(seen.keys, seen.values, prompt.asked(texts))  # (B, N, C)
+        cells = features.cells + self.config.alpha * prompt.alone[:, None, None]
+        texts = texts + self.config.beta * prompt.attend(
+            features.keys, features.values, prompt.queries(texts)
+        )  # (B, N, C)
         response = self.logit_scale.exp() * (texts @ cells.flatten(2))  # (B, N, P)
         return response.unflatten(2, cells.shape[2:])
 

@@ -1,7 +1,7 @@
 """TRIS stage 2: a segmentation network, learned from the pseudo masks of stage 1.
 
-Words join the image at c2, c3 and c4, behind the trunk: the trunk's own layers never see them, so it runs once an
-image, whatever is asked.
+The features of words join those of the image at c2, c3 and c4, after the trunk. The trunk itself does not depend on the
+text, so it runs once per image.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class PyramidFeatures(NamedTuple):
 
     reduced: Tensor
     features: tuple[Tensor, Tensor, Tensor]
-    asked: tuple[Queries, Queries, Queries]
+    queries: tuple[Queries, Queries, Queries]
 
     def of(self, index: int) -> PyramidFeatures:
         """The one image at ``index``, still with a batch axis."""
         at = slice(index, index + 1)
         c2, c3, c4 = self.features
-        a2, a3, a4 = (Queries(part.query[at], part.gate[at]) for part in self.asked)
+        a2, a3, a4 = (Queries(part.query[at], part.gate[at]) for part in self.queries)
         return PyramidFeatures(self.reduced[at], (c2[at], c3[at], c4[at]), (a2, a3, a4))
 
 
@@ -88,7 +88,7 @@ class Stage2(nn.Module):
             In eval mode signed logits ``(B, 1, H, W)``; in train mode those and three auxiliary ones of that shape,
             fine to coarse.
         """
-        d1, d2, d3, d4 = self.decode(self.encode(images), self.read(tokens))
+        d1, d2, d3, d4 = self.decode(self.encode_image(images), self.encode_text(tokens))
         size = images.shape[2:]
         logits = enlarge(self.final_seg1(d1), size)
         if not self.training:
@@ -105,41 +105,41 @@ class Stage2(nn.Module):
             tokens: int64 ``(N, L)``.
         """
         distinct, which = torch.unique(tokens, dim=0, return_inverse=True)
-        return self.compare(self.encode(images), self.read(distinct))[:, which]
+        return self.compare(self.encode_image(images), self.encode_text(distinct))[:, which]
 
-    def read(self, tokens: Tensor) -> Tensor:
+    def encode_text(self, tokens: Tensor) -> Tensor:
         """``(N, L)`` -> word features ``(N, L, D)``."""
-        return self.backbone.read(tokens)
+        return self.backbone.encode_words(tokens)
 
-    def encode(self, images: Tensor) -> PyramidFeatures:
+    def encode_image(self, images: Tensor) -> PyramidFeatures:
         """``(B, 3, H, W)`` -> all that needs no text."""
-        c1, c2, c3, c4 = self.backbone.see(images)
-        asked = (self.attention2.ask(c2), self.attention3.ask(c3), self.attention4.ask(c4))
-        return PyramidFeatures(self.reduced_c1(c1), (c2, c3, c4), asked)
+        c1, c2, c3, c4 = self.backbone.encode_pyramid(images)
+        queries = (self.attention2.project(c2), self.attention3.project(c3), self.attention4.project(c4))
+        return PyramidFeatures(self.reduced_c1(c1), (c2, c3, c4), queries)
 
-    def compare(self, seen: PyramidFeatures, words: Tensor, batch: int = 8) -> Tensor:
+    def compare(self, pyramid: PyramidFeatures, words: Tensor, batch: int = 8) -> Tensor:
         """Every image with every text.
 
         Args:
-            seen: B images of :meth:`encode`.
-            words: ``(N, L, D)`` of :meth:`read`.
+            pyramid: B images of :meth:`encode_image`.
+            words: ``(N, L, D)`` of :meth:`encode_text`.
             batch: texts decoded at once; memory grows with it.
 
         Returns:
             Logits ``(B, N, H / 4, W / 4)``, to be enlarged by :meth:`heat`.
         """
         rows: list[Tensor] = []
-        for index in range(len(seen.reduced)):
-            image = seen.of(index)
+        for index in range(len(pyramid.reduced)):
+            image = pyramid.of(index)
             parts = [self.final_seg1(self.decode(image, some)[0])[:, 0] for some in words.split(batch)]
             rows.append(torch.cat(parts))
         return torch.stack(rows)
 
-    def decode(self, seen: PyramidFeatures, words: Tensor) -> Pyramid:
+    def decode(self, pyramid: PyramidFeatures, words: Tensor) -> Pyramid:
         """Let the words join, then go from coarse to fine.
 
         Args:
-            seen: B images, or one image under B texts.
+            pyramid: B images, or one image under B texts.
             words: ``(B, L, D)``.
 
         Returns:
@@ -147,14 +147,14 @@ class Stage2(nn.Module):
             d4 ``(B, 4w, H / 16, W / 16)`` for decoder width w.
         """
         fused = (
-            feature + attention.answer(_repeat(asked, len(words)), words)
-            for feature, asked, attention in zip(seen.features, seen.asked, self._attentions, strict=True)
+            feature + attention.attend(_repeat(queries, len(words)), words)
+            for feature, queries, attention in zip(pyramid.features, pyramid.queries, self._attentions, strict=True)
         )
         r2, r3, r4 = (reduce(part) for reduce, part in zip(self._reductions, fused, strict=True))
         d4 = enlarge(self.output4(r4), r3.shape[2:])
         d3 = enlarge(self.output3(d4 + r3), r2.shape[2:])
-        d2 = enlarge(self.output2(d3 + r2), seen.reduced.shape[2:])
-        return self.output1(d2 + seen.reduced), d2, d3, d4
+        d2 = enlarge(self.output2(d3 + r2), pyramid.reduced.shape[2:])
+        return self.output1(d2 + pyramid.reduced), d2, d3, d4
 
     def heat(self, response: Tensor) -> Tensor:
         """Logits ``(B, N, h, w)`` -> what ``forward`` returns in eval: ``(B, N, 4h, 4w)``, signed."""
@@ -169,8 +169,8 @@ class Stage2(nn.Module):
         return (self.reduced_c2, self.reduced_c3, self.reduced_c4)
 
 
-def _repeat(asked: Queries, times: int) -> Queries:
+def _repeat(queries: Queries, times: int) -> Queries:
     """One image's questions for several texts, without copying; several images' as they are."""
-    if len(asked.query) == times:
-        return asked
-    return Queries(asked.query.expand(times, -1, -1), asked.gate.expand(times, -1, -1, -1))
+    if len(queries.query) == times:
+        return queries
+    return Queries(queries.query.expand(times, -1, -1), queries.gate.expand(times, -1, -1, -1))

@@ -36,29 +36,29 @@ class WordAttention(nn.Module):
         self.ins_w = nn.InstanceNorm2d(channels, affine=True)
         self.scale = channels**-0.5
 
-    def ask(self, feature: Tensor) -> Queries:
+    def project(self, feature: Tensor) -> Queries:
         """``(B, C, h, w)`` -> the part that needs no text."""
         return Queries(self.ins_q(self.Wq(feature)).flatten(2), F.relu(self.Wm(feature)))
 
-    def answer(self, asked: Queries, words: Tensor) -> Tensor:
+    def attend(self, queries: Queries, words: Tensor) -> Tensor:
         """Gather from the words.
 
         ``Ww`` is applied to the L words rather than to the P cells: the attention's rows sum to 1, so a linear map
         with its bias may change places with the gathering, and there are far fewer words than cells.
 
         Args:
-            asked: of :meth:`ask`, B maps.
+            queries: of :meth:`project`, B maps.
             words: ``(B, L, D)``.
 
         Returns:
             ``(B, C, h, w)``, to be added to the feature map.
         """
         words = words.transpose(1, 2)  # (B, D, L)
-        towards = torch.softmax(asked.query.transpose(1, 2) @ self.Wk(words) * self.scale, dim=-1)  # (B, P, L)
+        towards = torch.softmax(queries.query.transpose(1, 2) @ self.Wk(words) * self.scale, dim=-1)  # (B, P, L)
         values = self.Ww(self.Wv(words)[..., None])[..., 0]  # (B, C, L)
-        gathered = (values @ towards.transpose(1, 2)).reshape(asked.gate.shape)
-        return F.relu(self.Wo(asked.gate * self.ins_w(gathered)))
+        gathered = (values @ towards.transpose(1, 2)).reshape(queries.gate.shape)
+        return F.relu(self.Wo(queries.gate * self.ins_w(gathered)))
 
     def forward(self, feature: Tensor, words: Tensor) -> Tensor:
         """``(B, C, h, w)``, ``(B, L, D)`` -> ``(B, C, h, w)``."""
-        return self.answer(self.ask(feature), words)
+        return self.attend(self.project(feature), words)

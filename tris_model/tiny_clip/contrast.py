@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def contrast(images: Tensor, texts: Tensor, true: Tensor, scale: Tensor) -> Tensor:
+def contrastive_loss(images: Tensor, texts: Tensor, true: Tensor, scale: Tensor) -> Tensor:
     """Every caption that is true of a picture is set against all that are not, and every picture likewise.
 
     With one true caption a picture this is CLIP's cross entropy. Several do not compete with one another.
@@ -33,7 +33,7 @@ def _found(logits: Tensor, true: Tensor) -> Tensor:
     return (each.sum(1) / counts.clamp(min=1)).sum() / (counts > 0).sum().clamp(min=1)
 
 
-def choice(texts: Tensor, own: Tensor, other: Tensor, scale: Tensor) -> Tensor:
+def choice_loss(texts: Tensor, own: Tensor, other: Tensor, scale: Tensor) -> Tensor:
     """Of two pictures, which does a text mean?
 
     Args:

@@ -1,4 +1,4 @@
-"""What the tiny CLIP is shown in a step: pictures with one subject each.
+"""The pictures of a training step of the tiny CLIP: each has one subject.
 
 A subject is alone in its picture, or in focus: the rest of a scene has faded to grey, more or less. That is what TRIS
 will show its scorer, a scene under a soft mask, and a tiny CLIP that never saw such pictures cannot choose among them.
@@ -71,7 +71,7 @@ def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, dr
         draw: decides.
     """
     side = lesson.side
-    images, masks, things, said = [], [], [], []
+    images, masks, things, shown_sentences = [], [], [], []
     for at in draw.integers(len(objects.images), size=lesson.objects).tolist():
         image, thing = _window(objects.images[at], objects.things[at][0], side, draw)
         if draw.random() < 0.5:
@@ -93,11 +93,11 @@ def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, dr
                 text = texts[one]
                 for axis in flips:
                     text = exchange(text, axis)
-                said.append((text, len(images)))
+                shown_sentences.append((text, len(images)))
             images.append(image)
             masks.append(_focus(thing, side, draw))
             things.append(thing)
-    return ShownLesson(np.stack(images), np.stack(masks), things, said)
+    return ShownLesson(np.stack(images), np.stack(masks), things, shown_sentences)
 
 
 def _two(scenes: Pictures, at: int, draw: np.random.Generator) -> list[int]:

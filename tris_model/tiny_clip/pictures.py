@@ -14,12 +14,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from risbench.datasets.shapes import FREE_SEEDS, VERSION, Scene, draw_object, draw_scene
 from risbench.io.atomic import write_whole
 from risbench.io.places import cache_folder
 
+from ..clip.pixels import squash
 from .questions import Thing
 
 # The mean of ImageNet, which becomes 0 and is what a masked picture shows where it is masked.
@@ -42,11 +42,6 @@ class Pictures(NamedTuple):
     sentences: list[list[list[str]]]
 
 
-def squash(image: np.ndarray, size: int) -> np.ndarray:
-    """A picture at the network's size, as :func:`tris_model.clip.pixels.preprocess` makes it."""
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
-
-
 def _object(seed: int) -> Scene:
     return draw_object(FREE_SEEDS + seed, ground=GREY if seed % 2 else None)
 
@@ -55,7 +50,7 @@ def _scene(seed: int) -> Scene:
     return draw_scene(FREE_SEEDS + seed)
 
 
-def _said(scene: Scene) -> tuple[list[list], list[list[str]]]:
+def _described(scene: Scene) -> tuple[list[list], list[list[str]]]:
     """The objects of a scene, each as the fields of a :class:`Thing`, and what is said of each."""
     height, width = scene.image.shape[:2]
     things = []
@@ -65,17 +60,17 @@ def _said(scene: Scene) -> tuple[list[list], list[list[str]]]:
         things.append(
             [thing.shape, thing.colour, thing.size, thing.pattern, sum(across) / 2, sum(down) / 2, across, down]
         )
-    said = [[one.text for one in scene.expressions.get(depth, ())] for depth in range(len(things))]
-    return things, said
+    descriptions = [[one.text for one in scene.expressions.get(depth, ())] for depth in range(len(things))]
+    return things, descriptions
 
 
 def _some(kind: str, size: int, seeds: range) -> tuple[np.ndarray, list]:
     drawn = [(_object if kind == "objects" else _scene)(seed) for seed in seeds]
-    return np.stack([squash(scene.image, size) for scene in drawn]), [_said(scene) for scene in drawn]
+    return np.stack([squash(scene.image, size) for scene in drawn]), [_described(scene) for scene in drawn]
 
 
 def pictures(
-    kind: str, count: int, first: int, size: int, told: Callable[[int, int], object] = lambda done, total: None
+    kind: str, count: int, first: int, size: int, on_progress: Callable[[int, int], object] = lambda done, total: None
 ) -> Pictures:
     """Pictures of seeds ``FREE_SEEDS + first`` on, drawn once and then kept in the cache.
 
@@ -84,7 +79,7 @@ def pictures(
         count: how many.
         first: seed of the first.
         size: side in pixels.
-        told: of pictures done and in all.
+        on_progress: of pictures done and in all.
     """
     name = hashlib.sha256(f"{FORM} {VERSION} {kind} {count} {first} {size}".encode()).hexdigest()[:12]
     path = cache_folder() / "tris_clip" / f"{kind}-{name}.npz"
@@ -92,18 +87,18 @@ def pictures(
         with np.load(path, allow_pickle=False) as held:
             return _read(held["images"], json.loads(str(held["said"])))
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
-    images, said = [np.zeros((0, size, size, 3), np.uint8)], []
+    images, descriptions = [np.zeros((0, size, size, 3), np.uint8)], []
     # A fork would copy CUDA and torch's threads in whatever state they are.
     with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as pool:
         for number, (some, words) in enumerate(pool.map(partial(_some, kind, size), chunks), start=1):
             images.append(some)
-            said += words
-            told(min(CHUNK * number, count), count)
-    held = {"images": np.concatenate(images), "said": np.array(json.dumps(said))}
+            descriptions += words
+            on_progress(min(CHUNK * number, count), count)
+    held = {"images": np.concatenate(images), "said": np.array(json.dumps(descriptions))}
     write_whole(path, lambda file: np.savez(file, **held))  # pyright: ignore[reportArgumentType]
-    return _read(np.concatenate(images), said)
+    return _read(np.concatenate(images), descriptions)
 
 
-def _read(images: np.ndarray, said: list) -> Pictures:
-    things = [[Thing(*thing[:6], *map(tuple, thing[6:])) for thing in some] for some, _ in said]
-    return Pictures(images, things, [sentences for _, sentences in said])
+def _read(images: np.ndarray, descriptions: list) -> Pictures:
+    things = [[Thing(*thing[:6], *map(tuple, thing[6:])) for thing in some] for some, _ in descriptions]
+    return Pictures(images, things, [sentences for _, sentences in descriptions])

@@ -1,4 +1,4 @@
-"""Questions about pictures of one object: what a batch of captions says, and only that.
+"""Questions about pictures of one object. All captions of a question mention the same attributes.
 
 A tiny CLIP learns slowly from captions that each say something else: "a star" is true of many pictures whose captions
 say "red star", and a contrast that calls them wrong teaches noise. So all captions of one question mention the same:
@@ -184,9 +184,9 @@ def all_words() -> list[str]:
     """Every word that a question can say."""
     from risbench.datasets.shapes import COLOURS, PATTERNS, SHAPES, SIZES
 
-    said = " ".join((*SHAPES, *COLOURS, *PATTERNS, *SIZES, *FREE_RELATIONS, *(w for pair in RELATIONS for w in pair)))
+    names = " ".join((*SHAPES, *COLOURS, *PATTERNS, *SIZES, *FREE_RELATIONS, *(w for pair in RELATIONS for w in pair)))
     rest = (
         "the a an shape on left right at top bottom in corner centre picture of and second from , "
         "leftmost rightmost highest lowest largest smallest"
     )
-    return sorted({*said.split(), *rest.split()})
+    return sorted({*names.split(), *rest.split()})

@@ -1,6 +1,6 @@
 """The tiny CLIP of the drawn world: ``risbench train clip --recipe shapes``.
 
-It is TRIS's start and its scorer, so what it cannot see TRIS cannot learn. The loop is that of ``towers``.
+It is TRIS's start and its scorer, so what it cannot see TRIS cannot learn. The loop is that of ``trainer``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from ..clip.towers import Clip
 from ..config import Config
 from ..devices import pick
 from ..files.architecture import fill
-from ..files.clip_file import open_clip
+from ..files.clip_file import open_clip_file
 from ..ranges import Rate
 from ..train.inputs import building, check_clip
 from ..train.recipe import names, one
-from .trainer import Course, centre_texts, teach, word_ids
+from .course import Course
+from .towers import TowerTrainer
+from .trainer import centre_texts, teach, word_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,9 @@ def start(recipe: ClipRecipe) -> Clip:
         network.visual.attnpool.positional_embedding.normal_(std=recipe.ramp)
         if network.visual.ramp is not None:
             network.visual.ramp.normal_(std=recipe.ramp)
-        network.logit_scale.fill_(log(recipe.warmth))
+        network.logit_scale.fill_(log(recipe.temperature_start))
     if recipe.start is not None:
-        fill(network, open_clip(recipe.start)[0], f"{recipe.start} as a CLIP of the recipe's sizes")
+        fill(network, open_clip_file(recipe.start)[0], f"{recipe.start} as a CLIP of the recipe's sizes")
     return network
 
 
@@ -95,14 +97,14 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device, *, overwrite: bool 
     with building("clip"):
         made = start(recipe)
     network = made.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
-    return teach(network, recipe, out, device, name="clip", centre=_centre, overwrite=overwrite)
+    return teach(TowerTrainer("clip", network, recipe, _centre), out, device, overwrite=overwrite)
 
 
 @torch.no_grad()
 def _centre(network: Clip, images: Tensor, tokens: Tensor) -> None:
     """Take the means of some pictures and of their captions out of what the two towers give."""
     centre_texts(network, tokens)
-    network.visual.attnpool.c_proj.bias.sub_(network.look(images).mean(0))
+    network.visual.attnpool.c_proj.bias.sub_(network.encode_image(images).mean(0))
 
 
 train.recipes = names("clip")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

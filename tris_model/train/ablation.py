@@ -117,7 +117,7 @@ def train(
 
 def _shortened(tables: Mapping[str, Any]) -> dict[str, Any]:
     if lacking := [name for name in ("stage1", "stage2") if name not in tables]:
-        raise UsageError(f"an ablation needs a recipe of both stages, and this has no [{lacking[0]}]")
+        raise UsageError(f"an ablation needs a recipe with both stages, and this one has no [{lacking[0]}]")
     epochs = {name: tables[name].get("epochs", 15) for name in ("stage1", "stage2")}
     return {f"{name}.epochs": -(-count // 2) for name, count in epochs.items()}
 
@@ -171,10 +171,10 @@ def _change(row: Trained, whole: Mapping[str, Any], metric: str, data_root: str 
 
 def _origin(given: Mapping[str, Any]) -> str:
     made = provenance()
-    said = ", ".join(f"{key}={value}" for key, value in given.items())
+    settings = ", ".join(f"{key}={value}" for key, value in given.items())
     machine = made["machine"]
     where = machine["gpu"] or f"{machine['cores']} cores of {machine['processor']}"
-    return f"{said}; {made['started'][:10]}, {where}, commit {made['commit'] or 'unknown'}."
+    return f"{settings}; {made['started'][:10]}, {where}, commit {made['commit'] or 'unknown'}."
 
 
 train.recipes = names("stage2")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

@@ -1,4 +1,4 @@
-"""What a training needs, looked at before anything is drawn, read at length or written.
+"""The inputs of a training are checked before anything is drawn, read at length or written.
 
 A training takes minutes to days, and each of its parts reads other files. Whatever is missing or of the wrong kind is
 refused here, in one line that says how to get it.
@@ -40,7 +40,7 @@ def check_folder(out: Path, parts: Iterable[str] = ()) -> None:
             raise UsageError(f"{place} is a file, and the training needs a folder of that name; give another --out")
     nearest = next((one for one in (out, *out.absolute().parents) if one.exists()), Path("/"))
     if not nearest.is_dir():
-        raise UsageError(f"{nearest} is a file, so there can be no folder {out}; give another --out")
+        raise UsageError(f"{nearest} is a file, so the folder {out} cannot be made; give another --out")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise RisbenchError(f"{nearest}: no permission to write there; give another --out")
 
@@ -133,7 +133,7 @@ def building(table: str) -> Iterator[None]:
         yield
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UsageError(f"{table}.network: there is no network of these sizes ({reason})") from None
+        raise UsageError(f"{table}.network: no network can be built with these sizes ({reason})") from None
 
 
 def _drawn(split: str) -> bool:

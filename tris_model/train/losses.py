@@ -24,26 +24,26 @@ def classification(scores: Tensor, own: Tensor) -> Tensor:
     return F.multilabel_soft_margin_loss(scores, F.one_hot(own, scores.shape[1]).to(scores.dtype))
 
 
-def positive(seen: Tensor, said: Tensor, *, clamped: bool = True) -> Tensor:
+def positive(image_features: Tensor, text_features: Tensor, *, clamped: bool = True) -> Tensor:
     """Equation 8: what the map leaves of an image should look like its text to the frozen scorer.
 
     Args:
-        seen: ``(B, D)``, features of the masked images.
-        said: ``(B, D)``, features of their texts.
+        image_features: ``(B, D)``, features of the masked images.
+        text_features: ``(B, D)``, features of their texts.
         clamped: keep the cosine above 0; without, one that is not gives NaN (the first release did).
     """
-    cosine = F.cosine_similarity(seen, said, dim=1)
+    cosine = F.cosine_similarity(image_features, text_features, dim=1)
     return -torch.log(cosine.clamp(LOWEST, HIGHEST) if clamped else cosine).mean()
 
 
-def negative(seen: Tensor, said: Tensor) -> Tensor:
+def negative(image_features: Tensor, text_features: Tensor) -> Tensor:
     """Equation 9: and not like the texts of other objects in the same image.
 
     Args:
-        seen: ``(B, D)``.
-        said: ``(B, K, D)``.
+        image_features: ``(B, D)``.
+        text_features: ``(B, K, D)``.
     """
-    return -torch.log1p(-F.cosine_similarity(seen[:, None], said, dim=2)).mean()
+    return -torch.log1p(-F.cosine_similarity(image_features[:, None], text_features, dim=2)).mean()
 
 
 def visible(images: Tensor, masks: Tensor, side: int) -> Tensor:

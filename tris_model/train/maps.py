@@ -26,11 +26,11 @@ from ..files.checkpoint import digest, load
 from ..files.names import find_clip
 from ..inference.prms import ImageTextScorer
 from ..network.stage1 import Stage1, enlarge
+from .loop.ahead import Photographs
 from .loop.finished import settle_head
 from .loop.journal import Stopped, bar, interruptible, writing
 from .loop.ranks import any_rank, rank, world
 from .losses import visible
-from .photographs import Photographs
 from .refs import Refs
 from .scorers import scorer
 
@@ -71,15 +71,17 @@ def choose_many(
         int64 ``(R,)``: for every ref the place among the M of the first map with the largest summed cosine.
     """
     parts = [
-        scorer.see(visible(image, heat[:, None], side)).float()
+        scorer.encode_image(visible(image, heat[:, None], side)).float()
         for image, heat in zip(images.split(AT_ONCE), heats.split(AT_ONCE), strict=True)
     ]
-    seen = F.normalize(torch.cat(parts), dim=1)
-    said = F.normalize(scorer.read(texts).float(), dim=1)
+    image_features = F.normalize(torch.cat(parts), dim=1)
+    text_features = F.normalize(scorer.encode_text(texts).float(), dim=1)
     # The sum over a ref's sentences of the cosine is the product with the sum of their features.
-    together = torch.zeros(int(refs[-1]) + 1, said.shape[1], dtype=said.dtype, device=said.device)
-    add_rows(together, refs.to(said.device), said)
-    sums = (seen * together[refs]).sum(1).cpu()
+    together = torch.zeros(
+        int(refs[-1]) + 1, text_features.shape[1], dtype=text_features.dtype, device=text_features.device
+    )
+    add_rows(together, refs.to(text_features.device), text_features)
+    sums = (image_features * together[refs]).sum(1).cpu()
     best = torch.full((len(together),), -torch.inf).scatter_reduce_(0, refs.cpu(), sums, "amax")
     places = torch.arange(len(sums)).masked_fill(sums < best[refs.cpu()], len(sums))
     return torch.full((len(together),), len(sums)).scatter_reduce_(0, refs.cpu(), places, "amin")
@@ -142,7 +144,7 @@ def choose_all(
         of_image.setdefault(refs.refs[at].image, []).append(at)
     chunks = [list(of_image)[first : first + CHUNK] for first in range(0, len(of_image), CHUNK)]
     done, stop = 0, False
-    with bar("maps", len(chunks), 0, rank() == 0) as told, interruptible() as stopping, computing("float32"):
+    with bar("maps", len(chunks), 0, rank() == 0) as on_progress, interruptible() as stopping, computing("float32"):
         for number, images in enumerate(chunks):
             path = folder / f"{number:05}.npz"
             if number % world() != rank():
@@ -150,7 +152,7 @@ def choose_all(
             places = [at for image in images for at in of_image[image]]
             if path.exists():
                 if judge is not None:  # a text's rounding depends on the texts that it is first read with
-                    judge.read([text for at in places for text in refs.refs[at].texts])
+                    judge.encode_text([text for at in places for text in refs.refs[at].texts])
                 continue
             pixels = normalised(photographs.batch(images), device)
             response, sentence = _chunk(network, judge, pixels, [of_image[image] for image in images], refs, keep_end)
@@ -159,7 +161,7 @@ def choose_all(
             with writing(path):
                 write_whole(path, lambda file, held=held: np.savez(file, **held))
             done = number + 1
-            told(done, "")
+            on_progress(done, "")
             if stop := stopping():
                 break
     if any_rank(stop):
@@ -202,13 +204,13 @@ def _chunk(
     texts = [text for places in of_image for at in places for text in refs.refs[at].texts]
     counts = [len(refs.refs[at].texts) for places in of_image for at in places]
     ref_of = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
-    seen, responses, rows = network.encode(pixels), [], []
+    image_features, responses, rows = network.encode_image(pixels), [], []
     tokens = tokenize(texts, keep_end, network.config.text_length).to(pixels.device)
     distinct, which = torch.unique(tokens, dim=0, return_inverse=True)
-    read, first = network.read(distinct)[which], 0
+    read, first = network.encode_text(distinct)[which], 0
     for index, places in enumerate(of_image):
         count = sum(len(refs.refs[at].texts) for at in places)
-        responses.append(network.compare(seen.of(index), read[first : first + count])[0])
+        responses.append(network.compare(image_features.of(index), read[first : first + count])[0])
         rows += [index] * count
         first += count
     response = torch.cat(responses)  # (M, h, w)

@@ -49,29 +49,29 @@ class Objective(nn.Module):
         self._weights = weights
 
     def forward(
-        self, images: Tensor, tokens: Tensor, said: Tensor | None, not_said: Tensor | None
+        self, images: Tensor, tokens: Tensor, text_features: Tensor | None, negative_features: Tensor | None
     ) -> Mapping[str, Tensor]:
         """The terms, unweighted, and their weighted sum as ``loss``.
 
         Args:
             images: ``(B, 3, H, W)``, this rank's.
             tokens: int64 ``(B, L)``, their texts.
-            said: ``(B, D)``, the scorer's features of these texts.
-            not_said: ``(B, K, D)``, of the negatives.
+            text_features: ``(B, D)``, the scorer's features of these texts.
+            negative_features: ``(B, K, D)``, of the negatives.
         """
         network, weights = self.network, self._weights
         own = torch.arange(len(images), device=images.device) + rank() * len(images)
-        texts = gather(network.read(tokens))  # of all ranks: the batch's other texts are the negatives of eq. 7
-        met = network.meet(network.see(images), texts, own)
-        scores, coverage = score(met.response.float())
+        texts = gather(network.encode_text(tokens))  # of all ranks: the batch's other texts are the negatives of eq. 7
+        attended = network.attend(network.encode_cells(images), texts, own)
+        scores, coverage = score(attended.response.float())
         terms = {"classification": classification(scores, own)}
-        if said is not None and self._scorer is not None and weights.positive + weights.negative > 0:
-            mask = torch.sigmoid(enlarge(met.own[:, None].float(), images.shape[2:]))
-            seen = self._scorer.see(visible(images, mask, self._scorer.side))
+        if text_features is not None and self._scorer is not None and weights.positive + weights.negative > 0:
+            mask = torch.sigmoid(enlarge(attended.own[:, None].float(), images.shape[2:]))
+            image_features = self._scorer.encode_image(visible(images, mask, self._scorer.side))
             if weights.positive:
-                terms["positive"] = positive(seen, said, clamped=weights.clamped)
-            if weights.negative and not_said is not None:
-                terms["negative"] = negative(seen, not_said)
+                terms["positive"] = positive(image_features, text_features, clamped=weights.clamped)
+            if weights.negative and negative_features is not None:
+                terms["negative"] = negative(image_features, negative_features)
         loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         index = torch.arange(len(images), device=images.device)
         return {"loss": loss, **terms, "coverage": coverage[index, own].mean().detach()}

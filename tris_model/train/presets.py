@@ -1,4 +1,4 @@
-"""What the authors' stage 1 was at different times; a recipe names one with ``preset``, and its own keys go first.
+"""The authors' settings of stage 1 at different times. A recipe names one with ``preset``; its own keys override it.
 
 The table of differences is in ``tris_model/README.md``. Which of them made the released weights is unknown.
 """

@@ -215,7 +215,7 @@ def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder
     if rank() == 0:
         data = LabelFolder(items, folder / "labels")
         journal, begun = Journal(folder), False
-        with bar("irn", check(recipe.train, len(items))) as told, interruptible() as stopping:
+        with bar("irn", check(recipe.train, len(items))) as on_progress, interruptible() as stopping:
 
             def tell(step: Step) -> None:
                 nonlocal begun
@@ -225,7 +225,7 @@ def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder
                     journal.forget(number)
                     begun = True
                 journal.log(number, **terms)
-                told(step.number, f"loss {step.total:.3f}  {step.speed:.0f} images/s")
+                on_progress(step.number, f"loss {step.total:.3f}  {step.speed:.0f} images/s")
 
             workers = min(8, processors()) if device.type == "cuda" else 0
             trunk = trunk_of(recipe, weights)
@@ -238,7 +238,7 @@ def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder
 
 
 def trunk_of(recipe: PseudoRecipe, weights: Path) -> FiveDepths:
-    """What IRN sees with.
+    """The image encoder of IRN.
 
     Raises:
         UsageError: stage 1 has another trunk.
@@ -263,5 +263,5 @@ def _network(
     trunk: Literal["imagenet", "stage1"], imagenet: str | None, weights: Path, heads: Path, device: str, sha256: str
 ) -> EdgeDisplacement:
     """Loaded once a process; the hash tells a file from the one that was there before."""
-    seen = trunk_of(PseudoRecipe(trunk=trunk, imagenet=imagenet), weights)
-    return load_irn(heads, seen).to(device)
+    frozen_trunk = trunk_of(PseudoRecipe(trunk=trunk, imagenet=imagenet), weights)
+    return load_irn(heads, frozen_trunk).to(device)

@@ -16,6 +16,8 @@ from risbench.errors import DataError, UsageError
 from risbench.io import reading
 from risbench.plugins import near
 
+from .loop.renamed import current
+
 # Our tables with their records, which are imported when a recipe has them: they import this module.
 _RECORDS = MappingProxyType(
     {
@@ -60,15 +62,17 @@ def read(name_or_path: str, folder: Path = FOLDER, more: Sequence[str] = ()) -> 
     if more and not set(more) & set(tables):  # the caller says that its own table is missing
         return tables
     known = (*TABLES, *OTHERS, *more, "preset")
-    for key, value in tables.items():
+    for key, value in list(tables.items()):
         if key not in known:
             raise UsageError(f"{path}: a recipe has no table or key {key!r}: {near(key, known)}")
         kind, wanted = (str, "a name") if key == "preset" else (Mapping, f"a table, [{key}]")
         if not isinstance(value, kind):
             raise UsageError(f"{path}: {key} is {wanted}, not {value!r:.60}")
-        if key in _RECORDS:
+        if key in _RECORDS and isinstance(value, Mapping):
             module, name = _RECORDS[key]
-            _values(getattr(import_module(module, __package__), name), tables[key], key)
+            kind = getattr(import_module(module, __package__), name)
+            tables[key] = current(kind, value, key)
+            _values(kind, tables[key], key)
     return tables
 
 
@@ -96,7 +100,8 @@ def one(kind: type[R], recipe: str, table: str, options: Mapping[str, Any], fold
     if table not in tables:
         raise UsageError(f"recipe {recipe} has no table [{table}]: {', '.join(names(table, folder))}")
     own = {key.removeprefix(f"{table}."): value for key, value in options.items()}
-    return record(kind, _laid(tables[table], own), table)
+    below, above = current(kind, tables[table], table), current(kind, own, table)
+    return record(kind, _laid(below, above), table)
 
 
 def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
@@ -119,7 +124,7 @@ def _values(kind: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:
     hints = typing.get_type_hints(kind, include_extras=True)
     known = [field.name for field in fields(kind)]
     values: dict[str, Any] = {}
-    for key, value in table.items():
+    for key, value in current(kind, table, what).items():
         if key not in known:
             raise UsageError(f"{what} has no key {key!r}: {near(key, known)}")
         values[key] = _value(hints[key], value, f"{what}.{key}")

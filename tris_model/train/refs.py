@@ -95,7 +95,7 @@ class Refs:
             if mates or _read_as(candidate) != own:
                 found.append(candidate)
             elif attempts > 1000 * count:
-                raise DataError(f"there is no other text than {text!r} to be a negative")
+                raise DataError(f"the split has no other text than {text!r}, so there are no negatives")
         return found
 
     def some(self, count: int | None, seed: int) -> np.ndarray:
@@ -111,7 +111,7 @@ class Refs:
         if count is None or count >= len(self.refs):
             return np.arange(len(self.refs))
         if count < 1:
-            raise UsageError(f"{count} refs are none to learn from; give 1 or more, or none for all")
+            raise UsageError(f"{count} refs are not enough to learn from; give 1 or more, or 'none' for all")
         place = np.random.default_rng(seed).permutation(len(self.paths))
         images = np.array([place[ref.image] for ref in self.refs])
         return np.sort(np.argsort(images, kind="stable")[:count])

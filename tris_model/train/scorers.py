@@ -35,14 +35,14 @@ class TowerScorer:
         self._device = device
         self._keep_end = keep_end
 
-    def see(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """``(M, 3, side, side)`` -> ``(M, D)``."""
-        return self._clip.look(images)
+        return self._clip.encode_image(images)
 
-    def read(self, texts: Sequence[str]) -> Tensor:
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
         """M texts -> ``(M, D)``."""
         tokens = tokenize(list(texts), self._keep_end, self._clip.config.text_length)
-        return self._clip.sum_up(tokens.to(self._device))
+        return self._clip.encode_text(tokens.to(self._device))
 
 
 class FrozenScorer:
@@ -68,15 +68,15 @@ class FrozenScorer:
         self._rows: dict[str, int] = {}
         self._table: list[Tensor] = []
 
-    def see(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         """``(M, 3, side, side)`` -> ``(M, D)``, all of one length; D is one more with a cone."""
-        return self._widened(self._scorer.see(images))
+        return self._widened(self._scorer.encode_image(images))
 
     @torch.no_grad()
-    def read(self, texts: Sequence[str]) -> Tensor:
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
         """M texts -> ``(M, D)``, all of one length."""
         if new := sorted(set(texts) - self._rows.keys()):
-            for text, row in zip(new, self._widened(self._scorer.read(new)), strict=True):
+            for text, row in zip(new, self._widened(self._scorer.encode_text(new)), strict=True):
                 self._rows[text] = len(self._table)
                 self._table.append(row)
         return torch.stack([self._table[self._rows[text]] for text in texts])

@@ -20,9 +20,10 @@ from ..clip.tokens import tokenize
 from ..config import Config
 from ..devices import Precision, autocast, computing, elapsed
 from ..files.checkpoint import save
-from ..files.clip_file import load_clip, open_clip, start
+from ..files.clip_file import load_clip, open_clip_file, start
 from ..network.stage1 import Stage1
 from ..ranges import Count, Number, Rate, Seed
+from .loop.ahead import Photographs
 from .loop.best import Best
 from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
@@ -31,7 +32,6 @@ from .loop.optimiser import Rates, adamw, decay, freeze_unused
 from .loop.order import Batch, BatchOrder
 from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .objective import Objective, Weights
-from .photographs import Photographs
 from .refs import Refs
 from .scorers import FrozenScorer, scorer
 
@@ -107,7 +107,7 @@ def new(recipe: Stage1Recipe) -> Stage1:
 @torch.no_grad()
 def _from_pool(network: Stage1, path: str) -> None:
     """The projections as the attention pool has them: values, then output, for cells; nothing for texts."""
-    state, config = open_clip(path)
+    state, config = open_clip_file(path)
     if network.config.hidden != config.embed:
         raise UsageError(f"heads = pool needs stage1.network.hidden = {config.embed}, the CLIP's joint space")
     value, bias = state["visual.attnpool.v_proj.weight"], state["visual.attnpool.v_proj.bias"]
@@ -131,12 +131,12 @@ def _add_cone(network: Stage1, refs: Refs, photographs: Photographs, recipe: Sta
     some = refs.order(recipe.seed, 0)[:SAMPLE]
     tokens = tokenize([refs.refs[at].texts[0] for at in some], recipe.keep_end, clip.config.text_length)
     images = normalised(photographs.batch([refs.refs[at].image for at in some]), device)
-    seen = torch.cat([clip.look(part) for part in images.split(32)])
-    read = clip.sum_up(tokens.to(device))
-    both = torch.cat([F.normalize(seen, dim=1), F.normalize(read, dim=1)])
+    image_features = torch.cat([clip.encode_image(part) for part in images.split(32)])
+    read = clip.encode_text(tokens.to(device))
+    both = torch.cat([F.normalize(image_features, dim=1), F.normalize(read, dim=1)])
     direction = torch.linalg.svd(both, full_matrices=False).Vh[-1]
     assert network.vis_project.bias is not None
-    network.vis_project.bias += recipe.cone * seen.norm(dim=1).mean() * direction
+    network.vis_project.bias += recipe.cone * image_features.norm(dim=1).mean() * direction
     network.lan_project.bias += recipe.cone * read.norm(dim=1).mean() * direction
 
 
@@ -145,8 +145,8 @@ def _read(judge: FrozenScorer | None, batch: Batch) -> tuple[Tensor | None, Tens
     if judge is None:
         return None, None
     others = [text for row in batch.negatives for text in row]
-    own = judge.read(batch.texts)
-    return own, judge.read(others).unflatten(0, (len(batch.texts), -1)) if others else None
+    own = judge.encode_text(batch.texts)
+    return own, judge.encode_text(others).unflatten(0, (len(batch.texts), -1)) if others else None
 
 
 def fit(
@@ -190,7 +190,7 @@ def fit(
         with computing(recipe.precision):
             _add_cone(network, refs, photographs, recipe)
     best = Best(recipe.select, recipe.val, out, device, data_root)
-    said = json.dumps(asdict(recipe), sort_keys=True)
+    recipe_text = json.dumps(asdict(recipe), sort_keys=True)
 
     def load(state: Any) -> None:
         network.load_state_dict(state["network"])
@@ -200,19 +200,23 @@ def fit(
     def state() -> dict[str, Any]:
         return {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
 
-    begun = journal.resume(said, load)
+    begun = journal.resume(recipe_text, load)
     objective = averaged(Objective(network, judge, weights))
     batches = BatchOrder(
         refs, photographs, recipe.batch, seed=recipe.seed, negatives=recipe.negatives, mirror=recipe.mirror
     )
     total = recipe.epochs * batches.an_epoch
-    ahead = batches.ask(begun) if begun < total else None
-    with bar("stage 1", total, begun, rank() == 0) as told, interruptible() as stopping, computing(recipe.precision):
+    ahead = batches.start(begun) if begun < total else None
+    with (
+        bar("stage 1", total, begun, rank() == 0) as on_progress,
+        interruptible() as stopping,
+        computing(recipe.precision),
+    ):
         for step in range(begun if judge else 0):  # a text's rounding depends on the texts that it is first read with
             _read(judge, batches.draw(step))
         for step in range(begun, total):
             tick = time.perf_counter()
-            batch, ahead = ahead, batches.ask(step + 1) if step + 1 < total else None
+            batch, ahead = ahead, batches.start(step + 1) if step + 1 < total else None
             assert batch is not None
             images = normalised(batches.images(batch), device)
             if recipe.channels_last:
@@ -232,15 +236,15 @@ def fit(
             speed = len(images) * world() / elapsed(tick, device)
             rate = optimiser.param_groups[0]["lr"]
             journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
-            told(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
+            on_progress(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
             stop = any_rank(stopping())
-            journal.keep(step + 1, said, state, now=stop)
+            journal.keep(step + 1, recipe_text, state, now=stop)
             if stop:
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     if rank() == 0:
         best.give(network.eval())
-        save(network, kept, {"recipe": said, "selected": recipe.select})
+        save(network, kept, {"recipe": recipe_text, "selected": recipe.select})
         journal.done()
     return kept

@@ -27,7 +27,7 @@ from ..network.stage1 import Stage1
 from ..network.stage2 import Stage2
 from ..ranges import Count, Rate, Seed
 from .handover import hand_over
-from .loop.ahead import Ahead
+from .loop.ahead import Ahead, Photographs
 from .loop.best import Best
 from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
@@ -36,7 +36,6 @@ from .loop.optimiser import Rates, adamw, decay, freeze_unused
 from .loop.order import Batch, BatchOrder
 from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .losses import segmentation
-from .photographs import Photographs
 from .refs import Refs
 
 MaskOf = Callable[[int], np.ndarray]
@@ -90,7 +89,7 @@ def new(recipe: Stage2Recipe) -> Stage2:
 def _stage1(out: Path) -> Stage1:
     path = out / "stage1.safetensors"
     if not path.is_file():
-        raise UsageError(f"{path} is missing, from which stage 2 is to start; run --stage 1 first")
+        raise UsageError(f"{path} is missing, and stage 2 must start from it; run --stage 1 first")
     network = load(path)
     assert isinstance(network, Stage1)
     return network
@@ -135,7 +134,7 @@ def fit(
     optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
     journal = Journal(out / "stage2", writes=rank() == 0)
     best = Best(recipe.select, recipe.val, out, device, data_root)
-    said = json.dumps(asdict(recipe), sort_keys=True)
+    recipe_text = json.dumps(asdict(recipe), sort_keys=True)
 
     def restore(state: Any) -> None:
         network.load_state_dict(state["network"])
@@ -146,7 +145,7 @@ def fit(
         held = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best.value}
         return held if masks_id is None else {**held, "masks": masks_id}
 
-    begun = journal.resume(said, restore)
+    begun = journal.resume(recipe_text, restore)
     learner = averaged(network)
     size = network.config.image_size
     batches = BatchOrder(
@@ -155,18 +154,22 @@ def fit(
     masks = Ahead(lambda at: _nearest(mask_of(refs.places[at]), size), len(refs) * size * size)
     total = recipe.epochs * batches.an_epoch
 
-    def ask(step: int) -> tuple[Batch, list[Future[np.ndarray]]] | None:
-        batch = batches.ask(step) if step < total else None
-        return (batch, masks.ask(batch.refs)) if batch else None
+    def begin(step: int) -> tuple[Batch, list[Future[np.ndarray]]] | None:
+        batch = batches.start(step) if step < total else None
+        return (batch, masks.start(batch.refs)) if batch else None
 
-    ahead = ask(begun)
-    with bar("stage 2", total, begun, rank() == 0) as told, interruptible() as stopping, computing(recipe.precision):
+    ahead = begin(begun)
+    with (
+        bar("stage 2", total, begun, rank() == 0) as on_progress,
+        interruptible() as stopping,
+        computing(recipe.precision),
+    ):
         for step in range(begun, total):
             tick = time.perf_counter()
             assert ahead is not None
-            (batch, asked), ahead = ahead, ask(step + 1)
+            (batch, pending), ahead = ahead, begin(step + 1)
             images = normalised(batches.images(batch), device)
-            wanted = batches.turned(torch.from_numpy(masks.take(asked)), batch).to(device)
+            wanted = batches.turned(torch.from_numpy(masks.take(pending)), batch).to(device)
             if recipe.channels_last:
                 images = images.contiguous(memory_format=torch.channels_last)
             tokens = tokenize(batch.texts, recipe.keep_end, network.config.text_length).to(device)
@@ -186,17 +189,17 @@ def fit(
             speed = len(images) * world() / elapsed(tick, device)
             rate = max(group["lr"] for group in optimiser.param_groups)
             journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
-            told(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
+            on_progress(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
                 best.offer(network, (step + 1) // batches.an_epoch)
             stop = any_rank(stopping())
-            journal.keep(step + 1, said, state, now=stop)
+            journal.keep(step + 1, recipe_text, state, now=stop)
             if stop:
                 raise Stopped(f"stopped at step {step + 1} of {total}; the same command goes on")
     if rank() == 0:
         best.give(network.eval())
         origin = {} if masks_id is None else {"masks": masks_id}
-        save(network, kept, {"recipe": said, "selected": recipe.select, **origin})
+        save(network, kept, {"recipe": recipe_text, "selected": recipe.select, **origin})
         journal.done()
     return kept
 

@@ -1,4 +1,4 @@
-"""``card.json``: what lies in the box, how it was trained, on what machine, and what it scores."""
+"""``card.json``: which weights are shipped, how and on what machine they were trained, and what they score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def of_training(
         out: its folder.
         clip: the CLIP it started from, with its own records beside it.
     """
-    own = read_weights(clip).said.get("recipe")
+    own = read_weights(clip).metadata.get("recipe")
     parts = {"clip": clip.parent / "clip", "stage1": out / "stage1", "irn": out / "pseudo", "stage2": out / "stage2"}
     validated = out / "scores.json"
     return {

@@ -60,7 +60,10 @@ def pack(out: Path, clip: Path | None = None, box: Path = FOLDER, name: str = "s
         total = sum(fact["bytes"] for fact in facts.values())
         click.echo(f"{'together':30} {total:>10,} bytes of {MOST:,}")
         if total > MOST:
-            raise DataError(f"the box holds {MOST:,} bytes and these are {total:,}; train smaller networks")
+            raise DataError(
+                f"the shipped weights have at most {MOST:,} bytes together, and these have {total:,}; train "
+                "smaller networks"
+            )
         for file in files:
             (Path(folder) / file).replace(box / file)
     card.write(box, card.of_training(name, facts, recipe, out, sources["clip"]))
@@ -88,8 +91,8 @@ def _shrink(source: Path, target: Path) -> dict[str, Any]:
     if "backbone.text_projection" in state:  # a TRIS network, not a CLIP
         config = replace(config, pool_grid=0)
         state = {key: value for key, value in state.items() if POOL not in key}
-    said = {**held.said, "config": config.to_json()}
-    return {**shrink(Checkpoint(source, held.kind, state, said), target), "config": _plain(config)}
+    metadata = {**held.metadata, "config": config.to_json()}
+    return {**shrink(Checkpoint(source, held.kind, state, metadata), target), "config": _plain(config)}
 
 
 def shrink(held: Checkpoint, target: Path) -> dict[str, Any]:
@@ -106,14 +109,14 @@ def shrink(held: Checkpoint, target: Path) -> dict[str, Any]:
         DataError: numbers that half precision cannot hold.
     """
     state = {key: _halved(key, value, held.path) for key, value in held.state.items()}
-    write(state, target, {key: value for key, value in held.said.items() if key != "format"})
+    write(state, target, {key: value for key, value in held.metadata.items() if key != "format"})
     _sort(target)
     return {
         "bytes": target.stat().st_size,
         "sha256": digest(target),
         "parameters": sum(value.numel() for value in state.values() if value.is_floating_point()),
         "made_from_sha256": digest(held.path),
-        "config": json.loads(held.said["config"]),
+        "config": json.loads(held.metadata["config"]),
     }
 
 

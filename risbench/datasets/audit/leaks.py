@@ -81,7 +81,7 @@ def find_leaks(
         splits: two or more, of which every pair is compared, with its texts; or one, to be compared with all that are
             there. By default all are compared, by images and objects; drawn scenes share no image by construction
             and are left out, and so are pairs of one role or without a shared image.
-        progress: told ``(done, total)`` expressions of the pair under work.
+        progress: called with ``(done, total)`` expressions of the pair under work.
 
     Raises:
         UsageError: no such split, or one twice.

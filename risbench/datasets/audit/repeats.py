@@ -62,7 +62,7 @@ def repeats_of(
         tested: tested on.
         images: the ids of the images that both show; empty where ids are of different collections.
         same_objects: whether the two number objects alike.
-        progress: told ``(expressions done, expressions)`` of the tested split.
+        progress: called with ``(expressions done, expressions)`` of the tested split.
     """
     about: dict[Ident, _Contents] = {}
     everywhere: set[str] = set()

@@ -83,7 +83,7 @@ def check_split(
         name: the split.
         data_root: the data root; by default ``$RISBENCH_DATA``, else the user data folder.
         images: whether to look at the image files, too.
-        progress: told ``(done, total)`` of images, counted twice: for their files, and for their masks.
+        progress: called with ``(done, total)`` of images, counted twice: for their files, and for their masks.
         deep: decode every pixel and draw every polygon: milliseconds an image instead of a tenth of one.
 
     Raises:

@@ -49,7 +49,7 @@ def download(
     whole, part = folder / archive.file, folder / f"{archive.file}.part"
     if whole.is_file():
         try:
-            return _seen(whole, "", archive, record, talk)
+            return _verified(whole, "", archive, record, talk)
         except SourceRefused as fault:
             talk.say(f"{whole}: {fault}; it is downloaded anew")
             whole.unlink()
@@ -91,7 +91,7 @@ def _from(
                 say=lambda text: talk.say(f"{archive.file}: {source.host} {text}"),
             )
         try:
-            return _seen(part, source.url, archive, record, talk)
+            return _verified(part, source.url, archive, record, talk)
         except SourceRefused:
             drop(part)
             if not continued:
@@ -99,7 +99,7 @@ def _from(
         continued = False
 
 
-def _seen(path: Path, url: str, archive: SourceArchive, record: Record, talk: DownloadMessages) -> Downloaded:
+def _verified(path: Path, url: str, archive: SourceArchive, record: Record, talk: DownloadMessages) -> Downloaded:
     """Compares an archive with all that is known of it.
 
     Raises:

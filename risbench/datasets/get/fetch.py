@@ -125,8 +125,8 @@ class Client:
                 failures = 1 if bytes_of(part) - before >= _GAIN else failures + 1
                 # Who does not answer at all is asked twice only: the host is gone, or the network is.
                 if failures >= (patience.tries if fault.answered else min(2, patience.tries)):
-                    told_as = SourceRefused if fault.answered else Unreachable
-                    raise told_as(f"{fault} ({failures} tries)") from None
+                    kind = SourceRefused if fault.answered else Unreachable
+                    raise kind(f"{fault} ({failures} tries)") from None
                 wait = patience.pause * 2 ** (failures - 1) if fault.after is None else fault.after
                 wait = min(wait, patience.longest)
                 say(f"{fault}; again in {wait:.0f} s")

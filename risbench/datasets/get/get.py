@@ -67,7 +67,7 @@ def get(
         images: which images come along: those of the ``split``, ``all``, ``none``; by default what fits each name.
         jobs: connections at once for single images.
         prefix: one http(s) address in place of all sources.
-        talk: told what happens.
+        talk: receives messages and progress.
         patience: how long servers are waited for.
 
     Returns:

@@ -46,7 +46,7 @@ def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool,
 
     Args:
         path: the archive.
-        wanted: what `wanted_of` said.
+        wanted: what `wanted_of` found.
         root: the data root.
         replace: whether a file that differs from the archive's gives way (images), or ends the work (annotations).
         on_progress: called with files done and files in all.

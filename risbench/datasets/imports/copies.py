@@ -37,7 +37,7 @@ def import_copy(
         source: a folder, a zip archive, or a parquet file.
         data_root: where to; by default ``$RISBENCH_DATA``, else the user data folder.
         copy: copy files instead of linking to them.
-        progress: told ``(done, total)`` images.
+        progress: called with ``(done, total)`` images.
 
     Raises:
         DataError: there is no such source, or nothing in it is recognised.

@@ -77,7 +77,7 @@ class Scan:
         self._source = source
         self._beside = beside.resolve()
         self._archives: list[Archive] = []
-        self._seen: set[tuple[int, int]] = set()
+        self._visited: set[tuple[int, int]] = set()
         self.refused: list[tuple[str, str]] = []
 
     def __enter__(self) -> Scan:
@@ -103,9 +103,9 @@ class Scan:
     def _folder(self, folder: Path, parts: tuple[str, ...]) -> Iterator[FoundFile]:
         try:
             stat = folder.stat()
-            if (stat.st_dev, stat.st_ino) in self._seen or len(parts) > _DEEPEST:
+            if (stat.st_dev, stat.st_ino) in self._visited or len(parts) > _DEEPEST:
                 return
-            self._seen.add((stat.st_dev, stat.st_ino))
+            self._visited.add((stat.st_dev, stat.st_ino))
             with os.scandir(folder) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:

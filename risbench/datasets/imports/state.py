@@ -88,10 +88,10 @@ def states(root: Path) -> list[SplitState]:
         except DataError as error:
             found.append(SplitState(entry.name, None, entry.expected, True, missing=(str(error),)))
     # The folder of a data set is shared: instances.json alone begins all of its splits, and one line says so.
-    return [state for state in found if state.counts or not _said(state, found)]
+    return [state for state in found if state.counts or not _named_by_another(state, found)]
 
 
-def _said(state: SplitState, found: list[SplitState]) -> bool:
+def _named_by_another(state: SplitState, found: list[SplitState]) -> bool:
     """Whether a split that is not there would only repeat what another one says of the same missing file."""
     first = next(other for other in found if not other.counts and _file(other) == _file(state))
     return first is not state

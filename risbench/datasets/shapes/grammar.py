@@ -9,7 +9,7 @@ from .positions import positions
 from .prng import Dice
 from .records import DrawnObject, Expression
 from .relations import TEXTS, links, singles_out
-from .spans import reach, seen_reach
+from .spans import reach, visible_reach
 from .words import GENERIC
 
 FORMS = ("attribute", "position", "relation", "combined")
@@ -109,7 +109,7 @@ def _much_larger(first: DrawnObject, second: DrawnObject) -> bool:
     # By extent and by area, whole and as seen: a wide thin star against a compact square is nobody's "largest".
     return (
         100 * reach(first) >= 122 * reach(second)
-        and 100 * seen_reach(first) >= 115 * seen_reach(second)
+        and 100 * visible_reach(first) >= 115 * visible_reach(second)
         and 100 * first.area >= 135 * second.area
     )
 

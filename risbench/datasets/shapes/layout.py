@@ -16,7 +16,7 @@ Corners = tuple[int, int, int, int]  # x0 y0 x1 y1 in pixels, half-open
 
 SHORTEST, LONGEST = 120, 200  # sides of a picture
 _CROWD = (0, 0, 10, 22, 26, 22, 13, 7)  # weights of 0 to 7 objects
-_SEEN = 60  # per cent of an object that must be visible
+_VISIBLE = 60  # per cent of an object that must be visible
 _TINIEST = 9  # thousandths of the picture that an object must cover
 
 
@@ -129,7 +129,7 @@ def place(
         left = np.bincount(after.ravel() + 1, minlength=len(earlier) + 2)[1:]
         areas = [other.area for other in earlier] + [area]
         if any(
-            100 * int(now) < _SEEN * all_of_it or 1000 * int(now) < _TINIEST * height * width
+            100 * int(now) < _VISIBLE * all_of_it or 1000 * int(now) < _TINIEST * height * width
             for now, all_of_it in zip(left, areas, strict=True)
         ):
             continue

@@ -55,6 +55,6 @@ def reach(thing: DrawnObject) -> int:
     return max(thing.whole[2] - thing.whole[0], thing.whole[3] - thing.whole[1])
 
 
-def seen_reach(thing: DrawnObject) -> int:
+def visible_reach(thing: DrawnObject) -> int:
     """The longer side of the seen part's box, in pixels."""
     return max(thing.box[2] - thing.box[0], thing.box[3] - thing.box[1])

@@ -158,7 +158,7 @@ def _read(worker: subprocess.Popen[str], gather: Callable[[str], None]) -> None:
         raise DataError("a worker was started without pipes")
     for line in worker.stdout:
         gather(line)
-    said = worker.stderr.read().strip()
+    message = worker.stderr.read().strip()
     if worker.wait() != 0:
-        reason = said.splitlines()[-1] if said else f"ended with {worker.returncode}"
+        reason = message.splitlines()[-1] if message else f"ended with {worker.returncode}"
         raise DataError(f"drawing scenes failed: {reason}")

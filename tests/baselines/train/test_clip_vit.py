@@ -14,8 +14,7 @@ from helpers.stopping import stopping_at
 from PIL import Image
 from torch.nn.functional import interpolate, normalize
 
-from baselines._clip.vit import VitClip, VitConfig
-from baselines._clip.vit_file import SHIPPED, load_vit
+from baselines._clip.vit import SHIPPED, VitClip, VitConfig, load_vit
 from baselines.clip_sim import Patches
 from baselines.train.clip_vit import TABLE, VitRecipe, fit, start, summaries, tiles, train, views
 from baselines.train.mosaic import show_tiled
@@ -33,7 +32,7 @@ from tris_model.train.loop.journal import Stopped
 CPU = torch.device("cpu")
 RECIPE = VitRecipe(
     first=Lesson(steps=3, objects=8, scenes=0, side=32), second=Lesson(steps=3, objects=4, scenes=3, side=32),
-    objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="float32", warmup=2,
+    objects=12, scenes=12, mixed=1, freeze_text_steps=2, temperature_start=30.0, precision="float32", warmup=2,
     network=VitConfig(
         image_size=32, patch=8, stem=4, width=16, depth=2, heads=2, quick_gelu=False, text_length=20, context=20,
         text_width=16, text_depth=1, text_heads=2, embed=8,
@@ -80,7 +79,7 @@ def test_what_is_taught_is_what_rivals_ask(out: Path):
     with torch.no_grad():
         first, mean, values = summaries(network, network.visual.before_last(images))
         tokens = network.visual.blocks(network.visual.embed(images))
-        torch.testing.assert_close(first, network.look(images))
+        torch.testing.assert_close(first, network.encode_image(images))
         torch.testing.assert_close(mean, network.visual.summary(tokens[:, 1:].mean(1)))
         # clip_sim's heat of the basis' texts is the patches' values, each of unit length.
         cosines = Patches(network.visual)(images, torch.eye(8))
@@ -144,7 +143,7 @@ def test_the_mean_picture_and_text_start_at_zero():
     with torch.no_grad():
         cells = visual.summary(visual.blocks(visual.embed(images)))
         torch.testing.assert_close(cells.mean((0, 1)), torch.zeros(8), atol=1e-5, rtol=0)
-        torch.testing.assert_close(network.sum_up(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
+        torch.testing.assert_close(network.encode_text(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
 
 
 def test_a_recipe_names_the_near_keys_tables_and_recipes(tmp_path: Path):
@@ -172,7 +171,7 @@ def test_files_of_other_networks_are_refused_by_name(out: Path, tmp_path: Path):
     write(clip.state_dict(), tmp_path / "clip.safetensors", {"config": clip.config.to_json()})
     write(held.state, tmp_path / "mute.safetensors", {})
     less = {key: value for key, value in held.state.items() if key != "logit_scale"}
-    write(less, tmp_path / "less.safetensors", {"config": held.said["config"]})
+    write(less, tmp_path / "less.safetensors", {"config": held.metadata["config"]})
     with pytest.raises(DataError, match="of another network"):
         load_vit(tmp_path / "clip.safetensors")
     with pytest.raises(DataError, match="does not say its sizes"):
@@ -198,7 +197,7 @@ def test_packing_halves_the_file_and_the_card_tells_how_it_was_made(out: Path, t
     whole, packed = load_vit(out / "clip_vit.safetensors"), load_vit(file)
     images = torch.randn(3, 3, 32, 32)
     with torch.no_grad():
-        torch.testing.assert_close(packed.look(images), whole.look(images), atol=0.02, rtol=0.02)
+        torch.testing.assert_close(packed.encode_image(images), whole.encode_image(images), atol=0.02, rtol=0.02)
     pack.pack("clip_vit", out, tmp_path / "again")
     assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
@@ -208,7 +207,7 @@ def test_an_unfinished_training_is_not_packed(tmp_path: Path, out: Path, monkeyp
     assert said.exit_code == 1
     assert "is no finished training: it has no clip_vit.safetensors" in said.output
     monkeypatch.setattr(pack, "MOST", 1000)
-    with pytest.raises(DataError, match="holds 1,000 bytes"):
+    with pytest.raises(DataError, match="at most 1,000 bytes"):
         pack.pack("clip_vit", out, tmp_path / "box")
     assert list((tmp_path / "box").iterdir()) == []
 
@@ -241,7 +240,7 @@ def test_the_shipped_one_tells_objects_apart_by_either_summary_and_points_at_the
         masks = torch.from_numpy(np.stack([np.any([decode(part) for part in one.parts], axis=0) for one in objects]))
         alone = interpolate(masks[None].float(), (96, 96), mode="area")[0, :, None] * image
         with torch.no_grad():
-            texts = normalize(shipped.sum_up(tokenize([one.text for one in samples])), dim=1)
+            texts = normalize(shipped.encode_text(tokenize([one.text for one in samples])), dim=1)
             first, mean, _ = summaries(shipped, shipped.visual.before_last(alone))
             heats = Patches(shipped.visual)(image[None], texts)
         heats = interpolate(heats[:, None], masks.shape[1:], mode="bilinear")[:, 0].flatten(1).argmax(1)

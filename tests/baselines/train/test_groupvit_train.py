@@ -90,14 +90,14 @@ def test_a_step_shows_mosaics_of_four_and_whole_scenes(shared_cache: Path):
 def test_what_is_true_of_an_object_is_true_of_its_picture():
     things: list = [["a", "b"], ["c"], ["d", "e"]]
     true = np.array([[True, False], [False, False], [False, False], [False, True], [True, False]])
-    captions, fits = answers((["x", "y"], true), things)
+    captions, fits = answers(["x", "y"], true, things)
     assert captions == ["x", "y"]
     assert fits.tolist() == [[True, False], [False, False], [True, True]]
-    assert answers(([], np.zeros((5, 0), bool)), things)[1].shape == (3, 0)
+    assert answers([], np.zeros((5, 0), bool), things)[1].shape == (3, 0)
 
 
 def test_at_the_start_a_group_is_what_its_patches_are_and_not_the_rest_of_the_picture():
-    tiny = started(SMALL, seed=0, warmth=20.0, residual=0.1, sharp=2.0)
+    tiny = started(SMALL, seed=0, temperature=20.0, residual=0.1, sharp=2.0)
     vision = tiny.network.eval().vision_model
     with torch.no_grad():
         tokens = vision.embeddings(torch.randn(1, 3, 32, 32))

@@ -32,7 +32,7 @@ def undrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (f"{RUN} --weights nowhere.pth", "there is no weights file nowhere.pth"),
         ("run --method clip_sim --split shapes_val --weights nowhere.pt", "nowhere.pt"),
-        (f"{RUN} --set stage=3", "TRIS has the stages 1 and 2, not 3"),
+        (f"{RUN} --set stage=3", "stage must be 1 or 2, not 3"),
         (f"{RUN} --set refine=crg", "no refiner named 'crg'"),
         (f"{RUN} --set texts=mixed", "texts=mixed"),
         (f"{RUN} --threshold nan", "a threshold must be a finite number"),

@@ -11,7 +11,7 @@ from helpers.small import write_small
 
 import tris_model
 from baselines import clip_es, clip_gae, clip_gradcam, clip_sim
-from baselines._clip.vit_file import SHIPPED
+from baselines._clip.vit import SHIPPED
 from baselines.groupvit import method as groupvit
 from reports.tables import markdown
 from risbench import Run

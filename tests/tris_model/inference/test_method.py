@@ -142,21 +142,21 @@ def test_the_shipped_weights_are_asked_for_on_drawn_scenes_alone(
     small2: Stage2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tris_model.files.names.FOLDER", tmp_path)
-    with pytest.raises(UsageError, match=r"lack their stage2.*install risbench again"):
+    with pytest.raises(UsageError, match=r"are incomplete.*stage2.*install risbench again"):
         make(split="shapes_val")
     save(small2, tmp_path / "shapes_stage2.safetensors")
     assert make(split="shapes_val").card["stage"] == 2
     assert make(weights="shapes", split="refcoco_val").card["stage"] == 2
-    with pytest.raises(UsageError, match="lack their stage1"):
+    with pytest.raises(UsageError, match=r"are incomplete.*stage1"):
         make(weights="shapes", stage=1)
-    with pytest.raises(UsageError, match="stages 1 and 2, not 3"):
+    with pytest.raises(UsageError, match="stage must be 1 or 2, not 3"):
         make(weights="shapes", stage=3)
 
 
 def test_options_that_cannot_be_are_refused(weights: str, weights2: str) -> None:
-    with pytest.raises(UsageError, match="precision is"):
+    with pytest.raises(UsageError, match="precision must be"):
         make(weights=weights, precision="float8")  # pyright: ignore
-    with pytest.raises(UsageError, match="batch is at least 1"):
+    with pytest.raises(UsageError, match="batch must be at least 1"):
         make(weights=weights, batch=0)
     with pytest.raises(UsageError, match="scorer=FILE"):
         make(weights=weights, prms=True)
@@ -216,11 +216,11 @@ def test_one_image_that_does_not_fit_is_an_error() -> None:
 class Prefers:
     """A scorer that likes the brightest map."""
 
-    def see(self, images: torch.Tensor) -> torch.Tensor:
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         level = images.abs().mean((1, 2, 3))
         return torch.stack([level, level.max() - level], 1)
 
-    def read(self, texts: list[str]) -> torch.Tensor:
+    def encode_text(self, texts: list[str]) -> torch.Tensor:
         return torch.tensor([[1.0, 0.0]]).repeat(len(texts), 1)
 
 

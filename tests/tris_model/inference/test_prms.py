@@ -20,11 +20,11 @@ class Table:
     def __init__(self, seen: list[list[float]], said: list[list[float]]):
         self.seen, self.said = torch.tensor(seen), torch.tensor(said)
 
-    def see(self, images: torch.Tensor) -> torch.Tensor:
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         assert images.shape[1:] == (3, 224, 224)
         return self.seen
 
-    def read(self, texts: list[str]) -> torch.Tensor:
+    def encode_text(self, texts: list[str]) -> torch.Tensor:
         return self.said[: len(texts)]
 
 
@@ -45,9 +45,9 @@ def test_the_scorer_sees_the_image_times_the_map() -> None:
     shown: list[torch.Tensor] = []
 
     class Watch(Table):
-        def see(self, images: torch.Tensor) -> torch.Tensor:
+        def encode_image(self, images: torch.Tensor) -> torch.Tensor:
             shown.append(images)
-            return super().see(images)
+            return super().encode_image(images)
 
     heats = torch.stack([torch.zeros(64, 64), torch.full((64, 64), 3.0)])
     image = torch.full((3, 64, 64), 0.5)
@@ -66,8 +66,8 @@ def test_open_clips_vit_b_32_is_read_from_a_file(tmp_path: Path) -> None:
     state = {key: torch.from_numpy(made_up(key, tuple(v.shape))).half() for key, v in empty.state_dict().items()}
     torch.save(state, tmp_path / "vit.pt")
     scorer = ClipScorer(tmp_path / "vit.pt", torch.device("cpu"))
-    assert scorer.see(torch.randn(2, 3, 224, 224)).shape == (2, 512)
-    read = scorer.read(["a dog", "a cat", "man " * 30, "dog and cat " * 20])
+    assert scorer.encode_image(torch.randn(2, 3, 224, 224)).shape == (2, 512)
+    read = scorer.encode_text(["a dog", "a cat", "man " * 30, "dog and cat " * 20])
     assert read.shape == (4, 512)
     assert not torch.allclose(read[0], read[1])
     assert torch.allclose(read[2], read[3])  # both lost their end-of-text
@@ -76,7 +76,7 @@ def test_open_clips_vit_b_32_is_read_from_a_file(tmp_path: Path) -> None:
     whole.load_state_dict(state)
     texts = ["a dog", "the man on the left", "man " * 30]
     padded = F.pad(tokenize(texts), (0, 77 - 20))
-    torch.testing.assert_close(scorer.read(texts), whole.eval().encode_text(padded), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(scorer.encode_text(texts), whole.eval().encode_text(padded), rtol=1e-4, atol=1e-5)
     torch.save({"a": torch.zeros(1)}, tmp_path / "no.pt")
     with pytest.raises(DataError, match="is no CLIP"):
         ClipScorer(tmp_path / "no.pt", torch.device("cpu"))

@@ -9,7 +9,7 @@ import torch
 from helpers.rows_through import texts
 from helpers.weight_recipe import images, token_rows
 
-from tris_model.inference.fused import packs, quicken
+from tris_model.inference.fused import fuse_for_inference, packs
 from tris_model.inference.half import HalfClip
 from tris_model.network.stage1 import Stage1
 from tris_model.network.stage2 import Stage2
@@ -26,7 +26,7 @@ def test_folding_and_packing_stay_within_a_ten_thousandth(
     network = request.getfixturevalue("stage1" if stage == 1 else "stage2")
     picture, rows = images()[:1, :, :160, :160], token_rows()
     expected = network.heat(network.respond(picture, rows))
-    quick = quicken(copy.deepcopy(network), pack=pack)
+    quick = fuse_for_inference(copy.deepcopy(network), pack=pack)
     got = quick.heat(quick.respond(picture, rows))
     assert float((got - expected).abs().max()) < 1e-4 * float(expected.abs().max())
 
@@ -37,7 +37,7 @@ def test_small_networks_are_quickened_alike(small: Stage1, small2: Stage2, pack:
     for network in (small, small2):
         picture, rows = torch.randn(2, 3, 64, 64), texts(5)
         expected = network.respond(picture, rows)
-        got = quicken(copy.deepcopy(network), pack=pack).respond(picture, rows)
+        got = fuse_for_inference(copy.deepcopy(network), pack=pack).respond(picture, rows)
         assert float((got - expected).abs().max()) < 1e-4 * float(expected.abs().max())
 
 
@@ -45,7 +45,7 @@ def test_small_networks_are_quickened_alike(small: Stage1, small2: Stage2, pack:
 def test_bfloat16_towers_return_float32(small: Stage1) -> None:
     picture, rows = torch.randn(1, 3, 64, 64), texts(3)
     expected = small.respond(picture, rows)
-    half = quicken(copy.deepcopy(small), pack=False)
+    half = fuse_for_inference(copy.deepcopy(small), pack=False)
     half.backbone = HalfClip(half.backbone)  # pyright: ignore
     got = half.respond(picture, rows)
     assert got.dtype == torch.float32

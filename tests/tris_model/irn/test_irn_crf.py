@@ -135,9 +135,9 @@ def test_what_is_no_image_or_no_label_is_refused() -> None:
     image, label = blocks()
     with pytest.raises(DataError, match="uint8"):
         crf.clean(image.astype(float), label)
-    with pytest.raises(DataError, match="labels are bool"):
+    with pytest.raises(DataError, match="labels must be bool"):
         crf.clean(image, label.astype(int))
-    with pytest.raises(DataError, match="labels are bool"):
+    with pytest.raises(DataError, match="labels must be bool"):
         crf.clean(image, label[1:])
     with pytest.raises(UsageError, match="no CRF engine"):
         crf.clean(image, label, engine="densecrf")

@@ -58,10 +58,10 @@ def test_every_key_of_the_specification_is_there_with_its_dtype(stage: int, requ
 
 @torch.inference_mode()
 def test_the_towers_see_and_read_what_the_authors_do(stage1: Stage1, X: torch.Tensor, T: torch.Tensor) -> None:
-    hidden = stage1.backbone.sum_up(T)
+    hidden = stage1.backbone.encode_text(T)
     near(hidden[:, :4], [[0.6035, 0.8402, -0.7271, 0.5243], [0.1727, 1.3411, -0.4342, 0.8168]])
     near(hidden.norm(dim=1), [22.5304, 22.2548])
-    pyramid = stage1.backbone.see(X[:1])
+    pyramid = stage1.backbone.encode_pyramid(X[:1])
     assert [tuple(c.shape[1:]) for c in pyramid] == [(256, 80, 80), (512, 40, 40), (1024, 20, 20), (2048, 10, 10)]
     near(torch.stack([c.mean() for c in pyramid]), [0.46233, 0.58692, 1.24618, 1.39394])
     near(pyramid[3][0, :3, 0, 0], [1.7398, 1.5900, 0.2330])
@@ -94,7 +94,7 @@ def test_the_evaluations_resize_agrees_too(stage1: Stage1, X: torch.Tensor, T: t
 
 @torch.inference_mode()
 def test_the_residuals_leave_the_lengths_the_authors_have(stage1: Stage1, X: torch.Tensor, T: torch.Tensor) -> None:
-    cells, texts = stage1.see(X[:1]), stage1.read(T[:1])
+    cells, texts = stage1.encode_cells(X[:1]), stage1.encode_text(T[:1])
     near(cells.norm(dim=1).mean(), 1.0)
     for_image, for_texts = stage1.attn_fusion(cells, texts)
     near((cells + 0.1 * for_image).norm(dim=1).mean(), 1.03650)

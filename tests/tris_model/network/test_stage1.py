@@ -58,7 +58,7 @@ def test_with_one_text_the_images_prompt_is_the_last_bias(scale: float) -> None:
 
 @torch.inference_mode()
 def test_at_full_size_the_prompt_of_one_text_is_the_last_bias(stage1: Stage1) -> None:
-    cells, one = stage1.see(images()[:1]), stage1.read(token_rows()[:1])
+    cells, one = stage1.encode_cells(images()[:1]), stage1.encode_text(token_rows()[:1])
     for_image, _ = stage1.attn_fusion(cells, one)
     torch.testing.assert_close(
         # Noise enlarged some 300 times, as above: 1.3e-4 without AVX2, below 2e-5 with it.
@@ -72,18 +72,20 @@ def test_at_full_size_the_prompt_of_one_text_is_the_last_bias(stage1: Stage1) ->
 @torch.inference_mode()
 def test_cutting_a_batch_to_its_longest_text_changes_nothing(stage1: Stage1) -> None:
     rows = texts(12)
-    full = stage1.backbone.read(rows)
+    full = stage1.backbone.encode_words(rows)
     hidden = full[torch.arange(12), rows.argmax(1)] @ stage1.backbone.text_projection
-    torch.testing.assert_close(stage1.backbone.sum_up(rows), hidden, rtol=1e-5, atol=3e-5)
+    torch.testing.assert_close(stage1.backbone.encode_text(rows), hidden, rtol=1e-5, atol=3e-5)
     for row, expected in zip(rows, hidden, strict=True):
-        torch.testing.assert_close(stage1.backbone.sum_up(row[None])[0], expected, rtol=1e-5, atol=3e-5)
+        torch.testing.assert_close(stage1.backbone.encode_text(row[None])[0], expected, rtol=1e-5, atol=3e-5)
 
 
 @torch.inference_mode()
 def test_what_stands_behind_the_end_of_a_text_does_not_matter(small: Stage1) -> None:
     rows = token_rows()
     filled_up = torch.where(rows == 0, 77, rows)
-    torch.testing.assert_close(small.backbone.sum_up(filled_up), small.backbone.sum_up(rows), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        small.backbone.encode_text(filled_up), small.backbone.encode_text(rows), rtol=1e-5, atol=1e-6
+    )
 
 
 @torch.inference_mode()

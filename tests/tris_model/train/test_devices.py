@@ -191,9 +191,9 @@ def test_a_response_under_bf16_is_no_bf16_number() -> None:
     tokens[:, 1], tokens[:, 2] = torch.tensor([320, 1929, 2368]), 49407
     own = torch.arange(3)
     with torch.no_grad():
-        exact = network.meet(network.see(images), network.read(tokens), own).response
+        exact = network.attend(network.encode_cells(images), network.encode_text(tokens), own).response
         with torch.autocast("cpu", torch.bfloat16):
-            found = network.meet(network.see(images), network.read(tokens), own).response
+            found = network.attend(network.encode_cells(images), network.encode_text(tokens), own).response
     assert found.dtype == torch.float32
     assert not torch.equal(found, found.bfloat16().float())
     torch.testing.assert_close(found, exact, rtol=0.05, atol=0.05 * float(exact.abs().max()))
@@ -295,10 +295,10 @@ def test_the_choice_of_maps_adds_in_order_on_a_gpu(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(maps, "add_rows", lambda *given: (used.append(given), add_rows(*given)))
 
     class Judge:
-        def see(self, images: torch.Tensor) -> torch.Tensor:
+        def encode_image(self, images: torch.Tensor) -> torch.Tensor:
             return images.mean((2, 3))
 
-        def read(self, texts: list[str]) -> torch.Tensor:
+        def encode_text(self, texts: list[str]) -> torch.Tensor:
             return torch.ones(len(texts), 3)
 
     choose_many(Judge(), 8, torch.rand(3, 3, 8, 8), torch.rand(3, 8, 8), torch.tensor([0, 0, 1]), ["a", "b", "c"])  # pyright: ignore

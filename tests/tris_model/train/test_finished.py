@@ -82,7 +82,7 @@ def test_overwrite_makes_the_part_and_all_that_hangs_on_it_anew(whole: tuple[str
     after = contents(out)
     for name in ("stage1.safetensors", "maps/00000.npz", "stage2.safetensors"):
         assert after[name] != before[name], name
-    assert json.loads(read(out / "stage1.safetensors").said["recipe"])["epochs"] == 2
+    assert json.loads(read(out / "stage1.safetensors").metadata["recipe"])["epochs"] == 2
     assert json.loads((out / "recipe.json").read_text())["stage1"]["epochs"] == "2"
     assert len((out / "stage1/log.jsonl").read_text().splitlines()) == 6
     tris.train(file, **given)  # and this is now the recipe that is finished
@@ -145,7 +145,7 @@ def test_a_key_that_is_younger_than_the_file_had_its_default(tmp_path: Path) -> 
 def test_the_tiny_clip_refuses_another_recipe_and_overwrites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RISBENCH_CACHE", str(tmp_path / "cache"))
     small: dict[str, Any] = {
-        "objects": "12", "scenes": "12", "mixed": "1", "precision": "float32", "still": "0",
+        "objects": "12", "scenes": "12", "mixed": "1", "precision": "float32", "freeze_text_steps": "0",
         "network.image_size": "32", "network.pool_grid": "4", "network.width": "4", "network.text_width": "16",
         "network.text_depth": "1", "network.text_heads": "2", "network.embed": "8", "network.hidden": "8",
         "first.side": "32", "first.objects": "4", "first.steps": "1", "second.side": "32", "second.objects": "2",
@@ -157,13 +157,13 @@ def test_the_tiny_clip_refuses_another_recipe_and_overwrites(tmp_path: Path, mon
         clip_trainer.train("shapes", out=tmp_path / "out", device="cpu", **small, seed="3")
     assert path.read_bytes() == before
     clip_trainer.train("shapes", out=tmp_path / "out", device="cpu", overwrite=True, **small, seed="3")
-    assert json.loads(read(path).said["recipe"])["seed"] == 3
+    assert json.loads(read(path).metadata["recipe"])["seed"] == 3
 
 
 def test_irn_names_its_recipe_in_its_own_file(whole: tuple[str, Path, Path], tmp_path: Path) -> None:
     out = Path(shutil.copytree(whole[2] / "pseudo", tmp_path / "pseudo"))
     (out / irn.CHECKPOINT).unlink()
-    kept = json.loads(read(out / irn.NETWORK).said["recipe"])
+    kept = json.loads(read(out / irn.NETWORK).metadata["recipe"])
     signs = {key: value for key, value in kept.items() if key != "trunk"}
     with pytest.raises(UsageError, match="finished with another epochs"):
         irn._finished(out, None, {**signs, "epochs": 9})  # pyright: ignore[reportArgumentType]

@@ -15,7 +15,7 @@ from helpers.training import TOWERS, clip_file
 
 from risbench.datasets import shapes
 from risbench.errors import DataError, RisbenchError, UsageError
-from tris_model.files.clip_file import load_clip, open_clip
+from tris_model.files.clip_file import load_clip, open_clip_file
 from tris_model.files.names import FOLDER
 from tris_model.tiny_clip import pictures
 from tris_model.tiny_clip import train as clip_trainer
@@ -50,14 +50,14 @@ def refused(work: Callable[..., object], kind: type[Exception], *words: str, out
 def test_the_drawn_recipe_starts_from_the_shipped_clip() -> None:
     tables = read("shapes")
     assert {tables["stage1"]["start"], tables["stage1"]["scorer"], tables["stage2"]["start"]} == {"shapes"}
-    assert open_clip("shapes")[1] == open_clip(SHIPPED)[1]
+    assert open_clip_file("shapes")[1] == open_clip_file(SHIPPED)[1]
     assert scorer("shapes", torch.device("cpu")).side == load_clip(SHIPPED).config.image_size
 
 
 def test_a_folder_called_shapes_does_not_hide_the_shipped_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shapes").mkdir()
-    assert open_clip("shapes")[1].trimmed
+    assert open_clip_file("shapes")[1].trimmed
 
 
 def test_a_missing_clip_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:

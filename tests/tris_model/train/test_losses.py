@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tris_model.tiny_clip.contrast import choice, contrast
+from tris_model.tiny_clip.contrast import choice_loss, contrastive_loss
 from tris_model.train.losses import classification, negative, positive, segmentation, visible
 from tris_model.train.scorers import FrozenScorer
 
@@ -60,24 +60,26 @@ def test_with_one_caption_a_picture_the_contrast_is_clips_cross_entropy() -> Non
     draw = torch.Generator().manual_seed(0)
     images, texts = (F.normalize(torch.randn(5, 7, generator=draw), dim=1) for _ in range(2))
     logits, own = 9.0 * images @ texts.T, torch.arange(5)
-    loss = contrast(images, texts, torch.eye(5).bool(), torch.tensor(9.0))
+    loss = contrastive_loss(images, texts, torch.eye(5).bool(), torch.tensor(9.0))
     assert loss.item() == pytest.approx(((F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2).item())
 
 
 def test_captions_that_are_true_of_one_picture_do_not_compete() -> None:
     image, texts = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    loss = contrast(image, texts, torch.tensor([[True, True, False]]), torch.tensor(1.0))
+    loss = contrastive_loss(image, texts, torch.tensor([[True, True, False]]), torch.tensor(1.0))
     assert loss.item() == pytest.approx(log(1 + exp(-1)) / 2)  # captions alone have no rival
 
 
 def test_nothing_true_is_no_loss() -> None:
-    assert contrast(torch.eye(2), torch.eye(2), torch.zeros(2, 2, dtype=torch.bool), torch.tensor(1.0)) == 0
-    assert contrast(torch.eye(2), torch.zeros(0, 2), torch.zeros(2, 0, dtype=torch.bool), torch.tensor(1.0)) == 0
+    assert contrastive_loss(torch.eye(2), torch.eye(2), torch.zeros(2, 2, dtype=torch.bool), torch.tensor(1.0)) == 0
+    assert (
+        contrastive_loss(torch.eye(2), torch.zeros(0, 2), torch.zeros(2, 0, dtype=torch.bool), torch.tensor(1.0)) == 0
+    )
 
 
 def test_a_choice_costs_what_the_other_picture_fits_better() -> None:
     texts, own, other = torch.eye(2), torch.eye(2), torch.eye(2).flip(0)
-    assert choice(texts, own, other, torch.tensor(3.0)).item() == pytest.approx(log(1 + exp(-3)))
+    assert choice_loss(texts, own, other, torch.tensor(3.0)).item() == pytest.approx(log(1 + exp(-3)))
 
 
 def test_a_weight_of_stage_2_counts_the_masks_pixels_so_many_times() -> None:
@@ -90,14 +92,14 @@ def test_a_cone_makes_cosines_positive_and_keeps_their_order() -> None:
     class Given:
         side = 4
 
-        def see(self, images: torch.Tensor) -> torch.Tensor:
+        def encode_image(self, images: torch.Tensor) -> torch.Tensor:
             return images.flatten(1)
 
-        def read(self, texts: Sequence[str]) -> torch.Tensor:
+        def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
             return torch.stack([torch.full((4,), float(text)) for text in texts])
 
     images = torch.randn(6, 1, 2, 2, generator=torch.Generator().manual_seed(1))
     plain, wide = FrozenScorer(Given()), FrozenScorer(Given(), 0.7)
-    before = F.cosine_similarity(plain.see(images), plain.read(["1"]))
-    after = F.cosine_similarity(wide.see(images), wide.read(["1"]))
+    before = F.cosine_similarity(plain.encode_image(images), plain.encode_text(["1"]))
+    after = F.cosine_similarity(wide.encode_image(images), wide.encode_text(["1"]))
     torch.testing.assert_close(after, (before + 0.49) / 1.49)

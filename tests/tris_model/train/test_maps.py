@@ -28,9 +28,9 @@ def test_many_refs_at_once_get_the_maps_that_each_gets_alone() -> None:
     assert isinstance(clip, Clip)
 
     class At224(TowerScorer):  # the one-by-one choice shows the scorer 224 pixels
-        def see(self, images: torch.Tensor) -> torch.Tensor:
+        def encode_image(self, images: torch.Tensor) -> torch.Tensor:
             assert images.shape[2:] == (224, 224)
-            return super().see(images)
+            return super().encode_image(images)
 
     judge = At224(clip, CPU)
     draw = torch.Generator().manual_seed(1)
@@ -90,15 +90,15 @@ def test_scorers_read_a_text_once() -> None:
     class Watch:
         side = 8
 
-        def see(self, images: torch.Tensor) -> torch.Tensor:
+        def encode_image(self, images: torch.Tensor) -> torch.Tensor:
             return images.flatten(1)
 
-        def read(self, texts: list[str]) -> torch.Tensor:
+        def encode_text(self, texts: list[str]) -> torch.Tensor:
             read.extend(texts)
             return torch.tensor([[float(len(text)), 1.0] for text in texts])
 
     judge = FrozenScorer(Watch())
-    one = judge.read(["aa", "b", "aa"])
+    one = judge.encode_text(["aa", "b", "aa"])
     torch.testing.assert_close(one[0], one[2])
-    judge.read(["b", "ccc"])
+    judge.encode_text(["b", "ccc"])
     assert sorted(read) == ["aa", "b", "ccc"]

@@ -89,8 +89,8 @@ def test_a_number_out_of_its_range_is_refused_before_anything_is_made(tmp_path: 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("objects", "0"), ("seed", "-1"), ("lr", "nan"), ("warmth", "0"), ("first.side", "0"), ("places", "1.5"),
-     ("mixed", "-1"), ("network.width", "0"), ("network.text_heads", "5"), ("first.side", "4000")],
+    [("objects", "0"), ("seed", "-1"), ("lr", "nan"), ("temperature_start", "0"), ("first.side", "0"),
+     ("places", "1.5"), ("mixed", "-1"), ("network.width", "0"), ("network.text_heads", "5"), ("first.side", "4000")],
 )  # fmt: skip
 @pytest.mark.parametrize("trainer", [clip_trainer, clip_vit, groupvit])
 def test_so_it_is_by_the_trainers_of_towers(tmp_path: Path, trainer: Any, key: str, value: str) -> None:
@@ -127,7 +127,7 @@ def test_lessons_and_weights_that_teach_nothing_are_refused(tmp_path: Path) -> N
         ("[clip]\nlr = 2e-3", "[clip]\nrl = 2e-3", r"clip has no key 'rl'.*'lr'"),
         ("[clip.network]", "[clip.networks]", r"clip has no key 'networks'.*'network'"),
         ("[clip.first]\nsteps", "[clip.first]\nstep", r"clip\.first has no key 'step'.*'steps'"),
-        ("still = 500", "still = true", r"clip\.still is int, not True"),
+        ("freeze_text_steps = 500", "freeze_text_steps = true", r"clip\.freeze_text_steps is int, not True"),
         ("objects = 16000", "objects = 0", r"clip\.objects is 0"),
     ],
 )

@@ -37,7 +37,10 @@ def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
         objective = averaged(objective)
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))[part]
     terms = objective(
-        images, tokenize(TEXTS)[part], judge.read(TEXTS)[part], judge.read(OTHERS)[part].unflatten(0, (-1, 1))
+        images,
+        tokenize(TEXTS)[part],
+        judge.encode_text(TEXTS)[part],
+        judge.encode_text(OTHERS)[part].unflatten(0, (-1, 1)),
     )
     terms["loss"].backward()
     found = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}

@@ -48,7 +48,7 @@ def cut(folder: str, step: int, **given: Any) -> None:
     """Stage 1 whole, and once more with a cut; also run by ranks."""
     options: dict[str, Any] = {"device": "cpu", "data_root": f"{folder}/data", "val": "none", "stage": "1"}
     options |= {"stage1.epochs": "2", "stage1.channels_last": "true", **given}
-    scorers.TowerScorer.read = uneven(scorers.TowerScorer.read)
+    scorers.TowerScorer.encode_text = uneven(scorers.TowerScorer.encode_text)
     train(f"{folder}/recipe.toml", out=f"{folder}/whole", **options)
     kept = stage1.interruptible
     stage1.interruptible = lambda: stopped_at(step)  # pyright: ignore[reportAttributeAccessIssue]
@@ -65,7 +65,7 @@ def test_stage_1_with_channels_last_goes_on_to_the_same_curve_and_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made(tmp_path)
-    monkeypatch.setattr(scorers.TowerScorer, "read", scorers.TowerScorer.read)  # given back at the end
+    monkeypatch.setattr(scorers.TowerScorer, "encode_text", scorers.TowerScorer.encode_text)  # given back at the end
     cut(str(tmp_path), step)
     assert f"stopped at step {step} of 6" in capsys.readouterr().out
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
@@ -90,14 +90,14 @@ def test_maps_that_are_gone_on_with_are_the_same_maps(tmp_path: Path, monkeypatc
     train(file, stage="1", **given)
     monkeypatch.setattr(maps, "CHUNK", 1)
     texts: list[list[Tensor]] = []
-    read = scorers.FrozenScorer.read
+    read = scorers.FrozenScorer.encode_text
 
     def noted(self: Any, some: Any) -> Tensor:
         texts[-1].append(read(self, some))
         return texts[-1][-1]
 
-    monkeypatch.setattr(scorers.TowerScorer, "read", uneven(scorers.TowerScorer.read))
-    monkeypatch.setattr(scorers.FrozenScorer, "read", noted)
+    monkeypatch.setattr(scorers.TowerScorer, "encode_text", uneven(scorers.TowerScorer.encode_text))
+    monkeypatch.setattr(scorers.FrozenScorer, "encode_text", noted)
     texts.append([])
     train(file, stage="maps", **given)
     whole = {path.name: dict(np.load(path)) for path in (tmp_path / "out/maps").glob("*.npz")}

@@ -60,7 +60,7 @@ def test_the_authors_selection_scores_stage_2_after_every_epoch(tmp_path: Path) 
         for epoch in (1, 2)
     ]
     assert len(values) == 2
-    held = read(tmp_path / "stage2.safetensors").said
+    held = read(tmp_path / "stage2.safetensors").metadata
     assert held["selected"] == "val_mIoU"
 
 

@@ -15,16 +15,18 @@ from risbench.errors import DataError, UsageError
 from tris_model import Config, TextTower, load_clip
 from tris_model.files.checkpoint import read as read_weights
 from tris_model.tiny_clip import trainer
+from tris_model.tiny_clip.course import Course
 from tris_model.tiny_clip.lessons import Lesson
+from tris_model.tiny_clip.towers import TowerTrainer
 from tris_model.tiny_clip.train import ClipRecipe, fit, train
-from tris_model.tiny_clip.trainer import Course, centre_texts, teach, word_ids
+from tris_model.tiny_clip.trainer import centre_texts, teach, word_ids
 from tris_model.train.loop.journal import Stopped
 from tris_model.train.recipe import names, one
 
 CPU = torch.device("cpu")
 RECIPE = ClipRecipe(
     first=Lesson(steps=3, objects=8, scenes=0, side=24), second=Lesson(steps=3, objects=2, scenes=3, side=32),
-    objects=12, scenes=12, mixed=1, still=2, warmth=30.0, precision="float32",
+    objects=12, scenes=12, mixed=1, freeze_text_steps=2, temperature_start=30.0, precision="float32",
     network=Config(
         image_size=32, stride=8, depth=(1, 1, 1, 1), width=2, pool_grid=4, ramp=True, context=20, text_width=16,
         text_depth=1, text_heads=2, embed=8, hidden=8,
@@ -50,7 +52,7 @@ def test_a_stopped_training_goes_on_to_the_same_curve_and_weights(tmp_path: Path
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
     one_state, other = read_weights(whole).state, read_weights(parts).state
     assert all(value.equal(other[key]) for key, value in one_state.items())
-    assert json.loads(read_weights(whole).said["recipe"]) == json.loads(json.dumps(asdict(RECIPE)))
+    assert json.loads(read_weights(whole).metadata["recipe"]) == json.loads(json.dumps(asdict(RECIPE)))
     assert load_clip(whole).config.trimmed
 
 
@@ -74,7 +76,7 @@ class OtherTowers(TextTower):
         self.token_ids.copy_(word_ids())
         self.visual = Dots(config.embed)
 
-    def look(self, images: Tensor) -> Tensor:
+    def encode_image(self, images: Tensor) -> Tensor:
         return self.visual(images)
 
 
@@ -91,7 +93,7 @@ def course() -> Course:
 
 def teach_other(out: Path, **given) -> Path:
     torch.manual_seed(1)
-    return teach(OtherTowers(), course(), out, CPU, name="other", centre=nothing, **given)
+    return teach(TowerTrainer("other", OtherTowers(), course(), nothing, **given), out, CPU)
 
 
 def test_any_two_towers_can_be_taught_and_every_view_counts_the_same(tmp_path: Path):
@@ -99,22 +101,23 @@ def test_any_two_towers_can_be_taught_and_every_view_counts_the_same(tmp_path: P
     assert kept == tmp_path / "one" / "other.safetensors"
     before = OtherTowers().state_dict()
     assert set(read_weights(kept).state) == set(before)
-    teach_other(tmp_path / "two", views=lambda network, images, shown: [network.look(images)] * 2)
+    teach_other(tmp_path / "two", summaries=lambda network, images, shown: [network.encode_image(images)] * 2)
     twice = teach_other(
-        tmp_path / "three", views=lambda network, images, shown: [network.look(images), -network.look(images)]
+        tmp_path / "three",
+        summaries=lambda network, images, shown: [network.encode_image(images), -network.encode_image(images)],
     )
     assert curve(tmp_path / "one", "other") == curve(tmp_path / "two", "other")
     assert curve(tmp_path / "one", "other") != curve(tmp_path / "three", "other")
     assert teach_other(tmp_path / "three") == twice  # a finished training is not done again
 
 
-def test_while_the_text_tower_is_still_only_the_image_tower_and_the_temperature_learn(tmp_path: Path):
+def test_while_the_text_tower_is_frozen_only_the_image_tower_and_the_temperature_learn(tmp_path: Path):
     torch.manual_seed(1)
     network = OtherTowers()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     lesson = replace(RECIPE.first, steps=2)
-    teach(network, replace(course(), first=lesson, second=replace(lesson, steps=0), weight_decay=0.0),
-          tmp_path, CPU, name="other", centre=nothing)  # fmt: skip
+    two_steps = replace(course(), first=lesson, second=replace(lesson, steps=0), weight_decay=0.0)
+    teach(TowerTrainer("other", network, two_steps, nothing), tmp_path, CPU)
     changed = {key for key, value in network.state_dict().items() if not value.equal(before[key])}
     assert changed == {"visual.weight.weight", "visual.weight.bias", "logit_scale"}
 
@@ -124,7 +127,7 @@ def test_centred_texts_have_a_mean_of_zero():
     network = OtherTowers()
     tokens = torch.randint(1, 49408, (7, 20))
     centre_texts(network, tokens)
-    torch.testing.assert_close(network.sum_up(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.encode_text(tokens).mean(0), torch.zeros(8), atol=1e-5, rtol=0)
 
 
 def test_a_recipe_of_another_folder_is_read_with_its_changes(tmp_path: Path):

@@ -53,14 +53,14 @@ def test_the_authors_schedule_counts_epochs_as_iterations(tmp_path: Path, schedu
 
 def test_a_mirrored_image_takes_its_mask_along(tmp_path: Path) -> None:
     from risbench.datasets.load import load_split
+    from tris_model.train.loop.ahead import Photographs
     from tris_model.train.loop.order import BatchOrder
-    from tris_model.train.photographs import Photographs
     from tris_model.train.refs import Refs
 
     refs = Refs(load_split("refcoco_train", refer_tree(tmp_path / "data")))
     photographs = Photographs(refs.paths, 8)
     batches = BatchOrder(refs, photographs, 6, seed=1, negatives=1, mirror=True)
-    batch = batches.ask(0)
+    batch = batches.start(0)
     assert len(set(batch.flips)) > 1
     plain = [photographs.batch([refs.refs[at].image])[0] for at in batch.refs]
     marks = torch.tensor(np.stack(plain)[..., 0])  # stands for a mask

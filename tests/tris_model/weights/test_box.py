@@ -165,7 +165,7 @@ def test_too_much_is_refused_and_changes_nothing(
 ):
     before = {file.name: file.read_bytes() for file in box.iterdir()}
     monkeypatch.setattr(pack, "MOST", 10_000)
-    with pytest.raises(DataError, match=r"holds 10,000 bytes and these are"):
+    with pytest.raises(DataError, match=r"at most 10,000 bytes together, and these have"):
         pack.pack(out, box=box)
     assert {file.name: file.read_bytes() for file in box.iterdir()} == before
     assert "together" in capsys.readouterr().out

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
+from risbench.datasets.images import read_image
+
+from ...clip.pixels import squash
 from .journal import processors
 
 MOST_KEPT = 4 * 2**30  # bytes
@@ -27,22 +31,39 @@ class Ahead:
         self._kept: dict[int, Future[np.ndarray]] = {}
         self._keeps = all_bytes <= MOST_KEPT
 
-    def ask(self, places: Sequence[int]) -> list[Future[np.ndarray]]:
+    def start(self, places: Sequence[int]) -> list[Future[np.ndarray]]:
         """Begin to make arrays; :meth:`take` waits for them."""
         return [self._one(int(place)) for place in places]
 
-    def take(self, asked: Sequence[Future[np.ndarray]]) -> np.ndarray:
+    def take(self, pending: Sequence[Future[np.ndarray]]) -> np.ndarray:
         """``(B, …)``."""
-        return np.stack([one.result() for one in asked])
+        return np.stack([one.result() for one in pending])
 
     def batch(self, places: Sequence[int]) -> np.ndarray:
         """Both at once."""
-        return self.take(self.ask(places))
+        return self.take(self.start(places))
 
     def _one(self, place: int) -> Future[np.ndarray]:
         if place in self._kept:
             return self._kept[place]
-        asked = self._pool.submit(self._make, place)
+        pending = self._pool.submit(self._make, place)
         if self._keeps:
-            self._kept[place] = asked
-        return asked
+            self._kept[place] = pending
+        return pending
+
+
+class Photographs(Ahead):
+    """The images of a split at the network's size, uint8 ``(S, S, 3)``.
+
+    Attributes:
+        paths: where they lie.
+        size: side in pixels.
+    """
+
+    def __init__(self, paths: Sequence[Path], size: int):
+        self.paths = list(paths)
+        self.size = size
+        super().__init__(self._read, len(self.paths) * size * size * 3)
+
+    def _read(self, place: int) -> np.ndarray:
+        return squash(read_image(self.paths[place]), self.size)

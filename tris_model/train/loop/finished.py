@@ -1,4 +1,4 @@
-"""Whether what lies in a folder was made by the recipe that is given now.
+"""Was the training in a folder made by the recipe that is given now?
 
 A finished part is not made again. That is right only where its recipe is the same: a file of weights, a state and the
 head of a folder each keep the recipe they were made by, and it is compared before anything is written.
@@ -23,6 +23,7 @@ from risbench.io.atomic import write_whole
 
 from .journal import console, writing
 from .ranks import rank, wait
+from .renamed import current
 
 WAY_OUT = "give another --out, or --overwrite to make it anew"
 _ABSENT = object()
@@ -71,7 +72,7 @@ def check(
         if difference:
             raise DataError(f"{path} belongs to another recipe: {_words(f'{table}.', difference)}; {WAY_OUT}")
         if strange:
-            raise DataError(f"{path} was learned from other pseudo masks than are there now; {WAY_OUT}")
+            raise DataError(f"{path} was trained with other pseudo masks than those in the folder now; {WAY_OUT}")
     return False
 
 
@@ -125,9 +126,10 @@ def settle_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: bo
 def first_difference(kept: Mapping[str, Any], recipe: Any) -> tuple[str, Any, Any] | None:
     """The first key in which a kept recipe differs from a record, its value there and here.
 
-    A key that is younger than the kept recipe had its default then. A split that only scores are taken of decides
-    nothing: ``val`` counts where weights are selected by it.
+    A kept key may have an old name. One that is younger than the kept recipe had its default then. A split of which
+    only scores are taken decides nothing: ``val`` counts where weights are selected by it.
     """
+    kept = current(type(recipe), kept)
     for key, value, default in _flat(recipe):
         old = _at(kept, key)
         old = default if old is _ABSENT else old
@@ -152,15 +154,15 @@ def _of_weights(path: Path) -> tuple[Mapping[str, Any], str | None] | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            said = file.metadata() or {}
-        text = said.get("recipe")
+            metadata = file.metadata() or {}
+        text = metadata.get("recipe")
         kept = None if text is None else json.loads(text)
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to train anew") from None
     if not isinstance(kept, Mapping):
         console.print(f"{path} does not say by which recipe it was made; it is taken as it is", highlight=False)
         return None
-    return kept, said.get("masks")
+    return kept, metadata.get("masks")
 
 
 def _of_state(path: Path) -> tuple[Mapping[str, Any], str | None] | None:

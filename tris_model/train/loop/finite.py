@@ -1,4 +1,4 @@
-"""A training whose numbers are not finite any more stops at that step, and what it kept before stays."""
+"""A training stops at the step where its numbers are no longer finite. Files that it wrote before stay."""
 
 from __future__ import annotations
 

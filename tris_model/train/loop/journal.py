@@ -1,4 +1,4 @@
-"""What a training leaves behind while it runs: ``log.jsonl``, a bar, and a state from which it goes on.
+"""What a training writes while it runs: ``log.jsonl``, a progress bar, and a state from which it can continue.
 
 A killed training loses at most the steps since its last state; continued, it writes the same curve, since the order of
 the data depends on the seed and the step alone.
@@ -29,6 +29,7 @@ from risbench.running.loop import Stopped as Stopped
 
 from ...files.checkpoint import reason_of
 from .ranks import rank, world
+from .renamed import current_text
 
 console = Console(stderr=True)
 ONE_CTRL_C = 5.0  # seconds within which torchrun's processes hear one Ctrl-C more than once
@@ -47,18 +48,19 @@ class Journal:
         self.folder = folder
         self.writes = writes
         self._every = every
-        self._saved = self._told = time.monotonic()
+        self._saved = self._logged = time.monotonic()
         if writes:
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             _append(folder / "starts.jsonl", json.dumps(provenance()))
 
-    def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None]) -> int:
+    def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None], kind: type = object) -> int:
         """The step to go on from, 0 for a new training.
 
         Args:
             recipe: the recipe as text; a state of another recipe is refused.
             load: gives the state to networks and optimisers.
+            kind: the record of the recipe, which knows old names of its keys.
         """
         path = self.folder / "state.pt"
         self._sweep()  # what a training left that was killed while it wrote
@@ -69,7 +71,7 @@ class Journal:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to start anew") from None
-        if state["recipe"] != recipe:
+        if recipe not in (state["recipe"], current_text(kind, state["recipe"])):
             raise DataError(f"{path} belongs to another recipe; give another --out, or remove it to start anew")
         load(state)
         step = int(state["step"])
@@ -91,8 +93,8 @@ class Journal:
         if self.writes:
             now = time.monotonic()
             line = {"step": step, **{key: _short(value) for key, value in terms.items()}}
-            line["seconds"] = round(now - self._told, 3)
-            self._told = now
+            line["seconds"] = round(now - self._logged, 3)
+            self._logged = now
             _append(self.folder / "log.jsonl", json.dumps(line))
 
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What each step sees: a function of the seed and the step alone, so that runs continue and ranks agree."""
+"""The batch of each step depends on the seed and the step alone, so that runs continue and ranks agree."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from risbench.datasets.shapes import exchange
 
-from ..photographs import Photographs
 from ..refs import Refs
+from .ahead import Photographs
 from .ranks import rank, world
 
 AXES = ("left-right", "top-bottom")
@@ -24,14 +24,14 @@ class Batch:
 
     Attributes:
         refs: places among the refs, ``B``.
-        asked: their images, under way.
+        pending: their images, under way.
         texts: one sentence each.
         negatives: ``B x K`` texts.
         flips: how each is mirrored: left to right, top to bottom.
     """
 
     refs: list[int]
-    asked: list[Future[np.ndarray]]
+    pending: list[Future[np.ndarray]]
     texts: list[str]
     negatives: list[list[str]]
     flips: list[tuple[bool, bool]]
@@ -65,10 +65,10 @@ class BatchOrder:
         self._epoch = -1
         self._order = np.zeros(0, np.int64)
 
-    def ask(self, step: int) -> Batch:
+    def start(self, step: int) -> Batch:
         """Begin to read the images of a step, and draw its texts."""
         drawn = self.draw(step)
-        return replace(drawn, asked=self._photographs.ask([self._refs.refs[at].image for at in drawn.refs]))
+        return replace(drawn, pending=self._photographs.start([self._refs.refs[at].image for at in drawn.refs]))
 
     def draw(self, step: int) -> Batch:
         """The texts of a step, without its images."""
@@ -93,7 +93,7 @@ class BatchOrder:
 
     def images(self, batch: Batch) -> np.ndarray:
         """uint8 ``(B, S, S, 3)``, mirrored."""
-        images = self._photographs.take(batch.asked)
+        images = self._photographs.take(batch.pending)
         for at, (across, down) in enumerate(batch.flips):
             images[at] = images[at, :: -1 if down else 1, :: -1 if across else 1].copy()
         return images

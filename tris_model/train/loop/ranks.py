@@ -1,4 +1,4 @@
-"""Several processes as one: the texts of all of them are each one's negatives."""
+"""Several processes train as one: each uses the texts of all processes as negatives."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
     """
     mine = pieces[rank() :: world()]
     done, stop = 0, False
-    with bar(title, len(mine), 0, rank() == 0) as told, interruptible() as stopping:
+    with bar(title, len(mine), 0, rank() == 0) as on_progress, interruptible() as stopping:
         if processes < 2 or len(mine) < 2:
             for done, piece in enumerate(mine, start=1):
                 work(piece)
-                told(done, "")
+                on_progress(done, "")
                 if stop := stopping():
                     break
         else:
@@ -54,7 +54,7 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
                             raise
                         done -= 1
                         break
-                    told(done, "")
+                    on_progress(done, "")
                     if stop:
                         break
     if any_rank(stop):
