@@ -1,10 +1,11 @@
 # make demo: a run, a table and a picture.   make test: lint, types, layers, the wheel, all tests.
-# make torture: what takes too long for every day.   make test-matrix: oldest and newest versions, newer Pythons.
+# make docs: the documentation as pages.   make torture: what takes too long for every day.
+# make test-matrix: oldest and newest versions, newer Pythons.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: board demo gpu gpu-wheels pictures test test-matrix torture lint lint-quick clean
+.PHONY: board demo docs gpu gpu-wheels pictures test test-matrix torture lint lint-quick clean
 
 # The trained model in the box beside the floors.
 FLOORS := centre clip_sim random_same_class oracle_class
@@ -40,6 +41,11 @@ test-matrix:
 # Kills, full disks and broken files by the hundred thousand: RISBENCH_TORTURE=N says how many files (200000).
 torture: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m torture --durations=15 tests
+
+# The documentation as a folder of pages, site/index.html first. A warning is an error, and nothing is fetched.
+docs: $(BIN)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html opens from disk; the search needs a server: python3 -m http.server -d site"
 
 # What only a GPU can tell, in at most 8 minutes, with any Python that has torch: no .venv, no network, no make needed.
 # reports/gpu/README.md says how.
@@ -83,7 +89,7 @@ board: $(STAMP)
 	$(BIN)/risbench report $(addprefix runs/board/,tris $(RIVALS)) --as grid --count 4 --rows random:7 --out reports/pictures/rivals.png
 
 clean:
-	rm -rf .venv .venv-* runs dist
+	rm -rf .venv .venv-* runs dist site
 
 # uv where it is present (under a minute), else pip (four minutes: torch is large).
 $(STAMP): pyproject.toml
@@ -96,3 +102,8 @@ $(STAMP): pyproject.toml
 		&& $(BIN)/python -m pip install --quiet --editable . --group dev; \
 	fi
 	@touch $(STAMP)
+
+$(BIN)/.docs: $(STAMP)
+	@if command -v uv > /dev/null; then uv pip install --quiet --python $(BIN)/python --group docs; \
+	else $(BIN)/python -m pip install --quiet --group docs; fi
+	@touch $@

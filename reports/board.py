@@ -1,4 +1,4 @@
-"""The leaderboard as Markdown and as a page of HTML that opens from disk, and the folder of committed entries."""
+"""The leaderboard as Markdown and as an HTML page that opens from disk, and the folder of committed entries."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from risbench.datasets.catalog import is_drawn
 from risbench.leaderboard.board import Rank, Ranking
-from risbench.leaderboard.entry import marks_of
+from risbench.leaderboard.entry import entry_warnings
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted, plain
 
-from .markdown import escaped
 from .supervision import of_card
+from .tables.markdown import escaped
 
 _DASH = "–"
 _HEADS = ("#", "Method", "Learnt from")
@@ -34,12 +35,12 @@ p.note { font-size: .87em; margin: .35rem 0; max-width: 60rem; }
 
 
 def folder() -> Path:
-    """Where the committed entries lie: beside this file, in a checkout and in the wheel."""
+    """The folder of the committed entries, beside this file in a checkout and in the wheel."""
     return Path(__file__).parent / "leaderboard"
 
 
 def markdown(rankings: Sequence[Ranking]) -> str:
-    """All rankings, a section each."""
+    """All rankings as Markdown, one section for each."""
     lines = ["# Leaderboard"]
     for ranking in rankings:
         heads = [*_HEADS, *ranking.metrics, *_TAIL]
@@ -51,7 +52,7 @@ def markdown(rankings: Sequence[Ranking]) -> str:
             lines.append(
                 "| " + " | ".join([*(escaped(text) for text in _about(place)), *figures, *_made(place)]) + " |"
             )
-        lines += ["", *(f"{escaped(note)}  " for note in notes_of(ranking))]
+        lines += ["", *(f"{escaped(note)}  " for note in ranking_notes(ranking))]
     return "\n".join(lines).rstrip()
 
 
@@ -76,7 +77,7 @@ def html(rankings: Sequence[Ranking]) -> str:
             parts += [_tag("td", text, True) for text in _made(place, whole=True)]
             parts.append("</tr>")
         parts.append("</tbody></table></div>")
-        parts += [f'<p class="note">{_safe(note)}</p>' for note in notes_of(ranking)]
+        parts += [f'<p class="note">{_safe(note)}</p>' for note in ranking_notes(ranking)]
     return "\n".join([*parts, "</body></html>"])
 
 
@@ -85,21 +86,21 @@ def title_of(ranking: Ranking) -> str:
     return ranking.split if ranking.rules is None else f"{ranking.split}, rules {ranking.rules['name']}"
 
 
-def notes_of(ranking: Ranking) -> list[str]:
-    """What must be known to read a ranking."""
+def ranking_notes(ranking: Ranking) -> list[str]:
+    """The notes that a reader of a ranking needs."""
     notes = ["In percent; nothing was measured here yet."]
     if ranking.rules is not None:
         notes = [f"In percent, with 95 % intervals over images; ranked by {ranking.metrics[0]}."]
         counts = ranking.counts
         notes.append(f"{counted(counts['expressions'], 'expression')} about {counted(counts['images'], 'image')}.")
         notes.append(f"Rules {ranking.rules['name']}: {text_of(ranking.rules)}.")
-    if ranking.split.startswith("shapes_"):
+    if is_drawn(ranking.split):
         notes.append("Drawn scenes, made by risbench; not comparable with photographs.")
     reads = {place.method: _reads(place) for place in ranking.places if _reads(place)}
     for method, what in reads.items():
         notes.append(f"{method} looks at more than image and text ({what}) and is not ranked.")
     for place in ranking.places:
-        marks = [] if place.entry is None else marks_of(place.entry)
+        marks = [] if place.entry is None else entry_warnings(place.entry)
         notes += [f"CAUTION: {place.method}: {mark}." for mark in marks]
     if any(place.reported for place in ranking.places):
         notes.append(
@@ -126,15 +127,15 @@ def _about(place: Rank) -> tuple[str, str, str]:
 
 
 def _cell(place: Rank, metric: str) -> tuple[str, str]:
-    """The measured figure, and its interval and what papers report as the small print."""
+    """The measured figure; and, in small print, its interval and the published figure."""
     number, figure = place.values.get(metric), place.reported.get(metric)
-    said = ""
+    reported = ""
     if figure is not None:
-        said = f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}"
+        reported = f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}"
     if number is None or number["value"] is None:
-        return said or _DASH, ""
+        return reported or _DASH, ""
     bounds = "" if number["low"] is None else f"{100 * number['low']:.1f} to {100 * number['high']:.1f}"
-    return f"{100 * number['value']:.1f}", ", ".join(part for part in (bounds, said) if part)
+    return f"{100 * number['value']:.1f}", ", ".join(part for part in (bounds, reported) if part)
 
 
 def _made(place: Rank, whole: bool = False) -> tuple[str, str, str]:
@@ -154,7 +155,7 @@ def _reads(place: Rank) -> str:
 
 
 def _safe(text: str) -> str:
-    # Isolated, so that a name from right to left leaves its neighbours alone.
+    # Isolated, so that a name written from right to left does not reorder its neighbours.
     return f"<bdi>{escaping.escape(plain(text))}</bdi>"
 
 

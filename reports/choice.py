@@ -1,4 +1,4 @@
-"""Which expressions a picture shows: chosen by a rule that is stated below it, never by hand without saying so."""
+"""Choose the expressions that a picture shows, by a rule that its caption states."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _MOST = 100
 _RULES = (SPREAD, "random:SEED", "worst", "best", "disagree", "ids:ID,ID…")
 
 
-def chosen(
+def chosen_samples(
     split: Split, rows: Sequence[Mapping[str, Row]], rule: str = SPREAD, count: int | None = None
 ) -> tuple[list[Sample], str]:
-    """The samples that a rule takes, and the rule in words, for the caption.
+    """The samples that a rule chooses, and the rule in words, for the caption.
 
     Args:
-        split: of all rows.
-        rows: each run's by sample id, the same ids in each.
-        rule: ``spread`` (over the split's images, by the split alone), ``random:SEED``, ``worst`` or ``best`` (mean
-            IoU over the runs), ``disagree`` (largest difference of IoU between runs), each one an image, or
-            ``ids:ID,ID…`` (the last parts of ids are enough).
-        count: how many, 6 unless given.
+        split: the split of all rows.
+        rows: each run's rows by sample id, with the same ids in each.
+        rule: ``spread`` (evenly over the split's images, independent of the runs), ``random:SEED``, ``worst`` or
+            ``best`` (by mean IoU over the runs), ``disagree`` (by the largest difference of IoU between runs), or
+            ``ids:ID,ID…`` (the last parts of ids are enough). All but ``ids`` take one expression for each image.
+        count: how many samples, by default 6.
 
     Raises:
-        UsageError: no such rule, an unknown id, or one that these runs cannot answer.
+        UsageError: there is no such rule or id, or the rule does not work with these runs.
     """
     name, colon, rest = rule.partition(":")
     if name == "ids" and colon:
         if count is not None:
-            raise UsageError("--rows ids:… says how many rows there are: leave --count away")
+            raise UsageError("--rows ids:… already gives the number of rows: leave --count out")
         return _named(split, rows, rest.split(","))
     count = COUNT if count is None else count
     if not 1 <= count <= _MOST:
@@ -48,7 +48,7 @@ def chosen(
         places = np.random.default_rng(int(rest)).permutation(len(split)).tolist()
         return _first(split, rows, places, count), f"drawn at random with seed {int(rest)}, one an image"
     iou = {ident: [row.iou for of in rows if (row := of[ident]).iou is not None] for ident in rows[0]}
-    # Where there is no true mask no answer is worse or better than another.
+    # Without a true mask, no prediction is worse or better than another.
     places = [place for place, ident in enumerate(split.ids) if iou.get(ident)]
     keys = {
         "worst": lambda ious: sum(ious),
@@ -60,7 +60,7 @@ def chosen(
     if rule == "disagree" and len(rows) < 2:
         raise UsageError("--rows disagree compares runs: give two or more")
     if not places:
-        raise UsageError(f"--rows {rule} goes by IoU, and no expression of these runs has a true mask")
+        raise UsageError(f"--rows {rule} needs IoU, but no expression of these runs has a true mask")
     # Sorting is stable, so equal ones stay in the split's order.
     places.sort(key=lambda place: keys[rule](iou[split.ids[place]]))
     several = " mean" if len(rows) > 1 else ""
@@ -73,7 +73,7 @@ def chosen(
 
 
 def _first(split: Split, rows: Sequence[Mapping[str, Row]], places: Sequence[int], count: int) -> list[Sample]:
-    """The first samples that the runs have in an order of places, one an image: sentences of one object are alike."""
+    """The first samples of an order that the runs have; one for each image, because its expressions are similar."""
     taken: list[Sample] = []
     images = set()
     for place in places:
@@ -99,7 +99,7 @@ def _named(split: Split, rows: Sequence[Mapping[str, Row]], names: Sequence[str]
         if ident not in rows[0]:
             found = [known for known in rows[0] if known.endswith(f"/{ident}")] if ident else []
             if len(found) != 1:
-                what = "several expressions end so" if found else "no expression of all runs has this id"
+                what = "several expressions end with it" if found else "no expression of all runs has this id"
                 raise UsageError(f"--rows ids:{ident}: {what}; an id is '{split.name}/<ref_id>/<sent_id>'")
             ident = found[0]
         taken.append(split.sample(ident))

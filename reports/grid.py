@@ -1,4 +1,4 @@
-"""A picture of results: each row an expression with its image, the truth and every run's mask with its IoU."""
+"""A grid of qualitative results: each row has an expression's image, the truth, and every run's mask with its IoU."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ from risbench import DataError, Run, Sample, UsageError
 from risbench.datasets.images import read_image
 from risbench.masks import decode, union_of
 from risbench.plain import plain
+from risbench.results import heats
+from risbench.results.folder import HEATS
 from risbench.results.rows import Row
-from risbench.results.scored import scored_split
-from risbench.running.header import split_record
+from risbench.results.scored import scored_split, split_record
 
 from .about import common_rows, notes_of, titles_of
-from .choice import SPREAD, chosen
-from .heatmap import coloured, heats_of, refuse_without
+from .choice import SPREAD, chosen_samples
 from .letters import wrapped
 from .picture import save
 
-# Okabe and Ito's orange and blue: colour-blind readers tell them apart. A white rim parts them from the picture.
+# Okabe and Ito's orange and blue, which colour-blind readers can distinguish. A white rim separates them from images.
 TRUTH, PREDICTED = (0.90, 0.62, 0.00), (0.00, 0.45, 0.70)
-# Inches: four columns are as wide as they are printed in a paper's column and a half, and read there.
+# Inches: four columns have the width of one and a half columns of a paper, so that text keeps its size in print.
 _CELL, _CAPTION, _TITLE, _LINE = 1.2, 0.22, 0.2, 0.115
 _TALLEST = 1.25  # of a row, by its width
 _LETTERS = 22  # that fit beside each other in a cell
 _SHORT = 15  # letters of a title that fit in its larger type
-_FINE = 480  # pixels along a picture's longer side, at least, so that contours are thin
+_FINE = 480  # the least number of pixels of an image's longer side, so that contours are thin
 
 
 class GridColumn(NamedTuple):
-    """A method's pictures and what stands below them, by sample id; a sample may have none."""
+    """One column of the grid.
+
+    Attributes:
+        title: above the column.
+        pictures: the mask or heat of each sample and its caption, by sample id; a sample may have none.
+        is_heat: whether the pictures are heats.
+    """
 
     title: str
     pictures: dict[str, tuple[np.ndarray, str]]
@@ -55,14 +61,14 @@ def render(
     Args:
         runs: of one split.
         out: the picture.
-        metrics: has no meaning here.
+        metrics: not used.
         data_root: where the images lie, by default where the first run found them.
-        rows: which expressions, by a rule that the caption states; see `reports.choice.chosen`.
-        count: how many.
-        heat: add a column for each run that kept its heats.
+        rows: the rule that chooses the expressions; see `reports.choice.chosen_samples`.
+        count: the number of expressions.
+        heat: add a column for each run that saved its heats.
 
     Raises:
-        UsageError: no ``out``, another suffix, runs of different splits, or rows that there are not.
+        UsageError: ``out`` is absent or has another suffix, the runs are of different splits, or ``rows`` is wrong.
         DataError: the split is not the copy that was run on, or the runs have no expression in common.
     """
     if not runs:
@@ -71,27 +77,27 @@ def render(
         raise UsageError("a grid is a picture: give --out FILE.png or FILE.pdf")
     if len({run.summary["split"] for run in runs}) > 1:
         raise UsageError("a grid holds runs of one split")
-    split = scored_split(runs[0].header, runs[0].path, data_root)
+    split = scored_split(runs[0].about, runs[0].path, data_root)
     for run in runs:
-        if run.header["split"] != split_record(split):
+        if run.about.split != split_record(split):
             raise DataError(f"{run.path} was run on another copy of {split.name} than the one in {split.data_root}")
-        if run.header.get("truth") != runs[0].header.get("truth"):
+        if run.about.truth != runs[0].about.truth:
             raise UsageError(
                 f"{runs[0].path} and {run.path} were scored on different truths: one grid cannot hold both"
             )
     covered, _ = common_rows(runs)
-    samples, rule = chosen(split, covered, rows, count)
+    samples, rule = chosen_samples(split, covered, rows, count)
     hot = [heats_of(run, samples) if heat else None for run in runs]
     if heat:
         refuse_without(hot)
     columns: list[GridColumn] = []
-    for run, title, found, heats in zip(runs, titles_of(runs), covered, hot, strict=True):
+    for run, title, found, own_heats in zip(runs, titles_of(runs), covered, hot, strict=True):
         masks = _masks(run, samples)
-        said = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
-        columns.append(GridColumn(title, said))
-        if heats:
+        pictures = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
+        columns.append(GridColumn(title, pictures))
+        if own_heats:
             columns.append(
-                GridColumn(f"{title}, heat", {name: (one, _range(one)) for name, one in heats.items()}, True)
+                GridColumn(f"{title}, heat", {name: (one, _range(one)) for name, one in own_heats.items()}, True)
             )
     notes = [f"Rows: {rule}. Orange: truth; blue: prediction.", *notes_of(runs)]
     if heat:
@@ -122,11 +128,11 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
     caption = [line for note in notes for line in wrapped(note, 27 * columns).split("\n")]
     below = _LINE * (len(caption) + 1)
     height = _TITLE + sum(_CELL * shape + _CAPTION for shape in shapes) + below
-    # The reader's own settings must not change the picture.
+    # The user's own matplotlib settings must not change the picture.
     with context("default"):
         figure = Figure(figsize=(_CELL * columns, height), layout="constrained")
         figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue]
-        # The caption is set in the room left below, read as plain text.
+        # The caption is placed in the space below; dollar signs in it do not start mathematics.
         figure.text(
             *(0.05 / _CELL / columns, (below - 0.06) / height),
             "\n".join(caption),
@@ -142,19 +148,19 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
             pictures = [_enlarged(image), tinted(image, union_of(sample.parts, sample.size), TRUTH)]
             captions = [wrapped(sample.text, 2 * _LETTERS - 4, 2), ""]
             for method in methods:
-                found, said = method.pictures.get(sample.id, (None, "not saved"))
+                found, text = method.pictures.get(sample.id, (None, "not saved"))
                 if found is None:
                     pictures.append(np.full_like(pictures[0], 128))
                 elif method.is_heat:
                     pictures.append(coloured(pictures[0], found))
                 else:
                     pictures.append(tinted(image, _at_size(found, sample.size), PREDICTED))
-                captions.append(said)
+                captions.append(text)
             for cell, picture, caption in zip(line, pictures, captions, strict=True):
                 cell.imshow(picture, interpolation="antialiased")
                 cell.set_xticks([])
                 cell.set_yticks([])
-                # The expression may run on below the truth. A dollar sign in the data is no mathematics.
+                # A long expression may continue below the truth. Dollar signs in data do not start mathematics.
                 place = "left" if cell is line[0] else "center"
                 cell.set_xlabel(caption, loc=place, fontsize=7.5, labelpad=2, parse_math=False)
                 for side in cell.spines.values():
@@ -166,7 +172,7 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
 
 
 def tinted(image: np.ndarray, mask: np.ndarray, colour: tuple[float, float, float]) -> np.ndarray:
-    """The image with a translucent fill over the mask and a firm, thin contour round it.
+    """The image with a transparent colour over the mask and a thin, solid contour round it.
 
     Args:
         image: uint8 ``(H, W, 3)``.
@@ -198,9 +204,48 @@ def _enlarged(pixels: np.ndarray) -> np.ndarray:
 
 
 def _at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A mask at the image's size; rules that work at a size of their own leave it at that."""
+    """A mask at the image's size; rules with a size of their own (``lavt``) store it at that size."""
     if mask.shape == size:
         return mask
     rows = (np.arange(size[0]) * mask.shape[0]) // size[0]
     columns = (np.arange(size[1]) * mask.shape[1]) // size[1]
     return mask[rows][:, columns]
+
+
+def heats_of(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray] | None:
+    """The saved heats of some samples by id; None where the run kept none."""
+    if not (run.path / HEATS).is_dir():
+        return None
+    found: dict[str, np.ndarray] = {}
+    for sample in samples:
+        heat = heats.load(run.path, sample.image_id).get(sample.id)
+        if heat is not None:
+            found[sample.id] = heat
+    return found
+
+
+def refuse_without(found: Sequence[dict[str, np.ndarray] | None]) -> None:
+    """Say what to do where no run has heats.
+
+    Raises:
+        UsageError: none has.
+    """
+    if not any(found):
+        raise UsageError("--heat shows saved heats, and these runs kept none: run again with --save-heat")
+
+
+def coloured(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The heat in viridis, from its lowest to its highest value, over the image in grey: uint8 ``(H, W, 3)``.
+
+    Viridis rises evenly in lightness, so colour-blind readers and grey prints show the same order.
+    """
+    import cv2
+    from matplotlib import colormaps
+
+    height, width = image.shape[:2]
+    values = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    low, high = float(heat.min()), float(heat.max())
+    level = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    colours = 255 * colormaps["viridis"](level)[:, :, :3]
+    grey = image.astype(np.float32).mean(axis=2, keepdims=True)
+    return (0.7 * colours + 0.3 * grey).round().clip(0, 255).astype(np.uint8)

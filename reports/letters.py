@@ -1,7 +1,7 @@
-"""Letters that matplotlib's own font lacks: another installed font has them, or a warning says that none has.
+"""Fonts for characters that matplotlib's own font lacks: another installed font is used, or a warning is given.
 
-Expressions are in every language. Fonts are searched only for a picture that needs them, in bounded time, and the
-answer is kept for the process.
+Expressions may be in any language. Fonts are searched only for pictures that need them and for a limited time; the
+result is cached for the process.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from typing import Any
 from risbench import DataWarning
 from risbench.plain import plain
 
-_SECONDS = 5.0  # for the whole search; a machine with thousands of fonts is searched as far as that reaches
+_SECONDS = 5.0  # for the whole search, because a machine may have thousands of fonts
 _REGULAR = ("regular", "book", "roman", "normal", "medium")
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "IDEOGRAPHIC")
-_SHAPES_TEXT = (3, 11)  # the first matplotlib that joins letters and writes from right to left
+_SHAPES_TEXT = (3, 11)  # the first matplotlib version that joins letters and writes from right to left
 _JOINED = ("ARABIC", "SYRIAC", "DEVANAGARI", "BENGALI", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "GUJARATI", "THAI")
 
 
-def letter(figure: Any) -> None:
-    """Give every text of a figure the fonts that its letters need, and take away what is no letter.
+def set_fonts(figure: Any) -> None:
+    """Give every text of a figure the fonts that its characters need, and remove control characters.
 
     Args:
-        figure: a matplotlib figure, whole but not yet drawn.
+        figure: a matplotlib figure, complete but not yet drawn.
 
     Warns:
-        DataWarning: letters come from a font of this machine, no installed font has some, or this matplotlib cannot
-            join them.
+        DataWarning: a font of this machine is used, no installed font has some characters, or this matplotlib cannot
+            join letters.
     """
     from matplotlib.text import Text
 
@@ -47,8 +47,8 @@ def letter(figure: Any) -> None:
         text.set_fontfamily([*text.get_fontfamily(), *families])
     if families:
         warnings.warn(
-            f"some letters are drawn in the font {', '.join(families)} of this machine, because matplotlib's own has "
-            "not got them: elsewhere the picture may look different",
+            f"some letters are drawn in the font {', '.join(families)} of this machine, because matplotlib's own font "
+            "lacks them: on other machines the picture may look different",
             DataWarning,
             stacklevel=3,
         )
@@ -58,9 +58,9 @@ def letter(figure: Any) -> None:
 
 
 def wrapped(text: str, width: int, lines: int | None = None) -> str:
-    """The text in lines of a number of Latin letters, of which an East Asian one takes two; more lines end in "…"."""
-    # White space of a kind that no text has any more stands behind each wide letter: its second half, and a place to
-    # begin a new line.
+    """The text in lines of ``width`` Latin letters (East Asian letters count as two), cut with "…" after ``lines``."""
+    # A vertical tab, which no text contains any more, is put after each wide letter: it stands for the letter's second
+    # half, and a line may break there.
     wide = "".join(f"{each}\v" if unicodedata.east_asian_width(each) in "WF" else each for each in plain(text))
     found = textwrap.wrap(wide, width, max_lines=lines, placeholder=" …", replace_whitespace=False)
     return "\n".join(found).replace("\v", "")
@@ -68,7 +68,7 @@ def wrapped(text: str, width: int, lines: int | None = None) -> str:
 
 @lru_cache(maxsize=64)
 def families_for(letters: frozenset[str]) -> tuple[tuple[str, ...], str]:
-    """The font families beside matplotlib's own that together have some letters, and the letters that none has."""
+    """The font families needed for some letters beside matplotlib's own, and the letters that no font has."""
     from matplotlib import font_manager
 
     own = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
@@ -78,7 +78,7 @@ def families_for(letters: frozenset[str]) -> tuple[tuple[str, ...], str]:
     known = {entry.fname for entry in font_manager.fontManager.ttflist}
     families = []
     for path, family, covered in _best_fonts(font_manager.findSystemFonts(), missing):
-        if path not in known:  # matplotlib's list is of the day when it was first used
+        if path not in known:  # matplotlib's list may be older than the font
             font_manager.fontManager.addfont(path)
         families.append(family)
         missing -= covered
@@ -86,7 +86,7 @@ def families_for(letters: frozenset[str]) -> tuple[tuple[str, ...], str]:
 
 
 def _best_fonts(paths: Iterable[str], missing: Iterable[str]) -> list[tuple[str, str, set[str]]]:
-    """As few fonts as have the letters: path, family and the letters of each."""
+    """As few fonts as possible that have the letters: path, family and the letters of each."""
     rest = set(missing)
     candidates = list(_candidates(sorted(paths, key=_likely), rest))
     chosen = []
@@ -110,11 +110,11 @@ def _candidates(paths: Sequence[str], missing: set[str]) -> Iterable[tuple[tuple
             return
         try:
             font = FT2Font(path)
-            # Coloured emoji are pictures of one size, which matplotlib cannot draw.
+            # Colour emoji are bitmaps of one size, which matplotlib cannot draw.
             covered = {each for each in missing if font.scalable and ord(each) in font.get_charmap()}
         except (RuntimeError, OSError, ValueError, UnicodeError):
-            continue  # broken, or of a kind that is none of ours
-        # What stands for any letter shows none.
+            continue  # a broken font, or one of another kind
+        # The font LastResort has a box for every letter, which does not show the letter.
         if covered and "LastResort" not in font.family_name:
             family, odd = font.family_name, font.style_name.lower() not in _REGULAR
             yield (odd, "Mono" in family, "Sans" not in family, path), path, family, covered
@@ -139,7 +139,7 @@ def _warn_of_absent(letters: str) -> None:
     else:
         package = "fonts-noto-core"
     warnings.warn(
-        f"no installed font has {len(letters)} of the letters in this picture, which stand as boxes: {shown}; install "
+        f"no installed font has {len(letters)} of the letters in this picture, which become boxes: {shown}; install "
         f"one that has them, e.g. `apt-get install {package}`",
         DataWarning,
         stacklevel=4,
@@ -153,8 +153,8 @@ def _warn_of_unjoined(letters: Iterable[str]) -> None:
     scripts = {name for each in letters if (name := unicodedata.name(each, "").partition(" ")[0]) in _JOINED}
     if scripts and version < _SHAPES_TEXT:
         warnings.warn(
-            f"this matplotlib ({matplotlib.__version__}) sets {', '.join(sorted(scripts)).lower()} letters one by one, "
-            "unjoined and from left to right: update it to 3.11 or later, or look at the HTML gallery",
+            f"this matplotlib ({matplotlib.__version__}) draws {', '.join(sorted(scripts)).lower()} letters unjoined "
+            "and from left to right: update it to 3.11 or later, or use the HTML gallery",
             DataWarning,
             stacklevel=4,
         )

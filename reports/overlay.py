@@ -1,4 +1,4 @@
-"""A picture of answers: the image under each mask, the text below it, a ring where the method is surest."""
+"""A picture of predictions: the image with each mask, its text below, and a ring at the method's point."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH = 4.0  # inches a panel
 
 
 def draw(image: np.ndarray, answers: Sequence[Any], out: Path) -> None:
-    """Draw some answers about one image.
+    """Draw the predictions for one image.
 
     Args:
         image: uint8 ``(H, W, 3)``.

@@ -1,4 +1,4 @@
-"""The rows of runs, one line an expression, as CSV, JSON lines or Parquet, with their types kept."""
+"""The rows of runs, one line for each expression, as CSV, JSON lines or Parquet, with their types."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from risbench import RisbenchError, Run, UsageError
 from risbench.results.jsonlines import replace_bytes
 from risbench.results.rows import Row
-from risbench.statistics.changes import texts_of
-from risbench.statistics.comparable import truth_of
+from risbench.statistics.changes import change_texts
+from risbench.statistics.comparable import truth_name
 
-from .as_csv import harmless
+from .tables.as_csv import harmless
 
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
-# How each column is typed in Parquet; ids are numbers where every one is, else text.
+# The type of each column in Parquet; a column of ids has numbers if all its ids are numbers, else texts.
 _TYPES = {
     "method": "string",
     "split": "string",
@@ -38,25 +38,25 @@ _TYPES = {
     "seconds": "float64",
     "missing": "bool",
     "truth": "string",
-    "changed": "string",  # what was changed by hand in the run's folder; absent where nothing was
+    "changed": "string",  # what was changed by hand in the run's folder; the column is absent if nothing was
 }
 
 
 def render(
     runs: Sequence[Run], *, out: Path | None = None, metrics: str | None = None, data_root: Path | None = None
 ) -> str | None:
-    """All rows of some runs, of any splits and rules: each row says of which. Without ``out``, CSV to stdout.
+    """All rows of some runs, each with its run, split and rules. Without ``out``, CSV is returned.
 
     Raises:
-        UsageError: another suffix.
-        RisbenchError: Parquet without pyarrow.
+        UsageError: ``out`` has another suffix.
+        RisbenchError: pyarrow is missing for Parquet.
     """
     if out is not None and out.suffix not in _SUFFIXES:
         raise UsageError(f"{out}: rows are written as {', '.join(_SUFFIXES)}")
     read = [(run, run.rows()) for run in runs]
     records = [_record(run, row) for run, rows in read for row in rows]
-    changed = [" ".join(texts_of(run, rows)) for run, rows in read]
-    if any(changed):  # a column only where there is something to say
+    changed = [" ".join(change_texts(run, rows)) for run, rows in read]
+    if any(changed):  # the column is added only if it is not empty
         each = (text for text, (_, rows) in zip(changed, read, strict=True) for _ in rows)
         records = [{**record, "changed": text or None} for record, text in zip(records, each, strict=True)]
     if out is None:
@@ -86,7 +86,7 @@ def _record(run: Run, row: Row) -> dict[str, Any]:
         "box_hit": None if row.box_iou is None else row.box_iou > 0.5,
         "seconds": row.seconds,
         "missing": row.missing,
-        "truth": truth_of(run) if run.header.get("truth") else None,
+        "truth": truth_name(run) if run.about.truth else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a method learnt from, as a table groups it: one word that decides the group, the rest goes to a footnote."""
+"""The supervision of a method in a table: its first word decides the group, the rest becomes a footnote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from risbench.methods.cards import Supervision, supervision_of, words_of
+from risbench.datasets.catalog import is_drawn
+from risbench.methods.cards import Supervision, joined_text, supervision_of
 
 OUT_OF_ITS_WORLD = "weights trained on drawn scenes only: on photographs their figures mean nothing."
 GROUPS: Mapping[str, str] = MappingProxyType(
@@ -24,13 +25,13 @@ __all__ = ["GROUPS", "Supervision", "of_card", "supervision_of"]
 
 
 def of_card(card: Mapping[str, Any]) -> Supervision:
-    """From a method's card: ``supervision``, and ``extra_data`` besides."""
-    found = supervision_of(words_of(card.get("supervision")))
-    extra = words_of(card.get("extra_data"))
+    """The supervision of a method's card: ``supervision``, with ``extra_data`` added."""
+    found = supervision_of(joined_text(card.get("supervision")))
+    extra = joined_text(card.get("extra_data"))
     parts = dict.fromkeys(part for part in (found.extra, extra) if part and part.lower() != "none")
     return Supervision(found.group, ", ".join(parts))
 
 
 def out_of_its_world(card: Mapping[str, Any], split: str) -> bool:
-    """Whether weights that saw drawn scenes alone answered about photographs."""
-    return card.get("trained_on") == "drawn scenes" and not split.startswith("shapes_")
+    """Whether weights that were trained only on drawn scenes were used on photographs."""
+    return card.get("trained_on") == "drawn scenes" and not is_drawn(split)

@@ -1,4 +1,4 @@
-"""Which device a run uses, found out without importing torch where there cannot be a GPU."""
+"""Choose the device of a run, without importing torch if the machine has no GPU driver."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _DRIVER = (Path("/proc/driver/nvidia"), Path("/dev/nvidiactl"), Path("/dev/dxg")
 
 
 def chosen(device: str, rank: int = 0, ranks: int = 1) -> str:
-    """``auto`` as ``cuda:RANK`` where a GPU can be used, else ``cpu``; any other name after a look.
+    """The device to use: for ``auto`` it is ``cuda:RANK`` if there is a GPU, else ``cpu``; other names are checked.
 
     Args:
-        device: as the user named it.
-        rank: of this process among those of this machine.
-        ranks: how many those are.
+        device: the name given by the user.
+        rank: the number of this process among the processes on this machine.
+        ranks: the number of processes on this machine.
 
     Raises:
-        UsageError: not a device's name, or one that all ranks would share.
-        RisbenchError: CUDA was asked for and cannot be used.
+        UsageError: it is not the name of a device, or all ranks would share one GPU.
+        RisbenchError: the user chose CUDA, but it cannot be used.
     """
     if device == "cpu":
         return device
@@ -34,12 +34,12 @@ def chosen(device: str, rank: int = 0, ranks: int = 1) -> str:
     if number and int(number) >= count:
         raise RisbenchError(f"--device {device}: there are {count} CUDA devices, the last is cuda:{count - 1}")
     if number and ranks > 1:
-        raise UsageError(f"{device} would put all {ranks} processes on one card; --device cuda gives each its own")
+        raise UsageError(f"{device} would put all {ranks} processes on one GPU; --device cuda gives each its own")
     return device if number else f"cuda:{rank}"
 
 
 def _cuda_count() -> int:
-    # Importing torch takes seconds; without a driver it could only say no.
+    # Importing torch takes seconds; without a driver there is no GPU.
     if not any(path.exists() for path in _DRIVER):
         return 0
     import torch

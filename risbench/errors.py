@@ -1,12 +1,18 @@
-"""What a user is told when something is wrong: one line that names the fault, its place and the next step."""
+"""The exceptions of risbench. Each message is one line that names the fault, its place and the next step."""
+
+from .plain import visible
 
 
 class RisbenchError(Exception):
     """The work failed through data, files or a method; the command line prints the text and exits with 1."""
 
+    def __str__(self) -> str:
+        # Texts quote keys and names of strange files: none of them breaks the line or reaches the terminal as a code.
+        return visible(super().__str__())
+
 
 class DataError(RisbenchError):
-    """A file or folder is missing, broken or not what its place promises."""
+    """A file or folder is missing, broken or of the wrong kind."""
 
 
 class MaskError(RisbenchError):
@@ -18,7 +24,7 @@ class UsageError(RisbenchError):
 
 
 class DataWarning(UserWarning):
-    """Data that can be used but is not what the literature used: a partial copy, another count, a skipped image."""
+    """Data can be used but differ from those of the literature: a partial copy, other counts, a skipped image."""
 
 
-TRACEBACK = "RISBENCH_TRACEBACK"  # set to anything: an error is shown with the lines of code that led to it
+TRACEBACK = "RISBENCH_TRACEBACK"  # if this environment variable is set, errors are shown with their traceback

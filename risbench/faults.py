@@ -1,4 +1,4 @@
-"""Where in somebody's code an exception was raised: the line to look at, without the whole traceback."""
+"""Find the line of a method's code where an exception was raised, to show it without the whole traceback."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ HINT = f"{TRACEBACK}=1 in the environment shows the whole traceback"
 
 
 class EndedError(RuntimeError):
-    """Somebody's code ended the program, or its own worker went away, where it should have answered or raised."""
+    """A method's code tried to end the program (such as by ``sys.exit``), or one of its workers died."""
 
 
 class Watched:
-    """Notes on whatever somebody's code raises what was done meanwhile, and on which line it was; use it as a context.
+    """A context that adds a note to any exception: what was being done, and on which line of the method's code.
 
-    The exception itself goes on, so that a caller in Python can handle or debug it. The command line prints one line.
+    The exception itself is raised again, so that a caller in Python can handle or debug it. The command line prints it
+    as one line.
     """
 
     def __init__(self, doing: str, whose: Any, *, refusals_too: bool = True) -> None:
-        """Watch a block.
+        """Prepare the note.
 
         Args:
-            doing: what is done, as in "predicting refcoco_val/1/2".
-            whose: the object or function whose code it is.
-            refusals_too: note it on a `RisbenchError` as well, which says by itself what is wrong.
+            doing: what is being done, such as "predicting refcoco_val/1/2".
+            whose: the object or function whose code runs.
+            refusals_too: also add the note to a `RisbenchError`, whose message already says what is wrong.
         """
         self._doing, self._whose, self._refusals_too = doing, whose, refusals_too
 
@@ -46,7 +47,7 @@ class Watched:
             place = "" if frame is None else f", at {_line(frame)}"
             note = f"{_RAISED}{self._doing}{place}"
             if _ends_the_program(error):
-                # Let through, it would end this program as if all had gone well, or as the reader of a pipe had gone.
+                # Raised again, it would end this program as if it had succeeded, or as if a pipe had been closed.
                 ended = EndedError(_typed(error))
                 ended.add_note(note)
                 raise ended from error
@@ -54,25 +55,25 @@ class Watched:
 
 
 def _ends_the_program(error: BaseException) -> bool:
-    """Whether an exception means something else to the command line than a fault; Ctrl-C stays what it is."""
+    """Whether the command line would end because of an exception without reporting a fault; not for Ctrl-C."""
     if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] == "click":
         return True
     return not isinstance(error, (Exception, KeyboardInterrupt))
 
 
-def line_of(error: BaseException) -> str | None:
-    """An exception that `Watched` made a note on, in one line; None for any other, which is a fault of this program."""
+def one_line(error: BaseException) -> str | None:
+    """The line for an exception with a note of `Watched`; None for any other, which is a bug of this program."""
     notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(_RAISED)]
     return f"{_typed(error)}; {notes[0]}; {HINT}" if notes else None
 
 
 def described(error: BaseException, whose: Any = None) -> str:
-    """An exception in one line: its type, its message, and the innermost line of the code that is looked for.
+    """An exception in one line: its type, its message, and the innermost line of somebody's code.
 
     Args:
-        error: as it was caught.
-        whose: the object or function whose code is looked for; without it, or where none of its lines is in the
-            traceback, the innermost line that belongs neither to this program nor to an installed library.
+        error: the caught exception.
+        whose: the object or function whose code is meant. Without it, or if none of its lines is in the traceback, it
+            is the innermost line that belongs neither to this program nor to an installed library.
     """
     is_syntax = isinstance(error, SyntaxError) and error.filename is not None
     frame = None if is_syntax else _frame(error, whose)  # such code never ran
@@ -81,7 +82,7 @@ def described(error: BaseException, whose: Any = None) -> str:
 
 def _typed(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename is not None:
-        # Its own text gives the file's name without the folder, and its traceback ends in the importer.
+        # Its own message has the file's name without the folder, and its traceback ends in the import system.
         return f"{type(error).__name__}: {error.msg} ({error.filename}{f':{error.lineno}' if error.lineno else ''})"
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
@@ -104,7 +105,7 @@ def _frame(error: BaseException, whose: Any) -> traceback.FrameSummary | None:
 
 
 def _home(whose: Any) -> Path | None:
-    """The folder of the package, or the file of the module, that an object's class or a function is written in."""
+    """The folder of the package, or the file of the module, that defines a function or an object's class."""
     if whose is None:
         return None
     module = getattr(whose, "__module__", None) or type(whose).__module__

@@ -1,9 +1,9 @@
-"""Masks in and out of COCO's run-length code.
+"""Convert masks to and from COCO's run-length encoding (RLE).
 
-A mask is bool ``(H, W)``. A run-length code (RLE) lists the lengths of alternating runs of background and mask,
-column by column; COCO packs them into text, five bits a character, each length from the third on as the difference
-to the one two before. Codes that strangers wrote are read by `runs_of`, in numpy, which refuses what C code would
-trust: a wrong total, a negative length, a broken character.
+A mask is bool ``(H, W)``. A run-length code lists the lengths of alternating runs of background and mask, column by
+column. COCO packs them into text with five bits in each character; from the third length on, the difference to the
+length two before is stored. Codes from files are read by `runs_of`, in numpy, because the C code of pycocotools does
+not check them: `runs_of` refuses a wrong total, a negative length and an invalid character.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .errors import MaskError
 from .records import RLE, Box
 
 _MAX_CHARACTERS = 7  # of one run length: 35 bits, more than any image has pixels
-# A code of ten characters may name billions of pixels, which decoding would have to hold. PIL opens no larger image.
+# A code of ten characters may describe billions of pixels, too many to decode. This is PIL's own limit for images.
 MOST_PIXELS = 89_478_485
 
 
@@ -57,14 +57,14 @@ def runs_of(rle: Mapping[str, Any]) -> np.ndarray:
 
 
 def _coco() -> Any:
-    # Imported late, for speed at the start; untyped, because the stubs know less than the library does.
+    # Imported here, so that the program starts fast; untyped, because the library's type stubs are incomplete.
     from pycocotools import mask
 
     return mask
 
 
 def size_of(rle: Any) -> tuple[int, int]:
-    """``(height, width)`` of a code; refuses anything but two positive whole numbers of a sane size."""
+    """``(height, width)`` of a code; anything but two positive integers of a possible size is refused."""
     size = rle.get("size") if isinstance(rle, Mapping) else None
     if isinstance(size, (list, tuple)) and len(size) == 2:
         height, width = whole(size[0]), whole(size[1])
@@ -74,7 +74,7 @@ def size_of(rle: Any) -> tuple[int, int]:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number, also where a file holds it as a float or as text (40.0, "40"); None for anything else."""
+    """An integer, also from a float or a text with the same value (40.0, "40"); None for anything else."""
     if type(value) is int:
         return value
     if isinstance(value, (bool, np.bool_)):
@@ -98,7 +98,7 @@ def _unpack(counts: str | bytes) -> np.ndarray:
     if raw.min() < 48 or raw.max() > 111:
         text = counts if isinstance(counts, str) else counts.decode("latin1")
         if text.startswith("b'") and text.endswith("'") and len(text) > 2:
-            # What Python prints of bytes, written as text; no code holds a quotation mark, and \ is doubled.
+            # The repr of bytes, written as text: no code contains a quotation mark, and every backslash is doubled.
             return _unpack(text[2:-1].replace("\\\\", "\\"))
         raise MaskError(
             "run-length code: 'counts' holds a character outside '0' to 'o' (bytes become text by .decode(), not str())"
@@ -159,15 +159,15 @@ def pack(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> RLE:
 
 
 def parts_of(segmentation: Any, size: tuple[int, int]) -> tuple[RLE, ...]:
-    """An annotation's segmentation, in whichever form it is stored, as one code for each part.
+    """An annotation's segmentation in any of its forms, as one code for each part.
 
     Args:
-        segmentation: a list of polygons ``[x, y, x, y, …]``; one RLE dict, compressed or (a crowd's) a list of
-            lengths; a list of RLE dicts; or something empty, which is an object without a mask.
+        segmentation: a list of polygons ``[x, y, x, y, …]``; one RLE dict, either compressed or with a list of lengths
+            (as for a crowd); a list of RLE dicts; or an empty value, which means an object without a mask.
         size: ``(height, width)`` of the image.
 
     Raises:
-        MaskError: neither of these, or a size that is not the image's.
+        MaskError: it has another form, or its size is not the image's.
     """
     if not segmentation:
         return ()
@@ -192,12 +192,12 @@ def _stored(rle: Any, size: tuple[int, int]) -> RLE:
 def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[RLE, ...]:
     """One code for each polygon ``[x, y, x, y, …]``, filled as the COCO tools fill it.
 
-    A number without its pair is passed over, and a polygon of fewer than three corners covers no pixel, as in
-    pycocotools' own reading. There the first polygon decides how all are read (four numbers are taken for a box, and
-    fewer end in an error); here each is read by itself.
+    An odd last number is ignored, and a polygon of fewer than three corners covers no pixel, as in pycocotools. In
+    pycocotools the first polygon decides how all are read (four numbers are a box, fewer raise an error); here each
+    polygon is read on its own.
 
     Raises:
-        MaskError: a polygon is no list of numbers, or has a corner far outside the image.
+        MaskError: a polygon is not a list of numbers, or has a corner far outside the image.
     """
     coco = _coco()
     height, width = size
@@ -210,11 +210,11 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
             corners = np.asarray(polygon)
         except (TypeError, ValueError, OverflowError):
             corners = np.asarray(None)
-        # Asked for floats, numpy would read them out of texts.
+        # Without this check numpy would convert texts to floats.
         if corners.dtype.kind not in "iuf":
             raise MaskError("a polygon holds something that is not a number")
-        corners = corners.astype(np.float64)  # the smallest whole number has no absolute value
-        # The C code walks every edge pixel by pixel: a corner far outside would keep it busy for ever.
+        corners = corners.astype(np.float64)  # as an integer, the smallest one has no absolute value
+        # The C code follows every edge pixel by pixel, which would never end for a corner far outside.
         if corners.ndim != 1 or not np.isfinite(corners).all() or np.abs(corners).max() > 4 * (height + width) + 1000:
             raise MaskError("a polygon has a corner far outside the image")
     whole = [list(map(float, polygon[: len(polygon) // 2 * 2])) for polygon in polygons if len(polygon) >= 6]
@@ -242,7 +242,7 @@ def box_of(mask: np.ndarray) -> Box | None:
 
 
 def box_round(parts: Sequence[RLE]) -> Box | None:
-    """The smallest box round all parts, as `box_of` their union, from the codes alone; None if all are empty."""
+    """The smallest box round all parts, computed from the codes without decoding; None if all are empty."""
     sides = [found for part in parts if (found := _sides(part)) is not None]
     if not sides:
         return None
@@ -260,7 +260,7 @@ def _sides(part: RLE) -> tuple[int, int, int, int] | None:
         return None
     left, right = int(starts[0]) // height, (int(stops[-1]) - 1) // height + 1
     tops, bottoms = starts % height, (stops - 1) % height + 1
-    # A run that goes on in the next column covers the foot of one and the head of the other.
+    # A run that continues in the next column covers the bottom of one column and the top of the next.
     if (starts // height != (stops - 1) // height).any():
         return left, 0, right, height
     return left, int(tops.min()), right, int(bottoms.max())

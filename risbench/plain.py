@@ -1,8 +1,8 @@
-"""Other people's text made fit to print: nothing that a terminal obeys, nothing invisible, not too long.
+"""Make other people's text safe to print: without control and invisible characters, and not too long.
 
-A stranger's header, card, annotation or file name may hold escape sequences that move the cursor, and characters that
-turn the direction of writing round. Tables and pictures take `plain` text. Messages quote a text as `visible` codes,
-because a file name must stay what it is. What goes to a terminal otherwise is `without_controls`.
+A header, card, annotation or file name from somebody else may contain escape sequences that move the cursor, and
+characters that reverse the direction of writing. Tables and pictures use `plain`. Messages use `visible`, which writes
+such characters as codes, because a file name must stay recognisable. Other output uses `without_controls`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 import unicodedata
 
 _JOINERS = "\u200c\u200d"  # part of the spelling of Persian and Indic words, and of emoji
-# The control characters of ASCII and Latin-1, line separators, and what is invisible or turns the direction round.
-# Direction isolates are left: they end where they began.
+# The control characters of ASCII and Latin-1, line separators, and characters that are invisible or change the
+# direction of writing. Direction isolates are allowed, because their effect ends with the text.
 _CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u2064\\ufeff]")
 
 
 def plain(text: str, limit: int | None = None) -> str:
     """The text on one line without control and direction characters, cut to a number of characters.
 
-    Direction overrides could turn the numbers beside them round; those of the page belong to the page.
+    Direction overrides are removed, because they could reverse numbers that are printed next to the text.
     """
     kept = "".join(" " if character.isspace() else character for character in str(text))
     kept = "".join(character for character in kept if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co"))
@@ -28,7 +28,7 @@ def plain(text: str, limit: int | None = None) -> str:
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:
-    """A number with its noun: ``1 image``, ``2 images``; ``1 object has``, ``2 objects have`` where both are given."""
+    """A number with its noun: ``1 image``, ``2 images``; with two forms, ``1 object has``, ``2 objects have``."""
     return f"{count} {one if count == 1 else several or one + 's'}"
 
 
@@ -40,14 +40,14 @@ def visible(text: str) -> str:
 
 
 def without_controls(text: str, kept: str = "\n\t") -> str:
-    """The text without characters that a terminal would obey, but for those in ``kept``."""
+    """The text without terminal control characters, except those in ``kept``."""
     if text.isascii() and text.isprintable():
         return text
     return _CONTROLS.sub(lambda match: match[0] if match[0] in kept else "", text)
 
 
 def in_json(text: str) -> str:
-    """JSON with the characters that a terminal would obey written by their numbers, which changes no value."""
+    """JSON with terminal control characters written as escapes, which changes no value."""
     return _CONTROLS.sub(lambda match: match[0] if match[0] in "\n\t\r" else f"\\u{ord(match[0]):04x}", text)
 
 

@@ -1,4 +1,4 @@
-"""Entry points: what is installed under a group's name, and how to load one of them."""
+"""Entry points: the installed plug-ins of each group, and how to load one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFINERS = "risbench.refiners"
 
 
 def installed(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group by name, sorted; of two with one name the first found is meant."""
+    """The entry points of a group by name, sorted; if two have the same name, the first one found is used."""
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):
         found.setdefault(point.name, point)
@@ -28,10 +28,10 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 def load(group: str, name: str) -> Any:
-    """What an entry point names.
+    """Load the object of an entry point.
 
     Raises:
-        UsageError: nothing of this name is installed, with the nearest names.
+        UsageError: no entry point of this name is installed; the message has the nearest names.
         RisbenchError: it is installed but cannot be imported.
     """
     known = refuse_absent(group, name)
@@ -43,15 +43,15 @@ def load(group: str, name: str) -> Any:
         raise RisbenchError(f"'{name}' ({known[name].value}) does not exist: {error}") from error
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever a stranger's module raises while it is imported, also what ends a program
+    except BaseException as error:  # any exception during the import of a third-party module, even SystemExit
         raise RisbenchError(f"'{name}' ({known[name].value}) cannot be imported: {described(error)}") from error
 
 
 def refuse_absent(group: str, name: str) -> Mapping[str, EntryPoint]:
-    """What is installed in a group, if a name is among it; nothing is imported, so a mistyped name costs no time.
+    """The entry points of a group, after a check that a name is one of them. Nothing is imported, so this is fast.
 
     Raises:
-        UsageError: nothing of that name, with the near ones.
+        UsageError: no entry point of this name is installed; the message has the nearest names.
     """
     known = installed(group)
     if name not in known:
@@ -61,7 +61,7 @@ def refuse_absent(group: str, name: str) -> Mapping[str, EntryPoint]:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """The end of an error text: what may have been meant, else all there are."""
+    """The end of an error message: the most similar names, or all names if none is similar."""
     names = list(known)
     close = difflib.get_close_matches(name, names, 3, 0.5)
     if close:

@@ -1,4 +1,4 @@
-"""The records that everything else passes round: a sample, a box, a prediction, an overlap.
+"""The records that all other modules use: sample, box, prediction, overlap.
 
 Coordinates are continuous pixels: the pixel in column ``c`` and row ``r`` covers ``[c, c + 1) x [r, r + 1)``, so its
 centre is ``(c + 0.5, r + 0.5)`` and ``floor`` of a point names its pixel. Sizes are ``(height, width)``.
@@ -31,7 +31,7 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Area in square pixels; 0 for a box that is turned inside out."""
+        """Area in square pixels; 0 if ``x1 < x0`` or ``y1 < y0``."""
         return max(0.0, self.x1 - self.x0) * max(0.0, self.y1 - self.y0)
 
 
@@ -53,17 +53,17 @@ class Sample:
 
     Attributes:
         id: ``"<split>/<ref_id>/<sent_id>"``.
-        image_id: the annotation's own id of the image, of its JSON type (a number for REFER).
+        image_id: the annotation's own id of the image, with its JSON type (a number for REFER).
         ref_id: the annotation's own id of the referred object.
-        sent_id: the annotation's own id of the expression; in ReferIt's pickles its place in the file.
-        image_path: where the image lies; the file need not exist to score masks.
+        sent_id: the annotation's own id of the expression; in ReferIt's pickles its position in the file.
+        image_path: the image file, which need not exist to score masks.
         size: ``(height, width)`` of the image.
         text: the expression.
         box: the object's box as annotated, or None when nothing is referred to.
         parts: the object's mask as run-length codes, one for each polygon or stored code; ``()`` is an expression
             without a target. Rules decide how parts combine.
         category: the object's class, or None.
-        tags: what else is known of the expression; empty but for drawn scenes (``form``, ``ambiguous``).
+        tags: other facts about the expression; only drawn scenes have some (``form``, ``ambiguous``).
     """
 
     id: str
@@ -81,12 +81,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What a method says about one expression. Give a mask or a heat, or both; the rest is optional.
+    """A method's prediction for one expression. Give a mask, a heat, or both; the rest is optional.
 
     Attributes:
         mask: bool ``(H, W)`` at the image's size; scored as it is.
-        heat: real ``(h, w)`` of any size; resized and cut by the rules when there is no mask, and gives the point.
-        point: ``(x, y)`` in continuous pixels; goes before the heat's maximum.
+        heat: float ``(h, w)`` of any size. Its maximum is the point; without a mask, the rules resize and cut it.
+        point: ``(x, y)`` in continuous pixels; replaces the heat's maximum.
         boxes: ``(n, 4)`` rows of x0 y0 x1 y1 in pixels, best first; only the first is scored.
     """
 

@@ -1,4 +1,4 @@
-"""Scores accumulated sample by sample: for a loop of one's own, a training loop, or ranks that merge."""
+"""Accumulate scores sample by sample: in your own loop, in a training loop, or on several ranks that are merged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
-from .methods.contract import prediction_of
+from .methods.answers import prediction_of
 from .metrics.coverage import Coverage, cautions
 from .metrics.metric import Metric
 from .metrics.metric_names import parse_all, refuse_generalised
@@ -20,7 +20,7 @@ from .statistics.summary import summarise
 
 
 def summary_of(rows: Iterable[Row], metrics: Sequence[Metric] | None = None) -> dict[str, dict[str, Any]]:
-    """Value, interval and count of each metric over rows, whatever their order."""
+    """Value, interval and count of each metric over rows in any order."""
     ordered = sorted(rows, key=lambda row: row.id)
     return summarise(columns_of(ordered), [row.image_id for row in ordered], metrics or parse_all(None))
 
@@ -28,7 +28,7 @@ def summary_of(rows: Iterable[Row], metrics: Sequence[Metric] | None = None) -> 
 class Scorer:
     """Scores predictions under some rules; two halves merged equal the whole.
 
-    Example:
+    Examples:
         >>> scorer = Scorer("tris")
         >>> for sample in split:
         ...     scorer.add(sample, heat_of(sample))
@@ -65,14 +65,14 @@ class Scorer:
         return row
 
     def miss(self, sample: Sample) -> Row:
-        """Score a sample without a prediction: an empty mask that points nowhere."""
+        """Score a sample without a prediction, as an empty mask without a point."""
         return self._put(missing_row(sample, self.rules))
 
     def merge(self, other: Scorer) -> None:
-        """Take over another's rows.
+        """Add the rows of another scorer.
 
         Raises:
-            UsageError: it scored by other rules, or a sample that is here already; nothing is taken over then.
+            UsageError: the other has other rules, or a sample that this one has too; then nothing is added.
         """
         if other.rules.record() != self.rules.record():
             raise UsageError(f"cannot merge scores under {_named(other.rules)} with scores under {_named(self.rules)}")
@@ -82,9 +82,9 @@ class Scorer:
         self._coverage = self._coverage.plus(other._coverage)
 
     def cautions(self) -> list[str]:
-        """What must be said beside the summary; in a training loop, look at it once after the first evaluation.
+        """The warnings to read with the summary; in a training loop, check them once after the first evaluation.
 
-        Heats on another scale than the threshold of the rules become masks of the whole image, or empty ones.
+        For example, heats with another scale than the rules' threshold give masks of the whole image, or empty masks.
         """
         return cautions(self._coverage, self.rules.record(), {})
 

@@ -1,7 +1,7 @@
-"""Curves: what one number hides. P@k over k, IoU against the object's size, scores over thresholds, training terms.
+"""Curves: P@k over k, IoU against object size, scores over thresholds, and the terms of a training.
 
-Which panels there are depends on what is given: runs have the first two, runs with saved heats the third, and logs of
-a training (``log.jsonl``) one for each term. A panel is as wide as a column of a two-column paper.
+Runs give the first two panels, runs with saved heats also the third, and logs of a training (``log.jsonl``) one panel
+for each term. A panel is as wide as a column of a two-column paper.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from risbench import DataError, Run, UsageError
 from risbench.results.folder import HEATS
 
-from ..about import common_rows, left_out_note, notes_of, split_of, titles_of
+from ..about import common_rows, left_out_note, notes_of, split_of_runs, titles_of
 from ..letters import wrapped
 from ..picture import save
 from .area import draw_area
@@ -36,22 +36,22 @@ def render(
     """Draw the curves to ``out``, a PNG or PDF.
 
     Args:
-        runs: of one split; may be none if there are logs.
+        runs: of one split; may be empty if there are logs.
         out: the picture.
-        metrics: has no meaning here.
+        metrics: must be None.
         data_root: where the annotations lie, by default where the first run found them.
-        logs: files of one JSON object a step, as trainings write them.
+        logs: files that trainings write, with one JSON object for each step.
 
     Raises:
-        UsageError: no ``out``, another suffix, nothing to draw, or metrics asked for.
+        UsageError: ``out`` is absent or has another suffix, there is nothing to draw, or ``metrics`` is given.
         DataError: no expression has a true mask.
     """
     if out is None or out.suffix not in (".png", ".pdf"):
         raise UsageError("curves are a picture: give --out FILE.png or FILE.pdf")
     if metrics is not None:
-        raise UsageError("curves show whole ranges of metrics: leave --metrics away")
+        raise UsageError("curves show fixed metrics: leave --metrics out")
     if not runs and not logs:
-        raise UsageError("curves are of runs, or of a training's log.jsonl: give one of them")
+        raise UsageError("curves need runs, or a training's log.jsonl: give one of them")
     panels: list[Panel] = []
     notes: list[str] = []
     if runs:
@@ -79,7 +79,7 @@ def render(
 
 
 def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], list[str]]:
-    split, titles = split_of(runs, data_root), titles_of(runs)
+    split, titles = split_of_runs(runs, data_root), titles_of(runs)
     rows, left_out = common_rows(runs)
     notes = notes_of(runs)
     if left_out:
@@ -87,7 +87,7 @@ def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], 
     together = [name for name in rows[0] if all(of[name].iou is not None for of in rows)]
     listed = [[of[name] for name in together] for of in rows]
     if not listed[0]:
-        raise DataError("curves are of IoU, and no expression of these runs has a true mask")
+        raise DataError("curves show IoU, but no expression of these runs has a true mask")
     panels: list[Panel] = [
         lambda cell: draw_precision(cell, listed, titles),
         lambda cell: draw_area(cell, split, listed, titles),

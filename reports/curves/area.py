@@ -1,4 +1,4 @@
-"""IoU against the size of the object: means over equally many expressions each, from the smallest objects up."""
+"""Mean IoU against object size, in bins with about equal numbers of expressions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..about import area_of
 from .style import labelled, legend, look_of
 
 _BINS = 8
-_FEWEST = 5  # expressions in a bin, below which its mean says nothing
+_FEWEST = 5  # the least number of expressions in a bin whose mean is useful
 
 
 def shares_of(split: Split, wanted: Sequence[str]) -> np.ndarray:
     """The part of the image that each sample's object covers: float64 ``(n,)``."""
     found: dict[tuple[Any, Any], float] = {}
     share: dict[str, float] = {}
-    asked = set(wanted)
+    wanted_ids = set(wanted)
     for sample in split:
-        if sample.id in asked:
+        if sample.id in wanted_ids:
             key = (sample.image_id, sample.ref_id)
             if key not in found:
                 found[key] = area_of(sample) / (sample.size[0] * sample.size[1])
@@ -34,7 +34,7 @@ def shares_of(split: Split, wanted: Sequence[str]) -> np.ndarray:
 
 
 def bins_of(shares: np.ndarray) -> np.ndarray:
-    """The bin of each expression, from 0: as equally filled as equal sizes allow, which never part."""
+    """The bin of each expression, from 0. Bins are about equally full; equal sizes are always in the same bin."""
     count = max(1, min(_BINS, len(shares) // _FEWEST))
     edges = np.unique(np.quantile(shares, np.linspace(0, 1, count + 1)[1:-1])) if count > 1 else np.zeros(0)
     _, dense = np.unique(np.searchsorted(edges, shares, side="left"), return_inverse=True)
@@ -42,7 +42,7 @@ def bins_of(shares: np.ndarray) -> np.ndarray:
 
 
 def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean IoU of each bin and its lower and upper bound, fractions; no bounds where a bin is of one image."""
+    """Mean IoU of each bin and its lower and upper bound, fractions; a bin with a single image has no bounds."""
     count = int(bins.max()) + 1
     iou = np.array([row.iou for row in rows], dtype=np.float64)
     image = clusters([row.image_id for row in rows])
@@ -55,7 +55,7 @@ def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def draw_area(cell: Any, split: Split, runs: Sequence[Sequence[Row]], titles: Sequence[str]) -> None:
-    """One line a run over the bins' median sizes."""
+    """Draw one line for each run over the bins' median sizes."""
     shares = shares_of(split, [row.id for row in runs[0]])
     bins = bins_of(shares)
     middle = np.array([100 * np.median(shares[bins == one]) for one in range(int(bins.max()) + 1)])
@@ -74,7 +74,7 @@ def draw_area(cell: Any, split: Split, runs: Sequence[Sequence[Row]], titles: Se
 
 
 def _plain_ticks(cell: Any, middle: np.ndarray) -> None:
-    """Percent as people write it, not as powers of ten."""
+    """Label the axis with ordinary percentages, not powers of ten."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     nice = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)

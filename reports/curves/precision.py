@@ -19,7 +19,7 @@ LEVELS = np.arange(51) / 50
 
 def precisions(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """P@k at `LEVELS` and its lower and upper bound, fractions, ``(51,)`` each."""
-    # A pixel count exactly on a level must count as it does in P@k, so nothing is rounded here.
+    # An IoU exactly at a level must count as it does in P@k, so nothing is rounded.
     above = np.array([row.iou for row in rows], dtype=np.float64)[:, None] >= LEVELS
     image = clusters([row.image_id for row in rows])
     sums = np.zeros((int(image.max()) + 1, len(LEVELS) + 1))
@@ -30,7 +30,7 @@ def precisions(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def draw_precision(cell: Any, runs: Sequence[Sequence[Row]], titles: Sequence[str]) -> None:
-    """One line a run."""
+    """Draw one line for each run."""
     for place, (rows, title) in enumerate(zip(runs, titles, strict=True)):
         value, low, high = precisions(rows)
         look = look_of(place)

@@ -1,4 +1,4 @@
-"""How curves look: Okabe and Ito's colours with a dash and a marker each, type that reads at a column's width."""
+"""The style of curves: Okabe and Ito's colours, each with a dash and a marker, and type for a paper's column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 WIDTH, HEIGHT = 3.35, 2.6  # inches of a panel: a column of a two-column paper
 _LINE = 0.135  # inches of a caption line
-# Okabe & Ito (2008), without the yellow that white paper swallows; black last, for it draws the eye.
+# Okabe & Ito (2008), without yellow, which is not visible on white paper; black is last, because it is conspicuous.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -25,12 +25,12 @@ _SETTINGS = {
     "lines.markersize": 4,
     "legend.frameon": False,
     "legend.handlelength": 2.6,
-    "pdf.fonttype": 42,  # outlines as type, which publishers ask for
+    "pdf.fonttype": 42,  # embed TrueType fonts, which publishers require
 }
 
 
 def look_of(place: int) -> dict[str, Any]:
-    """Colour, dash and marker of the n-th line; no two of the first seven share a colour, nor 35 all three."""
+    """Colour, dash and marker of the n-th line. The first 7 lines have different colours, the first 35 all differ."""
     return {
         "color": COLOURS[place % len(COLOURS)],
         "linestyle": DASHES[place % len(DASHES)],
@@ -39,24 +39,24 @@ def look_of(place: int) -> dict[str, Any]:
 
 
 def labelled(cell: Any, title: str, across: str, up: str) -> None:
-    """Title and axes; data hold no mathematics, whatever dollar signs they have."""
+    """Set the title and the axis labels; dollar signs in data do not start mathematics."""
     cell.set_title(title, parse_math=False)
     cell.set_xlabel(across, parse_math=False)
     cell.set_ylabel(up, parse_math=False)
 
 
 def legend(cell: Any, **more: Any) -> None:
-    """The names of the lines, read as plain text and cut where they would hide the curves."""
+    """Add a legend with plain text; long names are cut, so that they do not hide the curves."""
     found = cell.legend(**more)
     for text in found.get_texts():
         text.set_parse_math(False)
-        said = text.get_text()
-        text.set_text(said if len(said) <= 34 else said[:33] + "…")
+        title = text.get_text()
+        text.set_text(title if len(title) <= 34 else title[:33] + "…")
 
 
 @contextmanager
 def drawing(width: float, height: float, caption: Sequence[str]) -> Iterator[tuple[Any, Any]]:
-    """A figure and the part of it above its caption; the reader's own matplotlib settings change nothing."""
+    """A figure with a caption, and its area above the caption; the user's matplotlib settings are ignored."""
     from matplotlib.figure import Figure
     from matplotlib.style import context
 

@@ -1,4 +1,4 @@
-"""Scores over the threshold that heats are cut at: how much a method owes to the choice of its threshold."""
+"""Scores over the threshold that cuts the heats: how much a method depends on the choice of its threshold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ def sweep_of(run: Run, split: Split) -> Any:
 
 
 def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
-    """Two lines a run, mIoU firm and P@0.5 thin; ``swept`` holds a run's place among all, its title and its sweep."""
+    """Draw two lines for each run, mIoU thick and P@0.5 thin.
+
+    Args:
+        cell: the axes.
+        swept: each run's index among all runs, its title and its sweep.
+    """
     top = 10.0
     for place, title, found in swept:
         look = look_of(place)
@@ -34,7 +39,7 @@ def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
             cell.plot(found.thresholds, value, label=f"{title}, {name}", **{**look, **more})
             top = max([top, *value, *(bound for bound in high if bound == bound)])
             cell.fill_between(found.thresholds, low, high, color=look["color"], alpha=0.15, linewidth=0)
-    # Weak methods lie low, and where their best threshold is must still be seen.
+    # The axis ends a little above the best curve, so that the maximum of a weak method is visible too.
     cell.set_ylim(0, min(101, 1.3 * top))
     rules = ", ".join(dict.fromkeys(found.rules for _, _, found in swept))
     labelled(cell, f"Heats cut at a threshold, rules {rules}", "threshold, in the rules' units", "%")
@@ -42,7 +47,7 @@ def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
 
 
 def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> None:
-    """Every metric of one sweep over its thresholds, with the first one's best marked; ``out`` is a PNG or PDF."""
+    """Draw every metric of one sweep, with the best threshold of the first one marked; ``out`` is a PNG or PDF."""
     best = found.best()
     peak = (
         f"{found.metrics[0]} is the same at each threshold"

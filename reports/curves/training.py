@@ -1,4 +1,4 @@
-"""A training's log: every term over its steps, one panel a term, one line a log."""
+"""Logs of trainings: one panel for each logged term, with one line for each log."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Log:
     """One ``log.jsonl``.
 
     Attributes:
-        title: what tells it from the other logs.
-        notes: what a reader must know of it.
-        across: what its steps are called.
+        title: its name, different from those of the other logs.
+        notes: notes for the caption.
+        across: the name of its steps, such as ``step`` or ``epoch``.
         terms: steps and values of each term, in the order of the file.
     """
 
     def __init__(self, path: Path, title: str) -> None:
-        """Read a file of one JSON object a line; a half last line, as a running training leaves it, is passed over.
+        """Read a file with one JSON object in each line; an incomplete last line, still being written, is skipped.
 
         Raises:
-            DataError: not such a file, or one without numbers.
+            DataError: it is not such a file, or it has no numbers.
         """
         self.title = title
         self.notes: list[str] = []
@@ -48,7 +48,7 @@ class Log:
                     continue
                 steps, values = self.terms.setdefault(name, ([], []))
                 steps.append(step)
-                # A gap in the line shows where a term was no finite number.
+                # A value that is not finite becomes a gap in the line.
                 values.append(value if math.isfinite(value) else math.nan)
                 lost += not math.isfinite(value)
         if not self.terms:
@@ -58,19 +58,19 @@ class Log:
 
     @staticmethod
     def read_all(paths: Sequence[Path]) -> list[Log]:
-        """Logs by the names of their folders, or by their whole paths where those are the same."""
+        """Read logs, named after their folders; if two names are the same, by their whole paths."""
         short = [real(path).parent.name if path.stem == "log" else path.stem for path in paths]
         titles = short if len(set(short)) == len(paths) else [str(path) for path in paths]
         return [Log(path, title) for path, title in zip(paths, titles, strict=True)]
 
     @staticmethod
     def terms_of(logs: Sequence[Log]) -> list[str]:
-        """Every term that any log has, once."""
+        """The terms of all logs, each once."""
         return list(dict.fromkeys(term for log in logs for term in log.terms))
 
 
 def draw_term(cell: Any, logs: Sequence[Log], term: str) -> None:
-    """One line a log; of a long one the values faintly, and firmly their running mean."""
+    """Draw one line for each log; for a long log the values faint, and their running mean over them."""
     for place, log in enumerate(logs):
         if term not in log.terms:
             continue
@@ -87,7 +87,7 @@ def draw_term(cell: Any, logs: Sequence[Log], term: str) -> None:
 
 
 def running_mean(values: np.ndarray, reach: int) -> np.ndarray:
-    """The mean over ``reach`` neighbours on either side, fewer at the ends; what is NaN counts as not there."""
+    """The mean over ``reach`` neighbours on either side, fewer at the ends; NaN values are ignored."""
     there = np.isfinite(values)
     total = np.concatenate([[0], np.cumsum(np.where(there, values, 0))])
     count = np.concatenate([[0], np.cumsum(there)])
@@ -109,7 +109,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _flat(line: Mapping[str, Any], before: str = "") -> dict[str, float]:
-    """The numbers of an object, also of objects within it; texts and truth values are no terms."""
+    """The numbers of an object and of the objects in it; texts and booleans are ignored."""
     found: dict[str, float] = {}
     for key, value in line.items():
         if isinstance(value, Mapping):

@@ -1,8 +1,8 @@
 """A page to browse every expression of some runs: one file that opens from disk, without network or server.
 
-The page holds a block of JSON about each image (a thumbnail, the masks' codes, small heats), which the browser reads
-when that image comes into view, and one overview that it sorts and filters. Masks are drawn by the page's own script
-from their run-length codes, so they are exact at any size and cost a few hundred bytes each.
+The page has a block of JSON for each image (a thumbnail, the masks' run-length codes, small heats), which the browser
+reads when the image becomes visible, and one overview of all expressions, which it sorts and filters. The page's script
+draws masks from their codes, so they are exact at any size and take only a few hundred bytes each.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 from risbench import Run, UsageError
 
-from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of, titles_of
+from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of_runs, titles_of
 from .answers import answers_of
 from .contents import Contents, Overview
 from .page import Page
 from .thumbnails import Thumbnails
 
 INSIDE, BESIDE = "inside", "beside"
-# Above some 50 MB a browser is slow to open a page; a thumbnail takes about 15 kB as text.
+# A browser opens a page above about 50 MB slowly; a thumbnail takes about 15 kB as text.
 _MOST_INSIDE = 3000
 
 
@@ -34,15 +34,15 @@ def render(
     """Write the page to ``out``.
 
     Args:
-        runs: of one split; their columns stand side by side.
+        runs: of one split; their columns are side by side.
         out: the page, ``.html``.
-        metrics: which numbers head the page, by default all ten.
+        metrics: the metrics at the top of the page, by default all ten.
         data_root: where the images lie, by default where the first run found them.
         thumbnails: ``inside`` the page or ``beside`` it, in the folder ``<name>_files``; by default inside, up to
             3000 images.
 
     Raises:
-        UsageError: no ``out``, another suffix, or runs of different splits.
+        UsageError: ``out`` is absent or has another suffix, or the runs are of different splits.
     """
     if not runs:
         raise UsageError("a gallery shows runs: give one or more run folders")
@@ -50,7 +50,7 @@ def render(
         raise UsageError("a gallery is a page: give --out FILE.html")
     if thumbnails not in (None, INSIDE, BESIDE):
         raise UsageError(f"--thumbnails {thumbnails}: must be {INSIDE} or {BESIDE}")
-    split = split_of(runs, data_root)
+    split = split_of_runs(runs, data_root)
     rows, left_out = common_rows(runs)
     beside = thumbnails == BESIDE or (thumbnails is None and len(split.images) > _MOST_INSIDE)
     folder = out.with_name(f"{out.stem}_files") if beside else None

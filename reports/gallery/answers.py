@@ -1,4 +1,4 @@
-"""What a run answered to each expression, as the page's script reads it."""
+"""A run's prediction for each expression, in the form that the page's script reads."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from risbench import MaskError, Run
 from risbench.masks import pack, runs_of, size_of
 from risbench.results import heats
 
-_HEAT_SIDE = 32  # cells; heats are smooth, and a card shows them smaller than a hand
+_HEAT_SIDE = 32  # cells; heats are smooth, and the page shows them small
 
 
 def answers_of(run: Run, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
     """Each expression's mask code, its size, the scored point, and whether it is missing, by sample id.
 
     Raises:
-        MaskError: a code is malformed, naming the expression.
+        MaskError: a code is malformed; the expression is named.
     """
     found: dict[str, dict[str, Any]] = {}
     for name, line in run.masks():
@@ -27,7 +27,7 @@ def answers_of(run: Run, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
             continue
         code: Any = line.get("segmentation")
         try:
-            # The script trusts what it is given, so a code is checked here.
+            # The script does not check codes, so they are checked here.
             runs, size = runs_of(code), size_of(code)
         except (MaskError, AttributeError, TypeError) as error:
             raise MaskError(f"{run.path}: the mask of {name}: {error}") from None
@@ -40,13 +40,13 @@ def answers_of(run: Run, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def heats_of(folder: Path, image_id: int | str) -> dict[str, dict[str, Any]]:
-    """Small pictures of an image's saved heats, by sample id; empty where none were saved."""
+def small_heats_of(folder: Path, image_id: int | str) -> dict[str, dict[str, Any]]:
+    """Small versions of an image's saved heats, by sample id; empty if none were saved."""
     return {name: small(heat) for name, heat in heats.load(folder, image_id).items()}
 
 
 def small(heat: np.ndarray) -> dict[str, Any]:
-    """A heat in at most 32x32 cells of a byte each, between its own lowest and highest value."""
+    """A heat in at most 32x32 cells of one byte each, scaled from its lowest to its highest value."""
     import base64
 
     import cv2

@@ -1,4 +1,4 @@
-"""What the page knows: a block about each image, and the overview of all expressions that it sorts and filters."""
+"""The data of the page: a block for each image, and the overview of all expressions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from risbench.masks import encode, union_of
 from risbench.results.rows import Row
 
 from ..about import area_of
-from .answers import heats_of
+from .answers import small_heats_of
 from .thumbnails import Thumbnails
 
 SCHEMA = 1
@@ -21,11 +21,11 @@ _AHEAD = 64  # images whose thumbnails are made together: enough for all cores, 
 
 
 class Contents:
-    """The expressions that all runs answered, image by image.
+    """The expressions that all runs have, image by image.
 
     Attributes:
         images: id, height and width of each image written so far.
-        samples: what the overview says of each expression, by its place in the split's order.
+        samples: the overview's data of each expression, by its index in the split's order.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Contents:
         self.heated = [False] * len(rows)
 
     def blocks(self, pictures: Thumbnails) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Each image's number and block; the overview is complete when all were taken."""
+        """Each image's number and block; after the last one, the overview is complete."""
         kept = ([one for one in group if one.id in self._place] for group in self._split.by_image())
         groups = (group for group in kept if group)
         while ahead := list(islice(groups, _AHEAD)):
@@ -56,7 +56,7 @@ class Contents:
     def _block(self, number: int, group: Sequence[Sample]) -> dict[str, Any]:
         truths: dict[tuple[Any, ...], int] = {}
         block: dict[str, Any] = {"truths": [], "samples": {}}
-        hot = [heats_of(folder, group[0].image_id) for folder in self._folders]
+        hot = [small_heats_of(folder, group[0].image_id) for folder in self._folders]
         for sample in group:
             # The expressions about one object share its mask and box.
             truth = truths.setdefault((sample.box, *(part["counts"] for part in sample.parts)), len(truths))
@@ -88,7 +88,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What stands at the head of the page."""
+    """The data at the top of the page."""
 
     split: str
     titles: Sequence[str]
@@ -96,7 +96,7 @@ class Overview:
     notes: Sequence[str]
 
     def record(self, contents: Contents) -> dict[str, Any]:
-        """The whole overview as the script reads it."""
+        """The overview in the form that the script reads."""
         runs = zip(self.titles, self.numbers, contents.heated, strict=True)
         return {
             "schema": SCHEMA,

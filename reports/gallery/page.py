@@ -1,4 +1,4 @@
-"""The file itself: written piece by piece, whole or not at all, with no data outside its JSON blocks."""
+"""The HTML file: written block by block, complete or not at all, with all data in JSON blocks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
-from risbench.results.jsonlines import full, part_of, sweep_parts
+from risbench.io.atomic import part_of, sweep_parts
+from risbench.results.jsonlines import full
 
 _SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "page.js")
-# Inside <script> only these could end the block or begin another; JSON may write any of them by number.
+# Inside <script> only these characters could end the block or start another; JSON can escape all of them.
 _UNSAFE = {character: f"\\u{ord(character):04x}" for character in "<>&"}
 
 
 class Page:
-    """A page under work; use it as a context."""
+    """A page while it is written; use it as a context."""
 
     def __init__(self, out: Path, title: str) -> None:
         self._out = out
@@ -58,7 +59,7 @@ class Page:
 
 
 def block_of(value: Any) -> str:
-    """JSON that no browser can take for markup; ASCII, so that lone surrogates survive too."""
+    """JSON that no browser can read as markup; in ASCII, so that lone surrogates are kept."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     for character, number in _UNSAFE.items():
         text = text.replace(character, number)
@@ -71,7 +72,7 @@ def _template(title: str) -> tuple[str, str]:
     style = (here / "page.css").read_text(encoding="utf-8")
     script = "\n".join((here / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     script = f'(function () {{\n"use strict";\n{script}\nstart();\n}})();\n'
-    # The browser itself refuses the network, and every script but this one.
+    # With this policy the browser itself blocks the network and all other scripts.
     policy = (
         f"default-src 'none'; img-src data: file: 'self'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"

@@ -1,4 +1,4 @@
-"""Small pictures of images, as data within the page or as files beside it."""
+"""Thumbnails of images, as data inside the page or as files beside it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from pathlib import Path
 
 from risbench import DataError
 from risbench.datasets.images import read_image
+from risbench.io.atomic import sweep_parts
 from risbench.plain import counted
-from risbench.results.jsonlines import replace_bytes, sweep_parts
+from risbench.results.jsonlines import replace_bytes
 
-SIDE = 320  # pixels of the longer side: a card's width on a screen of usual density
+SIDE = 320  # pixels of the longer side, as wide as the page shows an image
 _QUALITY = 78
 
 
 class Thumbnails:
-    """Makes small pictures with all cores; use it as a context.
+    """Makes thumbnails on all cores; use it as a context.
 
     Attributes:
         folder: where files are written, or None for data within the page.
@@ -30,7 +31,7 @@ class Thumbnails:
         if folder is not None:
             sweep_parts(folder)
         self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        self._made = self._asked = 0
+        self._made = self._requested = 0
         self._absent: list[Path] = []
         self._broken: list[str] = []
 
@@ -43,10 +44,10 @@ class Thumbnails:
         self._pool.shutdown(cancel_futures=True)
 
     def of(self, images: Sequence[tuple[Path, tuple[int, int]]]) -> list[str | None]:
-        """What an ``img`` takes as its source for each path and ``(height, width)``; None where there is no image."""
+        """The ``src`` of an ``img`` element for each path and ``(height, width)``; None if there is no image."""
         sources: list[str | None] = []
         for (path, _), (jpeg, problem) in zip(images, self._pool.map(_made, images), strict=True):
-            self._asked += 1
+            self._requested += 1
             if jpeg is None:
                 self._absent.append(path)
                 if problem:
@@ -55,8 +56,8 @@ class Thumbnails:
             elif self.folder is None:
                 sources.append("data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii"))
             else:
-                # Numbered, because ids and file names of data sets need not be safe in a path or an address.
-                name = f"{self._asked - 1:06d}.jpg"
+                # Numbered, because ids and file names of data sets may be unsafe in a path or URL.
+                name = f"{self._requested - 1:06d}.jpg"
                 replace_bytes(self.folder / name, jpeg, sweep=False)
                 sources.append(f"{self.folder.name}/{name}")
         return sources
@@ -66,7 +67,7 @@ class Thumbnails:
         notes = []
         if missing := len(self._absent) - len(self._broken):
             notes.append(
-                f"{missing} of {counted(self._asked, 'image')} are not there (looked in {folder}; "
+                f"{missing} of {counted(self._requested, 'image')} are not there (looked in {folder}; "
                 "--data-root DIR looks elsewhere): their masks stand on grey."
             )
         notes += self._broken[:3]
@@ -78,7 +79,7 @@ class Thumbnails:
 
 
 def _made(image: tuple[Path, tuple[int, int]]) -> tuple[bytes | None, str | None]:
-    """A small JPEG of an image, or why there is none (None where there is no file)."""
+    """A small JPEG of an image, or the reason why there is none (None if there is no file)."""
     from PIL import Image
 
     path, size = image
@@ -96,7 +97,7 @@ def _made(image: tuple[Path, tuple[int, int]]) -> tuple[bytes | None, str | None
 
 
 def _drafted(path: Path, size: tuple[int, int]):
-    """A plain colour JPEG decoded at a fraction of its size, four times as fast; None for all else."""
+    """A JPEG decoded at a fraction of its size, which is four times as fast; None for other images."""
     from PIL import Image
 
     try:
@@ -106,5 +107,5 @@ def _drafted(path: Path, size: tuple[int, int]):
             picture.draft("RGB", (SIDE, SIDE))
             return picture.convert("RGB")
     except (OSError, SyntaxError, ValueError):
-        # `read_image` says what is wrong with it.
+        # `read_image` then raises an error that says what is wrong.
         return None

@@ -1,7 +1,7 @@
 """The command line: reads options, calls functions, prints; decides nothing.
 
-Data goes to stdout, talk and progress to stderr. Exit codes: 0; 1 the work failed; 2 the command was wrong; 141
-the reader of a pipe went away.
+Data go to stdout, messages and progress to stderr. Exit codes: 0 success, 1 the work failed, 2 the command was wrong,
+141 the reader of a pipe closed it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import click
 
 from .. import __version__
 from ..errors import TRACEBACK, RisbenchError, UsageError
-from ..faults import line_of
+from ..faults import one_line
 from ..plain import visible
 from . import streams
 
-# The reader has gone (`| head`): what a shell reports of any tool that ends so; 0 would be untrue where talk went into
-# the pipe as well.
+# The reader closed the pipe, as `| head` does. Shells report this code for any tool that ends so. 0 would be untrue,
+# because messages in the same pipe are lost.
 _CLOSED_PIPE = 128 + signal.SIGPIPE
-# Of a write to standard output that failed; an error about a file has the file's name.
+# Errors of a failed write to standard output; an error about a file carries the file's name.
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF)
 # Each command's module is imported when it is called, so that --help stays fast.
 _COMMANDS = {
@@ -35,15 +35,15 @@ _COMMANDS = {
     "score": ("score", "Score predicted masks or heats that someone sent you."),
     "list": ("lists", "List methods, splits, metrics, rules, reports or recipes."),
     "check": ("check", "Check a method's contract on a few drawn scenes."),
-    "predict": ("predict", "Ask a method about one image and some texts."),
+    "predict": ("predict", "Predict masks for one image and one or more texts."),
     "train": ("train", "Train a method from a recipe."),
-    "weights": ("weights", "Look into files of weights, and convert them."),
+    "weights": ("weights", "Inspect weights files, and convert them."),
     "data": ("data", "Data sets: get, import, check, where, leaks."),
-    "report": ("report", "Tables and pictures of runs."),
-    "compare": ("compare", "Whether runs differ, overall and by kind of expression."),
-    "sweep": ("sweep", "How scores depend on the threshold, from saved heats."),
-    "leaderboard": ("leaderboard", "Rank the runs that were submitted."),
-    "submit": ("submit", "Check a run to the last row and put it on the leaderboard."),
+    "report": ("report", "Make tables and pictures of runs."),
+    "compare": ("compare", "Test whether runs differ, overall and by kind of expression."),
+    "sweep": ("sweep", "Score saved heats at several thresholds."),
+    "leaderboard": ("leaderboard", "Rank the submitted runs."),
+    "submit": ("submit", "Verify every row of a run and put it on the leaderboard."),
 }
 
 
@@ -117,17 +117,17 @@ def _run() -> NoReturn:
 
 
 def _line_about(error: Exception) -> str:
-    """What a user is told of an exception that is none of this program's own errors.
+    """The one-line message for an exception that is not a `RisbenchError`.
 
     Raises:
-        Exception: the same, where it is a fault of this program, so that its traceback is seen.
+        Exception: the same exception, if it is a bug of this program, so that its traceback is printed.
     """
-    if line := line_of(error):  # a method's
+    if line := one_line(error):  # a method's
         if os.environ.get(TRACEBACK):
             raise error
         return line
     if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != "utf-8":
-        # The streams take every letter, so this is the name of a file.
+        # The streams accept every character, so this is the name of a file.
         return f"{error.object[:200]}: no file can be called so in this locale: set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"

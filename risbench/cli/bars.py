@@ -1,4 +1,4 @@
-"""A bar on a terminal that leaves nothing where there is none."""
+"""A progress bar that prints nothing where there is no terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rich.progress import Progress
 
 
 class Bar(Progress):
-    """A bar; before version 15 rich ends even one that was never shown with an empty line."""
+    """A progress bar. Before version 15, rich printed an empty line at the end even of a hidden bar."""
 
     def stop(self) -> None:
         """End the bar, if it was shown."""

@@ -9,10 +9,10 @@ import click
 from .. import plugins
 from ..datasets.load import load_split
 from ..devices import chosen
-from ..methods.contract import make
 from ..methods.contract_check import check_method
-from ..plain import plain
-from ..running.evaluation import make_before_drawing
+from ..methods.factory import make
+from ..plain import counted, plain
+from ..running.made import make_before_drawing
 from . import options, show
 
 _MARKS = {True: ("ok  ", "green"), False: ("FAIL", "bold red"), None: ("--  ", "dim")}
@@ -20,11 +20,9 @@ _MARKS = {True: ("ok  ", "green"), False: ("FAIL", "bold red"), None: ("--  ", "
 
 @click.command("check")
 @click.argument("method")
-@click.option("--split", default="shapes_val", show_default=True, help="Where to ask; its images must be there.")
-@click.option(
-    "--images", default=3, show_default=True, type=click.IntRange(min=1), help="How many images to ask about."
-)
-@click.option("--weights", help="A file of weights, or a name the method knows.")
+@click.option("--split", default="shapes_val", show_default=True, help="The split to check on; its images must exist.")
+@click.option("--images", default=3, show_default=True, type=click.IntRange(min=1), help="How many images to check.")
+@click.option("--weights", help="A weights file, or a name that the method knows.")
 @options.settings
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @options.data_root
@@ -43,22 +41,23 @@ def command(
     plugins.refuse_absent(plugins.METHODS, method)
     given, used = options.options_of(pairs), chosen(device)
     make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
+    with show.counting("drawing scenes") as on_progress:
+        loaded = load_split(split, data_root, on_progress)
     built, _ = make(method, weights=weights, device=used, split=loaded.name, data_root=loaded.data_root, options=given)
     findings = check_method(built, loaded, images)
     if as_json:
-        show.print_json([finding._asdict() for finding in findings])
+        show.print_json([finding.record() for finding in findings])
     else:
         for finding in findings:
             mark, style = _MARKS[finding.holds]
-            show.out.print(f"[{style}]{mark}[/] {finding.claim}", highlight=False)
+            show.print_line(f"[{style}]{mark}[/] {finding.claim}", markup=True)
             if finding.caution:
                 caution = plain(finding.caution)
-                show.out.print(f"     warning: {caution}", highlight=False, markup=False, soft_wrap=True)
-            if finding.seen and finding.holds is not None:
-                show.out.print(f"     {plain(finding.seen)}", highlight=False, markup=False, soft_wrap=True)
+                show.print_line(f"     warning: {caution}")
+            if finding.detail and finding.holds is not None:
+                show.print_line(f"     {plain(finding.detail)}")
         if untried := sum(finding.holds is None for finding in findings):
-            show.out.print(f"{untried} were not tried, because the method raised an exception", highlight=False)
+            checks = counted(untried, "check was", "checks were")
+            show.print_line(f"{checks} not tried, because the method raised an exception")
     if not all(finding.holds for finding in findings):
         sys.exit(1)

@@ -24,18 +24,20 @@ _LONGEST = 300  # characters of an expression; the whole is in --json
 @click.command("compare")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.metrics
-@click.option("--slices/--no-slices", default=True, show_default=True, help="By kind of expression; needs the data.")
+@click.option(
+    "--slices/--no-slices", default=True, show_default=True, help="Also by kind of expression; needs the data."
+)
 @options.data_root
 @options.as_json
 def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root: Path | None, as_json: bool) -> None:
-    """Compare RUNS of one split expression by expression. A folder that holds runs stands for all of them.
+    """Compare RUNS of one split expression by expression. A folder that contains runs means all of them.
 
-    Differences come with a 95 % interval over images and a p-value corrected (Holm) for the number of
-    comparisons. Slices are compared in the first of --metrics.
+    Each difference has a 95 % interval over images and a p-value. The p-values are corrected for the number of
+    comparisons (Holm). Slices, which are kinds of expressions, are compared in the first of --metrics.
     """
     named = runs_in(runs)
     if len(named) == 1:
-        raise UsageError(f"{named[0].path} is one run, however often it is named: give two runs or more to compare")
+        raise UsageError(f"{named[0].path} is the only run given: give two different runs or more to compare")
     found = compare(named, metrics=metrics, data_root=data_root, slices=slices)
     if as_json:
         show.print_json(found.record())
@@ -49,27 +51,27 @@ def command(runs: tuple[Path, ...], metrics: str | None, slices: bool, data_root
     _print_apart(found, names)
     rules = found.runs[0].summary["rules"]
     notes = [*found.changed, f"rules {rules['name']}: {text_of(rules)}"]
-    if (truth := truth_note(found.runs[0].header)) is not None:
+    if (truth := truth_note(found.runs[0].about.truth, found.runs[0].about.is_part)) is not None:
         notes.append(truth)
     notes += truth_notes(found.truth_counts, rules["name"])
     if found.runs[0].summary["partial"]:
         notes.append("partial: not the whole split")
     for name, run in zip(names, found.runs, strict=True):
         notes += [f"warning: {name}: {caution}" for caution in (*answer_notes(run.summary), *run.cautions())]
-    notes.append("intervals are of single differences; p is corrected by Holm over all pairs and metrics")
+    notes.append("each interval is of one difference alone; p is corrected by Holm over all pairs and metrics")
     if found.slices:
         notes.append("by kind of expression, p is corrected by Holm over all pairs and kinds together")
-    notes.append("* differs at 5 % after correction; each run is taken as it is, other seeds may score otherwise")
+    notes.append("* differs at 5 % after correction; variance between seeds is not included")
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)
 
 
 def _names(found: Comparison) -> list[str]:
-    """The methods' names; with the folder's where two are of one name."""
+    """The methods' names; if two are equal, the run folders' names are added."""
     methods = [
         plain(run.summary["method"])
         + ("" if run.summary["texts"] == "given" else f" (texts {run.summary['texts']})")
-        + (f" + {run.header['refine']}" if run.header.get("refine") else "")
+        + (f" + {run.about.refine}" if run.about.refine else "")
         for run in found.runs
     ]
     return [
@@ -106,7 +108,7 @@ def _print_slices(tests: Sequence[Contrast], title: str) -> None:
 
 def _print_apart(found: Comparison, names: Sequence[str]) -> None:
     if not found.apart:
-        show.out.print("The runs score every expression the same.", highlight=False)
+        show.print_line("The runs score every expression the same.")
         return
     table = Table(
         title=f"The {len(found.apart)} expressions where they differ most: IoU in percent", title_justify="left"
@@ -141,6 +143,6 @@ def _numbers(test: Contrast) -> list[str]:
 
 
 def _points(fraction: float) -> str:
-    """A difference in points of percent, with its sign, which a zero has not."""
+    """A difference in percentage points with its sign; zero has no sign."""
     text = f"{100 * fraction:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text

@@ -1,4 +1,7 @@
-"""What a user names as runs: run folders, folders that hold some, and what a shell's ``*`` takes along with them."""
+"""Find the runs that a user names: run folders, or folders that contain run folders.
+
+A shell's ``*`` may name other files too; they are skipped with a message.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ _MOST = 3  # named in one line
 def runs_in(paths: Sequence[Path]) -> list[Run]:
     """The runs that paths name.
 
-    A folder that holds runs stands for them. What is no run is passed over with a line on stderr if it came beside
-    runs, as from ``runs/*``.
+    A folder that contains runs means all of them. Paths that are not runs are skipped with a message on stderr, if
+    other paths are runs, as with ``runs/*``.
 
     Raises:
-        UsageError: no path names a run, with what they are instead.
+        UsageError: no path names a run; the message says what the paths are.
         DataError: a path does not exist, or a run is unfinished or broken.
     """
     folders: list[Path] = []
@@ -33,7 +36,7 @@ def runs_in(paths: Sequence[Path]) -> list[Run]:
         if (path / HEADER).is_file() or any((path / name).is_file() for name in (ROWS, SUMMARY, MASKS)):
             folders.append(path)  # a broken one is refused when it is read
         elif inside := _inside(path):
-            show.say(f"{path} holds {len(inside)} run{'s' if len(inside) > 1 else ''}: all are taken")
+            show.say(f"{path} contains {len(inside)} run{'s' if len(inside) > 1 else ''}: all are used")
             folders += inside
         elif not path.exists() and not path.is_symlink():
             raise DataError(f"{path} is not a run folder: it does not exist")
@@ -43,8 +46,8 @@ def runs_in(paths: Sequence[Path]) -> list[Run]:
         listed = "; ".join(others[:_MOST]) + (f"; and {len(others) - _MOST} more" if len(others) > _MOST else "")
         if not folders:
             raise UsageError(f"no run is given: {listed}: give run folders, as `risbench run --out` makes them")
-        show.say(f"passed over, because it is no run: {listed}")
-    # The same run named twice, as by `runs runs/one`, or through a link, is one.
+        show.say(f"skipped, because it is not a run: {listed}")
+    # A run that is named twice, as in `runs runs/one`, or through a link, is used once.
     once: dict[Path, Path] = {}
     for folder in folders:
         once.setdefault(real(folder), folder)
@@ -52,7 +55,7 @@ def runs_in(paths: Sequence[Path]) -> list[Run]:
 
 
 def kind_of(path: Path) -> str:
-    """What a path that is no run is, in a few words."""
+    """What a path is, in a few words, if it is not a run."""
     if path.is_file():
         suffix = path.suffix.lower()
         if suffix in _PICTURES:
@@ -72,7 +75,7 @@ def kind_of(path: Path) -> str:
 
 
 def _inside(path: Path, depth: int = _DEPTH) -> list[Path]:
-    """The run folders below a folder, sorted; what lies in a run is not looked into, nor what a link leads to."""
+    """The run folders below a folder, sorted. Run folders are not searched, and links are not followed."""
     if depth == 0 or not path.is_dir():
         return []
     found: list[Path] = []

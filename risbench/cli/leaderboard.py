@@ -13,7 +13,7 @@ from rich.table import Table
 from .. import plugins
 from ..datasets import catalog
 from ..leaderboard.board import Rank, Ranking, entries_in, rankings_of
-from ..leaderboard.entry import marks_of
+from ..leaderboard.entry import entry_warnings
 from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
@@ -25,7 +25,7 @@ _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
 
 
 @click.command("leaderboard")
-@click.option("--split", help="Only this one [default: all that have entries].")
+@click.option("--split", help="Only this split [default: all that have entries].")
 @click.option(
     "--as",
     "kind",
@@ -38,7 +38,7 @@ _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
 @options.board
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
 def command(split: str | None, kind: str, metrics: str, board: Path | None, out: Path | None) -> None:
-    """Rank the runs that were submitted, with what papers report beside them."""
+    """Rank the submitted runs, with published figures beside them."""
     name = None if split is None else catalog.find(split).name
     entries = entries_in(board if board is not None else options.own_board(), name)
     rankings = rankings_of(entries, parse_all(metrics), name)
@@ -62,8 +62,8 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
 
 
 def _marked(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry with what must be said beside it, if there is something."""
-    return {**entry, "marks": marks} if (marks := marks_of(entry)) else entry
+    """An entry with its warnings, if it has any."""
+    return {**entry, "marks": marks} if (marks := entry_warnings(entry)) else entry
 
 
 def _print(ranking: Ranking) -> None:
@@ -84,16 +84,16 @@ def _print(ranking: Ranking) -> None:
     if ranking.rules is not None:
         notes.append(f"rules {ranking.rules['name']}: {text_of(ranking.rules)}")
     for place in ranking.places:
-        marks = [] if place.entry is None else marks_of(place.entry)
+        marks = [] if place.entry is None else entry_warnings(place.entry)
         notes += [f"warning: {plain(place.method, 100)}: {plain(mark)}" for mark in marks]
     if any(place.rank is None and place.entry is not None for place in ranking.places):
-        notes.append("without a rank: looks at more than image and text, or a control")
+        notes.append("without a rank: the method uses more than image and text, or the run is a control")
     if any(place.reported for place in ranking.places):
-        notes.append("† reported in a paper, not run here, ‡ derived from printed figures; protocols may be others")
-    if ranking.split.startswith("shapes_"):
+        notes.append("† reported in a paper, not run here; ‡ derived from published figures; protocols may differ")
+    if catalog.is_drawn(ranking.split):
         notes.append("drawn scenes; not comparable with photographs")
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)
 
 
 def _cell(place: Rank, metric: str) -> str:

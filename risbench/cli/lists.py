@@ -26,9 +26,9 @@ from . import options, show
 @options.data_root
 @options.as_json
 def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: bool) -> None:
-    """List what is there: methods, splits, metrics, rules, reports, recipes or refiners; of NAMES everything known.
+    """List methods, splits, metrics, rules, reports, recipes or refiners. With NAMES, print all about these alone.
 
-    Among splits are the own ones of the data root.
+    The splits include your own, imported into the data root.
     """
     entries = _splits(data_root) if what == "splits" else _LISTS[what]()
     known = [entry["name"] for entry in entries]
@@ -59,17 +59,17 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
 
 
 def _print_whole(entry: Mapping[str, Any]) -> None:
-    """An entry line by line; a card's lines stand among its own."""
+    """Print an entry line by line, with the lines of its card."""
     lines = {key: value for key, value in entry.items() if key != "card"} | (entry.get("card") or {})
-    show.out.print(f"[bold]{escape(str(lines.pop('name')))}[/]", highlight=False)
+    show.print_line(f"[bold]{escape(str(lines.pop('name')))}[/]", markup=True)
     for key, value in lines.items():
         if value not in (None, [], ""):
-            told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            show.out.print(f"  {key:14} {told}", highlight=False, markup=False, soft_wrap=True)
+            content = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            show.print_line(f"  {key:14} {content}")
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, str]:
-    """An entry as cells; of a card only what a table needs, `--json` has all of it."""
+    """An entry as table cells. Of a card only a few keys are shown; `--json` has all of them."""
     if "card" in entry:
         card = entry["card"] or {}
         shown = {key: card.get(key) for key in ("grade", "supervision", "threshold", "licence")}
@@ -92,7 +92,7 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _card(name: str) -> dict[str, Any] | None:
-    """A method's card without making the method: of the factory, or of the class it says it returns."""
+    """A method's card without making the method: the factory's, or that of the class in its return annotation."""
     try:
         factory = plugins.load(plugins.METHODS, name)
         if not hasattr(factory, "card"):

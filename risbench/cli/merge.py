@@ -13,7 +13,7 @@ from . import options, show
 @click.command("merge")
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.data_root
-@click.option("--overwrite", is_flag=True, help="Make the run anew, whatever run FOLDER holds beside its shards.")
+@click.option("--overwrite", is_flag=True, help="Replace the run that FOLDER already holds.")
 @options.metrics
 @options.as_json
 def command(folder: Path, data_root: Path | None, overwrite: bool, metrics: str | None, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import plugins
+from ..datasets.load import load_split
 from ..errors import RisbenchError, UsageError
 from ..io import reading
 from ..plain import counted
@@ -29,7 +30,7 @@ data_root: Decorator = click.option(
 )
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 rules: Decorator = click.option("--rules", default="tris", show_default=True, help="Evaluation rules: `list rules`.")
-threshold: Decorator = click.option("--threshold", type=float, help="Cut heats here instead of where the rules say.")
+threshold: Decorator = click.option("--threshold", type=float, help="Cut heats at this value, not at the rules' own.")
 out: Decorator = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -43,9 +44,9 @@ metrics: Decorator = click.option(
 _truth: Decorator = click.option(
     "--truth",
     type=click.Path(path_type=Path, dir_okay=False),
-    help='Take masks from this JSON: [{"ref_id" or "ann_id": ID, "segmentation": RLE or polygons}, ...], '
+    help='Use the masks of this JSON as truth: [{"ref_id" or "ann_id": ID, "segmentation": RLE or polygons}, ...], '
     'e.g. [{"ref_id": 17, "segmentation": {"size": [2, 3], "counts": [1, 4, 1]}}], {"ref_id": {"17": RLE}}, or COCO\'s '
-    "instances.json. Objects it does not name keep their masks.",
+    "instances.json. Objects that it does not name keep their annotated masks.",
 )
 _truth_only: Decorator = click.option(
     "--truth-only", is_flag=True, help="With --truth: leave out expressions whose object it does not name."
@@ -65,12 +66,12 @@ def truth(function: Callable[..., Any]) -> Callable[..., Any]:
     return _truth(_truth_only(function))
 
 
-def refuse_absent(predictions: Path | None = None, truth: Path | None = None) -> None:
-    """Refuse files that are not there, before scenes are drawn for minutes.
+def refuse_missing(predictions: Path | None = None, truth: Path | None = None) -> None:
+    """Refuse missing files at once, before minutes are spent on drawing scenes.
 
     Raises:
-        UsageError: there are no predictions.
-        DataError: there is no other truth.
+        UsageError: the predictions do not exist.
+        DataError: the truth file does not exist.
     """
     if predictions is not None and not os.path.lexists(predictions):
         raise UsageError(f"{predictions} does not exist")
@@ -78,14 +79,21 @@ def refuse_absent(predictions: Path | None = None, truth: Path | None = None) ->
         reading.size_of_file(truth, reading.ANNOTATION_BYTES, "a truth file")
 
 
+def loaded_split(name: str, root: Path | None, truth: Path | None, only: bool, given: Path | None = None) -> Split:
+    """The split of a command, drawn first where that is needed, with the masks of ``--truth``; see `scored_on`."""
+    with show.counting("drawing scenes") as progress:
+        split = load_split(name, root, progress)
+    return scored_on(split, truth, only, given)
+
+
 def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = None) -> Split:
-    """The split with the masks of ``--truth``, and a line that says what they replace.
+    """The split with the masks of ``--truth``; prints how many masks they replace.
 
     Args:
-        split: as annotated.
-        file: of other masks.
-        only: leave out what it does not name.
-        given: the predictions; if they are a run on another truth and no file is given, this is said.
+        split: with the annotated masks.
+        file: the truth file, or None.
+        only: leave out expressions whose object the file does not name.
+        given: the predictions. If they are a run scored with a truth file and ``file`` is None, a message says so.
 
     Raises:
         UsageError: ``--truth-only`` without ``--truth``.
@@ -94,25 +102,25 @@ def scored_on(split: Split, file: Path | None, only: bool, given: Path | None = 
         if only:
             raise UsageError("--truth-only needs --truth FILE")
         with suppress(RisbenchError):
-            if given is not None and (before := Run.load(given).header.get("truth")) is not None:
-                show.say(f"{given} was run on the truth of {before['file']}; this is on the annotated masks")
+            if given is not None and (before := Run.load(given).about.truth) is not None:
+                show.say(f"{given} was scored with the truth of {before.file}; this uses the annotated masks")
         return split
     found = split.with_truth(file, only)
     assert found.truth is not None
-    told = f"truth: {file.name} gives the masks of {found.truth.replaces} of {counted(len(split), 'expression')}"
+    message = f"truth: {file.name} gives the masks of {found.truth.replaces} of {counted(len(split), 'expression')}"
     if found.truth.kept:
-        told += f"; the other {found.truth.kept} " + ("are left out" if only else "keep their annotated masks")
+        message += f"; the other {found.truth.kept} " + ("are left out" if only else "keep their annotated masks")
     if found.truth.elsewhere:
-        told += f"; {counted(found.truth.elsewhere, 'entry is', 'entries are')} about images of other splits"
-    show.say(told)
+        message += f"; {counted(found.truth.elsewhere, 'entry is', 'entries are')} about images of other splits"
+    show.say(message)
     return found
 
 
 def own_board(*, to_write: bool = False) -> Path:
-    """The board that came with this program.
+    """The board that comes with this program.
 
     Raises:
-        UsageError: it is to be written, and this is not a checkout: what is installed belongs to nobody.
+        UsageError: it is to be written, but this is an installed package and not a checkout.
     """
     folder: Path = plugins.load(plugins.BOARDS, "folder")()
     if to_write and not (folder.parent.parent / "pyproject.toml").is_file():
@@ -121,7 +129,7 @@ def own_board(*, to_write: bool = False) -> Path:
 
 
 def _known(metrics: str | None) -> str | None:
-    """The list as given, once every name in it is known: before a run of hours, not after it."""
+    """The list unchanged, after every name in it was checked: a typo is found before a long run, not after it."""
     from ..metrics.metric_names import parse_all
 
     parse_all(metrics)

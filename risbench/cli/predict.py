@@ -16,7 +16,8 @@ from ..datasets.upright import read_upright
 from ..devices import chosen
 from ..errors import RisbenchError, UsageError
 from ..io.plainfiles import real
-from ..methods.contract import card_of, make, notes_of
+from ..methods.contract import card_of, method_notes
+from ..methods.factory import make
 from ..methods.predict import Answer, cautions_of, predict
 from ..methods.refine import Refined, refiner_of
 from ..metrics.rules.protocols import Rules
@@ -30,7 +31,7 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", 
 @click.argument("image", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("texts", nargs=-1, required=True)
 @click.option("--method", required=True, help="An installed method: `list methods`.")
-@click.option("--weights", help="A file of weights, or a name the method knows.")
+@click.option("--weights", help="A weights file, or a name that the method knows.")
 @options.settings
 @options.rules
 @options.threshold
@@ -53,12 +54,12 @@ def command(
     heat: Path | None,
     as_json: bool,
 ) -> None:
-    """Ask a method about one IMAGE and one or several TEXTS.
+    """Predict a mask for each of the TEXTS in one IMAGE.
 
-    The picture is taken as a viewer shows it: a photograph is turned as its EXIF says.
+    The image is rotated as its EXIF orientation says, as image viewers do.
 
     With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, and so on.
-    Exit code 1 if a method gives no heat for --heat; all else is written.
+    Exit code 1 if --heat is given and the method returns no heat; all other files are written.
     """
     for path, suffixes in ((overlay, (".png", ".pdf")), (mask, (".png",)), (heat, (".npy",))):
         if path is not None and path.suffix not in suffixes:
@@ -72,12 +73,12 @@ def command(
     given = options.options_of(pairs)
     refine = refiner_of(given)
     built, _ = make(method, weights=weights, device=chosen(device), options=given)
-    for note in notes_of(built):
+    for note in method_notes(built):
         show.say(note)
     cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
     if refine is not None:
-        built = Refined(built, refine, cut, title=method, asked=threshold is not None)
-    with redirect_stdout(sys.stderr):  # what a method prints is talk
+        built = Refined(built, refine, cut, title=method, explicit_threshold=threshold is not None)
+    with redirect_stdout(sys.stderr):  # stdout is for data only
         answers = predict(built, pixels, texts, cut)
     written = []
     for number, answer in enumerate(answers, start=1):
@@ -96,15 +97,15 @@ def command(
 
 
 def _fail_without_heat(path: Path, method: str, answers: Sequence[Answer]) -> None:
-    """End with an error once all else is written: the answer to hours of loading is not thrown away for it.
+    """Exit with an error after all other files are written, so that they are not lost.
 
     Raises:
-        RisbenchError: an answer has no heat to write.
+        RisbenchError: a prediction has no heat to write.
     """
     lacking = [_numbered(path, place, len(answers)) for place, one in enumerate(answers, start=1) if one.heat is None]
     if lacking:
         names = ", ".join(map(str, lacking[:3])) + (", …" if len(lacking) > 3 else "")
-        raise RisbenchError(f"{names}: not written: method '{method}' gives a mask without a heat; leave --heat out")
+        raise RisbenchError(f"{names}: not written: method '{method}' returns a mask without a heat; leave --heat out")
 
 
 def _numbered(path: Path, number: int, count: int) -> Path:
@@ -112,16 +113,16 @@ def _numbered(path: Path, number: int, count: int) -> Path:
 
 
 def _targets(mask: Path | None, heat: Path | None, count: int) -> list[Path]:
-    """All files that masks and heats will be written to."""
+    """All files that will hold masks and heats."""
     paths = [path for path in (mask, heat) if path is not None]
     return [_numbered(path, number, count) for path in paths for number in range(1, count + 1)]
 
 
 def _refuse_odd_texts(texts: Sequence[str]) -> None:
-    """Refuse what is no expression: nothing, or the name of a second picture."""
+    """Refuse what is not an expression: an empty text, or the name of a second image."""
     for text in texts:
         if not text.strip():
-            raise UsageError("a TEXT is empty: say which object is meant, e.g. 'the man on the right'")
+            raise UsageError("a TEXT is empty: describe an object, e.g. 'the man on the right'")
         if _is_picture(text):
             raise UsageError(f"{text} is a picture, not a text: give one IMAGE, then its texts")
 
@@ -130,19 +131,19 @@ def _is_picture(text: str) -> bool:
     try:
         return Path(text).suffix.lower() in _PICTURES and Path(text).is_file()
     except (OSError, ValueError):
-        return False  # too long for a name, or with a character that no name has
+        return False  # too long for a file name, or with a character that no file name may have
 
 
 def _refuse_overwriting(image: Path, targets: Sequence[Path]) -> None:
-    """Refuse to write over the picture that is asked about, or two things into one file."""
-    seen = {real(image): "the image itself"}
+    """Refuse to overwrite the input image, and to write two things into one file."""
+    taken = {real(image): "the image itself"}
     for target in targets:
         place = real(target)
         is_image = target.exists() and image.exists() and target.samefile(image)
-        if is_image or place in seen:
-            what = "the image itself" if is_image else seen[place]
+        if is_image or place in taken:
+            what = "the image itself" if is_image else taken[place]
             raise UsageError(f"{target} is {what}: give another name to write to")
-        seen[place] = "already written to by this command"
+        taken[place] = "already written to by this command"
 
 
 def _png(answer: Answer) -> bytes:
@@ -176,7 +177,7 @@ def _print(answers: list[Answer], written: list[Path], warnings: list[str], as_j
     for answer in answers:
         point = "" if answer.point is None else f", surest at {answer.point[0]:.1f}, {answer.point[1]:.1f}"
         line = f"{answer.text}: {100 * answer.mask.mean():.1f} % of the image{point}"
-        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+        show.print_line(line)
     for warning in warnings:
         show.say(f"warning: {warning}")
     for path in written:

@@ -20,19 +20,19 @@ from .folders import runs_in
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
 @options.metrics
 @options.data_root
-# What follows is passed to the renderer by name, if it was given and the renderer takes it.
+# The options below are passed to the renderer by name, if they were given.
 @click.option("--columns", help="Tables: a set of columns, paper1 or paper2, instead of --metrics.")
 @click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
 @click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
 @click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
 @click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID,... [default: spread].")
 @click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
-@click.option("--heat", is_flag=True, help="grid: show saved heats, too.")
+@click.option("--heat", is_flag=True, help="grid: also show saved heats.")
 @click.option("--thumbnails", help="html: `inside` the page or `beside` it [default: inside, up to 3000 images].")
 def command(
     runs: tuple[Path, ...], kind: str, out: Path | None, metrics: str | None, data_root: Path | None, **more: Any
 ) -> None:
-    """Render RUNS as a table or a picture, or export their rows. A folder that holds runs stands for all of them.
+    """Render RUNS as a table or a picture, or export their rows. A folder that contains runs means all of them.
 
     Tables: markdown, latex, csv, json. `--as rows --out rows.csv` (or .jsonl, .parquet) writes every expression.
     Pictures and pages, to --out: grid and curves (.png, .pdf), html. Curves also take a training's log.jsonl as a RUN.
@@ -64,4 +64,4 @@ def _refuse_unknown(render: Any, kind: str, chosen: dict[str, Any]) -> None:
         return
     for key in chosen:
         if key not in accepted:
-            raise UsageError(f"--{key.replace('_', '-')} is no option of --as {kind}")
+            raise UsageError(f"--{key.replace('_', '-')} is not an option of --as {kind}")

@@ -12,7 +12,6 @@ import click
 
 from .. import devices, plugins
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import UsageError
 from ..methods.refine import refiner_of
@@ -20,15 +19,17 @@ from ..metrics.metric_names import refuse_generalised
 from ..metrics.rules.protocols import rules_of
 from ..results.folder import TIME
 from ..results.run import Run
-from ..running.evaluation import default_folder, evaluate, make_before_drawing, refuse_wrong
-from ..running.interrupts import asked_to_stop
+from ..running.evaluation import default_folder, evaluate
+from ..running.interrupts import stop_requested
 from ..running.loop import Settings
+from ..running.made import make_before_drawing
+from ..running.plan import refuse_wrong
 from ..running.shards import PATIENCE, merge, wait_for_shards
 from . import options, show
 
-# With --overwrite, a shard that was begun earlier than this before the first rank is the one to be overwritten.
+# With --overwrite, a shard that was begun more than this before the first rank is an old one.
 _RANKS_APART = timedelta(seconds=10)
-_PATIENCE = "Under torchrun: give up other ranks that have written nothing for so many seconds."
+_PATIENCE = "Under torchrun: stop waiting for other ranks after so many seconds in which none wrote anything."
 
 
 @click.command("run")
@@ -36,7 +37,7 @@ _PATIENCE = "Under torchrun: give up other ranks that have written nothing for s
 @click.option("--split", required=True, help="A split: `list splits`.")
 @options.rules
 @options.truth
-@click.option("--weights", help="A file of weights, or a name the method knows.")
+@click.option("--weights", help="A weights file, or a name that the method knows.")
 @options.settings
 @options.threshold
 @click.option("--limit", type=int, help="Only the first N images; the run is marked partial.")
@@ -44,11 +45,11 @@ _PATIENCE = "Under torchrun: give up other ranks that have written nothing for s
 @options.out
 @options.data_root
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--batch", type=int, help="Images given to the method at once [default: what it asks for, else 1].")
+@click.option("--batch", type=int, help="Images per call of the method [default: its own choice, else 1].")
 @click.option("--save-heat", is_flag=True, help="Keep heats, for other rules and thresholds.")
 @click.option("--heat-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Start the run in --out anew (with --shard that shard alone).")
-@click.option("--skip-bad", is_flag=True, help="Record images that cannot be read as missing; a later call tries them.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in --out (with --shard only that shard).")
+@click.option("--skip-bad", is_flag=True, help="Record unreadable images as missing; the next call tries them again.")
 @click.option("--patience", type=float, default=PATIENCE, show_default=True, help=_PATIENCE)
 @options.metrics
 @options.as_json
@@ -77,22 +78,22 @@ def command(
 ) -> None:
     """Run a method on a split and score it.
 
-    The same command with the same --out continues a run that was cut off, unless the method's code was changed since:
-    --overwrite starts it anew. Ctrl-C and SIGTERM finish the image under work first. Controls for any method:
-    --set texts=shuffled gives every expression the words of another object, --set texts=empty gives none.
-    --set refine=crf draws the border of any method's heat along the image's colours (`list refiners`).
+    The same command with the same --out continues an interrupted run. If the method's code has changed since, it is
+    refused, and --overwrite starts again. Ctrl-C and SIGTERM stop after the current image. Controls for any method:
+    --set texts=shuffled gives each expression the text of another object, --set texts=empty gives empty texts.
+    --set refine=crf fits the border of any method's mask to the colours of the image (`list refiners`).
     """
     begun = datetime.now(UTC)
     given = options.options_of(pairs)
     part, rank = options.shard_of(shard), _rank()
     if rank is not None:
         if part is not None:
-            raise UsageError("--shard under torchrun: every rank takes its own shard already")
+            raise UsageError("--shard cannot be used under torchrun: every rank takes its own shard already")
         if out is None:
             raise UsageError("under torchrun give --out, so that all ranks write to one folder")
         part = rank
     if overwrite and out is None:
-        raise UsageError("--overwrite needs --out: which run?")
+        raise UsageError("--overwrite needs --out: name the run folder")
     if part is not None and out is None:
         raise UsageError("--shard needs --out: the shards of a run lie in one folder")
     texts, refine = given.pop("texts", "given"), refiner_of(given)
@@ -104,19 +105,17 @@ def command(
     find(split, data_root)
     rules_of(rules, threshold)
     refuse_wrong(texts, limit, batch, refine)
-    options.refuse_absent(truth=truth)
+    options.refuse_missing(truth=truth)
     with redirect_stdout(sys.stderr):
         make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
-    loaded = options.scored_on(loaded, truth, truth_only)
+    loaded = options.loaded_split(split, data_root, truth, truth_only)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
     with (
         show.scoring(f"{method} on {loaded.name}") as progress,
-        asked_to_stop(_say_stopping) as stopping,
-        redirect_stdout(sys.stderr),  # what a method prints is talk; the figures alone go to stdout
+        stop_requested(_say_stopping) as stopping,
+        redirect_stdout(sys.stderr),  # stdout is for figures only, not for what a method prints
     ):
         run = evaluate(
             method,
@@ -145,23 +144,23 @@ def command(
 
 
 def _merged(folder: Path, count: int, split: Split, patience: float, begun_after: str | None) -> Run:
-    def told(ready: int) -> None:
+    def on_ready(ready: int) -> None:
         show.say(f"{ready} of {count} shards are finished")
 
-    wait_for_shards(folder, count, told, patience=patience, begun_after=begun_after)
+    wait_for_shards(folder, count, on_ready, patience=patience, begun_after=begun_after)
     return merge(folder, split=split, overwrite=begun_after is not None)
 
 
 def _say_nothing(_: str) -> None:
-    """What all ranks would say is said by the first."""
+    """Other ranks print nothing, because the first prints the same message."""
 
 
 def _rank() -> tuple[int, int] | None:
-    """This process's number and their count under torchrun."""
+    """Rank and world size under torchrun; None for a single process."""
     if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return None
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
 def _say_stopping() -> None:
-    show.say("stopping after the image under work (Ctrl-C again to stop at once)")
+    show.say("stopping after the current image (Ctrl-C again to stop at once)")

@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..methods.cards import read_card
 from ..metrics.rules.protocols import rules_of
 from ..results.folder import HEADER
 from ..results.run import Run
 from ..scoring.predictions import score
-from ..statistics.changes import texts_of
+from ..statistics.changes import change_texts
 from . import options, show
 
 
@@ -24,9 +23,9 @@ from . import options, show
 @options.truth
 @options.threshold
 @click.option(
-    "--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML about the method: name, paper and so on."
+    "--card", type=click.Path(path_type=Path, dir_okay=False), help="TOML file about the method: name, paper and so on."
 )
-@click.option("--name", help="What the method is called [default: as its card says, else after PREDICTIONS].")
+@click.option("--name", help="The method's name [default: the card's, else the file name].")
 @options.out
 @options.data_root
 @click.option("--allow-missing", is_flag=True, help="Count missing predictions as empty masks.")
@@ -47,21 +46,19 @@ def command(
     metrics: str | None,
     as_json: bool,
 ) -> None:
-    """Score PREDICTIONS.
+    """Score PREDICTIONS, in one of these forms; images are not needed.
 
-    They are a masks.jsonl, a COCO results array with sent_id, a folder of <sent_id>.png masks or <sent_id>.npy heats,
-    or a run folder to be scored again under other rules. Images are not needed.
+    A masks.jsonl, a COCO results array with sent_id, a folder of <sent_id>.png masks or <sent_id>.npy heats, or a run
+    folder, which is scored again under other rules.
     """
     find(split, data_root)
-    options.refuse_absent(predictions, truth)
+    options.refuse_missing(predictions, truth)
     rules_of(rules, threshold)
     if card is not None:
         read_card(card)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
-    loaded = options.scored_on(loaded, truth, truth_only, predictions)
+    loaded = options.loaded_split(split, data_root, truth, truth_only, predictions)
     if (predictions / HEADER).is_file():
-        for text in texts_of(Run.load(predictions)):
+        for text in change_texts(Run.load(predictions)):
             show.say(f"{text} Its masks or heats are scored as they are.")
     with show.scoring(f"scoring on {loaded.name}") as progress:
         run = score(

@@ -32,20 +32,20 @@ _COLOURS = None if os.environ.get("NO_COLOR") else "auto"
 
 
 class _Console(Console):
-    """Tables, notes and bars: the one door through which they reach a terminal."""
+    """Prints tables, notes and progress bars; everything that rich prints goes through it."""
 
     @property
     def encoding(self) -> str:
-        """The stream's own, so that boxes are drawn in ASCII where it has no others."""
+        """The stream's own encoding, so that table lines are ASCII where the stream has no others."""
         return (getattr(self.file, "encoding", None) or "utf-8").lower()
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What is printed, without a stranger's control characters; rich's own are marked as such."""
+        """What is printed, without control characters from data; rich marks its own as such."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=without_controls(segment.text))
 
     def on_broken_pipe(self) -> None:
-        """Leave it to `main`, which ends with the code of a closed pipe; rich would end with 1."""
+        """Leave it to `main`, which exits with the code of a closed pipe; rich would exit with 1."""
         raise BrokenPipeError
 
 
@@ -57,7 +57,7 @@ err = _Console(color_system=_COLOURS, stderr=True)
 
 @contextmanager
 def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
-    """A bar with images done, images per second, time left, and the running mIoU and oIoU."""
+    """A progress bar with images done, images per second, time left, and the mIoU and oIoU so far."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -69,7 +69,7 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=err, transient=not err.is_terminal, disable=not err.is_terminal) as bar:
         task = bar.add_task(title, total=None, speed="", scores="")
 
-        def told(state: Progress) -> None:
+        def on_progress(state: Progress) -> None:
             speed = bar.tasks[0].speed
             bar.update(
                 task,
@@ -79,24 +79,34 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
                 scores=f"mIoU {100 * state.miou:.1f}  oIoU {100 * state.oiou:.1f}",
             )
 
-        yield told
+        yield on_progress
 
 
 @contextmanager
 def counting(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A plain bar for something that counts up."""
+    """A plain progress bar; yields a function to call with ``(done, total)``."""
     with Bar(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def say(text: str) -> None:
-    """A line of talk, to stderr."""
+    """Print a message on one line of stderr."""
     streams.write_error(visible(text))
 
 
+def print_line(text: str, *, markup: bool = False) -> None:
+    """A line of text on stdout, never broken here.
+
+    Args:
+        text: the line, as it is.
+        markup: it holds rich's styles in brackets; what strangers wrote was escaped.
+    """
+    out.print(text, highlight=False, markup=markup, soft_wrap=True)
+
+
 def print_table(table: Table) -> None:
-    """A table on stdout, wider than the terminal rather than with figures cut off."""
+    """Print a table on stdout. It may be wider than the terminal, so that no figure is cut off."""
     wide = out.options.update(width=_WIDEST)
     for column in table.columns:
         least = max(Measurement.get(out, wide, cell).minimum for cell in (column.header, *column.cells))
@@ -109,17 +119,17 @@ def print_table(table: Table) -> None:
 
 
 def print_json(value: Any) -> None:
-    """JSON to stdout, whole and unwrapped."""
+    """Print a value as JSON on stdout, without wrapping."""
     print_data(json.dumps(value, indent=2, ensure_ascii=False), "json")
 
 
 def print_data(text: str, kind: str = "text") -> None:
-    """A text of any length to stdout, as it is, but for characters that a terminal would obey.
+    """Print a text on stdout unchanged, except that terminal control characters are removed.
 
     Args:
         text: what a file would hold.
-        kind: ``json`` and ``html`` write a letter that the stream's encoding lacks by its number, which changes
-            nothing; all else in ASCII as near as there is.
+        kind: decides what becomes of characters that the stream's encoding lacks. In ``json`` and ``html`` they are
+            escaped, which changes no value; otherwise the nearest ASCII is printed.
     """
     if kind == "json":
         streams.write(in_json(text), sys.stdout, streams.ESCAPED)
@@ -129,7 +139,7 @@ def print_data(text: str, kind: str = "text") -> None:
 
 
 def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
-    """A run's numbers, as a table or as its summary."""
+    """Print a run's figures, as a table with notes or as JSON."""
     chosen = [metric.name for metric in parse_all(metrics)]
     refuse_generalised(
         metrics, run.summary.get("without_mask", 0), run.summary["split"], f"; the run is whole, in {run.path}"
@@ -144,11 +154,10 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
         warnings = {"warnings": cautions} if (cautions := run.cautions()) else {}
         print_json({**run.summary, "metrics": shown, **warnings, "folder": str(run.path)})
         return
-    split = run.header["split"]
     title = f"{run.summary['method']} on {run.summary['split']}"
     if run.summary["partial"]:
         title += " (PARTIAL)"
-    # A method may be named anything, and rich takes what stands in brackets for markup.
+    # A method may have any name, and rich reads text in brackets as markup.
     table = Table(title=escape(title), title_justify="left")
     table.add_column("metric")
     for column in ("%", "95 % interval", "expressions"):
@@ -164,11 +173,11 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     notes = [f"rules {run.summary['rules']['name']}: {text_of(run.summary['rules'])}"]
     if run.summary["rules"]["threshold"] is not None:
         notes.append(f"threshold {run.summary['rules']['threshold']:g}")
-    if (truth := truth_note(run.header)) is not None:
+    if (truth := truth_note(run.about.truth, run.about.is_part)) is not None:
         notes.append(truth)
     if run.summary["texts"] != "given":
         notes.append(f"control: texts={run.summary['texts']}")
-    if refine := run.header.get("refine"):
+    if refine := run.about.refine:
         notes.append(f"masks refined by {refine}")
     notes += [*truth_notes(run.summary, run.summary["rules"]["name"]), *answer_notes(run.summary)]
     if run.summary["missing"]:
@@ -180,27 +189,31 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
             )
         )
     if run.summary["partial"]:
-        notes.append(f"partial: {partial_note(run, split)}; not comparable with published figures")
-    if (unknown := unknown_note(run.header)) is not None:
+        notes.append(f"partial: {partial_note(run)}; not comparable with published figures")
+    if (unknown := unknown_note(run.about.origin)) is not None:
         notes.append(unknown)
     notes += [f"warning: {plain(caution)}" for caution in run.cautions()]
     notes.append(f"folder {run.path}")
     for note in notes:
-        out.print(note, highlight=False, soft_wrap=True, markup=False)
+        print_line(note)
 
 
-def partial_note(run: Run, split: dict[str, Any]) -> str:
-    """In which way a run is partial, in words."""
-    if run.header["shard"]:
-        number, count = run.header["shard"]
+def partial_note(run: Run) -> str:
+    """Why a run is partial, in words."""
+    header = run.about
+    if header.shard:
+        number, count = header.shard
         return f"shard {number} of {count}"
-    if run.header["limit"] is not None:
-        return f"the first {counted(run.header['limit'], 'image')}"
-    counts, expected = split["counts"], split["expected"]
-    truth = run.header.get("truth")
-    if truth and truth["only"] and truth["replaces"] < truth["of"]:
-        return f"{truth['replaces']} of {truth['of']} expressions, those with a mask in {truth['file']}"
-    differ = [f"{counts[key]} of {expected[key]} {key}" for key in counts if expected[key] not in (None, counts[key])]
+    if header.limit is not None:
+        return f"the first {counted(header.limit, 'image')}"
+    truth = header.truth
+    if truth and truth.only and truth.replaces < truth.of:
+        return f"{truth.replaces} of {truth.of} expressions, those with a mask in {truth.file}"
+    differ = []
+    for key in ("images", "refs", "expressions"):
+        count, expected = getattr(header.split.counts, key), getattr(header.split.expected, key)
+        if expected not in (None, count):
+            differ.append(f"{count} of {expected} {key}")
     if not differ:
-        return "its annotations were converted from another form, and are not the authors' own"
+        return "its annotations were converted from another format, and are not the authors' own"
     return "this copy has " + ", ".join(differ)

@@ -1,7 +1,7 @@
-"""Standard output and error that take whatever is written to them, and signals that end a command cleanly.
+"""Standard output and error that accept every text, and signals that end a command cleanly.
 
-A stream may have an encoding that lacks a letter, be closed, or lie on a full disk. None of this may lose work: a
-letter that an encoding lacks is written in ASCII, and what cannot be written to standard error is dropped.
+The encoding of a stream may lack a character. A stream may be closed, or be a file on a full disk. None of this may
+lose work: missing characters are written in ASCII, and what cannot be written to standard error is dropped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..plain import visible
 READABLE = "risbench.readable"
 ESCAPED = "risbench.escaped"
 
-# What the program itself prints beyond ASCII, and typography that is common in names and texts.
+# Characters beyond ASCII that the program itself prints, and typography that is common in names and texts.
 _ASCII: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys("–—‐‑−", "-"),
@@ -45,7 +45,7 @@ _ASCII: Mapping[str, str] = MappingProxyType(
 
 
 def prepare() -> None:
-    """Make the standard streams take every letter, and give a closed one a place to write to."""
+    """Make the standard streams accept every character; replace a closed stream by the null device."""
     codecs.register_error(READABLE, _readable)
     codecs.register_error(ESCAPED, _escaped)
     for name in ("stdout", "stderr"):
@@ -57,12 +57,12 @@ def prepare() -> None:
 
 
 def is_unicode(stream: TextIO) -> bool:
-    """Whether a stream takes every letter."""
+    """Whether a stream's encoding has every character."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
 
 
 def write(text: str, stream: TextIO, errors: str = READABLE) -> None:
-    """Write a line; ``errors`` says what becomes of letters that the stream's encoding lacks."""
+    """Write a line; ``errors`` names the handler for characters that the stream's encoding lacks."""
     if errors == READABLE or not hasattr(stream, "reconfigure"):
         stream.write(text + "\n")
         stream.flush()
@@ -76,10 +76,10 @@ def write(text: str, stream: TextIO, errors: str = READABLE) -> None:
 
 
 def write_error(text: str) -> None:
-    """Write a line to standard error; where that cannot be written to, the work goes on without it.
+    """Write a line to standard error; if that fails, the work continues without the line.
 
     Raises:
-        BrokenPipeError: the reader of a pipe has gone.
+        BrokenPipeError: the reader of a pipe closed it.
     """
     try:
         write(text, sys.stderr)
@@ -90,7 +90,7 @@ def write_error(text: str) -> None:
 
 
 def silence(*streams: TextIO) -> None:
-    """Send to nowhere what is left in the buffers, so that it is not tried again at the end."""
+    """Redirect streams to the null device, so that Python does not write their buffers again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         with suppress(OSError, ValueError):
@@ -100,7 +100,7 @@ def silence(*streams: TextIO) -> None:
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Show the program's own warnings as one line each, without a place in the code."""
+    """Show the program's own warnings as one line each, without the place in the code."""
     with warnings.catch_warnings():
         shown = warnings.showwarning
 
@@ -116,9 +116,9 @@ def warnings_as_lines() -> Iterator[None]:
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Let a request to end (SIGTERM, SIGHUP) unwind the command, so that half-written files are taken away.
+    """Turn SIGTERM and SIGHUP into `SystemExit`, so that half-written files are removed.
 
-    The exit code is the one that a shell reports of a process that the signal killed.
+    The exit code is the one that a shell reports for a process killed by the signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -126,24 +126,24 @@ def ending_cleanly() -> Iterator[None]:
     process = os.getpid()
 
     def end(number: int, _: FrameType | None) -> None:
-        if os.getpid() != process:  # a worker that was forked has nothing to clean
+        if os.getpid() != process:  # a forked worker has nothing to clean up
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         raise SystemExit(128 + number)
 
     # A signal that the parent ignores (nohup) stays ignored.
-    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    for number in heard:
+    handled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
         signal.signal(number, end)
     try:
         yield
     finally:
-        for number in heard:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)
 
 
 def _readable(error: UnicodeError) -> tuple[str, int]:
-    """A codec's error handler: the nearest ASCII, else the letter's code."""
+    """A codec's error handler: the nearest ASCII, else the character's code."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     piece = error.object[error.start : error.end]
@@ -151,7 +151,7 @@ def _readable(error: UnicodeError) -> tuple[str, int]:
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:
-    """A codec's error handler: the codes of letters, as JSON writes them."""
+    """A codec's error handler: characters as JSON escapes them."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_code, error.object[error.start : error.end])), error.end

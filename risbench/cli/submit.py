@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..leaderboard.entry import marks_of, read
+from ..leaderboard.entry import entry_warnings, read
 from ..leaderboard.submit import submit
 from . import options, show
 
@@ -14,22 +14,22 @@ from . import options, show
 @click.command("submit")
 @click.argument("run", type=click.Path(path_type=Path))
 @options.board
-@click.option("--name", help="What the method is called on the board [default: as in the run].")
-@click.option("--replace", is_flag=True, help="Put it in the place of another run of this name.")
+@click.option("--name", help="The method's name on the board [default: as in the run].")
+@click.option("--replace", is_flag=True, help="Replace another run of this name.")
 @options.data_root
 @options.as_json
 def command(
     run: Path, board: Path | None, name: str | None, replace: bool, data_root: Path | None, as_json: bool
 ) -> None:
-    """Check RUN to the last row and write its entry to the leaderboard.
+    """Verify every row of RUN and write its entry to the leaderboard.
 
-    The run must be whole; its split's hashes must match, and its rows are scored anew from its masks. In a checkout the
-    board is reports/leaderboard; elsewhere give --board.
+    The run must cover the whole split. The hashes of the split's files must match, and every row is scored again from
+    its mask. In a checkout the board is reports/leaderboard; elsewhere give --board.
     """
     target = board if board is not None else options.own_board(to_write=True)
-    with show.counting("scoring anew") as told:
-        path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=told)
-    for mark in marks_of(read(path)):
+    with show.counting("scoring again") as on_progress:
+        path = submit(run, target, data_root=data_root, name=name, replace=replace, progress=on_progress)
+    for mark in entry_warnings(read(path)):
         show.say(f"warning: {mark}")
     if as_json:
         show.print_json(read(path))

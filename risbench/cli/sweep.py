@@ -11,14 +11,13 @@ from rich.table import Table
 
 from .. import plugins
 from ..datasets.catalog import find
-from ..datasets.load import load_split
 from ..errors import UsageError
 from ..io.plainfiles import real
 from ..metrics.metric_names import refuse_generalised
 from ..metrics.rules.protocols import rules_of
 from ..plain import counted, plain
 from ..results.rows import truth_notes
-from ..scoring.sweep import CAUTION, Sweep, metrics_of, sweep, thresholds_of
+from ..scoring.sweep import CAUTION, Sweep, sweep, sweepable_metrics, thresholds_of
 from ..statistics.comparable import truth_note
 from . import options, show
 
@@ -49,22 +48,20 @@ def command(
 ) -> None:
     """Score the heats of PREDICTIONS at several thresholds.
 
-    They are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units of the
-    rules: tris divides each heat by its maximum, the others take it as it is, as do methods that cut their own
-    heats (--set threshold=T: sweep under the rules clean). What a refiner made of the heats does not enter.
+    PREDICTIONS are a run folder made with --save-heat, or a folder of <sent_id>.npy heats. Thresholds are in the units
+    of the rules: tris divides each heat by its maximum; lavt and clean use the heat as it is. For a method with a
+    threshold option of its own (--set threshold=T), sweep under the rules clean. Refiners are not applied.
     """
     if out is not None and out.suffix not in (".png", ".pdf"):
         raise UsageError(f"{out}: the name must end in .png or .pdf")
     find(split, data_root)
-    options.refuse_absent(predictions, truth)
+    options.refuse_missing(predictions, truth)
     rules_of(rules)
     grid = None if thresholds is None else thresholds_of(thresholds)
-    metrics_of(metrics)
-    with show.counting("drawing scenes") as told:
-        loaded = load_split(split, data_root, told)
-    loaded = options.scored_on(loaded, truth, truth_only, predictions)
+    sweepable_metrics(metrics)
+    loaded = options.loaded_split(split, data_root, truth, truth_only, predictions)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
-    with show.counting(f"sweeping on {loaded.name}") as told:
+    with show.counting(f"sweeping on {loaded.name}") as on_progress:
         found = sweep(
             predictions,
             loaded,
@@ -72,7 +69,7 @@ def command(
             thresholds=grid,
             metrics=metrics,
             allow_missing=allow_missing,
-            progress=told,
+            progress=on_progress,
         )
     if out is not None:
         draw: Callable[..., None] = plugins.load(plugins.PICTURES, "sweep")
@@ -98,7 +95,7 @@ def _print(found: Sweep) -> None:
     show.print_table(table)
     place = found.best()
     if place is None or not level[0]:
-        notes = [f"no threshold is the best: {found.metrics[0]} is the same at each"]
+        notes = [f"no threshold is the best: {found.metrics[0]} is the same at all of them"]
     else:
         value, low, high = (100 * numbers[place][0] for numbers in (found.values, found.low, found.high))
         interval = "no interval: one image" if math.isnan(low) else f"95 % interval {low:.2f} to {high:.2f}"
@@ -106,14 +103,14 @@ def _print(found: Sweep) -> None:
         notes[0] += found.also_best()
     notes += [f"caution: {CAUTION}", *found.changed]
     notes += [f"warning: {plain(caution)}" for caution in found.cautions]
-    if (truth := truth_note({"truth": found.truth})) is not None:
+    if (truth := truth_note(found.truth)) is not None:
         notes.append(truth)
     if not {0, len(found.thresholds) - 1}.isdisjoint(level[0]):
-        notes.append("the best lies at the end of the thresholds: it may be better still beyond (--thresholds)")
+        notes.append("the best threshold is the first or last one: a wider range may have a better one (--thresholds)")
     notes += truth_notes(found.record(), found.rules)
     if found.missing:
         notes.append(
             f"{found.missing} of {counted(found.expressions, 'expression')} have no heat and count as empty masks"
         )
     for note in notes:
-        show.out.print(note, highlight=False, soft_wrap=True, markup=False)
+        show.print_line(note)

@@ -17,17 +17,17 @@ from ..running.interrupts import STOPPED, ended_by_ctrl_c
 from ..running.loop import Stopped
 from . import options, show
 
-_OWN = frozenset({"out", "device", "stage", "data_root", "overwrite"})  # what a trainer is given by options
+_OWN = frozenset({"out", "device", "stage", "data_root", "overwrite"})  # given by options of the command, not by --set
 
 
 @click.command("train")
 @click.argument("trainer")
 @click.option("--recipe", required=True, help="A recipe of the trainer (`list recipes`), or a TOML file.")
-@click.option("--stage", help="Only a part of the training, as the trainer names it.")
+@click.option("--stage", help="Only one stage of the training, by the trainer's name for it.")
 @options.settings
 @options.out
 @options.data_root
-@click.option("--overwrite", is_flag=True, help="Train anew what --out holds of another recipe.")
+@click.option("--overwrite", is_flag=True, help="Remove what another recipe left in --out, and train.")
 @click.option(
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; torchrun gives each rank its own."
 )
@@ -43,21 +43,21 @@ def command(
 ) -> None:
     """Train a method with an installed trainer.
 
-    The same command with the same --out continues a training that was cut off. What another recipe left there is
-    refused; --overwrite removes it and trains anew.
+    The same command with the same --out continues an interrupted training. If another recipe was trained in --out, the
+    command is refused; --overwrite removes that training and starts again.
     """
-    with _stopping_said_once():
+    with _stopping_reported_once():
         train = plugins.load(plugins.TRAINERS, trainer)
         given: dict[str, object] = dict(options.options_of(pairs))
         if own := sorted(_OWN & set(given)):
-            raise UsageError(f"--set {own[0]}: it is no key of a recipe; give --{own[0].replace('_', '-')}")
+            raise UsageError(f"--set {own[0]}: it is not a recipe key; give --{own[0].replace('_', '-')}")
         if stage is not None:
             given["stage"] = stage
         if data_root is not None:
             given["data_root"] = data_root
         if overwrite:
             if "overwrite" not in inspect.signature(train).parameters:
-                raise UsageError(f"the trainer '{trainer}' knows no --overwrite; give another --out")
+                raise UsageError(f"the trainer '{trainer}' has no --overwrite; give another --out")
             given["overwrite"] = True
         folder = out or Path("runs") / "train" / f"{trainer}-{Path(recipe).stem}"
         show.say(f"folder: {folder}")
@@ -65,11 +65,11 @@ def command(
 
 
 @contextmanager
-def _stopping_said_once() -> Iterator[None]:
-    """Ctrl-C or SIGTERM outside of a trainer's loops ends it at once; under torchrun the first process says so for all.
+def _stopping_reported_once() -> Iterator[None]:
+    """End a training at once on Ctrl-C or SIGTERM outside its loops; under torchrun only the first rank reports it.
 
     Raises:
-        Stopped: somebody asked to stop; what was done is written.
+        Stopped: a stop was requested; what was done is written.
     """
     with ended_by_ctrl_c() as came:
         try:

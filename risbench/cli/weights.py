@@ -15,12 +15,10 @@ from . import options, show
 
 @click.group("weights")
 def command() -> None:
-    """Look into files of weights, and convert them to safetensors."""
+    """Inspect weights files, and convert them to safetensors."""
 
 
-_of = click.option(
-    "--of", "method", default="tris", show_default=True, help="Whose weights: a method that reads files."
-)
+_of = click.option("--of", "method", default="tris", show_default=True, help="The method that the weights are for.")
 
 
 @command.command("show")
@@ -28,13 +26,13 @@ _of = click.option(
 @_of
 @options.as_json
 def show_command(file: Path, method: str, as_json: bool) -> None:
-    """Say what FILE holds: stage, architecture, parameters, where it was converted from."""
+    """Print what FILE holds: stage, architecture, parameters, and the file it was converted from."""
     found: dict[str, Any] = plugins.load(plugins.WEIGHTS, method).describe(file)
     if as_json:
         show.print_json(found)
         return
     for key, value in found.items():
-        show.out.print(f"{key:16} {value}", highlight=False, markup=False, soft_wrap=True)
+        show.print_line(f"{key:16} {value}")
 
 
 @command.command("convert")
@@ -42,7 +40,7 @@ def show_command(file: Path, method: str, as_json: bool) -> None:
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @_of
 def convert(file: Path, out: Path | None, method: str) -> None:
-    """Convert FILE (.pth) to OUT (.safetensors), or back; by the suffix of OUT [default: FILE.safetensors]."""
+    """Convert FILE to OUT, from .pth to .safetensors or back, by the suffix of OUT [default: FILE.safetensors]."""
     target = out or file.with_suffix(".safetensors")
     if real(target) == real(file):
         raise UsageError(f"{file} would be overwritten: give another OUT")

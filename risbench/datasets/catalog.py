@@ -1,4 +1,4 @@
-"""Every split that `risbench` knows: what it is called, where its files lie, and what it should count.
+"""The catalog: every split that `risbench` knows, by its name.
 
 Counts are those of the table in the TRIS specification, section 3.6, and only the confirmed ones: image and ref counts
 from the README of TFDS's ref_coco, expression counts from lists that sum to the published totals. ReferIt has none:
@@ -9,70 +9,12 @@ REFER's refs(berkeley).p nor TRIS's pickles are known to hold the same.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from ..errors import UsageError
-
-REFER_ORIGIN = "REFER annotations: links at https://github.com/lichengunc/refer (dead ones are kept by web.archive.org)"
-COCO_ORIGIN = "COCO 2014 train images: http://images.cocodataset.org/zips/train2014.zip"
-REFERIT_ORIGIN = "ReferIt pickles: referit_annotations.zip, release v1.0.2 of https://github.com/fawnliu/storage"
-SAIAPR_ORIGIN = "ReferIt images: saiapr_tc-12.zip, linked at https://github.com/lichengunc/refer"
-DRAWN_ORIGIN = "drawn scenes: nothing to get, they are drawn into the cache when first read"
-
-
-class Counts(NamedTuple):
-    """How many images, refs and expressions a split has; None is a count that nobody confirmed."""
-
-    images: int | None
-    refs: int | None
-    expressions: int | None
-
-    def agree(self, other: Counts) -> bool:
-        """Whether no count differs, where both are known."""
-        return all(a is None or b is None or a == b for a, b in zip(self, other, strict=True))
-
-
-UNKNOWN = Counts(None, None, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One split of the catalog.
-
-    Attributes:
-        name: the canonical name.
-        family: how it is laid out: ``refer``, ``referit`` (two layouts), ``drawn``, or ``own`` (a split that a user
-            made with ``data import``).
-        folder: its folder below ``refer/``; for drawn scenes the split's own word.
-        refs_file: the pickle of refs in that folder.
-        word: what is looked for in a ref's ``split``.
-        match: ``exact`` (train, val), ``letter`` (testA: an "A" occurs) or ``contains`` (test: "test" occurs).
-        role: what the split is for: ``train``, ``val`` or ``test``.
-        expected: the counts of the literature.
-        origin: where its annotations come from, in a line.
-        images_origin: where its images come from, in a line.
-        pickle: for ReferIt, the file in ``referit/annotations`` that holds the split too.
-        least_percent: samples whose box is not larger than this percentage of the image are left out.
-    """
-
-    name: str
-    family: Literal["refer", "referit", "drawn", "own"]
-    folder: str
-    refs_file: str
-    word: str
-    match: Literal["exact", "letter", "contains"]
-    role: Literal["train", "val", "test"]
-    expected: Counts = UNKNOWN
-    origin: str = REFER_ORIGIN
-    images_origin: str = COCO_ORIGIN
-    pickle: str | None = None
-    least_percent: int = 0
-
-    def takes(self, split: str) -> bool:
-        """Whether a ref whose ``split`` reads so belongs here; as the REFER tool decides it."""
-        return split == self.word if self.match == "exact" else self.word in split
+from . import own
+from .entry import DRAWN_ORIGIN, REFER_ORIGIN, REFERIT_ORIGIN, SAIAPR_ORIGIN, UNKNOWN, Counts, Entry
 
 
 def _entry(name: str, folder: str, refs_file: str, part: str, expected: Counts = UNKNOWN, **more: Any) -> Entry:
@@ -142,6 +84,11 @@ def names() -> tuple[str, ...]:
     return tuple(_BY_NAME)
 
 
+def is_drawn(name: str) -> bool:
+    """Whether a split is one of drawn scenes; False for a name that is not in the catalog."""
+    return name in _BY_NAME and _BY_NAME[name].family == "drawn"
+
+
 def find(name: str, data_root: str | Path | None = None) -> Entry:
     """The entry of a name (``refcocoplus_…`` is ``refcoco+_…``).
 
@@ -156,12 +103,9 @@ def find(name: str, data_root: str | Path | None = None) -> Entry:
     canonical = name.replace("refcocoplus_", "refcoco+_", 1) if name.startswith("refcocoplus_") else name
     if canonical in _BY_NAME:
         return _BY_NAME[canonical]
-    # Imported here because an own split is an Entry, too.
-    from . import own
-
     if entry := own.entry_of(name, data_root):
         return entry
     lowered = {known.lower(): known for known in (*_BY_NAME, *own.names(data_root))}
     near = difflib.get_close_matches(canonical.lower(), lowered, n=4, cutoff=0.6)
-    told = ("near names: " if near else "known: ") + ", ".join(lowered[known] for known in near or lowered)
-    raise UsageError(f"unknown split {name!r:.60}; {told}")
+    hint = ("near names: " if near else "known: ") + ", ".join(lowered[known] for known in near or lowered)
+    raise UsageError(f"unknown split {name!r:.60}; {hint}")

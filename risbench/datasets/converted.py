@@ -1,4 +1,4 @@
-"""The mark of annotations that were not copied but made here of another form: ``origin.json`` beside them.
+"""The mark of annotations that were converted here from another form: ``origin.json`` beside them.
 
 It is one of the split's sources, so every result says it; and where masks or ids are not the authors' own, the split is
 partial, whatever it counts, because no published figure was taken on it.

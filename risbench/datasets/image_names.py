@@ -1,4 +1,4 @@
-"""Under which names the picture of an image may lie.
+"""The file names under which an image may be found.
 
 COCO numbers its images over all of its releases, so ``COCO_train2014_000000000025.jpg`` of 2014 and
 ``000000000025.jpg`` of 2017 are one picture, and refs name it ``COCO_train2014_000000000025_3.jpg`` after one of its

@@ -1,4 +1,4 @@
-"""An image file as pixels, the way the annotations see it.
+"""Image files as pixels, in the orientation in which they were annotated.
 
 The stored pixels are taken as they lie: EXIF's rotation is not applied, because boxes and masks were drawn on stored
 pixels. Alpha is dropped, not blended, and palettes, greys and CMYK become RGB, as the field's loaders do it with PIL's
@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..io.reading import refuse_endless
 from ..io.wrong_content import fault_of
 from ..masks import MOST_PIXELS
-from .catalog import COCO_ORIGIN, SAIAPR_ORIGIN
+from .entry import COCO_ORIGIN, SAIAPR_ORIGIN
 from .image_names import COCO_PLACES, coco_number
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
         return np.array(_to_rgb(image), np.uint8)
 
 
-class Header(NamedTuple):
+class ImageFileHeader(NamedTuple):
     """What the first bytes of an image file tell: its format, and the orientation that EXIF asks for (1 is none)."""
 
     format: str
     orientation: int = 1
 
 
-def read_header(path: str | Path, size: tuple[int, int] | None = None) -> Header:
+def read_header(path: str | Path, size: tuple[int, int] | None = None) -> ImageFileHeader:
     """What an image file is, after a look at its first and last bytes: a hundred times faster than its pixels.
 
     A JPEG or PNG that does not end as such files end may be cut off or have something behind its end, so it is decoded
@@ -79,7 +79,7 @@ def read_header(path: str | Path, size: tuple[int, int] | None = None) -> Header
     path = Path(path)
     with _told(path), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
         _refuse_size(image, path, size)
-        found = Header(image.format or "unknown", orientation_of(image))
+        found = ImageFileHeader(image.format or "unknown", orientation_of(image))
         if found.format in _ENDS and _ends_with(file, _ENDS[found.format]):
             return found
     read_image(path, size)
@@ -103,16 +103,16 @@ def orientation_of(image: Image.Image) -> int:
 def size_fault(stored: tuple[int, int], size: tuple[int, int], orientation: int) -> str:
     """Why an image is not of its annotated size, in words, with what to do; sizes are ``(height, width)``."""
     height, width = stored
-    told = f"is {height}x{width} (height x width), its annotation says {size[0]}x{size[1]}"
+    sizes = f"is {height}x{width} (height x width), its annotation says {size[0]}x{size[1]}"
     if (width, height) != tuple(size):
-        return f"{told}; it is another image, or a resized one: get it anew"
+        return f"{sizes}; it is another image, or a resized one: get it anew"
     if orientation >= 5:
         return (
-            f"{told}, as the picture is shown: the file asks to be turned (EXIF orientation {orientation}), and what "
+            f"{sizes}, as the picture is shown: the file asks to be turned (EXIF orientation {orientation}), and what "
             "was drawn on the shown picture does not lie on the stored pixels; store it upright (`mogrify -auto-orient "
             "FILE` of ImageMagick, or Pillow's ImageOps.exif_transpose)"
         )
-    return f"{told}: height and width are exchanged in the annotation, or the picture was turned by a quarter"
+    return f"{sizes}: height and width are exchanged in the annotation, or the picture was turned by a quarter"
 
 
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"\0\0\0\0IEND\xaeB`\x82"}

@@ -1,4 +1,4 @@
-"""Which files a split is read from, and in which folders its images may lie.
+"""The files from which a split is read, and the folders in which its images may lie.
 
 ReferIt's Berkeley splits come in two layouts. Where both are there, the pickles are read: they are what TRIS and its
 rivals were tested on, and nobody has them unless he wants those numbers, while ``refs(berkeley).p`` comes along with
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
-from .catalog import REFERIT_ORIGIN, Entry, names
+from .catalog import names
+from .entry import REFERIT_ORIGIN, Entry
 from .image_names import COCO_FOLDERS, names_of
 
 _SAIAPR_FOLDERS = ("images/saiapr_tc-12", "saiapr_tc-12", "referit/saiapr_tc-12")

@@ -1,16 +1,21 @@
-"""A split by its name."""
+"""Loads a split by its name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from ..errors import DataError
 from ..io import places
-from .annotations.index import table_of
-from .catalog import Entry, find
+from .annotations.index import SourceFile, table_of
+from .annotations.table import AnnotationTable
+from .catalog import find
 from .converted import marked
+from .entry import Entry
 from .layout import ImageFiles, Layout, drawn_layout, present_layout
-from .split import Split, split_of
+from .split import Split
 
 Progress = Callable[[int, int], object]
 
@@ -60,3 +65,42 @@ def locate(entry: Entry, data_root: str | Path | None = None, progress: Progress
         return root, drawn_layout(entry, Path(shapes.write_split(entry.folder, root, progress)))
     root = places.data_root(data_root)
     return root, present_layout(entry, root)
+
+
+def split_of(
+    entry: Entry, table: AnnotationTable, sources: tuple[SourceFile, ...], data_root: Path, image_files: ImageFiles
+) -> Split:
+    """The split that an entry means in a table.
+
+    Raises:
+        DataError: two of its samples have one id.
+    """
+    words = [table.ref_split.texts[code] for code in range(len(table.ref_split.texts))]
+    taken = np.array([entry.takes(word) for word in words], bool)
+    refs = np.flatnonzero(taken[table.ref_split.code]) if len(words) else np.zeros(0, np.int64)
+    if entry.least_percent:
+        height_by_width = table.image_size[table.ref_image[refs]].astype(np.int64).prod(axis=1)
+        whole = np.where(table.ref_ann[refs] >= 0, table.ann_whole[table.ref_ann[refs]], 0) if len(refs) else refs
+        # In whole numbers, so that a box of exactly 5 % is left out however 0.05 rounds.
+        refs = refs[100 * whole > entry.least_percent * height_by_width]
+    starts, counts = table.ref_sentences[refs], np.diff(table.ref_sentences)[refs]
+    rows = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    found = table.count(refs, rows)
+    partial = entry.family != "drawn" and not found.agree(entry.expected)
+    split = Split(entry, table, rows, refs, sources, data_root, image_files, found, partial)
+    _refuse_doubled(split)
+    return split
+
+
+def _refuse_doubled(split: Split) -> None:
+    refs, sentences = split.table.ref_id.numbers, split.table.sent_id.numbers
+    if refs is not None and sentences is not None:
+        pairs = np.stack([refs[split._refs], sentences[split.rows]])
+        pairs = pairs[:, np.lexsort(pairs)]
+        if not (pairs[:, 1:] == pairs[:, :-1]).all(axis=0).any():
+            return
+    known: set[str] = set()
+    for ident in split.ids:
+        if ident in known:
+            raise DataError(f"{split.sources[0].path}: two expressions are {ident}; ids must differ, get the file anew")
+        known.add(ident)

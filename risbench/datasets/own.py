@@ -1,4 +1,4 @@
-"""Splits of one's own: made by ``data import FILE --as NAME``, kept below a data root in ``own/NAME``.
+"""A user's own splits: made by ``data import FILE --as NAME``, kept below a data root in ``own/NAME``.
 
 The folder has REFER's two files and the images, read by the same reader as everything else, and ``split.json``, which
 is written last: a folder without it is no split yet. It says what the split is for, and what it counted when made.
@@ -10,38 +10,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, UsageError
+from ..errors import DataError
 from ..io import places
 from ..io.jsonfile import read_json
-from . import catalog
+from .entry import Counts, Entry
 
 MARK = "split.json"
 REFS = "refs(own).p"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 def folder_of(name: str, data_root: str | Path | None = None) -> Path:
     """Where a split of one's own lies."""
     return places.data_root(data_root) / "own" / name
-
-
-def check_name(name: str) -> None:
-    """Refuses a name that no split of one's own may have.
-
-    Raises:
-        UsageError: it is the catalog's, or cannot be a folder's.
-    """
-    if not _NAME.fullmatch(name) or ".." in name:
-        raise UsageError(
-            f"--as {name!r:.80}: a split's name has letters, digits, _ + - and dots, at most 64 characters"
-        )
-    taken = {known.lower() for known in catalog.names()}
-    lowered = name.lower()
-    if lowered in taken or lowered.replace("refcocoplus_", "refcoco+_", 1) in taken:
-        raise UsageError(f"--as {name}: that is a split of the catalog (`risbench list splits`); choose another name")
-    if lowered.startswith(("shapes_", "refcocoplus_")):
-        # Methods take drawn-world weights for what begins with shapes_, and refcocoplus_ is read as refcoco+_.
-        raise UsageError(f"--as {name}: names that begin so are the catalog's; choose another name")
 
 
 def names(data_root: str | Path | None = None) -> tuple[str, ...]:
@@ -50,25 +31,23 @@ def names(data_root: str | Path | None = None) -> tuple[str, ...]:
         folders = sorted((places.data_root(data_root) / "own").iterdir())
     except OSError:
         return ()
-    return tuple(folder.name for folder in folders if _NAME.fullmatch(folder.name) and (folder / MARK).is_file())
+    return tuple(folder.name for folder in folders if NAME.fullmatch(folder.name) and (folder / MARK).is_file())
 
 
-def entry_of(name: str, data_root: str | Path | None = None) -> catalog.Entry | None:
+def entry_of(name: str, data_root: str | Path | None = None) -> Entry | None:
     """The entry of an own split; None where there is none of this name.
 
     Raises:
         DataError: its ``split.json`` cannot be read.
     """
-    if not _NAME.fullmatch(name) or not (path := folder_of(name, data_root) / MARK).is_file():
+    if not NAME.fullmatch(name) or not (path := folder_of(name, data_root) / MARK).is_file():
         return None
     origin = f"own data, made by `risbench data import FILE --as {name}`; import it anew"
-    said = read_json(path, origin)
-    role, counts = (said.get("role"), said.get("counts")) if isinstance(said, dict) else (None, None)
+    record = read_json(path, origin)
+    role, counts = (record.get("role"), record.get("counts")) if isinstance(record, dict) else (None, None)
     if role not in ("train", "val", "test") or not isinstance(counts, dict):
         raise DataError(f"{path}: says no role and counts; {origin}")
-    numbers: list[Any] = [counts.get(key) for key in catalog.Counts._fields]
+    numbers: list[Any] = [counts.get(key) for key in Counts._fields]
     if not all(type(number) is int for number in numbers):
         raise DataError(f"{path}: a count is no whole number; {origin}")
-    return catalog.Entry(
-        name, "own", name, REFS, role, "exact", role, catalog.Counts(*numbers), origin=origin, images_origin=origin
-    )
+    return Entry(name, "own", name, REFS, role, "exact", role, Counts(*numbers), origin=origin, images_origin=origin)

@@ -1,4 +1,4 @@
-"""A split: the samples of one name, in the annotation's order, made as they are asked for."""
+"""A split: samples in the annotation's order, created when they are needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,9 @@ from ..records import RLE, Box, Sample
 from .annotations.columns import Ident
 from .annotations.index import SourceFile
 from .annotations.table import AnnotationTable
-from .catalog import Counts, Entry
+from .entry import Counts, Entry
 from .layout import ImageFiles
-
-if TYPE_CHECKING:
-    from .truth import OtherTruth
+from .truth import OtherTruth, with_truth
 
 # Masks drawn last are kept: the sentences of a ref follow one another, and by_image asks for few objects at a time.
 _KEPT = 512
@@ -167,7 +165,7 @@ class Split:
         return self._of_images(np.arange(len(self._groups[0])) % count == index)
 
     def with_truth(self, path: str | Path, only: bool = False) -> Split:
-        """The split with masks from another file, for all who read it; `risbench.datasets.truthfile` tells its form.
+        """The split with masks from another file, for all who read it; `risbench.datasets.truth` tells its form.
 
         Args:
             path: the file.
@@ -176,8 +174,6 @@ class Split:
         Raises:
             DataError: the file is missing or broken, or an entry cannot be used; the first few are named.
         """
-        from .truth import with_truth
-
         return with_truth(self, Path(path), only)
 
     @property
@@ -208,7 +204,7 @@ class Split:
         images = self._groups[0][wanted]
         kept = self.rows[np.isin(self.table.ref_image[self._refs], images)]
         refs = self.ref_rows[np.isin(self.table.ref_image[self.ref_rows], images)]
-        return replace(self, rows=kept, ref_rows=refs, counts=count_of(self.table, refs, kept))
+        return replace(self, rows=kept, ref_rows=refs, counts=self.table.count(refs, kept))
 
     @cached_property
     def _refs(self) -> np.ndarray:
@@ -288,37 +284,6 @@ class Split:
         return self._known_tags[code]
 
 
-def count_of(table: AnnotationTable, refs: np.ndarray, rows: np.ndarray) -> Counts:
-    """The counts of a choice of ref rows and sentence rows; images are those that a chosen ref points at."""
-    distinct = len(set(table.ref_id.listed(refs)))
-    return Counts(len(np.unique(table.ref_image[refs])), distinct, len(rows))
-
-
-def split_of(
-    entry: Entry, table: AnnotationTable, sources: tuple[SourceFile, ...], data_root: Path, image_files: ImageFiles
-) -> Split:
-    """The split that an entry means in a table.
-
-    Raises:
-        DataError: two of its samples have one id.
-    """
-    words = [table.ref_split.texts[code] for code in range(len(table.ref_split.texts))]
-    taken = np.array([entry.takes(word) for word in words], bool)
-    refs = np.flatnonzero(taken[table.ref_split.code]) if len(words) else np.zeros(0, np.int64)
-    if entry.least_percent:
-        height_by_width = table.image_size[table.ref_image[refs]].astype(np.int64).prod(axis=1)
-        whole = np.where(table.ref_ann[refs] >= 0, table.ann_whole[table.ref_ann[refs]], 0) if len(refs) else refs
-        # In whole numbers, so that a box of exactly 5 % is left out however 0.05 rounds.
-        refs = refs[100 * whole > entry.least_percent * height_by_width]
-    starts, counts = table.ref_sentences[refs], np.diff(table.ref_sentences)[refs]
-    rows = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-    found = count_of(table, refs, rows)
-    partial = entry.family != "drawn" and not found.agree(entry.expected)
-    split = Split(entry, table, rows, refs, sources, data_root, image_files, found, partial)
-    _refuse_doubled(split)
-    return split
-
-
 def refuse_empty(split: Split) -> Split:
     """The split itself, if it has anything to score.
 
@@ -331,17 +296,3 @@ def refuse_empty(split: Split) -> Split:
         raise DataError(f"{split.name} has no expressions left: {split.truth.path} has no mask for any of them")
     files = ", ".join(str(source.path) for source in split.sources)
     raise DataError(f"{split.name} has no expressions, so there is nothing to score: see {files}")
-
-
-def _refuse_doubled(split: Split) -> None:
-    refs, sentences = split.table.ref_id.numbers, split.table.sent_id.numbers
-    if refs is not None and sentences is not None:
-        pairs = np.stack([refs[split._refs], sentences[split.rows]])
-        pairs = pairs[:, np.lexsort(pairs)]
-        if not (pairs[:, 1:] == pairs[:, :-1]).all(axis=0).any():
-            return
-    seen: set[str] = set()
-    for ident in split.ids:
-        if ident in seen:
-            raise DataError(f"{split.sources[0].path}: two expressions are {ident}; ids must differ, get the file anew")
-        seen.add(ident)

@@ -1,4 +1,4 @@
-"""A user's own picture as a viewer shows it: turned as its EXIF says, with a word about what was left out.
+"""A user's own picture in the orientation that a viewer shows, with notes about what was left out.
 
 Pictures of data sets are read as they lie (`risbench.datasets.images`), because their boxes and masks were drawn on
 stored pixels. A photograph from a telephone is stored as the sensor lay, and says how to turn it.

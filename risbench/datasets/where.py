@@ -1,4 +1,4 @@
-"""Where a split's files are looked for, which of them are there, and where the others come from."""
+"""Where the files of a split are expected, which of them exist, and where the others can be downloaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..io import places
-from .catalog import DRAWN_ORIGIN, find, names
+from .catalog import find, names
+from .entry import DRAWN_ORIGIN
 from .layout import layouts
 
 

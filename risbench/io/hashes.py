@@ -1,9 +1,9 @@
-"""The SHA-256 of a file, remembered.
+"""The SHA-256 of a file, with a cache.
 
-A full instances.json has near 200 MB, and hashing it at every start would take longer than reading the index. So the
-hash is kept in the cache with the file's size, times and inode, and used again while they are the same. A change that
-keeps all of them (the size, both times, the inode) goes unseen; as a change within the clock's grain could, the hash
-of a file younger than two seconds is not kept.
+A full instances.json has about 200 MB, and hashing it at every start would take longer than reading the index. So the
+hash is cached with the file's size, times and inode, and used again while these are the same. A change that keeps size,
+both times and inode is not noticed. Such a change is possible within the resolution of the clock, so the hash of a file
+younger than two seconds is not cached.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _GRAIN_NS = 2_000_000_000
 
 
 def state_of(path: Path) -> list[int]:
-    """Size, modification and change time (ns) and inode: what tells that a file was changed.
+    """Size, modification time (ns), change time (ns) and inode, which differ after a file was changed.
 
     Raises:
-        DataError: the file is not there.
+        DataError: the file does not exist.
     """
     refuse_endless(path)
     try:
@@ -37,7 +37,7 @@ def state_of(path: Path) -> list[int]:
 
 
 def sha256_of(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file, from memory where the file is unchanged.
+    """The hexadecimal SHA-256 of a file, from the cache if the file is unchanged.
 
     Raises:
         DataError: the file cannot be read.
@@ -60,7 +60,7 @@ def sha256_of(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     if time.time_ns() - max(state[1], state[2]) > _GRAIN_NS and state_of(path) == state:
         text = json.dumps({"path": absolute, "state": state, "sha256": found})
-        # Without a cache every start hashes anew: slower, and right. The index says so, once.
+        # Without a cache every start hashes again: slower but right. The index warns about it once.
         with contextlib.suppress(OSError):
             write_whole(note, lambda file: file.write(text.encode()))
     return found

@@ -1,11 +1,11 @@
-"""Where data lie: the user's data root, the cache, and what was looked for when something is absent."""
+"""Where data lie: the data root and the cache folder."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-ANOTHER = "give another data root: --data-root DIR, or RISBENCH_DATA"  # where one cannot be written
+ANOTHER = "give another data root: --data-root DIR, or RISBENCH_DATA"  # for messages about one that cannot be written
 
 
 def data_root(given: str | Path | None = None) -> Path:
@@ -20,7 +20,7 @@ def data_root(given: str | Path | None = None) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where indexes and drawn scenes are kept: ``$RISBENCH_CACHE``, else the user cache folder."""
+    """The folder of indexes and drawn scenes: ``$RISBENCH_CACHE``, else the user cache folder."""
     if named := os.environ.get("RISBENCH_CACHE"):
         return Path(named).expanduser()
     import platformdirs

@@ -1,18 +1,15 @@
-"""Files of a run folder, opened so that no link is written through and nothing is waited for.
+"""Open the files of a run folder safely: links are not followed, and pipes are not waited for.
 
-A run folder may come from somebody else and be continued here. A link in it that bears the name of one of our files
-would lead a write to any file of the user, and a named pipe would keep the program waiting for ever. So files are
-opened for writing without following a link in their last place, drafts are made anew under their names, and anything
-but a plain file is refused. Folders above the run's own may be links: a user's ``runs`` often lies on another disk.
+A run folder may come from somebody else and be continued here. If a link had the name of one of our files, a write
+could overwrite any file of the user, and a named pipe would block the program for ever. So a file is opened for writing
+without following a link, temporary files are always created new, and anything but a regular file is refused. Folders
+above the run folder may be links, because a user's ``runs`` is often on another disk.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -28,15 +25,15 @@ _FLAGS = {
 
 
 def open_to_write(path: Path, purpose: str) -> BinaryIO:
-    """Open a plain file for writing without following a link.
+    """Open a regular file for writing without following a link.
 
     Args:
         path: the file.
-        purpose: ``append``; ``update`` what is there; ``lock``, which leaves the content alone; ``create``, which
-            refuses a file that is there. All but a new file are unbuffered.
+        purpose: ``append``; ``update`` an existing file; ``lock``, which keeps the content; or ``create``, which
+            refuses an existing file. All but a new file are unbuffered.
 
     Raises:
-        RisbenchError: it is a link, or no plain file.
+        RisbenchError: it is a link, or not a regular file.
         OSError: it cannot be opened.
     """
     flags, mode = _FLAGS[purpose]
@@ -45,16 +42,16 @@ def open_to_write(path: Path, purpose: str) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise RisbenchError(
-            f"{path}: is not a plain file, so nothing is written to it: remove it or give another --out"
+            f"{path}: is not a regular file, so nothing is written to it: remove it or give another --out"
         )
     return cast("BinaryIO", os.fdopen(handle, mode, buffering=-1 if purpose == "create" else 0))
 
 
 def read(path: Path) -> bytes:
-    """The content of a plain file.
+    """The content of a regular file.
 
     Raises:
-        DataError: no plain file, or it cannot be read.
+        DataError: it is not a regular file, or cannot be read.
     """
     try:
         with open_to_read(path) as file:
@@ -63,63 +60,18 @@ def read(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Write a file whole or not at all; whatever has its name, a link as well, makes room for it.
-
-    Args:
-        path: the file; its folder is there.
-        fill: puts the content into an open file.
-
-    Raises:
-        OSError: it cannot be written; nothing is left behind.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    draft.unlink(missing_ok=True)  # of a process that had this number and was killed
-    try:
-        with open_to_write(draft, "create") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-
-
 def real(path: Path) -> Path:
     """The absolute path without links; a loop of links, at which `Path.resolve` fails, is left as it stands."""
     return Path(os.path.realpath(path))
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse a link that stands where a file or folder of a run belongs.
+    """Refuse a link in the place of a file or folder of a run.
 
     Raises:
-        RisbenchError: it is one.
+        RisbenchError: the path is a link.
     """
     if path.is_symlink():
         raise RisbenchError(
-            f"{path}: is a link, and a run writes through no link in its folder: remove the link or give another --out"
+            f"{path}: is a link, and no link in a run folder is followed: remove the link or give another --out"
         )
-
-
-def make_own(path: Path) -> None:
-    """Give a file that has other names (hard links) a content of its own, so that these keep theirs.
-
-    Raises:
-        OSError: it cannot be copied.
-    """
-    if not path.is_symlink() and path.is_file() and path.stat().st_nlink > 1:
-        copy(path, path)
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all; a link at the target is replaced, not followed.
-
-    Raises:
-        DataError: the source is no plain file.
-        OSError: it cannot be copied.
-    """
-    with open_to_read(source) as content:
-        replace(target, lambda file: shutil.copyfileobj(content, file))

@@ -1,7 +1,7 @@
-"""Files that strangers made, read within bounds: regular files alone, and no more bytes than files of their kind need.
+"""Read other people's files within limits: only regular files, and no more bytes than files of their kind need.
 
-A pipe or a device may never end, and a file of a few bytes on disk may claim gigabytes. The bounds are far above what
-honest files have; what exceeds one is refused before memory is asked for.
+A pipe or a device may never end, and a file of a few bytes on disk may claim gigabytes. The limits are far above what
+real files have. A file above its limit is refused before memory is allocated.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ PICTURE_BYTES = 1 << 28  # of one picture of a mask
 
 
 def refuse_endless(path: Path) -> None:
-    """Refuse a pipe or a device; a file that is absent is somebody else's to name.
+    """Refuse a pipe or a device. An absent file is not refused here.
 
     Raises:
-        DataError: the path is one.
+        DataError: the path is a pipe or a device.
     """
     try:
         mode = path.stat().st_mode
@@ -38,15 +38,15 @@ def refuse_endless(path: Path) -> None:
 
 
 def size_of_file(path: Path, most: int, what: str) -> int:
-    """The bytes of a regular file.
+    """The number of bytes of a regular file.
 
     Args:
-        path: the file; a link to a regular file is one.
-        most: how many bytes are read at most.
-        what: the kind of file, for the error text, such as ``a card``.
+        path: the file, or a link to a regular file.
+        most: the largest number of bytes allowed.
+        what: the kind of file, for the error message, such as ``a card``.
 
     Raises:
-        DataError: the file is absent, no regular file, or larger.
+        DataError: the file is absent, not a regular file, or too large.
     """
     try:
         found = path.stat()
@@ -56,7 +56,7 @@ def size_of_file(path: Path, most: int, what: str) -> int:
         raise DataError(f"{path}: cannot be read: is a directory")
     refuse_endless(path)
     if found.st_size > most:
-        raise DataError(f"{path}: has {found.st_size:,} bytes; {what} is read up to {most:,} bytes")
+        raise DataError(f"{path}: has {found.st_size:,} bytes; {what} may have at most {most:,} bytes")
     return found.st_size
 
 
@@ -64,7 +64,7 @@ def open_to_read(path: Path) -> BinaryIO:
     """Open a regular file; a pipe or a device is refused without waiting for it.
 
     Raises:
-        DataError: no regular file.
+        DataError: it is not a regular file.
         OSError: it cannot be opened.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
@@ -86,20 +86,20 @@ def read_bytes(path: Path, most: int, what: str) -> bytes:
     size_of_file(path, most, what)
     try:
         with open_to_read(path) as file:
-            # The size may be untrue, of a file that grows or that the system makes up.
+            # The size may be wrong: the file may grow, or be a virtual file of the system.
             content = file.read(most + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if len(content) > most:
-        raise DataError(f"{path}: has more than {most:,} bytes; {what} is read up to there")
+        raise DataError(f"{path}: has more than {most:,} bytes; {what} may have at most so many")
     return content
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a regular file with their numbers, counted from 1; each ends with its newline, but for the last.
+    """The lines of a regular file with their numbers, counted from 1. Lines keep their newline; the last may have none.
 
     Raises:
-        DataError: the file is absent or no regular file, or a line is longer than any line of JSON needs to be.
+        DataError: the file is absent or not a regular file, or a line is too long.
     """
     size_of_file(path, 1 << 62, "a file of lines")
     most = LINE_BYTES
@@ -107,7 +107,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
         with open_to_read(path) as file:
             for number, raw in enumerate(iter(lambda: file.readline(most + 1), b""), start=1):
                 if len(raw) > most:
-                    raise DataError(f"{path}, line {number}: is longer than {most:,} bytes, which no line needs")
+                    raise DataError(f"{path}, line {number}: is longer than the {most:,} bytes that a line may have")
                 yield number, raw
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error

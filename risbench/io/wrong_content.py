@@ -1,4 +1,4 @@
-"""What a file is that does not hold what its name promises: a pointer, a web page, a cut or text-mode download."""
+"""Recognise files with the wrong content: Git LFS pointers, web pages, archives, incomplete or damaged downloads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PACKED = {
     b"7z\xbc\xaf\x27\x1c": "is a 7-zip archive: unpack it",
     b"Rar!": "is a RAR archive: unpack it",
 }
-# What a JSON file is not, though it bears its name, or was given where one is wanted.
+# Other formats that are given in the place of a JSON file, by their first bytes.
 _NOT_JSON = {
     b"PAR1": "is a parquet table, not JSON: write what is needed of it as JSON",
     b"\x89PNG": "is a picture, not JSON",
@@ -29,34 +29,34 @@ _WIDE = "is text in UTF-16 or UTF-32: save it as UTF-8 (`iconv -f UTF-16 -t UTF-
 
 
 def json_fault_in(first: bytes) -> str | None:
-    """What a file is that should hold JSON in UTF-8, and what to do; None for nothing that is known.
+    """What is wrong with a file that should hold JSON in UTF-8, and what to do; None if nothing is recognised.
 
     Args:
         first: a hundred bytes or more, or all of a shorter file.
     """
-    # JSON begins with two characters of ASCII, so a zero byte beside the first one shows a wide encoding.
+    # JSON begins with two ASCII characters, so a zero byte among the first two shows UTF-16 or UTF-32.
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first[:2]:
         return _WIDE
     return fault_in(first) or next((text for start, text in _NOT_JSON.items() if first.startswith(start)), None)
 
 
 def fault_in(first: bytes) -> str | None:
-    """What a file is, by its first bytes, and what to do; None for nothing that is known.
+    """What is wrong with a file, by its first bytes, and what to do; None if nothing is recognised.
 
     Args:
         first: a hundred bytes or more, or all of a shorter file.
     """
     if not first:
-        return "is empty: its download did not finish; get it anew"
+        return "is empty: its download did not finish; download it again"
     if first.startswith(_LFS):
         return "is a Git LFS pointer, not the file itself: run `git lfs pull` in the copy it is from, then try again"
     if first.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].lower().startswith(_PAGES):
-        return "is a web page saved under this name (an error, or a question): open its link in a browser, get it anew"
+        return "is a web page saved under this name (an error or question): open its link in a browser, and download it"
     return next((text for start, text in _PACKED.items() if first.startswith(start)), None)
 
 
 def fault_of(path: Path) -> str | None:
-    """`fault_in` of a file; None also for one that cannot be read."""
+    """`fault_in` of a file; None also if the file cannot be read."""
     try:
         with path.open("rb") as file:
             return fault_in(file.read(512))
@@ -70,4 +70,6 @@ def is_text_mode(raw: bytes) -> bool:
     return count > 0 and raw.count(b"\r\n") == count
 
 
-TEXT_MODE = "every line feed in it follows a carriage return: it was copied as text; copy it as binary, or get it anew"
+TEXT_MODE = (
+    "every line feed in it follows a carriage return: it was copied as text; copy it as binary, or download it again"
+)

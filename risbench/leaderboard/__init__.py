@@ -1,1 +1,1 @@
-"""Runs of many people in one ranking: entries, the board they lie on, and figures that papers reported."""
+"""The leaderboard: entries of submitted runs, their ranking, and published figures."""

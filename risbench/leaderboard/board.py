@@ -1,7 +1,7 @@
-"""The board: a folder ``<split>/<method>.json``, and what it holds as a ranking.
+"""The board: a folder of files ``<split>/<method>.json``, and the rankings made from it.
 
-Entries are ranked among those scored by the same rules on the same files; controls that look at the truth stand
-unranked among them, and what papers report stands beside what was measured, or below where nothing was.
+Entries are ranked among those with the same rules on the same files. Methods that read the truth, and controls, are
+listed without a rank. Published figures are shown beside measured ones, or below if the method was not measured here.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Rank:
     """One line of a ranking.
 
     Attributes:
-        rank: from 1; equals share it; None for what does not compete.
+        rank: from 1, shared by equal values; None if the method is not ranked.
         method: its name.
-        entry: what was measured, or None where only papers say something.
+        entry: the measured entry; None if there are only published figures.
         values: the measured ``{"value", "low", "high", "count"}`` by metric.
         reported: the published figures by metric.
     """
@@ -41,7 +41,7 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The entries of one split under one set of rules; ``rules`` is None where nothing was measured."""
+    """The entries of one split under one set of rules; ``rules`` is None if there are only published figures."""
 
     split: str
     rules: dict[str, Any] | None
@@ -57,7 +57,7 @@ def entries_in(board: Path, split: str | None = None) -> list[dict[str, Any]]:
         DataError: the folder is absent, or an entry is broken, by name.
     """
     if not board.is_dir():
-        raise DataError(f"{board} is no board: no such folder; `risbench submit RUN --board DIR` makes one")
+        raise DataError(f"{board} is not a board: no such folder; `risbench submit RUN --board DIR` makes one")
     return [read(path) for path in sorted(board.glob("*/*.json")) if split in (None, path.parent.name)]
 
 
@@ -67,9 +67,9 @@ def rankings_of(
     """The rankings of a board, by the first metric.
 
     Args:
-        entries: checked.
+        entries: checked entries.
         metrics: the columns; the first one ranks.
-        split: a split to rank even if nothing was measured on it.
+        split: a split to list even if it has no entry.
     """
     names = tuple(metric.name for metric in metrics)
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -112,7 +112,7 @@ def _value(entry: dict[str, Any], metric: str) -> float:
 
 
 def _reported_only(split: str, metrics: tuple[str, ...], known: set[str]) -> list[Rank]:
-    """What papers report of methods that nobody measured here, in no rank: the protocols may be others."""
+    """Published figures of methods that were not measured here; without a rank, because the protocols may differ."""
     methods: dict[str, dict[str, Figure]] = {}
     for figure in figures_on([split], metrics):
         if figure.method.casefold() not in known:

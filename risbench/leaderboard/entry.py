@@ -1,4 +1,4 @@
-"""One entry of the leaderboard: a method on a split, as measured here and as papers report it, checked key by key."""
+"""One entry of the leaderboard: a method's measured and published figures on a split, with every key checked."""
 
 from __future__ import annotations
 
@@ -10,42 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..io.jsonfile import read_record
 from ..metrics.metric_names import parse
 from ..metrics.rules.protocols import text_of
 from ..results import jsonlines
-from ..results.folder import read_json
+from ..results.jsonrecord import to_json
+from ..results.kinds import ANY, LIST, NONE, NUMBER, TEXT, WHOLE, Each, Maybe
+from ..results.kinds import check as check_kinds
 from ..results.run import Run
-from ..results.schema import (
-    ANY,
-    COUNTS,
-    INTERVAL,
-    LIST,
-    MACHINE,
-    NONE,
-    NUMBER,
-    RULES,
-    SOURCE,
-    TEXT,
-    WHOLE,
-    Each,
-    Maybe,
-    check_metrics,
-)  # fmt: skip
-from ..results.schema import check as check_kinds
+from ..results.schema import COUNTS, INTERVAL, MACHINE, RULES, SOURCE, check_metrics
 from ..statistics.ratios import METHOD
 from .possible import refuse_impossible
 from .published import figures_of
 
 SCHEMA = 1
-# What stands where; see `results.schema`.
+# The keys of an entry and their types; see `results.kinds`.
 _MEASURED: dict[str, Any] = {
     "metrics": ANY,
-    "intervals": Maybe(TEXT),  # how the bounds were made; older entries do not say
+    "intervals": Maybe(TEXT),  # how the bounds were made; missing in older entries
     "count": WHOLE,
     "rules": RULES,
     "texts": TEXT,
     "refine": Maybe(TEXT),  # where masks were refined
-    "warnings": Maybe([TEXT]),  # where something must be said beside the figures; see `Run.cautions`
+    "warnings": Maybe([TEXT]),  # to be shown with the figures; see `Run.cautions`
     "card": ANY,
     "arguments": ANY,
     "entry_point": TEXT + NONE,
@@ -72,24 +59,24 @@ _FIGURE = {
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
-def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) -> dict[str, Any]:
+def make_entry(run: Run, digests: Mapping[str, str], method: str | None = None) -> dict[str, Any]:
     """The entry of a run that was verified.
 
     Args:
-        run: complete.
+        run: a complete run.
         digests: the SHA-256 of its ``rows`` and ``masks``, over the lines that were verified.
-        method: another name for it; by default its own, with a control's texts.
+        method: the name on the board; by default the method's own, with the control and the refiner.
     """
-    header, last = run.header, run.header["provenance"][-1]
-    refine = header.get("refine")
+    header, last = run.about, run.about.provenance[-1]
+    refine = header.refine
     name = method or "".join(
         [
             run.summary["method"],
-            "" if header["texts"] == "given" else f"+{header['texts']}-texts",
+            "" if header.texts == "given" else f"+{header.texts}-texts",
             f"+{refine}" if refine else "",
         ]
     )
-    split = header["split"]["name"]
+    split = header.split.name
     return {
         "schema": SCHEMA,
         "split": split,
@@ -98,22 +85,22 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
             "metrics": run.summary["metrics"],
             **({"intervals": made} if (made := run.summary.get("intervals")) else {}),
             "count": run.summary["count"],
-            "rules": {**header["rules"], "text": text_of(header["rules"])},
-            "texts": header["texts"],
+            "rules": {**to_json(header.rules), "text": text_of(to_json(header.rules))},
+            "texts": header.texts,
             **({"refine": refine} if refine else {}),
             **({"warnings": cautions} if (cautions := run.cautions()) else {}),
-            "card": header["method"]["card"],
-            "arguments": header["arguments"],
-            "entry_point": header["method"]["entry_point"],
-            "inputs": header["split"]["sources"],
-            "counts": header["split"]["counts"],
+            "card": header.method.card,
+            "arguments": to_json(header.arguments),
+            "entry_point": header.method.entry_point,
+            "inputs": to_json(header.split.sources),
+            "counts": to_json(header.split.counts),
             "rows_sha256": digests["rows"],
             "masks_sha256": digests["masks"],
-            "date": last["started"][:10],
-            "commit": last["commit"],
-            "packages": last["packages"],
-            "hardware": last["machine"],
-            "device": last.get("device"),
+            "date": last.started[:10],
+            "commit": last.commit,
+            "packages": last.packages,
+            "hardware": to_json(last.machine),
+            "device": last.device,
             "cost": _cost(run),
         },
         "reported": [
@@ -124,11 +111,11 @@ def entry_of(run: Run, digests: Mapping[str, str], method: str | None = None) ->
 
 
 def check(entry: Any, where: str) -> dict[str, Any]:
-    """The entry itself, if it is one.
+    """The entry itself, after all checks.
 
     Raises:
-        DataError: another schema, a key that is absent or unknown, a value of the wrong type, or figures that cannot
-            be true together, by name.
+        DataError: it has another schema, an absent or unknown key, a value of the wrong type, or figures that
+            contradict each other; the key is named.
     """
     if not isinstance(entry, dict):
         raise DataError(f"{where}: an entry is a JSON object, not {type(entry).__name__}")
@@ -153,12 +140,12 @@ def check(entry: Any, where: str) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A checked entry from its file, which must lie under its split's and method's name.
+    """Read and check an entry. Its file must have the names of its split and method.
 
     Raises:
-        DataError: it is none, or lies elsewhere.
+        DataError: it is not an entry, or the file has another name.
     """
-    entry = check(read_json(path), str(path))
+    entry = check(read_record(path), str(path))
     if (path.parent.name, path.name) != (entry["split"], file_name(entry["method"])):
         raise DataError(
             f"{path}: is of {entry['method']!r:.80} on {entry['split']!r:.80}, so it belongs to "
@@ -168,20 +155,22 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def write(entry: Mapping[str, Any], board: Path) -> Path:
-    """Write a checked entry to its place on a board and return that."""
+    """Check an entry, write it to its file on a board, and return the file."""
     path = board / entry["split"] / file_name(entry["method"])
     check(entry, str(path))
     jsonlines.replace(path, json.dumps(entry, indent=2, ensure_ascii=False) + "\n")
     return path
 
 
-def marks_of(entry: Mapping[str, Any]) -> list[str]:
-    """What must be said beside an entry's figures, each a sentence without its full stop."""
+def entry_warnings(entry: Mapping[str, Any]) -> list[str]:
+    """The warnings to print with an entry's figures, each a sentence without its full stop."""
     measured = entry["measured"]
     bounded = any(number["low"] is not None for number in measured["metrics"].values())
     old = bounded and measured.get("intervals") != METHOD
-    said = ["its intervals were made by an older version, or changed: score its run again and submit it"] if old else []
-    return [*said, *measured.get("warnings", [])]
+    outdated = (
+        ["its intervals were made by an older version, or changed: score its run again and submit it"] if old else []
+    )
+    return [*outdated, *measured.get("warnings", [])]
 
 
 def file_name(method: str) -> str:

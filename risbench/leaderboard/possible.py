@@ -1,10 +1,10 @@
-"""Whether the figures of an entry can all be true at once: what was mistyped or altered is often impossible.
+"""Whether the figures of an entry can all be true at once; mistyped or altered figures often cannot.
 
 - A value lies within its own interval.
-- With a stricter level P@k and Accbox@k can only fall.
-- mIoU is a mean, so the shares of expressions above each level bound it: an expression with IoU of k or more adds at
-  least k and at most 1, any other less than the level it misses.
-- No metric counts more expressions than were scored, nor were more scored than the split has.
+- P@k and Accbox@k cannot rise with k.
+- mIoU is a mean, so P@k bounds it: an expression with an IoU of k or more adds between k and 1, and any other
+  expression adds less than k.
+- No metric counts more expressions than were scored, and no more were scored than the split has.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def refuse_impossible(measured: Mapping[str, Any], where: str) -> None:
     """Refuse figures that contradict each other.
 
     Args:
-        measured: of an entry whose types were checked.
-        where: the entry's file.
+        measured: the part ``measured`` of an entry whose types were checked.
+        where: the entry's file, for the message.
 
     Raises:
         DataError: the first contradiction.
     """
     metrics: Mapping[str, Mapping[str, Any]] = measured["metrics"]
     for found in (*_of_counts(measured), *_of_intervals(metrics), *_of_levels(metrics), *_of_mean(metrics)):
-        raise DataError(f"{where}: measured.metrics: {found}: no run gives this")
+        raise DataError(f"{where}: measured.metrics: {found}: no run can give this")
 
 
 def _of_counts(measured: Mapping[str, Any]) -> Iterator[str]:
@@ -49,9 +49,9 @@ def _of_intervals(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, number in metrics.items():
         value, low, high = (number[key] for key in ("value", "low", "high"))
         if value is None or low is None or high is None:
-            # Of one image there is a value and no interval.
+            # For a single image there is a value but no interval.
             if (low is None) != (high is None) or (value is None and low is not None):
-                yield f"{name} has a part of value and interval"
+                yield f"{name} has only a part of value, low and high"
         elif not low - _SLACK <= value <= high + _SLACK:
             yield f"{name} is {100 * value:.2f}, outside its interval of {100 * low:.2f} to {100 * high:.2f}"
 

@@ -1,4 +1,4 @@
-"""Figures that others printed: read in a named source, or derived from printed ones; never made by this program."""
+"""Published figures: read in a named source, or derived from published ones; never measured by this program."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Figure:
     """One published figure.
 
     Attributes:
-        method: as the source calls it.
-        split: the split, by our name.
-        metric: the metric, by our name.
+        method: the method's name in the source.
+        split: the split, by risbench's name.
+        metric: the metric, by risbench's name.
         value: a fraction in [0, 1].
         source: where it was read.
-        confidence: ``read`` (printed there) or ``derived`` (computed from printed figures).
-        supervision: what the method learnt from, in words.
-        note: what to know before comparing, or None.
+        confidence: ``read`` (printed in the source) or ``derived`` (computed from printed figures).
+        supervision: what the method was trained with, in words.
+        note: what a reader should know before comparing, or None.
     """
 
     method: str
@@ -43,18 +43,18 @@ class Figure:
 
 @lru_cache(maxsize=1)
 def figures() -> tuple[Figure, ...]:
-    """All of them, in the file's order."""
+    """All published figures, in the file's order."""
     found = json.loads((files(__name__.rpartition(".")[0]) / "published.json").read_text(encoding="utf-8"))
     return tuple(Figure(**{**entry, "metric": parse(entry["metric"]).name}) for entry in found["reported"])
 
 
 def figures_on(splits: Collection[str], metrics: Collection[str]) -> tuple[Figure, ...]:
-    """Those about some splits and metrics."""
+    """The published figures on some splits and metrics."""
     return tuple(figure for figure in figures() if figure.split in splits and figure.metric in metrics)
 
 
 def figures_of(method: str, split: str) -> tuple[Figure, ...]:
-    """Those of a method on a split; names are the same if they differ in case alone."""
+    """The published figures of a method on a split; the case of the name does not matter."""
     return tuple(
         figure for figure in figures() if figure.split == split and figure.method.casefold() == method.casefold()
     )

@@ -1,7 +1,7 @@
-"""A run checked to the last row before it may stand on the leaderboard.
+"""Verify every row of a run before it is put on the leaderboard.
 
-Nothing that the folder says of its scores is believed: the split is loaded and its hashes compared, every row is
-scored anew from its stored mask (and from its heat, where heats were kept), and the summary is computed from the rows.
+The scores in the folder are not trusted. The split is loaded and its hashes are compared. Every row is scored again
+from its stored mask, and from its heat if heats were saved. The summary is computed again from the rows.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from typing import Any
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import DataError, MaskError, RisbenchError, UsageError
+from ..methods.answers import prediction_of
 from ..methods.cards import supervision_fault
-from ..methods.contract import prediction_of
 from ..metrics.metric import DEFAULT
 from ..metrics.rules.protocols import RULES, Rules, identity_of
 from ..plain import counted
 from ..records import Prediction, Sample
 from ..results import jsonlines
 from ..results.folder import HEATS, MASKS, ROWS
+from ..results.jsonrecord import to_json
 from ..results.masklines import prediction_in
 from ..results.rows import Row
 from ..results.run import Run
-from ..running.header import split_record
+from ..results.scored import split_record
 from ..scorer import row_of
 from ..scoring.sources import Heats
-from ..statistics.changes import texts_of
+from ..statistics.changes import change_texts
 from . import entry as entries
 
 _SCORES = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
@@ -50,20 +51,20 @@ def submit(
         run: the run or its folder.
         board: the board's folder.
         data_root: where the split lies; by default where the run found it.
-        name: what the method is called on the board; by default as in the run.
-        replace: put it in the place of another run of this name.
-        progress: told ``(rows done, rows)``.
+        name: the method's name on the board; by default as in the run.
+        replace: replace another run of this name.
+        progress: called with ``(rows done, rows)``.
 
     Returns:
         The entry's file.
 
     Raises:
-        RisbenchError: why the run cannot be entered.
+        RisbenchError: the run cannot be entered; the message says why.
         UsageError: the board holds another run of this name.
     """
     loaded = run if isinstance(run, Run) else Run.load(run)
     digests = verify(loaded, data_root=data_root, progress=progress)
-    entry = entries.entry_of(loaded, digests, name)
+    entry = entries.make_entry(loaded, digests, name)
     path = Path(board) / entry["split"] / entries.file_name(entry["method"])
     if path.exists() and not replace:
         old = entries.read(path)
@@ -78,29 +79,29 @@ def verify(
     """Check a run against its split.
 
     Args:
-        run: what to check.
+        run: the run.
         data_root: where the split lies; by default where the run found it.
-        progress: told ``(rows done, rows)``.
+        progress: called with ``(rows done, rows)``.
 
     Returns:
-        The SHA-256 of what was checked: ``rows`` (without the seconds) and ``masks``.
+        The SHA-256 of the checked ``rows`` (without their seconds) and ``masks``.
 
     Raises:
-        RisbenchError: what does not hold, with the first row that shows it.
+        RisbenchError: a check failed; the message has the first row for which it did.
     """
     _refuse_incomplete(run)
-    header = run.header
-    split = load_split(header["split"]["name"], data_root if data_root is not None else header["data_root"])
-    if split_record(split) != header["split"]:
+    header = run.about
+    split = load_split(header.split.name, data_root if data_root is not None else header.data_root)
+    if split_record(split) != header.split:
         raise DataError(f"{run.path}: its input hashes or counts are not those of {split.name} in {split.data_root}")
-    rules = Rules(header["rules"]["name"], header["rules"]["threshold"]) if header["rules"]["name"] in RULES else None
-    if rules is None or identity_of(header["rules"]) != identity_of(rules.record()):
-        raise DataError(f"{run.path}: its rules are not this version's {header['rules']['name']}: score it again")
+    rules = Rules(header.rules.name, header.rules.threshold) if header.rules.name in RULES else None
+    if rules is None or identity_of(to_json(header.rules)) != identity_of(rules.record()):
+        raise DataError(f"{run.path}: its rules are not this version's {header.rules.name}: score the run again")
     rows = run.rows()
     _refuse_other_ids(run, rows, split)
-    heats = Heats(run.path) if (run.path / HEATS).is_dir() and header.get("save_heat") == "float32" else None
+    heats = Heats(run.path) if (run.path / HEATS).is_dir() and header.save_heat == "float32" else None
     by_row = hashlib.sha256()
-    # By image, as heats are kept; the files are in the split's order, so lines are looked up.
+    # Image by image, because heats are saved by image; rows and lines are in the split's order, so they are looked up.
     lines, stored = dict(_lines(run)), {row.id: row for row in rows}
     done = 0
     for group in split.by_image():
@@ -117,15 +118,16 @@ def verify(
 
 
 def _refuse_incomplete(run: Run) -> None:
-    fault = supervision_fault(run.header["method"]["card"])
+    header = run.about
+    fault = supervision_fault(header.method.card)
     missing = run.summary["missing"]
     reasons = {
         f"its card's {fault} `risbench score {run.path} --card TOML` gives it another card": fault,
-        "it is partial (not the whole split)": run.summary["partial"] or run.header["partial"],
-        "it was limited": run.header["limit"] is not None,
-        "it is one shard: merge them": run.header["shard"] is not None,
+        "it is partial (not the whole split)": run.summary["partial"] or header.partial,
+        "it was limited": header.limit is not None,
+        "it is one shard: merge them": header.shard is not None,
         f"{counted(missing, 'expression has', 'expressions have')} no prediction": missing,
-        "it was scored on other masks than the annotated ones": run.header.get("truth") is not None,
+        "it was scored on other masks than the annotated ones": header.truth is not None,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -144,11 +146,11 @@ def _refuse_other_ids(run: Run, rows: list[Row], split: Split) -> None:
 
 
 def _lines(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
-    seen: set[str] = set()
+    found_ids: set[str] = set()
     for number, line in jsonlines.read(run.path / MASKS):
-        if line.get("id") in seen:
+        if line.get("id") in found_ids:
             raise DataError(f"{run.path / MASKS}, line {number}: {line.get('id')} is there twice")
-        seen.add(str(line.get("id")))
+        found_ids.add(str(line.get("id")))
         yield str(line.get("id")), line
 
 
@@ -160,7 +162,7 @@ def _compare(
     line = lines[sample.id]
     answers = {"mask": prediction_in(line)}
     if heats is not None and line.get("cut") and (brought := heats.get(sample.id, sample.image_id)) is not None:
-        # A point that the method named itself goes before its heat.
+        # A point of the method itself replaces the maximum of its heat.
         answers["heat"] = replaced(brought, point=None if line.get("found") else answers["mask"].point)
     for kind, prediction in answers.items():
         try:
@@ -177,7 +179,7 @@ def _compare(
 
 
 def _as_scored(prediction: Prediction, row: Row) -> Prediction:
-    """The prediction, without a point that was kept though the rules had no use for it."""
+    """The prediction, without a stored point that the rules do not use."""
     if row.hit_box is None and row.hit_mask is None and prediction.point is not None:
         return Prediction(mask=prediction.mask, heat=prediction.heat, boxes=prediction.boxes)
     return prediction
@@ -186,5 +188,5 @@ def _as_scored(prediction: Prediction, row: Row) -> Prediction:
 def _compare_summary(run: Run, rows: list[Row]) -> None:
     if absent := [name for name in DEFAULT if name not in run.summary["metrics"]]:
         raise DataError(f"{run.path}: its summary lacks {absent[0]}")
-    if changed := texts_of(run, rows):
+    if changed := change_texts(run, rows):
         raise DataError(f"{run.path}: {changed[0]}")

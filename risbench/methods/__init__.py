@@ -1,1 +1,1 @@
-"""Methods: the contract, the card, what wraps a method, and a check of the contract on drawn scenes."""
+"""Methods: their contract and card, wrappers round a method, and a check of the contract on drawn scenes."""

@@ -1,7 +1,7 @@
-"""A method's card: which keys it has, and the words that say what the method learnt from.
+"""A method's card: which keys it has, and how its ``supervision`` is read.
 
-The first word of ``supervision`` decides the group of a table; what follows it ("text + SAM") goes to a footnote.
-`score --card`, `check`, `submit` and the tables read the words here, so that a word means one thing everywhere.
+The first word of ``supervision`` decides the group in a table; the rest ("text + SAM") becomes a footnote. `score
+--card`, `check`, `submit` and the tables all read it here, so that a word has one meaning everywhere.
 """
 
 from __future__ import annotations
@@ -34,22 +34,27 @@ _FIRST = re.compile(r"\s*([\w-]+)\s*(?:[+,;]\s*|(?=\()|$)")
 
 
 class Supervision(NamedTuple):
-    """One of `SUPERVISION`, or empty where that is not stated; and what was used besides, in words."""
+    """What a method was trained with.
+
+    Attributes:
+        group: one of `SUPERVISION`; empty if it is not stated.
+        extra: what else was used, in words.
+    """
 
     group: str
     extra: str
 
     @property
     def learned(self) -> bool:
-        """Whether the method was trained for the task, so that another seed gives other weights; true if unstated."""
+        """Whether the method was trained for the task, so that another seed gives other weights; True if not stated."""
         return self.group not in ("none", "oracle")
 
 
 def supervision_of(text: str) -> Supervision:
-    """``"text + SAM"`` is the group ``text`` with SAM besides; words that name no group are all extra.
+    """Read the ``supervision`` of a card: ``"text + SAM"`` is the group ``text`` with the extra ``SAM``.
 
-    A share of the labels and a choice of labels decide the group by the labels that they name, and are extra as a
-    whole: ``"5 % masks"`` is the group ``mask``, ``"box or point"`` is the group ``box``.
+    If no group is named, the whole text is extra. A share of labels (``"5 % masks"``) and a choice of labels (``"box
+    or point"``) belong to the group of the label that is named first, and the whole text is extra too.
     """
     if qualified := _QUALIFIED.match(text or ""):
         word = (qualified[1] or qualified[2]).lower()
@@ -61,11 +66,11 @@ def supervision_of(text: str) -> Supervision:
     if match is None or group not in SUPERVISION:
         return Supervision("", text or "")
     rest = text[match.end() :].strip()
-    # "(training-free), CLIP": brackets round a part read badly in a footnote.
+    # "(training-free), CLIP": brackets round the first part are removed, because they look wrong in a footnote.
     return Supervision(group, re.sub(r"^\(([^()]*)\)", r"\1", rest))
 
 
-def words_of(value: Any) -> str:
+def joined_text(value: Any) -> str:
     """A card's value as one text: a list joined by commas, nothing for None."""
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
@@ -73,21 +78,21 @@ def words_of(value: Any) -> str:
 
 
 def supervision_fault(card: Mapping[str, Any]) -> str:
-    """What is wrong with a card's supervision, in words; empty where it names a group, or is absent."""
-    text = words_of(card.get("supervision")).strip()
+    """What is wrong with a card's ``supervision``, as a message; empty if it names a group or is absent."""
+    text = joined_text(card.get("supervision")).strip()
     if not text or supervision_of(text).group:
         return ""
     known = [*SUPERVISION, *SYNONYMS]
     guess = near(text.split()[0].lower().strip("+,;:("), known)
     guess = f" {guess}" if guess.startswith("did") else ""
     return (
-        f"supervision {text[:60]!r} begins with no word that tables group by ({', '.join(SUPERVISION)}); what was used "
-        f"besides stands behind it, as in 'text + SAM'.{guess}"
+        f"supervision {text[:60]!r} does not begin with a group of the tables ({', '.join(SUPERVISION)}); write what "
+        f"else was used after the group, as in 'text + SAM'.{guess}"
     )
 
 
 def unknown_keys(card: Mapping[str, Any]) -> list[str]:
-    """The keys that no table reads, each with what may have been meant; a method may keep such in its card."""
+    """The keys that no table reads, each with a suggested spelling if there is one. A method may have such keys."""
     found = []
     for key in card:
         if key not in KEYS:
@@ -102,14 +107,14 @@ def is_threshold(value: Any) -> bool:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The card that somebody wrote about predictions, from a TOML file.
+    """Read a card about predictions from a TOML file.
 
     Args:
         path: the file; its keys are among `KEYS`, and none is required.
 
     Raises:
-        DataError: the file cannot be read, is no TOML, or has an unknown key or a value that a card cannot have.
-        UsageError: the threshold is no number.
+        DataError: the file cannot be read, is not TOML, or has an unknown key or a wrong value.
+        UsageError: the threshold is not a number.
     """
     raw = reading.read_bytes(path, reading.CARD_BYTES, "a card")
     try:
@@ -133,7 +138,7 @@ def _refuse_odd_values(card: Mapping[str, Any], path: Path) -> None:
     if fault := supervision_fault(card):
         raise DataError(f"{path}: {fault}")
     if "grade" in card and card["grade"] not in GRADES:
-        raise DataError(f"{path}: grade {card['grade']!r:.60}: one of {', '.join(GRADES)} is expected")
+        raise DataError(f"{path}: grade {card['grade']!r:.60} must be one of {', '.join(GRADES)}")
     if not all(isinstance(item, str) for item in card.get("reads", ())):
         raise DataError(f'{path}: reads is a text or a list of texts, such as ["box"]')
     threshold = card.get("threshold")

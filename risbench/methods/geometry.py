@@ -1,15 +1,15 @@
-"""What is odd about the points, boxes and heats of many predictions, though each may be meant.
+"""Warnings about points, boxes and heats that probably follow another convention.
 
-A point outside its image is a miss, and a heat may have any size. But where most predictions are so, the numbers are
-most likely of another convention: x y w h, fractions of the image, or width before height. Nothing is changed or
-refused; the count stands beside the figures.
+A point outside its image is a miss, and a heat may have any size, so a single one is not an error. But if most
+predictions are like this, the convention is probably wrong: x y w h, fractions of the image, or width before height.
+Nothing is changed or refused; the counts are printed with the scores.
 """
 
 from __future__ import annotations
 
 from ..records import Prediction, Sample
 
-_SLACK = 1.0  # pixels by which an honest box may leave the image
+_SLACK = 1.0  # pixels by which a box may exceed the image without a warning
 
 
 class Geometry:
@@ -43,7 +43,7 @@ class Geometry:
             self._heat_sizes.add(prediction.heat.shape)
 
     def cautions(self) -> list[str]:
-        """What is odd, a sentence each; empty where nothing is."""
+        """The warnings, one sentence each; empty if there are none."""
         found = []
         if 2 * self._points_below_one > self._points > 1:
             found.append(
@@ -65,7 +65,7 @@ class Geometry:
                 f"{self._boxes_outside} of {self._boxes} boxes leave their image: a box is x0 y0 x1 y1; are they "
                 "x y w h, or of another size of the image?"
             )
-        # A network with one size of heat meets images of that size turned by chance.
+        # If all heats have one size, some images have that size with swapped axes by chance.
         is_one_size = len(self._heat_sizes) == 1 and len(self._image_sizes) > 1
         if 2 * self._heats_turned > self._heats and not is_one_size:
             found.append(

@@ -1,4 +1,4 @@
-"""One image, some texts, a method: masks to look at, without any truth."""
+"""Predict masks for one image and some texts, without a truth to score them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from ..faults import Watched
 from ..metrics.coverage import Coverage, cautions
 from ..metrics.rules.protocols import Rules
 from ..records import Sample
-from .contract import inner_of, predictions_of, reads
+from .answers import predictions_of
+from .contract import inner_of, reads
 
 
 class Answer(NamedTuple):
-    """What a method says about one text.
+    """A method's prediction for one text.
 
     Attributes:
         text: the expression.
-        mask: bool ``(H, W)``, as given or as the rules cut it.
+        mask: bool ``(H, W)``: the method's own, or cut from the heat by the rules.
         point: ``(x, y)`` in continuous pixels, or None.
         heat: float32 of the method's own size, or None.
-        cut: whether the rules made the mask of the heat.
+        cut: whether the rules cut the mask from the heat.
     """
 
     text: str
@@ -35,7 +36,7 @@ class Answer(NamedTuple):
 
 
 def cautions_of(answers: Sequence[Answer], rules: Rules, card: Mapping[str, Any]) -> list[str]:
-    """What must be said beside answers: masks of the whole image or empty ones; see `risbench.metrics.coverage`."""
+    """Warnings about masks that cover the whole image or nothing; see `risbench.metrics.coverage`."""
     coverage = Coverage()
     for answer in answers:
         coverage = coverage.with_mask(answer.mask, cut=answer.cut)
@@ -43,17 +44,17 @@ def cautions_of(answers: Sequence[Answer], rules: Rules, card: Mapping[str, Any]
 
 
 def predict(method: Any, image: np.ndarray, texts: Sequence[str], rules: Rules) -> list[Answer]:
-    """Ask a method about one image.
+    """Predict a mask for each text of one image.
 
     Args:
-        method: any object with ``predict`` that looks at image and text alone.
+        method: any object with ``predict`` that uses nothing but image and text.
         image: uint8 ``(H, W, 3)``.
         texts: the expressions.
         rules: how a heat becomes a mask; not ``lavt``, whose masks are not at the image's size.
 
     Raises:
-        UsageError: the method reads more than image and text, or the rules do not fit.
-        MaskError: an answer that is neither mask nor heat.
+        UsageError: the method reads more than image and text, or the rules are ``lavt``.
+        MaskError: a prediction is neither mask nor heat.
     """
     if reads(method):
         raise UsageError(f"this method reads {', '.join(reads(method))}: it can only be run on a split")

@@ -1,8 +1,8 @@
-"""Refiners: another way from a heat to a mask than a cut, round any method, as ``--set refine=NAME``.
+"""Refiners make a mask from a heat in another way than by a threshold, for any method: ``--set refine=NAME``.
 
-The heat, and with it the point, stays what the method said; the mask is the refiner's. Where the mask ends at first is
-the threshold that is in force without a refiner: that of the rules, in their unit, or of the card where the method cuts
-its own heat and nobody said otherwise.
+The heat and the point stay the method's own; only the mask is replaced. The refiner starts from the threshold that
+holds without it. That is the threshold of the rules, in their unit. If the method returns a mask beside its heat, it is
+the threshold of the card instead, unless the user chose one.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from ..errors import MaskError, RisbenchError, UsageError
 from ..metrics.rules.clean import scaled
 from ..metrics.rules.protocols import Rules
 from ..records import Prediction, Sample
-from .contract import card_of, predictions_of
+from .answers import predictions_of
+from .contract import card_of
 
 
 class Refiner(Protocol):
-    """What an entry point in ``risbench.refiners`` names. An attribute ``text`` may say in one line what it does."""
+    """An entry point in ``risbench.refiners``. An optional attribute ``text`` says in one line what it does."""
 
     def __call__(self, image: np.ndarray, heats: np.ndarray, threshold: float) -> np.ndarray:
         """Masks from heats.
 
         Args:
             image: uint8 ``(H, W, 3)``.
-            heats: float32 ``(K, H, W)``, of K texts about the image; each is refined as if alone.
-            threshold: where a heat becomes mask, in the heats' unit.
+            heats: float32 ``(K, H, W)``, of K texts about the image; each is refined independently.
+            threshold: above it a pixel is mask before refinement, in the heats' unit.
 
         Returns:
             bool ``(K, H, W)``.
@@ -40,17 +41,17 @@ class Refiner(Protocol):
 
 
 class Refined:
-    """A method whose heats become masks by a refiner; all else is the method's own."""
+    """A method whose masks are made from its heats by a refiner; everything else is the method's own."""
 
-    def __init__(self, method: Any, name: str, rules: Rules, *, title: str, asked: bool = False) -> None:
+    def __init__(self, method: Any, name: str, rules: Rules, *, title: str, explicit_threshold: bool = False) -> None:
         """Wrap a method.
 
         Args:
             method: see `risbench.methods.contract.Method`.
             name: of an installed refiner.
-            rules: those that score, with the threshold in force.
-            title: the method's name, for error texts.
-            asked: somebody chose the rules' threshold, so that it goes before the card's.
+            rules: the rules that score, with their threshold.
+            title: the method's name, for error messages.
+            explicit_threshold: whether the user chose the rules' threshold, so that it replaces the card's.
 
         Raises:
             UsageError: no such refiner.
@@ -60,7 +61,7 @@ class Refined:
         self._name, self._title = name, title
         self._rules = rules
         own = card_of(method).get("threshold")
-        self._own = None if asked or own is None else float(own)
+        self._own = None if explicit_threshold or own is None else float(own)
 
     @property
     def wrapped(self) -> Any:
@@ -68,7 +69,7 @@ class Refined:
         return self._method
 
     def __getattr__(self, name: str) -> Any:
-        """What the method has, ``predict_many`` included where it has that."""
+        """All other attributes are the method's; ``predict_many`` is wrapped if the method has it."""
         if name.startswith("__"):
             raise AttributeError(name)
         found = getattr(self._method, name)
@@ -85,7 +86,7 @@ class Refined:
     def _many(self, predict_many: Any, images: Sequence[np.ndarray], texts: Sequence[list[str]], **extra: Any) -> Any:
         answers = predict_many(images, texts, **extra)
         if not hasattr(answers, "__len__") or len(answers) != len(images):
-            return answers  # refused by whoever asked, who knows the images' names
+            return answers  # the caller refuses it, because it knows the images' names
         return [
             self._refined(image, answer, len(words))
             for image, answer, words in zip(images, answers, texts, strict=True)
@@ -97,12 +98,12 @@ class Refined:
         try:
             predictions = predictions_of(answer, unnamed)
         except MaskError:
-            return answer  # the same: what is wrong is said with the sample's name
+            return answer  # the caller raises the same error with the sample's name
         heats: list[np.ndarray] = []
         thresholds: list[float] = []
         for prediction in predictions:
             if prediction.heat is None:
-                raise UsageError(f"refine={self._name} needs a heat, and {self._title} gives a mask without one")
+                raise UsageError(f"refine={self._name} needs a heat, but {self._title} returns a mask without a heat")
             if prediction.mask is not None and self._own is not None:
                 heats.append(scaled(prediction.heat, size))
                 thresholds.append(self._own)

@@ -1,7 +1,7 @@
-"""Controls that break the link between image and language: what does a method score without reading?
+"""Controls that break the link between image and text: what does a method score without the right text?
 
-``shuffled`` gives every expression the words of another object of the same image (of another image where there is
-none); ``empty`` gives it none. A method that scores as well as before did not read.
+``shuffled`` replaces each expression by one about another object of the same image, or of another image if there is
+no other object. ``empty`` replaces it by an empty text. A method that scores as well as before does not use the text.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ..records import Sample
 MODES = ("given", "shuffled", "empty")
 
 
-def texts_of(mode: str, samples: Iterable[Sample], seed: int = 0) -> dict[str, str] | None:
-    """The text that each sample of a whole split is asked with, by sample id; None for its own.
+def control_texts(mode: str, samples: Iterable[Sample], seed: int = 0) -> dict[str, str] | None:
+    """The text for each sample of a split, by sample id; None if each sample keeps its own.
 
     Args:
         mode: ``given``, ``shuffled`` or ``empty``.
-        samples: all of the split, so that a part of it is asked with the same texts.
-        seed: of the choice, which depends on nothing else but the sample's id and the split's texts.
+        samples: all of the split, so that a run on a part of it gets the same texts.
+        seed: of the random choice. The choice depends only on the seed, the sample's id and the split's texts.
 
     Raises:
-        UsageError: another mode.
+        UsageError: an unknown mode.
     """
     if mode == "given":
         return None
@@ -64,4 +64,4 @@ def _other(
         other = everything[(start + step) % len(everything)]
         if other.image_id != sample.image_id and other.text not in forbidden:
             return other.text
-    return ""  # A split of one object has no other words.
+    return ""  # A split about a single object has no other texts.

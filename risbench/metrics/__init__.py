@@ -1,1 +1,1 @@
-"""Metrics and the rules under which they are computed; each file opens with its definition and its source."""
+"""Metrics and the rules for computing them; each file begins with its definition and its source."""

@@ -1,10 +1,13 @@
-"""Boxes: the ones a mask brings with it, and how well a box meets the true one.
+"""Boxes: how they are made from a mask, and their IoU with the true box.
 
-``contour_boxes`` is the authors' way from a binary mask to boxes (spec: TRIS ``validate.py``, taken from WWbL): a box
-round every contour of OpenCV, holes included; its confidence is the share of mask in it; a non-maximum suppression at
-0.05 that takes ``(x, y, width, height)`` for corners; of the rest, the boxes with more than half the best confidence.
-An empty and a completely full mask yield the dummy box ``(0, 0, 1, 1)``. ``component_box`` is the plain alternative:
-the one box round the largest 8-connected component.
+``contour_boxes`` is how TRIS's authors make boxes from a binary mask (``validate.py``, taken from WWbL):
+
+1. One box round every contour that OpenCV finds, holes included. Its confidence is the share of mask pixels in it.
+2. Non-maximum suppression at IoU 0.05, which by mistake reads ``(x, y, width, height)`` as corners.
+3. Of the boxes left, those with more than half of the best confidence.
+
+An empty mask and a full mask give the dummy box ``(0, 0, 1, 1)``. ``component_box`` is the plain alternative: the one
+box round the largest 8-connected component.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from ..records import Box
 
 DUMMY = np.array([[0, 0, 1, 1]], dtype=np.int64)
 _SUPPRESSION = 0.05
-_FEW = 24  # up to here, counting each box by itself is faster than the integral image
+_FEW = 24  # up to so many boxes, counting the pixels of each is faster than an integral image
 _BLOCK = 64
 
 
@@ -45,7 +48,7 @@ def contour_boxes(mask: np.ndarray, area: int | None = None) -> np.ndarray:
 
 
 def _fill(pixels: np.ndarray, rects: np.ndarray) -> np.ndarray:
-    """The mean grey of each rect over 255, as the authors' uint8 picture gives it: float64 ``(n,)``."""
+    """The mean grey value of each rectangle divided by 255, computed as the authors do: float64 ``(n,)``."""
     import cv2
 
     x, y, width, height = rects.T
@@ -58,10 +61,13 @@ def _fill(pixels: np.ndarray, rects: np.ndarray) -> np.ndarray:
 
 
 def odd_suppression(rects: np.ndarray, confidences: np.ndarray) -> np.ndarray:
-    """Greedy suppression in float32 of rects ``(x, y, width, height)`` read as if they were corners: kept indices.
+    """Greedy non-maximum suppression in float32, which reads ``(x, y, width, height)`` as two corners.
 
-    Widths and heights stand where the far corner should, so areas may be negative or the product of two negatives.
-    The authors' numbers contain this, therefore so do these. Source: torchvision's ``nms`` on CPU.
+    Width and height are in the place of the second corner, so areas may be negative, or a product of two negative
+    sides. The authors' figures contain this mistake, so these figures must too. Source: torchvision's ``nms`` on CPU.
+
+    Returns:
+        The indices of the boxes that are kept.
     """
     order = np.argsort(-confidences.astype(np.float32), kind="stable")
     if len(order) == 1:
@@ -70,7 +76,7 @@ def odd_suppression(rects: np.ndarray, confidences: np.ndarray) -> np.ndarray:
     areas = (x1 - x0) * (y1 - y0)
     alive = np.ones(len(order), dtype=bool)
     kept = []
-    # A block of rows at a time: one matrix for a usual mask, bounded memory for one of ten thousand specks.
+    # Block by block: one matrix for a usual mask, and bounded memory for a mask of ten thousand specks.
     for start in range(0, len(order), _BLOCK):
         rows = np.flatnonzero(alive[start : start + _BLOCK]) + start
         suppressed = _overlaps(x0, y0, x1, y1, areas, rows, start)
@@ -114,5 +120,5 @@ def box_iou(a: Box, b: Box) -> float:
 
 
 def first_box_iou(boxes: np.ndarray, truth: Box) -> float:
-    """How well the first of brought boxes, ``(n, 4)``, meets the true one; 0 if there is none."""
+    """IoU of the first predicted box of ``(n, 4)`` with the true box; 0 if there is none."""
     return box_iou(Box(*boxes[0].tolist()), truth) if len(boxes) else 0.0

@@ -1,9 +1,9 @@
-"""How many of a run's masks cover the whole image or nothing, and what that says about a threshold.
+"""Warnings about thresholds: how many of a run's masks cover the whole image or nothing.
 
-A heat becomes a mask by a threshold, and a heat on another scale than the threshold becomes the whole image (values
-from 0 to 1 under ``> 1e-9``) or nothing (values below 0.5 under ``> 0.5``). Such figures look like figures. What is
-counted here is derived from the masks of a run, never stored, so that old runs are spoken of, too. Expressions without
-a prediction are not counted: their empty masks are said elsewhere.
+A heat becomes a mask by a threshold. If heat and threshold have different scales, the mask is the whole image (values
+from 0 to 1 under ``> 1e-9``) or empty (values below 0.5 under ``> 0.5``), and the scores look normal. The counts are
+computed from the masks of a run and never stored, so that old runs get the warnings too. Expressions without a
+prediction are not counted, because another note reports them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from ..errors import MaskError
 from ..masks import size_of
 from .rules.protocols import RULES, Rules
 
-# A heat of a sigmoid may have a few exact zeros. Objects that take so much of their image are rare in any data set.
+# Not 1, because a heat from a sigmoid may have a few exact zeros. Objects that cover so much of an image are rare.
 NEARLY_ALL = 0.95
-# A fifth. Methods that answer some texts with nothing, and objects that fill their image, stay below; a folder of which
-# a third is on another scale lies above.
+# The share of such masks from which on there is a warning. Methods that return some empty masks, and objects that fill
+# their image, stay below it. A folder in which a third of the heats has another scale is above it.
 FROM = 0.2
 _CHUNK = 2048  # masks measured together
 _LONGEST = 7  # characters of one run length, as in `risbench.masks`
 
 
 class Count(NamedTuple):
-    """Of masks that came about in one way: how many, how many cover (nearly) all of the image, how many nothing."""
+    """Counts of masks: all, those that cover (nearly) the whole image, and empty ones."""
 
     masks: int = 0
     whole: int = 0
@@ -45,10 +45,10 @@ class Count(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """The masks that rules cut from heats, and those that a method brought itself."""
+    """Counts of masks that the rules cut from heats, and of masks that the method returned itself."""
 
     cut: Count = Count()
-    brought: Count = Count()
+    given: Count = Count()
 
     def with_mask(self, mask: np.ndarray, *, cut: bool) -> Coverage:
         """With one more mask, bool ``(H, W)``."""
@@ -60,7 +60,7 @@ class Coverage(NamedTuple):
         return (
             self._replace(cut=self.cut.plus(whole, empty))
             if cut
-            else self._replace(brought=self.brought.plus(whole, empty))
+            else self._replace(given=self.given.plus(whole, empty))
         )
 
     def plus(self, other: Coverage) -> Coverage:
@@ -74,7 +74,7 @@ def coverage_of(lines: Iterable[Mapping[str, Any]]) -> Coverage:
     """Count the masks of parsed lines of ``masks.jsonl``.
 
     Raises:
-        MaskError: a line has no mask, or one whose code is malformed.
+        MaskError: a line has no mask, or a malformed run-length code.
     """
     found = Coverage()
     answered = (line for line in lines if not line.get("missing"))
@@ -85,12 +85,12 @@ def coverage_of(lines: Iterable[Mapping[str, Any]]) -> Coverage:
 
 
 def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, Any]) -> list[str]:
-    """What must be said beside the figures of these masks; empty if nothing.
+    """The warnings to print with the figures of these masks; empty if there are none.
 
     Args:
-        coverage: of the masks.
-        rules: as a result records them: ``name`` and ``threshold``.
-        card: the method's.
+        coverage: the counts.
+        rules: as a run records them: ``name`` and ``threshold``.
+        card: the method's card.
     """
     name, chosen, own = rules["name"], rules["threshold"], card.get("threshold")
     if isinstance(own, bool) or not isinstance(own, (int, float)):
@@ -99,21 +99,21 @@ def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, An
         return []
     in_force = Rules(name, chosen).own_threshold
     found = []
-    # Somebody who chooses a threshold below zero (not the card) asks for all that is not cold.
-    asked_for = chosen is not None and chosen < 0 and chosen != own
-    if coverage.cut.odd >= FROM and not asked_for:
+    # A user who chooses a threshold below zero wants large masks; the card's own threshold is no choice of the user.
+    is_deliberate = chosen is not None and chosen < 0 and chosen != own
+    if coverage.cut.odd >= FROM and not is_deliberate:
         whose = "of the method's card" if chosen is not None and chosen == own else f"of rules {name}"
         whose = f"{_short(in_force)} {whose}" if chosen in (None, own) else f"{_short(in_force)}, which was chosen"
         ways = ["--threshold", *(["--rules clean"] if name != "clean" else []), "`risbench sweep`"]
-        masks = "masks cut from heats" if coverage.brought.masks else "masks"
+        masks = "masks cut from heats" if coverage.given.masks else "masks"
         found.append(
             f"{_which(coverage.cut, masks)}: threshold {whose}; if the heats are on another scale, give "
             f"{', '.join(ways[:-1])}, or try {ways[-1]}"
         )
-    # Floors (supervision "none") answer so on purpose; and masks that are merely empty show in the figures.
-    if coverage.brought.whole >= FROM * max(1, coverage.brought.masks) and card.get("supervision") != "none":
+    # Trivial baselines (supervision "none") return such masks on purpose. Empty masks alone show in low scores.
+    if coverage.given.whole >= FROM * max(1, coverage.given.masks) and card.get("supervision") != "none":
         found.append(
-            f"{_which(coverage.brought, 'masks')}, as they were brought: no threshold of the rules made them so"
+            f"{_which(coverage.given, 'masks')}; the predictions are masks, so no threshold of the rules was used"
         )
     if coverage.cut.masks and chosen is None and own is not None and not _same_cut(name, in_force, own):
         found.append(
@@ -125,7 +125,7 @@ def cautions(coverage: Coverage, rules: Mapping[str, Any], card: Mapping[str, An
 
 def _same_cut(rules: str, in_force: float, own: float) -> bool:
     """Whether the card's threshold asks for the cut that the rules make."""
-    # Above 1e-9 of the maximum, and above zero: the same pixels in any heat that means something.
+    # Above 1e-9 of the maximum, and above zero: the same pixels in any ordinary heat.
     return own == in_force or (rules == "tris" and own == 0)
 
 
@@ -145,7 +145,7 @@ def _short(number: float) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    """A share in whole percent; 100 and 0 only where nothing else is true."""
+    """A share in whole percent; 100 only for all, 0 only for none."""
     return str(100 if part == whole else 0 if not part else min(99, max(1, round(100 * part / whole))))
 
 
@@ -157,8 +157,8 @@ def _shares(lines: list[Mapping[str, Any]]) -> Iterator[float]:
         height, width = size_of(code)
         areas.append(height * width)
         codes.append(_packed(code.get("counts")))
-    for ink, area in zip(_inks(codes), areas, strict=True):
-        yield ink / area
+    for pixels, area in zip(_mask_pixels(codes), areas, strict=True):
+        yield pixels / area
 
 
 def _packed(counts: Any) -> bytes:
@@ -167,10 +167,10 @@ def _packed(counts: Any) -> bytes:
     return counts.encode("ascii")
 
 
-def _inks(codes: list[bytes]) -> list[int]:
-    """The pixels of many masks from their packed codes at once; see `risbench.masks` for the packing.
+def _mask_pixels(codes: list[bytes]) -> list[int]:
+    """The numbers of mask pixels in many run-length codes at once; see `risbench.masks` for the packing.
 
-    `risbench.masks.runs_of` reads one code and checks all of it. Here only every second run is needed.
+    `risbench.masks.runs_of` reads one code and checks it completely. Here only every second run is needed.
     """
     raw = np.frombuffer(b"".join(codes), dtype=np.uint8)
     if raw.min() < 48 or raw.max() > 111:
@@ -192,7 +192,7 @@ def _inks(codes: list[bytes]) -> list[int]:
     starts = np.concatenate(([0], stops[:-1]))
     turn = np.arange(values.size) - np.repeat(starts, stops - starts)
     # Of the runs of mask (the second, the fourth, …) the first is given, each other as a difference to the one before.
-    ink = np.where(turn % 2 == 1, values, 0)
-    totals = np.cumsum(ink)
-    runs = np.where(turn % 2 == 1, totals - np.repeat(totals[starts] - ink[starts], stops - starts), 0)
+    lengths = np.where(turn % 2 == 1, values, 0)
+    totals = np.cumsum(lengths)
+    runs = np.where(turn % 2 == 1, totals - np.repeat(totals[starts] - lengths[starts], stops - starts), 0)
     return np.add.reduceat(runs, starts).tolist()

@@ -1,4 +1,4 @@
-"""Search among float32 numbers, which lie in order like whole numbers."""
+"""Binary search over float32 numbers, whose bit patterns are ordered like integers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _LARGEST = 0x7F7FFFFF  # the bits of the largest finite float32
 
 
 def lowest_where(guess: np.float32, holds: Callable[[np.float32], Any]) -> np.float32:
-    """The smallest finite float32 for which a monotone condition holds, searched outward from a guess.
+    """The smallest finite float32 for which a monotone condition holds.
 
     Args:
-        guess: any finite float32; the nearer, the fewer trials.
-        holds: false below some number and true from it on; the largest float32 is returned if it is never true.
+        guess: where the search starts, any finite float32; a near guess needs fewer trials.
+        holds: False below some number, True from it on. If it is never True, the largest float32 is returned.
     """
     place, step = _place(guess), 1
     if holds(guess):

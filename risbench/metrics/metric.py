@@ -9,7 +9,8 @@ What holds for all of them:
 - IoU is the number of pixels in both masks over the number in either. Two empty masks have IoU 0: 0/0 scores 0.
 - An expression without a true mask has no part in mIoU, oIoU, P@k and PointM; one without a true box none in PointIt
   and Accbox. They are counted and named beside the figure.
-- An expression without an answer scores as an empty mask. An answer without a point is a miss where others point.
+- An expression without a prediction scores as an empty mask. A prediction without a point is a miss if any other
+  prediction of the run has a point.
 - How a heat becomes a mask, which box is scored, and which end of a box counts is decided by the rules
   (`risbench.metrics.rules`).
 
@@ -111,7 +112,7 @@ class Definition:
         kind: the word that its names begin with: ``mIoU``, or ``P`` of ``P@k``.
         text: the definition in one line, as `risbench list metrics` prints it.
         terms: numerator and weight of each row.
-        of: what of an answer it judges: its ``mask``, its ``point`` or its ``box``.
+        of: the part of a prediction that it scores: ``mask``, ``point`` or ``box``.
         aliases: other names in use.
         takes_level: whether ``@k`` may follow; without ``level`` it must.
         level: the k that a name without ``@k`` has.
@@ -127,7 +128,7 @@ class Definition:
 
     @property
     def title(self) -> str:
-        """Its name where no level is meant."""
+        """Its name without a level."""
         return f"{self.kind}@k" if self.takes_level and self.level is None else self.kind
 
 
@@ -172,7 +173,7 @@ class Metric:
         return self.definition.terms(columns, self.level)
 
     def counted(self, columns: Columns) -> int:
-        """How many expressions the metric is taken over."""
+        """The number of expressions that the metric is computed over."""
         # oIoU weighs an expression by its union; it is none the less one expression.
         if self.definition.of == "mask":
             return int(np.count_nonzero(_has_mask(columns)))

@@ -1,4 +1,4 @@
-"""The names of metrics: every spelling in use is read, one is printed."""
+"""The names of metrics: all common spellings are read, one canonical name is printed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def definitions() -> Mapping[str, str]:
 
 
 def parse(text: str) -> Metric:
-    """The metric that a name means; case does not matter.
+    """The metric of a name; case does not matter.
 
     Raises:
-        UsageError: no such metric, with the nearest name.
+        UsageError: there is no such metric; the message has the nearest name.
     """
     name = text.strip()
     if definition := _SPELT.get(name.lower()):
@@ -52,18 +52,18 @@ def _at(definition: Definition, level: float, text: str) -> Metric:
 
 
 def refuse_generalised(texts: str | None, without_mask: int, split: str, more: str = "") -> None:
-    """Refuse gIoU and cIoU as names of what is measured where some expressions have no true mask.
+    """Refuse the names gIoU and cIoU if some expressions have no true mask.
 
-    gRefCOCO's gIoU and cIoU count the answers to expressions without a target; here these are left out.
+    gRefCOCO's gIoU and cIoU count predictions for expressions without a target; mIoU and oIoU leave them out here.
 
     Args:
-        texts: the names as a user gave them.
-        without_mask: expressions without a true mask.
+        texts: the names as the user gave them.
+        without_mask: the number of expressions without a true mask.
         split: the split's name.
-        more: what else to say.
+        more: added to the end of the message.
 
     Raises:
-        UsageError: such a name, and such expressions.
+        UsageError: gIoU or cIoU is named, and there are such expressions.
     """
     if not without_mask:
         return
@@ -72,8 +72,8 @@ def refuse_generalised(texts: str | None, without_mask: int, split: str, more: s
             plain = _SPELT[name.lower()].kind
             number = counted(without_mask, f"expression of {split} has", f"expressions of {split} have")
             raise UsageError(
-                f"--metrics {name}: {number} no true mask; gRefCOCO's {name} counts the answers to such, which is not "
-                f"measured here: ask for {plain}, which leaves them out{more}"
+                f"--metrics {name}: {number} no true mask; gRefCOCO's {name} counts the predictions for them, which is "
+                f"not measured here: use {plain}, which leaves them out{more}"
             )
 
 

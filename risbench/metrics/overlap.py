@@ -1,8 +1,8 @@
 """Overlap: how many pixels a predicted and a true mask share.
 
 mIoU is the mean over expressions of intersection over union; oIoU the sum of intersections over the sum of unions;
-P@k the share of expressions with IoU at or above k. Two empty masks score 0. Source: the referring segmentation
-literature since RefCOCO (Yu et al., 2016); which average a paper means by "IoU" varies, so it is always named here.
+P@k is the share of expressions with IoU at or above k. Two empty masks score 0. Source: the referring segmentation
+literature since RefCOCO (Yu et al., 2016). Papers mean different averages by "IoU", so it is always named here.
 """
 
 from __future__ import annotations

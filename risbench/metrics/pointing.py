@@ -1,8 +1,8 @@
-"""Pointing: whether the place a method is surest of lies on the object.
+"""The pointing game: does a method's point lie on the object?
 
-PointIt asks for the true box, PointM for the true mask (Liu et al., 2023: a box may be hit beside the object). The
-place is the heat's first maximum in row-major order, or the point a prediction names. Points are ``(x, y)`` in
-continuous pixels, so the pixel is their floor and a heat's maximum lies at the centre of its pixel.
+PointIt tests the true box, PointM the true mask (Liu et al., 2023: a point in the box may miss the object). The point
+is the heat's first maximum in row-major order, or the point that the prediction gives. Points are ``(x, y)`` in
+continuous pixels: the floor of a point is its pixel, and a heat's maximum is at the centre of its pixel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 
 def centre_of(place: int, size: tuple[int, int]) -> Point:
-    """The centre of the pixel at a flat, row-major place."""
+    """The centre of the pixel at a flat, row-major index."""
     row, column = divmod(place, size[1])
     return column + 0.5, row + 0.5
 

@@ -1,25 +1,25 @@
-"""A heat at the image's size: bilinear interpolation, defined here to the last bit.
+"""Resize a heat to the image's size: bilinear interpolation, defined here to the last bit.
 
 This file is the definition: the same heat gives the same bits on every machine, whichever torch, numpy or BLAS is
-installed. Along one axis of ``n`` pixels that becomes one of ``m``, pixel ``i`` reads at the place
+installed. When an axis of ``n`` pixels becomes one of ``m``, output pixel ``i`` reads the input at the position
 
 - ``i * fl((n - 1) / (m - 1))`` with aligned corners, and
 - ``max((i + 0.5) * fl(n / m) - 0.5, 0)`` with half-pixel centres,
 
-where every operation is rounded to float32 (``fl``). The two pixels ``a`` and ``b`` beside that place are weighted by
-``1 - w`` and ``w``, first along the row and then along the column, each time as ``fl(a * (1 - w) + fl(b * w))``; the
-product and the sum in the outer brackets are float64. What is too large for float32 becomes its largest number. Only
-operations that IEEE 754 rounds one by one are used, so no compiler, no order of
-summation and no fused instruction has a say; `bilinear` computes exactly this for the whole picture.
+where every operation is rounded to float32 (``fl``). The two pixels ``a`` and ``b`` beside that position get the
+weights ``1 - w`` and ``w``, first along the row and then along the column, each time as ``fl(a * (1 - w) + fl(b *
+w))``; the product and the sum in the outer brackets are float64. Numbers too large for float32 become its largest
+number. Only operations that IEEE 754 rounds one by one are used, so compilers, the order of summation and fused
+instructions change nothing. `bilinear` computes exactly this for the whole image.
 
-`Upsampled` gives the same answers faster: it computes the picture once in plain float32, which may be off by a few
-units in the last place, and then takes the definition for those pixels whose answer that could change: the ones
-beside the threshold and the ones beside the maximum. Its bound on the error is proved in `Upsampled._slack`.
+`Upsampled` gives the same results faster. It computes the image once in plain float32, which may be wrong by a few
+units in the last place. Then it computes the definition for the pixels whose result could change: those near the
+threshold and those near the maximum. The bound on the error is proved in `Upsampled._slack`.
 
-torch's ``interpolate(mode="bilinear")`` computes the same formula and rounds it in several ways. Its vectorised CPU
-kernel has these bits with aligned corners (torch 2.14 and 2.15) and, in torch 2.15, with half-pixel centres. torch
-2.14 rounds ``(i + 0.5) * scale - 0.5`` once, processors without AVX2 round each product, and small results (height
-plus width at most 128) have another kernel. A test holds all of them to this file within a stated distance.
+torch's ``interpolate(mode="bilinear")`` computes the same formula but rounds it in several ways. Its vectorised CPU
+kernel gives the same bits with aligned corners (torch 2.14 and 2.15) and, in torch 2.15, with half-pixel centres.
+torch 2.14 rounds ``(i + 0.5) * scale - 0.5`` once, processors without AVX2 round each product, and small results
+(height plus width at most 128) use another kernel. A test checks that all of them are close to this file.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _fused(a: np.ndarray, weight_a: np.ndarray, b: np.ndarray, weight_b: np.ndar
 
 
 class Upsampled:
-    """A heat at the image's size, asked for its maximum and for the pixels at or above a value.
+    """A heat at the image's size, from which the maximum and the pixels at or above a value are found.
 
     Attributes:
         values: float32 ``(H, W)``, within `_slack` of the definition. They depend on how the machine adds, so no
@@ -197,7 +197,7 @@ def _beside(value: np.float32, extreme: np.float32) -> bool:
 
 
 def _rough(heat: np.ndarray, shape: tuple[int, int], size: tuple[int, int], align_corners: bool) -> np.ndarray:
-    """Plain float32 interpolation; a sparse product adds whole contiguous rows, so the columns are turned first."""
+    """Plain float32 interpolation. A sparse product adds contiguous rows, so the heat is transposed first."""
     import cv2
 
     wide = _matrix(shape[1], size[1], align_corners) @ cv2.transpose(heat).reshape(shape[1], shape[0])

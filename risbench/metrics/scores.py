@@ -1,4 +1,4 @@
-"""What one expression is given under some rules, before any averaging."""
+"""The scores of one expression under some rules, before any averaging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .pointing import Point
 
 
 class Scores(NamedTuple):
-    """Of one expression; None where the rules, the prediction or the truth have nothing to say.
+    """The scores of one expression; None where the rules, the prediction or the truth do not give one.
 
     Attributes:
         intersection: pixels in both masks; None, as the union, where there is no true mask.
@@ -28,10 +28,14 @@ class Scores(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The scores, and what was scored: the mask as the rules cut it, bool ``(H, W)``, and the point.
+    """The scores, and what was scored.
 
-    ``empty_truth`` says that the object has parts, and that the true mask the rules make of them covers no pixel;
-    ``no_target`` that nothing is meant by the expression.
+    Attributes:
+        scores: the scores.
+        mask: bool ``(H, W)``: the method's own, or cut from the heat by the rules.
+        point: the scored point, or None.
+        empty_truth: the object has parts, but the true mask that the rules make of them has no pixel.
+        no_target: the expression refers to nothing.
     """
 
     scores: Scores

@@ -1,1 +1,1 @@
-"""What a run leaves behind: rows, masks, heats, header and summary, written so that a kill loses little."""
+"""The files of a run: rows, masks, heats, header and summary, written so that a killed run loses little."""

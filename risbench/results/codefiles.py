@@ -1,9 +1,9 @@
-"""The files that a piece of code consists of, found without importing anything, and one hash of them.
+"""Find the files that a method's code consists of, without importing anything, and compute one hash of them.
 
-Code is its package, whole (every Python file and compiled module below its folder, so that what it imports by a name
-made up while running is part of it), or its single file. What it imports from outside of the installed libraries, such
-as a module that lies beside it or another package that is being worked on, is part of it too, and so on. Libraries
-(whatever lies in ``site-packages`` or belongs to Python) are not: their versions stand in a run's provenance.
+The code is the single file, or the whole package: every Python file and compiled module below its folder, because
+imports may be computed at run time. Modules that it imports are part of it too, and what these import, and so on, if
+they are not installed libraries: for example a module in the same folder, or another package under development.
+Libraries, which lie in ``site-packages`` or belong to Python, are not part of it; the provenance has their versions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BY_NAME = re.compile(r"""\b(?:import_module|__import__)\([ \t]*["'](\w+)""")
 
 
 class CodeFile(NamedTuple):
-    """One file of code: where it lies, and its name in its package, by which it is hashed."""
+    """One file of code: its path, and its name within its package, which is part of the hash."""
 
     path: Path
     name: str
@@ -40,7 +40,7 @@ def files_of(names: Iterable[str], own: Collection[str] = (), without: Collectio
 
     Args:
         names: of top-level modules.
-        own: names that are followed although they are installed, because they are of the same distribution.
+        own: names that are followed although they are installed, because they belong to the same distribution.
         without: names that are not followed.
     """
     found: dict[str, CodeFile] = {}
@@ -78,7 +78,7 @@ def _files(name: str, is_wanted: bool) -> Iterator[CodeFile]:
     """The files of a top-level module; none if it is a library's and not wanted, or has no files."""
     if name in sys.builtin_module_names or (name in sys.stdlib_module_names and name != "__main__"):
         return
-    for place in places_of(name):
+    for place in locations_of(name):
         if is_library(place) and not is_wanted:
             continue
         if place.is_dir():
@@ -87,8 +87,8 @@ def _files(name: str, is_wanted: bool) -> Iterator[CodeFile]:
             yield CodeFile(place, place.name)
 
 
-def places_of(name: str) -> tuple[Path, ...]:
-    """The folder or folders of a package, or the file of a module; none where it lies in no file."""
+def locations_of(name: str) -> tuple[Path, ...]:
+    """The folder or folders of a package, or the file of a module; empty if the module has no file."""
     module = sys.modules.get(name)
     if name == "__main__":
         file = getattr(module, "__file__", None)
@@ -97,7 +97,7 @@ def places_of(name: str) -> tuple[Path, ...]:
     if spec is None:
         with suppress(ImportError, ValueError, AttributeError):
             spec = importlib.util.find_spec(name)
-    # A folder of that name without Python's mark may be anything, such as a data set, unless it was imported.
+    # A folder of that name without `__init__.py` may be anything, such as a data set, unless it was imported.
     if spec is None or (spec.origin is None and module is None):
         return ()
     if spec.submodule_search_locations is not None:
@@ -106,10 +106,10 @@ def places_of(name: str) -> tuple[Path, ...]:
 
 
 def files_below(folder: Path, without: Collection[str] = ()) -> Iterator[CodeFile]:
-    """The files of code below a package's folder, but for those below some folders directly in it."""
+    """The files of code below a package's folder, except below the folders named by ``without`` directly in it."""
     for place, folders, names in os.walk(folder):
         here = Path(place)
-        # Environments and repositories below a package's folder are none of it.
+        # Environments and repositories below a package's folder do not belong to it.
         folders[:] = [
             name
             for name in folders

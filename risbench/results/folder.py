@@ -1,8 +1,8 @@
-"""A run folder under work: locked, appended to, resumed, closed.
+"""A run folder while it is written: locked, appended to, resumed, closed.
 
-Rows and masks are appended image by image, the mask first, so an expression is done when both hold it. What a kill
-leaves (a half line, masks without rows) is cut away on opening. Closing rewrites both files in the split's order,
-whole or not at all, and writes the summary last: a folder with ``summary.json`` is complete.
+Rows and masks are appended image by image, the masks first, so an expression is done when both files have it. Half a
+line or masks without rows, which a killed process may leave, are removed when the folder is opened. Closing rewrites
+both files in the split's order and writes the summary last: a folder with ``summary.json`` is complete.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from ..errors import DataError, RisbenchError, UsageError
-from ..io import plainfiles, reading
+from ..io import atomic, plainfiles
+from ..io.jsonfile import read_record
 from ..plain import plain
 from . import jsonlines, origin, schema
+from .header import Header, PartRecord
 from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
+from .jsonrecord import from_json, to_json
+from .kinds import check
 from .lock import locked
 from .rows import Row
 
@@ -41,25 +46,25 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        header: what stands, or will stand, in ``header.json``.
-        rows: what is done.
-        complete_since: when the run in the folder was finished (UTC), as long as nothing was added to it; else None.
-        has_unknown_rows: whether there are rows of which nobody recorded what code made them.
+        header: the content of ``header.json``, which may not be written yet.
+        rows: the rows that are done.
+        complete_since: when the run in the folder was finished (UTC), if nothing was added since; else None.
+        has_unknown_rows: whether some rows were made by code that was not recorded.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any], mode: Mode = "continue") -> None:
+    def __init__(self, path: Path, header: Header, mode: Mode = "continue") -> None:
         """Open a folder, new or to be continued.
 
         Args:
             path: the folder; made if absent.
             header: of the run about to be made; ``provenance`` holds this part's.
-            mode: ``continue`` the same run by the same code; ``anew``, do the same run again, by whatever code;
-                ``overwrite`` whatever run is there.
+            mode: ``continue`` continues the same run with the same code; ``anew`` makes the same run again, with any
+                code; ``overwrite`` replaces any run that is there.
 
         Raises:
-            RisbenchError: another process is writing there, or a file is broken, or a link stands in its place.
-            UsageError: the folder holds another run, with the first difference, or one by other code; or it is to be
-                overwritten and is no run.
+            RisbenchError: another process is writing there, a file is broken, or a file is a link.
+            UsageError: the folder holds another run (the message has the first difference) or a run by other code; or
+                it should be overwritten but is not a run folder.
         """
         self.path = path
         if mode == "overwrite":
@@ -99,8 +104,8 @@ class RunFolder:
                 left.unlink()
 
     def _start_anew(self) -> None:
-        """Remove the run: its own files by their names, and nothing else. The summary goes first: what a kill leaves
-        is not complete."""
+        """Remove the files of the run and nothing else; the summary first, so that a killed process leaves no folder
+        that looks complete."""
         _refuse_strange(self.path)
         try:
             for name in (SUMMARY, ROWS, MASKS, COST):
@@ -113,47 +118,48 @@ class RunFolder:
         except OSError as error:
             raise jsonlines.full(self.path, error) from error
 
-    def _continued(self, header: Mapping[str, Any], mode: Mode) -> tuple[dict[str, Any], bool]:
-        """The header with the parts so far, and whether the run begins with this part."""
+    def _continued(self, header: Header, mode: Mode) -> tuple[Header, bool]:
+        """The header with the provenance of all parts so far, and whether the run begins with this part."""
         file = self.path / HEADER
         # As it reads back from the file: tuples as lists, keys as text.
-        merged = json.loads(json.dumps(header))
+        own = json.loads(json.dumps(to_json(header)))
+        merged = from_json(Header, own)
         if not file.exists():
             if (self.path / ROWS).exists():
                 raise UsageError(f"{self.path} holds {ROWS} but no {HEADER}: not a run folder; give another --out")
             return merged, True
-        old = read_json(file)
-        refuse_another(self.path, old, merged, SCORED_ANEW if mode == "anew" else RUN_ANEW)
+        old = read_record(file)
+        refuse_another(self.path, old, own, SCORED_ANEW if mode == "anew" else RUN_ANEW)
         if mode == "continue":
-            origin.refuse_other(self.path, old, merged)
+            origin.refuse_other(self.path, old.get("origin"), merged.origin)
             self.has_unknown_rows = not origin.is_known(old.get("origin"))
             if self.has_unknown_rows:
-                merged["origin"] = origin.with_unknown_rows(merged.get("origin"))
+                merged = replace(merged, origin=origin.with_unknown_rows(merged.origin))
         parts = old.get("provenance", [])
         if not isinstance(parts, list):
-            raise DataError(f"{file}: its provenance is no list, so it is not what a run wrote; give another --out")
-        merged["provenance"] = [*parts, *merged.get("provenance", [])]
-        return merged, mode == "anew"
+            raise DataError(f"{file}: its provenance is not a list, so no run wrote it; give another --out")
+        check(parts, schema.HEADER["provenance"], str(file), "provenance")
+        before = tuple(from_json(PartRecord, part) for part in parts)
+        return replace(merged, provenance=(*before, *merged.provenance)), mode == "anew"
 
     def _finished(self) -> str | None:
-        """When the run was finished: as it says itself, else the time of the summary; None if it was not."""
+        """When the run was finished: by its provenance, else by the time of the summary file; None if it was not."""
         try:
             written = (self.path / SUMMARY).stat().st_mtime
         except OSError:
             return None
-        parts = self.header["provenance"][:-1]
-        noted = [part["finished"] for part in parts if isinstance(part, dict) and isinstance(part.get("finished"), str)]
+        noted = [part.finished for part in self.header.provenance[:-1] if part.finished is not None]
         return plain(max(noted), 40) if noted else datetime.fromtimestamp(written, UTC).strftime(TIME)
 
     def _write_header(self) -> None:
-        jsonlines.replace_own(self.path / HEADER, json.dumps(self.header, indent=2, ensure_ascii=False) + "\n")
+        jsonlines.replace_own(self.path / HEADER, json.dumps(to_json(self.header), indent=2, ensure_ascii=False) + "\n")
         self._is_header_written = True
 
     def _done(self) -> list[Row]:
         rows, masks = self.path / ROWS, self.path / MASKS
         for file in (rows, masks):
             try:
-                plainfiles.make_own(file)
+                atomic.make_own(file)
             except OSError as error:
                 raise jsonlines.full(file, error) from error
             jsonlines.cut_half_line(file)
@@ -164,14 +170,14 @@ class RunFolder:
         return [row for row in {row.id: row for row in stored}.values() if row.id in masked]
 
     def clear(self) -> None:
-        """Forget rows and masks, to begin anew."""
+        """Delete rows and masks, to start again."""
         self.rows = []
         self._changes()
         for name in (ROWS, MASKS):
             (self.path / name).unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Take back everything that was written, and the folder if nothing else lies in it."""
+        """Delete everything that was written, and the folder if nothing else is in it."""
         self.clear()
         for name in (HEADER, ".lock"):
             (self.path / name).unlink(missing_ok=True)
@@ -179,7 +185,7 @@ class RunFolder:
             self.path.rmdir()
 
     def append(self, rows: Sequence[Row], masks: Sequence[str]) -> None:
-        """Add an image's rows and mask lines; what is added to is not complete."""
+        """Append an image's rows and mask lines; the folder is then not complete until it is closed."""
         self._changes()
         jsonlines.append(self.path / MASKS, masks)
         jsonlines.append(self.path / ROWS, [row.as_line() for row in rows])
@@ -192,114 +198,76 @@ class RunFolder:
             self._write_header()
 
     def add_cost(self, cost: Mapping[str, Any]) -> None:
-        """Add what this part of the run took."""
+        """Add the cost of this part of the run."""
         file = self.path / COST
-        parts = read_json(file) if file.exists() else []
+        parts = read_record(file) if file.exists() else []
         jsonlines.replace_own(file, json.dumps([*parts, dict(cost)], indent=2) + "\n")
 
     def _refuse_broken_cost(self) -> None:
-        """Refuse before the work what could not be added to after it.
+        """Refuse a broken ``cost.json`` before the work, because the cost is added to it after the work.
 
         Raises:
             DataError: ``cost.json`` is not what a run writes.
         """
         file = self.path / COST
         try:
-            schema.check(read_json(file) if file.exists() else [], schema.COST, str(file), "it")
+            check(read_record(file) if file.exists() else [], schema.COST, str(file), "it")
         except RisbenchError as error:
-            step = "remove it (it holds nothing but what the parts took), and give the command again"
+            step = "remove it (it holds only times and memory), and give the command again"
             raise DataError(f"{error}; {step}") from None
 
     def note_facts(self, facts: Mapping[str, Any]) -> None:
-        """Add what a method learnt while running (texts it cut, batches it halved) to this part's provenance."""
-        self.header["provenance"][-1]["facts"] = dict(facts)
-        self._write_header()
+        """Add facts that a method reports (texts that it cut, batches that it halved) to this part's provenance."""
+        self._note(facts=dict(facts))
 
     def note_cautions(self, cautions: Sequence[str]) -> None:
-        """Add what is odd about this part's predictions to its provenance, to be shown beside the figures."""
+        """Add warnings about this part's predictions to its provenance; they are shown with the figures."""
         if cautions:
-            self.header["provenance"][-1]["cautions"] = list(cautions)
-            self._write_header()
+            self._note(cautions=tuple(cautions))
+
+    def _note(self, **values: Any) -> None:
+        """Write something into this part's provenance."""
+        *before, part = self.header.provenance
+        self.header = replace(self.header, provenance=(*before, replace(part, **values)))
+        self._write_header()
 
     def close(self, order: Mapping[str, int], summary: Mapping[str, Any]) -> None:
-        """Put rows and masks in the split's order and write the summary; what stands so already is left alone.
+        """Sort rows and masks in the split's order and write the summary; files that are already so are not written.
 
         Args:
-            order: each sample id's place.
+            order: the position of each sample id.
             summary: of all rows.
         """
         self.rows.sort(key=lambda row: order[row.id])
         ids = [row.id for row in self.rows]
         if self.complete_since is not None and self._stored_rows == self._stored_masks == ids:
             with suppress(RisbenchError):
-                if read_json(self.path / SUMMARY) == json.loads(json.dumps(summary)):
+                if read_record(self.path / SUMMARY) == json.loads(json.dumps(summary)):
                     return
-        jsonlines.append(self.path / MASKS, [])  # A shard without images has nothing to say, in a file like any other.
+        jsonlines.append(self.path / MASKS, [])  # A shard without images has an empty file.
         jsonlines.replace_own(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
-        put_in_order(self.path / MASKS, ids)
+        jsonlines.put_in_order(self.path / MASKS, ids)
         if self.complete_since is None:
             # The parts of a merged run were finished before.
-            self.header["provenance"][-1].setdefault("finished", datetime.now(UTC).strftime(TIME))
-            self._write_header()
+            finished = self.header.provenance[-1].finished
+            self._note(finished=datetime.now(UTC).strftime(TIME) if finished is None else finished)
         jsonlines.replace_own(self.path / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
 def _refuse_strange(path: Path) -> None:
-    """Refuse to overwrite what is not a run: its header is not ours, or other things lie there without one.
+    """Refuse to overwrite a folder that is not a run: its header is another file, or it has files but no header.
 
     Raises:
-        UsageError: what lies there.
+        UsageError: the folder is not a run folder.
     """
     try:
         names = {file.name for file in path.iterdir() if not file.name.startswith(".")}
     except OSError:
-        return  # It is absent, which is said better when it is made.
-    found = read_json(path / HEADER) if HEADER in names else None
+        return  # It is absent or unreadable; making it raises the better error.
+    found = read_record(path / HEADER) if HEADER in names else None
     is_run = isinstance(found, dict) and {"schema", "method", "split", "rules"} <= found.keys()
     if not is_run and (found is not None or names - {SHARDS}):
         raise UsageError(f"{path} is not a run folder, so --overwrite leaves it alone: give another --out")
-
-
-def put_in_order(path: Path, ids: Iterable[str]) -> None:
-    """Rewrite a file of lines with ids in the order given; the last of several with one id stays.
-
-    Raises:
-        DataError: a line is broken, with its number, or there is none for an id.
-    """
-    places: dict[Any, tuple[int, int]] = {}
-    place = 0
-    with plainfiles.open_to_read(path) as file:
-        for number, raw in enumerate(file, start=1):
-            if raw.strip():
-                places[jsonlines.object_in(raw, path, number).get("id")] = (place, len(raw))
-            place += len(raw)
-        wanted = list(ids)
-        if absent := next((name for name in wanted if name not in places), None):
-            raise DataError(f"{path}: has no line for {absent}")
-        try:
-            plainfiles.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
-        except OSError as error:
-            raise jsonlines.full(path, error) from error
-
-
-def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]) -> None:
-    for start, length in places:
-        file.seek(start)
-        out.write(file.read(length))
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file.
-
-    Raises:
-        RisbenchError: absent, broken, or larger than such a file can be.
-    """
-    try:
-        return json.loads(
-            reading.read_bytes(path, reading.RECORD_BYTES, "a record of a run").decode("utf-8", "surrogatepass")
-        )
-    except (ValueError, RecursionError) as error:
-        raise RisbenchError(f"{path}: not JSON: {error}") from None
 
 
 def read_rows(path: Path) -> Iterable[Row]:

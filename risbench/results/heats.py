@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, MaskError
-from ..io import plainfiles, reading
+from ..io import atomic, plainfiles, reading
 from . import jsonlines
 from .folder import HEATS
 from .npy import read_npy
@@ -39,7 +39,7 @@ def save(folder: Path, image_id: int | str, heats: Mapping[str, np.ndarray], dty
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # numpy's parameters are positional names here; ids are keys with slashes, which zip allows.
-        plainfiles.replace(path, lambda file: np.savez(file, **stored))  # pyright: ignore[reportArgumentType]
+        atomic.replace(path, lambda file: np.savez(file, **stored))  # pyright: ignore[reportArgumentType]
     except OSError as error:
         raise jsonlines.full(path, error) from error
 
@@ -53,7 +53,7 @@ def _fitted(name: str, heat: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def is_broken(folder: Path, image_id: int | str) -> bool:
-    """Whether an image has heats that were cut off; the end of an archive says what is in it."""
+    """Whether an image's file of heats is incomplete; a zip archive has its index at the end."""
     path = file_of(folder, image_id)
     return path.exists() and not (path.is_file() and zipfile.is_zipfile(path))
 
@@ -78,7 +78,7 @@ def load(folder: Path, image_id: int | str) -> dict[str, np.ndarray]:
 
 
 def _stored(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
-    """The members, which risbench never compresses: what is small in the file cannot become large in memory."""
+    """The members of the archive. risbench never compresses them, so a small file cannot become large in memory."""
     members = archive.infolist()
     packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if packed or sum(member.file_size for member in members) > path.stat().st_size:

@@ -1,4 +1,4 @@
-"""What makes two runs one: the parts of their headers that must be equal, and how they differ where they do not."""
+"""When two runs are the same run: the parts of their headers that must be equal, and how to report a difference."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..metrics.rules.protocols import identity_of
 from ..plain import plain
 
 SCORED_ANEW = "give another --out, or the same command to continue it"
-RUN_ANEW = f"{SCORED_ANEW}, or --overwrite to start anew"
-# What must be equal for a run to be continued; all else in a header tells how and where it was made.
+RUN_ANEW = f"{SCORED_ANEW}, or --overwrite to replace the run"
+# The keys that must be equal for a run to be continued; the others say how and where the run was made.
 # `refine` is absent from old headers, which is the same as null.
 IDENTITY = (
     "schema",
@@ -40,7 +40,7 @@ def refuse_another(path: Path, old: Any, new: Mapping[str, Any], way_out: str = 
         way_out: what the user can do.
 
     Raises:
-        UsageError: the folder's header is that of another run, with the first difference.
+        UsageError: the folder holds another run; the message has the first difference.
     """
     if not isinstance(old, dict):
         raise UsageError(f"{path / 'header.json'} is not a run's header; give another --out")
@@ -51,7 +51,7 @@ def refuse_another(path: Path, old: Any, new: Mapping[str, Any], way_out: str = 
 
 
 def _by_weights(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The headers, with the second's path of weights in both where their cards name the same weights by a hash."""
+    """The headers; if their cards have the same hash of weights, both get the second one's path of weights."""
     hashes = [_at(header, "method", "card", "weights") for header in (old, new)]
     if hashes[0] is None or hashes[0] != hashes[1] or not isinstance(old.get("arguments"), dict):
         return old, new
@@ -67,7 +67,7 @@ def _at(header: Any, *keys: str) -> Any:
 
 
 def same(key: str, one: Any, other: Any) -> bool:
-    """Whether two headers agree in one of `IDENTITY`; rules may be worded otherwise."""
+    """Whether two headers agree in one key of `IDENTITY`; the text of rules does not count."""
     if key == "rules" and isinstance(one, dict) and isinstance(other, dict):
         return identity_of(one) == identity_of(other)
     return one == other
@@ -77,7 +77,7 @@ def _difference(key: str, old: Any, new: Any) -> str:
     """The first place where two values of a header differ, in words."""
     if isinstance(old, dict) and isinstance(new, dict):
         for inner in dict.fromkeys([*old, *new]):
-            # Rules are not told apart by their wording.
+            # The wording of rules is not a difference.
             if old.get(inner) != new.get(inner) and (key, inner) != ("rules", "text"):
                 return _difference(f"{key}.{inner}", old.get(inner), new.get(inner))
     return f"its {key} is {_short(old)}, this command's is {_short(new)}"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import DataError, RisbenchError
-from ..io import plainfiles, reading
+from ..io import atomic, plainfiles, reading
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -91,6 +89,34 @@ def append(path: Path, lines: Iterable[str]) -> None:
         raise full(path, error) from error
 
 
+def put_in_order(path: Path, ids: Iterable[str]) -> None:
+    """Rewrite a file of lines with ids in the order given; the last of several with one id stays.
+
+    Raises:
+        DataError: a line is broken, with its number, or there is none for an id.
+    """
+    places: dict[Any, tuple[int, int]] = {}
+    place = 0
+    with plainfiles.open_to_read(path) as file:
+        for number, raw in enumerate(file, start=1):
+            if raw.strip():
+                places[object_in(raw, path, number).get("id")] = (place, len(raw))
+            place += len(raw)
+        wanted = list(ids)
+        if absent := next((name for name in wanted if name not in places), None):
+            raise DataError(f"{path}: has no line for {absent}")
+        try:
+            atomic.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
+        except OSError as error:
+            raise full(path, error) from error
+
+
+def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]) -> None:
+    for start, length in places:
+        file.seek(start)
+        out.write(file.read(length))
+
+
 def encoded(text: str) -> bytes:
     """A text as UTF-8; a lone surrogate, which stands for a byte of a path that is not UTF-8, as JSON's ``\\udcff``.
 
@@ -117,14 +143,12 @@ def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
         RisbenchError: it cannot be written, with its name; nothing is left behind.
     """
     try:
-        if path.exists() and not path.is_file():  # /dev/null stays a device, and a pipe a pipe
-            path.write_bytes(content)
-            return
-        if sweep and path.parent.is_dir():
-            sweep_parts(path.parent, path.name)
+        is_plain = path.is_file() or not path.exists()
+        if sweep and is_plain and path.parent.is_dir():
+            atomic.sweep_parts(path.parent, path.name)
+        atomic.write_whole(path, lambda file: file.write(content), durable=True)
     except OSError as error:
         raise full(path, error) from error
-    replace_own(path, content)
 
 
 def replace_own(path: Path, content: str | bytes) -> None:
@@ -132,7 +156,7 @@ def replace_own(path: Path, content: str | bytes) -> None:
     data = encoded(content) if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        plainfiles.replace(path, lambda file: file.write(data))
+        atomic.replace(path, lambda file: file.write(data))
     except OSError as error:
         raise full(path, error) from error
 
@@ -141,30 +165,6 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]
-
-
-def part_of(path: Path) -> Path:
-    """Where this process writes a file before it is moved to its place."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def sweep_parts(folder: Path, name: str | None = None) -> None:
-    """Take away what processes of this machine that are no more left of one file of a folder, or of all."""
-    for left in folder.glob(f".{'*' if name is None else glob.escape(name)}.*.part"):
-        number = left.name.removesuffix(".part").rpartition(".")[2]
-        if number.isdecimal() and not _is_alive(int(number)):
-            with suppress(OSError):
-                left.unlink()
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True  # another user's, or none that can be asked about
-    return True
 
 
 def full(path: Path, error: OSError) -> RisbenchError:

@@ -1,4 +1,4 @@
-"""A folder made and locked, so that one process alone writes to it."""
+"""Make and lock a folder, so that only one process writes to it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..io import plainfiles
 
 
 def locked(path: Path) -> BinaryIO:
-    """The open and locked ``.lock`` of a folder, which is made; closing it releases the folder.
+    """Make a folder and lock its file ``.lock``. Closing the returned file releases the folder.
 
     Raises:
-        RisbenchError: the folder cannot be made, or another process holds it, or a link stands where the lock belongs.
+        RisbenchError: the folder cannot be made, another process has locked it, or ``.lock`` is a link.
     """
     if path.parent == path:
         raise RisbenchError(f"{path}: a run needs a folder of its own: give another --out")

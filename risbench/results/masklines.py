@@ -1,4 +1,4 @@
-"""Lines of ``masks.jsonl``: a prediction as text, and back."""
+"""Lines of ``masks.jsonl``: write a prediction as a line, and read it back."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..records import Prediction, Sample
 
 
 def line_of(name: str, mask: np.ndarray, prediction: Prediction, point: tuple[float, float] | None, rules: str) -> str:
-    """One line about a scored prediction.
+    """The line of a scored prediction.
 
     Args:
         name: the sample's id.
-        mask: what was scored, bool ``(H, W)``; as brought, or as the rules cut it from the heat.
-        prediction: what was brought; its boxes are kept, and its point also where the rules have no use for it.
-        point: what was scored, if any.
-        rules: their name, kept as ``cut`` where they made the mask and as ``found`` where they found the point,
-            because other rules may cut and find otherwise.
+        mask: the scored mask, bool ``(H, W)``: the method's own, or cut from the heat by the rules.
+        prediction: the method's prediction. Its boxes and point are stored even if the rules do not use them.
+        point: the scored point, if any.
+        rules: the name of the rules. It is stored as ``cut`` if they cut the mask, and as ``found`` if they found the
+            point, because other rules may give another mask or point.
     """
     line: dict[str, Any] = {"id": name, "segmentation": encode(mask)}
     if prediction.mask is None:
@@ -56,7 +56,7 @@ def prediction_in(line: Mapping[str, Any]) -> Prediction:
 
 
 def _cause(line: Mapping[str, Any]) -> str:
-    """What stands there instead, with the next step."""
+    """What the line holds instead of a mask, with the next step."""
     found = line.get("segmentation")
     if isinstance(found, list) and found and isinstance(found[0], dict):
         return ": it is a list; give one code, of the union of its masks (pycocotools.mask.merge)"
@@ -66,6 +66,6 @@ def _cause(line: Mapping[str, Any]) -> str:
             "(pycocotools.mask.frPyObjects(polygons, height, width), then merge)"
         )
     if "counts" in line:
-        return ': \'counts\' stands beside it; write {"segmentation": {"size": …, "counts": …}}'
+        return ': \'counts\' is outside of it; write {"segmentation": {"size": …, "counts": …}}'
     others = [key for key in ("mask", "rle", "pred_mask", "bbox") if key in line]
-    return f": it has '{others[0]}'; a mask stands under 'segmentation'" if found is None and others else ""
+    return f": it has '{others[0]}'; a mask must be under 'segmentation'" if found is None and others else ""

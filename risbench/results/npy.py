@@ -1,4 +1,4 @@
-"""Numpy's file of one array, read by hand: nothing is compiled, and memory is asked for only where bytes are there."""
+"""A safe reader of ``.npy`` files: it runs no code, and allocates no more memory than the file has bytes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def read_npy(stream: BinaryIO, length: int, where: str) -> np.ndarray:
 
     Args:
         stream: the file, at its start.
-        length: its bytes.
-        where: its name, for the error texts.
+        length: its number of bytes.
+        where: its name, for error messages.
 
     Raises:
-        DataError: no such file, an array of something else than numbers, or another size than the header announces.
+        DataError: it is not such a file, its values are not numbers, or its size differs from what its header says.
     """
     start = stream.read(12)
     wide = start[6:7] != b"\1"

@@ -1,13 +1,15 @@
-"""The origin of a run's rows: the code of the method, of its refiner and of the scoring, and the files it was given.
+"""The origin of a run's rows: the code of the method, of its refiner and of the scoring, and its input files.
 
-Rows of two versions of a method must not stand in one run, and a finished run must not answer for code that was
-changed since. So a header records a hash of the code (`codefiles`), and a run is continued only by the same code.
-The hash decides, not the commit: a commit that left the code alone stops nothing, and two edits of one dirty tree are
-two origins. Distribution, version and commit are recorded to be read by people; they decide only where there is no
-hash. Configuration and data files inside a package are not code; files that an option or ``--weights`` names are
-hashed beside it, so that weights changed in place are noticed. Where code lies in no file (a notebook, an interactive
-session), the source of the class is hashed if Python knows it, and the origin is called unknown: what the class calls
-may have been changed all the same.
+Rows of two versions of a method must not be mixed in one run, and a finished run must not be reused after the code was
+changed. So the header records a hash of the code (`codefiles`), and a run is continued only by the same code.
+
+- The hash decides, not the commit: a commit that does not touch the code changes nothing, and two edits of an
+  uncommitted tree are two origins. Distribution, version and commit are recorded for readers. They decide only where
+  there is no hash.
+- Configuration and data files inside a package are not code. Files that an option or ``--weights`` names are hashed
+  too, so that weights that were changed in place are noticed.
+- Code in a notebook or an interactive session has no file. The source of the class is hashed if Python knows it, and
+  the origin counts as unknown, because what the class calls may have been changed.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ from typing import Any
 from ..errors import DataError, UsageError
 from ..io.hashes import sha256_of
 from ..plain import plain
-from .codefiles import CodeFile, digest_of, files_below, files_of, is_library, places_of
+from .codefiles import CodeFile, digest_of, files_below, files_of, is_library, locations_of
 from .provenance import commit_of, version_of
 
 _SCORING = "risbench"
-_NOT_SCORING = ("cli", "leaderboard")  # what touches no row
+_NOT_SCORING = ("cli", "leaderboard")  # folders whose code does not influence rows
 _PARTS = {"method": "the code of the method", "refiner": "the code of the refiner", "scoring": "the code that scores"}
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _HASH = re.compile(r"[0-9a-f]{16,64}")
@@ -47,13 +49,13 @@ def origin_of(
     refiner: EntryPoint | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The origin of the rows that a method is about to make.
+    """The origin of the rows that a method will make.
 
     Args:
         method: the method itself, before it is wrapped.
-        entry_point: what it was made by, if it was given by name.
-        refiner: what makes its masks, if anything does.
-        options: ``weights`` and all options it was made with; values that name files count with their content.
+        entry_point: the method's entry point, if it was given by name.
+        refiner: the refiner's entry point, if there is a refiner.
+        options: ``weights`` and all options of the method; if a value names a file, its content is hashed.
     """
     return {
         "method": _of_method(method, entry_point),
@@ -70,27 +72,26 @@ def scoring_origin() -> dict[str, Any]:
 
 
 def is_known(origin: Any) -> bool:
-    """Whether an origin tells which code made all of the rows."""
+    """Whether an origin records the code of all rows."""
     method = _part(origin, "method")
     complete = method.get("complete", True) is True and not (isinstance(origin, dict) and origin.get("unknown_rows"))
     return complete and all(isinstance(_part(origin, key).get("sha256"), str) for key in ("method", "scoring"))
 
 
 def with_unknown_rows(origin: Mapping[str, Any] | None) -> dict[str, Any]:
-    """An origin of a run that began with rows of which nobody recorded what code made them."""
+    """The origin of a run whose first rows were made by code that was not recorded."""
     return {**(origin or {}), "unknown_rows": True}
 
 
-def unknown_note(header: Mapping[str, Any]) -> str | None:
-    """What must stand under the figures of a run that was continued without knowing what code began it."""
-    found = header.get("origin")
-    if isinstance(found, Mapping) and found.get("unknown_rows"):
-        return "some rows may be of other code: the run was continued, and nobody recorded what code began it"
+def unknown_note(origin: Mapping[str, Any] | None) -> str | None:
+    """The note under the figures of a run whose first rows were made by unrecorded code; None for other runs."""
+    if origin is not None and origin.get("unknown_rows"):
+        return "some rows may be from other code: the run was continued, and the code of its first rows is not recorded"
     return None
 
 
-def difference(old: Any, new: Any) -> str | None:
-    """How the code or the files behind two runs differ, in words; None if they do not, or nobody can tell."""
+def code_difference(old: Any, new: Any) -> str | None:
+    """How the code or the input files of two runs differ, in words; None if they do not, or it is not known."""
     for key, name in _PARTS.items():
         before, now = _part(old, key), _part(new, key)
         hashes = before.get("sha256"), now.get("sha256")
@@ -109,19 +110,20 @@ def difference(old: Any, new: Any) -> str | None:
     return None
 
 
-def refuse_other(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Refuse to continue a run by other code.
+def refuse_other(path: Path, old: Any, new: Any) -> None:
+    """Refuse to continue a run with other code.
 
     Args:
         path: the run's folder.
-        old: its header.
-        new: the header of the part about to be made.
+        old: the origin in its header.
+        new: the origin of the part about to be made.
 
     Raises:
         UsageError: the code differs.
     """
-    if (found := difference(old.get("origin"), new.get("origin"))) is not None:
-        raise UsageError(f"{path} was made by other code: {found}; --overwrite starts anew, another --out keeps both")
+    if (found := code_difference(old, new)) is not None:
+        way_out = "--overwrite replaces the run, another --out keeps both"
+        raise UsageError(f"{path} was made by other code: {found}; {way_out}")
 
 
 def _of_method(method: Any, entry_point: EntryPoint | None) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def _of_method(method: Any, entry_point: EntryPoint | None) -> dict[str, Any]:
     made = type(method)
     code = entry_point.value if entry_point is not None else f"{made.__module__}:{made.__qualname__}"
     record = _of_names(names, code, entry_point)
-    strays = [home for home in homes if not places_of(_top(home.__module__))]
+    strays = [home for home in homes if not locations_of(_top(home.__module__))]
     if strays or not names:
         sources = [str(record["sha256"])]
         for home in strays:
@@ -144,7 +146,7 @@ def _of_method(method: Any, entry_point: EntryPoint | None) -> dict[str, Any]:
 
 
 def _homes(method: Any) -> Iterator[Any]:
-    """The classes and functions that make a method answer, as far as they can be told from outside."""
+    """The classes and functions that make a method's predictions, as far as they can be found from outside."""
     yield from _classes(type(method))
     for name in ("predict", "predict_many"):
         function = getattr(method, name, None)
@@ -192,7 +194,7 @@ def _record(code: str, files: Sequence[CodeFile]) -> dict[str, Any]:
 
 
 def _inputs(options: Mapping[str, Any], card: Any) -> dict[str, str]:
-    """The hashes of the files that options name; a card that holds the hash of the weights is compared anyway."""
+    """The hashes of the files that options name; without the weights if the card has their hash."""
     found: dict[str, str] = {}
     for key, value in options.items():
         stated = card.get("weights") if isinstance(card, Mapping) else None
@@ -217,7 +219,7 @@ def _content(path: Path) -> str | None:
 
 
 def _part(origin: Any, key: str) -> Mapping[str, Any]:
-    """A part of an origin, which a stranger may have written."""
+    """A part of an origin; empty if a stranger's header has something else there."""
     found = origin.get(key) if isinstance(origin, Mapping) else None
     return found if isinstance(found, Mapping) else {}
 

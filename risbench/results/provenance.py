@@ -1,4 +1,4 @@
-"""Where a number comes from: program, versions, machine and time, recorded with every result."""
+"""Where a result comes from: program, versions, machine and time, recorded with every run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PACKAGES = (
 
 
 def provenance() -> dict[str, Any]:
-    """This process's: command, UTC time, versions, commit of a checkout, processor, and GPU if torch is in use."""
+    """The provenance of this process: command, UTC time, versions, commit, processor, and GPU if torch is in use."""
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -76,11 +76,11 @@ def commit_of(places: tuple[Path, ...], digest: str) -> str | None:
 
     Args:
         places: folders and files of the code.
-        digest: of their content: what was found is kept as long as it is the same.
+        digest: of their content; it is only the key of the cache.
 
     Returns:
-        The commit, with ``+changes`` if any code file of these differs from it or is not part of it; None where there
-        is no repository or no git.
+        The commit, with ``+changes`` if a code file differs from it or is not part of it; None if there is no
+        repository or no git.
     """
     if not places:
         return None

@@ -1,4 +1,4 @@
-"""A row: what one expression scored, as it stands in ``rows.jsonl`` and as metrics read it."""
+"""A row: the scores of one expression, as ``rows.jsonl`` stores them and as metrics read them."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
 )
 
 
-_MOST = 1 << 53  # pixels, or seconds: larger whole numbers are none that a float can hold
+_MOST = 1 << 53  # pixels, or seconds: a float cannot hold every integer above it
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One expression's scores; None where the rules, the prediction or the truth have nothing to say.
+    """One expression's scores; None where the rules, the prediction or the truth do not give one.
 
-    A row tells by itself what its expression has: ``union`` is None where there is no true mask, and ``box_iou`` where
-    there is no true box (or the rules score no boxes, as ``lavt``). With a true box, ``hit_box`` is None where the
-    answer named no point; with a true mask, ``hit_mask`` is. ``no_target`` marks an expression by which nothing is
-    meant: an empty answer has no union, a mask has one and IoU 0.
+    A row shows what truth its expression has. ``union`` is None if there is no true mask. ``box_iou`` is None if there
+    is no true box, or the rules score no boxes (``lavt``). With a true box, ``hit_box`` is None if the prediction has
+    no point; with a true mask, the same holds for ``hit_mask``.
 
-    ``missing`` marks an expression without a prediction, which scores as an empty mask and misses where others point.
-    ``empty_truth`` marks an object whose true mask covers no pixel under the rules, so that every answer scores 0.
+    ``no_target`` marks an expression that refers to nothing: for it an empty mask has no union, and any other mask has
+    IoU 0. ``missing`` marks an expression without a prediction: it scores as an empty mask, and as a miss if other
+    predictions have points. ``empty_truth`` marks an object whose true mask has no pixel under the rules, so that every
+    prediction scores 0.
     """
 
     id: str
@@ -138,9 +139,9 @@ def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray]:
     has_mask = ~np.array([row.without_mask for row in rows], dtype=bool)
     for name, truth in (("hit_box", has_box), ("hit_mask", has_mask)):
         values = columns[name]
-        # An answer without a point misses where others point, as a missing answer does: whoever points only where he
-        # is sure must not score above those who always answer. Where nobody points there is no metric, and nothing
-        # misses where there is nothing to hit.
+        # If any prediction has a point, one without a point is a miss, as a missing prediction is: a method that gives
+        # a point only where it is sure must not score above one that always gives a point. If no prediction has a
+        # point, there is no metric. Without a truth there is no miss.
         if not np.isnan(values[~missing]).all():
             values[np.isnan(values) & truth] = 0.0
     return columns
@@ -151,14 +152,14 @@ ANSWER_COUNTS = ("no_target_answered", "without_point")
 
 
 def left_out_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
-    """How many expressions have no whole truth, and how many answers no point though others have one.
+    """How many expressions lack a part of the truth, and how many predictions lack a point although others have one.
 
-    Counted are expressions without a true mask, without a true box, with a true mask that covers no pixel, with a mask
-    in answer where nothing is meant, and with an answer that names no point. What is 0 is left out.
+    The counts are of expressions without a true mask, without a true box, with a true mask that has no pixel, without a
+    target but with a predicted mask, and with a prediction that has no point. Counts of 0 are left out.
 
     Args:
         rows: of a run.
-        rules: their name; those that score no boxes do not show which expressions have one.
+        rules: the name of the rules; under rules that score no boxes, true boxes are not counted.
     """
     listed = list(rows)
     counts = {
@@ -173,7 +174,7 @@ def left_out_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
 
 def _without_point(rows: Sequence[Row]) -> int:
     answered = [row for row in rows if not row.missing]
-    # A metric is only there if some answer points, and then the others miss; see `columns_of`.
+    # Only if some prediction has a point, the others are misses; see `columns_of`.
     box, mask = (any(getattr(row, name) is not None for row in answered) for name in ("hit_box", "hit_mask"))
     return sum(
         (box and row.hit_box is None and row.box_iou is not None)
@@ -183,11 +184,11 @@ def _without_point(rows: Sequence[Row]) -> int:
 
 
 def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
-    """What a reader must know of expressions without a whole truth, a sentence each.
+    """Notes about expressions that lack a part of the truth, one sentence each.
 
     Args:
-        counts: a run's summary, or what `left_out_counts` found.
-        rules: their name.
+        counts: a run's summary, or the result of `left_out_counts`.
+        rules: the name of the rules.
     """
     notes = []
     if count := counts.get("without_mask"):
@@ -203,12 +204,12 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
 
 
 def answer_notes(counts: Mapping[str, Any]) -> list[str]:
-    """What a reader must know of one run's answers, a sentence each; see `left_out_counts`."""
+    """Notes about one run's predictions, one sentence each; see `left_out_counts`."""
     notes = []
     if count := counts.get("no_target_answered"):
-        notes.append(f"masks in answer to expressions that nothing is meant by: {count}, each counts as IoU 0")
+        notes.append(f"masks predicted for expressions without a target: {count}, each counts as IoU 0")
     if count := counts.get("without_point"):
-        notes.append(f"answers without a point: {count}, each is a miss where others point (PointIt, PointM)")
+        notes.append(f"predictions without a point: {count}, each counts as a miss in PointIt and PointM")
     return notes
 
 

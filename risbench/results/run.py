@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, MaskError
+from ..io.jsonfile import read_record
 from ..metrics.coverage import cautions, coverage_of
 from ..plain import counted
 from . import jsonlines, schema
-from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_json, read_rows
+from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_rows
+from .header import Header, TruthRecord
+from .jsonrecord import from_json, kinds_of, to_json
+from .kinds import check
 from .rows import Row
 
 
@@ -21,8 +25,8 @@ class Run:
 
     Attributes:
         path: the folder.
-        header: how the run was made.
-        summary: its numbers; see DESIGN for the keys.
+        header: how the run was made, as ``header.json`` has it; `about` is the same with types.
+        summary: its numbers; docs/architecture.md lists the keys.
     """
 
     path: Path
@@ -39,17 +43,22 @@ class Run:
         path = Path(folder)
         if not (path / HEADER).is_file():
             raise DataError(f"{path} is not a run folder: it has no {HEADER}")
-        header = _object(path / HEADER, schema.HEADER)
-        _refuse_odd_truth(path / HEADER, header.get("truth"))
+        header = read_header(path / HEADER)
         if not (path / SUMMARY).is_file():
             shards = path / "shards"
             step = f"`risbench merge {path}`" if shards.is_dir() else "give its command again with --out to continue"
             raise DataError(f"{path} is not finished (no {SUMMARY}): {step}")
-        summary = _object(path / SUMMARY, schema.SUMMARY)
+        summary = _of_this_schema(path / SUMMARY)
+        check(summary, schema.SUMMARY, str(path / SUMMARY))
         schema.check_metrics(summary["metrics"], str(path / SUMMARY), "metrics")
         if not header["provenance"]:
-            raise DataError(f"{path / HEADER}: provenance is empty: it is not what a run left")
+            raise DataError(f"{path / HEADER}: provenance is empty, so it is not what a run writes")
         return Run(path, header, summary)
+
+    @property
+    def about(self) -> Header:
+        """The header, typed."""
+        return from_json(Header, self.header)
 
     def rows(self) -> list[Row]:
         """All rows, in the split's order.
@@ -76,33 +85,33 @@ class Run:
         self.refuse_other_count(MASKS, count)
 
     def cautions(self) -> list[str]:
-        """What must be said beside this run's figures, each a sentence without its full stop.
+        """The warnings to print with this run's figures, each a sentence without its full stop.
 
-        Masks of the whole image or empty ones and a threshold that was not used (`risbench.metrics.coverage`), odd
-        points, boxes and sizes (`risbench.methods.geometry`). Of masks that are absent or broken nothing is said here:
-        what needs them refuses them.
+        They are about masks of the whole image, empty masks and unused thresholds (`risbench.metrics.coverage`), and
+        about points, boxes and sizes (`risbench.methods.geometry`). Missing or broken masks give no warning here,
+        because every function that needs them refuses them.
         """
         try:
             coverage = coverage_of(line for _, line in jsonlines.read(self.path / MASKS))
         except (DataError, MaskError):
             return self.odd_predictions()
-        found = cautions(coverage, self.header["rules"], self.header["method"]["card"])
+        found = cautions(coverage, to_json(self.about.rules), self.about.method.card)
         return [*found, *self.odd_predictions()]
 
     def cost(self) -> list[dict[str, Any]]:
-        """What each part of the run took; empty where nothing was run."""
+        """The cost of each part of the run; empty if no method was run."""
         file = self.path / COST
-        parts = read_json(file) if file.exists() else []
-        schema.check(parts, schema.COST, str(file))
+        parts = read_record(file) if file.exists() else []
+        check(parts, schema.COST, str(file))
         return parts
 
     def odd_predictions(self) -> list[str]:
-        """What was odd about the points, boxes and heats of each part of the run; see `risbench.methods.geometry`."""
-        found = [line for part in self.header["provenance"] for line in part.get("cautions") or ()]
-        return [str(line) for line in dict.fromkeys(found)]
+        """The stored warnings about points, boxes and heats of each part; see `risbench.methods.geometry`."""
+        found = [line for part in self.about.provenance for line in part.cautions]
+        return list(dict.fromkeys(found))
 
     def refuse_other_count(self, file: str, count: int) -> None:
-        """Refuse a file of lines that was cut off between two of them, and so looks whole.
+        """Refuse a file that was cut off exactly between two lines, and so looks complete.
 
         Raises:
             DataError: it has more or fewer lines than the summary counts.
@@ -111,24 +120,31 @@ class Run:
             raise DataError(
                 f"{self.path / file}: holds {counted(count, 'line')}, the summary counts "
                 f"{counted(self.summary['count'], 'expression')}: it "
-                "was cut off or is of another run; give the run's command again with --out to mend it"
+                "was cut off or is of another run; give the run's command again with --out to repair it"
             )
 
 
-def _refuse_odd_truth(file: Path, truth: Any) -> None:
-    """What says which masks were the truth must be whole; runs of before there were others have no such key."""
-    kinds = {"file": str, "sha256": str, "replaces": int, "of": int, "only": bool}
-    if truth is not None and not (
-        isinstance(truth, dict) and all(isinstance(truth.get(key), kind) for key, kind in kinds.items())
-    ):
-        raise DataError(f"{file}: its 'truth' is not what a run writes")
+def read_header(file: Path) -> dict[str, Any]:
+    """A header that was checked, as it stands in its file; see `risbench.results.header.Header`.
+
+    Raises:
+        DataError: it is of another schema, or not what a run writes.
+    """
+    found = _of_this_schema(file)
+    truth = found.get("truth")
+    if truth is not None:
+        try:
+            check(truth, kinds_of(TruthRecord), str(file), "truth")
+        except DataError:
+            raise DataError(f"{file}: its 'truth' is not what a run writes") from None
+    check(found, schema.HEADER, str(file))
+    return found
 
 
-def _object(file: Path, wanted: Any) -> dict[str, Any]:
-    """A file of this schema with its keys; what is made by hand is often a list, or short of some."""
-    found = read_json(file)
+def _of_this_schema(file: Path) -> dict[str, Any]:
+    """The object in a file; what is made by hand is often a list."""
+    found = read_record(file)
     number = found.get("schema") if isinstance(found, dict) else None
     if number != SCHEMA:
         raise DataError(f"{file} has schema {number!r:.40}; this version reads {SCHEMA}")
-    schema.check(found, wanted, str(file))
     return found

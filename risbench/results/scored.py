@@ -1,39 +1,77 @@
-"""The split that a run was scored on, found again: the same annotations, and the same other truth if there was one."""
+"""The split that a run was scored on: what its header records of it, and the split loaded again from that record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..datasets.load import load_split
 from ..datasets.split import Split
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..io.hashes import sha256_of
+from .header import CountsRecord, Header, SourceRecord, SplitRecord, TruthRecord
+from .jsonrecord import from_json
+from .run import Run
 
 
-def scored_split(header: Mapping[str, Any], run: Path, data_root: str | Path | None = None) -> Split:
-    """The split of a run's header; whether it is the same copy is for the caller to compare.
+def split_record(split: Split) -> SplitRecord:
+    """What a result says of its split as annotated: counts, and the names and hashes of the files it was read from."""
+    if split.truth is not None:
+        split = split.truth.whole
+    return SplitRecord(
+        name=split.name,
+        counts=CountsRecord(**split.counts._asdict()),
+        expected=CountsRecord(**split.expected._asdict()),
+        partial=split.partial,
+        sources=tuple(
+            SourceRecord(file=path.name, folder=path.parent.name, sha256=digest) for path, digest in split.sources
+        ),
+    )
+
+
+def truth_record(split: Split) -> TruthRecord | None:
+    """What a result says of the file that other masks came from; None where they are the annotated ones."""
+    return None if split.truth is None else from_json(TruthRecord, split.truth.record())
+
+
+def refuse_other_split(run: Run, split: Split) -> None:
+    """Refuse a split that a run was not made on; the truth may be another.
+
+    Raises:
+        UsageError: the split is another one, or another copy.
+    """
+    found = run.about.split
+    if found != split_record(split):
+        raise UsageError(f"{run.path} was run on {found.name}, or on another copy of {split.name}")
+
+
+def part_of(run: Run, split: Split) -> Split:
+    """The part of a split that a run is of, by its limit."""
+    limit = run.about.limit
+    return split if limit is None else split.first_images(limit)
+
+
+def scored_split(header: Header, run: Path, data_root: str | Path | None = None) -> Split:
+    """The split that a run's header names; the caller must check that it is the same copy.
 
     Args:
         header: the run's.
-        run: its folder, for the error text.
+        run: its folder, for the message.
         data_root: where the split lies; by default where the run found it.
 
     Raises:
         DataError: the split is not there, or the truth file is gone or was changed.
     """
-    split = load_split(header["split"]["name"], data_root if data_root is not None else header["data_root"])
-    truth = header.get("truth")
+    split = load_split(header.split.name, data_root if data_root is not None else header.data_root)
+    truth = header.truth
     if truth is None:
         return split
-    places = [Path(part["truth"]) for part in reversed(header.get("provenance", ())) if part.get("truth")]
-    beside = split.data_root / Path(truth["file"]).name
+    places = [Path(part.truth) for part in reversed(header.provenance) if part.truth]
+    beside = split.data_root / Path(truth.file).name
     for place in dict.fromkeys([*places, beside]):
-        if place.is_file() and sha256_of(place) == truth["sha256"]:
-            return split.with_truth(place, truth["only"])
+        if place.is_file() and sha256_of(place) == truth.sha256:
+            return split.with_truth(place, truth.only)
     where = places[0] if places else beside
     raise DataError(
-        f"{run}: scored with the truth of {truth['file']} (SHA-256 {truth['sha256'][:12]}…), which is not at {where} "
-        "any more, or was changed: put it back there or into the data root"
+        f"{run}: scored with the truth of {truth.file} (SHA-256 {truth.sha256[:12]}…), which is no longer at "
+        f"{where}, or was changed: put it back there or into the data root"
     )

@@ -1,1 +1,1 @@
-"""Running a method on a split: the loop, the run folder's header, shards, cost and progress."""
+"""Run a method on a split: the loop, the run folder's header, shards, cost and progress."""

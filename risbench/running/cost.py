@@ -1,4 +1,4 @@
-"""What a run costs: time, speed and memory of the part that this process made."""
+"""The cost of a run: time, speed and memory of the part that this process made."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class Stopwatch:
-    """Counts images, expressions and the seconds spent in ``predict``."""
+    """Counts images, expressions and the seconds in ``predict``."""
 
     def __init__(self, device: str = "cpu") -> None:
-        """Begin to count.
+        """Start counting.
 
         Args:
-            device: where the method computes. The peak memory is that of this GPU alone, or of all GPUs together for
-                a method that was given as an object and may use any.
+            device: where the method computes. If it is a GPU, the peak memory is that of this GPU; otherwise it is
+                that of all GPUs together, because a method that was given as an object may use any of them.
         """
         self._device = device if device.startswith("cuda") else None
         _forget_gpu_peaks(self._device)
@@ -26,7 +26,7 @@ class Stopwatch:
         self.predicting = 0.0
 
     def count(self, expressions: int, seconds: float) -> None:
-        """One more image, and how long its predictions took."""
+        """Count one more image, with the seconds that its predictions took."""
         self.images += 1
         self.expressions += expressions
         self.predicting += seconds
@@ -49,11 +49,11 @@ class Stopwatch:
 
 def _peak_memory() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes but on a Mac
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, kilobytes elsewhere
 
 
 def _peak_gpu_memory(device: str | None) -> int | None:
-    """The most bytes that torch held on a GPU since the count began; None where no GPU was used."""
+    """The largest number of bytes that torch held on a GPU since counting started; None if no GPU was used."""
     cuda = _used_cuda()
     return None if cuda is None else sum(int(cuda.max_memory_allocated(one)) for one in _devices(cuda, device))
 

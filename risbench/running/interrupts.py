@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM end long work after the step under work, and a second one at once.
+"""Ctrl-C and SIGTERM end long work after the current step; a second one ends it at once.
 
-A signal that was ignored when the process began stays ignored, as Unix tools do: a shell starts background jobs of a
-script, and `nohup` its command, so that a Ctrl-C meant for something else does not end them. SIGTERM (`kill`, a
-scheduler that takes the machine away) reaches them all the same.
+A signal that was ignored when the process began stays ignored, as in other Unix tools: shells and `nohup` start
+background jobs this way, so that a Ctrl-C for another program does not end them. SIGTERM, which `kill` and schedulers
+send, still reaches them.
 """
 
 from __future__ import annotations
@@ -12,58 +12,52 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 STOPPED = "stopped; the same command goes on"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def asked_to_stop(say: Callable[[], object], deaf: float = 0.0) -> Iterator[Callable[[], bool]]:
-    """Listens for a wish to stop while a block runs.
+def stop_requested(on_request: Callable[[], object], grace: float = 0.0) -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C or SIGTERM inside a block into a request to stop.
 
     Args:
-        say: called at the first wish, to tell the user that it was heard.
-        deaf: seconds after the first wish in which another one is taken for the same.
+        on_request: called at the first signal, to tell the user.
+        grace: seconds after the first signal in which a second one counts as the same request.
 
     Yields:
-        Whether somebody asked to stop. Signals reach only a process's main thread: in another it stays false.
+        A function that says whether a stop was requested. Outside a process's main thread, which alone gets signals,
+        it always returns False.
 
     Raises:
-        KeyboardInterrupt: somebody asked a second time.
+        KeyboardInterrupt: a second signal came.
     """
-    asked = threading.Event()
+    requested = threading.Event()
     first = 0.0
 
-    def hear(*_: object) -> None:
+    def handle(*_: object) -> None:
         nonlocal first
-        if asked.is_set():
-            if time.monotonic() - first < deaf:
+        if requested.is_set():
+            if time.monotonic() - first < grace:
                 return
             raise KeyboardInterrupt
         first = time.monotonic()
-        asked.set()
-        say()
+        requested.set()
+        on_request()
 
-    found = {number: signal.getsignal(number) for number in _SIGNALS}
-    if threading.current_thread() is not threading.main_thread():
-        found = {}
     # None is a handler that was not set from Python and could not be put back.
-    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
-    try:
-        for number in before:
-            signal.signal(number, hear)
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with _handled(handle, lambda _, handler: handler not in (signal.SIG_IGN, None)):
+        yield requested.is_set
 
 
 @contextmanager
 def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C ends a block by KeyboardInterrupt, and SIGTERM too, which else ends the process without a word.
+    """Let SIGTERM end a block by KeyboardInterrupt, as Ctrl-C does; otherwise it ends the process without a message.
 
     Yields:
-        Whether one of them came: code that is not Python's may make another exception of a KeyboardInterrupt.
+        A function that says whether one of the two came. It is needed, because code in other languages may turn a
+        KeyboardInterrupt into another exception.
     """
     came = threading.Event()
 
@@ -72,13 +66,26 @@ def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
         raise KeyboardInterrupt
 
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    with _handled(end, lambda number, handler: handler is usual[number]):
+        yield came.is_set
+
+
+@contextmanager
+def _handled(handle: Callable[..., None], replaces: Callable[[signal.Signals, Any], bool]) -> Iterator[None]:
+    """Handles both signals while a block runs; what handled them before is put back.
+
+    Args:
+        handle: the handler. Signals reach only a process's main thread: in another it is never called.
+        replaces: whether it takes the place of a signal's handler.
+    """
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
     if threading.current_thread() is not threading.main_thread():
-        usual = {}
-    before = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
+        found = {}
+    before = {number: handler for number, handler in found.items() if replaces(number, handler)}
     try:
         for number in before:
-            signal.signal(number, end)
-        yield came.is_set
+            signal.signal(number, handle)
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

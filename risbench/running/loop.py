@@ -1,7 +1,7 @@
-"""The loop: read ahead, predict all texts of an image at once, score beside the next prediction, append, go on.
+"""The loop of a run: read images ahead, predict, score while the next image is predicted, append to the run folder.
 
-Images are the unit of work: an image is read and encoded once however many expressions it has, and a killed run
-loses at most the images under work. Reading and scoring run in threads of their own; memory holds a few images.
+Images are the unit of work. An image is read and encoded once for all its expressions, and a killed run loses at most
+the images that are in progress. Reading and scoring have threads of their own; memory holds a few images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from ..datasets.images import read_image
 from ..errors import DataError, RisbenchError, UsageError
 from ..faults import Watched
-from ..methods.contract import inner_of, predictions_of, reads
+from ..methods.answers import predictions_of
+from ..methods.contract import inner_of, reads
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import Rules
 from ..plain import counted
@@ -34,7 +35,7 @@ Group = tuple[Sample, ...]
 
 
 class Stopped(RisbenchError):
-    """The user asked to stop; what was done is written."""
+    """The user requested a stop; what was done is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Settings:
     """How to run.
 
     Attributes:
-        batch: images given to ``predict_many`` at once (methods without it get one image at a time); None is what
-            the method asks for with an attribute ``batch``, else 1.
+        batch: images per call of ``predict_many``; methods without it get one image at a time. None means the
+            method's attribute ``batch``, or 1 if it has none.
         skip_bad: record an image that cannot be read as missing instead of stopping.
         save_heat: keep heats.
         heat_dtype: ``float32`` or ``float16``.
@@ -56,12 +57,12 @@ class Settings:
 
     @property
     def at_once(self) -> int:
-        """Images of a batch."""
+        """The number of images in a batch."""
         return 1 if self.batch is None else self.batch
 
 
 class _Unreadable:
-    """Stands for the answer about an image that was passed over; a method that answers None is wrong."""
+    """Marks an image that was skipped because it cannot be read; None would be a wrong answer of the method."""
 
 
 class _Scored(NamedTuple):
@@ -82,7 +83,7 @@ def run_images(
     stop: Callable[[], bool] | None = None,
     heats_only: bool = False,
 ) -> None:
-    """Predict and score what a folder does not hold yet.
+    """Predict and score the images that a folder does not hold yet.
 
     Args:
         method: see `risbench.methods.contract.Method`.
@@ -90,19 +91,19 @@ def run_images(
         folder: where rows and masks go.
         rules: how to score.
         settings: how to run.
-        watch: counts what is predicted, also when the run ends early.
+        watch: counts what is predicted, also if the run ends early.
         texts: other texts by sample id, if a control is run.
-        progress: told after every image.
-        stop: asked after every image; true ends the run with everything done so far written.
-        heats_only: refuse masks, because somebody chose a threshold, which would do nothing to them.
+        progress: called after every image.
+        stop: called after every image; if it returns True, the run ends, and everything done so far is written.
+        heats_only: refuse masks, because the user chose a threshold, which does not apply to them.
 
     Raises:
-        Stopped: ``stop`` said so.
+        Stopped: ``stop`` returned True.
         DataError: an image cannot be read; the sample is named.
         MaskError: a prediction cannot be scored; the sample is named.
-        UsageError: a mask where there may be heats only.
+        UsageError: a prediction is a mask although ``heats_only`` is set.
     """
-    # An image that was passed over as unreadable may have been put right: it costs a look.
+    # Skipped images are tried again, because somebody may have repaired them.
     done = {row.id for row in folder.rows if not row.missing}
     todo = [
         group
@@ -110,7 +111,7 @@ def run_images(
         if not all(sample.id in done for sample in group)
         or (settings.save_heat and heats.is_broken(folder.path, group[0].image_id))
     ]
-    # An image cut in two by a kill is done again as a whole.
+    # An image of which a killed run wrote only some expressions is done again completely.
     again = {sample.id for group in todo for sample in group}
     folder.rows = [row for row in folder.rows if row.id not in again]
     tally = Tally(folder.rows, len(groups), len(groups) - len(todo))
@@ -130,7 +131,7 @@ def run_images(
                 if stop is not None and stop():
                     break
         finally:
-            # What is predicted is written, also when the next image fails; a failed score raises here.
+            # Finished predictions are written even if the next image fails; an error in scoring is raised here.
             while pending:
                 _write(folder, pending.popleft().result(), tally, progress)
             folder.note_cautions(geometry.cautions())
@@ -148,7 +149,7 @@ def _write(folder: RunFolder, scored: _Scored, tally: Tally, progress: Callable[
 def _read_ahead(
     groups: Sequence[Group], readers: ThreadPoolExecutor, settings: Settings
 ) -> Iterator[list[tuple[Group, np.ndarray | None]]]:
-    """Batches of images with their samples, the next ones being read meanwhile; None for a bad image passed over."""
+    """Batches of images with their samples, while the next ones are read; None for an unreadable image."""
     waiting: deque[tuple[Group, Future[np.ndarray | None]]] = deque()
     source = iter(groups)
     ahead = settings.at_once + 2
@@ -183,24 +184,24 @@ def _predicted(
 ) -> Iterator[tuple[Group, Any, float]]:
     """Each image's samples, the method's answer (or `_Unreadable`) and the seconds per expression."""
     good = [(group, image) for group, image in batch if image is not None]
-    asked = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
+    texts_of_images = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
     answers: list[tuple[Any, float]] = []
     sees = bool(reads(method))
     if settings.at_once > 1 and len(good) > 1 and hasattr(method, "predict_many"):
         start = time.perf_counter()
         with _watched(method, [group for group, _ in good]):
             extra = {"samples": [group for group, _ in good]} if sees else {}
-            many = method.predict_many([image for _, image in good], asked, **extra)
+            many = method.predict_many([image for _, image in good], texts_of_images, **extra)
         each = (time.perf_counter() - start) / sum(len(group) for group, _ in good)
         count = len(many) if hasattr(many, "__len__") else None
         if count != len(good):
             found = type(many).__name__ if count is None else counted(count, "answer")
             first = good[0][0][0].image_path
-            asked_for = counted(len(good), "image")
-            raise RisbenchError(f"predict_many returned {found} for {asked_for}, the first being {first}")
+            expected = counted(len(good), "image")
+            raise RisbenchError(f"predict_many returned {found} for {expected}, the first being {first}")
         answers = [(answer, each) for answer in many]
     else:
-        for (group, image), words in zip(good, asked, strict=True):
+        for (group, image), words in zip(good, texts_of_images, strict=True):
             start = time.perf_counter()
             with _watched(method, [group]):
                 answer = method.predict(image, words, **({"samples": group} if sees else {}))
@@ -211,7 +212,7 @@ def _predicted(
 
 
 def _watched(method: Any, groups: Sequence[Group]) -> Watched:
-    """Adds the images' names to whatever a method raises."""
+    """Adds the images' names to any exception of a method."""
     names = ", ".join(f"{group[0].id} (image {group[0].image_path})" for group in groups)
     return Watched(f"predicting {names}", inner_of(method))
 
@@ -234,8 +235,8 @@ def _score(
     for sample, prediction in zip(group, predictions, strict=True):
         if heats_only and prediction.mask is not None:
             raise UsageError(
-                f"prediction for {sample.id}: --threshold cuts heats, and this method brings masks of its own: "
-                "leave it out, or give the method's own option with --set"
+                f"prediction for {sample.id}: --threshold cuts heats, but this method returns masks: "
+                "leave --threshold out, or give the method's own option with --set"
             )
         geometry.add(sample, prediction)
         verdict = rules.judge(sample, prediction)

@@ -1,4 +1,4 @@
-"""How far a run is, and what it scored so far."""
+"""The progress of a run, and its scores so far."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from ..results.rows import Row
 
 
 class Progress(NamedTuple):
-    """How far a run is: images done and in all, expressions scored, and the mIoU and oIoU of those
-    that have a true mask."""
+    """The progress of a run.
+
+    Attributes:
+        done: images done.
+        total: images in all.
+        expressions: expressions scored.
+        miou, oiou: of the expressions that have a true mask, fractions.
+    """
 
     done: int
     total: int
@@ -20,7 +26,7 @@ class Progress(NamedTuple):
 
 
 class Tally:
-    """Running sums for the eye; the summary is computed from the rows."""
+    """Running sums for the progress bar; the summary is computed from the rows."""
 
     def __init__(self, rows: Sequence[Row], total: int, done: int) -> None:
         self.total, self.done = total, done
@@ -39,6 +45,6 @@ class Tally:
                 self.either += row.union or 0
 
     def progress(self) -> Progress:
-        """The sums as a report."""
+        """The progress so far."""
         miou, oiou = self.iou / max(1, self.masked), self.both / max(1, self.either)
         return Progress(self.done, self.total, self.count, miou, oiou)

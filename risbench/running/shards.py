@@ -6,20 +6,22 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..datasets.split import Split, refuse_empty
 from ..errors import RisbenchError, UsageError
-from ..io import plainfiles
+from ..io import atomic, plainfiles
+from ..io.jsonfile import read_record
 from ..plain import counted
 from ..results import jsonlines, origin
-from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder, read_json
+from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder
+from ..results.header import Header
 from ..results.identity import IDENTITY, refuse_another, same
+from ..results.jsonrecord import to_json
 from ..results.run import Run
-from ..results.scored import scored_split
+from ..results.scored import scored_split, split_record, truth_record
 from .evaluation import close
-from .header import split_record, truth_record
 
 PATIENCE = 3600.0
 
@@ -37,30 +39,29 @@ def merge(
         out: the run folder; its shards lie in ``shards/``.
         data_root: where the split lies; by default where the run found it.
         split: the split itself, if it is loaded already.
-        overwrite: make the run anew, whatever run the folder holds beside its shards.
+        overwrite: replace the run that the folder already holds.
 
     Raises:
-        UsageError: there are no shards, or they are parts of different runs, or of runs by different code.
+        UsageError: there are no shards, or they belong to different runs, or to runs by different code.
         RisbenchError: a shard is absent or unfinished, or an id is there twice or not at all.
     """
     path = Path(out)
     shards = _shards(path)
     header = _common_header(shards)
-    name = header["split"]["name"]
     whole = split or scored_split(header, path, data_root)
-    if split_record(whole) != header["split"] or truth_record(whole) != header.get("truth"):
-        raise RisbenchError(f"{path}: the split {name} under {whole.data_root} is not the one that was run on")
-    part = refuse_empty(whole if header["limit"] is None else whole.first_images(header["limit"]))
+    if split_record(whole) != header.split or truth_record(whole) != header.truth:
+        raise RisbenchError(f"{path} was run on another copy of {header.split.name} than the one in {whole.data_root}")
+    part = refuse_empty(whole if header.limit is None else whole.first_images(header.limit))
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
     if (path / HEADER).exists() and not overwrite:
-        earlier = read_json(path / HEADER)
-        refuse_another(path, earlier, header)
-        origin.refuse_other(path, earlier, header)
+        earlier = read_record(path / HEADER)
+        refuse_another(path, earlier, to_json(header))
+        origin.refuse_other(path, earlier.get("origin"), header.origin)
         if (path / SUMMARY).exists():
             return Run.load(path)
-        # A merge that was cut off has noted where the shards come from.
+        # An interrupted merge has already recorded the provenance of the shards.
         known = earlier.get("provenance", [])
-        header["provenance"] = [part for part in header["provenance"] if part not in known]
+        header = replace(header, provenance=tuple(part for part in header.provenance if to_json(part) not in known))
     rows = [row for shard in shards for row in Run.load(shard).rows()]
     _refuse_unless_once([row.id for row in rows], order, path)
     with RunFolder(path, header, "overwrite" if overwrite else "anew") as folder:
@@ -71,7 +72,7 @@ def merge(
         try:
             for heat in (heat for shard in shards for heat in sorted((shard / HEATS).glob("*.npz"))):
                 (path / HEATS).mkdir(exist_ok=True)
-                plainfiles.copy(heat, path / HEATS / heat.name)
+                atomic.copy(heat, path / HEATS / heat.name)
         except OSError as error:
             raise jsonlines.full(path / HEATS, error) from error
         close(folder, order)
@@ -81,7 +82,7 @@ def merge(
 def wait_for_shards(
     out: Path,
     count: int,
-    told: Callable[[int], None] | None = None,
+    on_ready: Callable[[int], None] | None = None,
     seconds: float = 0.5,
     patience: float = PATIENCE,
     begun_after: str | None = None,
@@ -91,13 +92,13 @@ def wait_for_shards(
     Args:
         out: the run folder.
         count: how many shards there are.
-        told: told how many are finished, when that changes.
-        seconds: between two looks.
-        patience: seconds without a row more in any shard, after which the others are given up.
-        begun_after: a UTC time as in headers: shards begun before it are about to be overwritten, and do not count.
+        on_ready: called with the number of finished shards, when it changes.
+        seconds: between two checks.
+        patience: seconds without a new row in any shard, after which waiting ends.
+        begun_after: a UTC time as in headers. Shards begun before it do not count, because they will be overwritten.
 
     Raises:
-        RisbenchError: they are given up; what they wrote stays and can be continued.
+        RisbenchError: waiting ended; what the shards wrote stays, and they can be continued.
     """
     before, grown, since = -1, -1, time.monotonic()
     while True:
@@ -105,15 +106,15 @@ def wait_for_shards(
         if rows != grown:
             grown, since = rows, time.monotonic()
         ready = sum(_is_ready(out / SHARDS / f"{number}-of-{count}", begun_after) for number in range(count))
-        if ready != before and told is not None:
-            told(ready)
+        if ready != before and on_ready is not None:
+            on_ready(ready)
         if ready == count:
             return
         before = ready
         if time.monotonic() - since > patience:
             raise RisbenchError(
                 f"{out}: {count - ready} of {count} shards are not finished and have written nothing for "
-                f"{patience:g} seconds (--patience); when they are, `risbench merge {out}`"
+                f"{patience:g} seconds (--patience); when they are finished, give `risbench merge {out}`"
             )
         time.sleep(seconds)
 
@@ -124,7 +125,7 @@ def _is_ready(shard: Path, begun_after: str | None) -> bool:
     if begun_after is None:
         return True
     with suppress(RisbenchError, KeyError, IndexError, TypeError):
-        return str(read_json(shard / HEADER)["provenance"][-1]["started"]) >= begun_after
+        return str(read_record(shard / HEADER)["provenance"][-1]["started"]) >= begun_after
     return False
 
 
@@ -141,7 +142,7 @@ def _shards(path: Path) -> list[Path]:
         raise UsageError(f"{path} has no shards: `risbench run … --shard I/N --out {path}` makes them")
     counts = {shard.name.partition("-of-")[2] for shard in found}
     if len(counts) > 1:
-        raise UsageError(f"{path / SHARDS} holds shards of {' and of '.join(sorted(counts))}: remove those of one kind")
+        raise UsageError(f"{path / SHARDS} holds shards of {' and of '.join(sorted(counts))}: remove the wrong ones")
     count = counts.pop()
     if not count.isdecimal() or int(count) < 1:
         raise UsageError(f"{found[0]} is not named I-of-N")
@@ -152,33 +153,32 @@ def _shards(path: Path) -> list[Path]:
     return wanted
 
 
-def _common_header(shards: list[Path]) -> dict[str, Any]:
-    headers = [read_json(shard / HEADER) for shard in shards]
-    first = headers[0]
-    for shard, header in zip(shards, headers, strict=True):
+def _common_header(shards: list[Path]) -> Header:
+    records = [read_record(shard / HEADER) for shard in shards]
+    first = records[0]
+    for shard, record in zip(shards, records, strict=True):
         for key in IDENTITY:
-            if key == "shard":
-                continue
-            if not same(key, header.get(key), first.get(key)):
+            if key != "shard" and not same(key, record.get(key), first.get(key)):
                 raise UsageError(f"{shards[0]} and {shard} are parts of different runs: their {key} differ")
-        if (found := origin.difference(first.get("origin"), header.get("origin"))) is not None:
+        if (found := origin.code_difference(first.get("origin"), record.get("origin"))) is not None:
             raise UsageError(
                 f"{shards[0]} and {shard} were made by different code: {found}; run one of them again with --overwrite"
             )
-    provenance = [part for header in headers for part in header["provenance"]]
-    unknown = next((header for header in headers if not origin.is_known(header.get("origin"))), first)
-    return {**first, "shard": None, "origin": unknown.get("origin"), "provenance": provenance}
+    headers = [Run.load(shard).about for shard in shards]
+    parts = tuple(part for header in headers for part in header.provenance)
+    unknown = next((header for header in headers if not origin.is_known(header.origin)), headers[0])
+    return replace(headers[0], shard=None, origin=unknown.origin, provenance=parts)
 
 
 def _refuse_unless_once(ids: list[str], order: dict[str, int], path: Path) -> None:
-    seen: set[str] = set()
+    found_ids: set[str] = set()
     for name in ids:
-        if name in seen:
+        if name in found_ids:
             raise RisbenchError(f"{path}: {name} is in more than one shard")
         if name not in order:
             raise RisbenchError(f"{path}: {name} does not belong to the split")
-        seen.add(name)
-    absent = [name for name in order if name not in seen]
+        found_ids.add(name)
+    absent = [name for name in order if name not in found_ids]
     if absent:
         count = counted(len(absent), "expression is", "expressions are")
         raise RisbenchError(f"{path}: {count} in no shard, the first is {absent[0]}")

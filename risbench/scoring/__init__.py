@@ -1,1 +1,1 @@
-"""Scoring predictions that somebody brought, in every form in which they come."""
+"""Score predictions from files: every format that is read, and how names are matched to expressions."""

@@ -27,7 +27,7 @@ class Array:
         self.path = path
         raw = reading.read_bytes(path, reading.WHOLE_BYTES, "a JSON file (a .jsonl with an entry a line may be larger)")
         try:
-            # Bytes: the module tells UTF-8, with or without its mark, from UTF-16.
+            # Given as bytes, because `json` then detects UTF-8 with or without a BOM, and UTF-16.
             found = json.loads(raw, object_pairs_hook=jsonlines.without_repeats)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: not JSON: {error}") from None

@@ -1,7 +1,7 @@
-"""The name that an entry of a file goes by: its ``id`` as text, or its ``sent_id``.
+"""The name of an entry in a file of predictions: its ``id`` if that is a text, or its ``sent_id``.
 
-Numbers of ids are read whatever their type, where only one reading exists: 25, 25.0 and "25" are one sent_id. COCO
-numbers the entries of a file under ``id``, so a number there is no name. Two names in one entry must agree.
+A sent_id may be a number or a text: 25, 25.0 and "25" are the same sent_id. A number under ``id`` is not a name,
+because COCO numbers the entries of a file there. If an entry has two names, they must agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from ..errors import DataError
 
 
 class Named(NamedTuple):
-    """An entry's name, and what else it says it is about, as text: ``image_id``, ``ref_id``, ``number`` (COCO's id)."""
+    """The name of an entry.
+
+    Attributes:
+        name: its ``id`` or ``sent_id``.
+        beside: other ids in the entry, as text: ``image_id``, ``ref_id``, and ``number``, which is a number as ``id``.
+    """
 
     name: str
     beside: dict[str, str]
@@ -23,7 +28,7 @@ def named(entry: Mapping[str, Any], where: str) -> Named:
     """The name of an entry.
 
     Raises:
-        DataError: it has none, or two that disagree; ``where`` names the entry.
+        DataError: it has no name, or two that disagree; ``where`` names the entry in the message.
     """
     ident, sentence = entry.get("id"), plain_id(entry.get("sent_id"))
     beside = {key: found for key in ("image_id", "ref_id") if (found := plain_id(entry.get(key))) is not None}
@@ -39,7 +44,7 @@ def named(entry: Mapping[str, Any], where: str) -> Named:
 
 
 def plain_id(value: Any) -> str | None:
-    """An id as text, whatever its type in the file; None for what is no id."""
+    """An id as text, whatever its type in the file; None if the value is not an id."""
     if isinstance(value, str):
         return value if value.strip() else None
     if isinstance(value, bool):
@@ -63,9 +68,9 @@ def _cause(entry: Mapping[str, Any]) -> str:
     if entry.get("sent_id") is not None:
         return f": its sent_id is {entry['sent_id']!r:.40}, and a sent_id is a whole number or a text"
     if plain_id(entry.get("id")) is not None:
-        return ": a number as id is COCO's own count of entries; give the number of the expression as sent_id"
+        return ": a number as id only counts the entries, as in COCO; give the number of the expression as sent_id"
     if "ref_id" in entry or "ann_id" in entry:
-        return ": a ref_id or ann_id is of an object, and does not say which expression about it was asked"
+        return ": a ref_id or ann_id names an object, not an expression about it; add the sent_id to each entry"
     if "image_id" in entry:
-        return ": an image_id does not say which expression about the image was asked; add the sent_id to each entry"
+        return ": an image_id names an image, not an expression about it; add the sent_id to each entry"
     return ""

@@ -1,7 +1,7 @@
 """A folder with one file for each expression: ``<sent_id>.png`` masks, or ``<sent_id>.npy`` arrays.
 
-Where no such file lies in the folder itself, the folders below are read: a folder for each image, or the parts of full
-ids, ``<split>/<ref_id>/<sent_id>.png``.
+If the folder itself has no such file, the folders below it are read. They may be one for each image, or the parts of
+full ids: ``<split>/<ref_id>/<sent_id>.png``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..records import Prediction
 from ..results.npy import read_npy
 from .pictures import mask_of_values, read_mask
 
-_DEPTH = 3  # folders below the one given: somebody may give the folder of all his work by mistake
+_DEPTH = 3  # levels of folders that are searched, so that a wrong folder, such as the home folder, takes no hours
 _PICTURES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 
 
@@ -26,10 +26,10 @@ class Files:
     """The files of one kind.
 
     Attributes:
-        kind: what was read, in words.
-        has_heats: whether a threshold would change anything; all files are masks, or all are heats.
-        names: the file of each name, which is its place in the folder without the suffix.
-        beside: the folder just above a file, where there is one.
+        kind: the kind of predictions, in words.
+        has_heats: whether all files are heats, to which a threshold applies; otherwise all are masks.
+        names: the file of each name; a name is the file's path in the folder without the suffix.
+        beside: the name of the folder that a file is in, if it is a folder below the given one.
     """
 
     def __init__(self, path: Path, suffix: str, found: Sequence[Path]) -> None:
@@ -65,11 +65,11 @@ def folder_of_files(path: Path, deep: bool) -> Files | None:
 
     Args:
         path: the folder.
-        deep: whether to read the folders below where none lies in the folder itself.
+        deep: whether to read the folders below it if it has no such file itself.
 
     Raises:
-        UsageError: files of two kinds, or only pictures of a kind that changes masks.
-        DataError: two files of one name, or a first one that is broken.
+        UsageError: there are files of two kinds, or only pictures of a format that changes masks.
+        DataError: two files have one name, or the first file is broken.
     """
     files = _walk(path, deep)
     suffixes = Counter(file.suffix.lower() for file in files)
@@ -78,7 +78,7 @@ def folder_of_files(path: Path, deep: bool) -> Files | None:
     for suffix in (".png", ".npy"):
         if suffixes[suffix]:
             return Files(path, suffix, [file for file in files if file.suffix.lower() == suffix])
-    # A run without a header may have pictures beside its lines.
+    # A run folder without its header may contain pictures too.
     if deep and (pictures := [suffix for suffix in _PICTURES if suffixes[suffix]]):
         why = ": JPEG changes the values at a mask's edges" if pictures[0] in (".jpg", ".jpeg") else ""
         raise UsageError(f"{path} holds {pictures[0]} pictures{why}; save each mask as .png, with values {{0, 255}}")
@@ -86,7 +86,7 @@ def folder_of_files(path: Path, deep: bool) -> Files | None:
 
 
 def what_lies_in(path: Path) -> str:
-    """The kinds of files in a folder, and which of them to give, for an error text."""
+    """Which files a folder contains, and which of them to give, for an error message."""
     files = _walk(path)
     if lines := [file for file in files if file.suffix.lower() in (".json", ".jsonl")][:2]:
         return f"give the file, {lines[0]}" if len(lines) == 1 else "give one file of masks, not the folder of several"
@@ -96,9 +96,9 @@ def what_lies_in(path: Path) -> str:
 
 
 def _walk(path: Path, deep: bool = True) -> list[Path]:
-    """The files of a folder in order, or of the folders below it where none of them is a mask or heat.
+    """The files of a folder, sorted; if none is a mask or heat, those of the folders below it too.
 
-    Hidden ones are left out, as file managers leave them behind; links to folders are not followed.
+    Hidden files, which file managers create, are left out. Links to folders are not followed.
     """
     here = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     if not deep or any(file.suffix.lower() in (".png", ".npy") for file in here):

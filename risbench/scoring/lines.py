@@ -1,4 +1,4 @@
-"""``masks.jsonl``, one prediction a line, read lazily: which names there are, and where each line lies."""
+"""``masks.jsonl`` with one prediction in each line, read lazily: an index of names, and each line when it is needed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def of_entry(entry: Mapping[str, Any], where: str) -> Prediction:
 
 
 def _content(path: Path) -> tuple[bytes | mmap.mmap, Iterator[tuple[int, bytes]]]:
-    """The bytes of a file of lines in UTF-8, to look into at any place, and its lines."""
+    """The bytes of a file of lines in UTF-8, for random access, and its lines with their numbers."""
     size = reading.size_of_file(path, 1 << 62, "a file of lines")
     if not size:
         return b"", iter(())
@@ -80,15 +80,15 @@ def _content(path: Path) -> tuple[bytes | mmap.mmap, Iterator[tuple[int, bytes]]
         if file.read(2) in _WIDE:
             text = wide_text(path).encode()
             return text, enumerate(io.BytesIO(text), start=1)
-        # Mapped, so that lines can be asked for in any order and nothing stays open.
+        # Mapped into memory, so that lines can be read in any order and no file stays open.
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), reading.lines_of(path)
 
 
 def wide_text(path: Path) -> str:
-    """The text of a file in UTF-16, as PowerShell's ``>`` writes it.
+    """The text of a file in UTF-16, which PowerShell's ``>`` writes.
 
     Raises:
-        DataError: it is not, or is larger than what is read whole.
+        DataError: it is not UTF-16, or is too large.
     """
     try:
         return reading.read_bytes(path, reading.WHOLE_BYTES, "a file in UTF-16").decode("utf-16")

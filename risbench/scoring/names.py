@@ -1,13 +1,14 @@
-"""Which expression each prediction is about: names that were brought, matched to the samples of a split.
+"""Match the names of predictions to the samples of a split.
 
-A name is a sample's ``id``, or its ``sent_id`` where that names one expression alone. Names of files may have leading
-zeros, folders before them, and letters with accents in either of Unicode's two forms.
+A name is a sample's ``id``, or its ``sent_id`` if only one expression has that. Names of files may have leading zeros,
+folders before them, and accented letters in either of Unicode's two forms.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +18,42 @@ from ..datasets.split import Split
 from ..errors import DataError
 from ..plain import counted
 from ..plugins import near
+from ..records import Prediction, Sample
 from .entries import without_zeros
 from .sources import PredictionSource
 
 _SHOWN = 3
 
 
-def match(source: PredictionSource, split: Split, given: Path, allow_missing: bool) -> dict[str, str]:
-    """The name under which each sample's prediction was brought, by sample id.
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Predictions that were brought, each known to be of one sample.
+
+    Attributes:
+        source: the predictions.
+        names: the name under which each sample's prediction was brought, by sample id.
+    """
+
+    source: PredictionSource
+    names: Mapping[str, str]
+
+    def of(self, sample: Sample) -> Prediction | None:
+        """The prediction of a sample; None if it has none."""
+        name = self.names.get(sample.id)
+        return None if name is None else self.source.get(name, sample.image_id)
+
+
+def match(source: PredictionSource, split: Split, given: Path, allow_missing: bool) -> Matched:
+    """Predictions matched to the samples of a split.
 
     Args:
         source: the predictions.
-        split: what they are of.
-        given: the file or folder, for the error texts.
-        allow_missing: whether samples may be without a prediction.
+        split: the split that they are of.
+        given: the file or folder, for error messages.
+        allow_missing: whether samples may lack a prediction.
 
     Raises:
-        DataError: names of no expression, of several, two names of one, or a sample without a prediction.
+        DataError: a name fits no expression or several, two names fit one expression, or a sample has no prediction.
     """
     find = _Finder(split)
     found: dict[str, str] = {}
@@ -58,7 +78,7 @@ def match(source: PredictionSource, split: Split, given: Path, allow_missing: bo
             f"{given}: predictions for expressions that {split.name} does not have: {some(unknown)}; "
             f"{find.hint(source.names, unknown[0])}"
         )
-    # What other truth leaves out may be brought, and is passed over.
+    # Predictions for expressions that `--truth-only` leaves out are ignored.
     found = {ident: found[ident] for ident in split.ids if ident in found}
     if len(found) < len(split) and not allow_missing:
         absent = [ident for ident in split.ids if ident not in found]
@@ -67,11 +87,11 @@ def match(source: PredictionSource, split: Split, given: Path, allow_missing: bo
             "--allow-missing counts them as empty masks"
         )
     _refuse_other_objects(source, found, find, given)
-    return found
+    return Matched(source, found)
 
 
 def some(names: Sequence[str]) -> str:
-    """How many names, and the first of them."""
+    """The number of names, and the first of them."""
     shown = ", ".join(name[:80] for name in names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     return f"{len(names)} ({shown})"
 
@@ -81,7 +101,10 @@ def _way(name: str, ident: str) -> str:
 
 
 class _Finder:
-    """The samples of a name, over the whole split: a name that is of two is not right for the one that is kept."""
+    """Finds the samples of a name in the whole split.
+
+    The whole split is searched even if a part is scored, so that a name of two samples is always noticed.
+    """
 
     def __init__(self, split: Split) -> None:
         self._whole = whole = split if split.truth is None else split.truth.whole
@@ -93,11 +116,11 @@ class _Finder:
         self._composed = {unicodedata.normalize("NFC", name): name for name in self._sentences if not name.isascii()}
 
     def ids(self, name: str, in_folders: bool) -> Sequence[str]:
-        """The ids of the samples that a name may mean: most often one.
+        """The ids of the samples that a name may mean, usually one.
 
         Args:
-            name: an id or a sent_id; or, of a file, its place in a folder.
-            in_folders: whether it is such a place: below a folder for each ref or image, or for anything else.
+            name: an id or a sent_id; or the path of a file in a folder.
+            in_folders: whether it is a path with folders, which may be named after refs, images or anything else.
         """
         if name in self._ids:
             return (name,)
@@ -108,7 +131,7 @@ class _Finder:
             found = (ident,)
         else:
             found = self._of_sentence(last)
-        # A folder named as another split holds that one's predictions.
+        # A folder with the name of another split holds that split's predictions.
         return () if found and not self._other_splits.isdisjoint(folders) else found
 
     def _of_sentence(self, name: str) -> Sequence[str]:
@@ -119,7 +142,7 @@ class _Finder:
         return self._sentences.get(self._composed.get(unicodedata.normalize("NFC", name), ""), ())
 
     def about(self) -> dict[str, dict[str, str]]:
-        """The image and the ref of each sample, by id."""
+        """The image_id and ref_id of each sample, by id."""
         whole, table = self._whole, self._whole.table
         images, refs = table.image_id.listed(whole.sample_images), table.ref_id.listed(whole.sample_refs)
         return {
@@ -128,7 +151,7 @@ class _Finder:
         }
 
     def hint(self, names: Collection[str], unknown: str) -> str:
-        """What the names may be instead of names of expressions."""
+        """A hint what the names may be, if they are not names of expressions."""
         split, table = self._whole, self._whole.table
         first = unknown.partition("/")[0]
         if unknown.count("/") == 2 and first != split.name:
@@ -149,9 +172,9 @@ def _count(length: int, start: int) -> np.ndarray:
 
 
 def _refuse_other_objects(source: PredictionSource, found: Mapping[str, str], find: _Finder, given: Path) -> None:
-    """Refuse entries that say they are about another image or object than their name does.
+    """Refuse entries whose image_id or ref_id is not that of the expression they name.
 
-    Somebody may number images in a way of his own, so an id counts only where most entries show that it is the split's.
+    Other people may number images differently, so this is checked only if most entries have ids of the split.
     """
     if not source.beside:
         return
@@ -182,7 +205,10 @@ def _claims(source: PredictionSource, found: Mapping[str, str], key: str) -> dic
 
 
 def _refuse_other_numbers(source: PredictionSource, given: Path) -> None:
-    """Refuse numbers under ``id`` that are sent_ids but for some; COCO's count of entries is none of our business."""
+    """Refuse entries whose number under ``id`` differs from their sent_id, if in most entries the two are equal.
+
+    Numbers that only count the entries, as in COCO, are ignored.
+    """
     numbers = [(name, beside["number"]) for name, beside in source.beside.items() if "number" in beside]
     if not numbers:
         return

@@ -1,7 +1,7 @@
-"""A mask from a PNG: one channel with values {0, 1} or {0, 255}, or a picture that shows black and white alone.
+"""Read a mask from a PNG: one channel with values {0, 1} or {0, 255}, or a picture that shows only two colours.
 
-What a picture shows decides, and black is background. Where it shows nothing definite (greys, colours, an alpha
-channel that varies), the file is refused with what it holds, because a guess would be a wrong number.
+The visible colours decide, and black is background. If a picture shows no clear mask (grey values, several colours, a
+varying alpha channel), the file is refused with a description of it, because a guess would give wrong scores.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def read_mask(path: Path) -> Prediction:
     """A mask from a PNG.
 
     Args:
-        path: the file, of one channel with two values of which one is 0 and the other 1 or the largest; the same in
-            several equal channels; or with a palette of which two colours are used, one being black.
+        path: the file. It has one channel with the values 0 and 1, or 0 and the largest value; or several equal
+            channels of this kind; or a palette of which two colours are used, one of them black.
 
     Raises:
-        DataError: another picture, with what it holds.
+        DataError: the picture shows no mask; the message says what it holds.
     """
     from PIL import Image
 
@@ -39,7 +39,7 @@ def read_mask(path: Path) -> Prediction:
     try:
         with path.open("rb") as file:
             head = file.read(26)
-        # The suffix promises a PNG; left to guess, PIL would hand PostScript to a program of its own.
+        # Only PNG is allowed: if PIL guessed the format, it would start another program for PostScript.
         with Image.open(path, formats=("PNG",)) as picture:
             if picture.height * picture.width > MOST_PIXELS:
                 raise DataError(f"{path}: {picture.height}x{picture.width} pixels are more than any image has")
@@ -57,14 +57,14 @@ def read_mask(path: Path) -> Prediction:
 
 
 def mask_of_values(values: np.ndarray, where: str) -> np.ndarray:
-    """The mask of whole numbers {0, 1} or {0, the largest of the type (255, 65535)}; 255 also in larger types.
+    """The mask of integers {0, 1} or {0, the largest value of the type (255, 65535)}; 255 also in larger types.
 
     Args:
         values: integers ``(H, W)``.
-        where: what they are of, for the error text.
+        where: the file, for error messages.
 
     Raises:
-        DataError: other values, with the first of them.
+        DataError: there are other values; the message has the first of them.
     """
     tops = (0, 1, 255, 65535) if values.dtype.itemsize > 1 else (0, 1, 255)
     top = int(values.max(initial=0))
@@ -82,7 +82,7 @@ class _NoMaskError(Exception):
 
 
 def _values(picture: Image.Image, depth: int, colour: int) -> np.ndarray:
-    """What the picture shows, bool or whole numbers ``(H, W)``; ``depth`` and ``colour`` are PNG's own numbers."""
+    """What the picture shows, bool or integers ``(H, W)``; ``depth`` and ``colour`` are from the PNG header."""
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise _NoMaskError(f"an animation of {frames} pictures: {_WAY_OUT}")
@@ -92,7 +92,7 @@ def _values(picture: Image.Image, depth: int, colour: int) -> np.ndarray:
         return np.asarray(picture)
     if picture.mode == "L":
         pixels = np.asarray(picture)
-        # Greys of 2 or 4 bits come scaled to 255, and so does the 1 of a mask.
+        # PIL scales grey values of 2 or 4 bits to 255, and the 1 of a mask with them.
         one = 255 // (2**depth - 1) if depth in (2, 4) else 1
         return pixels // one if one > 1 and ((pixels == 0) | (pixels == one)).all() else pixels
     if picture.mode.startswith("I"):
@@ -104,7 +104,7 @@ def _values(picture: Image.Image, depth: int, colour: int) -> np.ndarray:
 
 
 def _grey(pixels: np.ndarray, mode: str) -> np.ndarray:
-    """The one value of equal channels, uint8 ``(H, W)``, of a picture that hides nothing behind alpha."""
+    """The common value of equal channels, uint8 ``(H, W)``, of a picture without transparency."""
     channels = {"RGB": 3, "RGBA": 3, "LA": 1}[mode]
     if pixels.shape[2] > channels and (pixels[:, :, -1] != 255).any():
         raise _NoMaskError(f"a mask has one channel, this has mode {mode} with an alpha below 255: {_WAY_OUT}")
@@ -115,10 +115,10 @@ def _grey(pixels: np.ndarray, mode: str) -> np.ndarray:
 
 
 def _palette(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
-    """The colours of the indices 0 to 255 as they look on black, and which of them transparency hides.
+    """The colours of the indices 0 to 255 on a black background, and which of them transparency changes.
 
     Returns:
-        int ``(256, 3)``, -1 where there is none; bool ``(256,)``.
+        int ``(256, 3)``, -1 where the palette has no colour; bool ``(256,)``.
     """
     colours = np.full((256, 3), -1)
     listed = np.array(picture.getpalette() or [], dtype=int)[: 3 * 256].reshape(-1, 3)
@@ -137,7 +137,8 @@ def _palette(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
 def _shown_by_palette(indices: np.ndarray, colours: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """The mask that a picture with a palette shows.
 
-    Where index 0 is black, indices are values, as in label pictures. Else the colours decide: black is background.
+    If index 0 is black, the indices are the values, as in label images. Otherwise the colours decide: black is
+    background.
     """
     used = np.flatnonzero(np.bincount(indices.reshape(-1), minlength=256))
     black = (colours == 0).all(axis=1)
@@ -151,10 +152,10 @@ def _shown_by_palette(indices: np.ndarray, colours: np.ndarray, hidden: np.ndarr
     if len(used) == 1 and not black[used[0]] and ((colours[used[0]] == 255).all() or black[0]):
         return np.ones(indices.shape, bool)
     if black[0] or not ordinary:
-        return indices  # neither two colours nor the values of a mask: named by what it holds
+        return indices  # neither two colours nor the values of a mask; the caller refuses it with its values
     other = used[-1]
     if other and 0 <= colours[0].sum() < colours[other].sum():
-        return indices != 0  # neither is black, but the darker one stands first, as where black does
+        return indices != 0  # neither is black, but index 0 is the darker one, as with black
     shown = ", ".join(f"index {index} is rgb{tuple(colours[index].tolist())}" for index in used.tolist())
     raise _NoMaskError(f"its palette does not tell object from background ({shown}; black is background): {_WAY_OUT}")
 
@@ -162,21 +163,21 @@ def _shown_by_palette(indices: np.ndarray, colours: np.ndarray, hidden: np.ndarr
 def _refuse_what_turns(picture: Image.Image) -> None:
     if "exif" in picture.info and picture.getexif().get(274, 1) != 1:
         raise _NoMaskError(
-            "its EXIF says that it is to be turned or mirrored: save the pixels as they are to be seen, without EXIF"
+            "its EXIF orientation rotates or mirrors it: save the pixels as they should appear, without EXIF"
         )
 
 
 def _kind_of(path: Path) -> str:
-    """What a file is that is named as a PNG and is none, where its first bytes tell."""
+    """What a file is that has the suffix of a PNG but is not one; empty if its first bytes do not show it."""
     with path.open("rb") as file:
         start = file.read(512)
     if (fault := fault_in(start)) is not None:
         return f"it {fault}"
     head = start[:12]
     if head.startswith(b"\xff\xd8"):
-        return "it is a JPEG, which changes the values of a mask at its edges: save it anew as PNG"
+        return "it is a JPEG, which changes the values of a mask at its edges: save it again as PNG"
     if head.startswith((b"GIF8", b"BM", b"II*\0", b"MM\0*")) or head[8:12] == b"WEBP":
-        return "it is a picture of another kind under the name of a PNG: save it anew as PNG"
+        return "it is a picture of another kind under the name of a PNG: save it again as PNG"
     if head.startswith(b"\x93NUMPY"):
         return "it is an array of numpy: name it .npy"
     return ""

@@ -1,10 +1,10 @@
-"""Score predictions that someone brought; neither images nor torch are needed."""
+"""Score predictions from files; neither images nor torch are needed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,24 +12,27 @@ from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import MaskError, UsageError
 from ..io.plainfiles import real
+from ..methods.answers import prediction_of
 from ..methods.cards import read_card
-from ..methods.contract import prediction_of
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
 from ..plain import plain
 from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
+from ..results.header import ArgumentsRecord, MethodRecord
+from ..results.jsonrecord import from_json
 from ..results.origin import scoring_origin
 from ..results.rows import Row
 from ..results.run import Run
+from ..results.scored import part_of, refuse_other_split
 from ..running.evaluation import close, default_folder
-from ..running.header import header_of, split_record
+from ..running.header import HowMade, Scope, header_of
 from ..running.progress import Progress, Tally
 from ..scorer import missing_row, row_of
 from .lines import Lines
-from .names import match
-from .sources import Heats, PredictionSource, source_of
+from .names import Matched, match
+from .sources import Heats, source_of
 
 
 def score(
@@ -52,17 +55,17 @@ def score(
             a run folder.
         split: the split or its name.
         rules: the rules or their name.
-        threshold: overrides the rules' threshold; only heats have one.
+        threshold: replaces the rules' threshold; only for heats.
         out: the run folder to make; by default a new one below ``runs/``.
         data_root: where the annotations lie; see `load_split`.
         card: a TOML file about the method: ``name``, ``paper``, ``supervision``, …; see `risbench.methods.cards.KEYS`.
-        name: what the method is called; by default as the card says, else after the file.
+        name: the method's name; by default the card's, else the file's.
         allow_missing: count a missing prediction as an empty mask instead of refusing.
-        progress: told after every image.
+        progress: called after every image.
 
     Raises:
-        DataError: predictions missing, doubled, unknown or unreadable, by name.
-        MaskError: one that cannot be scored, by name.
+        DataError: a prediction is missing, duplicate, unknown or unreadable; it is named.
+        MaskError: a prediction cannot be scored; it is named.
     """
     given = Path(path)
     about = read_card(Path(card)) if card is not None else {}
@@ -71,44 +74,39 @@ def score(
     chosen = rules_of(rules, threshold)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     earlier = Run.load(given) if (given / "header.json").is_file() else None
-    asked = chosen.threshold
+    requested = chosen.threshold
     if earlier is not None:
-        about = {**earlier.header["method"]["card"], "name": earlier.header["method"]["name"], **about}
-        if earlier.header["split"] != split_record(whole):
-            raise UsageError(
-                f"{given} was run on {earlier.header['split']['name']}, or on another copy of {whole.name}"
-            )
+        before = earlier.about.method
+        about = {**before.card, "name": before.name, **about}
+        refuse_other_split(earlier, whole)
     chosen = chosen.for_method(about.get("threshold"))
     source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
-    if asked is not None and not source.has_heats:
-        raise UsageError(f"--threshold cuts heats, and {given} holds masks (a run keeps its heats with --save-heat)")
+    if requested is not None and not source.has_heats:
+        raise UsageError(f"--threshold cuts heats, but {given} holds masks (a run saves its heats with --save-heat)")
     if isinstance(source, Lines) and "lavt" in source.cuts and chosen.name != "lavt":
         raise UsageError(
-            f"{given} holds masks that lavt cut from heats at its own size, {chosen.name} scores at the image's: "
-            "run the method again with --save-heat"
+            f"{given} holds masks that the rules lavt cut from heats at 480x480, but {chosen.name} scores at the "
+            "image's size: run the method again with --save-heat"
         )
-    part = whole
-    if earlier is not None and earlier.header["limit"] is not None:
-        part = whole.first_images(earlier.header["limit"])
+    part = whole if earlier is None else part_of(earlier, whole)
     if earlier is not None:
-        earlier.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
-    names = match(source, part, given, allow_missing)
+        earlier.refuse_other_count(MASKS, len(source.names))  # lost lines must not count as missing predictions
+    brought = match(source, part, given, allow_missing)
     title = about.pop("name", _title(given))
     title = title if name is None else name
-    header = header_of(
-        whole,
-        chosen,
-        method=title,
-        entry_point=None,
-        card=about,
-        arguments={"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing},
-        partial=part.partial,
-        texts="given" if earlier is None else earlier.header["texts"],
-        refine=None if earlier is None else earlier.header.get("refine"),
-        limit=None if earlier is None else earlier.header["limit"],
+    how = HowMade(
+        method=MethodRecord(name=title, entry_point=None, card=about),
+        arguments=from_json(
+            ArgumentsRecord, {"predictions": source.kind, "sha256": _hash(given), "allow_missing": allow_missing}
+        ),
         origin={"scoring": scoring_origin()},
+        part={"predictions": str(given)},
     )
-    header["provenance"][0]["predictions"] = str(given)
+    scope = Scope(partial=part.partial)
+    if earlier is not None:
+        variant = earlier.about
+        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit)
+    header = header_of(whole, chosen, how, scope)
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")
@@ -118,13 +116,13 @@ def score(
         tally, geometry = Tally([], len(groups), 0), Geometry()
         try:
             for group in groups:
-                scored = [_scored(sample, source, names, chosen, geometry, asked is not None) for sample in group]
+                scored = [_scored(sample, brought, chosen, geometry, requested is not None) for sample in group]
                 folder.append([row for row, _ in scored], [line for _, line in scored])
                 tally.add([row for row, _ in scored], images=1)
                 if progress is not None:
                     progress(tally.progress())
         except BaseException:
-            # Scoring is not continued but done again, with predictions put right, perhaps to the same folder.
+            # Scoring is never continued: after the predictions are corrected, it may start again in the same folder.
             folder.forget()
             raise
         folder.note_cautions(geometry.cautions())
@@ -134,46 +132,45 @@ def score(
 
 def _scored(
     sample: Sample,
-    source: PredictionSource,
-    names: Mapping[str, str],
+    predictions: Matched,
     rules: Rules,
     geometry: Geometry,
     heats_only: bool,
 ) -> tuple[Row, str]:
-    name = names.get(sample.id)
-    brought = None if name is None else source.get(name, sample.image_id)
+    brought = predictions.of(sample)
     if brought is None:
         return missing_row(sample, rules), masklines.missing_line(sample)
+    name = predictions.names[sample.id]
     if heats_only and brought.mask is not None:
         raise UsageError(
-            f"--threshold cuts heats, and the mask of '{plain(name or '', 80)}' is one that the method made itself: "
-            "leave --threshold out, or see what a threshold does to its heats with `risbench sweep`"
+            f"--threshold cuts heats, but the mask of '{plain(name, 80)}' was made by the method itself: leave "
+            "--threshold out, or score its heats at other thresholds with `risbench sweep`"
         )
-    # A mask that is already at the size of the rules is held against that size.
+    # A mask that already has the size of the rules is checked against that size.
     own = brought.mask if rules.takes(brought) else None
     wanted = sample if own is None else replace(sample, size=(own.shape[0], own.shape[1]))
     try:
         prediction = prediction_of(brought, wanted)
     except MaskError as error:
-        raise MaskError(f"{error} (brought as '{name}')") from None
+        raise MaskError(f"{error} (named '{name}')") from None
     geometry.add(sample, prediction)
     verdict = rules.judge(sample, prediction)
     return row_of(sample, verdict), masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name)
 
 
 def _title(path: Path) -> str:
-    """A name for predictions that have none: their file's, in characters that any terminal and file can hold."""
+    """The name of predictions without a name: their file's, in characters that UTF-8 can encode."""
     return os.fsencode(real(path).stem).decode("utf-8", "backslashreplace")
 
 
 def _hash(path: Path) -> str:
-    """One SHA-256 of everything brought: of the file, or of a folder's file names and contents in order."""
+    """One SHA-256 of all predictions: of the file, or of a folder's file names and contents in order."""
     whole = hashlib.sha256()
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     for file in files:
         if file is not path:
             if file.name.startswith(".") or file.name in ("header.json", "cost.json"):
-                continue  # of a run: where and when, not what
+                continue  # files of a run that say where and when it was made, not what it predicted
             whole.update(os.fsencode(file.relative_to(path)) + b"\0")
         with file.open("rb") as stream:
             whole.update(hashlib.file_digest(stream, "sha256").digest())

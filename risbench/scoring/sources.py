@@ -1,6 +1,6 @@
-"""Predictions that someone brought, in the forms of DESIGN 4.6: which names there are, and one prediction at a time.
+"""Sources of predictions in files: which names they have, and the prediction of each name.
 
-A form is recognised by what the files hold. What is no form is named as what it is, with the next step.
+The format is recognised by the content of the files. Other files are refused with what they are and the next step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .files import folder_of_files, what_lies_in
 from .lines import Lines, wide_text
 
 _GIVE = "give a .jsonl or .json file of masks, a folder of .png or .npy files, or a run folder"
-# What the first bytes say, where they do; zip is also how numpy's .npz and torch's files lie on disk.
+# The kind of a file by its first bytes. numpy's .npz and torch's files are zip archives too.
 _KINDS: Mapping[bytes, str] = {
     b"\x1f\x8b": "compressed by gzip: unpack it first (gunzip)",
     b"BZh": "compressed by bzip2: unpack it first (bunzip2)",
@@ -38,7 +38,7 @@ _KINDS: Mapping[bytes, str] = {
     b"\x89HDF": "HDF5 (as new .mat and .h5 files are): write a .jsonl of masks, or a .npy for each expression",
     b"MATLAB": "a MATLAB file: write a .jsonl of masks, or a .npy for each expression",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: get it with `git lfs pull`",
-    b"<": "a page of HTML or XML, not JSON: get the file anew",
+    b"<": "a page of HTML or XML, not JSON: download the file again",
 }
 _SUFFIXES: Mapping[str, str] = {
     ".pt": "torch's own form, which may run code: write masks as .jsonl, or heats as .npy",
@@ -54,8 +54,8 @@ class PredictionSource(Protocol):
     """Predictions by name: a sample's ``id``, or its ``sent_id`` as text.
 
     Attributes:
-        kind: what was read, in words.
-        has_heats: whether a threshold would change anything.
+        kind: the kind of predictions, in words.
+        has_heats: whether they are heats, to which a threshold applies.
     """
 
     kind: str
@@ -63,16 +63,16 @@ class PredictionSource(Protocol):
 
     @property
     def names(self) -> Collection[str]:
-        """Every name that a prediction was brought for."""
+        """The names of all predictions."""
         ...
 
     @property
     def beside(self) -> Mapping[str, Mapping[str, str]]:
-        """What a prediction says it is about besides its name; see `entries.Named` and `files.Files`."""
+        """Other ids of each prediction, by name; see `entries.Named` and `files.Files`."""
         ...
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name; None where a run recorded it as missing."""
+        """The prediction of a name; None if a run recorded it as missing."""
         ...
 
 
@@ -91,7 +91,7 @@ class Heats:
 
     def get(self, name: str, image_id: int | str) -> Prediction | None:
         """The prediction under a name."""
-        # An image's heats lie in one file and are asked for one after another.
+        # An image's heats are in one file, and are read one after another.
         if self._image is None or self._image[0] != image_id:
             self._image = (image_id, heats.load(self.path, image_id))
         line = self._lines.line(name)
@@ -101,7 +101,7 @@ class Heats:
             return brought
         if heat is None:
             raise DataError(f"{heats.file_of(self.path, image_id)}: the heat of {name} is not there")
-        # A mask or point that the method itself gave goes before its heat; what rules made is made anew.
+        # A mask or point of the method itself is kept; one that rules made from the heat is made again.
         return Prediction(
             mask=None if line.get("cut") else brought.mask,
             heat=heat,
@@ -111,15 +111,15 @@ class Heats:
 
 
 def source_of(path: Path, rescored: Callable[[Path], PredictionSource] | None = None) -> PredictionSource:
-    """Recognise what was brought.
+    """Recognise the format of predictions.
 
     Args:
         path: a file or a folder.
         rescored: how to read a run folder.
 
     Raises:
-        UsageError: none of the known forms.
-        DataError: one of them, but broken.
+        UsageError: the format is not known.
+        DataError: the format is known, but the file is broken.
     """
     try:
         if path.is_dir():
@@ -134,7 +134,7 @@ def source_of(path: Path, rescored: Callable[[Path], PredictionSource] | None = 
 def _folder(path: Path, rescored: Callable[[Path], PredictionSource] | None) -> PredictionSource:
     if (path / "header.json").is_file() and rescored is not None:
         return rescored(path)
-    # Beside lines, folders below are not looked into: a run without a header keeps pictures there.
+    # If there is a masks.jsonl, the folders below are not searched: they may hold a run's pictures.
     if (found := folder_of_files(path, deep=not (path / MASKS).is_file())) is not None:
         return found
     if (path / MASKS).is_file():
@@ -162,7 +162,7 @@ def _file(path: Path) -> PredictionSource:
 
 
 def _is_lines(path: Path, suffix: str, head: bytes) -> bool:
-    """Whether a file of JSON holds one object a line, whatever its suffix."""
+    """Whether a JSON file holds one object in each line, whatever its suffix."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         first = wide_text(path).strip().partition("\n")[0].encode()
         start = first[:1]

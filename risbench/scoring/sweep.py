@@ -1,6 +1,6 @@
-"""Scores over thresholds, from saved heats: what a threshold of one's own would give, and what it would cost to trust.
+"""Scores of saved heats at many thresholds.
 
-Every heat is read and resized once and cut at each threshold exactly as `score --threshold` would cut it.
+Every heat is read and resized once, and cut at each threshold exactly as `score --threshold` would cut it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import numpy as np
 from ..datasets.load import load_split
 from ..datasets.split import Split, refuse_empty
 from ..errors import DataError, UsageError
-from ..methods.contract import prediction_of
+from ..methods.answers import prediction_of
 from ..methods.geometry import Geometry
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import DEFAULT, Rules
 from ..records import Prediction
 from ..results.folder import HEADER, HEATS, MASKS
+from ..results.header import TruthRecord
+from ..results.jsonrecord import to_json
 from ..results.run import Run
-from ..running.header import split_record, truth_record
-from ..statistics.changes import texts_of
+from ..results.scored import part_of, refuse_other_split, truth_record
+from ..statistics.changes import change_texts
 from ..statistics.ratios import divided, intervals
 from ..statistics.summary import bound, clusters, sums_of
 from .names import match
@@ -39,19 +41,19 @@ _NO_OVERLAP = (float("nan"), float("nan"))  # of an expression without a true ma
 
 
 class Sweep(NamedTuple):
-    """What `sweep` found.
+    """The result of `sweep`.
 
     Attributes:
         split, rules: the names.
         partial: whether it is not the whole split.
-        expressions: how many.
-        missing: those of them without a prediction, which count as empty masks at every threshold.
-        truth: what a run would record of the other truth; None on the annotated masks.
-        changed: what was changed by hand in the run whose heats these are.
-        without_mask: those of the expressions that have no true mask, and are left out of every figure.
+        expressions: their number.
+        missing: how many have no prediction and count as empty masks at every threshold.
+        truth: the truth file as a run records it; None for the annotated masks.
+        changed: what was changed by hand in the run with the heats.
+        without_mask: how many expressions have no true mask and are left out of every figure.
         thresholds: in the units of the rules.
         metrics: their names.
-        cautions: what is odd about the heats, in words; see `risbench.methods.geometry`.
+        cautions: warnings about the heats; see `risbench.methods.geometry`.
         values, low, high: fractions with 95 % intervals, ``[threshold][metric]``; NaN where there is none.
     """
 
@@ -65,18 +67,18 @@ class Sweep(NamedTuple):
     values: list[list[float]]
     low: list[list[float]]
     high: list[list[float]]
-    truth: dict[str, Any] | None = None
+    truth: TruthRecord | None = None
     cautions: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     without_mask: int = 0
 
     def best(self, metric: int = 0) -> int | None:
-        """The place of the threshold with the largest value of a metric, the first of equals; None if all are equal."""
+        """The index of the threshold with the largest value of a metric, the first of equals; None if all are equal."""
         values = np.array([line[metric] for line in self.values])
         return int(np.nanargmax(values)) if np.ptp(values) > 0 else None
 
     def level(self, metric: int = 0) -> tuple[int, ...]:
-        """The places of the thresholds whose value prints as the largest does; none where all print the same."""
+        """The indices of the thresholds whose printed value is the largest; none if all printed values are the same."""
         best = self.best(metric)
         printed = [f"{100 * line[metric]:.2f}" for line in self.values]
         if best is None or len(set(printed)) == 1:
@@ -84,7 +86,7 @@ class Sweep(NamedTuple):
         return tuple(place for place, text in enumerate(printed) if text == printed[best])
 
     def also_best(self, metric: int = 0) -> str:
-        """The end of a sentence about the best threshold: at which others the value prints the same."""
+        """The end of the sentence about the best threshold: other thresholds with the same printed value."""
         others = [f"{self.thresholds[place]:g}" for place in self.level(metric) if place != self.best(metric)]
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         return f" (as printed the same at {', '.join(others[:_NAMED])}{more})" if others else ""
@@ -105,7 +107,7 @@ class Sweep(NamedTuple):
             "schema": SCHEMA,
             "split": self.split,
             "rules": self.rules,
-            "truth": self.truth,
+            "truth": to_json(self.truth),
             "partial": self.partial,
             "count": self.expressions,
             "missing": self.missing,
@@ -137,33 +139,33 @@ def sweep(
     Args:
         path: a run folder with saved heats, or a folder of ``<sent_id>.npy`` heats.
         split: the split or its name.
-        rules: their name; their units are the thresholds'.
+        rules: their name; thresholds are in their units.
         thresholds: by default 0 to 0.95 in steps of 0.05, and the rules' own.
-        metrics: a comma-separated list of metrics that masks alone decide: mIoU, oIoU, P@k.
+        metrics: a comma-separated list of metrics that depend on the mask alone: mIoU, oIoU, P@k.
         data_root: where the annotations lie.
         allow_missing: count a missing heat as an empty mask instead of refusing.
-        progress: told ``(images done, images)``.
+        progress: called with ``(images done, images)``.
 
     Raises:
-        UsageError: there are no heats, or a metric that a threshold does not decide.
-        DataError: heats missing or unknown, by name; or no expression has a true mask.
+        UsageError: there are no heats, or a metric does not depend on the threshold.
+        DataError: a heat is missing or unknown, and is named; or no expression has a true mask.
     """
     given = Path(path)
-    chosen = metrics_of(metrics)
+    chosen = sweepable_metrics(metrics)
     named = Rules(rules)
     grid = _grid(thresholds, named)
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     source, part = _source(given, whole)
-    names = match(source, part, given, allow_missing)
+    predictions = match(source, part, given, allow_missing)
     groups = [tuple(group) for group in part.by_image()]
     counts: list[Sequence[tuple[Any, Any]]] = []
-    seen: list[tuple[str, Any]] = []
+    scored: list[tuple[str, Any]] = []
     missing = without_mask = 0
     geometry = Geometry()
     for done, group in enumerate(groups, start=1):
         for sample in group:
-            brought = source.get(names[sample.id], sample.image_id) if sample.id in names else None
-            seen.append((sample.id, sample.image_id))
+            brought = predictions.of(sample)
+            scored.append((sample.id, sample.image_id))
             missing += brought is None
             without_mask += not sample.parts
             if not sample.parts and (sample.box is not None or brought is None):
@@ -175,18 +177,18 @@ def sweep(
                 continue
             heat = prediction_of(Prediction(heat=brought.heat), sample).heat if brought.heat is not None else None
             if heat is None:
-                raise DataError(f"{given}: {sample.id} has a mask and no heat: there is nothing to cut")
+                raise DataError(f"{given}: {sample.id} has a mask but no heat, so no threshold can cut it")
             geometry.add(sample, Prediction(heat=heat))
             overlaps = named.sweep(sample, heat, grid)
-            # Where nothing is meant, an empty mask is right and has no overlap to measure.
+            # Without a target, an empty mask is right and has no overlap to measure.
             counts.append([found if sample.parts or found.union else _NO_OVERLAP for found in overlaps])
         if progress is not None:
             progress(done, len(groups))
-    if seen and without_mask == len(seen):
+    if scored and without_mask == len(scored):
         raise DataError(f"{whole.name}: no expression has a true mask, so no threshold can be scored")
-    # In the order that summaries are taken in, so that both add up to the same bits.
-    order = sorted(range(len(seen)), key=lambda place: seen[place][0])
-    images = [seen[place][1] for place in order]
+    # In the order of summaries, so that both sums have the same bits.
+    order = sorted(range(len(scored)), key=lambda place: scored[place][0])
+    images = [scored[place][1] for place in order]
     table = np.array(counts, dtype=np.float64).reshape(-1, len(grid), 2)[order]
     values, low, high = _scores(table, clusters(images), chosen)
     return Sweep(
@@ -202,7 +204,7 @@ def sweep(
         high.tolist(),
         truth_record(whole),
         tuple(geometry.cautions()),
-        tuple(texts_of(Run.load(given))) if (given / HEADER).is_file() else (),
+        tuple(change_texts(Run.load(given))) if (given / HEADER).is_file() else (),
         without_mask,
     )
 
@@ -222,10 +224,10 @@ def _scores(
 
 
 def thresholds_of(text: str) -> tuple[float, ...]:
-    """Thresholds as a list ``0.1,0.2,0.5`` or a range ``START:STOP:STEP`` with both ends.
+    """Parse thresholds: a list ``0.1,0.2,0.5``, or a range ``START:STOP:STEP`` with both ends.
 
     Raises:
-        UsageError: neither.
+        UsageError: the text is neither.
     """
     try:
         if ":" in text:
@@ -246,16 +248,18 @@ def _grid(thresholds: Sequence[float] | None, rules: Rules) -> tuple[float, ...]
     return tuple(found)
 
 
-def metrics_of(text: str | None) -> tuple[Metric, ...]:
+def sweepable_metrics(text: str | None) -> tuple[Metric, ...]:
     """The metrics of a comma-separated list, or the default ones.
 
     Raises:
-        UsageError: one that a threshold does not decide, or that is unknown.
+        UsageError: a metric does not depend on the threshold, or is unknown.
     """
     chosen = parse_all(METRICS if text is None else text)
     for metric in chosen:
         if metric.definition.of != "mask":
-            raise UsageError(f"{metric.name} does not sweep: only what the mask alone decides does (mIoU, oIoU, P@k)")
+            raise UsageError(
+                f"{metric.name} cannot be swept: only metrics of the mask depend on a threshold (mIoU, oIoU, P@k)"
+            )
     return chosen
 
 
@@ -264,14 +268,12 @@ def _source(given: Path, whole: Split) -> tuple[PredictionSource, Split]:
     if not (given / HEADER).is_file():
         source = source_of(given)
         if not source.has_heats:
-            raise UsageError(f"{given} holds {source.kind}: a threshold cuts heats, a folder of <sent_id>.npy")
+            raise UsageError(f"{given} holds {source.kind}: sweep needs heats, in a folder of <sent_id>.npy")
         return source, whole
     run = Run.load(given)
-    if run.header["split"] != split_record(whole):
-        raise UsageError(f"{given} was run on {run.header['split']['name']}, or on another copy of {whole.name}")
+    refuse_other_split(run, whole)
     if not (given / HEATS).is_dir():
         raise UsageError(f"{given} has no heats: run it with --save-heat")
     source = Heats(given)
-    run.refuse_other_count(MASKS, len(source.names))  # what was lost is not missing
-    limit = run.header["limit"]
-    return source, whole if limit is None else whole.first_images(limit)
+    run.refuse_other_count(MASKS, len(source.names))  # lost lines must not count as missing predictions
+    return source, part_of(run, whole)

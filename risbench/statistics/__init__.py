@@ -1,1 +1,1 @@
-"""How sure numbers are: intervals of metrics, and tests of differences between runs."""
+"""Confidence intervals of metrics, and tests of differences between runs."""

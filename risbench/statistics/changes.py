@@ -1,9 +1,9 @@
-"""Whether a run folder still says what its run wrote: its summary against its rows, its rows against its split.
+"""Check that the files of a run folder agree: the summary with the rows, and the rows with the split.
 
-A figure that was changed by hand must not stand in a table, picture or comparison as if it had been measured. The
+A figure that was changed by hand must not appear in a table, picture or comparison as if it had been measured. The
 values, counts and bounds of the summary are computed again from the rows. Bounds that an older version made by another
-method must only hold their value. Rows that were changed together with the summary are found by
-`risbench.leaderboard.submit`, which scores every mask anew.
+method must only contain the value. Rows that were changed together with the summary are found by
+`risbench.leaderboard.submit`, which scores every mask again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..metrics.metric import Metric
 from ..metrics.metric_names import parse
 from ..plain import counted, plain
 from ..results.folder import ROWS
+from ..results.jsonrecord import to_json
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
 from ..results.run import Run
 from .ratios import METHOD
@@ -26,65 +27,67 @@ _NEAR = 1.5e-6  # of bounds, which are rounded to six digits
 
 
 class Change(NamedTuple):
-    """One disagreement within a run folder: the metric it is about (None: the whole run), and a sentence."""
+    """One disagreement within a run folder.
+
+    Attributes:
+        metric: the metric it is about; None for the whole run.
+        text: the disagreement, as a sentence.
+    """
 
     metric: str | None
     text: str
 
 
 def changes_of(run: Run, rows: Sequence[Row] | None = None) -> tuple[Change, ...]:
-    """What the files of a run disagree in; empty for a folder as its run left it, or one without rows.
+    """The disagreements between the files of a run; empty for a folder that nobody changed.
 
     Args:
-        run: as loaded.
-        rows: its rows in any order, if they are at hand.
+        run: the loaded run.
+        rows: its rows in any order, if they are already loaded.
 
     Raises:
-        DataError: a row is broken, or there are more or fewer than the summary counts.
+        DataError: a row is broken, or the number of rows is not the count of the summary.
     """
     if rows is None:
         if not (run.path / ROWS).is_file():
             name = plain(run.path.name, 60)
-            return (
-                Change(None, f"UNCHECKED: {name} has no {ROWS}, so nothing shows that its summary is what it scored."),
-            )
+            return (Change(None, f"UNCHECKED: {name} has no {ROWS}, so its summary cannot be checked."),)
         rows = run.rows()
     name = plain(run.path.name, 60)
     return (*_of_header(run, name), *_of_rows(run, rows, name), *_of_metrics(run, rows, name))
 
 
-def texts_of(run: Run, rows: Sequence[Row] | None = None) -> list[str]:
+def change_texts(run: Run, rows: Sequence[Row] | None = None) -> list[str]:
     """The sentences of `changes_of`."""
     return [change.text for change in changes_of(run, rows)]
 
 
 def _of_header(run: Run, name: str) -> Iterator[Change]:
-    header, summary = run.header, run.summary
+    header, summary = run.about, run.summary
     pairs = {
-        "method": header["method"]["name"],
-        "split": header["split"]["name"],
-        "rules": header["rules"],
-        "texts": header["texts"],
-        "truth": header.get("truth"),
-        "partial": bool(header["partial"] or header["shard"]),
+        "method": header.method.name,
+        "split": header.split.name,
+        "rules": to_json(header.rules),
+        "texts": header.texts,
+        "truth": to_json(header.truth),
+        "partial": header.partial or header.shard is not None,
     }
     for key, value in pairs.items():
         if summary.get(key) != value:
-            yield Change(None, f"CHANGED: the summary of {name} says another {key} than its header.")
+            yield Change(None, f"CHANGED: the {key} in the summary of {name} differs from its header.")
 
 
 def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
-    header, truth = run.header, run.header.get("truth")
-    whole = truth["replaces"] if truth and truth["only"] else header["split"]["counts"]["expressions"]
-    is_part = header["limit"] is not None or header["shard"] is not None
-    if whole is not None and (len(rows) > whole if is_part else len(rows) != whole):
+    header, truth = run.about, run.about.truth
+    whole = truth.replaces if truth and truth.only else header.split.counts.expressions
+    if whole is not None and (len(rows) > whole if header.is_part else len(rows) != whole):
         yield Change(
             None, f"CHANGED: {name} has {counted(len(rows), 'row')}, its split has {counted(whole, 'expression')}."
         )
     if len({row.id for row in rows}) < len(rows):
         yield Change(None, f"CHANGED: {name} has two rows about one expression.")
     missing = sum(row.missing for row in rows)
-    counts = left_out_counts(rows, header["rules"]["name"]) if _is_ours(run) else {}
+    counts = left_out_counts(rows, header.rules.name) if _is_ours(run) else {}
     for key in (*TRUTH_COUNTS, *ANSWER_COUNTS) if _is_ours(run) else ():
         if run.summary.get(key, 0) != counts.get(key, 0):
             yield Change(
@@ -101,7 +104,7 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
         try:
             chosen.append(parse(key))
         except UsageError:
-            yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is no metric.")
+            yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is not a metric.")
     # As a run summarises its rows, so that sums are taken in the same order.
     ordered = sorted(rows, key=lambda row: row.id)
     ours = _is_ours(run)
@@ -123,7 +126,7 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
 
 
 def _is_ours(run: Run) -> bool:
-    """Whether the summary was made as this version makes it; older ones do not say how their bounds were made."""
+    """Whether the summary was made by this version's method; older ones do not say how their bounds were made."""
     return run.summary.get("intervals") == METHOD
 
 
@@ -132,7 +135,13 @@ def _abstained(rows: Sequence[Row]) -> bool:
 
 
 def _difference(taken: dict[str, Any], written: dict[str, Any], ours: bool) -> str | None:
-    """What the rows give where the summary says otherwise; ``ours``: its bounds were made as they are today."""
+    """What the rows give, if the summary says something else; None if the two agree.
+
+    Args:
+        taken: computed from the rows.
+        written: read from the summary.
+        ours: whether the summary's bounds were made by this version's method.
+    """
     if not _is_near(taken["value"], written["value"], _SAME):
         return "nothing" if taken["value"] is None else f"{100 * taken['value']:.3f}"
     if taken["count"] != written["count"]:

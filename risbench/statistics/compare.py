@@ -1,4 +1,4 @@
-"""Runs held against each other: paired differences overall and by kind of expression, and where they differ most."""
+"""Compare runs: paired differences overall and by kind of expression, and the expressions where they differ most."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from ..datasets.split import Split
 from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse_all, refuse_generalised
+from ..results.jsonrecord import to_json
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
 from ..results.run import Run
 from ..results.scored import scored_split
-from .changes import texts_of
+from .changes import change_texts
 from .comparable import refuse_mixture
-from .paired import LEVEL, Difference, Estimate, corrected_of, difference, estimates, in_step
+from .paired import LEVEL, Difference, Estimate, corrected_of, estimates, in_step, paired_difference
 from .slices import slices_of
 
 SCHEMA = 1
@@ -30,12 +31,12 @@ class Contrast(NamedTuple):
     """One paired test.
 
     Attributes:
-        first, second: places of the two runs; the difference is first minus second.
+        first, second: indices of the two runs; the difference is first minus second.
         metric: the metric's name.
-        slice, part: the question and answer that chose the expressions; None for all of them.
-        expressions: how many.
-        values: what the two runs score there, fractions; None where nothing counts.
-        difference: with interval and uncorrected p-value; None where it cannot be taken.
+        slice, part: the slice, and the part of it that chose the expressions; None for all expressions.
+        expressions: their number.
+        values: the scores of the two runs on them, fractions; None where no expression counts.
+        difference: with interval and uncorrected p-value; None if it cannot be computed.
         corrected: the p-value corrected for the number of tests beside this one.
     """
 
@@ -51,7 +52,7 @@ class Contrast(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Whether the test tells the two apart."""
+        """Whether the difference is significant after correction."""
         return self.corrected is not None and self.corrected <= LEVEL
 
 
@@ -64,9 +65,14 @@ class Apart(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What `compare` found: tests over all expressions, tests by slice, and the expressions farthest apart.
+    """The result of `compare`.
 
-    ``changed`` says what was changed by hand in the runs' folders; what is compared are their rows as they stand.
+    Attributes:
+        runs: the compared runs.
+        overall: the tests over all expressions.
+        slices: the tests by slice.
+        apart: the expressions with the largest differences.
+        changed: what was changed by hand in the run folders; the rows are compared as they are.
     """
 
     runs: tuple[Run, ...]
@@ -86,7 +92,7 @@ class Comparison(NamedTuple):
             "schema": SCHEMA,
             "split": self.runs[0].summary["split"],
             "rules": self.runs[0].summary["rules"],
-            "truth": self.runs[0].header.get("truth"),
+            "truth": to_json(self.runs[0].about.truth),
             "partial": self.runs[0].summary["partial"],
             "changed": list(self.changed),
             **self.truth_counts,
@@ -117,9 +123,9 @@ def compare(
 
     Args:
         folders: two runs or more.
-        metrics: a comma-separated list, by default all ten; the first is the one that slices are compared in.
+        metrics: a comma-separated list, by default all ten; slices are compared in the first one.
         data_root: where the split lies; by default where the first run found it.
-        slices: compare by kind of expression, too, which needs the split's annotations.
+        slices: also compare by kind of expression, which needs the split's annotations.
 
     Raises:
         UsageError: fewer than two runs, or runs that differ in split, copy, rules or limit.
@@ -145,14 +151,14 @@ def compare(
             for part, wanted in parts.items():
                 found = estimates(columns, images, chosen[:1], wanted=wanted)
                 by_slice += _tests(found, chosen[:1], name, part, int(wanted.sum()))
-    changed = tuple(text for run, each in zip(runs, rows, strict=True) for text in texts_of(run, each))
+    changed = tuple(text for run, each in zip(runs, rows, strict=True) for text in change_texts(run, each))
     return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, texts), changed)
 
 
 def _split_of(run: Run, data_root: str | Path | None) -> Split:
-    split = scored_split(run.header, run.path, data_root)
+    split = scored_split(run.about, run.path, data_root)
     sources = {path.name: digest for path, digest in split.sources}
-    if sources != {source["file"]: source["sha256"] for source in run.header["split"]["sources"]}:
+    if sources != {source.file: source.sha256 for source in run.about.split.sources}:
         raise UsageError(
             f"the split {split.name} under {split.data_root} is not the one {run.path} was run on: give its --data-root"
         )
@@ -167,7 +173,7 @@ def _tests(
         for turn, metric in enumerate(metrics):
             both = runs[first][turn], runs[second][turn]
             values = tuple(None if math.isnan(each.value) else each.value for each in both)
-            test = difference(*both)
+            test = paired_difference(*both)
             found.append(Contrast(first, second, metric.name, name, part, count, (values[0], values[1]), test, None))
     return found
 
@@ -178,7 +184,7 @@ def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
 
 
 def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apart, ...]:
-    # Without a true mask there is no IoU, and where nothing is meant only a run that answers has one.
+    # Without a true mask there is no IoU; without a target only a run that predicts a mask has one.
     together = [each for each in zip(*rows, strict=True) if all(row.iou is not None for row in each)]
     if not together:
         return ()

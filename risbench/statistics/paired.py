@@ -1,22 +1,25 @@
 """Whether two runs differ: paired differences over the same expressions, image by image.
 
-What makes an image hard for both runs cancels: the standard error of a difference is the jackknife's over images, each
-left out of both runs at once. The p-value and the 95 % interval are Student's, with the effective number of images
-minus one as degrees of freedom; see `risbench.statistics.ratios`.
+A difficulty that an image has for both runs cancels. The standard error of a difference is that of the jackknife over
+images, which leaves an image out of both runs at once. The p-value and the 95 % interval are Student's, with the
+effective number of images minus one as degrees of freedom; see `risbench.statistics.ratios`.
 
-- Few images prove little: if the runs differ on ``m`` images, exchanging the two image by image has ``2 ** m`` equally
-  likely outcomes, so no p-value lies below ``2 ** (1 - m)``, and the interval is at least as wide as that p-value says.
-- A method run with several seeds is the mean over its seeds. Its seeds' variance is added to that of the images, with
-  Welch's and Satterthwaite's degrees of freedom. Of a single run nobody knows what another seed gives. Beside a mean
-  over seeds it is taken to vary between seeds as much as the other line does (Crawford & Howell, 1998), unless nothing
-  was learned, with Cochran's weighted quantile of Student's t, which holds for few seeds where Satterthwaite's degrees
-  of freedom do not; two single runs are taken as they are.
-- Several comparisons are corrected by Holm's step-down method, which bounds the chance of any false finding among them.
+- Few images are weak evidence. If the runs differ on ``m`` images, there are ``2 ** m`` equally likely ways to exchange
+  the two runs image by image. So no p-value is below ``2 ** (1 - m)``, and the interval is at least as wide as this
+  p-value requires.
+- A method that was run with several seeds is represented by the mean over its seeds. The variance between seeds is
+  added to the variance between images, with Welch's and Satterthwaite's degrees of freedom.
+- The variance between seeds of a single run is unknown. When it is compared with a mean over seeds, the variance of
+  that mean is used for it too (Crawford & Howell, 1998), unless the method was not trained. Then Cochran's weighted
+  quantile of Student's t is used, because Satterthwaite's degrees of freedom fail for few seeds. Two single runs are
+  compared without variance between seeds.
+- The p-values of several comparisons are corrected by Holm's step-down method, which bounds the probability of any
+  false finding among them.
 
 Sources: Cochran (1964), *Approximate significance levels of the Behrens-Fisher test*; Crawford & Howell (1998),
 *Comparing an individual's test score against norms derived from small samples*;
 Efron & Tibshirani (1993), chapter 11; Satterthwaite (1946); Holm (1979). ``tests/bench/calibration.py``
-measures how often equal runs are told apart.
+measures how often equal runs are found to differ.
 """
 
 from __future__ import annotations
@@ -37,17 +40,17 @@ from .ratios import CONFIDENCE, DIGITS, divided, freedom_of, leave_one_out
 from .summary import clusters, sums_of
 
 LEVEL = 0.05
-SMALLEST_P = 1e-6  # further out the tails of Student's t say nothing about real images
+SMALLEST_P = 1e-6  # below this the tails of Student's t do not describe real images
 _SAME = 1e-12  # sums of the same numbers in another order differ by less, real scores by more
 
 
 class Difference(NamedTuple):
-    """How much one run scores above another.
+    """The score of one run minus that of another.
 
     Attributes:
         value: a fraction.
-        low, high: its 95 % interval; None where fewer than two images count, or no image differs.
-        p: the uncorrected p-value, at least `SMALLEST_P`; None where fewer than two images count, so nothing is tested.
+        low, high: its 95 % interval; None if fewer than two images count, or no image differs.
+        p: the uncorrected p-value, at least `SMALLEST_P`; None if fewer than two images count, so nothing is tested.
     """
 
     value: float
@@ -60,12 +63,12 @@ class Estimate(NamedTuple):
     """One metric of a run, or the mean over runs that differ in their seeds.
 
     Attributes:
-        value: a fraction; NaN where nothing counts.
-        sums: each image's numerators and weights, float64 ``(images, 2)``, means over the runs.
+        value: a fraction; NaN if no expression counts.
+        sums: each image's numerator and weight, float64 ``(images, 2)``, means over the runs.
         left_out: the value without each image, float64 ``(images,)``.
-        seed_variance: of the mean over seeds; 0 for a single run.
-        seeds: how many runs.
-        learned: whether another seed could have given another value, as with every trained method.
+        seed_variance: the variance of the mean over seeds; 0 for a single run.
+        seeds: the number of runs.
+        learned: whether another seed could give another value, as with every trained method.
     """
 
     value: float
@@ -77,7 +80,7 @@ class Estimate(NamedTuple):
 
 
 def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row]]:
-    """The runs' rows, each sorted by id, about the same expressions.
+    """Each run's rows, sorted by id, after a check that all are about the same expressions.
 
     Raises:
         DataError: a run lacks an expression that another has, or counts one that the other leaves out.
@@ -109,10 +112,10 @@ def estimates(
     """Each run's estimate of each metric: ``[run][metric]``.
 
     Args:
-        columns: each run's numbers, see `Metric.terms`, in one order of expressions.
+        columns: each run's numbers, see `Metric.terms`, all in the same order of expressions.
         images: the expressions' image ids.
-        metrics: which to take.
-        wanted: bool ``(expressions,)``, those that count; by default all.
+        metrics: the metrics.
+        wanted: bool ``(expressions,)``, the expressions to use; by default all.
     """
     if wanted is not None:
         places = np.flatnonzero(wanted)
@@ -123,7 +126,7 @@ def estimates(
 
 
 def estimates_of_runs(rows: Sequence[Sequence[Row]], metrics: Sequence[Metric]) -> list[list[Estimate]]:
-    """`estimates` for rows in step; see `in_step`."""
+    """`estimates` from the rows that `in_step` returns."""
     return estimates([columns_of(run) for run in rows], [row.image_id for row in rows[0]], metrics)
 
 
@@ -137,7 +140,7 @@ def estimate_of(sums: np.ndarray) -> Estimate:
 
 
 def mean_over_seeds(runs: Sequence[Estimate]) -> Estimate:
-    """One estimate of runs that differ in their seeds, which carries the variance between them."""
+    """The mean of runs that differ in their seeds, with the variance between them."""
     if len(runs) == 1:
         return runs[0]
     values = np.array([run.value for run in runs])
@@ -151,8 +154,8 @@ def mean_over_seeds(runs: Sequence[Estimate]) -> Estimate:
     )
 
 
-def difference(first: Estimate, second: Estimate) -> Difference | None:
-    """The first minus the second, over the same images; None where one of the two has nothing to say."""
+def paired_difference(first: Estimate, second: Estimate) -> Difference | None:
+    """The first minus the second, over the same images; None if one of the two has no value."""
     value = first.value - second.value
     if math.isnan(value):
         return None
@@ -164,7 +167,7 @@ def difference(first: Estimate, second: Estimate) -> Difference | None:
     if images < 2:
         return Difference(value, None, None, None)
     deviations = np.where(counted, first.left_out - second.left_out - (first.value - second.value), 0.0)
-    if np.isnan(deviations).any():  # all that one of them has lies in a single image
+    if np.isnan(deviations).any():  # only a single image counts for one of them
         return Difference(value, None, None, None)
     between_images = (images - 1) / images * float(np.square(deviations).sum())
     of_seeds, weighted = _between_seeds(first, second)
@@ -176,12 +179,12 @@ def difference(first: Estimate, second: Estimate) -> Difference | None:
         parts = [(1.0, freedom)]
     differing = int(np.count_nonzero(~np.isclose(first.sums, second.sums, rtol=0, atol=_SAME).all(axis=1)))
     if value:
-        # The error at which Student's t gives the smallest p-value that so many images can; one alone proves nothing.
+        # The error at which Student's t gives the smallest p-value that so many images allow; one image allows none.
         most = _quantile(2.0 ** -max(differing, 1), parts)
         error = max(error, abs(value) / most) if most > 0 else max(error, abs(value))
     floor = max(SMALLEST_P, 2.0 ** (1 - max(differing, 1)))
     if not error:
-        # The runs score every image the same: nothing varies that an interval could be made of.
+        # The runs score every image the same, so there is no variance to make an interval from.
         return Difference(value, None, None, 1.0)
     p = 2 * _tail(abs(value) / error, parts)
     half = _quantile((1 - CONFIDENCE) / 2, parts) * error
@@ -190,13 +193,18 @@ def difference(first: Estimate, second: Estimate) -> Difference | None:
 
 
 def _quantile(tail: float, parts: Sequence[tuple[float, float]]) -> float:
-    """What Student's t exceeds with that probability: the mean over variances, weighted by them, of several."""
+    """The value that Student's t exceeds with probability ``tail``; of several variances, the mean weighted by them.
+
+    Args:
+        tail: the probability.
+        parts: each variance with its degrees of freedom.
+    """
     found = sum(part * float(special.stdtrit(free, 1 - tail)) for part, free in parts if part)
     return found / sum(part for part, _ in parts)
 
 
 def _tail(score: float, parts: Sequence[tuple[float, float]]) -> float:
-    """The probability at which `_quantile` is that score, at least a tenth of what is printed."""
+    """The probability for which `_quantile` is ``score``; small ones only as exactly as they are printed."""
     if len(parts) == 1:
         return float(special.stdtr(parts[0][1], -score))
     low, high = math.log(SMALLEST_P / 20), math.log(0.5)
@@ -207,8 +215,10 @@ def _tail(score: float, parts: Sequence[tuple[float, float]]) -> float:
 
 
 def _between_seeds(first: Estimate, second: Estimate) -> tuple[list[tuple[float, float]], bool]:
-    """What seeds add to the variance of a difference, each part with its degrees of freedom; and whether a single run
-    takes its part from the other line.
+    """The variance that seeds add to a difference.
+
+    Returns:
+        Each variance with its degrees of freedom, and whether a single run uses the variance of the other line.
     """
     known = [each for each in (first, second) if each.seeds > 1]
     single = [each for each in (first, second) if each.seeds == 1 and each.learned]
@@ -218,27 +228,27 @@ def _between_seeds(first: Estimate, second: Estimate) -> tuple[list[tuple[float,
     return [(each.seed_variance, each.seeds - 1.0) for each in known], False
 
 
-def told_apart(runs: Sequence[Estimate]) -> set[tuple[int, int]]:
+def significant_pairs(runs: Sequence[Estimate]) -> set[tuple[int, int]]:
     """The pairs of runs that differ at 5 %, corrected by Holm for all pairs; each pair in both orders.
 
-    Whoever picks the run with the largest value and holds it against the others has chosen the tests by the data.
-    Correcting for all pairs allows for any such choice: of equal runs, some pair is told apart in 5 % of cases at most.
+    To compare the run with the largest value with all others is to choose the tests by the data. The correction for
+    all pairs allows any such choice: if all runs are equal, the probability of any significant pair is at most 5 %.
     """
     pairs = list(combinations(range(len(runs)), 2))
-    tests = [difference(runs[first], runs[second]) for first, second in pairs]
+    tests = [paired_difference(runs[first], runs[second]) for first, second in pairs]
     corrected = corrected_of(tests)
     apart = {pair for pair, p in zip(pairs, corrected, strict=True) if p is not None and p <= LEVEL}
     return apart | {(second, first) for first, second in apart}
 
 
 def corrected_of(tests: Sequence[Difference | None]) -> list[float | None]:
-    """The p-values corrected by Holm for those that could be tested; None for the others."""
+    """The p-values of the tests, corrected by Holm; None where there is no p-value."""
     ps = iter(holm([test.p for test in tests if test is not None and test.p is not None]))
     return [None if test is None or test.p is None else next(ps) for test in tests]
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number, in the order given."""
+    """The p-values corrected for their number by Holm's method, in the given order."""
     order = np.argsort(ps, kind="stable")
     steps = np.asarray(ps, dtype=np.float64)[order] * np.arange(len(ps), 0, -1)
     corrected = np.empty(len(ps))

@@ -1,18 +1,18 @@
-"""How sure a metric is: a ratio of two sums over images, with its standard error and its 95 % interval.
+"""Standard errors and 95 % intervals of metrics, each of which is a ratio of two sums over images.
 
-Expressions of one image share its picture, its objects and often the mistake, so they are not independent; images
-are. Each metric is a ratio of two sums over images and lies in [0, 1].
+Expressions about one image share its pixels, its objects and often the same mistake, so they are not independent;
+images are. Each metric lies in [0, 1].
 
 - Standard error: the jackknife, which leaves out one image at a time.
-- Degrees of freedom: the effective number of images minus one, at least one. oIoU weighs an image by its unions, and
-  where a few large objects decide, few images do. The effective number is the squared sum of the weights over the sum
-  of their squares.
+- Degrees of freedom: the effective number of images minus one, at least one. oIoU weights an image by its unions, so a
+  few images with large objects may decide the value. The effective number is the squared sum of the weights, divided
+  by the sum of their squares.
 - Interval: Wilson's interval for a rate, with the quantile of Student's t, at the effective sample size
-  ``value * (1 - value) / error ** 2``. It never leaves [0, 1]. Where no image varies (none right, all right) the error
-  says nothing, and the effective sample size is the number of images.
+  ``value * (1 - value) / error ** 2``. It always lies in [0, 1]. If the images do not vary (none right, or all right),
+  the error is zero, and the number of images is taken as the effective sample size.
 - One image alone has no interval.
 
-``tests/bench/calibration.py`` measures how often such intervals hold the true value. Sources: Efron & Tibshirani
+``tests/bench/calibration.py`` measures how often such intervals contain the true value. Sources: Efron & Tibshirani
 (1993), chapter 11, for the jackknife; Kish (1965) for the effective number; Wilson (1927); Korn & Graubard (1998) for
 effective sample sizes with Student's t; Franco, Little, Louis & Slud (2019), who compare such intervals.
 """
@@ -25,12 +25,12 @@ import numpy as np
 from scipy import special
 
 CONFIDENCE = 0.95
-METHOD = "jackknife over images, Wilson, Student's t"  # how a summary's bounds were made; older ones do not say
-DIGITS = 6  # of a bound: far below its own noise, far above that of another machine's summation order
+METHOD = "jackknife over images, Wilson, Student's t"  # stored with each summary; older summaries have no such key
+DIGITS = 6  # of a bound: finer than its own noise, coarser than differences between machines
 
 
 class Jackknife(NamedTuple):
-    """Some ratios over the same images, float64 ``(columns,)`` each; NaN where nothing counts.
+    """Ratios over the same images, float64 ``(columns,)`` each; NaN where no image counts.
 
     Attributes:
         value: the ratios over all images.
@@ -57,7 +57,7 @@ def jackknife(above: np.ndarray, below: np.ndarray) -> Jackknife:
     total = below.sum(axis=0)
     value = divided(above.sum(axis=0), total)
     left_out = leave_one_out(above, below)
-    # Without an image that does not count the ratio is what it is with it.
+    # To leave out an image that does not count changes nothing.
     deviations = np.where(counted, left_out - value, 0.0)
     scale = np.divide(images - 1, images, out=np.zeros(images.shape), where=images > 0)
     error = np.where(images > 1, np.sqrt(scale * np.square(deviations).sum(axis=0)), np.nan)
@@ -97,6 +97,6 @@ def intervals(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def divided(above: np.ndarray | float, below: np.ndarray | float, scale: np.ndarray | float = 0.0) -> np.ndarray:
-    """``above / below``; NaN where ``below`` is zero, or what rounding leaves of zero beside ``scale``."""
+    """``above / below``; NaN where ``below`` is zero, or so small beside ``scale`` that it is only a rounding error."""
     shape = np.broadcast_shapes(np.shape(above), np.shape(below))
     return np.divide(above, below, out=np.full(shape, np.nan), where=below > 1e-12 * np.asarray(scale))

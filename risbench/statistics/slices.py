@@ -1,8 +1,8 @@
-"""Kinds of expressions: what two methods may differ in although their averages agree.
+"""Slices: kinds of expressions on which two methods may differ although their averages agree.
 
-A slice is a question about an expression, its answers are parts. Parts of a question about words overlap (an expression
-may name a colour and a place); those of the others do not. Words are matched whole and in lower case; the lists are
-short and in English, so a part says "an expression that uses such a word", not what its author meant.
+A slice is a property of expressions, such as length; its values are the parts. The parts of "words" overlap, because an
+expression may name a colour and a place; those of other slices do not. Whole words in lower case are matched. The word
+lists are short and English, so a part means "the expression uses such a word", not what its author meant.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ Parts = Mapping[str, np.ndarray]
 
 
 def slices_of(split: Split, samples: Sequence[Sample]) -> dict[str, dict[str, np.ndarray]]:
-    """The parts of some samples: ``{question: {answer: bool (samples,)}}``, without answers that none gives.
+    """The slices of some samples: ``{slice: {part: bool (samples,)}}``, without empty parts.
 
     Args:
-        split: theirs; has the other objects of the images.
+        split: the samples' split, which knows the other objects of the images.
         samples: in any order.
     """
     found: dict[str, dict[str, np.ndarray]] = {
@@ -74,7 +74,7 @@ def share_of(sample: Sample) -> float:
 
 
 def kinds_of(text: str) -> set[str]:
-    """Which of position, attribute and relation an expression uses."""
+    """Which of "position", "attribute" and "relation" the words of an expression belong to."""
     words = words_of(text)
     joined = f" {' '.join(words)} "
     kinds = {kind for kind, known in _KINDS.items() if not known.isdisjoint(words)}

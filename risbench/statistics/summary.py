@@ -1,4 +1,4 @@
-"""The metrics of some rows with their intervals: what `summary.json` holds of them."""
+"""The metrics of rows with their intervals, as `summary.json` holds them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def summarise(
     Args:
         columns: the rows' numbers, see `Metric.terms`; float64 ``(n,)`` each.
         images: the rows' image ids.
-        metrics: which to take.
+        metrics: the metrics.
 
     Returns:
-        ``{name: {"value", "low", "high", "count"}}``, fractions in [0, 1]; None where nothing counts, and for the
-        bounds where fewer than two images do.
+        ``{name: {"value", "low", "high", "count"}}``, fractions in [0, 1]. The value is None if no expression counts;
+        the bounds are None if fewer than two images count.
     """
     cluster = clusters(images)
     summary: dict[str, dict[str, float | int | None]] = {}
@@ -47,7 +47,7 @@ def bound(number: float) -> float | None:
 
 
 def with_interval(number: Mapping[str, Any]) -> str:
-    """A metric of a summary in percent, as in ``12.3 (10.1 to 14.5)``; without bounds, or a dash, where it has none."""
+    """A metric of a summary in percent, as in ``12.3 (10.1 to 14.5)``; without bounds if it has none, else a dash."""
     if number["value"] is None:
         return "–"
     bounds = "" if number["low"] is None else f" ({100 * number['low']:.1f} to {100 * number['high']:.1f})"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from baselines import clip_gae, clip_gradcam, clip_sim
 from risbench import UsageError, load_split
-from risbench.methods import contract
+from risbench.methods import factory
 from risbench.methods.contract_check import check_method
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
@@ -122,7 +122,7 @@ def test_a_patch_is_what_the_last_block_says_of_it_alone(tmp_path: Path):
 @pytest.mark.parametrize(("module", "maker"), [(clip_gradcam, tiny_clip), (clip_gae, tiny_vit), (clip_sim, tiny_vit)])
 def test_they_keep_the_contract_of_a_method(tmp_path: Path, shared_cache: Path, module: Any, maker: Any):
     name = module.__name__.rpartition(".")[2]
-    method, options = contract.make(name, weights=str(maker(tmp_path / "tiny.safetensors")), options={"size": "48"})
+    method, options = factory.make(name, weights=str(maker(tmp_path / "tiny.safetensors")), options={"size": "48"})
     assert options["size"] == 48
     findings = check_method(method, load_split("shapes_val"), 2)
     assert [finding for finding in findings if not finding.holds] == []

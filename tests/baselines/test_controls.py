@@ -16,8 +16,9 @@ from helpers.small import small_split, write_small
 from risbench import Box, Sample, Settings, Split, evaluate, load_split
 from risbench.datasets.images import read_image
 from risbench.masks import union_of
-from risbench.methods.contract import make, predictions_of
+from risbench.methods.answers import predictions_of
 from risbench.methods.contract_check import check_method
+from risbench.methods.factory import make
 from risbench.plugins import METHODS, installed
 
 FLOORS = ("centre", "full", "random_box", "random_point")

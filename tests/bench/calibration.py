@@ -28,7 +28,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described
 
-from risbench.statistics.paired import Estimate, difference, estimate_of, holm, mean_over_seeds, told_apart
+from risbench.statistics.paired import (
+    Estimate,
+    estimate_of,
+    holm,
+    mean_over_seeds,
+    paired_difference,
+    significant_pairs,
+)
 from risbench.statistics.ratios import intervals
 
 IMAGES = (10, 20, 100, 500)
@@ -105,7 +112,7 @@ def false_leaders(chance: np.random.Generator, images: int, methods: int, sets: 
             for one in range(size):
                 runs = [_of_set(each[name], one) for each in answers]
                 leader = max(range(methods), key=lambda place: runs[place].value)
-                found[name] += any(leader in pair for pair in told_apart(runs))
+                found[name] += any(leader in pair for pair in significant_pairs(runs))
     return {name: count / sets for name, count in found.items()}
 
 
@@ -122,8 +129,8 @@ def false_seeds(
         for name in METRICS:
             for one in range(size):
                 means = [mean_over_seeds([_of_set(run[name], one) for run in runs]) for runs in answers]
-                found[name] += bool(told_apart(means))
-                bare[name] += bool(told_apart([mean._replace(learned=False) for mean in means]))
+                found[name] += bool(significant_pairs(means))
+                bare[name] += bool(significant_pairs([mean._replace(learned=False) for mean in means]))
     return {name: count / sets for name, count in found.items()}, {name: count / sets for name, count in bare.items()}
 
 
@@ -141,7 +148,7 @@ def false_stars(chance: np.random.Generator, images: int, sets: int) -> dict[str
             first, second = world.answers(), world.answers()
             for name in found:
                 for one in range(size):
-                    test = difference(_of_set(first[name], one), _of_set(second[name], one))
+                    test = paired_difference(_of_set(first[name], one), _of_set(second[name], one))
                     ps[name][one] += [] if test is None or test.p is None else [test.p]
         world._chance = chance
         for name, tables in ps.items():

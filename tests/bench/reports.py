@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.machine import described, seconds
 from helpers.runs import ious_of, write_run
 
-from reports import as_csv, as_json, latex, markdown, rows
+from reports import rows
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import Run
 from risbench.statistics.compare import compare
 

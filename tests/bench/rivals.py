@@ -80,9 +80,9 @@ def pictures(root: Path | None, split: str, count: int) -> Iterator[tuple[np.nda
 
 def one(name: str, weights: str, root: Path | None, split: str, count: int) -> dict[str, Any]:
     """What one method costs."""
-    from risbench.methods import contract
+    from risbench.methods import factory
 
-    method, _ = contract.make(name.split()[0], weights=weights, options=METHODS[name][1])
+    method, _ = factory.make(name.split()[0], weights=weights, options=METHODS[name][1])
     some = list(pictures(root, split, count))
     method.predict(some[0][0], some[0][1][:1])  # what is only done once
     together = [_timed(lambda image=image, texts=texts: method.predict(image, texts)) for image, texts in some]

@@ -11,6 +11,8 @@ import numpy as np
 
 from risbench import Run
 from risbench.metrics.rules.protocols import RULES
+from risbench.results.header import Header
+from risbench.results.jsonrecord import from_json
 from risbench.results.rows import Row
 from risbench.running.header import summary_record
 from risbench.scorer import summary_of
@@ -113,7 +115,7 @@ def write_run(
     folder.mkdir(parents=True)
     (folder / "rows.jsonl").write_text("".join(row.as_line() + "\n" for row in rows))
     (folder / "header.json").write_text(json.dumps(header, indent=2))
-    summary = summary_record(header, summary_of(rows), len(rows), missing)
+    summary = summary_record(from_json(Header, header), summary_of(rows), len(rows), missing)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2))
     (folder / "cost.json").write_text(json.dumps([cost]))
     return Run.load(folder)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from reports import curves, gallery, grid, markdown
+from reports import curves, gallery, grid
 from reports.about import common_rows
-from reports.choice import chosen
-from reports.heatmap import coloured
+from reports.choice import chosen_samples
+from reports.grid import coloured
+from reports.tables import markdown
 from risbench import UsageError, load_split, plugins
 from risbench.cli.report import command
 
@@ -19,7 +20,7 @@ from risbench.cli.report import command
 def taken(drawn_runs):
     """Chooses among the drawn runs' expressions."""
     split, (rows, _) = load_split("shapes_val"), common_rows(drawn_runs)
-    return lambda rule, count=None: chosen(split, rows, rule, count)
+    return lambda rule, count=None: chosen_samples(split, rows, rule, count)
 
 
 def _mean(drawn_runs) -> dict[str, float]:
@@ -47,12 +48,12 @@ def test_disagreeing_rows_differ_most_and_need_two_runs(taken, drawn_runs):
     found = [apart[sample.id] for sample in samples]
     assert found == sorted(found, reverse=True)
     with pytest.raises(UsageError, match="two or more"):
-        chosen(load_split("shapes_val"), common_rows(drawn_runs[:1])[0], "disagree")
+        chosen_samples(load_split("shapes_val"), common_rows(drawn_runs[:1])[0], "disagree")
 
 
 def test_a_seed_draws_the_same_rows_whatever_the_runs_and_another_seed_others(taken, drawn_runs):
     ids = [sample.id for sample in taken("random:3", 4)[0]]
-    alone = chosen(load_split("shapes_val"), common_rows(drawn_runs[2:])[0], "random:3", 4)[0]
+    alone = chosen_samples(load_split("shapes_val"), common_rows(drawn_runs[2:])[0], "random:3", 4)[0]
     assert ids == [sample.id for sample in alone] != [sample.id for sample in taken("random:4", 4)[0]]
 
 
@@ -69,7 +70,7 @@ def test_ids_may_be_shortened_to_what_is_unique(taken, drawn_runs):
         ("random:x", None, "random:SEED"),
         ("ids:nothing", None, "no expression"),
         ("ids:", None, "no expression"),
-        ("ids:1", 2, "leave --count away"),
+        ("ids:1", 2, "leave --count out"),
         ("best", 0, "1 to 100"),
     ],
 )

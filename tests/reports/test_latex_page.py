@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from helpers.runs import ious_of, write_run
+from helpers.tables import table_of
 from helpers.waiting import GUARD
 
-from reports import latex
-from reports.columns import PAPER_SPLITS
-from reports.latex import lines_of
-from reports.table import table_of
-from reports.tex import escaped
+from reports.tables import latex
+from reports.tables.columns import PAPER_SPLITS
+from reports.tables.latex import lines_of
+from reports.tables.tex import escaped
 from risbench import DataWarning, Run
 
 SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
@@ -76,7 +76,7 @@ def balanced(lines: list[str]) -> None:
 
 def test_every_line_has_its_columns_and_every_brace_its_end(wild: list[Run], wide: list[Run]):
     balanced(lines_of(table_of(wild)))
-    balanced(lines_of(table_of(wide, columns="paper1", published=True, efficiency_too=True)))
+    balanced(lines_of(table_of(wide, columns="paper1", published=True, efficiency=True)))
     balanced(lines_of(table_of(wide, published=True)))
 
 
@@ -144,7 +144,7 @@ def compiled(page: str, body: str, folder: Path) -> str:
 
 
 def test_a_table_higher_than_a_page_is_said_to_be(wide: list[Run]):
-    with pytest.warns(DataWarning, match=r"the table is about \d+\.\d pages high, and LaTeX prints no more than one"):
+    with pytest.warns(DataWarning, match=r"the table is about \d+\.\d pages high, but LaTeX prints at most one page"):
         latex.render(wide, published=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reports import letters, overlay
-from reports.letters import families_for, letter, wrapped
+from reports.letters import families_for, set_fonts, wrapped
 from risbench import DataWarning
 from risbench.methods.predict import Answer
 
@@ -77,7 +77,7 @@ def test_a_letter_is_drawn_by_an_installed_font_that_has_it(installed: list[str]
     ]
     figure = figure_with("人")
     with pytest.warns(DataWarning, match="font W8 Man of this machine"):
-        letter(figure)
+        set_fonts(figure)
     assert families_for(frozenset("人")) == (("W8 Man",), "")
     # The made-up letter is a square filled with ink; the box of a missing letter is hollow.
     rows, columns = np.nonzero(ink(figure))
@@ -99,7 +99,7 @@ def test_several_fonts_are_taken_together(installed: list[str], tmp_path: Path):
 )
 def test_a_letter_that_no_font_has_is_said(installed: list[str], text: str, package: str):
     with pytest.warns(DataWarning, match=package):
-        letter(figure_with(text))
+        set_fonts(figure_with(text))
 
 
 def test_letters_that_matplotlib_has_need_no_search(installed: list[str], monkeypatch: pytest.MonkeyPatch):
@@ -109,7 +109,7 @@ def test_letters_that_matplotlib_has_need_no_search(installed: list[str], monkey
         raise AssertionError("fonts were searched")
 
     monkeypatch.setattr(font_manager, "findSystemFonts", never)
-    letter(figure_with("Ünïcode – ±5 %, Кириллица, שלום"))
+    set_fonts(figure_with("Ünïcode – ±5 %, Кириллица, שלום"))
 
 
 def test_a_broken_font_is_passed_over(installed: list[str], tmp_path: Path):
@@ -130,7 +130,7 @@ def test_an_old_matplotlib_says_that_it_joins_no_letters(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(matplotlib, "__version__", "3.9.2")
     with pytest.warns(DataWarning, match="unjoined"):
-        letter(figure_with("مرحبا"))
+        set_fonts(figure_with("مرحبا"))
 
 
 def test_east_asian_letters_take_the_room_of_two():

@@ -12,7 +12,7 @@ import pytest
 from helpers.golden import is_golden
 from helpers.runs import ious_of, write_run
 
-from reports import as_csv, as_json, latex, markdown
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import Run
 
 FORMS = [(markdown, "md"), (latex, "tex"), (as_csv, "csv"), (as_json, "json")]

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.runs import ious_of, write_run
+from helpers.tables import table_of
 
-from reports.columns import PAPER_SPLITS
 from reports.supervision import Supervision, of_card, supervision_of
-from reports.table import ReportTable, TableRow, table_of
+from reports.tables.columns import PAPER_SPLITS
+from reports.tables.table import ReportTable, TableRow
 from risbench import Run, UsageError
 from risbench.datasets import catalog
 from risbench.metrics.metric_names import parse_all
-from risbench.statistics.paired import estimates, told_apart
+from risbench.statistics.paired import estimates, significant_pairs
 
 
 def places(table: ReportTable, column: int = 0) -> dict[str, int]:
@@ -88,7 +89,7 @@ def test_equal_methods_are_seldom_set_apart_from_the_leader_that_chance_made(tmp
         ]
         runs = [run[0] for run in estimates(columns, list(range(60)), parse_all("mIoU"))]
         leader = max(range(10), key=lambda place: runs[place].value)
-        apart += any(leader in pair for pair in told_apart(runs))
+        apart += any(leader in pair for pair in significant_pairs(runs))
     assert apart <= 7  # 1 in 10,000 at a rate of 5 %
 
 
@@ -290,14 +291,14 @@ def test_column_sets_name_the_papers_columns(made):
 
 def test_costs_are_columns_on_request(made):
     runs = [made("cpu", 0.2, 1), made("gpu", 0.3, 2, gpu="A GPU", parameters=None)]
-    table = table_of(runs, "mIoU", efficiency_too=True)
+    table = table_of(runs, "mIoU", efficiency=True)
     assert table.heads == ("mIoU", "Params (M)", "Images/s", "Memory (GiB)")
     assert texts(table)["cpu"][1:] == ["1.5", "10.0", "1.5"]
     assert texts(table)["gpu"][1:] == ["–", "10.0", "5.0"]
     assert "Cost measured on A processor, 2 cores" in notes(table)
     assert "Cost measured on A GPU" in notes(table)
     (run := made("bare", 0.2)).path.joinpath("cost.json").unlink()
-    assert texts(table_of([run], "mIoU", efficiency_too=True))["bare"][1:] == ["–"] * 3
+    assert texts(table_of([run], "mIoU", efficiency=True))["bare"][1:] == ["–"] * 3
 
 
 def test_thresholds_and_missing_predictions_are_told(made):

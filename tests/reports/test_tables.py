@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from helpers.annotations import SIZE, rectangle, write_image, write_refer
 from helpers.answers import Answers
+from helpers.tables import table_of
 
-from reports import latex, markdown
-from reports.table import table_of
+from reports.tables import latex, markdown
 from risbench import Prediction, Run, Split, UsageError, evaluate, load_split
 from risbench.masks import union_of
 from risbench.plugins import REPORTS, installed
@@ -218,7 +218,7 @@ def test_drawn_scenes_are_said_to_be_drawn(made: Made):
 
 def test_both_tables_are_installed_under_their_names():
     assert {name: point.value for name, point in installed(REPORTS).items() if name in ("markdown", "latex")} == {
-        "markdown": "reports.markdown:render",
-        "latex": "reports.latex:render",
+        "markdown": "reports.tables.markdown:render",
+        "latex": "reports.tables.latex:render",
     }
     assert installed(REPORTS)["markdown"].load() is markdown.render

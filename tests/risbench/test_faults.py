@@ -13,7 +13,7 @@ from helpers.commands import Ask
 
 from risbench import RisbenchError, plugins
 from risbench.datasets.load import load_split
-from risbench.faults import described, line_of
+from risbench.faults import described, one_line
 from risbench.methods.contract_check import check_method
 
 SOURCE = """
@@ -180,7 +180,7 @@ def test_what_fails_later_leaves_the_rest_tried(broken: Path):
     findings = check_method(module.make(4), load_split("shapes_val"), images=3)
     assert findings[1].holds
     assert not any(finding.holds is None for finding in findings)
-    assert any(f":{LINE} in predict" in finding.seen for finding in findings)
+    assert any(f":{LINE} in predict" in finding.detail for finding in findings)
 
 
 def test_the_innermost_line_of_the_code_in_question_is_named():
@@ -188,6 +188,6 @@ def test_the_innermost_line_of_the_code_in_question_is_named():
         json.loads("{")
     assert f"{__file__}:" in described(raised.value)
     assert f"{__file__}:" in described(raised.value, test_the_innermost_line_of_the_code_in_question_is_named)
-    assert line_of(raised.value) is None
+    assert one_line(raised.value) is None
     assert described(KeyError("a")) == "KeyError: 'a'"
     assert described(MemoryError(), ModuleType("x")) == "MemoryError"

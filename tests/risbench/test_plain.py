@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from risbench.errors import DataError, MaskError, RisbenchError, UsageError
 from risbench.plain import counted, is_right_to_left, plain
 
 
@@ -25,3 +28,9 @@ def test_one_is_not_several():
     assert [counted(number, "image") for number in (0, 2)] == ["0 images", "2 images"]
     assert counted(1, "entry is", "entries are") == "1 entry is"
     assert counted(3, "entry is", "entries are") == "3 entries are"
+
+
+@pytest.mark.parametrize("kind", [RisbenchError, DataError, MaskError, UsageError])
+def test_an_error_is_one_line_without_control_characters_whatever_it_quotes(kind: type[RisbenchError]):
+    assert str(kind("key \n of \x1b[31m a file")) == r"key   of \x1b[31m a file"
+    assert str(kind("größe ≥ 3 px: 図")) == "größe ≥ 3 px: 図"

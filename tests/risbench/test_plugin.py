@@ -1,4 +1,4 @@
-"""A third party's package, found through its entry point alone: the README's own method in twelve lines."""
+"""A third party's package, found through its entry point alone: the method in twelve lines of docs/running.md."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def test_an_edited_package_does_not_answer_with_its_old_figures(tmp_path: Path):
     assert call(*words)[0] == 0
     code_of_exit, figures, said = call(*words)
     assert (code_of_exit, "mIoU" in figures) == (0, True)
-    assert re.search(r"mine: complete since \S+Z: nothing was run", said)
+    assert re.search(r"mine: complete since \S+Z, so nothing was run", said)
     code.write_text(code.read_text().replace("/ 255", "/ 510 - 0.25"))
     code_of_exit, figures, said = call(*words)
     assert (code_of_exit, figures) == (2, "")
     assert "risbench: mine was made by other code: the code of the method was changed, last in brightest.py" in said
-    assert "--overwrite starts anew, another --out keeps both" in said
+    assert "--overwrite replaces the run, another --out keeps both" in said
     code_of_exit, figures, said = call(*words, "--overwrite")
     assert (code_of_exit, "mIoU" in figures) == (0, True)
 
 
-def test_the_readme_shows_the_method_that_is_tested():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert (_PLUGIN / "brightest.py").read_text(encoding="utf-8").strip() in readme
+def test_the_guide_shows_the_method_that_is_tested():
+    guide = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+    assert (_PLUGIN / "brightest.py").read_text(encoding="utf-8").strip() in guide
     assert len((_PLUGIN / "brightest.py").read_text(encoding="utf-8").split("\n")) - 1 <= 14

@@ -1,6 +1,7 @@
 """The house in numbers: rooms and arrows of each floor, circles, sizes of modules, names, and words of the old dialect.
 
-``python tests/structure/house.py`` prints a table; ``--json`` prints the same for programs. `test_house` holds the
+``python tests/structure/house.py`` prints a table; ``--json`` prints the same for programs;
+a folder may follow that holds the four packages. `test_house` holds the
 bounds. A *room* is a module or package that lies directly in a package (a *floor*); an *arrow* is a pair of rooms of
 one floor of which one imports the other. Imports within functions count; imports for type checkers alone do not,
 because they are never executed.
@@ -180,7 +181,8 @@ def _components(edges: Mapping[str, Sequence[str]]) -> Iterator[set[str]]:
 
 def main() -> None:
     """Print the house."""
-    house = House()
+    folders = [Path(word) for word in sys.argv[1:] if word != "--json"]
+    house = House(*folders)
     if "--json" in sys.argv[1:]:
         print(json.dumps(house.record(), indent=2))
         return

@@ -45,6 +45,11 @@ def test_the_table_of_sources_lies_in_the_wheel(unpacked):
     assert (unpacked / "risbench/datasets/get/sources.json").is_file()
 
 
+def test_the_packages_that_users_import_carry_their_types(unpacked):
+    assert (unpacked / "risbench/py.typed").is_file()
+    assert (unpacked / "tris_model/py.typed").is_file()
+
+
 def test_what_is_imported_lies_in_the_wheel(unpacked, tmp_path):
     for package in ("risbench", "baselines", "tris_model", "reports"):
         found = _python(unpacked, f"import {package}; print({package}.__file__)", cwd=tmp_path)

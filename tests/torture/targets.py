@@ -29,7 +29,7 @@ from risbench.datasets.annotations.referit import read_referit
 from risbench.datasets.annotations.table import AnnotationTable
 from risbench.datasets.images import read_image
 from risbench.leaderboard.board import rankings_of
-from risbench.leaderboard.entry import entry_of, file_name
+from risbench.leaderboard.entry import file_name, make_entry
 from risbench.leaderboard.entry import read as read_entry
 from risbench.masks import decode, encode, parts_of, size_of
 from risbench.methods.cards import read_card
@@ -243,9 +243,9 @@ def _cards(folder: Path, name: str) -> Target:
 
 
 def _reports(run: Run) -> None:
-    from reports.as_csv import render as csv
-    from reports.as_json import render as as_json
-    from reports.markdown import render as markdown
+    from reports.tables.as_csv import render as csv
+    from reports.tables.as_json import render as as_json
+    from reports.tables.markdown import render as markdown
 
     for render in (markdown, csv, as_json):
         render([run], efficiency=True) if render is not csv else render([run])
@@ -268,7 +268,7 @@ def _told(folder: Path, name: str) -> Target:
 
 def _entry(folder: Path, name: str) -> Target:
     run = _run(folder / name)
-    entry = entry_of(run, {"rows": "0" * 64, "masks": "1" * 64})
+    entry = make_entry(run, {"rows": "0" * 64, "masks": "1" * 64})
     place = f"board/{entry['split']}/{file_name(entry['method'])}"
 
     def read(path: Path) -> None:

@@ -48,8 +48,8 @@ def _read(folder: Path, split: Split, other: Path) -> Any:
 
 
 def _printed(folder: Path, split: Split, other: Path) -> Any:
-    from reports.as_csv import render as csv
-    from reports.markdown import render as markdown
+    from reports.tables.as_csv import render as csv
+    from reports.tables.markdown import render as markdown
 
     return [render([Run.load(folder)], metrics="mIoU,P@0.3") for render in (markdown, csv)]
 
@@ -166,7 +166,7 @@ def test_a_shard_cut_off_anywhere_is_not_merged_wrongly(file: str, split: Split,
 
 @pytest.mark.parametrize("percents", [_SOME, pytest.param(_ALL, marks=pytest.mark.torture)])
 def test_an_entry_of_the_board_that_was_cut_off_is_refused(run: Path, tmp_path: Path, percents: range):
-    path = entries.write(entries.entry_of(Run.load(run), {"rows": "0", "masks": "1"}), tmp_path)
+    path = entries.write(entries.make_entry(Run.load(run), {"rows": "0", "masks": "1"}), tmp_path)
     whole = path.read_bytes()
     for percent in percents:
         path.write_bytes(whole[: len(whole) * percent // 100])

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from risbench.errors import DataError, UsageError
+from risbench.io.atomic import drafted, sweep_parts
 from risbench.plain import plain
 
 from ..config import Config
@@ -182,20 +183,18 @@ def save(network: Stage1 | Stage2, path: Path, metadata: Mapping[str, str] | Non
 
 def write(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     """Write tensors and what is said of them; the file appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
     try:
-        if path.suffix == ".safetensors":
-            whole = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
-            save_file(whole, part, {"format": "pt", **metadata})
-            _sort_metadata(part)
-        else:
-            with part.open("wb") as file:
-                torch.save({"model": dict(state), **metadata}, file)
-        part.replace(path)
+        sweep_parts(path.parent, path.name)
+        with drafted(path) as draft:
+            if path.suffix == ".safetensors":
+                whole = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
+                save_file(whole, draft, {"format": "pt", **metadata})
+                _sort_metadata(draft)
+            else:
+                with draft.open("wb") as file:
+                    torch.save({"model": dict(state), **metadata}, file)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{path} cannot be written: {reason_of(error)}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def reason_of(error: BaseException) -> str:

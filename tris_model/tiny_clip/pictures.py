@@ -11,12 +11,12 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from risbench.datasets.shapes import FREE_SEEDS, VERSION, Scene, draw_object, draw_scene
+from risbench.io.atomic import write_whole
 from risbench.io.places import cache_folder
 
 from ..clip.pixels import squash
@@ -94,10 +94,8 @@ def pictures(
             images.append(some)
             descriptions += words
             on_progress(min(CHUNK * number, count), count)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(f"{path}.part.npz")
-    np.savez(part, **{"images": np.concatenate(images), "said": np.array(json.dumps(descriptions))})
-    part.replace(path)
+    held = {"images": np.concatenate(images), "said": np.array(json.dumps(descriptions))}
+    write_whole(path, lambda file: np.savez(file, **held))  # pyright: ignore[reportArgumentType]
     return _read(np.concatenate(images), descriptions)
 
 

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import click
 
 from risbench.errors import UsageError
-from risbench.io import plainfiles
-from risbench.io.atomic import write_whole
+from risbench.io.atomic import copy, write_whole
 from risbench.plain import counted
 from risbench.results.provenance import provenance
 from risbench.statistics.compare import compare
@@ -139,7 +138,7 @@ def _copy(source: Path, target: Path) -> None:
     if not target.exists() or digest(source) != digest(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with writing(target):
-            plainfiles.copy(source, target)
+            copy(source, target)
 
 
 def _table(stage: int, rows: Sequence[Trained], data_root: str | Path | None) -> list[str]:

@@ -30,7 +30,7 @@ _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """What is to be done: the recipe's records, and the folders."""
 
     first: Stage1Recipe
@@ -51,7 +51,7 @@ class Plan:
         return self.out / path
 
 
-def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None, *, overwrite: bool = False) -> Plan:
+def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None, *, overwrite: bool = False) -> TrainingPlan:
     """The records of a recipe.
 
     Raises:
@@ -61,10 +61,12 @@ def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None, *, ove
     second = record(Stage2Recipe, tables["stage2"], "stage2") if "stage2" in tables else None
     if second and (first.split, first.limit) != (second.split, second.limit):
         raise UsageError("stage 2 learns from the masks of stage 1's refs: give both tables the same split and limit")
-    return Plan(first, record(PseudoRecipe, tables.get("pseudo", {}), "pseudo"), second, out, data_root, overwrite)
+    return TrainingPlan(
+        first, record(PseudoRecipe, tables.get("pseudo", {}), "pseudo"), second, out, data_root, overwrite
+    )
 
 
-def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
+def check_inputs(plan: TrainingPlan, wanted: Sequence[str]) -> None:
     """Try everything that the wanted stages will read, before anything is drawn or written.
 
     What an earlier stage among the wanted ones will make is not asked for, nor what a finished stage has used up.
@@ -104,7 +106,7 @@ def check_inputs(plan: Plan, wanted: Sequence[str]) -> None:
     _check_splits(plan, wanted)
 
 
-def _check_made(plan: Plan, wanted: Sequence[str]) -> set[str]:
+def _check_made(plan: TrainingPlan, wanted: Sequence[str]) -> set[str]:
     """Which wanted parts are there by another recipe, to be made anew; without ``overwrite`` they are refused."""
     how: Any = {"overwrite": plan.overwrite}
     other: dict[str, bool] = {}
@@ -128,7 +130,7 @@ def _check_made(plan: Plan, wanted: Sequence[str]) -> set[str]:
     return {part for part, found in other.items() if found or (part != "1" and plan.overwrite and any(other.values()))}
 
 
-def _check_earlier(plan: Plan, wanted: Sequence[str], second: bool) -> None:
+def _check_earlier(plan: TrainingPlan, wanted: Sequence[str], second: bool) -> None:
     """What other stages must have left."""
     if second and "labels" not in wanted:
         folder = plan.need("pseudo/head.json", "labels").parent / "masks"
@@ -141,7 +143,7 @@ def _check_earlier(plan: Plan, wanted: Sequence[str], second: bool) -> None:
         read_maps(plan.need("maps/head.json", "maps").parent)
 
 
-def _try_stage2(plan: Plan, second: Stage2Recipe, first: bool) -> None:
+def _try_stage2(plan: TrainingPlan, second: Stage2Recipe, first: bool) -> None:
     """Build stage 2 as its training will, from a stage 1 as it will be."""
     network = new_stage2(second)
     if second.from_stage1:
@@ -156,7 +158,7 @@ def _try_stage2(plan: Plan, second: Stage2Recipe, first: bool) -> None:
             raise UsageError(f"its sizes are not stage 1's, from which it must start ({reason})") from None
 
 
-def _check_splits(plan: Plan, wanted: Sequence[str]) -> None:
+def _check_splits(plan: TrainingPlan, wanted: Sequence[str]) -> None:
     tables = {"stage1": plan.first, "stage2": plan.second if "2" in wanted else None}
     for name, table in tables.items():
         if table is None:

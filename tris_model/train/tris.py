@@ -19,7 +19,7 @@ from ..files.checkpoint import digest
 from .loop.finished import masks_id
 from .loop.journal import forget_peak, writing
 from .loop.ranks import rank, torchrun, wait
-from .plan import Plan, check_inputs, plan_of
+from .plan import TrainingPlan, check_inputs, plan_of
 from .presets import with_preset
 from .recipe import changed, names, read
 
@@ -121,7 +121,7 @@ def _spread(options: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def with_defaults(tables: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+def with_defaults(tables: Mapping[str, Any], plan: TrainingPlan) -> dict[str, Any]:
     """The tables with what the recipe leaves to its defaults, so that a record tells all that a training was."""
     records = {"stage1": plan.first, "pseudo": plan.pseudo, "stage2": plan.second}
     found = dict(tables)
@@ -154,13 +154,13 @@ def _write_record(path: Path, tables: Mapping[str, Any], wanted: Sequence[str]) 
         write_whole(path, lambda file: file.write(text.encode()))
 
 
-def _stage1(plan: Plan, device: torch.device) -> None:
+def _stage1(plan: TrainingPlan, device: torch.device) -> None:
     from . import stage1
 
     stage1.fit(plan.first, plan.out, device, plan.data_root, overwrite=plan.overwrite)
 
 
-def _maps(plan: Plan, device: torch.device) -> None:
+def _maps(plan: TrainingPlan, device: torch.device) -> None:
     from . import maps
 
     first, pseudo = plan.first, plan.pseudo
@@ -169,7 +169,7 @@ def _maps(plan: Plan, device: torch.device) -> None:
     maps.choose_all(weights, judge, first.split, plan.out, device, plan.data_root, *options, overwrite=plan.overwrite)
 
 
-def _labels(plan: Plan, device: torch.device) -> None:
+def _labels(plan: TrainingPlan, device: torch.device) -> None:
     from . import maps, pseudo
 
     weights, head = plan.need("stage1.safetensors", "1"), plan.need("maps/head.json", "maps")
@@ -180,7 +180,7 @@ def _labels(plan: Plan, device: torch.device) -> None:
     pseudo.make_masks(plan.pseudo, weights, items, origin, plan.out, device, overwrite=plan.overwrite)
 
 
-def _stage2(plan: Plan, device: torch.device) -> None:
+def _stage2(plan: TrainingPlan, device: torch.device) -> None:
     from . import maps, pseudo, stage2
 
     if plan.second is None:
@@ -193,7 +193,7 @@ def _stage2(plan: Plan, device: torch.device) -> None:
     )
 
 
-def _refs(plan: Plan) -> Any:
+def _refs(plan: TrainingPlan) -> Any:
     from risbench.datasets.load import load_split
 
     from .refs import Refs

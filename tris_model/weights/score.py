@@ -16,6 +16,7 @@ import numpy as np
 from risbench.datasets.load import load_split
 from risbench.errors import RisbenchError, UsageError
 from risbench.metrics.metric_names import parse_all
+from risbench.results.jsonrecord import to_json
 from risbench.results.rows import columns_of
 from risbench.results.run import Run
 from risbench.statistics.slices import slices_of
@@ -39,7 +40,7 @@ def add(runs: Sequence[Path], box: Path = FOLDER, data_root: Path | None = None)
     entries = []
     for folder in runs:
         run = Run.load(folder)
-        weights = run.header["method"]["card"].get("weights")
+        weights = run.about.method.card.get("weights")
         if weights not in by_hash:
             raise UsageError(f"{folder} was run with other weights than those in {box}; run it with --weights shapes")
         entries.append(_entry(run, by_hash[weights], data_root))
@@ -48,11 +49,11 @@ def add(runs: Sequence[Path], box: Path = FOLDER, data_root: Path | None = None)
 
 
 def _entry(run: Run, weights: str, data_root: Path | None) -> dict[str, Any]:
-    header, made = run.header, run.header["provenance"][0]
+    header, made = run.about, to_json(run.about.provenance[0])
     return {
-        "method": header["method"]["name"],
+        "method": header.method.name,
         "weights": weights,
-        "arguments": header["arguments"],
+        "arguments": to_json(header.arguments),
         "split": run.summary["split"],
         "texts": run.summary["texts"],
         "rules": run.summary["rules"],

@@ -9,7 +9,7 @@ from . import check, get, imports, leaks, where
 
 @click.group("data")
 def command() -> None:
-    """Get data sets and look after them."""
+    """Get, import and check data sets."""
 
 
 for one in (get, imports, check, where, leaks):

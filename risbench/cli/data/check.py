@@ -19,21 +19,22 @@ _SHOWN = 4  # problems of a kind, so that all fits on a screen
 
 @click.command("check")
 @click.argument("splits", nargs=-1, required=True)
-@click.option("--images/--no-images", default=True, show_default=True, help="Look at every image file, too.")
+@click.option("--images/--no-images", default=True, show_default=True, help="Also check every image file.")
 @click.option("--deep", is_flag=True, help="Decode every pixel and draw every polygon: minutes instead of seconds.")
 @options.data_root
 @options.as_json
 def command(splits: tuple[str, ...], images: bool, deep: bool, data_root: Path | None, as_json: bool) -> None:
-    """Look over SPLITS: counts, images, masks, boxes, what stands twice.
+    """Check SPLITS: counts, images, masks, boxes and duplicates.
 
-    An image is known by its first and last bytes (there, whole, of the annotated size), a polygon by its corners (at
-    most one pixel out of its image). Exit code 0 if a split is complete, or partial and sound; 1 if anything is
-    missing, broken or refused.
+    Only the first and last bytes of an image are read: does it exist, is it complete, does it have the annotated size?
+    Only the corners of a polygon are checked: they may lie at most one pixel outside the image. --deep decodes and
+    draws all. Exit code 0 if every split is complete, or partial without errors; 1 if anything is missing, broken or
+    refused.
     """
     reports = []
     for name in splits:
-        with show.counting(f"checking {name}") as told:
-            reports.append(check_split(name, data_root, images, told, deep=deep))
+        with show.counting(f"checking {name}") as on_progress:
+            reports.append(check_split(name, data_root, images, on_progress, deep=deep))
     if as_json:
         show.print_json([_record(report) for report in reports])
     else:
@@ -69,17 +70,17 @@ def _print_report(report: Report, images: bool) -> None:
     _say(f"{report.name}: {state}")
     if report.counts.images is not None:
         counts = [
-            f"{got} {key[:-1] if got == 1 else key}"
-            + ("" if want is None else " (as expected)" if want == got else f" (expected {want})")
-            for key, got, want in zip(report.counts._fields, report.counts, report.expected, strict=True)
+            f"{found} {key[:-1] if found == 1 else key}"
+            + ("" if wanted is None else " (as expected)" if wanted == found else f" (expected {wanted})")
+            for key, found, wanted in zip(report.counts._fields, report.counts, report.expected, strict=True)
         ]
         _say("  counts  " + ", ".join(counts))
-        how = "every pixel decoded" if report.deep else "size, format and end looked at"
+        how = "every pixel decoded" if report.deep else "size, format and end checked"
         formats = ", ".join(f"{count} {kind}" for kind, count in report.formats.items())
         there = f"{report.images_present} there, {report.images_absent} absent"
         sound = f"; sound: {formats} ({how})" if formats else ""
-        _say(f"  images  {there}{sound}" if images else "  images  not looked at")
-        how = "drawn" if report.deep else "corners and codes looked at"
+        _say(f"  images  {there}{sound}" if images else "  images  not checked")
+        how = "drawn" if report.deep else "corners and codes checked"
         none = f", {report.without_mask} without" if report.without_mask else ""
         _say(f"  masks   {report.masks} sound ({how}){none}")
     for note in report.notes:
@@ -95,4 +96,4 @@ def _print_report(report: Report, images: bool) -> None:
 
 
 def _say(line: str) -> None:
-    show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+    show.print_line(line)

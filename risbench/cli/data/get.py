@@ -27,7 +27,7 @@ from ..bars import Bar
 
 if TYPE_CHECKING:
     from ...datasets.get.get import Fetched
-    from ...datasets.get.talk import Told
+    from ...datasets.get.talk import OnProgress
 
 _SHOWN = 5
 
@@ -37,30 +37,30 @@ _SHOWN = 5
 @click.option(
     "--images",
     type=click.Choice(["split", "all", "none"]),
-    help="Images to get, too: those that the split needs, all, or none [default: for a split its own, for `referit` "
+    help="Which images to download: those of the split, all, or none [default: for a split its own, for `referit` "
     "all, else none].",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 16), default=4, show_default=True, help="Connections at once for single images."
+    "--jobs", type=click.IntRange(1, 16), default=4, show_default=True, help="Parallel downloads of single images."
 )
-@click.option("--from", "prefix", metavar="URL", help="Get everything from a mirror of your own: URL/<archive>.")
+@click.option("--from", "prefix", metavar="URL", help="Download all from your own mirror: URL/<archive>.")
 @options.data_root
 @options.as_json
 def command(
     names: tuple[str, ...], images: Any, jobs: int, prefix: str | None, data_root: Path | None, as_json: bool
 ) -> None:
-    """Get data sets into the data root.
+    """Download data sets into the data root.
 
     NAME is a split (its annotations and only the images that it needs), or one of refcoco, refcoco+, refcocog, refclef
     (annotations), referit (TRIS's pickles and the images), referit-pickles, saiapr, coco-train2014 (all of it, 13 GB).
-    What is there already is not got again, and what was broken off goes on. Exit code 1 if anything is still missing.
+    Files that exist are not downloaded again, and interrupted downloads continue. Exit code 1 if anything is missing.
     """
     from ...datasets.get.get import get
 
     try:
         found = get(names, data_root, images=images, jobs=jobs, prefix=prefix, talk=_Terminal())
     except KeyboardInterrupt:
-        raise RisbenchError("stopped; what came so far is kept, and the same command goes on from there") from None
+        raise RisbenchError("stopped; what was downloaded is kept, and the same command continues") from None
     if as_json:
         show.print_json([asdict(one) for one in found])
     failed = {image: reason for one in found for image, reason in one.failed.items()}
@@ -70,31 +70,31 @@ def command(
         show.say(f"and {len(failed) - _SHOWN} more (--json lists all)")
     if not as_json:
         for one in found:
-            _print_got(one, "" if data_root is None else f" --data-root {shlex.quote(str(data_root))}")
+            _print_fetched(one, "" if data_root is None else f" --data-root {shlex.quote(str(data_root))}")
     if failed:
         sys.exit(1)
 
 
-def _print_got(got: Fetched, root: str) -> None:
+def _print_fetched(fetched: Fetched, root: str) -> None:
     state = "there"
-    if got.images is not None:
-        state += f", with {got.images - len(got.failed)} of {counted(got.images, 'image')}"
-    elif got.archives and got.check:
-        state += "" if len(got.archives) > 1 else ", without images"
-    show.out.print(f"{got.name}: {state}", highlight=False, markup=False, soft_wrap=True)
-    if got.check:
-        line = f"  next: risbench data check {' '.join(got.check)}{root}"
-        show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+    if fetched.images is not None:
+        state += f", with {fetched.images - len(fetched.failed)} of {counted(fetched.images, 'image')}"
+    elif fetched.archives and fetched.check:
+        state += "" if len(fetched.archives) > 1 else ", without images"
+    show.print_line(f"{fetched.name}: {state}")
+    if fetched.check:
+        line = f"  next: risbench data check {' '.join(fetched.check)}{root}"
+        show.print_line(line)
 
 
 class _Terminal:
-    """Lines and bars on stderr; no bars where nobody sees them."""
+    """Prints messages and progress bars on stderr; bars only on a terminal."""
 
     def say(self, text: str) -> None:
         show.say(text)
 
     @contextmanager
-    def bar(self, title: str, *, in_bytes: bool) -> Iterator[Told]:
+    def bar(self, title: str, *, in_bytes: bool) -> Iterator[OnProgress]:
         amount = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), *amount, TimeRemainingColumn())
         with Bar(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as shown:

@@ -18,15 +18,15 @@ from .. import options, show
 
 _SHOWN = 10
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)  # of a place that cannot be written
-_HELP = f"""Bring data that are already here into the data root.
+_HELP = f"""Import data that are already on this machine into the data root.
 
-With --from: a copy of the data sets, in whatever tree or archive it lies: the refer tool's, LAVT's, TRIS's, the
-REFER zips, COCO's train2014 folder or zip, ReferIt's pickles and SAIAPR images, parquet copies of RefCOCO from
-Hugging Face (needs the extra [parquet]). Files are linked where they can be, or copied with --copy; nothing that
-differs is overwritten. A part of a data set is welcome: what is missing is said. Exit code 1 if nothing was
-recognised, or none of it can be used.
+With --from: a copy of the data sets, in one of these forms: the folders of the refer tool, LAVT or TRIS, the REFER
+zips, COCO's train2014 folder or zip, ReferIt's pickles and SAIAPR images, parquet copies of RefCOCO from Hugging Face
+(needs the extra [parquet]). Files are linked if possible, or copied with --copy; no file with other content is
+overwritten. A part of a data set is accepted, and missing parts are listed. Exit code 1 if nothing was recognised, or
+none of it can be used.
 
-With FILE --as NAME: own data become a split, known to every command by its NAME. FILE is one JSON:
+With FILE --as NAME: your own data become a split, and every command knows it as NAME. FILE is one JSON:
 
 \b
 {FORM}
@@ -40,14 +40,14 @@ A complete FILE:
 @click.command("import", help=_HELP)
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--from", "source", type=click.Path(path_type=Path), help="A folder or zip of data sets.")
-@click.option("--as", "name", metavar="NAME", help="What to call the split that FILE becomes.")
+@click.option("--as", "name", metavar="NAME", help="The name of the new split.")
 @click.option("--copy/--link", default=False, show_default="--link", help="Copy files, or link to them.")
 @options.data_root
 @options.as_json
 def command(
     file: Path | None, source: Path | None, name: str | None, copy: bool, data_root: Path | None, as_json: bool
 ) -> None:
-    """Import a copy, or own data: what the help above says."""
+    """Import a copy of the data sets, or one's own data; see `_HELP`."""
     try:
         if file and name and not source:
             return _own(file, name, copy, data_root, as_json)
@@ -69,18 +69,18 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
     split = made.split
     if made.box_only:
         show.say(
-            f"warning: expressions with a box and no mask: {made.box_only}; PointIt and Accbox hold for them, mIoU, "
-            "oIoU, P@k and PointM leave them out"
+            f"warning: expressions with a box and no mask: {made.box_only}; they count in PointIt and Accbox, and are "
+            "left out of mIoU, oIoU, P@k and PointM"
         )
     if made.without_target:
         show.say(
-            f"warning: expressions that nothing is meant by: {made.without_target}; an empty answer to them is left "
-            "out of every score, a mask counts as IoU 0"
+            f"warning: expressions without a target object: {made.without_target}; an empty prediction for them is "
+            "left out of every score, any other mask counts as IoU 0"
         )
     if made.turned:
         show.say(
-            f"warning: images that carry an EXIF rotation: {len(made.turned)}, the first {made.turned[0]}; masks and "
-            "boxes are taken to lie on the pixels as they are stored, which is what methods are shown"
+            f"warning: images with an EXIF rotation: {len(made.turned)}, the first {made.turned[0]}; masks and boxes "
+            "must fit the pixels as they are stored, without the rotation, because methods get these pixels"
         )
     if as_json:
         record = {"split": name, "folder": str(made.folder), "new": made.new, "role": split.entry.role}
@@ -95,8 +95,8 @@ def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: boo
 def _copies(source: Path, copy: bool, data_root: Path | None, as_json: bool) -> None:
     from ...datasets.imports.copies import import_copy
 
-    with show.counting("importing images") as told:
-        report = import_copy(source, data_root, copy=copy, progress=told)
+    with show.counting("importing images") as on_progress:
+        report = import_copy(source, data_root, copy=copy, progress=on_progress)
     for refused in report.refused[:_SHOWN]:
         show.say(f"not taken: {refused.name}: {refused.reason}")
     if len(report.refused) > _SHOWN:
@@ -106,7 +106,7 @@ def _copies(source: Path, copy: bool, data_root: Path | None, as_json: bool) -> 
     if partial := [
         state.name for state in report.splits if state.partial and state.counts and state.counts.expressions
     ]:
-        show.say(f"warning: partial, so no figure on them compares with published ones: {', '.join(partial)}")
+        show.say(f"warning: partial, so their figures are not comparable with published ones: {', '.join(partial)}")
     if as_json:
         show.print_json(_record(report))
     else:
@@ -155,11 +155,11 @@ def _print(report: Any, data_root: Path | None) -> None:
 
 def _verdict(state: Any) -> str:
     if state.counts is None or not state.counts.expressions:
-        return "not in this copy" if state.counts else "not whole yet"
-    told = []
-    for key, got, want in zip(state.counts._fields, state.counts, state.expected, strict=True):
-        told.append(f"{got:,} {key}" + ("" if want in (None, got) else f" (expected {want:,})"))
-    return ("partial, " if state.partial else "") + ", ".join(told) + f"; {state.images_present:,} images are there"
+        return "not in this copy" if state.counts else "not complete yet"
+    counts = []
+    for key, found, wanted in zip(state.counts._fields, state.counts, state.expected, strict=True):
+        counts.append(f"{found:,} {key}" + ("" if wanted in (None, found) else f" (expected {wanted:,})"))
+    return ("partial, " if state.partial else "") + ", ".join(counts) + f"; {state.images_present:,} images are there"
 
 
 def _root_of(data_root: Path | None) -> str:
@@ -167,4 +167,4 @@ def _root_of(data_root: Path | None) -> str:
 
 
 def _line(text: str) -> None:
-    show.out.print(text, highlight=False, markup=False, soft_wrap=True)
+    show.print_line(text)

@@ -26,41 +26,43 @@ from .. import options, show
 @options.data_root
 @options.as_json
 def command(splits: tuple[str, ...], images: Path | None, data_root: Path | None, as_json: bool) -> None:
-    """Find what training and evaluation splits share.
+    """Find images, objects and expressions that training and evaluation splits share.
 
-    Without SPLITS: images and objects that splits of different roles share, of all that are there. With one: those that
-    it shares with others. With two or more: every pair, and its expressions, too.
+    Without SPLITS: images and objects that splits of different roles share, among all splits that are there. With one
+    split: what it shares with the others. With two or more: what every pair shares, including expressions.
 
-    Texts are equal but for case and punctuation; nearly equal if the words that they share make up four fifths of both
-    (articles and order aside), looked for about shared images.
+    Two texts are equal if they differ only in case and punctuation. They are nearly equal if the words they share are
+    at least four fifths of both; articles and word order do not count. Nearly equal texts are searched only among
+    those about shared images.
     """
     if images is not None:
         if not splits:
             raise UsageError("--images needs the SPLITS to be tested on")
         found = find_listed(read_image_list(images), splits, data_root)
     else:
-        with show.counting("comparing expressions") as told:
-            found = find_leaks(data_root, splits or None, told)
+        with show.counting("comparing expressions") as on_progress:
+            found = find_leaks(data_root, splits or None, on_progress)
     found = with_standing(found, splits or None)
     if as_json:
         show.print_json([_record(leak) for leak in found])
         return
-    looked = [leak for leak in found if leak.images is not None or leak.texts is not None]
-    if not looked:
+    compared = [leak for leak in found if leak.images is not None or leak.texts is not None]
+    if not compared:
         show.say("no shared images among the splits that are there")
-    elif looked[0].texts is not None:
-        for leak in looked:
+    elif compared[0].texts is not None:
+        for leak in compared:
             _print_pair(leak)
     else:
-        _print_table(looked)
-    for told in dict.fromkeys(leak.standing for leak in found if leak.standing):
-        _say(f"standing warning: {told}")
+        _print_table(compared)
+    for warning in dict.fromkeys(leak.standing for leak in found if leak.standing):
+        _say(f"standing warning: {warning}")
 
 
 def _record(leak: Leak) -> dict[str, Any]:
     texts = None if leak.texts is None else leak.texts._asdict()
     listed = None if leak.listed is None else {"known": leak.listed[0], "entries": leak.listed[1]}
-    return {**asdict(leak), "texts": texts, "listed": listed}
+    fields = {**asdict(leak), "texts": texts, "listed": listed}
+    return {"seen": fields.pop("trained_on"), **fields}  # the key that programs know
 
 
 def _print_table(leaks: list[Leak]) -> None:
@@ -69,12 +71,12 @@ def _print_table(leaks: list[Leak]) -> None:
         table.add_column(column, overflow="fold")
     for leak in leaks:
         objects = "?" if leak.objects is None else f"{leak.objects} of {leak.of_objects}"
-        table.add_row(leak.seen, leak.tested, f"{leak.images} of {leak.of_images}", objects)
+        table.add_row(leak.trained_on, leak.tested, f"{leak.images} of {leak.of_images}", objects)
     show.print_table(table)
 
 
 def _print_pair(leak: Leak) -> None:
-    _say(f"seen in {leak.seen}, tested in {leak.tested}:")
+    _say(f"seen in {leak.trained_on}, tested in {leak.tested}:")
     if leak.images is None:
         _say("  images    of different collections: not compared")
     else:
@@ -95,10 +97,10 @@ def _print_pair(leak: Leak) -> None:
         _say(f"  texts     {texts.shown} of {counted(texts.of, 'expression is', 'expressions are')} about these images")
     if leak.images and texts.equal is not None:
         equal, near = _of_object(texts.equal_object), _of_object(texts.near_object)
-        _say(f"            {texts.equal} of these stand there word for word about the same image{equal}")
+        _say(f"            {texts.equal} of these are there word for word, about the same image{equal}")
         _say(f"            {texts.near} more nearly{near}")
     if texts.anywhere is not None:
-        _say(f"  anywhere  {texts.anywhere} of {texts.of} texts stand there about any image (short ones by chance)")
+        _say(f"  anywhere  {texts.anywhere} of {texts.of} texts are there, about any image (short ones by chance)")
 
 
 def _of_object(count: int | None) -> str:
@@ -106,4 +108,4 @@ def _of_object(count: int | None) -> str:
 
 
 def _say(line: str) -> None:
-    show.out.print(line, highlight=False, markup=False, soft_wrap=True)
+    show.print_line(line)

@@ -18,7 +18,7 @@ _SHOWN = 3  # folders of images, of each way to have a split
 @options.data_root
 @options.as_json
 def command(split: str, data_root: Path | None, as_json: bool) -> None:
-    """Say where the files of SPLIT are looked for and where they come from."""
+    """Show where risbench looks for the files of SPLIT, and where they come from."""
     wanted = where(split, data_root)
     if as_json:
         show.print_json([{**item._asdict(), "path": str(item.path)} for item in wanted])
@@ -31,10 +31,10 @@ def command(split: str, data_root: Path | None, as_json: bool) -> None:
             also.append(str(item.path))
             continue
         mark = "[green]found  [/]" if item.found else "[red]missing[/]"
-        show.out.print(f"{mark} {item.what:11} {escape(str(item.path))}", highlight=False, soft_wrap=True)
+        show.print_line(f"{mark} {item.what:11} {escape(str(item.path))}", markup=True)
         if not item.found:
-            show.out.print(f"        from {item.origin}", highlight=False, markup=False, soft_wrap=True)
+            show.print_line(f"        from {item.origin}")
     if also:
-        show.out.print(f"also looked in: {', '.join(also)}", highlight=False, markup=False, soft_wrap=True)
+        show.print_line(f"also looked in: {', '.join(also)}")
     if name := to_get(split, wanted):
         show.say(f"`risbench data get {name}` gets what is missing")

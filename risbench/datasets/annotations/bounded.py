@@ -1,4 +1,4 @@
-"""Python's unpickler with its appetite bounded: memory and time grow with the file's length, whatever the file says.
+"""Python's unpickler with bounds: its memory and time grow with the file's length, whatever the file contains.
 
 The standard library's fast unpickler believes a file: nine bytes make it fill a table of gigabytes, a hundred keep it
 hashing for years. Its slower twin, written in Python, keeps that table as a dict and can be told what to refuse; for

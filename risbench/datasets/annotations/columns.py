@@ -1,4 +1,4 @@
-"""Columns of ids, texts and words that lie flat in memory: one blob with offsets, decoded a cell at a time.
+"""Columns of ids, texts and words, stored flat: one blob with offsets, decoded one cell at a time.
 
 A list of 142,000 Python strings takes longer to make than an index may take to load; a blob takes nothing.
 """

@@ -1,4 +1,4 @@
-"""Segmentations as they are annotated, stored flat: polygons as corners, run-length codes as JSON text.
+"""Segmentations as annotated, stored flat: polygons as corners, run-length codes as JSON text.
 
 They stay undrawn until a sample is asked for. Drawing a RefCOCO object takes 0.1 to 0.2 ms: to draw all 200,000 when a
 set is first read would take half a minute, to draw those of the samples that are used takes nothing beside a model.

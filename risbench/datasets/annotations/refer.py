@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...io.jsonfile import collector_at_rest, read_json
-from ..catalog import REFER_ORIGIN
+from ..entry import REFER_ORIGIN
 from .columns import Idents, Texts, Words, offsets_of
 from .numbers import whole_number
 from .outlines import Outlines

@@ -1,4 +1,4 @@
-"""Columns taken out of lists of dicts, checked as they are taken; the first bad row is named."""
+"""Columns read from lists of dicts and checked on the way; an error names the first bad row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a set of annotation files says, column by column: images, annotations, refs and sentences.
+"""The contents of annotation files as columns: images, annotations, refs and sentences.
 
 Both layouts, REFER's and ReferIt's pickles, are read into this one form, in file order; a split is a choice of its
 rows.
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..entry import Counts
 from .columns import Idents, Texts, Words
 from .outlines import Outlines
 
@@ -100,6 +101,11 @@ class AnnotationTable:
         inside = [(self.ann_image, images, 0), (self.ref_image, images, 0), (self.ref_ann, anns, -1)]
         if any(rows.size and not (least <= rows.min() and rows.max() < count) for rows, count, least in inside):
             raise ValueError("a row points at nothing")
+
+    def count(self, refs: np.ndarray, rows: np.ndarray) -> Counts:
+        """The counts of a choice of ref rows and sentence rows; images are those that a chosen ref points at."""
+        distinct = len(set(self.ref_id.listed(refs)))
+        return Counts(len(np.unique(self.ref_image[refs])), distinct, len(rows))
 
     def size(self, image: int) -> tuple[int, int]:
         """``(height, width)`` of an image row."""

@@ -1,4 +1,4 @@
-"""Pickles read without trusting them: only plain values come out, nothing that the file names is ever run.
+"""Pickles read without trusting them: only plain values come out, and nothing that the file names is run.
 
 REFER's and ReferIt's annotations are Python-2 pickles. A pickle is a program that may call any function by name, so the
 names are looked up in the closed table below; every other one is refused. Numpy's scalars and arrays of numbers, which
@@ -179,9 +179,9 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         reader.refuse_unplain(value)
         return value
     except _Refused as refused:
-        asked = " ".join(str(refused).split())[:120]
+        request = " ".join(str(refused).split())[:120]
         raise DataError(
-            f"{path}: refused, the pickle asks for {asked}; {what} need only plain values, nothing was "
+            f"{path}: refused, the pickle asks for {request}; {what} need only plain values, nothing was "
             "executed; get the file anew from where it comes from"
         ) from None
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What stands twice in a split: ids, which is a fault, and texts and objects, which is worth knowing."""
+"""Duplicates in a split. Duplicate ids are errors; duplicate texts and objects are only reported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ...plain import plain
 from ..annotations.columns import Ident, Idents
 from ..split import Split
-from .text_match import said
+from .text_match import normalised
 
 
 def doubled_ids(split: Split) -> Iterator[tuple[str, Ident, str]]:
@@ -28,13 +28,13 @@ def doubled_ids(split: Split) -> Iterator[tuple[str, Ident, str]]:
 
 
 class DuplicateTexts:
-    """Who says what of which object: the texts of a split as numbers, equal for texts that `alike.said` makes equal."""
+    """The texts of a split as numbers, beside their objects; texts that `text_match.normalised` makes equal are one."""
 
     def __init__(self, split: Split) -> None:
         table = split.table
         self._texts = table.sent_text.listed(split.rows)
         codes: dict[str, int] = {}
-        self._text = np.array([codes.setdefault(said(text), len(codes)) for text in self._texts], np.int64)
+        self._text = np.array([codes.setdefault(normalised(text), len(codes)) for text in self._texts], np.int64)
         self._count = max(1, len(codes))
         self._image = split.sample_images.astype(np.int64)
         # A ref without a target is about an object of its own.
@@ -54,7 +54,7 @@ class DuplicateTexts:
         return int(again.sum()), len(np.unique(self._object[again])), self._first(again)
 
     def of_several(self) -> tuple[int, int, str]:
-        """Texts that are said of several objects of one image, so that nobody can tell which is meant.
+        """Texts that describe several objects of one image, so that the object which is meant cannot be told.
 
         Returns:
             How many expressions, in how many images, and the first such text.

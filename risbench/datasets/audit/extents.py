@@ -1,4 +1,4 @@
-"""How far annotated outlines reach, of many objects at once and without drawing one."""
+"""The extents of annotated outlines: of many objects at once, without drawing one."""
 
 from __future__ import annotations
 

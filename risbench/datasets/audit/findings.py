@@ -1,4 +1,4 @@
-"""What a look over a split finds: problems, and notes of what is no fault of the copy."""
+"""What an audit of a split finds: problems, and notes about what is no fault of the copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many image files looked at, some at once: their headers by default, their pixels if asked."""
+"""Checks of many image files in parallel: headers by default, pixels on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list of images that somebody trained on: ids or file names, one a line, or as JSON.
+"""A list of images that somebody trained on: ids or file names, one a line or as JSON.
 
 Lines that are empty or begin with ``#`` are passed over. JSON is a list of numbers, texts or ``{"id" or "image_id",
 "file_name"}``, or COCO's dict with such a list under ``images``. Of a file name the last part counts. COCO's ids are

@@ -17,7 +17,8 @@ import numpy as np
 
 from ...errors import DataError, UsageError
 from ..annotations.columns import Ident
-from ..catalog import Entry, find, names
+from ..catalog import find, names
+from ..entry import Entry
 from ..load import Progress, load_split, locate
 from ..split import Split
 from .image_list import ImageList
@@ -32,7 +33,7 @@ class Leak:
     """What two splits, or a list of images and a split, have in common.
 
     Attributes:
-        seen: the split of the earlier role: train before val before test; or the list's file.
+        trained_on: the split of the earlier role: train before val before test; or the list's file.
         tested: the other one.
         images: the images in both; None where the two are of different collections, or nobody looked.
         of_images: the images of the tested split.
@@ -43,7 +44,7 @@ class Leak:
         standing: what is known of the two without looking.
     """
 
-    seen: str
+    trained_on: str
     tested: str
     images: int | None
     of_images: int | None
@@ -54,7 +55,7 @@ class Leak:
     standing: str | None = None
 
 
-class _Seen(NamedTuple):
+class _Contents(NamedTuple):
     entry: Entry
     split: Split
     images: set[Ident]
@@ -62,7 +63,7 @@ class _Seen(NamedTuple):
     numbering: str
 
     @classmethod
-    def of(cls, split: Split) -> _Seen:
+    def of(cls, split: Split) -> _Contents:
         """A split's images and objects."""
         targets = split.table.ref_ann[split.ref_rows]
         objects = set(split.table.ann_id.listed(np.unique(targets[targets >= 0])))
@@ -93,9 +94,9 @@ def find_leaks(
     if len(named) < 2:
         others = [find(name) for name in names() if find(name) not in named]
         entries = [*named, *(one for one in others if one.family != "drawn" and _is_there(one, data_root))]
-    seen = [_Seen.of(load_split(entry.name, data_root)) for entry in entries]
+    trained_on = [_Contents.of(load_split(entry.name, data_root)) for entry in entries]
     leaks = []
-    for pair in combinations(seen, 2):
+    for pair in combinations(trained_on, 2):
         a, b = sorted(pair, key=lambda one: _RANK[one.entry.role])
         if len(named) == 1 and named[0] not in (a.entry, b.entry):
             continue
@@ -103,7 +104,7 @@ def find_leaks(
             leaks.append(_compared(a, b, progress))
         elif a.entry.role != b.entry.role and (leak := _leak(a, b)).images:
             leaks.append(leak)
-    return sorted(leaks, key=lambda leak: (-(leak.images or 0) / (leak.of_images or 1), leak.seen, leak.tested))
+    return sorted(leaks, key=lambda leak: (-(leak.images or 0) / (leak.of_images or 1), leak.trained_on, leak.tested))
 
 
 def find_listed(listed: ImageList, splits: Sequence[str], data_root: str | Path | None = None) -> list[Leak]:
@@ -121,7 +122,7 @@ def find_listed(listed: ImageList, splits: Sequence[str], data_root: str | Path 
     leaks = []
     for name in splits:
         split = load_split(name, data_root)
-        table, one = split.table, _Seen.of(split)
+        table, one = split.table, _Contents.of(split)
         files = {row: table.image_file[row].rpartition("/")[2] for row in range(len(table.image_id))}
         ids, by_file = listed.ids, listed.files
         idents = table.image_id.listed()
@@ -147,11 +148,11 @@ def with_standing(leaks: Sequence[Leak], splits: Sequence[str] | None = None) ->
     """The leaks, and the standing warnings about these splits (None: all) on those that they are about, or beside."""
     if splits is not None and not set(_GOOGLE) & set(splits):
         return list(leaks)
-    told = standing_warning()
-    found = [replace(leak, standing=told) if (leak.seen, leak.tested) == _GOOGLE else leak for leak in leaks]
+    warning = standing_warning()
+    found = [replace(leak, standing=warning) if (leak.trained_on, leak.tested) == _GOOGLE else leak for leak in leaks]
     if any(leak.standing for leak in found):
         return found
-    return [*found, Leak(*_GOOGLE, None, find(_GOOGLE[1]).expected.images, None, None, standing=told)]
+    return [*found, Leak(*_GOOGLE, None, find(_GOOGLE[1]).expected.images, None, None, standing=warning)]
 
 
 def standing_warning() -> str:
@@ -167,14 +168,14 @@ def standing_warning() -> str:
     )
 
 
-def _leak(a: _Seen, b: _Seen) -> Leak:
+def _leak(a: _Contents, b: _Contents) -> Leak:
     together = _world(a.entry) == _world(b.entry)
     objects = len(a.objects & b.objects) if together and a.numbering == b.numbering else None
     images = len(a.images & b.images) if together else None
     return Leak(a.entry.name, b.entry.name, images, len(b.images), objects, len(b.objects))
 
 
-def _compared(a: _Seen, b: _Seen, progress: Progress | None) -> Leak:
+def _compared(a: _Contents, b: _Contents, progress: Progress | None) -> Leak:
     leak = _leak(a, b)
     images = a.images & b.images if leak.images is not None else set[Ident]()
     return replace(leak, texts=repeats_of(a.split, b.split, images, leak.objects is not None, progress))

@@ -1,4 +1,4 @@
-"""The objects that a split refers to, looked at together: is each outline whole, inside its image, and its box its own?
+"""Checks of the objects of a split: each outline is whole, lies inside its image, and belongs to its box.
 
 - A polygon may reach one pixel beyond its image. Corners are continuous, so COCO's polygons touch the border, and tools
   that round or count pixels from 1 reach past it; farther out it is another image's, or of another size.
@@ -73,8 +73,8 @@ class ObjectAudit:
                 if not self._extents.has[place]:
                     share = in_common(self._boxes[place : place + 1], np.array([around]))[0]
                 if share < _LEAST_COMMON and fault is None:
-                    told = f"its box and the box of its mask have {share:.0%} in common"
-                    problems.append(Problem("box", name, f"{path}: {name}: {told}"))
+                    text = f"its box and the box of its mask have {share:.0%} in common"
+                    problems.append(Problem("box", name, f"{path}: {name}: {text}"))
             yield True
 
     def notes(self) -> Iterator[Note]:
@@ -86,11 +86,11 @@ class ObjectAudit:
         if odd.size:
             listed = ", ".join(str(self._split.table.ann_id[ann]) for ann in self.anns[odd[:_SHOWN]].tolist())
             more = ", …" if odd.size > _SHOWN else ""
-            told = (
+            text = (
                 f"{odd.size} objects have a polygon of fewer than three corners, or of an odd count of numbers; such a "
                 "part covers no pixel, or loses its last number, as pycocotools reads it: annotation"
             )
-            yield Note("polygons", int(odd.size), f"{told}{'s' if odd.size > 1 else ''} {listed}{more}")
+            yield Note("polygons", int(odd.size), f"{text}{'s' if odd.size > 1 else ''} {listed}{more}")
 
     def _box_fault(self, place: int) -> str | None:
         """What is wrong with an object's box by itself; None if nothing is, or there is none."""

@@ -1,4 +1,4 @@
-"""Expressions of one split that another has, too: word for word or nearly, about the same image or anywhere.
+"""Expressions of one split that also occur in another: word for word or nearly, about the same image or any.
 
 Nearly equal texts (see `alike`) are looked for only about images that both splits show: expressions of other images are
 of no interest, and 120,000 against 10,000 would be more than a billion pairs. Equal texts are looked for everywhere;
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..annotations.columns import Ident
 from ..split import Split
-from .text_match import are_near, bag_of, said
+from .text_match import are_near, bag_of, normalised
 
 
 class Repeats(NamedTuple):
@@ -40,7 +40,7 @@ class Repeats(NamedTuple):
     anywhere: int | None = None
 
 
-class _Seen:
+class _Contents:
     """What is said of one image: the objects of each text and of each bag of words."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class _Seen:
 
 
 def repeats_of(
-    seen: Split,
+    trained_on: Split,
     tested: Split,
     images: set[Ident],
     same_objects: bool,
@@ -58,26 +58,26 @@ def repeats_of(
     """Count what repeats.
 
     Args:
-        seen: trained on.
+        trained_on: trained on.
         tested: tested on.
         images: the ids of the images that both show; empty where ids are of different collections.
         same_objects: whether the two number objects alike.
         progress: told ``(expressions done, expressions)`` of the tested split.
     """
-    about: dict[Ident, _Seen] = {}
+    about: dict[Ident, _Contents] = {}
     everywhere: set[str] = set()
-    for image, thing, words in _said(seen):
+    for image, thing, words in _texts_of(trained_on):
         everywhere.add(words)
         if image in images:
-            here = about.setdefault(image, _Seen())
+            here = about.setdefault(image, _Contents())
             here.texts.setdefault(words, set()).add(thing)
             here.bags.setdefault(bag_of(words), set()).add(thing)
     shown = equal = near = equal_object = near_object = anywhere = 0
-    for done, (image, thing, words) in enumerate(_said(tested), 1):
+    for done, (image, thing, words) in enumerate(_texts_of(tested), 1):
         anywhere += words in everywhere
         if image in images:
             shown += 1
-            here = about.get(image) or _Seen()
+            here = about.get(image) or _Contents()
             if (things := here.texts.get(words)) is not None:
                 equal += 1
                 equal_object += thing is not None and thing in things
@@ -97,10 +97,10 @@ def shown_in(split: Split, images: set[Ident]) -> int:
     return sum(image in images for image in split.table.image_id.listed(split.sample_images))
 
 
-def _said(split: Split) -> list[tuple[Ident, Ident | None, str]]:
+def _texts_of(split: Split) -> list[tuple[Ident, Ident | None, str]]:
     """Of each sample its image, its object (None without one) and its words."""
     table, anns = split.table, split.sample_anns
     images = table.image_id.listed(split.sample_images)
     things: list[Ident | None] = list(table.ann_id.listed(np.maximum(anns, 0))) if len(table.ann_id) else []
     things = [thing if ann >= 0 else None for thing, ann in zip(things or [None] * len(anns), anns, strict=True)]
-    return list(zip(images, things, map(said, table.sent_text.listed(split.rows)), strict=True))
+    return list(zip(images, things, map(normalised, table.sent_text.listed(split.rows)), strict=True))

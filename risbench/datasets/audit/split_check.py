@@ -1,9 +1,9 @@
-"""A split looked over: counts, images, masks, boxes, what is doubled; every problem named.
+"""The audit of a split: counts, images, masks, boxes and duplicates; every problem is named.
 
 By default nothing is decoded: an image is known by its first and last bytes, a polygon by its corners. ``deep`` decodes
 every pixel and draws every polygon. What may be wrong with an outline stands in `objects`. For the rest:
 
-- A partial copy is no fault of its files: it is said, and alone is no problem.
+- A partial copy is not an error of its files: it is reported, and it is no problem by itself.
 - Texts or objects that stand twice are the data set's own, and are notes.
 """
 
@@ -19,7 +19,8 @@ import numpy as np
 from ...errors import DataError
 from ...plain import counted
 from ..annotations.index import SourceFile
-from ..catalog import UNKNOWN, Counts, find
+from ..catalog import find
+from ..entry import UNKNOWN, Counts
 from ..load import Progress, load_split
 from ..split import Split
 from .duplicates import DuplicateTexts, doubled_ids, shared_objects
@@ -145,22 +146,22 @@ def check_split(
 def _turned(files: list[str]) -> Iterator[Note]:
     if files:
         count = counted(len(files), "image carries", "images carry")
-        told = f"{count} an EXIF rotation, the first {files[0]}: methods are shown the pixels as they are stored, and"
-        yield Note("exif", len(files), f"{told} masks and boxes are taken to lie on these")
+        text = f"{count} an EXIF rotation, the first {files[0]}: methods are shown the pixels as they are stored, and"
+        yield Note("exif", len(files), f"{text} masks and boxes are taken to lie on these")
 
 
 def _doubled(split: Split) -> Iterator[Note]:
-    said = DuplicateTexts(split)
-    count, about, first = said.twice()
+    duplicates = DuplicateTexts(split)
+    count, about, first = duplicates.twice()
     if count:
-        told = counted(count, "expression repeats", "expressions repeat")
-        told += f" another about the same object ({counted(about, 'object')}), the first '{first}'"
-        yield Note("texts", count, told)
-    count, about, first = said.of_several()
+        text = counted(count, "expression repeats", "expressions repeat")
+        text += f" another about the same object ({counted(about, 'object')}), the first '{first}'"
+        yield Note("texts", count, text)
+    count, about, first = duplicates.of_several()
     if count:
-        told = counted(count, "expression is", "expressions are")
-        told += f" said of several objects of one image ({counted(about, 'image')}), the first '{first}'"
-        yield Note("ambiguous", count, told)
+        text = counted(count, "expression is", "expressions are")
+        text += f" said of several objects of one image ({counted(about, 'image')}), the first '{first}'"
+        yield Note("ambiguous", count, text)
     count, first = shared_objects(split)
     if count:
         yield Note("objects", count, f"{counted(count, 'object has', 'objects have')} several refs, the first {first}")

@@ -1,4 +1,4 @@
-"""When two expressions say the same: equal but for case, punctuation and spaces, or in nearly the same words.
+"""When two expressions are the same: equal but for case, punctuation and spaces, or nearly the same words.
 
 Two texts are *equal* if their words are, in order: runs of letters and digits after Unicode's compatibility forms were
 undone, in lower case. They are *nearly equal* if, articles left out and order aside, the words that they share make up
@@ -19,7 +19,7 @@ _ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in ra
 _ARTICLES = frozenset(("a", "an", "the"))
 
 
-def said(text: str) -> str:
+def normalised(text: str) -> str:
     """The words of an expression, in order and in lower case; equal for equal texts."""
     if text.isascii():
         return " ".join(text.translate(_ASCII).split())
@@ -27,7 +27,7 @@ def said(text: str) -> str:
 
 
 def bag_of(words: str) -> tuple[str, ...]:
-    """The words of `said` without articles, sorted; of articles alone, all of them."""
+    """The words of `normalised` without articles, sorted; of articles alone, all of them."""
     listed = words.split()
     return tuple(sorted([word for word in listed if word not in _ARTICLES] or listed))
 

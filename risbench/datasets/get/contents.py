@@ -1,4 +1,4 @@
-"""What is to be taken out of an archive, and whether the archive is one to be trusted.
+"""Which members of an archive are needed, and whether the archive can be trusted.
 
 An archive comes from a stranger. No name in it is ever used as a path: members are looked up by the file names that
 the table wants. All the same an archive is refused as a whole when any member is a link or a device, when a name is
@@ -15,8 +15,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from .refused import SourceRefused
-from .sources import ImageMembers, SourceArchive
+from .sources import ImageMembers, SourceArchive, SourceRefused
 from .talk import size_of
 
 # What zipfile raises for a broken archive.

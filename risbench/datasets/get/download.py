@@ -1,4 +1,4 @@
-"""An archive, whole and the right one, from the first of its sources that gives it."""
+"""Downloads an archive, whole and verified, from the first source that works."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from .contents import WantedMember, wanted_of
 from .fetch import Client
 from .part import bytes_of, drop, drop_state
 from .record import Record
-from .refused import SourceRefused
-from .sources import DownloadSource, SourceArchive
-from .talk import DownloadMessages, Told, size_of
+from .sources import DownloadSource, SourceArchive, SourceRefused
+from .talk import DownloadMessages, OnProgress, size_of
 from .unpack import read_through
 
 _PIECE = 1 << 20
@@ -81,14 +80,14 @@ def _from(
     continued = bytes_of(part) > 0
     while True:
         talk.say(f"{archive.file}: from {source.host}" + (f", from {size_of(bytes_of(part))} on" if continued else ""))
-        with talk.bar(archive.file, in_bytes=True) as told:
+        with talk.bar(archive.file, in_bytes=True) as on_progress:
             client.fetch(
                 source.url,
                 part,
                 most=archive.most_archive,
                 size=archive.size,
                 checked=checked,
-                told=told,
+                on_progress=on_progress,
                 say=lambda text: talk.say(f"{archive.file}: {source.host} {text}"),
             )
         try:
@@ -109,8 +108,8 @@ def _seen(path: Path, url: str, archive: SourceArchive, record: Record, talk: Do
     size, before = path.stat().st_size, record.of(archive.name)
     if archive.size is not None and size != archive.size:
         raise SourceRefused(f"gave {size} bytes where {archive.size} are right")
-    with talk.bar(f"{archive.file}: checksum", in_bytes=True) as told:
-        sha256, md5 = _hashes(path, size, archive.md5 is not None, told)
+    with talk.bar(f"{archive.file}: checksum", in_bytes=True) as on_progress:
+        sha256, md5 = _hashes(path, size, archive.md5 is not None, on_progress)
     for name, right, found in (("SHA-256", archive.sha256, sha256), ("MD5", archive.md5, md5)):
         if right is not None and right.lower() != found:
             raise SourceRefused(f"gave another file: its {name} is {found}, right is {right}")
@@ -121,13 +120,13 @@ def _seen(path: Path, url: str, archive: SourceArchive, record: Record, talk: Do
         )
     wanted = wanted_of(path, archive)
     if not archive.checked:
-        with talk.bar(f"{archive.file}: reading", in_bytes=False) as told:
-            read_through(path, wanted, told)
+        with talk.bar(f"{archive.file}: reading", in_bytes=False) as on_progress:
+            read_through(path, wanted, on_progress)
     trust = "checksum" if archive.checked else "record" if before is not None else "first use"
     return Downloaded(path, url or (before or {}).get("url", ""), size, sha256, trust, wanted)
 
 
-def _hashes(path: Path, size: int, with_md5: bool, told: Told) -> tuple[str, str | None]:
+def _hashes(path: Path, size: int, with_md5: bool, on_progress: OnProgress) -> tuple[str, str | None]:
     sha256 = hashlib.sha256()
     md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
     done = 0
@@ -137,5 +136,5 @@ def _hashes(path: Path, size: int, with_md5: bool, told: Told) -> tuple[str, str
             if md5 is not None:
                 md5.update(piece)
             done += len(piece)
-            told(done, size)
+            on_progress(done, size)
     return sha256.hexdigest(), None if md5 is None else md5.hexdigest()

@@ -1,4 +1,4 @@
-"""One address into one file, continued where an earlier try ended.
+"""Downloads one address into one file, and continues where an earlier try ended.
 
 A part is continued with ``Range`` and ``If-Range`` (the ETag, else the date of the last change), so that a server whose
 file changed sends the new one whole; one that knows no ``Range`` does so, too, and then the part starts anew.
@@ -22,8 +22,8 @@ from requests.adapters import HTTPAdapter
 
 from ...errors import DataError
 from .part import State, bytes_of, drop
-from .refused import SourceRefused, Unreachable
-from .talk import Told, size_of
+from .sources import SourceRefused, Unreachable
+from .talk import OnProgress, size_of
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse
@@ -95,7 +95,7 @@ class Client:
         most: int,
         size: int | None = None,
         checked: bool = False,
-        told: Told,
+        on_progress: OnProgress,
         say: Callable[[str], object] = lambda text: None,
     ) -> int:
         """Brings what lies at an address into a part, whole.
@@ -106,7 +106,7 @@ class Client:
             most: more bytes than this are refused.
             size: the size that it must have, where known.
             checked: whether a checksum will be compared, so that any begun part may be continued.
-            told: called with the bytes that are there and the bytes in all.
+            on_progress: called with the bytes that are there and the bytes in all.
             say: called with a line before each pause.
 
         Returns:
@@ -120,7 +120,7 @@ class Client:
         while True:
             before = bytes_of(part)
             try:
-                return self._once(url, part, most, size, checked, told)
+                return self._once(url, part, most, size, checked, on_progress)
             except _Again as fault:
                 failures = 1 if bytes_of(part) - before >= _GAIN else failures + 1
                 # Who does not answer at all is asked twice only: the host is gone, or the network is.
@@ -133,7 +133,7 @@ class Client:
             if self.stopped.wait(wait):
                 raise SourceRefused("stopped")
 
-    def _once(self, url: str, part: Path, most: int, size: int | None, checked: bool, told: Told) -> int:
+    def _once(self, url: str, part: Path, most: int, size: int | None, checked: bool, on_progress: OnProgress) -> int:
         state = State.of(part)
         offset = bytes_of(part) if state.can_go_on(url, checked) else 0
         headers = {"Range": f"bytes={offset}-"} if offset else {}
@@ -174,7 +174,7 @@ class Client:
             if max(total or 0, offset) > most:
                 raise SourceRefused(f"{total} bytes are more than the {most} that are believed")
             _look_for_room(part, (total or 0) - offset)
-            return self._receive(response, url, part, offset, total, most, told)
+            return self._receive(response, url, part, offset, total, most, on_progress)
 
     def _size_of(self, response: requests.Response, part: Path, offset: int) -> int | None:
         """The size of the whole; a part that the server continues elsewhere than asked is dropped."""
@@ -188,7 +188,14 @@ class Client:
         return None if found[2] == "*" else int(found[2])
 
     def _receive(
-        self, response: requests.Response, url: str, part: Path, done: int, total: int | None, most: int, told: Told
+        self,
+        response: requests.Response,
+        url: str,
+        part: Path,
+        done: int,
+        total: int | None,
+        most: int,
+        on_progress: OnProgress,
     ) -> int:
         raw: HTTPResponse = response.raw
         begun, begun_at = time.monotonic(), done
@@ -197,7 +204,7 @@ class Client:
                 # The old bytes go before the new version's name is written down: killed in between, no mixture is left.
                 if not done:
                     State(url, _version(response)).keep(part)
-                told(done, total)
+                on_progress(done, total)
                 while piece := raw.read1(_PIECE):
                     if self.stopped.is_set():
                         raise SourceRefused("stopped")
@@ -205,7 +212,7 @@ class Client:
                     if done > most:
                         raise SourceRefused(f"sends more than the {most} bytes that are believed")
                     file.write(piece)
-                    told(done, total)
+                    on_progress(done, total)
                     if (spent := time.monotonic() - begun) > self.patience.window:
                         if (done - begun_at) / spent < self.patience.slowest:
                             raise _Again(f"sends less than {self.patience.slowest:.0f} bytes a second")
@@ -231,8 +238,8 @@ def _whole(response: requests.Response) -> int | None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isascii() and asked.isdigit() else None
+    pause = response.headers.get("Retry-After", "")
+    return float(pause) if pause.isascii() and pause.isdigit() else None
 
 
 def _look_for_room(part: Path, needed: int) -> None:

@@ -1,4 +1,4 @@
-"""The whole of `risbench data get`: what is there stays, what is missing comes, and what came is written down."""
+"""The work of `risbench data get`: keep what is there, download what is missing, record what was downloaded."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ...errors import DataError
 from ...io import places
 from ...io.hashes import sha256_of
 from ...plain import counted
+from ..catalog import find
+from ..entry import Entry
+from ..layout import layouts, present_layout
+from ..load import load_split
 from .download import download
 from .fetch import Client, Patience
 from .orders import Images, Order, order_of
-from .present import count_of, is_readable, needed_images
 from .record import Record
-from .refused import SourceRefused
-from .singles import fetch_images, missing_of
-from .sources import SourceArchive, Sources, read_sources
+from .singles import Image, fetch_images, missing_of
+from .sources import ImageMembers, SourceArchive, SourceRefused, Sources, read_sources
 from .talk import DownloadMessages, Silence, size_of
 from .unpack import unpack
 
@@ -110,44 +114,46 @@ class _Work:
     talk: DownloadMessages
 
     def fill(self, order: Order) -> Fetched:
-        got = Fetched(order.name, check=order.check)
+        fetched = Fetched(order.name, check=order.check)
         if order.entry is not None and order.entry.family == "drawn":
             self.talk.say(f"{order.name}: nothing to get, drawn scenes are made when first read")
-            return got
+            return fetched
         if order.annotations is not None:
             if order.entry is not None and is_readable(order.entry, self.root):
                 self._compare(order.annotations)
-                got.archives[order.annotations] = "present"
+                fetched.archives[order.annotations] = "present"
                 self.talk.say(f"{order.name}: its annotations are there")
             else:
-                self._archive(order.annotations, got)
+                self._archive(order.annotations, fetched)
         if order.images is not None:
-            self._archive(order.images, got)
+            self._archive(order.images, fetched)
         if order.splits:
-            self._images(order, got)
-        return got
+            self._images(order, fetched)
+        return fetched
 
-    def _archive(self, name: str, got: Fetched, *, lacking: bool = False) -> None:
+    def _archive(self, name: str, fetched: Fetched, *, lacking: bool = False) -> None:
         """Gets an archive, unless what it holds is there; ``lacking`` says that something of it is known to be not."""
         if name not in self.table.archives:
             raise DataError(f"{name}: the table of sources has no such archive")
         archive = self.table.archives[name]
         if not lacking and self._is_there(archive):
             self._compare(name)
-            got.archives[name] = "present"
+            fetched.archives[name] = "present"
             self.talk.say(f"{archive.holds}: there already, nothing was downloaded")
             return
         found = download(self.client, archive, self.downloads, self.record, self.talk)
-        with self.talk.bar(f"{archive.file}: unpacking", in_bytes=False) as told:
+        with self.talk.bar(f"{archive.file}: unpacking", in_bytes=False) as on_progress:
             try:
-                done = unpack(found.path, found.wanted, self.root, replace=archive.images is not None, told=told)
+                done = unpack(
+                    found.path, found.wanted, self.root, replace=archive.images is not None, on_progress=on_progress
+                )
             except SourceRefused as fault:
                 found.path.unlink(missing_ok=True)
                 raise DataError(f"{archive.file}: {fault}; it was removed, run the command again") from None
         files = {place: sha256_of(self.root / place) for place in archive.members.values()}
         self.record.keep(name, url=found.url, size=found.size, sha256=found.sha256, trust=found.trust, files=files)
         found.path.unlink(missing_ok=True)
-        got.archives[name] = f"{found.url or 'downloaded before'} ({found.trust})"
+        fetched.archives[name] = f"{found.url or 'downloaded before'} ({found.trust})"
         how = {
             "checksum": "its checksum is right",
             "record": "the same as before",
@@ -163,7 +169,7 @@ class _Work:
     def _is_there(self, archive: SourceArchive) -> bool:
         if archive.images is None:
             return all((self.root / place).is_file() for place in archive.members.values())
-        return archive.images.count is not None and count_of(archive.images, self.root) >= archive.images.count
+        return archive.images.count is not None and images_there(archive.images, self.root) >= archive.images.count
 
     def _compare(self, name: str) -> None:
         """Says so when annotations are no longer the files that were unpacked here."""
@@ -172,22 +178,60 @@ class _Work:
             if path.is_file() and sha256_of(path) != sha256:
                 self.talk.say(f"warning: {path} is not the file that was downloaded; to get that one anew, remove it")
 
-    def _images(self, order: Order, got: Fetched) -> None:
+    def _images(self, order: Order, fetched: Fetched) -> None:
         needed = needed_images(order.splits, self.root)
         missing = missing_of(needed)
-        got.images = len(needed)
+        fetched.images = len(needed)
         absent = f"{order.name}: {len(missing)} of its {counted(len(needed), 'image is', 'images are')} missing"
         if missing and order.singly is not None and order.singly in self.table.images:
             self.talk.say(f"{absent}; they come one by one")
-            with self.talk.bar(f"{order.name}: images", in_bytes=False) as told:
-                brought = fetch_images(self.client, missing, self.table.images[order.singly], self.jobs, told)
-            got.fetched, got.failed = brought.fetched, brought.failed
+            with self.talk.bar(f"{order.name}: images", in_bytes=False) as on_progress:
+                brought = fetch_images(self.client, missing, self.table.images[order.singly], self.jobs, on_progress)
+            fetched.fetched, fetched.failed = brought.fetched, brought.failed
             self.talk.say(f"{order.name}: {counted(brought.fetched, 'image')} came, {size_of(brought.bytes)}")
         elif missing and order.archive_of_images is not None:
             self.talk.say(f"{absent}; they come as one archive")
-            self._archive(order.archive_of_images, got, lacking=True)
+            self._archive(order.archive_of_images, fetched, lacking=True)
             left = missing_of(needed_images(order.splits, self.root))
-            got.fetched = len(missing) - len(left)
-            got.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
+            fetched.fetched = len(missing) - len(left)
+            fetched.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
         else:
             self.talk.say(f"{order.name}: all its {len(needed)} images are there")
+
+
+def is_readable(entry: Entry, root: Path) -> bool:
+    """Whether all annotation files of a split are there, in any layout."""
+    try:
+        present_layout(entry, root)
+    except DataError:
+        return False
+    return True
+
+
+def needed_images(splits: Sequence[str], root: Path) -> list[Image]:
+    """The images of those splits whose annotations are there; each has the place where a reader will look for it."""
+    found: dict[Path, Image] = {}
+    for name in splits:
+        if not is_readable(find(name), root):
+            continue
+        split = load_split(name, root)
+        for row in np.unique(split.table.ref_image[split.ref_rows]).tolist():
+            file = split.table.image_file[row]
+            place = split.image_files.find(file)
+            found[place] = Image(file, place, split.table.size(row))
+    return list(found.values())
+
+
+def images_there(images: ImageMembers, root: Path) -> int:
+    """How many images of an archive are there, in the fullest of the folders that a reader looks into."""
+    folders = {root / images.folder}
+    for name in ("refcoco_val", "referit_test"):
+        for way in layouts(find(name), root):
+            if root / images.folder in way.folders:
+                folders.update(way.folders)
+    counts = [0]
+    for folder in folders:
+        if folder.is_dir():
+            files = (*folder.iterdir(), *folder.glob("*/images/*"))
+            counts.append(sum(1 for file in files if images.name.fullmatch(file.name)))
+    return max(counts)

@@ -1,4 +1,4 @@
-"""What a name on the command line asks for: archives, splits whose images are wanted, and what to do next."""
+"""What a name on the command line stands for: archives, splits whose images are needed, and the next step."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Literal
 
 from ...errors import UsageError
 from .. import catalog
-from ..catalog import Entry
+from ..entry import Entry
 
 Images = Literal["split", "all", "none"]
 
-# Which archive holds all images of a set of annotations.
-_IMAGES = {"refcoco": "coco-train2014", "refcoco+": "coco-train2014", "refcocog": "coco-train2014"}
-_REFERIT_IMAGES = "saiapr"
+# Which archive holds all images of a family of splits.
+_IMAGES = {"refer": "coco-train2014", "referit": "saiapr"}
 _GROUPS = {"referit": "referit-pickles"}
 
 
@@ -64,15 +63,15 @@ def order_of(name: str, images: Images | None, archives: Iterable[str]) -> Order
         return _set_order(name, images or ("all" if name in _GROUPS else "none"))
     if name not in catalog.names():
         near = difflib.get_close_matches(name.lower(), [*known, *_GROUPS, *catalog.names()], n=4, cutoff=0.6)
-        told = f"near names: {', '.join(near)}" if near else f"known: {', '.join([*known, *_GROUPS])}, and every split"
-        raise UsageError(f"nothing to get is called {name!r:.60}; {told}")
+        hint = f"near names: {', '.join(near)}" if near else f"known: {', '.join([*known, *_GROUPS])}, and every split"
+        raise UsageError(f"nothing to get is called {name!r:.60}; {hint}")
     entry = catalog.find(name)
     if entry.family == "drawn":
         return Order(name, check=(name,), entry=entry)
     pickles = entry.pickle is not None
     return _with_images(
         Order(name, "referit-pickles" if pickles else entry.folder, check=(name,), entry=entry),
-        entry.folder,
+        entry.family,
         images or "split",
         (name,),
     )
@@ -86,13 +85,14 @@ def _set_order(name: str, images: Images) -> Order:
     entries = [catalog.find(split) for split in catalog.names()]
     if name in (*_GROUPS, *_GROUPS.values()):
         splits = tuple(entry.name for entry in entries if entry.pickle is not None)
-        return _with_images(Order(name, _GROUPS.get(name, name), check=splits), "refclef", images, splits)
-    splits = tuple(entry.name for entry in entries if entry.folder == name)
-    return _with_images(Order(name, name, check=splits), name, images, splits)
+        return _with_images(Order(name, _GROUPS.get(name, name), check=splits), "referit", images, splits)
+    found = [entry for entry in entries if entry.folder == name]
+    splits = tuple(entry.name for entry in found)
+    return _with_images(Order(name, name, check=splits), found[0].family, images, splits)
 
 
-def _with_images(order: Order, folder: str, images: Images, splits: tuple[str, ...]) -> Order:
-    archive = _IMAGES.get(folder, _REFERIT_IMAGES)
+def _with_images(order: Order, family: str, images: Images, splits: tuple[str, ...]) -> Order:
+    archive = _IMAGES[family]
     if images == "none":
         return order
     if images == "all":

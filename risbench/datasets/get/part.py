@@ -1,4 +1,4 @@
-"""The part of a download that is here, and what is known of it.
+"""The downloaded part of a file, and what is known about it.
 
 What has come of ``<file>`` lies in ``<file>.part``. Beside it ``<file>.part.json`` keeps the address and what the
 server called this version. A part from elsewhere, or of a server that names no version, is continued only where a

@@ -1,4 +1,4 @@
-"""Single images, only those that are asked for, by a few connections at once.
+"""Downloads single images, only those that are needed, over a few connections at once.
 
 No checksum of a single image was published. Each one is decoded and must have the size that its annotation promises
 before it takes its place; what is there already is asked for its header's size only.
@@ -18,9 +18,8 @@ from ...plain import counted
 from ..images import read_image
 from .fetch import Client
 from .part import drop
-from .refused import SourceRefused, Unreachable
-from .sources import Singles
-from .talk import Told
+from .sources import Singles, SourceRefused, Unreachable
+from .talk import OnProgress
 
 # So many failures in a row, and it is not the images that are at fault.
 _MOST_IN_A_ROW = 12
@@ -47,7 +46,9 @@ def missing_of(images: Sequence[Image]) -> list[Image]:
     return [image for image in images if not _is_there(image)]
 
 
-def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs: int, told: Told) -> Brought:
+def fetch_images(
+    client: Client, images: Sequence[Image], singles: Singles, jobs: int, on_progress: OnProgress
+) -> Brought:
     """Brings images to their places, each one whole or not at all.
 
     Args:
@@ -55,7 +56,7 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
         images: which.
         singles: where they lie.
         jobs: how many at once.
-        told: called with images done and images in all, from this thread.
+        on_progress: called with images done and images in all, from this thread.
 
     Raises:
         DataError: a place cannot be written, or no source answers; what came before is kept.
@@ -83,7 +84,7 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
     fetched, size, failed, in_a_row = 0, 0, {}, 0
     try:
         for number in range(len(images)):
-            told(number, len(images))
+            on_progress(number, len(images))
             image, outcome = done.get()
             if isinstance(outcome, int):
                 fetched, size, in_a_row = fetched + 1, size + outcome, 0
@@ -98,7 +99,7 @@ def fetch_images(client: Client, images: Sequence[Image], singles: Singles, jobs
                     raise DataError(f"the first {in_a_row} images all failed: {image.file}: {outcome}")
             else:
                 raise outcome
-        told(len(images), len(images))
+        on_progress(len(images), len(images))
     except BaseException:
         client.stopped.set()
         raise
@@ -114,7 +115,7 @@ def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> 
         for source in sorted(singles.sources, key=lambda one: one.host in silent):
             url = source.url.replace("{file}", quote(image.file))
             try:
-                size = client.fetch(url, part, most=singles.most, told=lambda done, total: None)
+                size = client.fetch(url, part, most=singles.most, on_progress=lambda done, total: None)
             except SourceRefused as fault:
                 if isinstance(fault, Unreachable):
                     silent.add(source.host)

@@ -1,4 +1,4 @@
-"""The table of sources: which archives there are, where they lie, and what may come out of them.
+"""The table of sources: the archives, their addresses, and which members may be unpacked.
 
 The table is ``sources.json`` beside this file, or the file that ``$RISBENCH_SOURCES`` names (an institute's own).
 """
@@ -15,6 +15,15 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ...errors import DataError, UsageError
+
+
+class SourceRefused(Exception):
+    """This source will not do; the text says why, and the next one is tried."""
+
+
+class Unreachable(SourceRefused):
+    """The host gives no answer at all."""
+
 
 VARIABLE = "RISBENCH_SOURCES"
 

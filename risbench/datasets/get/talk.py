@@ -1,4 +1,4 @@
-"""What a download tells while it works: nothing here decides anything."""
+"""The messages and progress of a download. Nothing here decides anything."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-Told = Callable[[int, int | None], object]
+OnProgress = Callable[[int, int | None], object]
 
 
 class DownloadMessages(Protocol):
-    """Someone who is told how far the work is."""
+    """Receives messages and progress."""
 
     def say(self, text: str) -> None:
-        """Tell one line."""
+        """Show one line."""
         ...
 
-    def bar(self, title: str, *, in_bytes: bool) -> AbstractContextManager[Told]:
+    def bar(self, title: str, *, in_bytes: bool) -> AbstractContextManager[OnProgress]:
         """Show how far one thing is: the context's value is called with ``(done, total or None)``."""
         ...
 
 
 class Silence:
-    """Tells nothing."""
+    """Shows nothing."""
 
     def say(self, text: str) -> None:
         """Nothing."""
 
-    def bar(self, title: str, *, in_bytes: bool) -> AbstractContextManager[Told]:
+    def bar(self, title: str, *, in_bytes: bool) -> AbstractContextManager[OnProgress]:
         """Nothing."""
         return nullcontext(lambda done, total: None)
 

@@ -1,4 +1,4 @@
-"""Out of an archive, member by member, each to the place that the table names, whole or not at all.
+"""Unpacks an archive member by member, each to the place that the table names, whole or not at all.
 
 What is read is never more than the archive promised, so a bomb ends where its promise ends.
 """
@@ -15,8 +15,8 @@ from typing import BinaryIO, NamedTuple
 
 from ...errors import DataError
 from .contents import BROKEN, WantedMember
-from .refused import SourceRefused
-from .talk import Told, size_of
+from .sources import SourceRefused
+from .talk import OnProgress, size_of
 
 _PIECE = 1 << 20
 
@@ -29,7 +29,7 @@ class Unpacked(NamedTuple):
     replaced: int
 
 
-def read_through(path: Path, wanted: list[WantedMember], told: Told) -> None:
+def read_through(path: Path, wanted: list[WantedMember], on_progress: OnProgress) -> None:
     """Reads members to their ends, which compares their checksums.
 
     Raises:
@@ -37,11 +37,11 @@ def read_through(path: Path, wanted: list[WantedMember], told: Told) -> None:
     """
     with zipfile.ZipFile(path) as opened:
         for number, (member, _) in enumerate(wanted):
-            told(number, len(wanted))
+            on_progress(number, len(wanted))
             _copy(opened, member, None)
 
 
-def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool, told: Told) -> Unpacked:
+def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool, on_progress: OnProgress) -> Unpacked:
     """Takes members out of an archive; each file is there whole or not at all.
 
     Args:
@@ -49,7 +49,7 @@ def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool,
         wanted: what `wanted_of` said.
         root: the data root.
         replace: whether a file that differs from the archive's gives way (images), or ends the work (annotations).
-        told: called with files done and files in all.
+        on_progress: called with files done and files in all.
 
     Raises:
         Refused: a member is damaged.
@@ -61,7 +61,7 @@ def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool,
         raise DataError(f"{root}: {size_of(needed)} are needed to unpack {path.name} and {size_of(free)} are free")
     with zipfile.ZipFile(path) as opened:
         for number, (member, place) in enumerate(wanted):
-            told(number, len(wanted))
+            on_progress(number, len(wanted))
             target = root / place
             if target.exists():
                 if _fits(target, member):
@@ -79,7 +79,7 @@ def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool,
             except OSError as error:
                 raise DataError(f"{target}: {error.strerror}; run the command again to go on") from None
             written += 1
-        told(len(wanted), len(wanted))
+        on_progress(len(wanted), len(wanted))
     return Unpacked(written, kept, replaced)
 
 

@@ -1,4 +1,4 @@
-"""Archives of strangers, zip or tar: members are read one at a time, after their names, kinds and sizes were looked at.
+"""Archives of unknown origin, zip or tar: names, kinds and sizes are checked before a member is read.
 
 Nothing is ever unpacked to where a member's name says: the importer decides each place. A name that leads out, a link,
 an encrypted member or a size that no file of a data set has is refused by name.

@@ -1,67 +1,23 @@
-"""``data import --from``: a copy that a user has, brought into the data root."""
+"""The work of ``data import --from``: a user's copy of a data set becomes part of the data root."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from ...errors import DataError
 from ...io import places
-from .placing import How, place, take_back
+from .parquet import import_parquet
+from .placing import place, take_back
 from .recognise import LOOKED_FOR, NOT_SUPPORTED, Destination, Kind, recognise, unsupported
+from .report import Imported, RefusedFile, TakenFile
 from .scan import FoundFile, Scan
-from .state import SplitState, image_names, states
+from .state import image_names, states
 
 Progress = Callable[[int, int], object]
 
 
-class TakenFile(NamedTuple):
-    """An annotation file that is now in the data root: its place below it, where it is from, what was done."""
-
-    place: str
-    source: str
-    how: How
-
-
-class RefusedFile(NamedTuple):
-    """Something that was recognised, or stood in the way, and was not taken; with the reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(slots=True)
-class Imported:
-    """What an import did.
-
-    Attributes:
-        source: the user's copy.
-        data_root: where it went.
-        annotations: the files taken.
-        images: for each folder of images, how many files were linked, copied, there already, or not needed.
-        refused: what was not taken.
-        notes: what must be known of the copy: of ids and masks that are not REFER's own.
-        splits: the splits that the data root now has, whole or begun.
-    """
-
-    source: Path
-    data_root: Path
-    annotations: list[TakenFile] = field(default_factory=list)
-    images: dict[str, Counter[str]] = field(default_factory=dict)
-    refused: list[RefusedFile] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    splits: list[SplitState] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing of the copy is in the data root."""
-        return not self.annotations and not any(done[how] for done in self.images.values() for how in _PLACED)
-
-
-_PLACED: tuple[How, ...] = ("linked", "copied", "there")
 _FOLDERS: dict[Kind, str] = {"coco": "train2014", "saiapr": "images/saiapr_tc-12", "referit": "referit/images"}
 
 
@@ -102,14 +58,14 @@ def import_copy(
         if others and not groups:
             raise DataError("; ".join(f"{label}: {name} {NOT_SUPPORTED}" for name, label in list(others.items())[:3]))
         if not groups:
-            told = "; ".join(f"{name}: {reason}" for name, reason in report.refused[:3])
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in report.refused[:3])
             raise DataError(
-                f"{report.source}: nothing recognised" + (f" ({told})" if told else "") + f"; looked for {LOOKED_FOR}"
+                f"{report.source}: nothing recognised"
+                + (f" ({reasons})" if reasons else "")
+                + f"; looked for {LOOKED_FOR}"
             )
         _annotations(groups.pop("annotations", []), report, copy)
         if parquet := [found for found, _ in groups.pop("parquet", [])]:
-            from .parquet import import_parquet
-
             import_parquet(parquet, report)
         faults: dict = {}
         wanted = image_names(root, faults)

@@ -1,4 +1,4 @@
-"""``data import FILE --as NAME``: own data, made a split of the data root."""
+"""The work of ``data import FILE --as NAME``: own data becomes a split of the data root."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from ...errors import DataError, UsageError
 from ...io.hashes import sha256_of
-from .. import own
-from ..catalog import Counts
+from .. import catalog, own
+from ..entry import Counts
 from ..load import load_split
 from ..split import Split
 from .own_form import OwnData, read_own
@@ -55,7 +55,7 @@ def import_own(file: str | Path, name: str, data_root: str | Path | None = None,
         DataError: the file has a fault (with the entry), or another split of this name is there.
         OSError: the data root cannot be written.
     """
-    own.check_name(name)
+    _check_name(name)
     path = Path(file).expanduser()
     data = read_own(path)
     folder = own.folder_of(name, data_root)
@@ -106,3 +106,22 @@ def _contents(data: OwnData, path: Path) -> dict[str, bytes]:
         "instances.json": instances_bytes(data.images, anns, named, "own data"),
         own.MARK: (json.dumps(mark, indent=2) + "\n").encode(),
     }
+
+
+def _check_name(name: str) -> None:
+    """Refuses a name that no split of one's own may have.
+
+    Raises:
+        UsageError: it is the catalog's, or cannot be a folder's.
+    """
+    if not own.NAME.fullmatch(name) or ".." in name:
+        raise UsageError(
+            f"--as {name!r:.80}: a split's name has letters, digits, _ + - and dots, at most 64 characters"
+        )
+    taken = {known.lower() for known in catalog.names()}
+    lowered = name.lower()
+    if lowered in taken or lowered.replace("refcocoplus_", "refcoco+_", 1) in taken:
+        raise UsageError(f"--as {name}: that is a split of the catalog (`risbench list splits`); choose another name")
+    if lowered.startswith(("shapes_", "refcocoplus_")):
+        # Methods take drawn-world weights for what begins with shapes_, and refcocoplus_ is read as refcoco+_.
+        raise UsageError(f"--as {name}: names that begin so are the catalog's; choose another name")

@@ -34,10 +34,10 @@ from ...errors import DataError
 from ...io.hashes import sha256_of
 from ...io.wrong_content import fault_of
 from .. import converted
-from .copies import Imported, RefusedFile, TakenFile
 from .parquet_rows import ConvertedRows
 from .placing import place_bytes, take_back
 from .recognise import data_set_of
+from .report import Imported, RefusedFile, TakenFile
 from .scan import FoundFile
 from .written import instances_bytes, refs_bytes
 
@@ -84,8 +84,8 @@ def import_parquet(files: list[FoundFile], report: Imported) -> None:
     for data_set, parts in sorted(sets.items()):
         parts.sort(key=lambda part: (_ORDER.index(part.word), part.file.parts))
         if len({part.form for part in parts}) > 1:
-            told = "a copy of jxu124's form and one of lmms-lab's; give --from one of them to choose"
-            report.refused += [RefusedFile(part.file.label, told) for part in parts]
+            reason = "a copy of jxu124's form and one of lmms-lab's; give --from one of them to choose"
+            report.refused += [RefusedFile(part.file.label, reason) for part in parts]
             continue
         try:
             _convert(data_set, parts, report)

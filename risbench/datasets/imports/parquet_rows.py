@@ -9,8 +9,8 @@ from io import BytesIO
 from typing import Any
 
 from ...errors import DataError
-from .copies import Imported
 from .placing import place_bytes
+from .report import Imported
 from .written import ref_of
 
 _FILE = re.compile(r"COCO_train2014_(\d{12})(?:_\d+)?\.jpg")

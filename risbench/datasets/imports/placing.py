@@ -1,4 +1,4 @@
-"""One file put in its place: linked, copied or unpacked; whole or not at all; never over another one."""
+"""Puts one file in its place by a link, a copy or unpacking; whole or not at all, and never over another file."""
 
 from __future__ import annotations
 

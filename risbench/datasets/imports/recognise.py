@@ -1,4 +1,4 @@
-"""What a file of a copy is, by its name and the folder it lies in, and where the readers look for it.
+"""Recognises a file of a copy by its name and folder, and knows where the readers look for it.
 
 One rule serves all trees that are in use, because they agree on the last two names: the refer tool's ``data/refcoco``,
 LAVT's ``refer/data/refcoco``, TRIS's ``refer/refcoco`` and the archive ``refcoco.zip``;

@@ -1,4 +1,4 @@
-"""Every file below a folder, or in an archive, or in archives below a folder."""
+"""Lists every file below a folder, in an archive, or in archives below a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data root holds: each split that can be loaded, its counts and images, and what is missing of the others."""
+"""The state of a data root: the splits that can be loaded, their counts, and what the others lack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import DataError
 from ..annotations.index import table_of
-from ..catalog import Counts, Entry, find, names
+from ..catalog import find, names
+from ..entry import Counts, Entry
 from ..layout import ImageFiles, Layout, layouts, present_layout
 from ..load import load_split
 from ..split import Split
@@ -49,11 +50,11 @@ def entries() -> list[Entry]:
 
 def whole_layouts(root: Path) -> Iterable[Layout]:
     """Each set of annotation files below a root that is complete, once."""
-    seen = set()
+    known = set()
     for entry in entries():
         for layout in layouts(entry, root):
-            if layout.files not in seen and all(file.is_file() for file in layout.files):
-                seen.add(layout.files)
+            if layout.files not in known and all(file.is_file() for file in layout.files):
+                known.add(layout.files)
                 yield layout
 
 

@@ -1,4 +1,4 @@
-"""Tar archives of strangers, plain or packed with gzip or bzip2, with the same care as zips; see `archive`."""
+"""Tar archives of unknown origin, plain, gzip or bzip2, read with the same care as zips; see `archive`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""REFER's two files, written: what was converted, or is one's own, is read by the reader that reads everything."""
+"""Writes REFER's two files, so that converted and own data are read by the same reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a picture and where: attributes, places, and who hides whom."""
+"""The contents of a picture: attributes, places, and which object covers which."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def weight(mask: np.ndarray) -> tuple[int, tuple[int, int]]:
 
 
 def place(
-    dice: Dice, height: int, width: int, earlier: list[Placed], seen: np.ndarray, kind: tuple[str, str, str, str]
+    dice: Dice, height: int, width: int, earlier: list[Placed], visible: np.ndarray, kind: tuple[str, str, str, str]
 ) -> Placed | None:
     """Finds room for one more object in front of the earlier ones; None where there is none.
 
@@ -98,7 +98,7 @@ def place(
         dice: decides.
         height, width: of the picture.
         earlier: the objects that are there, from the back to the front.
-        seen: int8 ``(H, W)``, the place in `earlier` of the object seen in each pixel, or -1. Changed when
+        visible: int8 ``(H, W)``, the place in `earlier` of the object seen in each pixel, or -1. Changed when
             room is found.
         kind: shape, colour, size and pattern.
     """
@@ -124,7 +124,7 @@ def place(
         ink = mask[rows, columns]
         if 100 * int(ink.sum()) < 80 * area:
             continue
-        after = seen.copy()
+        after = visible.copy()
         after[picture_rows, picture_columns][ink] = len(earlier)
         left = np.bincount(after.ravel() + 1, minlength=len(earlier) + 2)[1:]
         areas = [other.area for other in earlier] + [area]
@@ -133,7 +133,7 @@ def place(
             for now, all_of_it in zip(left, areas, strict=True)
         ):
             continue
-        seen[...] = after
+        visible[...] = after
         x0, y0, x1, y1 = box(mask)
         x, y = at[0] + stamp.left, at[1] + stamp.top
         whole = x0 + x, y0 + y, x1 + x, y1 + y
@@ -150,10 +150,10 @@ def _too_near(at: tuple[int, int], radius: int, other: Placed) -> bool:
 def crowd(dice: Dice) -> tuple[tuple[int, int], list[Placed], np.ndarray]:
     """The size of a picture, its objects from the back to the front, and which is seen in each pixel (or -1)."""
     height, width = picture_size(dice)
-    seen = np.full((height, width), -1, dtype=np.int8)
+    visible = np.full((height, width), -1, dtype=np.int8)
     placed: list[Placed] = []
     for _ in range(dice.weigh(_CROWD)):
-        found = place(dice, height, width, placed, seen, attributes(dice, placed))
+        found = place(dice, height, width, placed, visible, attributes(dice, placed))
         if found is not None:
             placed.append(found)
-    return (height, width), placed, seen
+    return (height, width), placed, visible

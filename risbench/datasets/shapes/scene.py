@@ -39,17 +39,17 @@ def compose(
     while True:
         dice = Dice(seed, 1, attempt)
         attempt += 1
-        size, placed, seen = crowd(dice)
+        size, placed, visible = crowd(dice)
         if len(placed) < 2:
             continue
-        things = _seen(placed, seen)
+        things = _visible_objects(placed, visible)
         expressions = _targets(dice, things, size)
         if expressions:
             return size, placed, things, expressions, captions(dice, things, size)
 
 
-def _seen(placed: list[Placed], seen: np.ndarray) -> tuple[DrawnObject, ...]:
-    masks = [seen == depth for depth in range(len(placed))]
+def _visible_objects(placed: list[Placed], visible: np.ndarray) -> tuple[DrawnObject, ...]:
+    masks = [visible == depth for depth in range(len(placed))]
     return tuple(
         DrawnObject(one.shape, one.colour, one.size, one.pattern, depth, mask, box(mask), one.whole, *weight(mask))
         for depth, (one, mask) in enumerate(zip(placed, masks, strict=True))
@@ -113,11 +113,11 @@ def draw_object(
         _word("object_size", object_size, tuple(SIZES), dice),
         _word("pattern", pattern, PATTERNS, dice),
     )
-    seen = np.full((height, width), -1, dtype=np.int8)
+    visible = np.full((height, width), -1, dtype=np.int8)
     placed = None
     while placed is None:
-        placed = place(dice, height, width, [], seen, kind)
-    things = _seen([placed], seen)
+        placed = place(dice, height, width, [], visible, kind)
+    things = _visible_objects([placed], visible)
     plain = None if ground is None else np.full((height, width, 3), ground, dtype=np.int32)
     name, where = named(dice, things[0]), spot(things[0], (height, width))
     sentences = (name, f"{name} {where}") if where else (name,)

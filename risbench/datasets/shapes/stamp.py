@@ -1,4 +1,4 @@
-"""One object on its own small sheet: which points are inside, and how its tone changes over it."""
+"""One object on a small canvas of its own: which points are inside, and how its tone varies."""
 
 from __future__ import annotations
 

@@ -64,8 +64,8 @@ def write_split(split: str, root: str | Path, progress: Progress | None = None) 
             if not is_whole(home):
                 _make(split, SPLITS[split].images, home, progress)
     except OSError as fault:
-        told = f"cannot write the drawn scenes to {home}: {fault}"
-        raise DataError(f"{told}; set RISBENCH_CACHE to a folder that can be written") from fault
+        reason = f"cannot write the drawn scenes to {home}: {fault}"
+        raise DataError(f"{reason}; set RISBENCH_CACHE to a folder that can be written") from fault
     return home
 
 

@@ -1,1 +1,1 @@
-"""Rules: one evaluation protocol a file, and `protocols`, which knows them by name."""
+"""Rules: one evaluation protocol in each file, and `protocols`, which finds them by name."""

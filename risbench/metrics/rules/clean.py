@@ -1,4 +1,4 @@
-"""The rules `clean`: what one would define afresh, without inherited quirks.
+"""The rules `clean`: a protocol without the quirks that other evaluation code has.
 
 - Truth: the union of the parts, at the stored size; the box as annotated, in continuous pixels, half-open.
 - Heat: bilinear to the image's size (half-pixel centres), mask where it exceeds the threshold of the method's card,
@@ -64,11 +64,11 @@ def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: 
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A heat at a size, float32, in the unit of the threshold: its own."""
+    """A heat resized to ``size``, float32, in its own unit, which is also the threshold's."""
     return bilinear(heat, size, align_corners=False)
 
 
 def sweep(sample: Sample, truth: CleanTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
-    """What `judge` counts for the heat at each threshold, in the heat's units; it is resized once."""
+    """The overlap that `judge` counts at each threshold, in the heat's units; the heat is resized only once."""
     grown = Upsampled(heat, sample.size, align_corners=False)
     return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]

@@ -1,9 +1,9 @@
 """The rules `lavt`: IoU at 480 x 480, as LAVT and the fully supervised line of work evaluate.
 
 - Truth: pixels covered by exactly one part, resized to 480 x 480 with PIL's nearest.
-- Heat: one of 480 x 480 is taken as it is, any other is resized to that, bilinear with half-pixel centres; mask where
-  ``> 0.5``. Masks: PIL's nearest. A network that enlarges its own heat must give it at 480 x 480: LAVT's does so inside
-  the model, with aligned corners, and a smaller heat enlarged here is not the one that its authors cut.
+- Heat: a heat of 480 x 480 is used as it is; any other is resized to that size, bilinear with half-pixel centres. The
+  mask is where it is ``> 0.5``. Masks are resized with PIL's nearest. A network that enlarges its own heat must return
+  it at 480 x 480. LAVT does this inside the model, with aligned corners, so resizing a smaller heat here would differ.
 - PointIt, PointM and Accbox are not part of these rules.
 Source: github.com/yz93/LAVT-RIS, test.py and transforms.py.
 """
@@ -42,32 +42,32 @@ def truth_of(sample: Sample) -> LavtTruth:
 def judge(sample: Sample, truth: LavtTruth, prediction: Prediction, threshold: float | None) -> Verdict:
     """Score one checked prediction; ``threshold`` is in the heat's units (default 0.5)."""
     if prediction.mask is not None:
-        mask = brought = prediction.mask
+        mask = original = prediction.mask
         if mask.shape != SIZE:
             mask = nearest(mask)
     elif prediction.heat is not None:
         above = THRESHOLD if threshold is None else threshold
-        mask = brought = above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above)
+        mask = original = above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above)
     else:
         raise ValueError("a checked prediction has a mask or a heat")
     shared = overlap(mask, truth.mask, truth.area)
-    return Verdict(Scores(shared.intersection, shared.union, None, None, None), brought, None)
+    return Verdict(Scores(shared.intersection, shared.union, None, None, None), original, None)
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A heat at a size, float32, in the unit of the threshold: its own."""
+    """A heat resized to ``size``, float32, in its own unit, which is also the threshold's."""
     return bilinear(heat, size, align_corners=False)
 
 
 def sweep(sample: Sample, truth: LavtTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
-    """What `judge` counts for the heat at each threshold, in the heat's units; it is resized once."""
+    """The overlap that `judge` counts at each threshold, in the heat's units; the heat is resized only once."""
     grown = Upsampled(heat, SIZE, align_corners=False)
     return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]
 
 
 def nearest(mask: np.ndarray) -> np.ndarray:
     """A bool mask at 480 x 480 by PIL's nearest neighbour."""
-    from PIL import Image  # here, because `--help` of every command that knows rules would load it
+    from PIL import Image  # imported here, so that `--help` does not load it
 
     picture = Image.fromarray(mask.view(np.uint8)).resize(SIZE, Image.Resampling.NEAREST)
     return np.asarray(picture).view(np.bool_)

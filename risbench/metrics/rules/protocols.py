@@ -1,8 +1,8 @@
 """Rules: a protocol as a named, recorded value.
 
-``Rules("tris")`` scores as one fixed protocol does. What a protocol computes stands in the file of its name; here
-are the three, the sentence printed under every table, and the memory of truths (an object's many expressions share
-one).
+``Rules("tris")`` scores by one fixed protocol. The file with the protocol's name defines what it computes. This file
+has the list of protocols, the sentence printed under every table, and a cache of truths, because the expressions about
+one object share its truth.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ RULES: Mapping[str, str] = MappingProxyType(
         "method's threshold (else 0.5); point: first maximum, half-open box; Accbox: box of the largest component",
     }
 )
-_FIRST = 1  # the version of a protocol whose record names none
+_FIRST = 1  # the version of a protocol if its record has none
 _PROTOCOLS: Mapping[str, Any] = MappingProxyType({"tris": tris, "lavt": lavt, "clean": clean})
 _REMEMBERED = 32
 
 
 def identity_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What makes two recorded rules the same: name, threshold and version.
+    """The parts of recorded rules that decide whether two rules are the same: name, threshold and version.
 
-    The text is none of it, so a protocol may be described better without parting old results from new ones. One that
-    computes something else gets another ``version`` in its record; all so far are the first.
+    The text does not count, so the description of a protocol may be improved and old results stay comparable. A
+    protocol that computes something else gets another ``version`` in its record; so far all have version 1.
     """
     return record.get("name"), record.get("threshold"), record.get("version", _FIRST)
 
 
 def text_of(record: Mapping[str, Any]) -> str:
-    """Recorded rules in one sentence: today's where this version knows them, else the recorded one."""
+    """Recorded rules in one sentence: the current text if this version knows the rules, else the recorded text."""
     known = record.get("version", _FIRST) == _FIRST and RULES.get(record["name"])
     return known or record["text"]
 
@@ -61,11 +61,11 @@ class Rules:
     Attributes:
         name: ``tris``, ``lavt`` or ``clean``.
         text: the protocol in one sentence.
-        threshold: what overrides the protocol's own threshold, or None.
+        threshold: replaces the protocol's own threshold; None keeps it.
     """
 
     def __init__(self, name: str = DEFAULT, threshold: float | None = None) -> None:
-        """Take a protocol by its name.
+        """Choose a protocol by its name.
 
         Raises:
             UsageError: no such rules, or a threshold that is not a number.
@@ -84,19 +84,19 @@ class Rules:
 
     @property
     def own_threshold(self) -> float:
-        """The one in force: what overrides, else the protocol's."""
+        """The threshold that is used: ``threshold`` if it is given, else the protocol's."""
         return self._protocol.THRESHOLD if self.threshold is None else self.threshold
 
     def __reduce__(self) -> tuple[type[Rules], tuple[str, float | None]]:
-        # To another process go the name and the threshold; a protocol is a module, and the truths are large.
+        # Only name and threshold are pickled: a protocol is a module, and the cached truths are large.
         return Rules, (self.name, self.threshold)
 
     def record(self) -> dict[str, Any]:
-        """What a result stores of its rules."""
+        """The rules as a run stores them."""
         return {"name": self.name, "text": self.text, "threshold": self.threshold}
 
     def for_method(self, threshold: float | None) -> Rules:
-        """These rules with the threshold of a method's card, where the protocol asks the card and nobody overrode."""
+        """These rules with the threshold of a method's card, if the protocol uses it and the user chose none."""
         if self.name != "clean" or self.threshold is not None or threshold is None:
             return self
         if isinstance(threshold, bool) or not isinstance(threshold, Real):
@@ -104,23 +104,23 @@ class Rules:
         return Rules(self.name, float(threshold))
 
     def takes(self, prediction: Prediction) -> bool:
-        """True for a mask at the size the protocol itself works in, where that is not the image's (``lavt``)."""
+        """True for a mask at the protocol's own size, if that is not the image's size (``lavt``)."""
         return self.name == "lavt" and prediction.mask is not None and prediction.mask.shape == lavt.SIZE
 
     def judge(self, sample: Sample, prediction: Prediction) -> Verdict:
-        """Score one prediction that `risbench.methods.contract.prediction_of` has checked.
+        """Score one prediction that `risbench.methods.answers.prediction_of` has checked.
 
-        What has no truth has no score: without parts there is no overlap and no PointM, without a box neither PointIt
-        nor Accbox. Where nothing is meant (neither parts nor a box) an empty answer is right and has no overlap to
-        measure, 0/0; a mask shares no pixel with the truth and scores IoU 0. A true mask that its parts leave without
-        a pixel scores 0, as in the authors' code, and is marked.
+        Without a truth there is no score. A sample without parts has no overlap and no PointM. A sample without a box
+        has no PointIt and no Accbox. A sample with neither has no target: an empty mask is right and has no overlap
+        (0/0), any other mask scores IoU 0. If a sample has parts but its true mask has no pixel, every prediction
+        scores 0, as in the authors' code, and the sample is marked.
         """
         truth = self._truth(sample)
         verdict = self._protocol.judge(sample, truth, prediction, self.threshold)
         scores = verdict.scores
         no_target = not sample.parts and sample.box is None
         if not sample.parts:
-            # Beside an empty truth the union is the answer, at the size that the protocol counts in.
+            # With an empty truth the union is the predicted mask, at the size that the protocol counts in.
             area = scores.union if no_target else None
             scores = scores._replace(intersection=0 if area else None, union=area or None, hit_mask=None)
         if sample.box is None:
@@ -139,7 +139,7 @@ class Rules:
     def _truth(self, sample: Sample) -> Any:
         key = (sample.id.partition("/")[0], sample.image_id, sample.ref_id, sample.size, sample.box)
         known = self._truths.get(key)
-        # Ids of a stranger's samples may repeat; the same parts are the same object (or at least equal).
+        # The ids of other people's samples may repeat, so the parts must be equal too.
         if known is not None and (known[0] is sample.parts or known[0] == sample.parts):
             self._truths.move_to_end(key)
             return known[1]
@@ -151,7 +151,7 @@ class Rules:
 
 
 def rules_of(rules: str | Rules, threshold: float | None = None) -> Rules:
-    """Rules, or those of a name, with another threshold if one is given."""
+    """Rules from rules or their name, with another threshold if one is given."""
     if isinstance(rules, Rules):
         return rules if threshold is None else Rules(rules.name, threshold)
     return Rules(rules, threshold)

@@ -3,9 +3,9 @@
 - Truth: pixels covered by exactly one part of the annotation, so overlapping parts count as background. ReferIt:
   pixels covered by any part for IoU, by exactly one for PointM.
 - Heat: bilinear to the image's size, corners on corners; divided by its maximum plus 1e-5; mask where ``> 1e-9``.
-  A heat without a positive value has its sign turned by that division: the whole image is mask.
+  If a heat has no positive value, the division turns its sign, and the whole image is mask.
 - Point: first maximum, row-major; box ends included; the true box cut to whole numbers.
-- Boxes: round every contour, with the odd suppression of `boxes.contour_boxes`; the best of them counts (Accbox is
+- Boxes: round every contour, with the unusual suppression of `boxes.contour_boxes`; the best of them counts (Accbox is
   an any-box rate).
 Source: github.com/fawnliu/TRIS, validate.py and validate_referit.py; agreement is tested in tests/risbench/metrics.
 """
@@ -31,7 +31,14 @@ _FLOOR = np.float32(1e-5)
 
 
 class TrisTruth(NamedTuple):
-    """What predictions are held against: masks for IoU and for PointM, bool ``(H, W)``, and the true box."""
+    """The truth of one sample.
+
+    Attributes:
+        mask: for IoU, bool ``(H, W)``.
+        area: its number of pixels.
+        pointed: for PointM, bool ``(H, W)``.
+        box: for PointIt and Accbox, or None.
+    """
 
     mask: np.ndarray
     area: int
@@ -46,7 +53,7 @@ def truth_of(sample: Sample) -> TrisTruth:
     mask = layers > 0 if sample.id.startswith("referit_") else once
     box = None
     if sample.box is not None:
-        # The box came as x y w h, each cut to a whole number. Rounding first undoes what adding w to x did to w.
+        # The authors cut each of x y w h to a whole number. Rounding first removes the error of w = x1 - x0.
         x, y = int(sample.box.x0), int(sample.box.y0)
         width, height = (int(round(far - near, 6)) for near, far in zip(sample.box[:2], sample.box[2:], strict=True))
         box = Box(float(x), float(y), float(x + width), float(y + height))
@@ -88,22 +95,22 @@ def judge(sample: Sample, truth: TrisTruth, prediction: Prediction, threshold: f
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A heat at a size, float32, in the unit of the threshold: divided by its maximum plus 1e-5."""
+    """A heat resized to ``size``, float32, in the unit of the threshold: divided by its maximum plus 1e-5."""
     grown = bilinear(heat, size, align_corners=True)
     divisor = grown.max() + _FLOOR
-    # Where the division has no result, all is below zero: as it is, no threshold of these rules lies lower.
+    # If the divisor is zero, all values are negative; undivided they are below every threshold of these rules.
     return grown / divisor if divisor else grown
 
 
 def sweep(sample: Sample, truth: TrisTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
-    """What `judge` counts for the heat at each threshold of the divided heat; it is resized once."""
+    """The overlap that `judge` counts at each threshold of the divided heat; the heat is resized only once."""
     grown = Upsampled(heat, sample.size, align_corners=True)
     divisor = grown.largest() + _FLOOR
     return [overlap(_cut(grown, divisor, threshold), truth.mask, truth.area) for threshold in thresholds]
 
 
 def _place(heat: Upsampled, divisor: np.float32) -> int:
-    """The first maximum after the division, which can make near values equal, or turn the order if negative."""
+    """The first maximum after the division, which may make near values equal, or reverse the order if negative."""
     if divisor == 0:
         return 0  # Every value is negative, so every quotient is minus infinity, and the first pixel is the first.
     with np.errstate(over="ignore"):

@@ -38,7 +38,7 @@ def undrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (f"{RUN} --threshold nan", "a threshold must be a finite number"),
         (f"{RUN} --rules triss", "no rules named 'triss'"),
         (f"{RUN} --limit 0", "leaves nothing to run"),
-        (f"{RUN} --batch 0", "a batch of 0 images is none"),
+        (f"{RUN} --batch 0", "a batch needs at least one image, not 0"),
         (f"{RUN} --truth none.json", "none.json: cannot be read"),
         ("check tris --weights nowhere.pth", "there is no weights file nowhere.pth"),
         ("score none.jsonl --split shapes_val", "none.jsonl does not exist"),
@@ -48,7 +48,7 @@ def undrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (f"{SCORE} --truth none.json", "none.json: cannot be read"),
         ("sweep none --split shapes_val", "none does not exist"),
         (f"{SWEEP} --thresholds x", "--thresholds x: write"),
-        (f"{SWEEP} --metrics PointM", "PointM does not sweep"),
+        (f"{SWEEP} --metrics PointM", "PointM cannot be swept"),
     ],
 )
 def test_a_mistake_costs_no_drawing(undrawn: Path, ask: Ask, words: str, hint: str):

@@ -28,7 +28,7 @@ def test_what_lies_beside_runs_is_passed_over_and_named(runs: Path, ask: Ask, wo
     assert said.code == 0, said.err
     for name in ("one", "two", "three", "four"):
         assert name in said.out
-    assert f"{runs}/demo holds 2 runs: all are taken" in said.err
+    assert f"{runs}/demo contains 2 runs: all are used" in said.err
     assert f"{runs}/grid.png is a picture or page" in said.err
     assert f"{runs}/t1 is a training's folder" in said.err
     assert f"{runs}/empty is an empty folder" in said.err
@@ -86,6 +86,6 @@ def test_a_run_named_twice_is_not_compared_with_itself(runs: Path, ask: Ask, mon
         said = ask("compare", runs / "one", again)
         assert said.code == 2
         assert said.err.splitlines() == [
-            f"risbench: {runs}/one is one run, however often it is named: give two runs or more to compare"
+            f"risbench: {runs}/one is the only run given: give two different runs or more to compare"
         ]
     assert ask("compare", "--no-slices", runs / "two", runs / "one", runs / "link").code == 0

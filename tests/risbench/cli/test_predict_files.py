@@ -22,7 +22,7 @@ def test_masks_and_overlay_are_written_though_the_method_gives_no_heat(ask: Ask,
     told = ask(*words, "--overlay", "o.png")
     assert told.code == 1
     assert told.out.count("100.0 % of the image") == 2
-    assert told.err.splitlines()[-1].startswith("risbench: h-1.npy, h-2.npy: not written: method 'full' gives a mask")
+    assert told.err.splitlines()[-1].startswith("risbench: h-1.npy, h-2.npy: not written: method 'full' returns a mask")
     assert {file.name for file in tmp_path.iterdir()} >= {"m-1.png", "m-2.png", "o.png"}
     assert not list(tmp_path.glob("*.npy"))
 

@@ -52,7 +52,7 @@ def test_report_writes_rows_to_a_file(risbench, folders: list[Path], tmp_path: P
 def test_an_option_that_the_renderer_does_not_take_is_refused(risbench, folders: list[Path]):
     code, _, err = risbench("report", *folders, "--as", "rows", "--efficiency")
     assert code == 2
-    assert err == "risbench: --efficiency is no option of --as rows\n"
+    assert err == "risbench: --efficiency is not an option of --as rows\n"
 
 
 def test_mixed_runs_need_the_word(risbench, folders: list[Path], tmp_path: Path):
@@ -77,7 +77,7 @@ def test_compare_prints_a_table_or_json(risbench, folders: list[Path]):
     assert found["overall"][0]["differs"] is True
     code, _, err = risbench("compare", folders[0])
     assert code == 2
-    assert "two runs or more" in err
+    assert "give two different runs or more" in err
 
 
 def test_compare_without_the_data_says_so(risbench, folders: list[Path]):

@@ -177,9 +177,9 @@ def test_a_report_that_is_ended_leaves_no_half_file(
 
 @pytest.mark.usefixtures("term_is_default")
 def test_a_run_that_a_queue_ends_finishes_the_image_under_work():
-    from risbench.running.interrupts import asked_to_stop
+    from risbench.running.interrupts import stop_requested
 
-    with asked_to_stop(lambda: None) as stopping:
+    with stop_requested(lambda: None) as stopping:
         os.kill(os.getpid(), signal.SIGTERM)
         wait_until(stopping, "SIGTERM is heard")
         with pytest.raises(KeyboardInterrupt):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risbench.datasets.audit.text_match import are_near, bag_of, likeness, said
+from risbench.datasets.audit.text_match import are_near, bag_of, likeness, normalised
 
 WORDS = st.lists(st.sampled_from(["a", "the", "man", "men", "left", "red", "dog", "two"]), max_size=7).map(" ".join)
 
@@ -19,12 +19,12 @@ WORDS = st.lists(st.sampled_from(["a", "the", "man", "men", "left", "red", "dog"
     [("Left  man.", "left man"), ("man, left", "MAN LEFT"), ("café", "CAFE\u0301"), ("t-shirt", "t shirt"), ("", " ?")],
 )
 def test_equal_but_for_case_and_punctuation(a: str, b: str):
-    assert said(a) == said(b)
+    assert normalised(a) == normalised(b)
 
 
 @given(st.text(st.characters(max_codepoint=127)))
 def test_the_quick_way_for_ascii_is_the_long_way(text: str):
-    assert said(text) == " ".join(re.findall(r"[^\W_]+", text.casefold()))
+    assert normalised(text) == " ".join(re.findall(r"[^\W_]+", text.casefold()))
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def test_the_quick_way_for_ascii_is_the_long_way(text: str):
     ],
 )
 def test_likeness_by_hand(a: str, b: str, value: float):
-    one, other = bag_of(said(a)), bag_of(said(b))
+    one, other = bag_of(normalised(a)), bag_of(normalised(b))
     assert likeness(one, other) == pytest.approx(value)
     assert are_near(one, other) == (value >= 0.8)
 
 
 @given(WORDS, WORDS)
 def test_likeness_is_dices_coefficient_whichever_comes_first(a: str, b: str):
-    one, other = bag_of(said(a)), bag_of(said(b))
+    one, other = bag_of(normalised(a)), bag_of(normalised(b))
     shared, total = (Counter(one) & Counter(other)).total(), len(one) + len(other)
     assert likeness(one, other) == likeness(other, one) == (2 * shared / total if total else 1.0)
     assert are_near(one, other) == are_near(other, one) == (10 * shared >= 4 * total)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from risbench.datasets import catalog
-from risbench.datasets.catalog import Counts, find, names
+from risbench.datasets.catalog import find, names
+from risbench.datasets.entry import UNKNOWN, Counts
 from risbench.errors import UsageError
 
 
@@ -27,7 +27,7 @@ def test_expected_counts_sum_to_the_published_totals():
 
 def test_an_unconfirmed_count_is_not_expected():
     assert find("refcocog_val_u").expected == Counts(1_300, 2_573, None)
-    assert all(find(f"referit_{part}").expected == catalog.UNKNOWN for part in ("train", "val", "test", "test_5pct"))
+    assert all(find(f"referit_{part}").expected == UNKNOWN for part in ("train", "val", "test", "test_5pct"))
 
 
 def test_refcocoplus_is_another_name_of_refcoco_plus():

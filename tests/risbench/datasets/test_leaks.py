@@ -30,7 +30,7 @@ def test_a_train_image_of_one_set_in_the_test_of_another_is_a_leak(tmp_path: Pat
 def test_two_train_splits_do_not_leak_and_the_worst_comes_first(tmp_path: Path):
     _write(tmp_path, "refcoco", "refs(unc).p", [("train", 0), ("val", 0), ("testA", 2), ("testA", 0)])
     _write(tmp_path, "refcoco+", "refs(unc).p", [("train", 0)])
-    leaks = [(leak.seen, leak.tested, leak.images, leak.of_images) for leak in find_leaks(tmp_path)]
+    leaks = [(leak.trained_on, leak.tested, leak.images, leak.of_images) for leak in find_leaks(tmp_path)]
     assert leaks == [
         ("refcoco+_train", "refcoco_val", 1, 1),
         ("refcoco_train", "refcoco_val", 1, 1),
@@ -96,23 +96,23 @@ def _texts(root: Path, folder: str, refs_file: str, placed: list[tuple[str, int,
 
 
 def test_equal_and_nearly_equal_texts_are_counted_where_images_are_shared(tmp_path: Path):
-    seen = [("train", 0, ["left man", "man in red"]), ("train", 1, ["the dog"]), ("train", 4, ["far away"])]
+    trained_on = [("train", 0, ["left man", "man in red"]), ("train", 1, ["the dog"]), ("train", 4, ["far away"])]
     tested = [
         # In image 0: equal but for case, nearly equal, another colour, and equal to what was said of object 1.
         ("test", 0, ["Left man!", "man on the left", "man in blue", "the dog"]),
         ("test", 8, ["far away", "man in red"]),  # image 4 is in test alone
     ]
-    _texts(tmp_path, "refcoco", "refs(unc).p", seen)
+    _texts(tmp_path, "refcoco", "refs(unc).p", trained_on)
     _texts(tmp_path, "refcocog", "refs(umd).p", tested)
     (leak,) = find_leaks(tmp_path, ["refcocog_test_u", "refcoco_train"])
-    assert (leak.seen, leak.tested, leak.images, leak.objects) == ("refcoco_train", "refcocog_test_u", 1, 1)
+    assert (leak.trained_on, leak.tested, leak.images, leak.objects) == ("refcoco_train", "refcocog_test_u", 1, 1)
     assert leak.texts == Repeats(of=6, shown=4, equal=2, near=1, equal_object=1, near_object=1, anywhere=4)
 
 
 def test_named_pairs_are_compared_whatever_their_roles_and_whether_they_share_anything(tmp_path: Path):
     _texts(tmp_path, "refcoco", "refs(unc).p", [("testA", 0, ["x"]), ("testB", 0, ["X"]), ("val", 4, ["x"])])
     leaks = find_leaks(tmp_path, ["refcoco_testA", "refcoco_testB", "refcoco_val"])
-    assert [(leak.seen, leak.tested, leak.images) for leak in leaks] == [
+    assert [(leak.trained_on, leak.tested, leak.images) for leak in leaks] == [
         ("refcoco_testA", "refcoco_testB", 1),
         ("refcoco_val", "refcoco_testA", 0),
         ("refcoco_val", "refcoco_testB", 0),
@@ -126,7 +126,7 @@ def test_named_pairs_are_compared_whatever_their_roles_and_whether_they_share_an
 def test_one_named_split_is_compared_with_all_that_are_there(tmp_path: Path):
     _write(tmp_path, "refcoco", "refs(unc).p", [("train", 0), ("val", 0), ("testA", 2), ("testA", 0)])
     leaks = find_leaks(tmp_path, ["refcoco_testA"])
-    assert [(leak.seen, leak.tested) for leak in leaks] == [
+    assert [(leak.trained_on, leak.tested) for leak in leaks] == [
         ("refcoco_train", "refcoco_testA"),
         ("refcoco_val", "refcoco_testA"),
     ]
@@ -165,7 +165,7 @@ def test_a_list_of_training_images_is_held_against_a_split(tmp_path: Path, form:
     path = tmp_path / "list.txt"
     path.write_text(LISTS[form])
     (leak,) = find_listed(read_image_list(path), ["refcoco_val"], tmp_path)
-    assert (leak.seen, leak.tested, leak.images, leak.of_images) == ("list.txt", "refcoco_val", 1, 2)
+    assert (leak.trained_on, leak.tested, leak.images, leak.of_images) == ("list.txt", "refcoco_val", 1, 2)
     assert leak.listed == (2, 3)
     assert leak.texts == Repeats(of=3, shown=2)
     assert (leak.objects, leak.of_objects) == (None, 2)
@@ -196,7 +196,7 @@ def test_googles_own_overlap_is_a_standing_warning_with_or_without_the_data(tmp_
     # 24,698 + 4,650 images of 21,899 + 1,300 + 2,600: at least 3,549 are in both, of val 76 %.
     assert "at least 3,549 of val's images (76%)" in standing_warning()
     (alone,) = with_standing(find_leaks(tmp_path))
-    assert (alone.seen, alone.tested, alone.images) == ("refcocog_train_g", "refcocog_val_g", None)
+    assert (alone.trained_on, alone.tested, alone.images) == ("refcocog_train_g", "refcocog_val_g", None)
     assert alone.standing == standing_warning()
     assert with_standing([], ["refcocog_val_g", "refcoco_train"])[0].standing
     assert with_standing([], ["refcocog_val_u", "refcoco_train"]) == []

@@ -15,7 +15,8 @@ from helpers.commands import Ask
 from helpers.small import write_small
 from helpers.whole import whole_split
 
-from reports import as_json, gallery, grid, markdown, rows
+from reports import gallery, grid, rows
+from reports.tables import as_json, markdown
 from risbench import (
     DataError,
     RisbenchError,
@@ -110,7 +111,7 @@ def test_shards_merge_on_their_truth_and_on_no_other(split: Split, truth: Path, 
     shutil.copytree(tmp_path / "run", tmp_path / "lost")
     assert overlaps(merge(tmp_path / "run")) == overlaps(whole)
     assert Run.load(tmp_path / "run").header["truth"] == whole.header["truth"]
-    with pytest.raises(RisbenchError, match="is not the one that was run on"):
+    with pytest.raises(RisbenchError, match="was run on another copy of"):
         merge(tmp_path / "lost", split=split)
     truth.write_text("[]")
     with pytest.raises(DataError, match=r"scored with the truth of moved\.json .* was changed: put it back"):
@@ -242,7 +243,7 @@ def test_the_command_line_takes_it(split: Split, tmp_path: Path, ask: Ask):
     said = ask("score", "run", *common, "--truth", truth, "--truth-only", "--out", "part")
     assert "those with a mask in some.json" in said.out
     said = ask("score", "run", *common, "--out", "back", "--json")
-    assert "run was run on the truth of some.json; this is on the annotated masks" in said.err
+    assert "run was scored with the truth of some.json; this uses the annotated masks" in said.err
     assert "truth" not in json.loads(said.out)
     said = ask("score", "run", *common, "--truth-only")
     assert (said.code, "--truth-only needs --truth FILE" in said.err) == (2, True)

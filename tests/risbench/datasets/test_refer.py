@@ -242,7 +242,7 @@ def test_broken_json_names_file_and_line(root: Path):
     with pytest.raises(DataError, match=r"instances\.json, line 2: not JSON"):
         load_split("refcoco_val", root)
     path.write_bytes(b"\xff\xfe{}")
-    with pytest.raises(DataError, match=r"instances\.json: not UTF-8"):
+    with pytest.raises(DataError, match=r"instances\.json: is text in UTF-16"):
         load_split("refcoco_val", root)
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match=r"instances\.json: not JSON"):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risbench.datasets import Object, catalog, load_split
-from risbench.datasets.catalog import Counts
+from risbench.datasets.entry import Counts
 from risbench.errors import UsageError
 
 

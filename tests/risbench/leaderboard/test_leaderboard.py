@@ -20,7 +20,7 @@ from risbench import DataError
 from risbench.cli import app
 from risbench.leaderboard import published
 from risbench.leaderboard.board import entries_in, rankings_of
-from risbench.leaderboard.entry import check, entry_of, file_name, read, write
+from risbench.leaderboard.entry import check, file_name, make_entry, read, write
 from risbench.metrics.metric_names import parse_all
 
 DIGESTS = {"rows": "a" * 64, "masks": "b" * 64}
@@ -39,14 +39,14 @@ def board(tmp_path: Path) -> Path:
     }
     for number, (name, more) in enumerate(runs.items()):
         run = write_run(tmp_path / "runs" / str(number), ious_of(more.pop("level"), number), method=name, **more)
-        write(entry_of(run, DIGESTS), tmp_path / "board")
+        write(make_entry(run, DIGESTS), tmp_path / "board")
     return tmp_path / "board"
 
 
 @pytest.fixture
 def entry(tmp_path: Path) -> dict[str, Any]:
     run = write_run(tmp_path / "run", [[0.5], [0.25]], method="tris")
-    return json.loads(json.dumps(entry_of(run, DIGESTS)))
+    return json.loads(json.dumps(make_entry(run, DIGESTS)))
 
 
 def test_the_published_file_is_the_projects_byte_for_byte():
@@ -79,7 +79,7 @@ def test_an_entry_holds_what_was_measured_beside_what_was_reported(entry: dict[s
         ({"mIoU": {"value": 0.9, "low": 0.8, "high": 1.0}}, "with these P@k it lies between"),
         ({"mIoU": {"value": 0.1, "low": 0.0, "high": 0.2}}, "with these P@k it lies between"),
         ({"oIoU": {"count": 3}}, "oIoU counts 3 of 2 expressions"),
-        ({"oIoU": {"low": None}}, "oIoU has a part"),
+        ({"oIoU": {"low": None}}, "oIoU has only a part"),
     ],
 )
 def test_figures_that_cannot_be_true_together_are_refused(entry: dict[str, Any], changes: dict[str, Any], words: str):
@@ -101,7 +101,7 @@ def test_more_expressions_than_the_split_has_are_refused(entry: dict[str, Any]):
 )
 def test_whatever_a_run_scores_is_possible(tmp_path_factory: pytest.TempPathFactory, ious: list[list[float]]):
     run = write_run(tmp_path_factory.mktemp("run") / "run", ious)
-    check(json.loads(json.dumps(entry_of(run, DIGESTS))), "here")
+    check(json.loads(json.dumps(make_entry(run, DIGESTS))), "here")
 
 
 def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
@@ -128,7 +128,7 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("measured", "hardware", "cores", to="two"), "measured.hardware.cores is str, not int"),
         (_set("measured", "metrics", "mIoU", "value", to=37.5), "figures are fractions"),
         (_set("measured", "metrics", "mIoU", "low", to=...), "measured.metrics.mIoU.low is absent"),
-        (_set("measured", "metrics", "mIoU", "count", to=0), "a figure over nothing"),
+        (_set("measured", "metrics", "mIoU", "count", to=0), "its value must be null if its count is 0"),
         (_set("measured", "metrics", "best", to={}), "no metric named 'best'"),
         (_set("measured", "metrics", "cIoU", to={}), "write oIoU"),
         (_set("reported", to=[{"metric": "mIoU"}]), r"reported\[0\].value is absent"),
@@ -170,7 +170,7 @@ def test_the_ranking_is_by_the_first_metric_and_controls_have_no_rank(board: Pat
 def test_equals_share_a_rank(tmp_path: Path):
     for name, level in (("a", 0.5), ("b", 0.5), ("c", 0.2)):
         run = write_run(tmp_path / name, [[level]], method=name)
-        write(entry_of(run, DIGESTS), tmp_path / "board")
+        write(make_entry(run, DIGESTS), tmp_path / "board")
     (ranking,) = rankings_of(entries_in(tmp_path / "board"), METRICS)
     assert [place.rank for place in ranking.places if place.entry] == [1, 1, 3]
 
@@ -178,7 +178,7 @@ def test_equals_share_a_rank(tmp_path: Path):
 def test_other_rules_or_files_make_another_ranking(tmp_path: Path):
     for name, more in (("a", {}), ("b", {"rules": "clean"}), ("c", {"source": "1" * 64})):
         run = write_run(tmp_path / name, [[0.5]], method=name, **more)
-        write(entry_of(run, DIGESTS), tmp_path / "board")
+        write(make_entry(run, DIGESTS), tmp_path / "board")
     assert len(rankings_of(entries_in(tmp_path / "board"), METRICS)) == 3
 
 

@@ -12,7 +12,7 @@ from helpers.answers import Answers, every_form_for, masks_for
 from helpers.whole import whole_split
 
 from risbench import Prediction, RisbenchError, Run, Settings, Split, UsageError, evaluate, score
-from risbench.leaderboard.entry import marks_of, read
+from risbench.leaderboard.entry import entry_warnings, read
 from risbench.leaderboard.submit import submit
 from risbench.statistics.ratios import METHOD
 
@@ -130,9 +130,9 @@ def of_summary(change: Callable[[dict[str, Any]], object]) -> Callable[[str], st
         (lambda held: held["metrics"]["Accbox"].update(value=held["metrics"]["Accbox"]["low"]), "for Accbox"),
         (lambda held: held["metrics"]["PointM"].update(count=held["metrics"]["PointM"]["count"] - 1), "for PointM"),
         (lambda held: held["metrics"].pop("P@0.9"), "lacks P@0.9"),
-        (lambda held: held["metrics"].update({"best": held["metrics"]["mIoU"]}), "which is no metric"),
+        (lambda held: held["metrics"].update({"best": held["metrics"]["mIoU"]}), "which is not a metric"),
         (lambda held: held.update(count=held["count"] - 1), "the summary counts"),
-        (lambda held: held.update(method="another"), "says another method than its header"),
+        (lambda held: held.update(method="another"), "the method in the summary of run differs from its header"),
     ],
 )
 def test_a_summary_of_old_intervals_or_changed_by_hand_never_comes_onto_the_board(
@@ -149,7 +149,7 @@ def test_what_was_refused_can_be_scored_again_and_entered(run: Run, split: Split
         submit(old, tmp_path / "board")
     entry = read(submit(score(old.path, split, out=tmp_path / "again"), tmp_path / "board"))
     assert entry["measured"]["intervals"] == METHOD
-    assert marks_of(entry) == []
+    assert entry_warnings(entry) == []
 
 
 def test_a_mask_that_its_heat_does_not_give_is_found(split: Split, run: Run, tmp_path: Path):

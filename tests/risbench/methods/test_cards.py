@@ -51,10 +51,10 @@ def test_every_word_of_supervision_has_its_group_in_the_tables():
         ('supervison = "text"', r"no key 'supervison' \(did you mean 'supervision'\?\); its keys are name, paper"),
         ('license = "MIT"', r"no key 'license' \(did you mean 'licence'\?\)"),
         ("[method]\nname = 'a'", "no key 'method'"),
-        ('supervision = "txet"', "supervision 'txet' begins with no word that tables group by .*did you mean 'text'"),
+        ('supervision = "txet"', "supervision 'txet' does not begin with a group of the tables .*did you mean 'text'"),
         ('supervision = "weakly supervised"', r"\(mask, box, text, none, oracle\)"),
-        ("supervision = true", "supervision 'True' begins with no word"),
-        ('grade = "nativ"', "grade 'nativ': one of native, hosted, external is expected"),
+        ("supervision = true", "supervision 'True' does not begin with a group"),
+        ('grade = "nativ"', "grade 'nativ' must be one of native, hosted, external"),
         ("reads = [1]", "reads is a text or a list of texts"),
         ("paper = " + 5000 * "[" + 5000 * "]", "not TOML"),
     ],
@@ -126,11 +126,13 @@ def test_check_names_unknown_words_and_keys_of_a_methods_card(tmp_path: Path):
     scenes = small_split(tmp_path, 2)
     finding = check_method(Carded(supervision="txt"), scenes, 1)[0]
     assert not finding.holds
-    assert "supervision 'txt' begins with no word that tables group by" in finding.seen
+    assert "supervision 'txt' does not begin with a group of the tables" in finding.detail
     finding = check_method(Carded(licenze="MIT", background="sky"), scenes, 1)[0]
     assert finding.holds
-    assert finding.seen == ("no table reads these keys of the card: 'licenze' (did you mean 'licence'?), 'background'")
-    assert check_method(Carded(paper="here"), scenes, 1)[0] == finding._replace(seen="")
+    assert finding.detail == (
+        "no table reads these keys of the card: 'licenze' (did you mean 'licence'?), 'background'"
+    )
+    assert check_method(Carded(paper="here"), scenes, 1)[0] == finding._replace(detail="")
 
 
 def test_a_methods_own_keys_do_not_break_its_runs_nor_scoring_them_again(tmp_path: Path):
@@ -144,5 +146,5 @@ def test_a_methods_own_keys_do_not_break_its_runs_nor_scoring_them_again(tmp_pat
 def test_a_run_of_an_unknown_supervision_does_not_enter_the_board(tmp_path: Path):
     scenes = small_split(tmp_path / "data", 2)
     run = evaluate(Carded(supervision="weak"), scenes, out=tmp_path / "run")
-    with pytest.raises(RisbenchError, match=r"cannot be entered: .*supervision 'weak' begins with no word"):
+    with pytest.raises(RisbenchError, match=r"cannot be entered: .*supervision 'weak' does not begin with a group"):
         verify(run)

@@ -14,19 +14,19 @@ from helpers.asked import Batches, Heats, Masks, heat_for
 from helpers.small import small_split
 
 from risbench import DataError, Prediction, Sample, Split
-from risbench.methods.contract_check import check_method
+from risbench.methods.contract_check import Finding, check_method
 
 CARD, SCORED, IMAGE, KEPT, SAME, ALONE, ORDER, MANY, ODD, SMALL = (
-    "the card can be stored and says what a table needs",
-    "it answers each text with a mask or a heat that can be scored",
-    "it leaves the image alone",
-    "an answer stays what it was when the next question comes",
-    "the same question gets the same answer",
-    "an answer does not depend on the other texts of the call",
-    "an answer does not depend on the order of the texts",
+    "the card can be stored and has what tables need",
+    "predict returns a mask or a heat that can be scored for each text",
+    "predict does not change the image",
+    "a prediction does not change during the next call",
+    "the same call gives the same predictions",
+    "a prediction does not depend on the other texts of the call",
+    "a prediction does not depend on the order of the texts",
     "predict_many agrees with predict",
-    "it answers empty, long and strange texts",
-    "it answers for a small and narrow image",
+    "predict accepts empty, long and unusual texts",
+    "predict accepts a small and narrow image",
 )
 
 
@@ -39,9 +39,9 @@ def _failed(method: Any, split: Split) -> dict[str, str]:
     """What was seen, by the claims that do not hold; the line of code is `tests/risbench/test_faults.py`'s matter."""
     findings = check_method(method, split)
     assert [finding.claim for finding in findings] == [CARD, SCORED, IMAGE, KEPT, SAME, ALONE, ORDER, MANY, ODD, SMALL]
-    assert all(finding.holds == (not finding.seen) for finding in findings if finding.holds is not None)
+    assert all(finding.holds == (not finding.detail) for finding in findings if finding.holds is not None)
     return {
-        finding.claim: re.sub(r" \(\S+:\d+ in \w+\)$", "", finding.seen)
+        finding.claim: re.sub(r" \(\S+:\d+ in \w+\)$", "", finding.detail)
         for finding in findings
         if finding.holds is False
     }
@@ -87,12 +87,12 @@ def test_noise_of_float32_between_batches_passes_and_more_does_not(split: Split)
     [
         (None, "no card: give the method a mapping `card`"),
         ({}, "no card"),
-        ({"supervision": "none"}, "card['grade'] is None, one of native, hosted, external is expected"),
+        ({"supervision": "none"}, "card['grade'] is None; it must be one of native, hosted, external"),
         ({"grade": "best", "supervision": "none"}, "card['grade'] is 'best'"),
-        ({"grade": "native"}, "card['supervision'] is absent"),
+        ({"grade": "native"}, "card['supervision'] is missing"),
         ({"grade": "native", "supervision": "none", "threshold": "high"}, "card['threshold'] is 'high'"),
         ({"grade": "native", "supervision": "none", "threshold": True}, "card['threshold'] is True"),
-        ({"grade": "native", "supervision": "none", "paper": Path()}, "the card holds something JSON cannot"),
+        ({"grade": "native", "supervision": "none", "paper": Path()}, "the card holds a value that JSON cannot store"),
         (["grade"], "the method's card must be a mapping, not list"),
     ],
 )
@@ -182,8 +182,8 @@ def test_answers_that_differ_in_kind_point_or_box_are_found(split: Split):
         ({"point": (1.5, 2)}, {"point": (1.5, 3)}, "not the same point"),
         ({"point": (1.5, 2)}, {}, "not the same point"),
         ({"boxes": box}, {"boxes": other}, "not the same boxes"),
-        ({"boxes": box}, {}, "boxes of another kind or shape"),
-        ({"heat": np.ones((2, 2))}, {"heat": np.ones((2, 3))}, "heat of another kind or shape"),
+        ({"boxes": box}, {}, "boxes of another type or shape"),
+        ({"heat": np.ones((2, 2))}, {"heat": np.ones((2, 3))}, "heat of another type or shape"),
     ):
         failed = _failed(by_company(one, many), split)
         assert set(failed) == {ALONE}
@@ -196,7 +196,10 @@ def test_answers_that_differ_in_kind_point_or_box_are_found(split: Split):
         (lambda many: many[::-1], "predictions for"),
         (lambda many: [each[::-1] for each in many], "not the same heat"),
         (lambda many: many[:-1], "predict_many returned 2 answers for 3 images"),
-        (lambda many: iter(many), "predict_many returned list_iterator, a list of one answer an image is expected"),
+        (
+            lambda many: iter(many),
+            "predict_many returned list_iterator; it must return a list with one answer for each image",
+        ),
         (lambda many: [each[:-1] for each in many], "predictions for"),
         (lambda many: [[heat + 1 for heat in each] for each in many], "not the same heat"),
     ],
@@ -241,3 +244,8 @@ def test_a_split_without_images_is_refused(split: Split):
         DataError, match=r"refcoco_val has no expressions, so there is nothing to score: see .*instances"
     ):
         check_method(Heats(), split.first_images(0))
+
+
+def test_the_json_of_a_finding_keeps_its_keys():
+    found = Finding("a claim", False, "what is wrong", "a warning")
+    assert found.record() == {"claim": "a claim", "holds": False, "seen": "what is wrong", "caution": "a warning"}

@@ -14,7 +14,9 @@ from helpers.samples import block, sample_of
 from PIL import Image
 
 from risbench import MaskError, Prediction, RisbenchError, UsageError, plugins
-from risbench.methods.contract import card_of, converted, make, prediction_of, predictions_of, reads
+from risbench.methods.answers import prediction_of, predictions_of
+from risbench.methods.contract import card_of, reads
+from risbench.methods.factory import converted, make
 
 SIZE = (6, 9)
 SAMPLE = sample_of(block(SIZE, 1, 1, 4, 4))
@@ -161,7 +163,7 @@ NAN, INF = float("nan"), float("inf")
         (MASK.astype(np.int64) * -1, "array of int64 with the values -1, 0;"),
         (
             np.arange(54).reshape(6, 9),
-            r"with the values 0, 1, 2, 3, …; a mask is bool, .* \(whole numbers",
+            r"with the values 0, 1, 2, 3, …; a mask is bool, .* \(integers",
         ),
         (np.where(MASK, 255, 1), "with the values 1, 255;"),
         (MASK[:3].astype(np.uint8), "mask is 3x9, the image is 6x9"),

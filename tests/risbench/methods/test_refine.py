@@ -102,7 +102,7 @@ def test_where_a_method_cuts_its_own_heat_its_cards_threshold_counts_unless_anot
     Refined(method, "spy", Rules("tris"), title="says").predict(IMAGE, ["one"])
     assert spy.given[-1][1] == 2.0
     np.testing.assert_array_equal(spy.given[-1][0][0], heat)
-    Refined(method, "spy", Rules("tris", 0.25), title="says", asked=True).predict(IMAGE, ["one"])
+    Refined(method, "spy", Rules("tris", 0.25), title="says", explicit_threshold=True).predict(IMAGE, ["one"])
     assert spy.given[-1][1] == 0.25
     assert spy.given[-1][0].max() == pytest.approx(1, abs=1e-4)
 
@@ -131,7 +131,7 @@ def test_everything_else_is_the_methods_own(spy: Spy) -> None:
 
 
 def test_a_mask_without_a_heat_cannot_be_refined(split: Split, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="refine=crf needs a heat, and Answers gives a mask without one"):
+    with pytest.raises(UsageError, match="refine=crf needs a heat, but Answers returns a mask without a heat"):
         evaluate(Answers(masks_for(split)), split, out=tmp_path / "run", refine="crf")
     with pytest.raises(UsageError, match="no refiner named 'crv': did you mean 'crf'"):
         evaluate(Answers(heats_for(split)), split, out=tmp_path / "run", refine="crv")
@@ -153,7 +153,7 @@ def test_the_header_tells_and_another_refiner_is_another_run(strict: None, split
     with pytest.raises(UsageError, match="refine"):
         evaluate(method, split, out=tmp_path / "plain", refine="crf")
     assert run.summary["metrics"] != plain.summary["metrics"]
-    name = entry.entry_of(run, {"rows": "0", "masks": "0"})
+    name = entry.make_entry(run, {"rows": "0", "masks": "0"})
     assert name["method"] == "Answers+crf"
     entry.check(name, "here")
 

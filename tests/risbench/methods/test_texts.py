@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risbench import Box, Sample, UsageError
-from risbench.methods.texts import texts_of
+from risbench.methods.texts import control_texts
 
 _MASK = block((8, 8), 0, 0, 4, 4)
 
@@ -33,7 +33,7 @@ def _sample(number: int, image: int, ref: int, box: int, text: str) -> Sample:
 
 @given(_samples, st.integers(0, 3))
 def test_shuffled_gives_the_words_of_another_object_of_the_image_where_there_is_one(samples: list[Sample], seed: int):
-    words = texts_of("shuffled", samples, seed)
+    words = control_texts("shuffled", samples, seed)
     assert words is not None
     assert set(words) == {sample.id for sample in samples}
     own = defaultdict(set)
@@ -55,18 +55,18 @@ def test_shuffled_gives_the_words_of_another_object_of_the_image_where_there_is_
 
 @given(_samples)
 def test_shuffled_with_one_seed_is_the_same_at_every_call(samples: list[Sample]):
-    assert texts_of("shuffled", samples) == texts_of("shuffled", iter(samples))
+    assert control_texts("shuffled", samples) == control_texts("shuffled", iter(samples))
 
 
 def test_another_seed_shuffles_otherwise():
     samples = [_sample(n, image, 1, 1 + n % 3, f"text {n}") for n, image in enumerate([1] * 9 + [2] * 9)]
-    given_words = [texts_of("shuffled", samples, seed) for seed in range(4)]
+    given_words = [control_texts("shuffled", samples, seed) for seed in range(4)]
     assert len({tuple(words.values()) for words in given_words if words}) == 4
 
 
 def test_every_text_of_another_object_can_be_drawn():
     samples = [_sample(n, 1, 1, 1 + n, f"text {n}") for n in range(4)]
-    drawn = {words["refcoco_val/111/0"] for seed in range(40) if (words := texts_of("shuffled", samples, seed))}
+    drawn = {words["refcoco_val/111/0"] for seed in range(40) if (words := control_texts("shuffled", samples, seed))}
     assert drawn == {"text 1", "text 2", "text 3"}
 
 
@@ -76,17 +76,17 @@ def test_two_refs_about_one_object_are_not_exchanged():
         replace(sample_of(_MASK, ref=n, sentence=n, text=f"text {n}"), box=Box(*corners))
         for n, corners in enumerate([(0, 0, 4, 4), (0, 0, 4, 4), (1, 1, 5, 5)])
     )
-    words = texts_of("shuffled", [first, second, third])
+    words = control_texts("shuffled", [first, second, third])
     assert words is not None
     assert words[first.id] == words[second.id] == third.text
 
 
 def test_empty_gives_no_words_and_given_leaves_them():
     samples = [_sample(n, 1, n, 1 + n, f"text {n}") for n in range(3)]
-    assert texts_of("empty", samples) == {sample.id: "" for sample in samples}
-    assert texts_of("given", samples) is None
+    assert control_texts("empty", samples) == {sample.id: "" for sample in samples}
+    assert control_texts("given", samples) is None
 
 
 def test_another_mode_is_refused():
     with pytest.raises(UsageError, match="texts=loud: must be one of given, shuffled, empty"):
-        texts_of("loud", [sample_of(np.ones((2, 2), bool))])
+        control_texts("loud", [sample_of(np.ones((2, 2), bool))])

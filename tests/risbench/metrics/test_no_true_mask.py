@@ -12,7 +12,8 @@ from helpers.commands import Ask
 from helpers.samples import block, sample_of
 from PIL import Image
 
-from reports import as_csv, as_json, curves, gallery, grid, latex, markdown, rows
+from reports import curves, gallery, grid, rows
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import Run, Scorer, Split, UsageError, evaluate, load_split, merge, score
 from risbench.datasets.imports.own import import_own
 from risbench.errors import DataError
@@ -91,7 +92,7 @@ def test_a_mask_where_nothing_is_meant_scores_0_and_an_empty_answer_is_left_out(
     assert (metrics["P@0.5"]["value"], metrics["P@0.5"]["count"]) == (pytest.approx(2 / 3), 3)
     assert metrics["oIoU"]["value"] == pytest.approx(2 / 3)
     assert (wrong.summary["without_mask"], wrong.summary["no_target_answered"]) == (2, 1)
-    assert "masks in answer to expressions that nothing is meant by: 1, each counts as IoU 0" in (
+    assert "masks predicted for expressions without a target: 1, each counts as IoU 0" in (
         markdown.render([wrong]) or ""
     )
     assert "no_target_answered" not in scored(tmp_path, mine, "right", BEST, rules=name).summary
@@ -190,7 +191,7 @@ def test_giou_is_no_name_for_a_mean_that_leaves_some_out(tmp_path: Path, mine: S
     said = ask("score", answers, *root, "--out", "run", "--metrics", f"P@0.5,{name}")
     assert said.code == 2
     assert f"--metrics {name}: 2 expressions of mine have no true mask" in said.err
-    assert f"ask for {plain}" in said.err
+    assert f"use {plain}, which leaves them out" in said.err
     assert Run.load(tmp_path / "run").summary["count"] == 4  # the work is kept
     # A run refuses before it works for hours.
     said = ask("run", "--method", "centre", *root, "--out", "never", "--metrics", name)
@@ -306,10 +307,10 @@ def _rows_of(run: Run, tmp_path: Path) -> str:
 
 
 def test_the_worst_are_not_those_without_a_mask(tmp_path: Path, mine: Split):
-    from reports.choice import chosen
+    from reports.choice import chosen_samples
 
     run = scored(tmp_path, mine, "worse", WORSE)
-    samples, _ = chosen(mine, [{row.id: row for row in run.rows()}], "worst", 4)
+    samples, _ = chosen_samples(mine, [{row.id: row for row in run.rows()}], "worst", 4)
     assert {sample.text for sample in samples} == {"left", "right"}
 
 

@@ -210,7 +210,7 @@ def test_the_form_of_a_heat_in_memory_changes_nothing(rules):
     from helpers.samples import block, sample_of
 
     from risbench import Rules
-    from risbench.methods.contract import prediction_of
+    from risbench.methods.answers import prediction_of
 
     sample = sample_of(block((61, 83), 10, 10, 30, 40))
     heat = heat_of("signed", 0, (20, 30)).astype(np.float16).astype(np.float32)  # so that no form loses digits

@@ -13,7 +13,7 @@ from helpers.asked import Heats
 from helpers.small import small_split
 from helpers.whole import whole_split
 
-from reports import markdown
+from reports.tables import markdown
 from risbench import Run, Settings, Split, UsageError, evaluate, merge, score
 from risbench.leaderboard.board import entries_in, rankings_of
 from risbench.leaderboard.submit import submit

@@ -136,7 +136,8 @@ def test_masks_that_a_method_brings_get_no_advice_about_thresholds(split: Split,
     method = Answers(everything)
     (said,) = evaluate(method, split, out=tmp_path / "run").cautions()
     assert (
-        said == "100 % of the masks cover the whole image, as they were brought: no threshold of the rules made them so"
+        said
+        == "100 % of the masks cover the whole image; the predictions are masks, so no threshold of the rules was used"
     )
     method.card = {**method.card, "supervision": "none"}  # type: ignore[misc]  # a floor, which answers so on purpose
     assert evaluate(method, split, out=tmp_path / "floor").cautions() == []
@@ -216,10 +217,10 @@ def test_a_share_is_never_rounded_to_all_or_nothing():
     assert cautions(nearly, _TRIS, {})[0].startswith("99 % of the masks cover the whole image")
     below = Coverage(cut=Count(1000, round(1000 * FROM) - 1, 0))
     assert cautions(below, _TRIS, {}) == []
-    both = Coverage(cut=Count(10, 10, 0), brought=Count(10, 10, 0))
+    both = Coverage(cut=Count(10, 10, 0), given=Count(10, 10, 0))
     assert [text.partition(":")[0] for text in cautions(both, _TRIS, {})] == [
         "100 % of the masks cut from heats cover the whole image",
-        "100 % of the masks cover the whole image, as they were brought",
+        "100 % of the masks cover the whole image; the predictions are masks, so no threshold of the rules was used",
     ]
 
 

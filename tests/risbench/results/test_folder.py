@@ -6,6 +6,7 @@ import fcntl
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from risbench.errors import DataError, RisbenchError, UsageError
+from risbench.io.jsonfile import read_record
 from risbench.results import heats, jsonlines
-from risbench.results.folder import SCHEMA, RunFolder, put_in_order, read_json
+from risbench.results.folder import SCHEMA, RunFolder
+from risbench.results.header import Header
+from risbench.results.jsonrecord import from_json
 from risbench.results.rows import Row
 from risbench.results.run import Run
 
@@ -54,6 +58,10 @@ SUMMARY = {
 }
 
 
+def _opened(path: Path, record: dict[str, Any] = HEADER) -> RunFolder:
+    return RunFolder(path, from_json(Header, record))
+
+
 def _row(number: int, score: int = 1) -> Row:
     return Row(f"s/{number}/0", number, number, 0, score, 9, None, None, None)
 
@@ -67,59 +75,59 @@ def _lines(path: Path) -> list[str]:
 
 
 def test_a_folder_is_made_with_its_header(tmp_path: Path):
-    with RunFolder(tmp_path / "a" / "b", HEADER) as folder:
+    with _opened(tmp_path / "a" / "b", HEADER) as folder:
         assert folder.rows == []
-    assert read_json(tmp_path / "a" / "b" / "header.json") == json.loads(json.dumps(HEADER))
+    assert read_record(tmp_path / "a" / "b" / "header.json") == json.loads(json.dumps(HEADER))
 
 
 def test_a_folder_goes_on_with_its_rows_and_adds_provenance(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         folder.append([_row(1), _row(2)], [_mask(1), _mask(2)])
-    with RunFolder(tmp_path, {**HEADER, "provenance": [{**PART, "n": 2}], "data_root": "elsewhere"}) as folder:
+    with _opened(tmp_path, {**HEADER, "provenance": [{**PART, "n": 2}], "data_root": "elsewhere"}) as folder:
         assert folder.rows == [_row(1), _row(2)]
-    header = read_json(tmp_path / "header.json")
+    header = read_record(tmp_path / "header.json")
     assert header["provenance"] == [PART, {**PART, "n": 2}]
 
 
 def test_an_expression_is_done_when_both_files_hold_it(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         folder.append([_row(1)], [_mask(1)])
     jsonlines.append(tmp_path / "masks.jsonl", [_mask(2)])
     jsonlines.append(tmp_path / "rows.jsonl", [_row(3).as_line()])
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         assert [row.id for row in folder.rows] == ["s/1/0"]
 
 
 def test_of_two_rows_about_one_expression_the_later_counts(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         folder.append([_row(1, 3), _row(1, 5)], [_mask(1, "old"), _mask(1, "new")])
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         assert [row.intersection for row in folder.rows] == [5]
         folder.close({"s/1/0": 0}, {})
     assert [line["said"] for _, line in jsonlines.read(tmp_path / "masks.jsonl")] == ["new"]
 
 
 def test_a_folder_in_use_is_refused_and_free_after(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER), pytest.raises(RisbenchError, match="another process is writing to this folder"):
-        RunFolder(tmp_path, HEADER)
-    RunFolder(tmp_path, HEADER).__exit__()
+    with _opened(tmp_path), pytest.raises(RisbenchError, match="another process is writing to this folder"):
+        _opened(tmp_path)
+    _opened(tmp_path).__exit__()
 
 
 def test_a_refused_folder_is_not_left_locked(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER):
+    with _opened(tmp_path):
         pass
     with pytest.raises(UsageError, match="its limit is null, this command's is 3"):
-        RunFolder(tmp_path, {**HEADER, "limit": 3})
+        _opened(tmp_path, {**HEADER, "limit": 3})
     with (tmp_path / ".lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_difference_is_told_at_its_innermost_place_and_cut_short(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER):
+    with _opened(tmp_path):
         pass
-    other = {**HEADER, "method": {"name": "m", "card": {"weights": "x" * 200}}}
+    other = {**HEADER, "method": {"name": "m", "entry_point": None, "card": {"weights": "x" * 200}}}
     with pytest.raises(UsageError) as raised:
-        RunFolder(tmp_path, other)
+        _opened(tmp_path, other)
     assert "its method.card.weights is null, this command's is \"xxx" in str(raised.value)
     assert len(str(raised.value)) < 250 + len(str(tmp_path))
 
@@ -129,7 +137,7 @@ def test_a_difference_is_told_at_its_innermost_place_and_cut_short(tmp_path: Pat
 def test_closing_brings_rows_and_masks_into_order(tmp_path: Path, came: Sequence[int], again: list[int]):
     for name in ("rows.jsonl", "masks.jsonl", "header.json"):
         (tmp_path / name).unlink(missing_ok=True)
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         for number in again:
             jsonlines.append(tmp_path / "masks.jsonl", [_mask(number, "old")])
         for number in came:
@@ -144,7 +152,7 @@ def test_closing_brings_rows_and_masks_into_order(tmp_path: Path, came: Sequence
 
 
 def test_an_empty_run_has_all_its_files(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         folder.close({}, {**SUMMARY, "count": 0})
     run = Run.load(tmp_path)
     assert (run.rows(), list(run.masks()), run.cost()) == ([], [], [])
@@ -154,12 +162,12 @@ def test_an_id_without_a_line_is_named(tmp_path: Path):
     path = tmp_path / "masks.jsonl"
     path.write_text(_mask(1) + "\n")
     with pytest.raises(DataError, match="has no line for s/2/0"):
-        put_in_order(path, ["s/1/0", "s/2/0"])
+        jsonlines.put_in_order(path, ["s/1/0", "s/2/0"])
     assert [file.name for file in tmp_path.iterdir()] == ["masks.jsonl"]
 
 
 def test_clearing_forgets_rows_masks_and_summary(tmp_path: Path):
-    with RunFolder(tmp_path, HEADER) as folder:
+    with _opened(tmp_path) as folder:
         folder.append([_row(1)], [_mask(1)])
         folder.close({"s/1/0": 0}, {})
         folder.clear()

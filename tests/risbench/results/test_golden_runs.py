@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import as_json, markdown
+from reports.tables import as_json, markdown
 from risbench import DataError, Run, score
 from risbench.scorer import summary_of
 

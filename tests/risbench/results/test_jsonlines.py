@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risbench.errors import DataError, RisbenchError
+from risbench.io import atomic
 from risbench.results import jsonlines
 
 _values = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(st.characters(exclude_categories=["Cs"]))
@@ -110,7 +111,7 @@ def test_what_killed_processes_left_of_a_file_is_taken_away(tmp_path):
         left.write_text("half")
     jsonlines.replace(tmp_path / "a.md", "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, theirs.name, "a.md"])
-    jsonlines.sweep_parts(tmp_path)
+    atomic.sweep_parts(tmp_path)
     assert not theirs.exists()
 
 

@@ -12,11 +12,11 @@ from helpers.asked import Heats
 from helpers.folders import content_of
 from helpers.small import small_split
 
-from reports import as_csv, as_json, latex, markdown
-from reports.write import given_or_written
+from reports.picture import given_or_written
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import RisbenchError, Run, Settings, Split, evaluate, load_split, merge, score
+from risbench.io.jsonfile import read_record
 from risbench.results import jsonlines
-from risbench.results.folder import read_json
 from risbench.scoring.sweep import sweep
 from risbench.statistics.compare import compare
 
@@ -69,11 +69,11 @@ def test_a_header_of_before_whose_path_was_no_text_is_read_again(tmp_path: Path)
     text = json.dumps({"data_root": _ODD}, ensure_ascii=False)
     (tmp_path / "old.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     jsonlines.replace(tmp_path / "new.json", text)
-    assert read_json(tmp_path / "old.json") == read_json(tmp_path / "new.json") == {"data_root": _ODD}
+    assert read_record(tmp_path / "old.json") == read_record(tmp_path / "new.json") == {"data_root": _ODD}
     (tmp_path / "new.json").read_bytes().decode("utf-8")
     (tmp_path / "old.json").write_bytes(b'{"a": "\xff"}')
     with pytest.raises(RisbenchError, match="not JSON"):
-        read_json(tmp_path / "old.json")
+        read_record(tmp_path / "old.json")
 
 
 def test_lines_with_half_a_character_are_read_back(tmp_path: Path):

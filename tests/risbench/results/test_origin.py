@@ -19,7 +19,7 @@ from helpers.asked import Heats
 from helpers.folders import content_of, provenance_of
 from helpers.small import small_split
 
-from reports import markdown
+from reports.tables import markdown
 from risbench import DataWarning, Run, Settings, Split, UsageError, evaluate, merge, score
 from risbench.results import origin
 from risbench.results.codefiles import digest_of, files_below, files_of
@@ -40,7 +40,7 @@ import numpy as np
 def refine(image, heats, threshold):
     return heats > {value}
 """
-OTHER = r"was made by other code: .*; --overwrite starts anew, another --out keeps both$"
+OTHER = r"was made by other code: .*; --overwrite replaces the run, another --out keeps both$"
 
 
 class Plugin:
@@ -307,7 +307,7 @@ def test_a_class_of_no_file_is_of_unknown_origin_and_this_is_said(split: Split, 
         **_part(tmp_path)["method"],
         **{"sha256": None, "complete": False, "commit": None},
     }
-    with pytest.warns(DataWarning, match="nobody recorded what code made its rows"):
+    with pytest.warns(DataWarning, match="the code that made its rows is not recorded"):
         evaluate(method, split, out=tmp_path)
 
 
@@ -318,7 +318,7 @@ def test_a_finished_run_says_since_when_and_is_left_alone(split: Split, tmp_path
     before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in tmp_path.iterdir() if file.is_file()}
     evaluate(Heats(), split, out=tmp_path, on_message=said.append)
     finished = provenance_of(tmp_path)[0]["finished"]
-    assert said == [f"{tmp_path}: complete since {finished}: nothing was run"]
+    assert said == [f"{tmp_path}: complete since {finished}, so nothing was run"]
     assert before == {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before}
 
 
@@ -336,8 +336,8 @@ def test_a_finished_run_of_before_gives_its_figures_and_says_that_its_code_is_un
     said: list[str] = []
     assert evaluate(Heats(), split, out=tmp_path, on_message=said.append).summary == first.summary
     assert len(said) == 2
-    assert "nobody recorded what code made its rows" in said[0]
-    assert "Z: nothing was run" in said[1]
+    assert "the code that made its rows is not recorded" in said[0]
+    assert "Z, so nothing was run" in said[1]
     assert "origin" not in json.loads((tmp_path / "header.json").read_text())
 
 
@@ -345,17 +345,17 @@ def test_an_unfinished_run_of_before_goes_on_and_bears_the_mark(split: Split, tm
     with pytest.raises(Stopped):
         evaluate(Heats(), split, out=tmp_path, stop=lambda: True)
     _older(tmp_path)
-    with pytest.warns(DataWarning, match="nobody recorded"):
+    with pytest.warns(DataWarning, match="is not recorded"):
         evaluate(Heats(), split, out=tmp_path)
     assert _part(tmp_path)["unknown_rows"] is True
     assert not origin.is_known(_part(tmp_path))
-    assert "some rows may be of other code" in (markdown.render([Run.load(tmp_path)]) or "")
+    assert "some rows may be from other code" in (markdown.render([Run.load(tmp_path)]) or "")
 
 
 @pytest.mark.parametrize("odd", [None, [], "text", {"method": []}, {"method": {"sha256": 3}}, {"inputs": 7}])
 def test_a_strangers_origin_of_any_form_is_unknown_and_no_fault(odd: object):
     assert not origin.is_known(odd)
-    assert origin.difference(odd, origin.origin_of(Heats())) is None
+    assert origin.code_difference(odd, origin.origin_of(Heats())) is None
 
 
 def test_shards_by_different_code_are_not_merged(split: Split, plugin: Plugin, tmp_path: Path):

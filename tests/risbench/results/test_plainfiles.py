@@ -15,7 +15,7 @@ from helpers.folders import content_of, names_in
 from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
-from risbench.io import plainfiles
+from risbench.io import atomic
 from risbench.results import jsonlines
 from risbench.running.loop import Stopped
 
@@ -125,7 +125,7 @@ def test_scoring_writes_through_no_link(split: Split, folders: Path, victim: Pat
 def test_a_shard_is_not_written_into_a_linked_folder(split: Split, victim: Path, tmp_path: Path, link: str):
     (tmp_path / "run" / link).parent.mkdir(parents=True)
     (tmp_path / "run" / link).symlink_to(victim)
-    with pytest.raises(RisbenchError, match=rf"run/{link}: is a link, and a run writes through no link in its folder"):
+    with pytest.raises(RisbenchError, match=rf"run/{link}: is a link, and no link in a run folder is followed"):
         evaluate(Heats(), split, out=tmp_path / "run", shard=(0, 2))
     assert _is_whole(victim)
 
@@ -164,7 +164,7 @@ def test_a_write_that_is_stopped_leaves_no_draft(tmp_path: Path):
 
     (tmp_path / "file").write_text("old")
     with pytest.raises(KeyboardInterrupt):
-        plainfiles.replace(tmp_path / "file", stopped)
+        atomic.replace(tmp_path / "file", stopped)
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "old"
 

@@ -13,9 +13,9 @@ import tris_model
 from baselines import clip_es, clip_gae, clip_gradcam, clip_sim
 from baselines._clip.vit import SHIPPED
 from baselines.groupvit import method as groupvit
-from reports import markdown
+from reports.tables import markdown
 from risbench import Run
-from risbench.methods.contract import notes_of
+from risbench.methods.contract import method_notes
 from tris_model.files.names import find
 
 CAUTION = "trained on drawn scenes only"
@@ -26,18 +26,18 @@ CAUTION = "trained on drawn scenes only"
 )
 def test_shipped_weights_carry_a_caution_for_photographs_and_none_for_drawn_scenes(make: Any) -> None:
     method = make(weights="shapes")
-    assert [CAUTION in note for note in notes_of(method, "refcoco_val")] == [True]
-    assert [CAUTION in note for note in notes_of(method)] == [True]
-    assert notes_of(method, "shapes_val") == ()
+    assert [CAUTION in note for note in method_notes(method, "refcoco_val")] == [True]
+    assert [CAUTION in note for note in method_notes(method)] == [True]
+    assert method_notes(method, "shapes_val") == ()
 
 
 def test_a_shipped_file_is_known_by_whatever_path_or_kind_of_file(tmp_path: Path) -> None:
     copied = tmp_path / "mine.safetensors"
     copied.write_bytes(SHIPPED.read_bytes())
-    assert CAUTION in notes_of(clip_es.make(weights=str(copied)))[0]
+    assert CAUTION in method_notes(clip_es.make(weights=str(copied)))[0]
     shipped = find("shapes")
     tris_model.convert(shipped, tmp_path / "converted.pth")
-    assert CAUTION in notes_of(tris_model.make(weights=str(tmp_path / "converted.pth")))[0]
+    assert CAUTION in method_notes(tris_model.make(weights=str(tmp_path / "converted.pth")))[0]
 
 
 def test_the_command_and_the_table_say_so(ask: Ask, tmp_path: Path) -> None:  # noqa: F811

@@ -208,7 +208,7 @@ def test_ctrl_c_finishes_the_image_under_work_and_prints_how_to_continue(command
     with command_line.start("-c", _MAIN, *command_line.words("mine"), HOLD_AT="5") as process:
         wait_until(held.exists, "the fifth image is under work", process)
         process.send_signal(sent)
-        assert any("stopping after the image under work" in line for line in process.stderr or ())
+        assert any("stopping after the current image" in line for line in process.stderr or ())
         (command_line.folder / "go").touch()
         _, said = process.communicate(timeout=GUARD)
     assert process.returncode == 1, said
@@ -242,7 +242,7 @@ def test_a_job_that_ignores_ctrl_c_goes_on_and_sigterm_ends_it_well(command_line
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         # The two were ignored, or this wish to stop would have been the second and would have ended it at once.
-        assert any("stopping after the image under work" in line for line in process.stderr or ())
+        assert any("stopping after the current image" in line for line in process.stderr or ())
         (command_line.folder / "go").touch()
         _, said = process.communicate(timeout=GUARD)
     assert process.returncode == 1, said
@@ -341,7 +341,7 @@ def test_a_broken_cost_file_is_refused_before_the_work(split: Split, tmp_path: P
         evaluate(Heats(), split, out=tmp_path, stop=lambda: True)
     (tmp_path / "cost.json").write_text(content)
     method = Heats()
-    with pytest.raises(RisbenchError, match=rf"cost\.json: .*{fault}.*; remove it \(it holds nothing but what"):
+    with pytest.raises(RisbenchError, match=rf"cost\.json: .*{fault}.*; remove it \(it holds only times and memory"):
         evaluate(method, split, out=tmp_path)
     assert method.asked == []
     (tmp_path / "cost.json").unlink()
@@ -352,6 +352,18 @@ def test_a_finished_run_does_not_need_its_cost_file(split: Split, tmp_path: Path
     evaluate(Heats(), split, out=tmp_path)
     (tmp_path / "cost.json").write_text("[{")
     assert evaluate(Heats(), split, out=tmp_path).summary["count"] == len(split)
+
+
+def test_a_part_of_provenance_that_no_run_wrote_is_refused_before_the_work(split: Split, tmp_path: Path):
+    with pytest.raises(Stopped):
+        evaluate(Heats(), split, out=tmp_path, stop=lambda: True)
+    header = json.loads((tmp_path / "header.json").read_text())
+    method = Heats()
+    for odd, fault in ((5, "is int, not an object"), ({**header["provenance"][0], "started": None}, "started is null")):
+        (tmp_path / "header.json").write_text(json.dumps({**header, "provenance": [odd]}))
+        with pytest.raises(RisbenchError, match=rf"header\.json: provenance\[0\].*{fault}"):
+            evaluate(method, split, out=tmp_path)
+    assert method.asked == []
 
 
 def test_provenance_that_is_no_list_is_refused_before_the_work(split: Split, tmp_path: Path):

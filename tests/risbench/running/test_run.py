@@ -295,7 +295,7 @@ def test_clean_rules_take_the_threshold_of_the_card(split: Split, tmp_path: Path
     [
         ({"limit": 0}, "a limit of 0 images leaves nothing to run"),
         ({"texts": "loud"}, "texts=loud: must be one of given, shuffled, empty"),
-        ({"settings": Settings(batch=0)}, "a batch of 0 images is none"),
+        ({"settings": Settings(batch=0)}, "a batch needs at least one image, not 0"),
         ({"shard": (3, 3)}, "shard 3/3: must be 0/3 to 2/3"),
         ({"shard": (0, 0)}, "shard 0/0"),
         ({"rules": "tirs"}, "did you mean 'tris'"),

@@ -115,7 +115,7 @@ def test_an_image_that_was_passed_over_is_tried_again(split: Split, tmp_path: Pa
 
 
 def test_a_threshold_for_a_method_that_brings_masks_is_refused_and_leaves_nothing(split: Split, tmp_path: Path):
-    said = "--threshold cuts heats, and this method brings masks of its own: leave it out"
+    said = "--threshold cuts heats, but this method returns masks: leave --threshold out"
     with pytest.raises(UsageError, match=said):
         evaluate(Masks(), split, out=tmp_path / "run", threshold=0.3)
     assert not (tmp_path / "run").exists()

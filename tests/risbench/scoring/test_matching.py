@@ -59,9 +59,9 @@ def test_what_is_no_sent_id_is_named(split: Split, tmp_path: Path, value: Any):
 @pytest.mark.parametrize(
     ("entry", "cause"),
     [
-        ({"id": 4}, "a number as id is COCO's own count"),
-        ({"ref_id": 101}, "does not say which expression about it was asked"),
-        ({"image_id": 2, "category_id": 1, "score": 0.5}, "an image_id does not say which expression"),
+        ({"id": 4}, "a number as id only counts the entries"),
+        ({"ref_id": 101}, "names an object, not an expression about it"),
+        ({"image_id": 2, "category_id": 1, "score": 0.5}, "an image_id names an image, not an expression"),
         ({"sent_id": None}, r"nor 'sent_id'$"),
     ],
 )

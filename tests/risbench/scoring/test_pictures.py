@@ -107,7 +107,7 @@ REFUSED: dict[str, tuple[Save, str]] = {
     "palette, nearly white first": (png(1, 3, (1, 0), [254, 254, 254, 1, 1, 1]), "its palette does not tell object"),
     "palette, red on white": (png(1, 3, (0, 1), WHITE + RED), "its palette does not tell object"),
     "an animation": (animation, "an animation of 2 pictures"),
-    "EXIF that turns": (orientation(6), "its EXIF says that it is to be turned"),
+    "EXIF that turns": (orientation(6), "its EXIF orientation rotates or mirrors it"),
     "a JPEG under another name": (
         lambda mask, path: Image.fromarray(mask * 255).save(path, format="JPEG"),
         "not a readable PNG: it is a JPEG",
@@ -173,9 +173,9 @@ def test_an_array_of_two_values_is_a_mask(split: Split, tmp_path: Path, name: st
     folder = files(tmp_path / "npy", split, save, lambda s: str(s.sent_id), ".npy")
     assert iou_of(folder, split, tmp_path / "run") == 1
     if "float" not in name:
-        with pytest.raises(UsageError, match=r"--threshold cuts heats, and .* holds masks"):
+        with pytest.raises(UsageError, match=r"--threshold cuts heats, but .* holds masks"):
             iou_of(folder, split, tmp_path / "cut", threshold=0.5)
-        with pytest.raises(UsageError, match="holds a folder of masks: a threshold cuts heats"):
+        with pytest.raises(UsageError, match="holds a folder of masks: sweep needs heats"):
             sweep(folder, split)
 
 
@@ -203,7 +203,9 @@ def test_axes_that_are_swapped_are_named(split: Split, tmp_path: Path):
     def turned(mask: np.ndarray, path: Path) -> None:
         Image.fromarray(mask.T * 255).save(path)
 
-    reason = r"its mask is 60x40, the image is 40x60 \(height x width\): its axes are swapped"
+    reason = (
+        r"its mask is 60x40, the image is 40x60 \(height x width\): the axes of the mask or of its RLE size are swapped"
+    )
     with pytest.raises(MaskError, match=reason):
         iou_of(pictures(tmp_path / "png", split, turned), split, tmp_path / "run")
     found = entries(split)

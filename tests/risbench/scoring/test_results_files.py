@@ -149,7 +149,7 @@ def test_an_object_of_another_form_is_told_what_to_write(split: Split, tmp_path:
             "it is a list of polygons; give the run-length",
         ),
         (lambda entry: {**entry, "segmentation": [entry["segmentation"]]}, "it is a list; give one code"),
-        (lambda entry: {"sent_id": entry["sent_id"], **entry["segmentation"]}, "'counts' stands beside it"),
+        (lambda entry: {"sent_id": entry["sent_id"], **entry["segmentation"]}, "'counts' is outside of it"),
         (lambda entry: {"sent_id": entry["sent_id"], "mask": entry["segmentation"]}, "it has 'mask'"),
     ],
 )
@@ -202,17 +202,17 @@ def test_files_larger_than_their_kind_are_refused_unread(split: Split, tmp_path:
     good = lines(tmp_path / "good.jsonl", entries(split))
     run = tmp_path / "run"
     iou_of(good, split, run)
-    with pytest.raises(DataError, match=r"has 4,294,967,296 bytes; a JSON file .* is read up to"):
+    with pytest.raises(DataError, match=r"has 4,294,967,296 bytes; a JSON file .* may have at most"):
         iou_of(sparse(tmp_path / "a.json", 1 << 32), split, tmp_path / "no")
-    with pytest.raises(DataError, match=r"has 4,294,967,296 bytes; a card is read up to"):
+    with pytest.raises(DataError, match=r"has 4,294,967,296 bytes; a card may have at most"):
         iou_of(good, split, tmp_path / "no", card=sparse(tmp_path / "card.toml", 1 << 32))
     sparse(run / "header.json", 1 << 32)
-    with pytest.raises(DataError, match=r"header\.json: has 4,294,967,296 bytes; a record of a run is read up to"):
+    with pytest.raises(DataError, match=r"header\.json: has 4,294,967,296 bytes; a record of a run may have at most"):
         iou_of(run, split, tmp_path / "no")
     place = tmp_path / "png"
     place.mkdir()
     sparse(place / "9.png", (1 << 28) + 1)
-    with pytest.raises(DataError, match=r"9\.png: has 268,435,457 bytes; a picture of a mask is read up to"):
+    with pytest.raises(DataError, match=r"9\.png: has 268,435,457 bytes; a picture of a mask may have at most"):
         iou_of(place, split, tmp_path / "no", allow_missing=True)
 
 

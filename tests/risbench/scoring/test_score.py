@@ -380,7 +380,7 @@ def test_a_broken_line_is_refused_with_its_place(split: Split, tmp_path: Path, l
     path.write_text("\n".join([*good, line]) + "\n")
     with pytest.raises((DataError, MaskError), match=reason) as caught:
         score(path, split, rules=rules, out=tmp_path / "run")
-    assert "line 6" in str(caught.value) or "brought as '9'" in str(caught.value)
+    assert "line 6" in str(caught.value) or "named '9'" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -559,7 +559,7 @@ def test_a_threshold_is_refused_where_the_method_made_its_masks_itself(pictured:
     masks, heats = masks_for(pictured), heats_for(pictured)
     both = {name: Prediction(mask=masks[name], heat=heats[name]) for name in masks}
     evaluate(Answers(both), pictured, out=tmp_path / "run", settings=Settings(save_heat=True))
-    with pytest.raises(UsageError, match="one that the method made itself: leave --threshold out"):
+    with pytest.raises(UsageError, match="was made by the method itself: leave --threshold out"):
         score(tmp_path / "run", pictured, threshold=0.3, out=tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
@@ -600,7 +600,7 @@ def test_a_lavt_run_scored_again_under_lavt_is_the_same(pictured: Split, tmp_pat
 def test_masks_that_lavt_cut_are_refused_under_other_rules(pictured: Split, tmp_path: Path):
     evaluate(Answers(heats_for(pictured)), pictured, rules="lavt", out=tmp_path / "run")
     for brought in (tmp_path / "run", tmp_path / "run" / "masks.jsonl"):
-        with pytest.raises(UsageError, match=r"masks that lavt cut .* run the method again with --save-heat"):
+        with pytest.raises(UsageError, match=r"masks that the rules lavt cut .* run the method again with --save-heat"):
             score(brought, pictured, rules="tris", out=tmp_path / "again")
     # Masks that the method brought itself are at the image's size, and fine.
     masks = masks_for(pictured)
@@ -614,7 +614,7 @@ def test_a_threshold_for_masks_is_refused(pictured: Split, tmp_path: Path, how: 
     given: dict[str, Any] = {"threshold": 0.5} if how == "threshold" else {"rules": Rules("tris", 0.5)}
     evaluate(Answers(heats_for(pictured)), pictured, out=tmp_path / "run")
     for brought in (tmp_path / "run", lines(pictured, masks_for(pictured), tmp_path, "id")):
-        with pytest.raises(UsageError, match=r"--threshold cuts heats, and .* holds masks"):
+        with pytest.raises(UsageError, match=r"--threshold cuts heats, but .* holds masks"):
             score(brought, pictured, out=tmp_path / "again", **given)
 
 

@@ -1,4 +1,4 @@
-"""A saliency network's maps of the authors' tiny copy, scored by the script that the README shows."""
+"""A saliency network's maps of the authors' tiny copy, scored by the script that docs/scoring.md shows."""
 
 from __future__ import annotations
 
@@ -80,6 +80,6 @@ def test_the_same_maps_as_heats_are_cut_where_the_script_cuts_them(
     assert heats.summary["metrics"]["PointM"]["count"] == len(split)
 
 
-def test_the_readme_shows_the_script_that_is_tested():
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    assert SCRIPT.read_text(encoding="utf-8").split('"""\n\n', 1)[1].strip() in readme
+def test_the_guide_shows_the_script_that_is_tested():
+    guide = (Path(__file__).parents[3] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    assert SCRIPT.read_text(encoding="utf-8").split('"""\n\n', 1)[1].strip() in guide

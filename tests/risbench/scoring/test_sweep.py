@@ -69,13 +69,13 @@ def test_what_has_no_heats_is_refused(split: Split, heats: Path, tmp_path: Path)
     run = evaluate(Answers(masks_for(split)), split, out=tmp_path / "run")
     with pytest.raises(UsageError, match="--save-heat"):
         sweep(run.path, split)
-    with pytest.raises(UsageError, match="a threshold cuts heats"):
+    with pytest.raises(UsageError, match="sweep needs heats"):
         sweep(run.path / "masks.jsonl", split)
-    with pytest.raises(UsageError, match="PointM does not sweep"):
+    with pytest.raises(UsageError, match="PointM cannot be swept"):
         sweep(heats, split, metrics="PointM")
     masks = evaluate(Answers(masks_for(split)), split, out=tmp_path / "b", settings=Settings(save_heat=True))
     (masks.path / "heats").mkdir(exist_ok=True)
-    with pytest.raises(DataError, match="has a mask and no heat"):
+    with pytest.raises(DataError, match="has a mask but no heat"):
         sweep(masks.path, split)
 
 
@@ -152,4 +152,4 @@ def test_the_table_marks_all_that_print_the_same(monkeypatch: pytest.MonkeyPatch
     assert list(tables[0].columns[1].cells) == ["20.00", "[bold]50.00[/]", "[bold]50.00[/]", "30.00"]
     _print(_swept(0.50001, 0.50002))
     assert list(tables[1].columns[1].cells) == ["50.00", "50.00"]
-    assert "no threshold is the best: mIoU is the same at each" in capsys.readouterr().out
+    assert "no threshold is the best: mIoU is the same at all of them" in capsys.readouterr().out

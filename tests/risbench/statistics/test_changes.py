@@ -16,7 +16,8 @@ from helpers.commands import Ask
 from helpers.runs import ious_of, write_run
 from helpers.whole import whole_split
 
-from reports import as_csv, as_json, latex, markdown, rows
+from reports import rows
+from reports.tables import as_csv, as_json, latex, markdown
 from risbench import DataError, Run, Settings, evaluate
 from risbench.leaderboard.submit import _compare_summary, submit
 from risbench.statistics.changes import changes_of
@@ -87,7 +88,7 @@ EDITS: dict[Edit, str] = {
     count_less: "give 120 expressions for PointM",
     drop: "has 119 rows, its split has 120 expressions",
     double: "two rows about one expression",
-    rename: "says another method than its header",
+    rename: "the method in the summary of changed differs from its header",
     complete: "0 rows of changed are marked missing",
     leave_out: "give 0 for without_mask",
 }

@@ -16,13 +16,13 @@ from risbench.statistics.paired import (
     Difference,
     Estimate,
     corrected_of,
-    difference,
     estimate_of,
     estimates_of_runs,
     holm,
     in_step,
     mean_over_seeds,
-    told_apart,
+    paired_difference,
+    significant_pairs,
 )
 
 METRICS = parse_all("mIoU")
@@ -31,7 +31,7 @@ METRICS = parse_all("mIoU")
 def between(tmp_path: Path, a: np.ndarray, b: np.ndarray) -> Difference:
     runs = [write_run(tmp_path / name, ious, method=name) for name, ious in (("a", a), ("b", b))]
     first, second = estimates_of_runs(in_step(runs, [run.rows() for run in runs]), METRICS)
-    found = difference(first[0], second[0])
+    found = paired_difference(first[0], second[0])
     assert found is not None
     return found
 
@@ -107,7 +107,7 @@ def test_p_values_beyond_what_a_tail_can_tell_are_bounded_and_stay_fine_enough_t
 def test_of_one_image_there_is_no_interval_and_nothing_is_told_apart(tmp_path: Path):
     assert between(tmp_path, [[0.9, 0.9]], [[0.1, 0.1]]) == (pytest.approx(0.8), None, None, None)
     one, other = (of_means(np.array([value])) for value in (0.9, 0.1))
-    assert told_apart([one, other]) == set()
+    assert significant_pairs([one, other]) == set()
 
 
 def test_what_cannot_be_tested_costs_the_others_nothing():
@@ -119,7 +119,7 @@ def test_what_cannot_be_tested_costs_the_others_nothing():
 def test_where_one_has_nothing_to_say_there_is_no_difference(tmp_path: Path):
     runs = [write_run(tmp_path / "a", [[0.5]]), write_run(tmp_path / "b", [[0.5]], points=False)]
     first, second = estimates_of_runs(in_step(runs, [run.rows() for run in runs]), parse_all("PointM"))
-    assert difference(first[0], second[0]) is None
+    assert paired_difference(first[0], second[0]) is None
 
 
 def of_means(values: np.ndarray) -> Estimate:
@@ -136,7 +136,7 @@ def test_a_mean_over_seeds_carries_the_variance_between_them():
         for levels in ((0.473, 0.523, 0.573), (0.431, 0.467, 0.503))
     ]
     first, second = (mean_over_seeds(group) for group in seeds)
-    found, pretended = difference(first, second), difference(seeds[0][1], seeds[1][1])
+    found, pretended = paired_difference(first, second), paired_difference(seeds[0][1], seeds[1][1])
     assert found is not None
     assert pretended is not None
     assert pretended.p == SMALLEST_P
@@ -158,7 +158,7 @@ def seeds_and_one(levels: tuple[float, ...], one: float, noise: float) -> tuple[
 def test_a_single_run_beside_a_mean_over_seeds_is_taken_to_vary_as_much():
     # The one seed of the other may be as far from its mean as these three are from theirs.
     mean, one = seeds_and_one((0.473, 0.523, 0.573), 0.45, 0.001)
-    found, bare = difference(mean, one), difference(mean, one._replace(learned=False))
+    found, bare = paired_difference(mean, one), paired_difference(mean, one._replace(learned=False))
     assert found is not None
     assert bare is not None
     spread = mean.seed_variance * 3
@@ -166,12 +166,12 @@ def test_a_single_run_beside_a_mean_over_seeds_is_taken_to_vary_as_much():
     assert found.p == pytest.approx(2 * stats.t.sf(score, 2), rel=0.01)  # Crawford & Howell's t of the seeds alone
     assert found.high - found.low == pytest.approx(2 * stats.t.ppf(0.975, 2) * np.sqrt(spread * 4 / 3), rel=0.01)
     assert bare.p < found.p
-    assert difference(one, mean).p == pytest.approx(found.p)
+    assert paired_difference(one, mean).p == pytest.approx(found.p)
 
 
 def test_where_seeds_hardly_differ_the_images_decide_beside_a_single_run_too():
     mean, one = seeds_and_one((0.5, 0.5, 0.5), 0.48, 0.1)
-    found, bare = difference(mean, one), difference(mean, one._replace(learned=False))
+    found, bare = paired_difference(mean, one), paired_difference(mean, one._replace(learned=False))
     assert found is not None
     assert bare is not None
     assert bare.p < 0.01
@@ -181,7 +181,9 @@ def test_where_seeds_hardly_differ_the_images_decide_beside_a_single_run_too():
 def test_two_single_runs_are_taken_as_they_are():
     _, one = seeds_and_one((0.5, 0.5), 0.48, 0.05)
     _, other = seeds_and_one((0.5, 0.5), 0.51, 0.05)
-    assert difference(one, other) == difference(one._replace(learned=False), other._replace(learned=False))
+    assert paired_difference(one, other) == paired_difference(
+        one._replace(learned=False), other._replace(learned=False)
+    )
 
 
 def test_equal_methods_are_seldom_told_apart_when_one_of_them_has_a_single_seed():
@@ -192,7 +194,7 @@ def test_equal_methods_are_seldom_told_apart_when_one_of_them_has_a_single_seed(
         hard = chance.normal(0.5, 0.1, 200)
         runs = [of_means(hard + chance.normal(0, 0.02) + chance.normal(0, 0.1, 200)) for _ in range(4)]
         for learned in apart:
-            apart[learned] += bool(told_apart([mean_over_seeds(runs[:3]), runs[3]._replace(learned=learned)]))
+            apart[learned] += bool(significant_pairs([mean_over_seeds(runs[:3]), runs[3]._replace(learned=learned)]))
     assert apart[True] <= 30  # 1 in 10,000 at a rate of 5 %
     assert apart[False] > 45
 

@@ -55,7 +55,7 @@ def test_gradient_and_logged_loss_of_two_processes_are_those_of_one_with_the_glo
         "torch.save(gradients(slice(2 * rank, 2 * rank + 2), distributed=True), sys.argv[2] + f'/{rank}.pt');"
         "dist.destroy_process_group()"
     )
-    places = os.pathsep.join(str(Path(__file__).parents[up]) for up in (2, 3))
+    places = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 2, 3))
     env = os.environ | {"PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
     running = [subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=env) for rank in (0, 1)]
     assert [one.wait(GUARD) for one in running] == [0, 0]

@@ -23,7 +23,7 @@ from tris_model.train.loop.ranks import averaged
 from tris_model.train.losses import segmentation
 
 TEXTS = ["left dog", "red cat", "a car on the road", "old man"]
-PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (2, 3))
+PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 2, 3))
 ENV = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
 

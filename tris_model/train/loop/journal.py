@@ -22,8 +22,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from risbench.cli.bars import Bar
 from risbench.errors import DataError
 from risbench.io import plainfiles
+from risbench.io.atomic import replace, sweep_parts
 from risbench.results.provenance import provenance
-from risbench.running.interrupts import STOPPED, asked_to_stop
+from risbench.running.interrupts import STOPPED, stop_requested
 from risbench.running.loop import Stopped as Stopped
 
 from ...files.checkpoint import reason_of
@@ -62,7 +63,7 @@ class Journal:
             kind: the record of the recipe, which knows old names of its keys.
         """
         path = self.folder / "state.pt"
-        self._part.unlink(missing_ok=True)  # of a training that was killed while it wrote
+        self._sweep()  # what a training left that was killed while it wrote
         if not path.exists():
             self.forget(0)  # what was done before the first state is done again
             return 0
@@ -85,7 +86,7 @@ class Journal:
             kept = [line for line in lines if json.loads(line)["step"] < step]
             content = "".join(line + "\n" for line in kept).encode()
             with writing(path):
-                plainfiles.replace(path, lambda file: file.write(content))
+                replace(path, lambda file: file.write(content))
 
     def log(self, step: int, **terms: Any) -> None:
         """Append a line; ``seconds`` is the time since the line before it, or since this start."""
@@ -99,15 +100,11 @@ class Journal:
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
         """Write the state if it is time; the file appears whole or not at all."""
         if self.writes and (now or time.monotonic() - self._saved > self._every):
-            path, part = self.folder / "state.pt", self._part
+            path = self.folder / "state.pt"
             held = {"recipe": recipe, "step": step, **state()}
             try:
-                part.unlink(missing_ok=True)
-                with plainfiles.open_to_write(part, "create") as file:
-                    torch.save(held, file)
-                part.replace(path)
+                replace(path, lambda file: torch.save(held, file), durable=False)
             except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
-                part.unlink(missing_ok=True)
                 raise _cannot_write(path, error) from None
             self._saved = time.monotonic()
 
@@ -115,11 +112,12 @@ class Journal:
         """The state is not needed any more."""
         if self.writes:
             (self.folder / "state.pt").unlink(missing_ok=True)
-            self._part.unlink(missing_ok=True)
+            self._sweep()
 
-    @property
-    def _part(self) -> Path:
-        return self.folder / "state.pt.part"
+    def _sweep(self) -> None:
+        """Take away half-written states; an older version called them ``state.pt.part``."""
+        sweep_parts(self.folder, "state.pt")
+        (self.folder / "state.pt.part").unlink(missing_ok=True)
 
 
 def _append(path: Path, line: str) -> None:
@@ -162,9 +160,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     Raises:
         Stopped: another rank heard it before it came here, and has left, so that nothing can be exchanged any more.
     """
-    with asked_to_stop(
+    with stop_requested(
         lambda: None if rank() else console.print("stopping after this step (Ctrl-C again to stop at once)"),
-        deaf=ONE_CTRL_C if "TORCHELASTIC_RUN_ID" in os.environ else 0.0,
+        grace=ONE_CTRL_C if "TORCHELASTIC_RUN_ID" in os.environ else 0.0,
     ) as stopping:
         try:
             yield stopping

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from risbench.datasets.get.fetch import Client, Patience
 from risbench.datasets.get.part import State
-from risbench.datasets.get.refused import SourceRefused, Unreachable
+from risbench.datasets.get.sources import SourceRefused, Unreachable
 from risbench.errors import DataError
 
 BODY = bytes(range(256)) * 40
@@ -30,7 +30,7 @@ def part(tmp_path: Path) -> Path:
 
 
 def get(url: str, part: Path, patience: Patience = QUICK, **more) -> int:
-    given = {"most": 10**6, "told": lambda done, total: None, **more}
+    given = {"most": 10**6, "on_progress": lambda done, total: None, **more}
     with Client(patience=patience) as client:
         return client.fetch(url, part, **given)
 
@@ -41,11 +41,11 @@ def ranges(site: Site) -> list[str | None]:
 
 def test_a_file_comes_whole_and_tells_how_far_it_is(site: Site, part: Path):
     site.put("/a", BODY)
-    told = []
-    assert get(site.url("/a"), part, told=lambda *now: told.append(now)) == len(BODY)
+    on_progress = []
+    assert get(site.url("/a"), part, on_progress=lambda *now: on_progress.append(now)) == len(BODY)
     assert part.read_bytes() == BODY
-    assert told[0] == (0, len(BODY))
-    assert told[-1] == (len(BODY), len(BODY))
+    assert on_progress[0] == (0, len(BODY))
+    assert on_progress[-1] == (len(BODY), len(BODY))
 
 
 def test_a_cut_connection_goes_on_where_it_was_cut(site: Site, part: Path):
@@ -170,9 +170,12 @@ def test_a_server_in_trouble_is_asked_again_and_no_more_often_than_told(site: Si
 
 def test_a_pause_is_told(site: Site, part: Path):
     site.put("/a", BODY, script=[500, ("later", 7), None])
-    told = []
-    get(site.url("/a"), part, say=told.append)
-    assert told == ["answers 500 Internal Server Error; again in 0 s", "answers 503 Service Unavailable; again in 0 s"]
+    on_progress = []
+    get(site.url("/a"), part, say=on_progress.append)
+    assert on_progress == [
+        "answers 500 Internal Server Error; again in 0 s",
+        "answers 503 Service Unavailable; again in 0 s",
+    ]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -211,7 +214,7 @@ def test_a_server_that_asks_for_time_gets_it_within_reason(site: Site, part: Pat
     waited: list[float] = []
     with Client(patience=Patience(pause=0.001, longest=30)) as client:
         client.stopped.wait = lambda timeout=None: bool(waited.append(timeout))
-        client.fetch(site.url("/a"), part, most=10**6, told=lambda done, total: None)
+        client.fetch(site.url("/a"), part, most=10**6, on_progress=lambda done, total: None)
     assert waited == [7, 30]
 
 
@@ -318,7 +321,7 @@ def test_what_is_stopped_leaves_a_part(site: Site, part: Path):
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            client.fetch(site.url("/a"), part, most=10**6, told=stop)
+            client.fetch(site.url("/a"), part, most=10**6, on_progress=stop)
     assert part.read_bytes() == BODY[:100]
     site.pages["/a"].hold_at = None
     get(site.url("/a"), part)

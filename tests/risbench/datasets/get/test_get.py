@@ -213,7 +213,7 @@ def test_a_broken_image_out_of_an_archive_is_replaced_from_it(site: Site, root: 
     (root / "referit/images/112.jpg").write_bytes(b"")
     said = ask("data", "get", "referit_test")
     assert said.code == 0
-    assert "1 files written, 1 lay there already, 1 of them differed from the archive's and were replaced" in said.err
+    assert "1 file written, 1 lay there already, 1 of them differed from the archive's and were replaced" in said.err
     assert ask("data", "check", "referit_test").code == 0
     assert site.paths().count("/saiapr.zip") == 2
 
@@ -405,7 +405,7 @@ def test_ctrl_c_leaves_a_part_and_says_how_to_go_on(site: Site, root: Path, page
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=GUARD)
     assert running.returncode == 1
-    assert err.splitlines()[-1].endswith("stopped; what came so far is kept, and the same command goes on from there")
+    assert err.splitlines()[-1].endswith("stopped; what was downloaded is kept, and the same command continues")
     assert "Traceback" not in err
     site.pages[page].hold_at = None
     assert ask("data", "get", "refcoco_val").code == 0

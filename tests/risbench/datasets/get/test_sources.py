@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from risbench.datasets import catalog
+from risbench.datasets.entry import COCO_ORIGIN, REFER_ORIGIN, REFERIT_ORIGIN, SAIAPR_ORIGIN
 from risbench.datasets.get import sources
 from risbench.datasets.get.orders import order_of
 from risbench.datasets.get.sources import read_sources
@@ -44,7 +45,7 @@ def test_the_table_fits_the_tree_that_the_readers_read():
 
 def test_the_table_names_the_places_that_the_catalog_names():
     text = json.dumps(TABLE)
-    for origin in (catalog.COCO_ORIGIN, catalog.REFERIT_ORIGIN, catalog.SAIAPR_ORIGIN, catalog.REFER_ORIGIN):
+    for origin in (COCO_ORIGIN, REFERIT_ORIGIN, SAIAPR_ORIGIN, REFER_ORIGIN):
         named = re.findall(r"https?://[^\s);]+|[\w-]+\.zip", origin)
         assert named
         for place in named:

@@ -10,8 +10,7 @@ import pytest
 from helpers.mirror import jpeg, zipped
 
 from risbench.datasets.get.contents import wanted_of
-from risbench.datasets.get.refused import SourceRefused
-from risbench.datasets.get.sources import DownloadSource, ImageMembers, SourceArchive
+from risbench.datasets.get.sources import DownloadSource, ImageMembers, SourceArchive, SourceRefused
 from risbench.datasets.get.unpack import Unpacked, read_through, unpack
 from risbench.errors import DataError
 
@@ -37,7 +36,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> Path:
 
 def take(path: Path, root: Path, archive: SourceArchive | None = None, replace: bool = False) -> Unpacked:
     root.mkdir(exist_ok=True)
-    return unpack(path, wanted_of(path, archive or archive_of()), root, replace=replace, told=nothing)
+    return unpack(path, wanted_of(path, archive or archive_of()), root, replace=replace, on_progress=nothing)
 
 
 def files_of(root: Path) -> dict[str, bytes]:
@@ -174,7 +173,7 @@ def test_every_single_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path)
             continue
         fresh = tmp_path / "fresh" / str(at)
         fresh.mkdir(parents=True)
-        unpack(path, wanted, fresh, replace=False, told=nothing)
+        unpack(path, wanted, fresh, replace=False, on_progress=nothing)
         assert files_of(fresh) == right
 
 

@@ -70,7 +70,7 @@ def test_the_command_says_what_came_what_it_counts_what_is_missing_and_what_come
     assert told.endswith("; 1 images are there")
     assert any("missing: 1 of 2 images in data/train2014; COCO 2014" in line for line in lines)
     assert said.err == (
-        "warning: partial, so no figure on them compares with published ones: refcoco_val, refcoco_testA, "
+        "warning: partial, so their figures are not comparable with published ones: refcoco_val, refcoco_testA, "
         "refcoco_testB\n"
     )
     assert lines[-1] == "next: risbench run --method centre --split refcoco_testA --data-root data"

@@ -50,7 +50,7 @@ def test_whatever_it_counts_a_copy_without_refers_masks_is_partial(
     from dataclasses import replace
 
     from risbench.datasets import catalog
-    from risbench.datasets.catalog import Counts
+    from risbench.datasets.entry import Counts
 
     entry = catalog.find("refcoco_testA")
     monkeypatch.setitem(catalog._BY_NAME, "refcoco_testA", replace(entry, expected=Counts(2, 3, 6)))

@@ -22,8 +22,8 @@ from risbench.errors import DataError, UsageError
 WRITER = """
 import sys
 from risbench.datasets.shapes import write
-from risbench.datasets.shapes.splits import Frozen, SPLITS
-write.SPLITS = {"val": Frozen(int(sys.argv[2]), SPLITS["val"].seeds)}
+from risbench.datasets.shapes.splits import FrozenSplit, SPLITS
+write.SPLITS = {"val": FrozenSplit(int(sys.argv[2]), SPLITS["val"].seeds)}
 print(write.write_split("val", sys.argv[1]))
 """
 
@@ -141,7 +141,7 @@ def test_a_folder_that_is_there_is_not_drawn_again(tmp_path, few):
 
 def test_a_split_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="another cache folder"):
+    with pytest.raises(DataError, match="set RISBENCH_CACHE to a folder"):
         write_split("val", tmp_path / "file")
     with pytest.raises(UsageError, match="train, val, test"):
         write_split("dev", tmp_path)

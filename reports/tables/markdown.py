@@ -1,0 +1,66 @@
+"""A Markdown table; the best of each column is bold, the second underlined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from risbench import Run
+from risbench.plain import is_right_to_left, plain
+
+from .notes import READS
+from .table import Cell, ReportTable, table_of
+from .table_options import TableOptions, table_renderer
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
+
+
+def table_text(runs: Sequence[Run], options: TableOptions) -> str:
+    """The table of some runs; see `reports.tables.table`."""
+    return "\n".join(lines_of(table_of(runs, options)))
+
+
+render = table_renderer(table_text)
+
+
+def lines_of(table: ReportTable) -> list[str]:
+    """The table and its notes."""
+    heads = ["Method", *_heads(table)]
+    lines = ["| " + " | ".join(heads) + " |", "|:--" + "|--:" * (len(heads) - 1) + "|"]
+    for title, rows in table.groups:
+        if title:
+            lines.append(f"| *{escaped(title)}* |" + " |" * (len(heads) - 1))
+        for row in rows:
+            cells = [_cell(cell) for cell in row.cells]
+            lines.append("| " + " | ".join([escaped(row.title) + _marks(row.marks), *cells]) + " |")
+    lines.append("")
+    lines += [f"{_marks((note.mark,)) + ' ' if note.mark else ''}{escaped(note.text)}  " for note in table.notes]
+    lines[-1] = lines[-1].rstrip()
+    return lines
+
+
+def escaped(text: str) -> str:
+    """Text without special meaning in Markdown and HTML."""
+    found = plain(text)
+    # Isolated, so that text written from right to left does not reorder other cells.
+    isolated = f"\u2068{found}\u2069" if is_right_to_left(found) else found
+    return _SPECIAL.sub(r"\\\1", isolated)
+
+
+def _heads(table: ReportTable) -> list[str]:
+    if len({column.split for column in table.columns}) == 1:
+        return [escaped(head) for head in table.heads]
+    over = [title for title, width in table.spans for _ in range(width)]
+    return [
+        escaped(head if title == "cost" else f"{title} {head}") for title, head in zip(over, table.heads, strict=True)
+    ]
+
+
+def _cell(cell: Cell) -> str:
+    text = {0: "{}", 1: "**{}**", 2: "<ins>{}</ins>"}[cell.place].format(escaped(cell.text))
+    return text + _marks(cell.marks)
+
+
+def _marks(marks: Sequence[str]) -> str:
+    others = [mark for mark in marks if mark != READS]
+    return (r"\*" if READS in marks else "") + (f"<sup>{','.join(others)}</sup>" if others else "")

@@ -1,0 +1,34 @@
+"""The rows of runs, read once, and whether they agree with the summaries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from risbench import Run
+from risbench.results.folder import ROWS
+from risbench.results.rows import Row
+from risbench.statistics.changes import Change, changes_of
+
+
+class Recount:
+    """Reads each run's rows when they are first needed."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Path, list[Row]] = {}
+        self._changes: dict[Path, tuple[Change, ...]] = {}
+
+    def has_rows(self, run: Run) -> bool:
+        """Whether the run has rows; a summary alone can be printed, but not tested."""
+        return (run.path / ROWS).is_file()
+
+    def rows(self, run: Run) -> list[Row]:
+        """The rows, in the split's order."""
+        if run.path not in self._rows:
+            self._rows[run.path] = run.rows()
+        return self._rows[run.path]
+
+    def changes(self, run: Run) -> tuple[Change, ...]:
+        """The disagreements between the files of a run; see `risbench.statistics.changes`."""
+        if run.path not in self._changes:
+            self._changes[run.path] = changes_of(run, self.rows(run) if self.has_rows(run) else None)
+        return self._changes[run.path]

@@ -1,0 +1,119 @@
+"""Makes a method from the name of its entry point and the texts of its options."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import plugins
+from ..errors import RisbenchError, UsageError
+from ..faults import Watched
+
+
+def make(
+    name: str,
+    *,
+    weights: str | None = None,
+    device: str = "cpu",
+    split: str | None = None,
+    data_root: Path | None = None,
+    options: Mapping[str, str] | None = None,
+) -> tuple[Any, dict[str, Any]]:
+    """Make a method from its entry point.
+
+    Args:
+        name: of an entry point in ``risbench.methods``.
+        weights: a file, or a name that the method knows.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        split: the split's name, passed to factories that have this parameter.
+        data_root: the split's data root, passed to factories that have this parameter.
+        options: texts, converted by the factory's annotations.
+
+    Returns:
+        The method and the converted options, defaults included.
+
+    Raises:
+        UsageError: an unknown method or option, or a text that does not convert.
+    """
+    factory = plugins.load(plugins.METHODS, name)
+    if not callable(factory):
+        place = plugins.installed(plugins.METHODS)[name].value
+        raise RisbenchError(
+            f"method '{name}': {place} is {type(factory).__name__}, not a function that makes the method"
+        )
+    try:
+        accepted = inspect.signature(factory, eval_str=True).parameters
+    except NameError as error:
+        raise RisbenchError(f"method '{name}': an annotation of its factory cannot be read: {error}") from error
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+    arguments: dict[str, Any] = {}
+    given = {"weights": weights, "device": device, "split": split, "data_root": data_root}
+    for key, value in given.items():
+        if key in accepted or (open_ended and key in ("weights", "device")):
+            arguments[key] = value
+        elif key == "weights" and value is not None:
+            raise UsageError(f"method '{name}' takes no weights")
+    own = {key: item for key, item in accepted.items() if key not in given}
+    named = {key: item for key, item in own.items() if item.kind not in (item.VAR_KEYWORD, item.VAR_POSITIONAL)}
+    chosen: dict[str, Any] = {}
+    for key, text in (options or {}).items():
+        if key in given:
+            raise UsageError(f"--set {key}=…: give --{key.replace('_', '-')} instead")
+        if key not in named and not open_ended:
+            hint = plugins.near(key, named) if named else "it has no options"
+            raise UsageError(f"method '{name}' has no option '{key}': {hint}")
+        chosen[key] = converted(key, text, named[key].annotation) if key in named else text
+    for key, item in accepted.items():
+        needed = item.default is item.empty and item.kind in (item.KEYWORD_ONLY, item.POSITIONAL_OR_KEYWORD)
+        if needed and key not in chosen and arguments.get(key) is None:
+            step = f"--{key.replace('_', '-')}" if key in given else f"--set {key}=…"
+            raise UsageError(f"method '{name}' needs {step}")
+    defaults = {key: item.default for key, item in named.items() if item.default is not item.empty}
+    with Watched(f"making method '{name}'", factory, refusals_too=False):
+        made = factory(**arguments, **chosen)
+    if made is None:
+        place = plugins.installed(plugins.METHODS)[name].value
+        raise RisbenchError(f"method '{name}': its factory {place} returned None; it must return the method")
+    return made, {**defaults, **chosen}
+
+
+def converted(key: str, text: str, annotation: Any) -> Any:
+    """An option's text, converted to its annotation: bool, int, float, str, Path, Literal, or a union of these.
+
+    Of a union, the first type that fits is taken.
+
+    Raises:
+        UsageError: the text cannot be converted.
+    """
+    origin = typing.get_origin(annotation)
+    choices = [item for item in typing.get_args(annotation) if item is not type(None)]
+    if origin in (typing.Union, types.UnionType):
+        if text.lower() == "none" and len(choices) < len(typing.get_args(annotation)):
+            return None
+        for choice in choices[:-1]:
+            try:
+                return converted(key, text, choice)
+            except UsageError:
+                continue
+        return converted(key, text, choices[-1])
+    if origin is typing.Literal:
+        for choice in choices:
+            if str(choice) == text:
+                return choice
+        raise UsageError(f"--set {key}={text}: must be one of {', '.join(map(str, choices))}")
+    if annotation is bool:
+        if text.lower() in ("true", "1", "yes", "on"):
+            return True
+        if text.lower() in ("false", "0", "no", "off"):
+            return False
+        raise UsageError(f"--set {key}={text}: must be true or false")
+    if annotation in (int, float, Path):
+        try:
+            return annotation(text)
+        except ValueError:
+            raise UsageError(f"--set {key}={text}: must be a number ({annotation.__name__})") from None
+    return text

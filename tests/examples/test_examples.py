@@ -1,0 +1,118 @@
+"""Every example runs as its page says, offline, and prints what it is there to show."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from risbench import Run, evaluate
+from risbench.masks import decode
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def run_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Runs a file of the examples in a folder of its own and returns what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *words: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_method_in_one_file_is_scored_with_intervals(run_example):
+    lines = run_example("one_file_method.py").splitlines()
+    assert re.fullmatch(r"mIoU +\d+\.\d  \(\d+\.\d to \d+\.\d\)", lines[0])
+    assert not any(line.startswith("PointM") for line in lines)  # masks alone do not point
+    run = Run.load(lines[-1])
+    assert (run.summary["method"], run.summary["partial"]) == ("WordSide", True)
+
+
+def test_a_file_of_masks_is_scored_as_the_same_masks_of_a_method(run_example, tmp_path):
+    printed = run_example("score_masks.py")
+    run = Run.load(printed.splitlines()[-1])
+    brought = [json.loads(line) for line in (tmp_path / "masks.jsonl").read_text().splitlines()]
+    assert len(brought) == run.summary["count"] > 0
+    scored = dict(run.masks())
+    for line in brought:
+        assert (decode(scored[line["id"]]["segmentation"]) == decode(line["segmentation"])).all()
+
+
+def test_own_pictures_become_a_split_that_runs(run_example):
+    # "squares", two pictures with two expressions about each of two squares
+    assert re.search(r"^8 expressions, mIoU 18\.7$", run_example("own_split.py"), re.MULTILINE)
+
+
+def test_a_report_of_ones_own_lists_the_worst_expressions(run_example, tmp_path):
+    run = evaluate("centre", "shapes_val", out=tmp_path / "run", limit=2)
+    printed = run_example("custom_report.py", run.path).splitlines()
+    assert printed[0] == "centre on shapes_val"
+    worst = [float(line.split()[0]) for line in printed[1:]]
+    assert worst == sorted(100 * (row.iou or 0) for row in run.rows())[:5] or worst == pytest.approx(
+        sorted(100 * (row.iou or 0) for row in run.rows())[:5], abs=0.051
+    )
+    render = runpy.run_path(str(EXAMPLES / "custom_report.py"))["render"]
+    assert render([run], out=tmp_path / "worst.txt") is None
+    assert (tmp_path / "worst.txt").read_text().splitlines() == printed
+
+
+def test_a_scorer_in_a_training_loop_gives_a_figure_an_epoch(run_example):
+    lines = run_example("training_loop.py").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert all(re.search(r"mIoU \d+\.\d, PointM \d+\.\d$", line) for line in lines)
+    assert float(lines[0].split()[3].rstrip(",")) > 5  # it has found objects, though it cannot read
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which the example's wheel is unpacked, as an installation would."""
+    built, target = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("installed")
+    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=EXAMPLES / "packaged_method", check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            archive.extract(member, target)
+    return target
+
+
+def test_a_packaged_method_is_found_by_its_name_and_takes_its_option(packaged, tmp_path):
+    def call(*words: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(packaged)}
+        done = subprocess.run(
+            [sys.executable, "-m", "risbench", *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "FAIL" not in call("check", "brighter")
+    words = ("run", "--method", "brighter", "--split", "shapes_val", "--limit", "2", "--rules", "clean", "--json")
+    plain, squared = json.loads(call(*words)), json.loads(call(*words, "--set", "power=2"))
+    assert plain["metrics"]["mIoU"] != squared["metrics"]["mIoU"]
+    assert plain["metrics"]["PointM"] == squared["metrics"]["PointM"]  # the brightest place stays the brightest
+
+
+def test_every_example_is_on_its_page_and_is_run_here():
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    here = Path(__file__).read_text(encoding="utf-8")
+    for path in EXAMPLES.glob("*.py"):
+        assert f"]({path.name})" in page
+        assert f'"{path.name}"' in here
