@@ -47,7 +47,7 @@ def test_a_full_disk_is_one_line_for_every_file_of_the_journal(tmp_path: Path, m
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(journal.plainfiles, "open_to_write", full)
-    monkeypatch.setattr(journal.plainfiles, "replace", full)
+    monkeypatch.setattr(journal, "replace", full)
     attempts = (
         lambda: diary.log(1, loss=1.0),
         lambda: diary.keep(1, "{}", dict, now=True),
