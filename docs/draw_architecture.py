@@ -36,6 +36,7 @@ DOES = {
     "risbench.datasets": "splits, their readers, drawn scenes",
     "risbench.plugins": "entry points, run-length codes, files",
     "risbench.faults": "what a stranger's code may raise",
+    "risbench.plain": "text made fit to print",
     "risbench.records": "sample, box, prediction; error classes",
 }
 LEFT, WIDE, HIGH, CELL, HEAD = 40, 470, 34, 34, 130
