@@ -45,10 +45,10 @@ class Hooks:
 
 
 def refuse_wrong(texts: str, limit: int | None, batch: int | None, refine: str | None = None) -> None:
-    """Refuse what no run can have.
+    """Refuse arguments that no run can have.
 
     Raises:
-        UsageError: no such control or refiner, or nothing to run.
+        UsageError: there is no such control or refiner, or nothing would be run.
     """
     if refine is not None:
         refuse_absent(REFINERS, refine)
@@ -57,4 +57,4 @@ def refuse_wrong(texts: str, limit: int | None, batch: int | None, refine: str |
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} images leaves nothing to run")
     if batch is not None and batch < 1:
-        raise UsageError(f"a batch of {batch} images is none")
+        raise UsageError(f"a batch needs at least one image, not {batch}")

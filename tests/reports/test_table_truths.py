@@ -140,7 +140,7 @@ def test_without_rows_the_printed_figure_decides_and_this_is_said(made):
         (run.path / "rows.jsonl").unlink()
     table = table_of(runs, "mIoU")
     assert places(table)["one"] == 1
-    assert "there is nothing to test" in notes(table)
+    assert "the differences could not be tested" in notes(table)
 
 
 def test_seeds_collapse_into_mean_and_deviation(made):

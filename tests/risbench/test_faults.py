@@ -168,7 +168,7 @@ def test_check_says_the_line_and_calls_nothing_right_that_was_not_tried(broken: 
     said = ask("check", "broken", "--set", "limit=1")
     assert said.code == 1
     assert f"{broken}:{LINE} in predict" in said.out
-    assert "FAIL it answers each text" in said.out
+    assert "FAIL predict returns a mask or a heat" in said.out
     assert "ok   predict_many" not in said.out
     assert said.out.count("--  ") == 8
     found = json.loads(ask("check", "broken", "--set", "limit=1", "--json").out)

@@ -93,7 +93,7 @@ def test_what_is_watched_for_would_be_found(tmp_path: Path):
         "def act(p): __import__('os').mkdir(p / 'made')\n"
         "def ask(p): np.zeros(1 << 31, np.uint8)\n"
         "def wait(p):\n import time\n end = time.process_time() + 0.3\n while time.process_time() < end: pass\n"
-        "def talk(p):\n from risbench import DataError\n raise DataError('two\\nlines')\n"
+        "def talk(p):\n from risbench import DataError\n raise DataError('x' * 9999)\n"
         "seen = watch.Watch()\n"
         "for read in (crash, act, ask, wait, talk, print): print('FOUND', seen.fault_of(read, Path(sys.argv[2])))\n"
     )
@@ -105,7 +105,7 @@ def test_what_is_watched_for_would_be_found(tmp_path: Path):
         env={**os.environ, "PYTHONPATH": str(Path(risbench.__file__).parents[1])},
     )
     said = [line.removeprefix("FOUND ") for line in done.stdout.splitlines() if line.startswith("FOUND")]
-    wanted = ["IndexError", "acted: os.mkdir", "asked for much", "took 0.3", "a message of 9 char", "None"]
+    wanted = ["IndexError", "acted: os.mkdir", "asked for much", "took 0.3", "a message of 9999 char", "None"]
     assert [line[: len(start)] for line, start in zip(said, wanted, strict=True)] == wanted
 
 

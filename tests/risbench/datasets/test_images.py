@@ -165,4 +165,4 @@ def test_own_data_on_turned_photographs_is_taken_with_a_warning(
     (tmp_path / "my.json").write_text(json.dumps(whole))
     said = ask("data", "import", "my.json", "--as", "mine", "--data-root", "root")
     assert said.code == 0
-    assert ("images that carry an EXIF rotation: 1, the first a.jpg" in said.err) == warned
+    assert ("images with an EXIF rotation: 1, the first a.jpg" in said.err) == warned

@@ -370,5 +370,5 @@ def test_provenance_that_is_no_list_is_refused_before_the_work(split: Split, tmp
     evaluate(Heats(), split, out=tmp_path)
     header = json.loads((tmp_path / "header.json").read_text())
     (tmp_path / "header.json").write_text(json.dumps({**header, "provenance": 5}))
-    with pytest.raises(RisbenchError, match=r"header\.json: its provenance is no list"):
+    with pytest.raises(RisbenchError, match=r"header\.json: its provenance is not a list"):
         evaluate(Heats(), split, out=tmp_path)

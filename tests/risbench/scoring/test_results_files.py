@@ -194,7 +194,7 @@ def test_a_line_without_end_is_refused_before_it_is_read_whole(
     monkeypatch.setattr(reading, "LINE_BYTES", 1000)
     assert iou_of(path, split, tmp_path / "run") == 1
     path.write_text(path.read_text() + " " * 1001)
-    with pytest.raises(DataError, match=r"a\.jsonl, line 7: is longer than 1,000 bytes"):
+    with pytest.raises(DataError, match=r"a\.jsonl, line 7: is longer than the 1,000 bytes"):
         iou_of(path, split, tmp_path / "again")
 
 
