@@ -31,8 +31,9 @@ class Scorer:
     Examples:
         >>> scorer = Scorer("tris")
         >>> for sample in split:
-        ...     scorer.add(sample, heat_of(sample))
+        ...     row = scorer.add(sample, mask_of(sample))  # or a heat, a tensor, a Prediction
         >>> scorer.summary()["mIoU"]["value"]
+        1.0
     """
 
     def __init__(self, rules: Rules | str = DEFAULT) -> None:

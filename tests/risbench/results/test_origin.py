@@ -8,90 +8,21 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.asked import Heats
 from helpers.folders import content_of, provenance_of
-from helpers.small import small_split
+from helpers.plugged import METHOD, OTHER, REFINER, Plugin, edit_method, part_of
 
 from reports.tables import markdown
-from risbench import DataWarning, Run, Settings, Split, UsageError, evaluate, merge, score
+from risbench import DataWarning, Run, Split, UsageError, evaluate
 from risbench.results import origin
 from risbench.results.codefiles import digest_of, files_below, files_of
 from risbench.running.loop import Stopped
-
-_METHOD = """
-import numpy as np
-{more}
-class Plugged:
-    card = {{"grade": "native", "supervision": "none"}}
-    def predict(self, image, texts):
-        return [np.full((4, 4), {value}, np.float32) for _ in texts]
-def make(*, weights=None, device="cpu"{options}):
-    return Plugged()
-"""
-_REFINER = """
-import numpy as np
-def refine(image, heats, threshold):
-    return heats > {value}
-"""
-OTHER = r"was made by other code: .*; --overwrite replaces the run, another --out keeps both$"
-
-
-class Plugin:
-    """A third party's distribution `plugged`, importable from a folder; its files can be edited."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        about = folder / "plugged-0.3.dist-info"
-        about.mkdir(parents=True)
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 0.3\n")
-        (about / "entry_points.txt").write_text(
-            "[risbench.methods]\nplugged = plugged_home:make\n[risbench.refiners]\nplugged = plugged_refiner:refine\n"
-        )
-        self.write("plugged_refiner.py", _REFINER.format(value=0.0))
-        self.method()
-
-    def method(self, value: float = 0.5, more: str = "", options: str = "", file: str = "plugged_home.py") -> None:
-        self.write(file, _METHOD.format(value=value, more=more, options=options))
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / name).write_text(text)
-        self.forget()
-
-    @staticmethod
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.startswith("plugged_")]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-
-
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugin]:
-    made = Plugin(tmp_path / "plug")
-    monkeypatch.syspath_prepend(str(made.folder))
-    yield made
-    made.forget()
-
-
-@pytest.fixture(scope="module")
-def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
-    return small_split(tmp_path_factory.mktemp("data"), 3)
-
-
-def _part(out: Path) -> dict[str, Any]:
-    return json.loads((out / "header.json").read_text())["origin"]
-
-
-def _edit_method(plugin: Plugin) -> dict[str, Any]:
-    plugin.method(0.25)
-    return {}
 
 
 def _edit_sibling(plugin: Plugin) -> dict[str, Any]:
@@ -105,7 +36,7 @@ def _edit_deep(plugin: Plugin) -> dict[str, Any]:
 
 
 def _edit_refiner(plugin: Plugin) -> dict[str, Any]:
-    plugin.write("plugged_refiner.py", _REFINER.format(value=0.75))
+    plugin.write("plugged_refiner.py", REFINER.format(value=0.75))
     return {"refine": "plugged"}
 
 
@@ -133,7 +64,7 @@ def _as_package(plugin: Plugin) -> None:
 _EDITS: dict[str, tuple[Callable[[Plugin], Any], Callable[[Plugin], dict[str, Any]], str]] = {
     "its single file": (
         lambda plugin: None,
-        _edit_method,
+        edit_method,
         r"the code of the method was changed, last in plugged_home\.py",
     ),
     "a module beside it": (
@@ -271,12 +202,12 @@ def _git(folder: Path, *words: str) -> None:
 def test_commit_and_changes_are_recorded_and_a_commit_elsewhere_stops_nothing(split, plugin: Plugin, tmp_path: Path):
     _git(plugin.folder, "init", "-q")
     evaluate("plugged", split, out=tmp_path / "first")
-    assert _part(tmp_path / "first")["method"]["commit"] is None  # nothing is committed yet
+    assert part_of(tmp_path / "first")["method"]["commit"] is None  # nothing is committed yet
     _git(plugin.folder, "add", ".")
     _git(plugin.folder, "commit", "-qm", "one")
     plugin.method(0.25)
     evaluate("plugged", split, out=tmp_path / "run")
-    method = _part(tmp_path / "run")["method"]
+    method = part_of(tmp_path / "run")["method"]
     assert method["commit"].endswith("+changes")
     assert len(method["commit"]) == 40 + len("+changes")
     assert (method["distribution"], method["version"], method["files"]) == ("plugged", "0.3", 1)
@@ -292,7 +223,7 @@ def test_commit_and_changes_are_recorded_and_a_commit_elsewhere_stops_nothing(sp
 def test_without_git_the_hash_decides(split: Split, plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     evaluate("plugged", split, out=tmp_path / "run")
-    assert _part(tmp_path / "run")["method"]["commit"] is None
+    assert part_of(tmp_path / "run")["method"]["commit"] is None
     plugin.method(0.25)
     with pytest.raises(UsageError, match=OTHER):
         evaluate("plugged", split, out=tmp_path / "run")
@@ -300,11 +231,11 @@ def test_without_git_the_hash_decides(split: Split, plugin: Plugin, tmp_path: Pa
 
 def test_a_class_of_no_file_is_of_unknown_origin_and_this_is_said(split: Split, tmp_path: Path):
     module = types.ModuleType("typed_in")
-    exec(compile(_METHOD.format(value=0.5, more="", options=""), "<stdin>", "exec"), vars(module))
+    exec(compile(METHOD.format(value=0.5, more="", options=""), "<stdin>", "exec"), vars(module))
     method = module.make()
     evaluate(method, split, out=tmp_path)
-    assert _part(tmp_path)["method"] == {
-        **_part(tmp_path)["method"],
+    assert part_of(tmp_path)["method"] == {
+        **part_of(tmp_path)["method"],
         **{"sha256": None, "complete": False, "commit": None},
     }
     with pytest.warns(DataWarning, match="the code that made its rows is not recorded"):
@@ -347,8 +278,8 @@ def test_an_unfinished_run_of_before_goes_on_and_bears_the_mark(split: Split, tm
     _older(tmp_path)
     with pytest.warns(DataWarning, match="is not recorded"):
         evaluate(Heats(), split, out=tmp_path)
-    assert _part(tmp_path)["unknown_rows"] is True
-    assert not origin.is_known(_part(tmp_path))
+    assert part_of(tmp_path)["unknown_rows"] is True
+    assert not origin.is_known(part_of(tmp_path))
     assert "some rows may be from other code" in (markdown.render([Run.load(tmp_path)]) or "")
 
 
@@ -356,84 +287,6 @@ def test_an_unfinished_run_of_before_goes_on_and_bears_the_mark(split: Split, tm
 def test_a_strangers_origin_of_any_form_is_unknown_and_no_fault(odd: object):
     assert not origin.is_known(odd)
     assert origin.code_difference(odd, origin.origin_of(Heats())) is None
-
-
-def test_shards_by_different_code_are_not_merged(split: Split, plugin: Plugin, tmp_path: Path):
-    evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2))
-    plugin.method(0.25)
-    with pytest.raises(UsageError, match="0-of-2 " + OTHER):  # before the work, not after it
-        evaluate("plugged", split, out=tmp_path / "run", shard=(1, 2))
-    evaluate("plugged", split, out=tmp_path / "run", shard=(1, 2), overwrite=True)
-    with pytest.raises(UsageError, match=r"0-of-2 and .*1-of-2 were made by different code: the code of the method"):
-        merge(tmp_path / "run", split=split)
-    evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2), overwrite=True)
-    made = merge(tmp_path / "run", split=split)
-    assert origin.is_known(made.header["origin"])
-    plugin.method(0.125)
-    with pytest.raises(UsageError, match=OTHER):  # before the work, not after it
-        evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2))
-    for number in range(2):
-        evaluate("plugged", split, out=tmp_path / "run", shard=(number, 2), overwrite=True)
-    with pytest.raises(UsageError, match=OTHER):
-        merge(tmp_path / "run", split=split)
-    assert merge(tmp_path / "run", split=split, overwrite=True).summary["count"] == len(split)
-
-
-def test_a_shard_of_another_run_does_not_begin_beside_others(split: Split, tmp_path: Path):
-    evaluate(Heats(), split, out=tmp_path / "run", shard=(0, 2))
-    with pytest.raises(
-        UsageError, match=r'0-of-2 holds another run: its rules\.name is "tris", this command\'s is "lavt"'
-    ):
-        evaluate(Heats(), split, out=tmp_path / "run", shard=(1, 2), rules="lavt")
-    assert not (tmp_path / "run/shards/1-of-2").exists()
-
-
-def test_a_shard_that_was_begun_anew_goes_on_beside_old_ones(split: Split, plugin: Plugin, tmp_path: Path):
-    evaluate("plugged", split, out=tmp_path / "run", shard=(1, 2))
-    plugin.method(0.25)
-    with pytest.raises(Stopped):
-        evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2), overwrite=True, stop=lambda: True)
-    run = evaluate("plugged", split, out=tmp_path / "run", shard=(0, 2))
-    assert len(run.header["provenance"]) == 2
-
-
-def test_overwriting_removes_the_run_and_nothing_else(split: Split, tmp_path: Path):
-    keep = Settings(save_heat=True)
-    evaluate(Heats(), split, out=tmp_path / "run", settings=keep)
-    for name in ("notes.txt", "heats/mine.txt", "shards/0-of-2/rows.jsonl"):
-        (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "run" / name).write_text("mine")
-    run = evaluate(Heats(), split, rules="lavt", out=tmp_path / "run", overwrite=True)
-    assert run.header["rules"]["name"] == "lavt"
-    assert len(run.cost()) == 1
-    for name in ("notes.txt", "heats/mine.txt", "shards/0-of-2/rows.jsonl"):
-        assert (tmp_path / "run" / name).read_text() == "mine"
-    assert not list((tmp_path / "run" / "heats").glob("*.npz"))
-
-
-@pytest.mark.parametrize("file", ["rows.jsonl", "thesis.txt", "header.json"])
-def test_a_folder_that_is_no_run_is_not_overwritten(split: Split, tmp_path: Path, file: str):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / file).write_text('{"name": "mine"}')
-    with pytest.raises(UsageError, match="is not a run folder, so --overwrite leaves it alone: give another --out"):
-        evaluate(Heats(), split, out=tmp_path / "mine", overwrite=True)
-    assert [found.name for found in (tmp_path / "mine").iterdir()] == [file]
-
-
-def test_overwriting_what_is_not_there_yet_is_a_new_run(split: Split, tmp_path: Path):
-    (tmp_path / "empty").mkdir()
-    for name in ("empty", "absent"):
-        assert evaluate(Heats(), split, out=tmp_path / name, overwrite=True).summary["count"] == len(split)
-
-
-def test_predictions_are_scored_anew_by_whatever_code(split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    run = evaluate(Heats(), split, out=tmp_path / "run")
-    first = score(run.path, split, out=tmp_path / "scored")
-    edited = {**origin.scoring_origin(), "sha256": "0" * 64}
-    monkeypatch.setattr(sys.modules["risbench.scoring.predictions"], "scoring_origin", lambda: edited)
-    again = score(run.path, split, out=tmp_path / "scored")
-    assert again.summary == first.summary
-    assert _part(again.path)["scoring"]["sha256"] == "0" * 64
 
 
 def test_installed_libraries_are_not_code(plugin: Plugin):
