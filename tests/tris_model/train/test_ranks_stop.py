@@ -137,9 +137,9 @@ def test_a_card_that_all_ranks_would_share_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr("risbench.devices._cuda_count", lambda: 4)
-    with pytest.raises(UsageError, match="one card; --device cuda gives"), ranks.torchrun("cuda:0"):
+    with pytest.raises(UsageError, match="one GPU; --device cuda gives"), ranks.torchrun("cuda:0"):
         pass
-    with pytest.raises(UsageError, match="one card; --device cuda gives"):
+    with pytest.raises(UsageError, match="one GPU; --device cuda gives"):
         chosen("cuda:0", 3, 4)
     assert [ranks._own_card(device) for device in ("auto", "cuda")] == ["cuda:3"] * 2
     assert chosen("cuda", 3, 4) == "cuda:3"
