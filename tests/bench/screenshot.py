@@ -1,7 +1,8 @@
 """A page as Chromium shows it: ``python tests/bench/screenshot.py page.html out.png [width height]``.
 
-Needs ``pip install "PySide6==6.7.3"`` (Qt's Chromium, which runs without a screen); not a dependency. The README's
-picture of the gallery was made with it.
+Needs ``pip install "PySide6==6.7.3"`` (Qt's Chromium, which runs without a screen); not a dependency. Where Chromium is
+installed, ``chromium --headless --virtual-time-budget=8000 --window-size=1200,900 --screenshot=out.png page.html`` does
+the same; the picture of the gallery in docs/reports.md was made so.
 """
 
 from __future__ import annotations
