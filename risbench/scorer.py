@@ -62,7 +62,7 @@ class Scorer:
         checked = prediction_of(prediction, sample)
         verdict = self.rules.judge(sample, checked)
         row = self._put(row_of(sample, verdict, seconds))
-        self._coverage = self._coverage.with_mask(verdict.mask, cut=checked.mask is None)
+        self._coverage = self._coverage.with_mask(verdict.mask, cut=checked.mask is None, area=verdict.area)
         return row
 
     def miss(self, sample: Sample) -> Row:

@@ -17,11 +17,11 @@ function blockOf(number) {
 }
 
 function verdicts(score) {
-  const said = [score[1] === null ? "no true mask" : `IoU ${percent(iouOf(score))}`];
-  if (score[5]) said.push("no prediction");
-  if (score[3] !== null) said.push(score[3] ? "on the mask ✓" : "off the mask ✗");
-  else if (score[2] !== null) said.push(score[2] ? "in the box ✓" : "outside the box ✗");
-  return said.join(" · ");
+  const words = [score[1] === null ? "no true mask" : `IoU ${percent(iouOf(score))}`];
+  if (score[5]) words.push("no prediction");
+  if (score[3] !== null) words.push(score[3] ? "on the mask ✓" : "off the mask ✗");
+  else if (score[2] !== null) words.push(score[2] ? "in the box ✓" : "outside the box ✗");
+  return words.join(" · ");
 }
 
 // A picture of one run's answer; `redraw(view)` paints it, at the pixels it is shown with.
@@ -57,9 +57,9 @@ function panel(overview, place, run, wide) {
 function facts(overview, measure) {
   const sample = overview.samples[measure.place];
   const [image] = overview.images[sample.image];
-  const said = [sample.category, sample.form, `${percent(measure.share)} % of the image`];
-  said.push(`${measure.length} ${measure.length === 1 ? "word" : "words"}`, `image ${image}`, sample.id);
-  return said.filter(Boolean).join(" · ");
+  const words = [sample.category, sample.form, `${percent(measure.share)} % of the image`];
+  words.push(`${measure.length} ${measure.length === 1 ? "word" : "words"}`, `image ${image}`, sample.id);
+  return words.filter(Boolean).join(" · ");
 }
 
 // A card stays empty until it comes near the window; `draw(view)` fills and paints it.
@@ -90,11 +90,11 @@ function enlarged(overview, measure) {
   const pictures = make("div", { className: "panels" }, ...panels.map((one) => one.figure));
   const lines = panels.map((one, run) => {
     const score = sample.scores[run];
-    const said = [`${overview.runs[run].title}: ${verdicts(score)}`];
-    if (score[1] !== null) said.push(`intersection ${score[0]}, union ${score[1]} pixels`);
-    if (score[4] !== null) said.push(`box IoU ${percent(score[4])}`);
-    if (one.heat) said.push(`heat from ${one.heat.low} to ${one.heat.high}`);
-    return make("li", { textContent: said.join(" · "), dir: "auto" });
+    const words = [`${overview.runs[run].title}: ${verdicts(score)}`];
+    if (score[1] !== null) words.push(`intersection ${score[0]}, union ${score[1]} pixels`);
+    if (score[4] !== null) words.push(`box IoU ${percent(score[4])}`);
+    if (one.heat) words.push(`heat from ${one.heat.low} to ${one.heat.high}`);
+    return make("li", { textContent: words.join(" · "), dir: "auto" });
   });
   const body = [heading, pictures, make("p", { className: "facts", textContent: facts(overview, measure) }), make("ul", {}, ...lines)];
   return { body, draw: (view) => panels.forEach((one) => one.redraw(view)) };

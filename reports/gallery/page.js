@@ -86,8 +86,8 @@ function start() {
     };
     const close = make("button", { type: "button", textContent: "Close" });
     close.addEventListener("click", () => byId("large").close());
-    const said = make("span", { textContent: `${at + 1} of ${state.list.length}` });
-    const line = make("div", { className: "line" }, step(-1, "‹"), said, step(1, "›"), make("div", { className: "views" }, ...views), close);
+    const position = make("span", { textContent: `${at + 1} of ${state.list.length}` });
+    const line = make("div", { className: "line" }, step(-1, "‹"), position, step(1, "›"), make("div", { className: "views" }, ...views), close);
     byId("large").replaceChildren(line, ...big.body);
     if (!byId("large").open) byId("large").showModal();
     state.drawLarge(byId("show").value);
@@ -151,13 +151,13 @@ function head(overview) {
 // The choices that depend on the data.
 function fill(overview) {
   const options = (pairs) => pairs.map(([value, title]) => make("option", { value, textContent: title }));
-  const told = (key) => [...new Set(overview.samples.map((sample) => sample[key]).filter(Boolean))].sort();
+  const choicesOf = (key) => [...new Set(overview.samples.map((sample) => sample[key]).filter(Boolean))].sort();
   const views = overview.runs.some((run) => run.heats) ? VIEWS : VIEWS.filter(([value]) => value !== "heat");
   byId("run").replaceChildren(...options(overview.runs.map((run, at) => [String(at), run.title])));
   byId("show").replaceChildren(...options(views));
   byId("hover").replaceChildren(...options([views[1], views[0], ...views.slice(2)]));
   for (const key of ["category", "form"]) {
-    const found = told(key);
+    const found = choicesOf(key);
     byId(key).replaceChildren(...options([["", "any"], ...found.map((one) => [one, one])]));
     byId(`${key}-label`).hidden = !found.length;
   }

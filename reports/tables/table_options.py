@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from risbench import Run
 
@@ -31,27 +30,11 @@ class TableOptions:
     efficiency: bool = False
 
 
-class TableRenderer(Protocol):
-    """A renderer of tables, as an entry point in ``risbench.reports`` names it."""
+def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str]) -> Callable[..., str | None]:
+    """The renderer of a form of tables, as an entry point in ``risbench.reports`` names it.
 
-    def __call__(
-        self,
-        runs: Sequence[Run],
-        *,
-        out: Path | None = None,
-        metrics: str | None = None,
-        data_root: Path | None = None,
-        columns: str | None = None,
-        mixed: bool = False,
-        published: bool = False,
-        efficiency: bool = False,
-    ) -> str | None:
-        """The text of a table, or None once it stands in ``out``; for the other options see `TableOptions`."""
-        ...
-
-
-def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str]) -> TableRenderer:
-    """The renderer of a form of tables.
+    ``risbench report`` calls it with the options that its signature has. It returns the text, or None once the text
+    stands in ``out``.
 
     Args:
         table_text: the table of some runs as text.

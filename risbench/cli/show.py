@@ -22,10 +22,10 @@ from ..plain import counted, in_json, plain, visible, without_controls
 from ..results.origin import unknown_note
 from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
+from ..running.bar import Bar
 from ..running.progress import Progress
 from ..statistics.comparable import truth_note
 from . import streams
-from .bars import Bar
 
 # Under NO_COLOR rich leaves out colours alone; bold letters are escape codes, too.
 _COLOURS = None if os.environ.get("NO_COLOR") else "auto"

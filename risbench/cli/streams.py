@@ -56,11 +56,6 @@ def prepare() -> None:
             stream.reconfigure(errors=READABLE)
 
 
-def is_unicode(stream: TextIO) -> bool:
-    """Whether a stream's encoding has every character."""
-    return (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
-
-
 def write(text: str, stream: TextIO, errors: str = READABLE) -> None:
     """Write a line; ``errors`` names the handler for characters that the stream's encoding lacks."""
     if errors == READABLE or not hasattr(stream, "reconfigure"):

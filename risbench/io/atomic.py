@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all: written beside their place under another name, then moved there.
+"""Write a file whole or not at all: as a draft beside its place, which is moved there at the end.
 
 A draft is called ``.<name>.<process>.part``. It is made anew, so that no link is written through (see `plainfiles`).
-What a killed process leaves is known by its number, and taken away by `sweep_parts`.
+The drafts of killed processes are known by their numbers, and `sweep_parts` removes them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, durable: boo
 
 
 def replace(path: Path, fill: Callable[[BinaryIO], object], *, durable: bool = True) -> None:
-    """Write a file whole or not at all; whatever has its name, a link as well, makes room for it.
+    """Write a file whole or not at all; a file or link of that name is replaced.
 
     Args:
         path: the file; its folder is there.
@@ -77,7 +77,7 @@ def part_of(path: Path) -> Path:
 
 
 def sweep_parts(folder: Path, name: str | None = None) -> None:
-    """Take away what processes of this machine that are no more left of one file of a folder, or of all."""
+    """Remove the drafts that dead processes of this machine left, of one file of a folder or of all."""
     for left in folder.glob(f".{'*' if name is None else glob.escape(name)}.*.part"):
         number = left.name.removesuffix(".part").rpartition(".")[2]
         if number.isdecimal() and not _is_alive(int(number)):
@@ -91,7 +91,7 @@ def _is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        return True  # another user's, or none that can be asked about
+        return True  # of another user, or not a valid number
     return True
 
 
@@ -99,7 +99,7 @@ def copy(source: Path, target: Path) -> None:
     """Copy a file, whole or not at all; a link at the target is replaced, not followed.
 
     Raises:
-        DataError: the source is no plain file.
+        DataError: the source is not a regular file.
         OSError: it cannot be copied.
     """
     with open_to_read(source) as content:
@@ -107,7 +107,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def make_own(path: Path) -> None:
-    """Give a file that has other names (hard links) a content of its own, so that these keep theirs.
+    """Replace a file with hard links by a copy of it, so that writing to it does not change the other names.
 
     Raises:
         OSError: it cannot be copied.

@@ -17,8 +17,6 @@ from ..metrics.rules.protocols import identity_of
 from .entry import read
 from .published import Figure, figures_on
 
-METRIC = "mIoU"
-
 
 @dataclass(frozen=True, slots=True)
 class Rank:

@@ -50,9 +50,9 @@ class Coverage(NamedTuple):
     cut: Count = Count()
     given: Count = Count()
 
-    def with_mask(self, mask: np.ndarray, *, cut: bool) -> Coverage:
-        """With one more mask, bool ``(H, W)``."""
-        return self.with_share(np.count_nonzero(mask) / mask.size, cut=cut)
+    def with_mask(self, mask: np.ndarray, *, cut: bool, area: int | None = None) -> Coverage:
+        """With one more mask, bool ``(H, W)``; ``area`` is its number of pixels, if known."""
+        return self.with_share((np.count_nonzero(mask) if area is None else area) / mask.size, cut=cut)
 
     def with_share(self, share: float, *, cut: bool) -> Coverage:
         """With one more mask that covers a share of its image, in [0, 1]."""

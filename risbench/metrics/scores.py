@@ -34,6 +34,7 @@ class Verdict(NamedTuple):
         scores: the scores.
         mask: bool ``(H, W)``: the method's own, or cut from the heat by the rules.
         point: the scored point, or None.
+        area: the pixels of ``mask``, where scoring counted them; None where it counted a resized mask.
         empty_truth: the object has parts, but the true mask that the rules make of them has no pixel.
         no_target: the expression refers to nothing.
     """
@@ -41,5 +42,6 @@ class Verdict(NamedTuple):
     scores: Scores
     mask: np.ndarray
     point: Point | None
+    area: int | None = None
     empty_truth: bool = False
     no_target: bool = False

@@ -69,7 +69,7 @@ def made_by_name(
         options: as text.
 
     Raises:
-        RisbenchError: what `risbench.methods.contract.make` refuses.
+        RisbenchError: what `risbench.methods.factory.make` refuses.
     """
     given = options or {}
     method, values = make(

@@ -1,4 +1,4 @@
-"""What is to be run of a split, and who is told of it."""
+"""The plan of a run, and the functions that are called during it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .loop import Progress, Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be run of a split, and how.
+    """The part of a split that is run, and how.
 
     Attributes:
         rules: the rules as they were named, before a method's card gives them a threshold.
-        threshold_given: whether somebody chose a threshold beside the rules.
+        threshold_given: whether the user chose a threshold beside the rules.
         texts: ``given``, or a control.
         refine: an installed refiner, or None.
         limit: only the first images; None for all.
@@ -37,7 +37,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What is called during a run; see `evaluate`."""
+    """The functions that are called during a run; see `evaluate`."""
 
     progress: Callable[[Progress], None] | None
     stop: Callable[[], bool] | None

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import DataError, MaskError, UsageError
 from ..records import Prediction
 from ..results.npy import read_npy
-from .pictures import mask_of_values, read_mask
+from .pictures import mask_of_values, read_mask, refuse_large
 
 _DEPTH = 3  # levels of folders that are searched, so that a wrong folder, such as the home folder, takes no hours
 _PICTURES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
@@ -37,6 +37,8 @@ class Files:
         self.names: dict[str, Path] = {}
         self.beside: dict[str, Mapping[str, str]] = {}
         for file in found:
+            if suffix == ".png":
+                refuse_large(file)  # before all contents are hashed, not after
             name = file.relative_to(path).with_suffix("").as_posix()
             if name in self.names:
                 raise DataError(f"{path}: two files for {name:.200}: {self.names[name].name} and {file.name}")

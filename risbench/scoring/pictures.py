@@ -35,7 +35,7 @@ def read_mask(path: Path) -> Prediction:
     """
     from PIL import Image
 
-    reading.size_of_file(path, reading.PICTURE_BYTES, "a picture of a mask")
+    refuse_large(path)
     try:
         with path.open("rb") as file:
             head = file.read(26)
@@ -54,6 +54,15 @@ def read_mask(path: Path) -> Prediction:
     if values.dtype == np.bool_:
         return Prediction(mask=values)
     return Prediction(mask=mask_of_values(values, str(path)))
+
+
+def refuse_large(path: Path) -> None:
+    """Refuse a picture with more bytes than any mask needs.
+
+    Raises:
+        DataError: it has more, or is not a regular file.
+    """
+    reading.size_of_file(path, reading.PICTURE_BYTES, "a picture of a mask")
 
 
 def mask_of_values(values: np.ndarray, where: str) -> np.ndarray:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from helpers.weight_recipe import built, filled
 
+from tris_model import save
 from tris_model.config import STAGE1, STAGE2, Config
 from tris_model.network.stage1 import Stage1
 from tris_model.network.stage2 import Stage2
@@ -60,3 +62,15 @@ def stage2(stage1: Stage1) -> Stage2:
     network = built(STAGE2, stage1.state_dict())
     assert isinstance(network, Stage2)
     return network
+
+
+@pytest.fixture
+def weights(small: Stage1, tmp_path: Path) -> str:
+    save(small, tmp_path / "stage1.safetensors")
+    return str(tmp_path / "stage1.safetensors")
+
+
+@pytest.fixture
+def weights2(small2: Stage2, tmp_path: Path) -> str:
+    save(small2, tmp_path / "stage2.safetensors")
+    return str(tmp_path / "stage2.safetensors")

@@ -22,12 +22,12 @@ from rich.progress import (
 
 from ...errors import RisbenchError
 from ...plain import counted
+from ...running.bar import Bar
 from .. import options, show
-from ..bars import Bar
 
 if TYPE_CHECKING:
     from ...datasets.get.get import Fetched
-    from ...datasets.get.talk import OnProgress
+    from ...datasets.get.messages import OnProgress
 
 _SHOWN = 5
 

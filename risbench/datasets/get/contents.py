@@ -15,8 +15,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from .messages import size_of
 from .sources import ImageMembers, SourceArchive, SourceRefused
-from .talk import size_of
 
 # What zipfile raises for a broken archive.
 BROKEN = (

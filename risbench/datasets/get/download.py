@@ -9,10 +9,10 @@ from typing import NamedTuple
 from ...errors import DataError
 from .contents import WantedMember, wanted_of
 from .fetch import Client
+from .messages import DownloadMessages, OnProgress, size_of
 from .part import bytes_of, drop, drop_state
 from .record import Record
 from .sources import DownloadSource, SourceArchive, SourceRefused
-from .talk import DownloadMessages, OnProgress, size_of
 from .unpack import read_through
 
 _PIECE = 1 << 20

@@ -21,9 +21,9 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 from ...errors import DataError
+from .messages import OnProgress, size_of
 from .part import State, bytes_of, drop
 from .sources import SourceRefused, Unreachable
-from .talk import OnProgress, size_of
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse

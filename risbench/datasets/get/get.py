@@ -20,11 +20,11 @@ from ..layout import layouts, present_layout
 from ..load import load_split
 from .download import download
 from .fetch import Client, Patience
+from .messages import DownloadMessages, Silence, size_of
 from .orders import Images, Order, order_of
 from .record import Record
 from .singles import Image, fetch_images, missing_of
 from .sources import ImageMembers, SourceArchive, SourceRefused, Sources, read_sources
-from .talk import DownloadMessages, Silence, size_of
 from .unpack import unpack
 
 

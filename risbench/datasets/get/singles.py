@@ -17,9 +17,9 @@ from ...errors import DataError
 from ...plain import counted
 from ..images import read_image
 from .fetch import Client
+from .messages import OnProgress
 from .part import drop
 from .sources import Singles, SourceRefused, Unreachable
-from .talk import OnProgress
 
 # So many failures in a row, and it is not the images that are at fault.
 _MOST_IN_A_ROW = 12

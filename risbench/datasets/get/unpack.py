@@ -15,8 +15,8 @@ from typing import BinaryIO, NamedTuple
 
 from ...errors import DataError
 from .contents import BROKEN, WantedMember
+from .messages import OnProgress, size_of
 from .sources import SourceRefused
-from .talk import OnProgress, size_of
 
 _PIECE = 1 << 20
 

@@ -52,6 +52,7 @@ def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: 
     if mask is None:
         raise ValueError("a checked prediction has a mask or a heat")
     shared = overlap(mask, truth.mask, truth.area)
+    area = shared.union - truth.area + shared.intersection
     iou = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:
@@ -60,7 +61,7 @@ def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: 
             iou = box_iou(found, truth.box)
     hit_box = None if point is None else truth.box is not None and hits_box(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.mask)
-    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, iou), mask, point)
+    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, iou), mask, point, area)
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:

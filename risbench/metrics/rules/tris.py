@@ -82,16 +82,16 @@ def judge(sample: Sample, truth: TrisTruth, prediction: Prediction, threshold: f
     if mask is None:
         raise ValueError("a checked prediction has a mask or a heat")
     shared = overlap(mask, truth.mask, truth.area)
+    area = shared.union - truth.area + shared.intersection
     best = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:
             best = first_box_iou(prediction.boxes, truth.box)
         else:
-            area = shared.union - truth.area + shared.intersection
             best = max(box_iou(Box(*box), truth.box) for box in contour_boxes(mask, area).tolist())
     hit_box = None if point is None else truth.box is not None and hits_box_pixels(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.pointed)
-    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point)
+    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point, area)
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:

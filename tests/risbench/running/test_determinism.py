@@ -3,7 +3,7 @@
 Floor methods give the same bytes whatever the seed of hashing and the number of threads. TRIS on a CPU gives the same
 bytes for the same number of threads; another number may add up a convolution in another order, which moved no heat by
 more than 1e-4 of its range where it was measured, and so no IoU by more than a pixel of its border: scores stay within
-0.002 of one another (`RISBENCH_SAID=1 pytest tests/risbench/running/test_determinism.py -s` prints what is measured).
+0.002 of one another (`RISBENCH_PRINT=1 pytest tests/risbench/running/test_determinism.py -s` prints what is measured).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def test_tris_gives_the_same_bytes_and_with_other_threads_nearly_the_same_scores
     other = _run(tmp_path, "c", "tris", "1", "2", "--save-heat")
     heats = max(_heat_apart(file, other / "heats" / file.name) for file in (first / "heats").iterdir())
     scores = max(abs(a - b) for a, b in zip(_ious(first), _ious(other), strict=True))
-    if os.environ.get("RISBENCH_SAID"):
+    if os.environ.get("RISBENCH_PRINT"):
         print(f"heats {heats:.2e} of their range, IoU {scores:.2e}")
     assert heats < 1e-4
     assert scores < _TOLERANCE

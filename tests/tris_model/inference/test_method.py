@@ -26,18 +26,6 @@ PICTURES = [DRAW.integers(0, 256, size, dtype=np.uint8) for size in ((48, 70, 3)
 TEXTS = [["left man", "a dog", "left man"], ["the red bus on the far right"], ["", "🙂", "man " * 500, "cat"]]
 
 
-@pytest.fixture
-def weights(small: Stage1, tmp_path: Path) -> str:
-    save(small, tmp_path / "stage1.safetensors")
-    return str(tmp_path / "stage1.safetensors")
-
-
-@pytest.fixture
-def weights2(small2: Stage2, tmp_path: Path) -> str:
-    save(small2, tmp_path / "stage2.safetensors")
-    return str(tmp_path / "stage2.safetensors")
-
-
 def test_a_heat_is_what_forward_returns_for_the_pair_alone(small: Stage1, weights: str) -> None:
     heats = make(weights=weights).predict(PICTURES[0], TEXTS[0])
     assert max(heat.max() for heat in heats) > 0

@@ -23,14 +23,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from risbench.plugins import METHODS, load
 from risbench.running.cost import Stopwatch
-from tris_model import devices, make, save
+from tris_model import devices, make
 from tris_model.devices import add_rows, computing, float32_switches
 from tris_model.irn.lattice import Lattice
 from tris_model.irn.masks import refine
 from tris_model.irn.network import EdgeDisplacement
 from tris_model.irn.trunks import ClipTrunk
 from tris_model.network.stage1 import Stage1
-from tris_model.network.stage2 import Stage2
 from tris_model.tiny_clip import trainer
 from tris_model.tiny_clip.train import fit
 from tris_model.train import maps, stage1, tris
@@ -41,18 +40,6 @@ from tris_model.train.tris import train
 CPU = torch.device("cpu")
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
 PRODUCTS = ("convolution", "conv2d", "matmul", "mm", "addmm", "bmm", "baddbmm", "linear")
-
-
-@pytest.fixture
-def weights(small: Stage1, tmp_path: Path) -> str:
-    save(small, tmp_path / "stage1.safetensors")
-    return str(tmp_path / "stage1.safetensors")
-
-
-@pytest.fixture
-def weights2(small2: Stage2, tmp_path: Path) -> str:
-    save(small2, tmp_path / "stage2.safetensors")
-    return str(tmp_path / "stage2.safetensors")
 
 
 class Products(TorchDispatchMode):

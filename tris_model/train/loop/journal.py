@@ -19,11 +19,11 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from risbench.cli.bars import Bar
 from risbench.errors import DataError
 from risbench.io import plainfiles
 from risbench.io.atomic import replace, sweep_parts
 from risbench.results.provenance import provenance
+from risbench.running.bar import Bar
 from risbench.running.interrupts import STOPPED, stop_requested
 from risbench.running.loop import Stopped as Stopped
 
