@@ -58,11 +58,11 @@ def by_hand(clip: Any, pixels: torch.Tensor, text: str, rivals: list[str], promp
     embedded = clip.visual.embed(pixels.double()).requires_grad_()
     tokens = clip.visual.blocks(embedded)
     last.remove()
-    seen = (clip.visual.ln_post(tokens[0, 1:]) @ clip.visual.proj).mean(0)
-    said = clip.encode_text(
+    observed = (clip.visual.ln_post(tokens[0, 1:]) @ clip.visual.proj).mean(0)
+    result = clip.encode_text(
         tokenize([prompt.format(word) for word in (text, *rivals)], keep_end=True, length=TINY_VIT.context)
     )
-    cosine = F.normalize(said, dim=1) @ F.normalize(seen, dim=0)
+    cosine = F.normalize(result, dim=1) @ F.normalize(observed, dim=0)
     chance = (clip.logit_scale.exp() * cosine).softmax(0)[0]
     chance.backward()
     gradient = kept["out"].grad
@@ -284,11 +284,11 @@ def test_what_cannot_be_asked_is_said_in_one_line(tiny: str) -> None:
 def test_the_command_runs_it_with_its_siblings(tiny: str, ask: Ask, tmp_path: Path, shared_cache: Path) -> None:
     out = tmp_path / "run"
     words = ["run", "--method", "clip_es", "--split", "shapes_val", "--limit", 1, "--weights", tiny, "--out", out]
-    told = ask(*words, "--set", "competitors=siblings", "--set", "size=96")
-    assert told.code == 0, told.err
-    told = ask(*words[:-1], tmp_path / "other", "--set", "competitors=brothers")
-    assert told.code == 2
-    assert "must be one of none, siblings" in told.err
+    outcome = ask(*words, "--set", "competitors=siblings", "--set", "size=96")
+    assert outcome.code == 0, outcome.err
+    outcome = ask(*words[:-1], tmp_path / "other", "--set", "competitors=brothers")
+    assert outcome.code == 2
+    assert "must be one of none, siblings" in outcome.err
 
 
 def test_it_is_a_method_by_itself(tiny: str) -> None:
@@ -301,7 +301,7 @@ def test_the_map_is_that_of_the_package_grad_cam(tiny: str) -> None:
     package = pytest.importorskip("pytorch_grad_cam")
     clip = whole(tiny).float()
     words = ["circle", "square"]
-    said = clip.encode_text(tokenize([*WORDS[:1], *words], keep_end=True, length=TINY_VIT.context)).detach()
+    result = clip.encode_text(tokenize([*WORDS[:1], *words], keep_end=True, length=TINY_VIT.context)).detach()
 
     class Chances(torch.nn.Module):
         def __init__(self) -> None:
@@ -310,8 +310,8 @@ def test_the_map_is_that_of_the_package_grad_cam(tiny: str) -> None:
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             tokens = self.visual.blocks(self.visual.embed(pixels))
-            seen = F.normalize(self.visual.summary(tokens[:, 1:]).mean(1), dim=1)
-            return (clip.logit_scale.exp() * seen @ F.normalize(said, dim=1).T).softmax(1)
+            observed = F.normalize(self.visual.summary(tokens[:, 1:]).mean(1), dim=1)
+            return (clip.logit_scale.exp() * observed @ F.normalize(result, dim=1).T).softmax(1)
 
     method = make(weights=tiny, background=",".join(words), refine_affinity=False)
     pixels = pixels_of(method._opened, PICTURE, 64, 96)

@@ -27,7 +27,7 @@ def _input(side: int) -> torch.Tensor:
     return transform(Image.fromarray(PICTURE))[None]
 
 
-def _said(network: Any) -> torch.Tensor:
+def _result(network: Any) -> torch.Tensor:
     import open_clip
 
     with torch.no_grad():
@@ -39,7 +39,7 @@ def test_gradcam_is_that_of_open_clips_network_one_text_at_a_time(tmp_path: Path
     network = openai_clip(tmp_path / "rn.pt")
     pool = network.visual.attnpool
     expected = []
-    for said in _said(network):
+    for result in _result(network):
         kept: list[torch.Tensor] = []
         hook = network.visual.layer4.register_forward_hook(lambda _m, _g, out, kept=kept: kept.append(out))
         x = network.visual.layer3(network.visual.layer2(network.visual.layer1(network.visual.stem(_input(side)))))
@@ -53,13 +53,13 @@ def test_gradcam_is_that_of_open_clips_network_one_text_at_a_time(tmp_path: Path
             positions = torch.cat([positions[:1], grid[0].flatten(1).T])
         cells = last[0].flatten(1).T
         tokens = (torch.cat([cells.mean(0, keepdim=True), cells]) + positions)[:, None]
-        seen, _ = F.multi_head_attention_forward(
+        observed, _ = F.multi_head_attention_forward(
             tokens[:1], tokens, tokens, tokens.shape[2], pool.num_heads, None,
             torch.cat([pool.q_proj.bias, pool.k_proj.bias, pool.v_proj.bias]), None, None, False, 0.0,
             pool.c_proj.weight, pool.c_proj.bias, use_separate_proj_weight=True, training=False, need_weights=False,
             q_proj_weight=pool.q_proj.weight, k_proj_weight=pool.k_proj.weight, v_proj_weight=pool.v_proj.weight,
         )  # fmt: skip
-        F.cosine_similarity(seen[0, 0], said, dim=0).backward()
+        F.cosine_similarity(observed[0, 0], result, dim=0).backward()
         assert last.grad is not None
         weights = last.grad[0].mean((1, 2))
         expected.append((weights[:, None, None] * last[0].detach()).sum(0).relu())
@@ -75,7 +75,7 @@ def test_relevance_is_gradient_times_the_whole_attention_of_open_clips_last_bloc
     visual = network.visual
     block = visual.transformer.resblocks[-1]
     expected = []
-    for said in _said(network):
+    for result in _result(network):
         with torch.no_grad():
             cells = visual.conv1(_input(side)).flatten(2).transpose(1, 2)
             positions = visual.positional_embedding
@@ -92,8 +92,8 @@ def test_relevance_is_gradient_times_the_whole_attention_of_open_clips_last_bloc
         table.requires_grad_()
         y = x + block.attn.out_proj((table @ v).transpose(1, 2).flatten(2))
         y = y + block.mlp(block.ln_2(y))
-        seen = visual.ln_post(y[0, 0]) @ visual.proj
-        F.cosine_similarity(seen, said, dim=0).backward()
+        observed = visual.ln_post(y[0, 0]) @ visual.proj
+        F.cosine_similarity(observed, result, dim=0).backward()
         assert table.grad is not None
         relevance = torch.eye(table.shape[2]) + (table.grad * table.detach())[0].relu().mean(0)
         expected.append(relevance[0, 1:].unflatten(0, (side // 8, side // 8)))
@@ -113,8 +113,8 @@ def test_a_patch_is_what_the_last_block_says_of_it_alone(tmp_path: Path):
         for block in visual.transformer.resblocks[:-1]:
             x = block(x)
         alone = visual.transformer.resblocks[-1](x[0, 1:, None])[:, 0]
-        seen = F.normalize(visual.ln_post(alone) @ visual.proj, dim=1)
-        expected = (_said(network) @ seen.T).unflatten(1, (4, 4))
+        observed = F.normalize(visual.ln_post(alone) @ visual.proj, dim=1)
+        expected = (_result(network) @ observed.T).unflatten(1, (4, 4))
     found = clip_sim.make(weights=str(tmp_path / "vit.pt")).maps(PICTURE, WORDS)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

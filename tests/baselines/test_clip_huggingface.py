@@ -118,10 +118,10 @@ def test_settings_that_are_not_built_here_are_refused_by_name(
 ) -> None:
     made = network()
     made.save_pretrained(tmp_path / "hf")
-    said = made.config.to_dict()
+    result = made.config.to_dict()
     for key, value in settings.items():
-        said[key] = {**said[key], **value} if isinstance(value, dict) else value
-    (tmp_path / "hf" / "config.json").write_text(json.dumps(said))
+        result[key] = {**result[key], **value} if isinstance(value, dict) else value
+    (tmp_path / "hf" / "config.json").write_text(json.dumps(result))
     with pytest.raises(DataError, match=words):
         opened(tmp_path / "hf")
 
@@ -186,10 +186,10 @@ def test_what_a_plain_file_does_not_say_is_unknown_and_said(tmp_path: Path) -> N
     assert method.card["extra_data"].startswith("unknown")
     assert method.card["activation_from"] == "assumed"
     assert "--set model=NAME" in method.weights_notes[0]
-    said: Any = clip_gae.make(weights=str(tmp_path / "plain.pt"), activation="gelu")
-    assert (said.card["activation"], said.card["activation_from"]) == ("gelu", "--set activation")
-    assert said.weights_notes == ()
-    assert said.card["weights"] == digest(tmp_path / "plain.pt")
+    result: Any = clip_gae.make(weights=str(tmp_path / "plain.pt"), activation="gelu")
+    assert (result.card["activation"], result.card["activation_from"]) == ("gelu", "--set activation")
+    assert result.weights_notes == ()
+    assert result.card["weights"] == digest(tmp_path / "plain.pt")
 
 
 def test_an_archive_in_openais_form_is_read_with_quick_gelu_and_its_data_are_unknown(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ def test_a_cell_is_what_the_pool_says_of_it_alone(tiny: str, positions: bool):
         cells = last[0].flatten(1).T
         if positions:
             cells = cells + clip.visual.attnpool.positional_embedding[1:]
-        seen = _alone(clip.visual.attnpool, cells)
-        said = F.normalize(clip.encode_text(tokenize(WORDS)), dim=1)
-    expected = (said @ seen.T).unflatten(1, (6, 6)).numpy()
+        observed = _alone(clip.visual.attnpool, cells)
+        result = F.normalize(clip.encode_text(tokenize(WORDS)), dim=1)
+    expected = (result @ observed.T).unflatten(1, (6, 6)).numpy()
     found = make(weights=tiny, positions=positions).maps(PICTURE, WORDS).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -75,9 +75,9 @@ def test_openais_layout_gives_what_open_clip_computes(tmp_path: Path):
         visual = network.visual
         x = visual.stem(to_input(Image.fromarray(PICTURE))[None])
         last = visual.layer4(visual.layer3(visual.layer2(visual.layer1(x))))
-        seen = _alone(visual.attnpool, last[0].flatten(1).T, open=torch.ones(1))
-        said = F.normalize(network.encode_text(open_clip.get_tokenizer("RN50")(list(WORDS))), dim=1)
-    expected = (said @ seen.T).unflatten(1, (2, 2)).numpy()
+        observed = _alone(visual.attnpool, last[0].flatten(1).T, open=torch.ones(1))
+        result = F.normalize(network.encode_text(open_clip.get_tokenizer("RN50")(list(WORDS))), dim=1)
+    expected = (result @ observed.T).unflatten(1, (2, 2)).numpy()
     found = make(weights=str(tmp_path / "openai.pt")).maps(PICTURE, WORDS).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -111,12 +111,12 @@ def test_a_heat_is_spread_from_0_to_1_and_the_mask_is_where_it_exceeds_the_thres
 
 def test_the_image_is_seen_once_and_a_text_read_once(tiny: str):
     method = make(weights=tiny)
-    seen: list[torch.Size] = []
+    observed: list[torch.Size] = []
     read: list[torch.Size] = []
-    method._look._trunk.register_forward_hook(lambda _module, given, _out: seen.append(given[0].shape))
+    method._look._trunk.register_forward_hook(lambda _module, given, _out: observed.append(given[0].shape))
     method._opened.clip.transformer.register_forward_hook(lambda _module, given, _out: read.append(given[0].shape))
     answers = method.predict(PICTURE, [*WORDS, *WORDS])
-    assert [shape[0] for shape in seen] == [1]
+    assert [shape[0] for shape in observed] == [1]
     assert [shape[0] for shape in read] == [len(WORDS)]
     for first, second in zip(answers[: len(WORDS)], answers[len(WORDS) :], strict=True):
         # Two columns of one product, which a processor's kernels may add up in another order.

@@ -141,7 +141,7 @@ def test_a_box_outside_the_image_fills_nothing():
     assert answer.point is None
 
 
-def _asked(name: str, split: Split) -> list[tuple[Sample, Any]]:
+def _requested(name: str, split: Split) -> list[tuple[Sample, Any]]:
     method = _made(name, split)
     found = []
     for group in split.by_image():
@@ -153,7 +153,7 @@ def _asked(name: str, split: Split) -> list[tuple[Sample, Any]]:
 
 def test_the_class_covers_its_object_and_no_other_class(drawn: Split):
     covered = 0
-    for sample, answer in _asked("oracle_class", drawn):
+    for sample, answer in _requested("oracle_class", drawn):
         truth = union_of(sample.parts, sample.size)
         assert (answer.mask | ~truth).all()
         others = [item for item in drawn.objects(sample.image_id) if item.category == sample.category]
@@ -167,7 +167,7 @@ def test_the_class_covers_its_object_and_no_other_class(drawn: Split):
 
 def test_a_random_object_is_one_of_the_class_with_its_point_on_it(drawn: Split):
     right = wrong = 0
-    for sample, answer in _asked("random_same_class", drawn):
+    for sample, answer in _requested("random_same_class", drawn):
         like = [item for item in drawn.objects(sample.image_id) if item.category == sample.category]
         masks = [union_of(item.parts, sample.size) for item in like]
         assert any(np.array_equal(answer.mask, mask) for mask in masks)

@@ -44,23 +44,23 @@ def test_at_the_trained_size_groups_texts_and_logits_are_transformers_own(made: 
     tokens = tokenize(WORDS, keep_end=True, length=77)
     with torch.inference_mode():
         theirs = made(input_ids=tokens, pixel_values=pixels[None], output_segmentation=True)
-        seen, said = encode_image(made, pixels), encode_texts(made, WORDS, None)
+        observed, result = encode_image(made, pixels), encode_texts(made, WORDS, None)
         scale = made.logit_scale.exp()
-        large = torch.nn.functional.interpolate(seen.maps[None], size=(48, 48), mode="bilinear")[0]
+        large = torch.nn.functional.interpolate(observed.maps[None], size=(48, 48), mode="bilinear")[0]
         # theirs multiplies by the temperature twice
-        logits = torch.einsum("tg,ghw->thw", said @ seen.groups.T * scale * scale, large)
-    torch.testing.assert_close(said, theirs.text_embeds, atol=1e-6, rtol=0)
-    torch.testing.assert_close(seen.whole, theirs.image_embeds[0], atol=1e-6, rtol=0)
-    torch.testing.assert_close(said @ seen.whole * scale, theirs.logits_per_text[:, 0], atol=1e-4, rtol=0)
+        logits = torch.einsum("tg,ghw->thw", result @ observed.groups.T * scale * scale, large)
+    torch.testing.assert_close(result, theirs.text_embeds, atol=1e-6, rtol=0)
+    torch.testing.assert_close(observed.whole, theirs.image_embeds[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(result @ observed.whole * scale, theirs.logits_per_text[:, 0], atol=1e-4, rtol=0)
     torch.testing.assert_close(logits, theirs.segmentation_logits[0], atol=2e-3, rtol=0)
     assert logits.std() > 10  # or the comparison would be one of zeros
 
 
 def test_another_size_gives_another_grid_whose_maps_share_each_patch_among_the_groups(made: Any):
     with torch.inference_mode():
-        seen = encode_image(made, pixels_of(PICTURE, 80, 8))
-    assert seen.maps.shape == (5, 10, 15)
-    torch.testing.assert_close(seen.maps.sum(0), torch.ones(10, 15))
+        observed = encode_image(made, pixels_of(PICTURE, 80, 8))
+    assert observed.maps.shape == (5, 10, 15)
+    torch.testing.assert_close(observed.maps.sum(0), torch.ones(10, 15))
 
 
 def test_a_text_is_the_same_in_any_company_and_a_long_one_keeps_its_end(made: Any):
@@ -157,10 +157,10 @@ def test_the_hub_is_asked_for_an_id_that_was_named_and_for_nothing_else(
     # Before huggingface_hub 1.0 the one that is not local had no name of its own.
     absent: Any = getattr(errors, "RemoteEntryNotFoundError", errors.EntryNotFoundError)
 
-    asked: list[tuple[str, str]] = []
+    requested: list[tuple[str, str]] = []
 
     def download(place: str, name: str) -> str:
-        asked.append((place, name))
+        requested.append((place, name))
         if place == "away/away":
             raise LocalEntryNotFoundError("outgoing traffic has been disabled\nand more lines")
         if not (folder / name).exists():
@@ -177,9 +177,9 @@ def test_the_hub_is_asked_for_an_id_that_was_named_and_for_nothing_else(
     for split in (None, "refcoco_val"):
         with pytest.raises(UsageError, match=r"pass --weights nvidia/groupvit-gcc-yfcc.*--weights shapes"):
             make(split=split)
-    assert asked == []
+    assert requested == []
     assert make(weights="nvidia/groupvit-gcc-yfcc").card["weights"] == digest(folder / "model.safetensors")
-    assert asked == [("nvidia/groupvit-gcc-yfcc", "config.json"), ("nvidia/groupvit-gcc-yfcc", "model.safetensors")]
+    assert requested == [("nvidia/groupvit-gcc-yfcc", "config.json"), ("nvidia/groupvit-gcc-yfcc", "model.safetensors")]
     with pytest.raises(DataError, match=r"^away/away cannot be fetched .* \(outgoing traffic has been disabled\)"):
         make(weights="away/away")
 
@@ -210,13 +210,13 @@ def test_images_of_any_form_are_answered(tiny: str, size: tuple[int, int]):
 
 def test_the_image_is_seen_once_and_a_text_read_once(tiny: str):
     method = make(weights=tiny, reading="competitors", competitors="shapes,dog,cat")
-    seen: list[int] = []
+    observed: list[int] = []
     read_: list[int] = []
-    method._network.vision_model.embeddings.register_forward_hook(lambda _m, given, _o: seen.append(len(given[0])))
+    method._network.vision_model.embeddings.register_forward_hook(lambda _m, given, _o: observed.append(len(given[0])))
     method._network.text_projection.register_forward_hook(lambda _m, given, _o: read_.append(len(given[0])))
     for _ in range(2):
         answers = method.predict(PICTURE, [*WORDS, *WORDS])
-    assert seen == [1, 1]
+    assert observed == [1, 1]
     assert read_ == [3, 10, 3]  # the ten competitors once for all images
     assert answers[0] is answers[3]
     assert method.predict(PICTURE, []) == []
@@ -226,45 +226,45 @@ def _two_groups(monkeypatch: pytest.MonkeyPatch) -> GroupFeatures:
     """A hand-made image: left half and right half, the last group holds nothing."""
     left = torch.tensor([[0.9, 0.8, 0.1, 0.0]]).expand(2, 4)
     maps = torch.stack([left, 0.9 - left, torch.full((2, 4), 0.1)])
-    seen = GroupFeatures(maps, torch.eye(3), torch.tensor([0.6, 0.8, 0.0]))
-    monkeypatch.setattr("baselines.groupvit.features.encode_image", lambda *_: seen)
-    return seen
+    observed = GroupFeatures(maps, torch.eye(3), torch.tensor([0.6, 0.8, 0.0]))
+    monkeypatch.setattr("baselines.groupvit.features.encode_image", lambda *_: observed)
+    return observed
 
 
-def _saying(monkeypatch: pytest.MonkeyPatch, said: dict[str, list[float]]) -> None:
+def _saying(monkeypatch: pytest.MonkeyPatch, result: dict[str, list[float]]) -> None:
     monkeypatch.setattr(
         "baselines.groupvit.features.encode_texts",
-        lambda _network, texts, _ids: torch.tensor([said[text] for text in texts]),
+        lambda _network, texts, _ids: torch.tensor([result[text] for text in texts]),
     )
 
 
 def test_raw_takes_the_best_group_that_holds_a_pixel(tiny: str, monkeypatch: pytest.MonkeyPatch):
-    seen = _two_groups(monkeypatch)
+    observed = _two_groups(monkeypatch)
     _saying(monkeypatch, {"a": [0.5, 0.25, 0.9], "b": [-0.5, -0.1, -0.2]})
     one, other = make(weights=tiny, reading="raw").predict(np.zeros((4, 8, 3), np.uint8), ["a", "b"])
     columns = np.arange(8)[None].repeat(4, 0)
     assert np.array_equal(one.mask, columns < 4)
     assert np.array_equal(other.mask, columns >= 4)
-    expected = 0.5 * seen.maps[0] + 0.25 * seen.maps[1] + 0.9 * seen.maps[2]
+    expected = 0.5 * observed.maps[0] + 0.25 * observed.maps[1] + 0.9 * observed.maps[2]
     np.testing.assert_allclose(one.heat, expected / expected.max(), atol=1e-6)
     assert not other.heat.any()  # a cosine below 0 weighs nothing
 
 
 def test_topk_takes_all_groups_within_delta_of_the_best(tiny: str, monkeypatch: pytest.MonkeyPatch):
-    seen = _two_groups(monkeypatch)
+    observed = _two_groups(monkeypatch)
     _saying(monkeypatch, {"a": [0.5, 0.25, 0.0]})
     image = np.zeros((4, 8, 3), np.uint8)
     (narrow,) = make(weights=tiny, reading="topk", delta=0.2).predict(image, ["a"])
     (wide,) = make(weights=tiny, reading="topk", delta=0.25).predict(image, ["a"])
     assert narrow.mask.sum() == 16
-    np.testing.assert_allclose(narrow.heat, seen.maps[0] / seen.maps[0].max(), atol=1e-6)
+    np.testing.assert_allclose(narrow.heat, observed.maps[0] / observed.maps[0].max(), atol=1e-6)
     assert wide.mask.all()
 
 
 def test_competitors_take_the_groups_that_the_others_do_not(tiny: str, monkeypatch: pytest.MonkeyPatch):
     _two_groups(monkeypatch)
-    said = {"a dog": [0.9, 0.1, 0.1], "sky": [0.1, 0.9, 0.1], "dog": [1.0, 1.0, 1.0]}
-    _saying(monkeypatch, said)
+    result = {"a dog": [0.9, 0.1, 0.1], "sky": [0.1, 0.9, 0.1], "dog": [1.0, 1.0, 1.0]}
+    _saying(monkeypatch, result)
     image = np.zeros((4, 8, 3), np.uint8)
     method = make(weights=tiny, reading="competitors", competitors="dog,sky")
     (answer,) = method.predict(image, ["a dog"])  # "dog" is what it names itself
@@ -278,14 +278,14 @@ def test_competitors_take_the_groups_that_the_others_do_not(tiny: str, monkeypat
 
 def test_siblings_are_the_expressions_about_other_objects(tiny: str, monkeypatch: pytest.MonkeyPatch):
     _two_groups(monkeypatch)
-    said = {"a": [0.9, 0.1, 0.1], "a too": [0.9, 0.2, 0.1], "b": [0.1, 0.9, 0.1]}
-    _saying(monkeypatch, said)
+    result = {"a": [0.9, 0.1, 0.1], "a too": [0.9, 0.2, 0.1], "b": [0.1, 0.9, 0.1]}
+    _saying(monkeypatch, result)
     method = make(weights=tiny, reading="competitors", competitors="siblings")
     assert (method.card["reads"], method.card["competitors"]) == (("refs",), "siblings")
     samples: Any = [types.SimpleNamespace(ref_id=ref) for ref in (1, 1, 2)]
     image = np.zeros((4, 8, 3), np.uint8)
     columns = np.arange(8)[None].repeat(4, 0)
-    one, too, other = method.predict(image, list(said), samples=samples)
+    one, too, other = method.predict(image, list(result), samples=samples)
     assert np.array_equal(one.mask, columns < 4)
     assert np.array_equal(too.mask, columns < 4)  # it does not compete with the other name of its object
     assert np.array_equal(other.mask, columns >= 4)

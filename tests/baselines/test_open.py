@@ -38,10 +38,10 @@ def _features(found: OpenedClip) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("archive", [False, True])
 def test_openais_transformer_computes_what_open_clip_computes(tmp_path: Path, archive: bool):
     theirs = openai_vit(tmp_path / "vit.pt", archive=archive)
-    seen, said = _features(opened(tmp_path / "vit.pt"))
+    observed, result = _features(opened(tmp_path / "vit.pt"))
     with torch.inference_mode():
-        torch.testing.assert_close(seen, theirs.encode_image(torch.full((1, 3, 32, 32), 0.3)), atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(said, theirs.encode_text(tokenize(TEXTS, length=77)), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(observed, theirs.encode_image(torch.full((1, 3, 32, 32), 0.3)), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(result, theirs.encode_text(tokenize(TEXTS, length=77)), atol=1e-5, rtol=1e-4)
 
 
 def test_the_pixels_are_open_clips_own_when_it_squashes(tmp_path: Path):
@@ -163,9 +163,9 @@ def test_a_checkpoint_of_open_clips_training_is_unwrapped(tmp_path: Path):
     theirs = openai_vit()
     wrapped = {f"module.{key}": value for key, value in theirs.state_dict().items()}
     torch.save({"epoch": 3, "name": "run", "state_dict": wrapped}, tmp_path / "epoch_3.pt")
-    seen, _ = _features(opened(tmp_path / "epoch_3.pt"))
+    observed, _ = _features(opened(tmp_path / "epoch_3.pt"))
     with torch.inference_mode():
-        torch.testing.assert_close(seen, theirs.encode_image(torch.full((1, 3, 32, 32), 0.3)), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(observed, theirs.encode_image(torch.full((1, 3, 32, 32), 0.3)), atol=1e-5, rtol=1e-4)
 
 
 def test_what_does_not_fit_is_said_in_one_line(tmp_path: Path):

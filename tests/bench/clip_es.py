@@ -123,20 +123,20 @@ def gradients() -> None:
 
     def one_by_one() -> None:
         shift = torch.zeros(768, requires_grad=True)
-        seen = tail(torch.cat([y[:, :1], y[:, 1:] + shift], 1), block.attn)[0]
+        features = tail(torch.cat([y[:, :1], y[:, 1:] + shift], 1), block.attn)[0]
         for one in wanted:
-            torch.autograd.grad(seen, shift, one, retain_graph=True)
+            torch.autograd.grad(features, shift, one, retain_graph=True)
 
     def batched() -> None:
         shift = torch.zeros(768, requires_grad=True)
-        seen = tail(torch.cat([y[:, :1], y[:, 1:] + shift], 1), explicit)[0]
-        torch.autograd.grad(seen, shift, wanted, is_grads_batched=True)
+        features = tail(torch.cat([y[:, :1], y[:, 1:] + shift], 1), explicit)[0]
+        torch.autograd.grad(features, shift, wanted, is_grads_batched=True)
 
     def copies() -> None:
         shift = torch.zeros(len(wanted), 1, 768, requires_grad=True)
         many = y.expand(len(wanted), -1, -1)
-        seen = tail(torch.cat([many[:, :1], many[:, 1:] + shift], 1), block.attn)
-        torch.autograd.grad((seen * wanted).sum(), shift)
+        features = tail(torch.cat([many[:, :1], many[:, 1:] + shift], 1), block.attn)
+        torch.autograd.grad((features * wanted).sum(), shift)
 
     for down, across in ((14, 14), (30, 40)):
         tokens = torch.randn(1, 1 + down * across, 768)

@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as base, serving() as site:
         _fill(site, Path(base))
         for kills in (0, KILLS):
-            site.asked.clear()
+            site.requests.clear()
             _get(site, Path(base), kills)
 
 
@@ -84,8 +84,8 @@ def _get(site: Site, base: Path, kills: int) -> None:
     left = [path.name for path in root.rglob("*.part*")]
     size = sum(len(page.body) for page in site.pages.values())
     print(
-        f"killed {kills} times: {len(site.asked)} requests for {COUNT + 1} files, {size / 1e6:.0f} MB, {spent:.1f} s; "
-        f"{right} images right, {len(left)} parts left over"
+        f"killed {kills} times: {len(site.requests)} requests for {COUNT + 1} files, {size / 1e6:.0f} MB, "
+        f"{spent:.1f} s; {right} images right, {len(left)} parts left over"
     )
 
 

@@ -64,9 +64,9 @@ def metadata(folder: Path) -> None:
 
 def commit(site: Path) -> str:
     """The commit of the tree: by git, or as `make gpu-wheels` noted it where git's folder does not come along."""
-    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    probe = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        done = subprocess.run(probe, capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.strip():
             return done.stdout.strip()
     except OSError:
@@ -216,15 +216,15 @@ def main() -> int:
         # What the Python has itself goes first: the folder may have been filled for another version.
         for more in ((), (options.site.absolute(),)):
             environment = {**given, "PYTHONPATH": os.pathsep.join(map(str, (*places, *more)))}
-            asked = subprocess.run(
+            probe = subprocess.run(
                 [sys.executable, "-c", CHECK], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
             )
-            if not asked.returncode:
+            if not probe.returncode:
                 break
         else:
-            print(f"make gpu: {(asked.stderr.strip().splitlines() or ['?'])[-1]}; see reports/gpu/README.md")
+            print(f"make gpu: {(probe.stderr.strip().splitlines() or ['?'])[-1]}; see reports/gpu/README.md")
             return 1
-        machine = json.loads(asked.stdout.strip().splitlines()[-1])
+        machine = json.loads(probe.stdout.strip().splitlines()[-1])
         if machine["device"] is None and not options.rehearse:
             print("make gpu: torch finds no CUDA device here; `--rehearse` tries the script on a CPU")
             return 1

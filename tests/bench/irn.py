@@ -59,12 +59,12 @@ def measure(part: str, height: int, width: int, device: str) -> None:
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats(place)
     start, used = time.perf_counter(), time.process_time()
-    said = work()
+    note = work()
     seconds, used = elapsed(start, place), time.process_time() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if place.type == "cuda" and part != "nothing":
-        said += f" (GPU {torch.cuda.max_memory_allocated(place) / 2**20:.0f} MiB)"
-    print(f"{part:10s}{seconds:8.2f} s {used:8.2f} CPU s {memory:8.0f} MiB  {said}", flush=True)
+        note += f" (GPU {torch.cuda.max_memory_allocated(place) / 2**20:.0f} MiB)"
+    print(f"{part:10s}{seconds:8.2f} s {used:8.2f} CPU s {memory:8.0f} MiB  {note}", flush=True)
 
 
 def _work(part: str, height: int, width: int, device: str) -> Callable[[], str]:
@@ -93,15 +93,15 @@ def _work(part: str, height: int, width: int, device: str) -> Callable[[], str]:
         image = (image + random.randint(-6, 7, image.shape)).clip(0, 255).astype(np.uint8)
         label = np.kron(heat > 0, np.ones((4, 4), bool))
         label = np.pad(label, [(0, height - label.shape[0]), (0, width - label.shape[1])])
-        said = ""
+        note = ""
         for engine in ("torch", *(["pydensecrf"] if crf.installed() else [])):
             synchronize(place)
             begun, used = time.perf_counter(), time.process_time()
             crf.clean(image, np.stack([label, ndimage.binary_dilation(label, iterations=9)]), engine, device)
             seconds = elapsed(begun, place)
             used = time.process_time() - used
-            said += f"{engine} {seconds:.2f} s, {used:.2f} CPU seconds for both cuts of an image; "
-        return said
+            note += f"{engine} {seconds:.2f} s, {used:.2f} CPU seconds for both cuts of an image; "
+        return note
 
     def learnt() -> str:
         logits = torch.randn(1, 1, 128, 128, device=device, requires_grad=True)

@@ -91,15 +91,15 @@ def one(name: str, weights: str, root: Path | None, split: str, count: int) -> d
         sum(_timed(lambda image=image, text=text: method.predict(image, [text])) for text in texts)
         for image, texts in some
     ]
-    asked = sum(len(texts) for _, texts in some)
+    expressions = sum(len(texts) for _, texts in some)
     return {
         "method": name,
         "parameters": method.parameter_count / 1e6,
         "seconds": sum(together) / len(some),
         "memory": peak,
-        "together": asked / sum(together),
-        "alone": asked / sum(alone),
-        "texts": asked / len(some),
+        "together": expressions / sum(together),
+        "alone": expressions / sum(alone),
+        "texts": expressions / len(some),
     }
 
 

@@ -29,19 +29,19 @@ def main() -> None:
     parser.add_argument("clip")
     parser.add_argument("--split", default="shapes_val")
     parser.add_argument("--images", type=int, default=150)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(2)
-    clip = load_clip(asked.clip).eval()  # BatchNorm as it was learned
-    split = load_split(asked.split).first_images(asked.images)
+    clip = load_clip(args.clip).eval()  # BatchNorm as it was learned
+    split = load_split(args.split).first_images(args.images)
     size = clip.config.image_size
     hits, own, other = defaultdict(list), [], []
     for samples in split.by_image():
         objects = split.objects(samples[0].image_id)
         image = preprocess(np.asarray(Image.open(samples[0].image_path).convert("RGB")), size)
         masks = torch.stack([_mask(one.parts, size) for one in objects])
-        seen = F.normalize(clip.encode_image(masks[:, None] * image), dim=1)
+        image_features = F.normalize(clip.encode_image(masks[:, None] * image), dim=1)
         read = F.normalize(clip.encode_text(tokenize([one.text for one in samples])), dim=1)
-        cosines = read @ seen.T
+        cosines = read @ image_features.T
         for sample, row in zip(samples, cosines, strict=True):
             target = next(at for at, one in enumerate(objects) if one.box == sample.box and one.parts == sample.parts)
             hit = float(row.argmax() == target)

@@ -43,8 +43,8 @@ class Batch:
 
     def __init__(self, number: int, size: int, negatives: int, device: torch.device):
         draw = np.random.default_rng(number)
-        said = [" ".join(draw.choice(WORDS, int(draw.integers(2, 12)))) for _ in range(size * (1 + negatives))]
-        self.texts, self.others = said[:size], said[size:]
+        texts = [" ".join(draw.choice(WORDS, int(draw.integers(2, 12)))) for _ in range(size * (1 + negatives))]
+        self.texts, self.others = texts[:size], texts[size:]
         generator = torch.Generator(device).manual_seed(number)
         self.images = torch.randn(size, 3, 320, 320, generator=generator, device=device)
 
@@ -77,11 +77,11 @@ def ours(args: argparse.Namespace, scorer: Path, device: torch.device) -> Step:
     def step(number: int) -> None:
         batch = Batch(number, args.batch, args.negatives, device)
         tokens = tokenize(batch.texts).to(device)
-        said = judge.encode_text(batch.texts)
-        not_said = judge.encode_text(batch.others).unflatten(0, (args.batch, -1))
+        text_features = judge.encode_text(batch.texts)
+        other_features = judge.encode_text(batch.others).unflatten(0, (args.batch, -1))
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
-            terms = objective(batch.images.contiguous(memory_format=layout), tokens, said, not_said)
+            terms = objective(batch.images.contiguous(memory_format=layout), tokens, text_features, other_features)
         terms["loss"].backward()
         optimiser.step()
 
@@ -104,15 +104,17 @@ def plain(args: argparse.Namespace, scorer: Path, device: torch.device) -> Step:
         batch = Batch(number, args.batch, args.negatives, device)
         scores, _, _, probability, _ = network(batch.images, tokenize(batch.texts).to(device))
         loss = 5 * F.multilabel_soft_margin_loss(scores, torch.eye(args.batch, device=device))
-        seen = clip.encode_image(resized(probability) * resized(batch.images))
-        said = clip.encode_text(tokenize(batch.texts).to(device))
-        loss = loss - torch.log(F.cosine_similarity(seen, said).clamp(1e-4, 0.9999)).mean()
+        image_features = clip.encode_image(resized(probability) * resized(batch.images))
+        text_features = clip.encode_text(tokenize(batch.texts).to(device))
+        loss = loss - torch.log(F.cosine_similarity(image_features, text_features).clamp(1e-4, 0.9999)).mean()
         negative = torch.zeros((), device=device)
         for at in range(args.batch):
             others = batch.others[at * args.negatives : (at + 1) * args.negatives]
-            not_said = clip.encode_text(tokenize(others).to(device))
-            for one in not_said:
-                negative = negative - torch.log(1 - F.cosine_similarity(seen[at], one, dim=0)) / args.negatives
+            other_features = clip.encode_text(tokenize(others).to(device))
+            for one in other_features:
+                negative = (
+                    negative - torch.log(1 - F.cosine_similarity(image_features[at], one, dim=0)) / args.negatives
+                )
         (loss + 2 * negative / args.batch).backward()
         optimiser.step()
         optimiser.zero_grad()

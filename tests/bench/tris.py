@@ -100,12 +100,12 @@ def naive(heat: torch.Tensor, truth: Truth) -> None:
 
 def clock(work: Callable[[], object], times: int = 9) -> float:
     """The least seconds of a few calls: what else the machine does can only add."""
-    seen = []
+    times = []
     for _ in range(times):
         start = time.perf_counter()
         work()
-        seen.append(time.perf_counter() - start)
-    return min(seen)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def memory() -> float:
@@ -119,16 +119,16 @@ def compare(method: Tris, network: Stage1, images: int, texts: int, kind: str) -
     spent: list[tuple[float, float]] = []
     for number in range(-1, images):  # the first one warms up
         picture, truth = scene(max(number, 0))
-        asked = expressions(max(number, 0), texts)
-        records = [sample(number, place, text, truth) for place, text in enumerate(asked)]
+        drawn_texts = expressions(max(number, 0), texts)
+        records = [sample(number, place, text, truth) for place, text in enumerate(drawn_texts)]
         start = time.perf_counter()
         pixels = preprocess(picture)[None]
-        for text in asked:
+        for text in drawn_texts:
             heat = naive_tris.forward(network, pixels, tokenize([text]))
             if kind != "none":
                 naive_tris.score(heat, truth)
         middle = time.perf_counter()
-        for record, heat in zip(records, method.predict(picture, asked), strict=True):
+        for record, heat in zip(records, method.predict(picture, drawn_texts), strict=True):
             ours(record, heat, truth)
         end = time.perf_counter()
         if number >= 0:
@@ -151,8 +151,8 @@ def bound(method: Tris, network: Stage1) -> None:
     rows = tokenize(expressions(0, 7))
     quick = method._network
     c4 = network.backbone.encode_pyramid(picture)[3]
-    seen, texts = quick.encode_image(picture), quick.encode_text(rows)
-    heat = quick.heat(quick.compare(seen, texts[:1]))
+    features, texts = quick.encode_image(picture), quick.encode_text(rows)
+    heat = quick.heat(quick.compare(features, texts[:1]))
     parts = {
         "naive trunk": clock(lambda: network.backbone.encode_pyramid(picture)),
         "naive attention pool": clock(lambda: network.backbone.visual.attnpool(c4)),
@@ -161,7 +161,7 @@ def bound(method: Tris, network: Stage1) -> None:
         "our trunk and projections": clock(lambda: quick.encode_image(picture)),
         "our text, 1 together": clock(lambda: quick.encode_text(rows[:1])),
         "our text, 7 together, each": clock(lambda: quick.encode_text(rows)) / 7,
-        "our pairs and maps, 7, each": clock(lambda: quick.heat(quick.compare(seen, texts))) / 7,
+        "our pairs and maps, 7, each": clock(lambda: quick.heat(quick.compare(features, texts))) / 7,
         "naive post-processing": clock(lambda: naive_tris.score(heat, truth)),
         "preprocessing": clock(lambda: preprocess(pixels)),
     }

@@ -30,13 +30,13 @@ from tris_model.inference.predictor import Tris
 
 def seconds(work: Callable[[], object], device: torch.device, times: int = 5) -> float:
     """The least of a few calls, after one to warm up, the device's queue emptied around each."""
-    seen = []
+    times = []
     for _ in range(times + 1):
         start = time.perf_counter()
         work()
         synchronize(device)
-        seen.append(time.perf_counter() - start)
-    return min(seen[1:])
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
 
 
 @torch.inference_mode()
@@ -53,7 +53,7 @@ def measure(file: Path, options: argparse.Namespace, precision: str, trunk_flops
     with computing(precision):  # as an answer is
         pixels = torch.stack([preprocess(picture) for picture in (pictures * at_once)[:at_once]]).to(device)
         rows = tokenize([text for some in (texts * at_once)[:at_once] for text in some]).to(device)
-        seen, read = network.encode_image(pixels), network.encode_text(rows)
+        features, read = network.encode_image(pixels), network.encode_text(rows)
         each = read.split(options.texts)
         parts = {
             "resize and normalise (one thread)": seconds(lambda: preprocess(pictures[0]), device) * at_once,
@@ -62,7 +62,7 @@ def measure(file: Path, options: argparse.Namespace, precision: str, trunk_flops
             "texts": seconds(lambda: network.encode_text(rows), device),
             "pairs, maps, to the host": seconds(
                 lambda: [
-                    network.heat(network.compare(seen.of(index), some)).cpu()  # pyright: ignore
+                    network.heat(network.compare(features.of(index), some)).cpu()  # pyright: ignore
                     for index, some in enumerate(each)
                 ],
                 device,

@@ -34,8 +34,8 @@ def main() -> None:
     parser.add_argument("file")
     parser.add_argument("--split", default="shapes_val")
     parser.add_argument("--images", type=int, default=60)
-    asked = parser.parse_args()
-    report(load_vit(asked.file), asked.split, asked.images)
+    args = parser.parse_args()
+    report(load_vit(args.file), args.split, args.images)
 
 
 def report(clip: VitClip, name: str, images: int) -> None:
@@ -51,8 +51,8 @@ def report(clip: VitClip, name: str, images: int) -> None:
         with torch.no_grad():
             tokens = clip.visual.blocks(clip.visual.embed(shown[:, None] * image))
             texts = F.normalize(clip.encode_text(tokenize([one.text for one in samples])), dim=1)
-        for way, seen in (("class", tokens[:, 0]), ("mean", tokens[:, 1:].mean(1))):
-            cosines = texts @ F.normalize(clip.visual.summary(seen), dim=1).T
+        for way, pooled in (("class", tokens[:, 0]), ("mean", tokens[:, 1:].mean(1))):
+            cosines = texts @ F.normalize(clip.visual.summary(pooled), dim=1).T
             targets = [next(at for at, one in enumerate(objects) if one.parts == sample.parts) for sample in samples]
             for sample, row, target in zip(samples, cosines, targets, strict=True):
                 for part in ("all", sample.tags["form"] + "*" * bool(sample.tags["ambiguous"])):
@@ -69,8 +69,8 @@ def report(clip: VitClip, name: str, images: int) -> None:
                 overlaps[way].append((cut & truth).sum((1, 2)) / (cut | truth).sum((1, 2)))
     for title, table in (("which, under true masks", chosen), ("PointM", points)):
         for way, parts in table.items():
-            told = "  ".join(f"{part} {100 * np.mean(hits):.0f}" for part, hits in sorted(parts.items()))
-            print(f"{title}, {way:8} {told}")
+            shares = "  ".join(f"{part} {100 * np.mean(hits):.0f}" for part, hits in sorted(parts.items()))
+            print(f"{title}, {way:8} {shares}")
     for way, each in overlaps.items():
         means = np.mean(each, axis=0)
         print(f"mIoU, {way:8} {100 * means.max():.1f} at {THRESHOLDS[means.argmax()]:.2f} ({len(each)} expressions)")

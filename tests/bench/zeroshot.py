@@ -29,10 +29,10 @@ def main(path: str) -> None:
     clip = load_clip(path).eval()
     drawn = pictures("objects", 400, 5_000_000, clip.config.image_size)
     things = [some[0] for some in drawn.things]
-    seen = F.normalize(clip.encode_image(normalised(drawn.images, torch.device("cpu"))), dim=1)
+    image_features = F.normalize(clip.encode_image(normalised(drawn.images, torch.device("cpu"))), dim=1)
     for name, (template, words) in ASKED.items():
         texts = [template.format(word) for word in words]
-        best = (seen @ F.normalize(clip.encode_text(tokenize(texts)), dim=1).T).argmax(1).tolist()
+        best = (image_features @ F.normalize(clip.encode_text(tokenize(texts)), dim=1).T).argmax(1).tolist()
         hits = []
         for thing, guess in zip(things, best, strict=True):
             if name in ("x", "y", "extreme"):

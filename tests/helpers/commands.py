@@ -12,7 +12,7 @@ import pytest
 from risbench.cli import main
 
 
-class Said(NamedTuple):
+class Outcome(NamedTuple):
     """What a command left."""
 
     code: int
@@ -20,7 +20,7 @@ class Said(NamedTuple):
     err: str
 
 
-Ask = Callable[..., Said]
+Ask = Callable[..., Outcome]
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Runs a command line in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
-    def asked(*words: Any) -> Said:
+    def requested(*words: Any) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["risbench", *map(str, words)])
         with pytest.raises(SystemExit) as end:
             main()
-        return Said(end.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type]
+        return Outcome(end.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type]
 
-    return asked
+    return requested

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """A request that came."""
 
     path: str
@@ -61,7 +61,7 @@ class Site:
     def __init__(self, base: str) -> None:
         self.base = base
         self.pages: dict[str, Page] = {}
-        self.asked: list[Asked] = []
+        self.requests: list[Request] = []
         self.lock = threading.Lock()
 
     def put(self, path: str, body: bytes, **more: Any) -> Page:
@@ -72,7 +72,7 @@ class Site:
         return self.base + path
 
     def paths(self) -> list[str]:
-        return [one.path for one in self.asked]
+        return [one.path for one in self.requests]
 
 
 @contextmanager
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site: Site = self.server.site  # type: ignore[attr-defined]
         with site.lock:
-            site.asked.append(Asked(self.path, self.headers.get("Range"), self.headers.get("If-Range")))
+            site.requests.append(Request(self.path, self.headers.get("Range"), self.headers.get("If-Range")))
             page = site.pages.get(self.path)
             step = page.script.pop(0) if page is not None and page.script else None
         try:
@@ -142,10 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _hand_out(self, page: Page, cut: int | None) -> None:
-        body, status, start, asked = page.body, 200, 0, self.headers.get("Range")
+        body, status, start, requested = page.body, 200, 0, self.headers.get("Range")
         current = self.headers.get("If-Range") in (None, page.etag)
-        if asked and page.ranges and current:
-            start = int(asked.removeprefix("bytes=").rstrip("-")) + page.shift
+        if requested and page.ranges and current:
+            start = int(requested.removeprefix("bytes=").rstrip("-")) + page.shift
             if start >= len(body):
                 self._short(416, **{"Content-Range": f"bytes */{len(body)}"})
                 return

@@ -11,7 +11,7 @@ def stopping_at(step: int) -> Callable:
 
     @contextmanager
     def interruptible() -> Iterator[Callable[[], bool]]:
-        asked = iter(range(1000))
-        yield lambda: next(asked) // 2 + 1 >= step  # asked twice a step
+        requested = iter(range(1000))
+        yield lambda: next(requested) // 2 + 1 >= step  # asked twice a step
 
     return interruptible

@@ -46,10 +46,10 @@ def refer_tree(root: Path, images: int = 4) -> Path:
                 {"id": ident, "image_id": image, "category_id": 1, "bbox": [2, 2, 10, 12], "segmentation": [polygon],
                  "area": 120.0, "iscrowd": 0}
             )  # fmt: skip
-            said = [f"{WORDS[(2 * image + 4 * which + more) % len(WORDS)]} {image}" for more in (0, 1)]
+            result = [f"{WORDS[(2 * image + 4 * which + more) % len(WORDS)]} {image}" for more in (0, 1)]
             sentences = [
                 {"sent_id": 10 * ident + more, "sent": text, "raw": text, "tokens": text.split()}
-                for more, text in enumerate(said)
+                for more, text in enumerate(result)
             ]
             refs.append(
                 {"ref_id": ident, "ann_id": ident, "image_id": image, "category_id": 1, "file_name": name,

@@ -33,10 +33,10 @@ def _version(name: str) -> str:
 
 def _processor() -> str:
     try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        message = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        told = []
-    models = (line.partition(":")[2].strip() for line in told if line.startswith("model name"))
+        message = []
+    models = (line.partition(":")[2].strip() for line in message if line.startswith("model name"))
     return next(models, platform.processor() or platform.machine())
 
 

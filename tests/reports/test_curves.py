@@ -139,7 +139,7 @@ def test_a_file_that_is_no_log_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "more", "said"),
+    ("out", "more", "result"),
     [
         (None, {}, "--out"),
         ("a.jpg", {}, "--out"),
@@ -147,6 +147,6 @@ def test_a_file_that_is_no_log_is_refused_by_name(tmp_path):
         ("a.png", {"metrics": "mIoU"}, "--metrics"),
     ],
 )
-def test_what_curves_cannot_be_is_said(tmp_path, out, more, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_curves_cannot_be_is_said(tmp_path, out, more, result):
+    with pytest.raises(UsageError, match=result):
         curves.render([], out=tmp_path / out if out else None, **more)

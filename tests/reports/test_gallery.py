@@ -109,14 +109,14 @@ def test_saved_heats_are_in_the_page_and_only_theirs(page):
 
 def test_rules_split_partial_and_drawn_are_said(page, drawn_runs):
     notes = "\n".join(parsed(page)[0]["notes"])
-    for said in (
+    for result in (
         "Split shapes_val",
         "Rules tris: truth where",
         "PARTIAL: every run has",
         "Drawn scenes",
         "looks at more",
     ):
-        assert said in notes
+        assert result in notes
 
 
 def test_the_page_asks_for_nothing_and_runs_one_script(page):

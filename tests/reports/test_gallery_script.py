@@ -15,7 +15,7 @@ from reports import gallery
 from risbench.masks import encode
 
 
-def _said(node, code: str, given: object = None) -> object:
+def _result(node, code: str, given: object = None) -> object:
     done = subprocess.run([node, "-e", code], input=json.dumps(given), capture_output=True, text=True, timeout=GUARD)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -32,7 +32,7 @@ def test_the_script_decodes_masks_as_python_does(node):
     generator = np.random.default_rng(0)
     masks = [blobs(generator, (60, 47)), np.zeros((3, 5), bool), np.ones((4, 2), bool), blobs(generator, (300, 410))]
     code = _source("masks.js") + _GIVEN + "console.log(JSON.stringify(given.map((r) => [...maskOf(r.counts, r.size)])))"
-    found = _said(node, code, [encode(mask) for mask in masks])
+    found = _result(node, code, [encode(mask) for mask in masks])
     for mask, flat in zip(masks, found, strict=True):
         assert np.array_equal(np.array(flat, bool).reshape(mask.T.shape).T, mask)
 
@@ -41,7 +41,7 @@ def test_the_script_reads_runs_longer_than_shifts_hold(node):
     runs = [0, 3_000_000_000, 7, 1_294_967_289]
     code = _source("masks.js") + _GIVEN + "console.log(JSON.stringify(runsOf(given.counts)))"
     assert sum(runs) == 65536 * 65536
-    assert _said(node, code, {"counts": _packed(runs)}) == runs
+    assert _result(node, code, {"counts": _packed(runs)}) == runs
 
 
 def _packed(runs: list[int]) -> str:
@@ -68,7 +68,7 @@ def test_a_contour_lies_inside_its_mask_and_the_halo_outside(node):
             "console.log(JSON.stringify([...zones(at(40, 60), 40, 60, 2)]))"
         )
     )
-    zone = np.array(_said(node, code, encode(mask))).reshape(40, 60)
+    zone = np.array(_result(node, code, encode(mask))).reshape(40, 60)
     large = np.kron(mask, np.ones((2, 2), bool))
     assert np.array_equal((zone == 1) | (zone == 2), large)
     assert (zone == 2).sum() == large.sum() - 16 * 20
@@ -121,10 +121,10 @@ def test_filters_and_orders_do_what_they_say(node):
     code = (
         _source("choose.js")
         + _GIVEN
-        + "const said = given[1].map((one) => chosen(given[0], measured(given[0]), one).map((found) => found.place));"
-        "console.log(JSON.stringify(said))"
+        + "const page = given[1].map((one) => chosen(given[0], measured(given[0]), one).map((found) => found.place));"
+        "console.log(JSON.stringify(page))"
     )
-    found = _said(node, code, [OVERVIEW, [{**plain, **choice} for choice, _ in CHOICES]])
+    found = _result(node, code, [OVERVIEW, [{**plain, **choice} for choice, _ in CHOICES]])
     assert [(choice, one) for (choice, _), one in zip(CHOICES, found, strict=True)] == CHOICES
 
 
@@ -142,28 +142,28 @@ def test_the_page_opens_worst_first_and_follows_its_controls(node, page, here, d
     const at = (id) => page.getElementById(id);
     const set = (id, value) => {{ at(id).value = value; at("controls").fire("input", {{ target: at(id) }}); }};
     const first = () => at("cards").children[0].textContent;
-    const said = {{ title: at("title").textContent, count: at("count").textContent, worst: first() }};
+    const page = {{ title: at("title").textContent, count: at("count").textContent, worst: first() }};
     set("sort", "best");
-    said.best = first();
+    page.best = first();
     set("words", "zzz");
-    said.none = at("count").textContent;
+    page.none = at("count").textContent;
     set("words", "");
     set("show", "truth");
     const canvas = at("cards").all((one) => one.tagName === "CANVAS")[0];
-    said.painted = [...canvas.picture.data].some((value, place) => value === 230 && place % 4 === 0);
+    page.painted = [...canvas.picture.data].some((value, place) => value === 230 && place % 4 === 0);
     at("cards").children[0].children[0].fire("click");
-    said.large = at("large").open;
-    console.log(JSON.stringify(said));
+    page.large = at("large").open;
+    console.log(JSON.stringify(page));
     """
-    said = _said(node, code)
+    result = _result(node, code)
     ious = [row.iou for row in drawn_runs[0].rows()]
-    assert said["title"] == "risbench gallery: shapes_val"
-    assert said["count"].startswith(f"{len(ious)} of {len(ious)} expressions, mIoU {100 * np.mean(ious):.1f}")
-    assert f"centre IoU {100 * min(ious):.1f}" in said["worst"]
-    assert f"centre IoU {100 * max(ious):.1f}" in said["best"]
-    assert said["none"].startswith("None of")
-    assert said["painted"]
-    assert said["large"]
+    assert result["title"] == "risbench gallery: shapes_val"
+    assert result["count"].startswith(f"{len(ious)} of {len(ious)} expressions, mIoU {100 * np.mean(ious):.1f}")
+    assert f"centre IoU {100 * min(ious):.1f}" in result["worst"]
+    assert f"centre IoU {100 * max(ious):.1f}" in result["best"]
+    assert result["none"].startswith("None of")
+    assert result["painted"]
+    assert result["large"]
 
 
 def test_a_real_browser_shows_the_page_without_network(chromium, page, drawn_runs, tmp_path):

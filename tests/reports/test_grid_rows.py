@@ -32,8 +32,8 @@ def test_worst_and_best_rows_are_of_the_lowest_and_highest_mean_one_an_image(tak
     mean = _mean(drawn_runs)
     image = {row.id: row.image_id for row in drawn_runs[0].rows()}
     for rule, pick in (("worst", min), ("best", max)):
-        samples, said = taken(rule, 3)
-        assert rule.replace("worst", "lowest").replace("best", "highest") in said
+        samples, result = taken(rule, 3)
+        assert rule.replace("worst", "lowest").replace("best", "highest") in result
         assert len({sample.image_id for sample in samples}) == 3
         of_image = [pick(mean[name] for name in mean if image[name] == sample.image_id) for sample in samples]
         assert [mean[sample.id] for sample in samples] == of_image
@@ -64,7 +64,7 @@ def test_ids_may_be_shortened_to_what_is_unique(taken, drawn_runs):
 
 
 @pytest.mark.parametrize(
-    ("rule", "count", "said"),
+    ("rule", "count", "result"),
     [
         ("wurst", None, "did you mean 'worst'"),
         ("random:x", None, "random:SEED"),
@@ -74,19 +74,19 @@ def test_ids_may_be_shortened_to_what_is_unique(taken, drawn_runs):
         ("best", 0, "1 to 100"),
     ],
 )
-def test_rows_that_there_are_not_are_refused_with_the_next_step(taken, rule, count, said):
-    with pytest.raises(UsageError, match=said):
+def test_rows_that_there_are_not_are_refused_with_the_next_step(taken, rule, count, result):
+    with pytest.raises(UsageError, match=result):
         taken(rule, count)
 
 
 def test_the_caption_states_rule_split_rules_and_that_scenes_are_drawn(drawn_runs, tmp_path, monkeypatch):
-    said: list[str] = []
+    result: list[str] = []
     text = matplotlib.figure.Figure.text
     monkeypatch.setattr(
-        matplotlib.figure.Figure, "text", lambda self, *a, **k: said.append(a[2]) or text(self, *a, **k)
+        matplotlib.figure.Figure, "text", lambda self, *a, **k: result.append(a[2]) or text(self, *a, **k)
     )
     grid.render(drawn_runs, out=tmp_path / "grid.png", rows="random:7", count=2)
-    caption = " ".join(said[0].split())
+    caption = " ".join(result[0].split())
     for part in ("at random with seed 7", "Split shapes_val", "Rules tris", "Drawn scenes", "PARTIAL", "Orange: truth"):
         assert part in caption
 
@@ -115,17 +115,17 @@ def test_the_command_passes_options_on_and_refuses_those_without_meaning(drawn_r
     monkeypatch.setattr(plugins, "load", lambda group, name: known[name])
     paths = [str(run.path) for run in drawn_runs[1:]]
 
-    def said(*words: str) -> str:
+    def result(*words: str) -> str:
         done = CliRunner().invoke(command, [*paths, *words])
         return "" if done.exit_code == 0 else str(done.exception)
 
-    assert said("--as", "grid", "--out", str(tmp_path / "a.png"), "--rows", "worst", "--count", "2") == ""
-    assert said("--as", "html", "--out", str(tmp_path / "a.html"), "--thumbnails", "beside") == ""
+    assert result("--as", "grid", "--out", str(tmp_path / "a.png"), "--rows", "worst", "--count", "2") == ""
+    assert result("--as", "html", "--out", str(tmp_path / "a.html"), "--thumbnails", "beside") == ""
     assert (tmp_path / "a_files" / "000000.jpg").is_file()
-    assert "--thumbnails" in said("--as", "grid", "--out", str(tmp_path / "a.png"), "--thumbnails", "inside")
-    assert "--rows" in said("--as", "markdown", "--rows", "worst")
+    assert "--thumbnails" in result("--as", "grid", "--out", str(tmp_path / "a.png"), "--thumbnails", "inside")
+    assert "--rows" in result("--as", "markdown", "--rows", "worst")
     (tmp_path / "log.jsonl").write_text('{"step": 1, "loss": 2}\n')
     log = str(tmp_path / "log.jsonl")
     # A training's log beside runs is for curves; other forms pass it over and say so.
     assert "log.jsonl" in CliRunner().invoke(command, [*paths, log, "--as", "markdown"]).stderr
-    assert said(log, "--as", "curves", "--out", str(tmp_path / "c.png")) == ""
+    assert result(log, "--as", "curves", "--out", str(tmp_path / "c.png")) == ""

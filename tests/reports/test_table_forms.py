@@ -77,16 +77,16 @@ def test_every_form_says_the_same(runs: list[Run]):
     lines = list(csv.reader(io.StringIO(as_csv.render(runs, metrics=metrics, published=True))))
     assert [line[0] for line in lines[1:]] == [line["method"] for line in table["lines"]]
     heads = lines[0]
-    for line, said in zip(lines[1:], table["lines"], strict=True):
-        for column, cell in zip(table["columns"], said["cells"], strict=True):
+    for line, result in zip(lines[1:], table["lines"], strict=True):
+        for column, cell in zip(table["columns"], result["cells"], strict=True):
             text = line[heads.index(f"{column['split']} {column['metric']}")]
             assert text == ("" if cell is None else f"{100 * cell['value']:.4f}")
     rows = [
         line for line in (markdown.render(runs, metrics=metrics, published=True) or "").splitlines()[2:] if "|" in line
     ]
-    for row, said in zip([row for row in rows if not row.startswith("| *")], table["lines"], strict=True):
+    for row, result in zip([row for row in rows if not row.startswith("| *")], table["lines"], strict=True):
         cells = row.strip("| ").split(" | ")[1:]
-        for text, cell in zip(cells, said["cells"], strict=True):
+        for text, cell in zip(cells, result["cells"], strict=True):
             assert text.startswith(("–", "†") if cell is None else ("*", "<", f"{100 * cell['value']:.1f}"))
             if cell is not None:
                 assert f"{100 * cell['value']:.1f}" in text

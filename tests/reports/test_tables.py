@@ -194,8 +194,8 @@ def test_each_threshold_is_told_with_its_run(made: Made):
     ]
     table = table_of(runs)
     by_mark = {note.mark: note.text for note in table.notes}
-    told = {row.title: [by_mark[mark] for mark in row.marks] for row in table.rows}
-    assert told == {
+    marks_by_title = {row.title: [by_mark[mark] for mark in row.marks] for row in table.rows}
+    assert marks_by_title == {
         "own": ["heats cut at the method's threshold 0.25."],
         "given": ["heats cut at a chosen threshold -1."],
         "none": [],
@@ -205,8 +205,8 @@ def test_each_threshold_is_told_with_its_run(made: Made):
 def test_missing_predictions_are_told(made: Made):
     run = made("one", card=PLAIN)
     summary = {**run.summary, "missing": 2}
-    said = notes_of(Run(run.path, run.header, summary))
-    assert "2 expressions without a prediction count as empty masks." in said
+    result = notes_of(Run(run.path, run.header, summary))
+    assert "2 expressions without a prediction count as empty masks." in result
 
 
 def test_drawn_scenes_are_said_to_be_drawn(made: Made):

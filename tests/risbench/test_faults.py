@@ -116,9 +116,9 @@ def test_code_that_is_no_python_is_named_with_its_whole_path_and_line(broken: Pa
     file = broken.with_name("broken_import.py")
     file.write_text(source)
     for words in (("run", "--method", "unread", "--split", "shapes_val"), ("check", "unread")):
-        said = ask(*words)
-        told = f"risbench: 'unread' (broken_import:make) cannot be imported: {fault.format(file=file)}"
-        assert (said.code, said.err.splitlines()[-1]) == (1, told)
+        result = ask(*words)
+        message = f"risbench: 'unread' (broken_import:make) cannot be imported: {fault.format(file=file)}"
+        assert (result.code, result.err.splitlines()[-1]) == (1, message)
     # The same of what the method's own module imports.
     broken.with_name("broken_outer.py").write_text("import broken_import\n")
     with pytest.raises(RisbenchError, match=f"{file}:2"):
@@ -126,10 +126,10 @@ def test_code_that_is_no_python_is_named_with_its_whole_path_and_line(broken: Pa
 
 
 def test_run_says_image_type_message_and_line_in_one_line(broken: Path, ask: Ask):
-    said = ask("run", "--method", "broken", "--split", "shapes_val", "--limit", 4, "--out", "out")
-    last = said.err.splitlines()[-1]
-    assert said.code == 1
-    assert "Traceback" not in said.err
+    result = ask("run", "--method", "broken", "--split", "shapes_val", "--limit", 4, "--out", "out")
+    last = result.err.splitlines()[-1]
+    assert result.code == 1
+    assert "Traceback" not in result.err
     assert last.startswith("risbench: JSONDecodeError: Expecting property name")
     assert "raised while predicting shapes_val/" in last
     assert f"{broken}:{LINE} in predict" in last
@@ -145,19 +145,19 @@ def test_the_whole_traceback_is_there_for_who_wants_it(broken: Path, ask: Ask, m
 
 def test_predict_and_making_a_method_say_the_line_too(broken: Path, ask: Ask, tmp_path: Path):
     picture = next(iter(load_split("shapes_val"))).image_path
-    said = ask("predict", "--method", "broken", "--set", "limit=0", picture, "x")
-    assert (said.code, f"{broken}:{LINE} in predict" in said.err) == (1, True)
-    said = ask("run", "--method", "broken", "--set", "limit=-1", "--split", "shapes_val", "--out", "out")
-    assert said.code == 1
-    assert "RuntimeError: no such limit; raised while making method 'broken', at" in said.err
+    result = ask("predict", "--method", "broken", "--set", "limit=0", picture, "x")
+    assert (result.code, f"{broken}:{LINE} in predict" in result.err) == (1, True)
+    result = ask("run", "--method", "broken", "--set", "limit=-1", "--split", "shapes_val", "--out", "out")
+    assert result.code == 1
+    assert "RuntimeError: no such limit; raised while making method 'broken', at" in result.err
 
 
 def test_a_module_that_cannot_be_imported_is_one_line_and_hides_no_other_method(broken: Path, ask: Ask):
-    said = ask("run", "--method", "unread", "--split", "shapes_val")
-    assert said.code == 1
+    result = ask("run", "--method", "unread", "--split", "shapes_val")
+    assert result.code == 1
     assert (
         f"JSONDecodeError: Expecting value: line 1 column 2 (char 1) ({broken.with_name('broken_import.py')}:3"
-        in said.err
+        in result.err
     )
     listed = ask("list", "methods")
     assert listed.code == 0
@@ -165,12 +165,12 @@ def test_a_module_that_cannot_be_imported_is_one_line_and_hides_no_other_method(
 
 
 def test_check_says_the_line_and_calls_nothing_right_that_was_not_tried(broken: Path, ask: Ask):
-    said = ask("check", "broken", "--set", "limit=1")
-    assert said.code == 1
-    assert f"{broken}:{LINE} in predict" in said.out
-    assert "FAIL predict returns a mask or a heat" in said.out
-    assert "ok   predict_many" not in said.out
-    assert said.out.count("--  ") == 8
+    result = ask("check", "broken", "--set", "limit=1")
+    assert result.code == 1
+    assert f"{broken}:{LINE} in predict" in result.out
+    assert "FAIL predict returns a mask or a heat" in result.out
+    assert "ok   predict_many" not in result.out
+    assert result.out.count("--  ") == 8
     found = json.loads(ask("check", "broken", "--set", "limit=1", "--json").out)
     assert [finding["holds"] for finding in found] == [True, False, *[None] * 8]
 

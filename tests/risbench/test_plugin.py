@@ -59,15 +59,15 @@ def test_an_edited_package_does_not_answer_with_its_old_figures(tmp_path: Path):
 
     words = ("--limit", "2", "--out", "mine", "--metrics", "mIoU")
     assert call(*words)[0] == 0
-    code_of_exit, figures, said = call(*words)
+    code_of_exit, figures, result = call(*words)
     assert (code_of_exit, "mIoU" in figures) == (0, True)
-    assert re.search(r"mine: complete since \S+Z, so nothing was run", said)
+    assert re.search(r"mine: complete since \S+Z, so nothing was run", result)
     code.write_text(code.read_text().replace("/ 255", "/ 510 - 0.25"))
-    code_of_exit, figures, said = call(*words)
+    code_of_exit, figures, result = call(*words)
     assert (code_of_exit, figures) == (2, "")
-    assert "risbench: mine was made by other code: the code of the method was changed, last in brightest.py" in said
-    assert "--overwrite replaces the run, another --out keeps both" in said
-    code_of_exit, figures, said = call(*words, "--overwrite")
+    assert "risbench: mine was made by other code: the code of the method was changed, last in brightest.py" in result
+    assert "--overwrite replaces the run, another --out keeps both" in result
+    code_of_exit, figures, result = call(*words, "--overwrite")
     assert (code_of_exit, "mIoU" in figures) == (0, True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.asked import Heats, heat_for
+from helpers.methods import Heats, heat_for
 from helpers.samples import blobs, block, sample_of
 from helpers.small import small_split
 from hypothesis import given

@@ -85,12 +85,12 @@ def test_the_entry_points_are_found_without_an_installation(script: Any, tmp_pat
     program = "import importlib.metadata as m, sys; d = next(m.distributions(name='risbench', path=[sys.argv[1]]));"
     program += "print(sorted({e.group for e in d.entry_points}), len(d.entry_points), d.version)"
     command = [sys.executable, "-S", "-c", program, str(tmp_path)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     from importlib.metadata import distribution
 
     installed = distribution("risbench")
     wanted = {point.group for point in installed.entry_points}
-    assert said.strip() == f"{sorted(wanted)} {len(installed.entry_points)} {installed.version}"
+    assert printed.strip() == f"{sorted(wanted)} {len(installed.entry_points)} {installed.version}"
 
 
 def test_without_a_gpu_it_ends_at_once_with_one_line(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers.asked import Heats
+from helpers.methods import Heats
 
 from risbench import Settings, evaluate, load_split, merge, score
 
@@ -38,17 +38,17 @@ def _child(work: Callable[[Path], object], out: Path, at: int, pipe: int) -> Non
 
 def _forked(work: Callable[[Path], object], out: Path, at: int = 0) -> tuple[bool, int]:
     """Whether it died, and how many things it did if it did not."""
-    told, tell = os.pipe()
+    read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        _child(work, out, at, tell)
-    os.close(tell)
-    said = os.read(told, 20)
-    os.close(told)
+        _child(work, out, at, write_end)
+    os.close(write_end)
+    events = os.read(read_end, 20)
+    os.close(read_end)
     status = os.waitpid(child, 0)[1]
-    if not said and not os.WIFSIGNALED(status):
+    if not events and not os.WIFSIGNALED(status):
         raise RuntimeError(f"{out}: failed with {status}")
-    return os.WIFSIGNALED(status), int(said or 0)
+    return os.WIFSIGNALED(status), int(events or 0)
 
 
 def main(data: Path, out: Path, step: int, kind: str) -> int:

@@ -20,7 +20,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers.annotations import code_of, rectangle, refer_content, write_referit_as_pickles
-from helpers.asked import Heats, Masks
+from helpers.methods import Heats, Masks
 from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Scorer, Settings, evaluate
@@ -251,7 +251,7 @@ def _reports(run: Run) -> None:
         render([run], efficiency=True) if render is not csv else render([run])
 
 
-def _told(folder: Path, name: str) -> Target:
+def _record(folder: Path, name: str) -> Target:
     """The JSON files of a run: header, summary, cost."""
     run = _run(folder / name)
     file = f"{name}.json"
@@ -296,6 +296,6 @@ def _run(folder: Path) -> Run:
 _MADE: dict[str, Callable[[Path, str], Target]] = {
     "codes": _codes, "rows": _rows, "lines": _lines, "array": _lines, "instances": _instances, "refs": _refs,
     "referit": _referit, "mask": _pictures, "image": _pictures, "heat": _heat, "npz": _kept_heats, "card": _cards,
-    "header": _told, "summary": _told, "cost": _told, "entry": _entry,
+    "header": _record, "summary": _record, "cost": _record, "entry": _entry,
 }  # fmt: skip
 NAMES = tuple(_MADE)

@@ -75,7 +75,7 @@ class Training:
             os.kill(number, signal.SIGKILL)
         self.process.wait()
 
-    def said(self) -> str:
+    def text(self) -> str:
         return self.log.read_text()
 
     def steps(self, stage: str) -> int:
@@ -91,7 +91,7 @@ def _weights(out: Path) -> dict[str, bytes]:
 def _finished(place: Path, out: str, *options: str) -> None:
     training = Training(place, out, *options)
     try:
-        assert training.ends() == 0, training.said()
+        assert training.ends() == 0, training.text()
     finally:
         training.kill()
 
@@ -110,30 +110,30 @@ def _cut(place: Path, at: Callable[[Training], object], *options: str, twice: bo
         code = cut.ends()
     finally:
         cut.kill()
-    said = cut.said()
-    assert not list(cut.out.rglob("*.part")), said
+    result = cut.text()
+    assert not list(cut.out.rglob("*.part")), result
     if code:
-        ours = [line for line in said.splitlines() if line.startswith("risbench: ")]
-        assert len(ours) == 1, said
-        assert ours[0].endswith(GOES_ON), said
+        ours = [line for line in result.splitlines() if line.startswith("risbench: ")]
+        assert len(ours) == 1, result
+        assert ours[0].endswith(GOES_ON), result
         # torchrun shows the lines that led to its own signal; a process of ours shows none.
-        assert "risbench/cli" not in said, said
-        assert "forcefully exiting" not in said, said  # torchrun's word for a process that hung
+        assert "risbench/cli" not in result, result
+        assert "forcefully exiting" not in result, result  # torchrun's word for a process that hung
     _finished(place, "cut", *options)
     assert _weights(place / "cut") == _weights(place / "whole")
-    return said
+    return result
 
 
 def test_a_ctrl_c_to_torchrun_ends_all_processes_and_the_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     made(tmp_path)
     options = ("--stage", "1", "--set", "stage1.epochs=8", "--set", "val=none")
     _finished(tmp_path, "whole", *options)
-    said = _cut(tmp_path, lambda training: training.steps("stage1") >= 2, *options)
-    assert said.count("stopping after this step") <= 1  # none, if it was at its end before it heard
+    result = _cut(tmp_path, lambda training: training.steps("stage1") >= 2, *options)
+    assert result.count("stopping after this step") <= 1  # none, if it was at its end before it heard
 
 
-def _said(word: str) -> Callable[[Training], bool]:
-    return lambda training: word in training.said()
+def _printed(word: str) -> Callable[[Training], bool]:
+    return lambda training: word in training.text()
 
 
 def _there(path: str) -> Callable[[Training], bool]:
@@ -145,7 +145,7 @@ def _step(stage: str, number: int) -> Callable[[Training], bool]:
 
 
 MOMENTS = {
-    "start": _said("folder:"),
+    "start": _printed("folder:"),
     "record": _there("recipe.json"),
     "journal": _there("stage1/starts.jsonl"),
     "first step": _step("stage1", 1),

@@ -44,11 +44,11 @@ def _call(
     )
 
 
-def _one_line(done: subprocess.CompletedProcess, code: int, *said: str) -> None:
-    told = [line for line in done.stderr.splitlines() if line.startswith("risbench: ")]
-    assert (done.returncode, len(told)) == (code, 1), done.stderr
+def _one_line(done: subprocess.CompletedProcess, code: int, *expected: str) -> None:
+    lines = [line for line in done.stderr.splitlines() if line.startswith("risbench: ")]
+    assert (done.returncode, len(lines)) == (code, 1), done.stderr
     assert "Traceback" not in done.stderr
-    assert any(each in told[0] for each in said), told
+    assert any(each in lines[0] for each in expected), lines
 
 
 @pytest.fixture

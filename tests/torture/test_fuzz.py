@@ -51,8 +51,8 @@ def fuzz(folder: Path, first: int, last: int, *names: str) -> list[dict[str, Any
                 worker.kill()
         if worker.returncode:
             at = (folder / "now").read_text().split() if (folder / "now").exists() else [names[0], "-1"]
-            said = (folder / "log").read_text(errors="replace")[-1500:]
-            found.append({"target": at[0], "number": int(at[1]), "fault": f"ended with {worker.returncode}: {said}"})
+            result = (folder / "log").read_text(errors="replace")[-1500:]
+            found.append({"target": at[0], "number": int(at[1]), "fault": f"ended with {worker.returncode}: {result}"})
             if first <= int(at[1]) < last:
                 rest = names[names.index(at[0]) + 1 :]
                 found += fuzz(folder, int(at[1]) + 1, last, at[0])
@@ -104,9 +104,9 @@ def test_what_is_watched_for_would_be_found(tmp_path: Path):
         check=True,
         env={**os.environ, "PYTHONPATH": str(Path(risbench.__file__).parents[1])},
     )
-    said = [line.removeprefix("FOUND ") for line in done.stdout.splitlines() if line.startswith("FOUND")]
+    result = [line.removeprefix("FOUND ") for line in done.stdout.splitlines() if line.startswith("FOUND")]
     wanted = ["IndexError", "acted: os.mkdir", "asked for much", "took 0.3", "a message of 9999 char", "None"]
-    assert [line[: len(start)] for line, start in zip(said, wanted, strict=True)] == wanted
+    assert [line[: len(start)] for line, start in zip(result, wanted, strict=True)] == wanted
 
 
 _JSON = st.recursive(
@@ -131,7 +131,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def _read_any(made: Made, value: Any, place: int) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     for target, path in made.values():
         assert target.write is not None
         whole = target.values[0]
@@ -149,8 +149,8 @@ def _read_any(made: Made, value: Any, place: int) -> None:
             try:
                 target.read(path)
             except risbench.RisbenchError as error:
-                told.append(str(error))
-    assert not any("\n" in text for text in told)
+                messages.append(str(error))
+    assert not any("\n" in text for text in messages)
 
 
 @settings(max_examples=15)

@@ -100,12 +100,12 @@ def test_of_two_processes_that_write_to_one_folder_one_is_refused_or_comes_after
             )
             for _ in range(2)
         ]
-        said = [process.communicate()[1] for process in pair]
+        result = [process.communicate()[1] for process in pair]
         codes = sorted(process.returncode for process in pair)
-        assert codes in ([0, 0], [0, 1]), said
+        assert codes in ([0, 0], [0, 1]), result
         refused = "another process is writing to this folder; give another --out"
-        assert codes == [0, 0] or any(refused in text for text in said)
-        assert not any("Traceback" in text for text in said)
+        assert codes == [0, 0] or any(refused in text for text in result)
+        assert not any("Traceback" in text for text in result)
         if turn == 0:
             subprocess.run([sys.executable, "-c", _MAIN, *words, "alone"], cwd=tmp_path, env=_ENVIRONMENT, check=True)
         assert content_of(tmp_path / f"both-{turn}") == content_of(tmp_path / "alone")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.asked import Heats
 from helpers.folders import content_of
+from helpers.methods import Heats
 from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score

@@ -35,9 +35,9 @@ def test_a_checkpoint_of_either_stage_is_run_and_scored(ask: Ask, files: dict[in
     for number in (1, 2, 3, 4):
         write_image(root / "train2014" / f"COCO_train2014_{number:012d}.jpg", SIZE)
     words = ("--split", "refcoco_val", "--data-root", root, "--weights", files[stage], "--out", "run", "--json")
-    said = ask("run", "--method", "tris", *words)
-    assert said.code == 0, said.err
-    assert all(value["count"] > 0 for value in json.loads(said.out)["metrics"].values())
+    result = ask("run", "--method", "tris", *words)
+    assert result.code == 0, result.err
+    assert all(value["count"] > 0 for value in json.loads(result.out)["metrics"].values())
     run = Run.load(tmp_path / "run")
     assert run.header["method"]["card"]["weights"]
     assert run.header["provenance"][0]["facts"]["texts"] == run.summary["count"]
@@ -47,9 +47,9 @@ def test_a_checkpoint_of_either_stage_is_run_and_scored(ask: Ask, files: dict[in
 
 def test_without_weights_one_line_names_the_file_and_where_from(ask: Ask, tmp_path: Path):
     root = write_refer(tmp_path / "data")
-    said = ask("run", "--method", "tris", "--split", "refcoco_val", "--data-root", root)
-    assert said.code == 2
-    line = said.err.strip().splitlines()[-1]
+    result = ask("run", "--method", "tris", "--split", "refcoco_val", "--data-root", root)
+    assert result.code == 2
+    line = result.err.strip().splitlines()[-1]
     assert line.startswith("risbench: tris needs weights")
     assert "stage2_refcoco.pth" in line
     assert "--weights shapes" in line
@@ -57,9 +57,9 @@ def test_without_weights_one_line_names_the_file_and_where_from(ask: Ask, tmp_pa
 
 def test_predict_writes_what_was_asked_for(ask: Ask, files: dict[int, Path], picture: Path, tmp_path: Path):
     words = ("--weights", files[1], "--overlay", "over.png", "--mask", "mask.png", "--heat", "heat.npy", "--json")
-    said = ask("predict", "--method", "tris", picture, "the red ball", "a dog $x$ <b>", *words)
-    assert said.code == 0, said.err
-    answers = json.loads(said.out)["answers"]
+    result = ask("predict", "--method", "tris", picture, "the red ball", "a dog $x$ <b>", *words)
+    assert result.code == 0, result.err
+    answers = json.loads(result.out)["answers"]
     assert [answer["text"] for answer in answers] == ["the red ball", "a dog $x$ <b>"]
     side = load(files[1]).config.image_size
     for number, answer in enumerate(answers, start=1):
@@ -75,11 +75,11 @@ def test_predict_writes_what_was_asked_for(ask: Ask, files: dict[int, Path], pic
 
 
 def test_one_text_gives_files_of_the_names_asked_for(ask: Ask, files: dict[int, Path], picture: Path, tmp_path: Path):
-    said = ask("predict", "--method", "tris", picture, "the ball", "--weights", files[2], "--mask", "m.png")
-    assert said.code == 0, said.err
+    result = ask("predict", "--method", "tris", picture, "the ball", "--weights", files[2], "--mask", "m.png")
+    assert result.code == 0, result.err
     assert (tmp_path / "m.png").is_file()
-    assert "the ball: " in said.out
-    assert said.err.endswith("written: m.png\n")
+    assert "the ball: " in result.out
+    assert result.err.endswith("written: m.png\n")
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_one_text_gives_files_of_the_names_asked_for(ask: Ask, files: dict[int, 
     ],
 )
 def test_what_is_wrong_is_one_line(ask: Ask, files: dict[int, Path], picture: Path, words: tuple[str, ...], line: str):
-    said = ask("predict", "--method", "tris", *words)
-    assert said.code in (1, 2)
-    assert line in said.err.strip().splitlines()[-1]
-    assert "Traceback" not in said.err
+    result = ask("predict", "--method", "tris", *words)
+    assert result.code in (1, 2)
+    assert line in result.err.strip().splitlines()[-1]
+    assert "Traceback" not in result.err
 
 
 def test_weights_are_converted_there_and_back_and_shown(ask: Ask, files: dict[int, Path], tmp_path: Path):

@@ -98,8 +98,8 @@ def test_a_mosaics_tile_is_the_patches_that_lie_in_it(out: Path):
     assert apart[3] == [0, 10, 11, 14, 15]
     assert apart[5] == [99, 18, 19, 22, 23]
     shown = show_tiled(*drawn(), Lesson(objects=8, scenes=1, side=32), 1, np.random.default_rng(0))
-    for seen in views(network, torch.randn(4, 3, 32, 32), shown):
-        assert seen.shape == (10, 8)
+    for observed in views(network, torch.randn(4, 3, 32, 32), shown):
+        assert observed.shape == (10, 8)
 
 
 def drawn() -> tuple[Pictures, Pictures]:
@@ -203,9 +203,9 @@ def test_packing_halves_the_file_and_the_card_tells_how_it_was_made(out: Path, t
 
 
 def test_an_unfinished_training_is_not_packed(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
-    said = CliRunner().invoke(pack.main, ["clip_vit", str(tmp_path), "--box", str(tmp_path / "box")])
-    assert said.exit_code == 1
-    assert "is no finished training: it has no clip_vit.safetensors" in said.output
+    result = CliRunner().invoke(pack.main, ["clip_vit", str(tmp_path), "--box", str(tmp_path / "box")])
+    assert result.exit_code == 1
+    assert "is no finished training: it has no clip_vit.safetensors" in result.output
     monkeypatch.setattr(pack, "MOST", 1000)
     with pytest.raises(DataError, match="at most 1,000 bytes"):
         pack.pack("clip_vit", out, tmp_path / "box")
@@ -246,8 +246,8 @@ def test_the_shipped_one_tells_objects_apart_by_either_summary_and_points_at_the
         heats = interpolate(heats[:, None], masks.shape[1:], mode="bilinear")[:, 0].flatten(1).argmax(1)
         for at, sample in enumerate(samples):
             target = next(place for place, one in enumerate(objects) if one.parts == sample.parts)
-            for way, seen in (("class", first), ("mean", mean)):
-                hits[way].append(int((normalize(seen, dim=1) @ texts[at]).argmax()) == target)
+            for way, observed in (("class", first), ("mean", mean)):
+                hits[way].append(int((normalize(observed, dim=1) @ texts[at]).argmax()) == target)
             pointed.append(bool(masks[target].flatten()[heats[at]]))
             chance.append(1 / len(objects))
     assert np.mean(chance) < 0.35

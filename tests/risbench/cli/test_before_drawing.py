@@ -52,9 +52,9 @@ def undrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_a_mistake_costs_no_drawing(undrawn: Path, ask: Ask, words: str, hint: str):
-    told = ask(*words.split())
-    assert told.code in (1, 2)
-    assert hint in told.err.splitlines()[-1]
+    result = ask(*words.split())
+    assert result.code in (1, 2)
+    assert hint in result.err.splitlines()[-1]
     assert not (undrawn / "empty").exists()
 
 

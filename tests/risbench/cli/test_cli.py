@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.annotations import SIZE, annotation, image, ref, refer_content, sentence, write_image, write_refer
 from helpers.command_lines import NEW_CLICK
-from helpers.commands import Ask, Said
+from helpers.commands import Ask, Outcome
 
 from risbench import load_split
 from risbench.datasets import catalog
@@ -37,13 +37,13 @@ def predicted(root: Path, tmp_path: Path) -> Path:
     return path
 
 
-def assert_one_line(said: Said, code: int) -> None:
-    assert said.code == code
-    assert said.out == ""
-    last = said.err.splitlines()[-1]
+def assert_one_line(result: Outcome, code: int) -> None:
+    assert result.code == code
+    assert result.out == ""
+    last = result.err.splitlines()[-1]
     assert last.startswith("risbench: ")
-    assert "Traceback" not in said.err
-    assert sum(line.startswith("risbench: ") for line in said.err.splitlines()) == 1
+    assert "Traceback" not in result.err
+    assert sum(line.startswith("risbench: ") for line in result.err.splitlines()) == 1
 
 
 # Exit codes and errors
@@ -94,9 +94,9 @@ def test_a_wrong_command_is_one_line_and_2(
 ):
     # Where nothing is drawn, a test of a hint takes no seconds.
     monkeypatch.setattr("risbench.cli.check.load_split", lambda *_: load_split(SPLIT, root))
-    said = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
-    assert_one_line(said, 2)
-    assert hint in said.err.splitlines()[-1]
+    result = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
+    assert_one_line(result, 2)
+    assert hint in result.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -115,22 +115,22 @@ def test_work_that_fails_is_one_line_and_1(
 ):
     (tmp_path / "broken.jsonl").write_text("{\n")
     (tmp_path / "less.jsonl").write_text(predicted.read_text().splitlines()[0] + "\n")
-    said = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
-    assert_one_line(said, 1)
-    assert hint in said.err.splitlines()[-1]
+    result = ask(*(word.format(split=SPLIT, root=root, predicted=predicted) for word in words.split()))
+    assert_one_line(result, 1)
+    assert hint in result.err.splitlines()[-1]
 
 
 def test_no_command_shows_the_help_and_is_wrong(ask: Ask):
-    said = ask()
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("Usage: risbench ")
+    result = ask()
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Usage: risbench ")
 
 
 @pytest.mark.parametrize("words", ["--help", "-h", "score --help", "data check -h", "--version"])
 def test_help_goes_to_stdout_and_is_no_error(ask: Ask, words: str):
-    said = ask(*words.split())
-    assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("risbench, version " if words == "--version" else "Usage: risbench ")
+    result = ask(*words.split())
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("risbench, version " if words == "--version" else "Usage: risbench ")
 
 
 def test_every_command_in_the_help_can_be_asked_for_help(ask: Ask):
@@ -142,35 +142,37 @@ def test_every_command_in_the_help_can_be_asked_for_help(ask: Ask):
 
 
 def test_unknown_metrics_are_said_before_anything_is_run(ask: Ask, root: Path, tmp_path: Path):
-    said = ask("run", "--method", "centre", "--split", SPLIT, "--data-root", root, "--out", "o", "--metrics", "mIoU,no")
-    assert_one_line(said, 2)
+    result = ask(
+        "run", "--method", "centre", "--split", SPLIT, "--data-root", root, "--out", "o", "--metrics", "mIoU,no"
+    )
+    assert_one_line(result, 2)
     assert not (tmp_path / "o").exists()
 
 
 def test_a_place_that_cannot_be_written_is_one_line(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
     assert ask("score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run").code == 0
     for kind, file in (("grid", "x.png"), ("latex", "x.tex")):
-        said = ask("report", "run", "--as", kind, "--data-root", root, "--out", predicted / file)
-        assert_one_line(said, 1)
-        assert str(predicted) in said.err
+        result = ask("report", "run", "--as", kind, "--data-root", root, "--out", predicted / file)
+        assert_one_line(result, 1)
+        assert str(predicted) in result.err
 
 
 # Data and talk
 
 
 def test_scoring_prints_a_table_and_where_it_lies(ask: Ask, root: Path, predicted: Path):
-    said = ask("score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run")
-    assert (said.code, said.err) == (0, "")
-    assert "masks on refcoco_val (PARTIAL)" in said.out
-    assert "folder run" in said.out.splitlines()[-1]
-    assert "\x1b" not in said.out
+    result = ask("score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run")
+    assert (result.code, result.err) == (0, "")
+    assert "masks on refcoco_val (PARTIAL)" in result.out
+    assert "folder run" in result.out.splitlines()[-1]
+    assert "\x1b" not in result.out
 
 
 def test_json_is_the_summary_and_nothing_else(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
-    said = ask(
+    result = ask(
         "score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run", "--json", "--metrics", "ciou,P@0.25"
     )
-    found = json.loads(said.out)
+    found = json.loads(result.out)
     stored = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert list(found["metrics"]) == ["oIoU", "P@0.25"]
     assert found["metrics"]["oIoU"] == stored["metrics"]["oIoU"]
@@ -178,7 +180,7 @@ def test_json_is_the_summary_and_nothing_else(ask: Ask, root: Path, predicted: P
 
 
 def test_running_talks_on_stderr_alone(ask: Ask, root: Path):
-    said = ask(
+    result = ask(
         "run",
         "--method",
         "oracle_box",
@@ -192,30 +194,30 @@ def test_running_talks_on_stderr_alone(ask: Ask, root: Path):
         "--device",
         "cpu",
     )
-    assert said.code == 0
-    assert json.loads(said.out)["method"] == "oracle_box"
-    assert said.err == "folder: run\n"
+    assert result.code == 0
+    assert json.loads(result.out)["method"] == "oracle_box"
+    assert result.err == "folder: run\n"
 
 
 def test_a_name_in_brackets_is_a_name(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
     (tmp_path / "card.toml").write_text('name = "ours [/bold] [red]x"')
-    said = ask(
+    result = ask(
         "score", predicted, "--split", SPLIT, "--data-root", root, "--card", "card.toml", "--out", "a [b] folder"
     )
-    assert said.code == 0
-    assert "ours [/bold] [red]x on refcoco_val" in said.out
-    assert "folder a [b] folder" in said.out
+    assert result.code == 0
+    assert "ours [/bold] [red]x on refcoco_val" in result.out
+    assert "folder a [b] folder" in result.out
     assert ask("report", "a [b] folder").out.splitlines()[2].startswith(r"| ours \[/bold\] \[red\]x |")
 
 
 def test_a_report_goes_to_stdout_or_to_a_file(ask: Ask, root: Path, predicted: Path, tmp_path: Path):
     ask("score", predicted, "--split", SPLIT, "--data-root", root, "--out", "run")
-    said = ask("report", "run", "--metrics", "mIoU")
-    assert said.err == ""
-    assert said.out.splitlines()[:3] == ["| Method | mIoU |", "|:--|--:|", "| masks | 0.0 |"]
+    result = ask("report", "run", "--metrics", "mIoU")
+    assert result.err == ""
+    assert result.out.splitlines()[:3] == ["| Method | mIoU |", "|:--|--:|", "| masks | 0.0 |"]
     written = ask("report", "run", "--metrics", "mIoU", "--out", "t.md")
     assert (written.out, written.err) == ("", "written: t.md\n")
-    assert (tmp_path / "t.md").read_text() == said.out
+    assert (tmp_path / "t.md").read_text() == result.out
 
 
 # Lists
@@ -233,9 +235,9 @@ def test_a_report_goes_to_stdout_or_to_a_file(ask: Ask, root: Path, predicted: P
     ],
 )
 def test_lists_are_arrays_of_like_objects(ask: Ask, what: str, keys: set[str], some: set[str]):
-    said = ask("list", what, "--json")
-    found = json.loads(said.out)
-    assert said.code == 0
+    result = ask("list", what, "--json")
+    found = json.loads(result.out)
+    assert result.code == 0
     assert isinstance(found, list)
     assert some <= {entry["name"] for entry in found}
     for entry in found:
@@ -262,15 +264,15 @@ def test_a_listed_method_shows_what_its_card_says(ask: Ask):
 
 
 def test_checking_a_split_tells_its_counts_and_what_is_wrong(ask: Ask, root: Path):
-    said = ask("data", "check", SPLIT, "--data-root", root, "--json")
-    (report,) = json.loads(said.out)
+    result = ask("data", "check", SPLIT, "--data-root", root, "--json")
+    (report,) = json.loads(result.out)
     assert report["split"] == SPLIT
     assert report["counts"] == {"images": 2, "refs": 4, "expressions": 6}
     assert report["expected"] == {"images": 1500, "refs": 3811, "expressions": 10834}
     assert report["partial"]
     assert report["images_present"] == 2
     assert {problem["kind"] for problem in report["problems"]} <= {"box", "mask"}
-    assert said.code == (0 if report["ok"] else 1)
+    assert result.code == (0 if report["ok"] else 1)
 
 
 def test_a_whole_and_right_split_passes_and_a_lost_image_does_not(ask: Ask, tmp_path: Path):
@@ -279,21 +281,21 @@ def test_a_whole_and_right_split_passes_and_a_lost_image_does_not(ask: Ask, tmp_
     root = write_refer(tmp_path / "good", instances, good)
     image = root / "train2014" / "COCO_train2014_000000000001.jpg"
     write_image(image, SIZE)
-    said = ask("data", "check", SPLIT, "--data-root", root)
-    assert said.code == 0
-    assert "refcoco_val: ok, partial" in said.out
+    result = ask("data", "check", SPLIT, "--data-root", root)
+    assert result.code == 0
+    assert "refcoco_val: ok, partial" in result.out
     image.unlink()
-    said = ask("data", "check", SPLIT, "--data-root", root)
-    assert said.code == 1
-    assert f"image {image.name}: " in said.out
+    result = ask("data", "check", SPLIT, "--data-root", root)
+    assert result.code == 1
+    assert f"image {image.name}: " in result.out
     assert ask("data", "check", SPLIT, "--no-images", "--data-root", root).code == 0
 
 
 def test_an_absent_split_fails_its_check_with_the_missing_file(ask: Ask, tmp_path: Path):
-    said = ask("data", "check", "refcoco_val", "refcoco+_val", "--data-root", tmp_path / "none", "--json")
-    assert said.code == 1
-    assert [report["ok"] for report in json.loads(said.out)] == [False, False]
-    assert "no such data root" in json.loads(said.out)[0]["problems"][0]["text"]
+    result = ask("data", "check", "refcoco_val", "refcoco+_val", "--data-root", tmp_path / "none", "--json")
+    assert result.code == 1
+    assert [report["ok"] for report in json.loads(result.out)] == [False, False]
+    assert "no such data root" in json.loads(result.out)[0]["problems"][0]["text"]
 
 
 def test_where_tells_each_file_and_whether_it_is_there(ask: Ask, root: Path):
@@ -303,15 +305,15 @@ def test_where_tells_each_file_and_whether_it_is_there(ask: Ask, root: Path):
         "refs(unc).p": True,
         "instances.json": True,
     }
-    said = ask("data", "where", "refcocog_val_u", "--data-root", root)
-    assert said.code == 0
-    assert "missing annotations" in said.out
-    assert str(root / "refer" / "refcocog" / "refs(umd).p") in said.out
+    result = ask("data", "where", "refcocog_val_u", "--data-root", root)
+    assert result.code == 0
+    assert "missing annotations" in result.out
+    assert str(root / "refer" / "refcocog" / "refs(umd).p") in result.out
 
 
 def test_where_shows_brackets_in_a_path(ask: Ask, tmp_path: Path):
-    said = ask("data", "where", SPLIT, "--data-root", tmp_path / "a [red]b")
-    assert str(tmp_path / "a [red]b" / "train2014") in said.out
+    result = ask("data", "where", SPLIT, "--data-root", tmp_path / "a [red]b")
+    assert str(tmp_path / "a [red]b" / "train2014") in result.out
 
 
 def test_leaks_are_found_or_their_absence_said(ask: Ask, root: Path, tmp_path: Path):
@@ -320,9 +322,9 @@ def test_leaks_are_found_or_their_absence_said(ask: Ask, root: Path, tmp_path: P
         one["split"] = {"val": "train", "testA": "val"}.get(one["split"], one["split"])
     refs[1]["split"] = "val"
     leaky = write_refer(tmp_path / "leaky", instances, refs)
-    said = ask("data", "leaks", "--data-root", leaky, "--json")
-    assert said.code == 0
-    leaks = {(leak["seen"], leak["tested"]): leak["images"] for leak in json.loads(said.out)}
+    result = ask("data", "leaks", "--data-root", leaky, "--json")
+    assert result.code == 0
+    leaks = {(leak["seen"], leak["tested"]): leak["images"] for leak in json.loads(result.out)}
     assert leaks["refcoco_train", "refcoco_val"] == 1
     assert "refcoco_train" in ask("data", "leaks", "--data-root", leaky).out
     none = ask("data", "leaks", SPLIT, "--data-root", root)
@@ -335,26 +337,26 @@ def test_a_check_fits_on_a_screen_however_much_is_wrong(ask: Ask, tmp_path: Path
     anns = [annotation(n, n, [40, 5, 50, 10], [[40, 5, 90, 5, 90, 15]]) for n in range(50)]
     refs = [ref(n, n, n, "val", [sentence(n, "x")]) for n in range(50)]
     root = write_refer(tmp_path / "bad", {"images": images, "annotations": anns}, refs)
-    said = ask("data", "check", SPLIT, "--data-root", root)
-    assert said.code == 1
-    assert "100 PROBLEMS" in said.out
-    assert "46 more of image, 46 more of mask (--json lists all)" in said.out
-    assert len(said.out.splitlines()) < 20
+    result = ask("data", "check", SPLIT, "--data-root", root)
+    assert result.code == 1
+    assert "100 PROBLEMS" in result.out
+    assert "46 more of image, 46 more of mask (--json lists all)" in result.out
+    assert len(result.out.splitlines()) < 20
     report = json.loads(ask("data", "check", SPLIT, "--data-root", root, "--json", "--deep").out)[0]
     assert (len(report["problems"]), report["deep"]) == (100, True)
 
 
 def test_two_splits_and_a_list_are_held_against_each_other(ask: Ask, root: Path, tmp_path: Path):
-    said = ask("data", "leaks", "refcoco_testB", "refcoco_testA", "--data-root", root)
-    assert said.code == 0
-    assert "seen in refcoco_testA, tested in refcoco_testB:" in said.out or "seen in refcoco_testB" in said.out
-    assert "expressions are about these images" in said.out
+    result = ask("data", "leaks", "refcoco_testB", "refcoco_testA", "--data-root", root)
+    assert result.code == 0
+    assert "seen in refcoco_testA, tested in refcoco_testB:" in result.out or "seen in refcoco_testB" in result.out
+    assert "expressions are about these images" in result.out
     (tmp_path / "trained.txt").write_text("1\nCOCO_train2014_000000000009.jpg\n")
-    said = ask("data", "leaks", SPLIT, "--images", "trained.txt", "--data-root", root)
-    assert "seen in trained.txt, tested in refcoco_val:" in said.out
-    assert "1 of 2 are in both" in said.out
-    assert "1 of its 2 entries are images of this data set" in said.out
-    assert "standing warning" not in said.out
+    result = ask("data", "leaks", SPLIT, "--images", "trained.txt", "--data-root", root)
+    assert "seen in trained.txt, tested in refcoco_val:" in result.out
+    assert "1 of 2 are in both" in result.out
+    assert "1 of its 2 entries are images of this data set" in result.out
+    assert "standing warning" not in result.out
     record = json.loads(ask("data", "leaks", SPLIT, "--images", "trained.txt", "--data-root", root, "--json").out)
     assert (record[0]["images"], record[0]["listed"]) == (1, {"known": 1, "entries": 2})
     assert ask("data", "leaks", "--images", "trained.txt").code == 2
@@ -362,9 +364,9 @@ def test_two_splits_and_a_list_are_held_against_each_other(ask: Ask, root: Path,
 
 
 def test_the_standing_warning_needs_no_data(ask: Ask, tmp_path: Path):
-    said = ask("data", "leaks", "--data-root", tmp_path / "empty")
-    assert said.code == 0
-    assert "at least 3,549 of val's images" in said.out
+    result = ask("data", "leaks", "--data-root", tmp_path / "empty")
+    assert result.code == 0
+    assert "at least 3,549 of val's images" in result.out
     (record,) = json.loads(ask("data", "leaks", "--data-root", tmp_path / "empty", "--json").out)
     assert (record["images"], record["texts"]) == (None, None)
     assert "3,549" in record["standing"]
@@ -372,8 +374,8 @@ def test_the_standing_warning_needs_no_data(ask: Ask, tmp_path: Path):
 
 def test_the_tiny_data_can_be_looked_after(ask: Ask, mini: Path):
     names = ["refcoco_val", "refcoco+_testA", "refcocog_val_u"]
-    said = ask("data", "check", *names, "--data-root", mini, "--json")
-    reports = json.loads(said.out)
+    result = ask("data", "check", *names, "--data-root", mini, "--json")
+    reports = json.loads(result.out)
     assert [report["split"] for report in reports] == names
     assert all(report["partial"] and report["images_absent"] == 0 and report["masks"] for report in reports)
     assert all(

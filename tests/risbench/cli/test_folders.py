@@ -24,22 +24,22 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("words", [("report",), ("compare", "--no-slices")])
 def test_what_lies_beside_runs_is_passed_over_and_named(runs: Path, ask: Ask, words: tuple[str, ...]):
-    said = ask(*words, *sorted(runs.iterdir()))
-    assert said.code == 0, said.err
+    result = ask(*words, *sorted(runs.iterdir()))
+    assert result.code == 0, result.err
     for name in ("one", "two", "three", "four"):
-        assert name in said.out
-    assert f"{runs}/demo contains 2 runs: all are used" in said.err
-    assert f"{runs}/grid.png is a picture or page" in said.err
-    assert f"{runs}/t1 is a training's folder" in said.err
-    assert f"{runs}/empty is an empty folder" in said.err
+        assert name in result.out
+    assert f"{runs}/demo contains 2 runs: all are used" in result.err
+    assert f"{runs}/grid.png is a picture or page" in result.err
+    assert f"{runs}/t1 is a training's folder" in result.err
+    assert f"{runs}/empty is an empty folder" in result.err
 
 
 @pytest.mark.parametrize("words", [("report",), ("compare", "--no-slices")])
 def test_a_folder_of_runs_stands_for_them(runs: Path, ask: Ask, words: tuple[str, ...]):
     for folder, names in ((runs / "demo", ("three", "four")), (runs, ("one", "two", "three", "four"))):
-        said = ask(*words, folder)
-        assert said.code == 0, said.err
-        assert all(name in said.out for name in names)
+        result = ask(*words, folder)
+        assert result.code == 0, result.err
+        assert all(name in result.out for name in names)
     assert ask("report", runs, runs / "one").out == ask("report", runs).out  # named twice, it is one
 
 
@@ -54,38 +54,38 @@ def test_a_folder_of_runs_stands_for_them(runs: Path, ask: Ask, words: tuple[str
 )
 def test_what_is_no_run_is_called_what_it_is(runs: Path, ask: Ask, name: str, words: str):
     for command in ("report", "compare"):
-        said = ask(command, runs / name)
-        assert said.code == 2
-        assert words in said.err
-        assert len(said.err.splitlines()) == 1
+        result = ask(command, runs / name)
+        assert result.code == 2
+        assert words in result.err
+        assert len(result.err.splitlines()) == 1
 
 
 def test_a_run_that_is_not_whole_is_not_passed_over(runs: Path, ask: Ask):
     (runs / "two" / "summary.json").unlink()
-    said = ask("report", runs / "one", runs / "two")
-    assert (said.code, "two is not finished" in said.err) == (1, True)
+    result = ask("report", runs / "one", runs / "two")
+    assert (result.code, "two is not finished" in result.err) == (1, True)
     (runs / "two" / "header.json").unlink()
-    said = ask("report", runs / "one", runs / "two")
-    assert (said.code, "two is not a run folder: it has no header.json" in said.err) == (1, True)
+    result = ask("report", runs / "one", runs / "two")
+    assert (result.code, "two is not a run folder: it has no header.json" in result.err) == (1, True)
 
 
 def test_a_name_that_does_not_exist_is_not_passed_over(runs: Path, ask: Ask):
     for command in ("report", "compare"):
-        said = ask(command, runs / "one", runs / "tow")
-        assert (said.code, f"{runs}/tow is not a run folder: it does not exist" in said.err) == (1, True)
+        result = ask(command, runs / "one", runs / "tow")
+        assert (result.code, f"{runs}/tow is not a run folder: it does not exist" in result.err) == (1, True)
 
 
 def test_curves_still_take_logs(runs: Path, ask: Ask, tmp_path: Path):
-    said = ask("report", runs / "t1" / "log.jsonl", "--as", "curves", "--out", tmp_path / "curves.png")
-    assert said.code == 0, said.err
+    result = ask("report", runs / "t1" / "log.jsonl", "--as", "curves", "--out", tmp_path / "curves.png")
+    assert result.code == 0, result.err
 
 
 def test_a_run_named_twice_is_not_compared_with_itself(runs: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch):
     (runs / "link").symlink_to(runs / "one")
     for again in (runs / "one", runs / "two/../one", runs / "link"):
-        said = ask("compare", runs / "one", again)
-        assert said.code == 2
-        assert said.err.splitlines() == [
+        result = ask("compare", runs / "one", again)
+        assert result.code == 2
+        assert result.err.splitlines() == [
             f"risbench: {runs}/one is the only run given: give two different runs or more to compare"
         ]
     assert ask("compare", "--no-slices", runs / "two", runs / "one", runs / "link").code == 0

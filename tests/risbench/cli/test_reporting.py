@@ -23,9 +23,9 @@ def risbench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr("sys.argv", ["risbench", *map(str, words)])
         with pytest.raises(SystemExit) as left:
             main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return int(left.value.code or 0), said.out, said.err
+        result = capsys.readouterr()
+        assert "Traceback" not in result.err
+        return int(left.value.code or 0), result.out, result.err
 
     return call
 

@@ -38,8 +38,8 @@ class Streams:
             patch.setattr(sys, "argv", ["risbench", *map(str, words)])
             with pytest.raises(SystemExit) as left:
                 main()
-        said = [stream.buffer.getvalue().decode(encoding) for stream in (out, err)]  # type: ignore[attr-defined]
-        return int(left.value.code or 0), said[0], said[1]
+        result = [stream.buffer.getvalue().decode(encoding) for stream in (out, err)]  # type: ignore[attr-defined]
+        return int(left.value.code or 0), result[0], result[1]
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ def test_a_reader_that_goes_away_is_no_occasion_for_words(words: list[str]):
 def test_a_full_disk_is_one_line():
     with Path("/dev/full").open("w") as full:
         process = start("list", "splits", "--json", stdout=full)
-        said = process.communicate()[1]
-    assert (said, process.returncode) == ("risbench: standard output: No space left on device\n", 1)
+        result = process.communicate()[1]
+    assert (result, process.returncode) == ("risbench: standard output: No space left on device\n", 1)
 
 
 def on_a_terminal(*words: Any, **environment: str) -> str:
@@ -42,7 +42,7 @@ def on_a_terminal(*words: Any, **environment: str) -> str:
     plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
     process = start(*words, stdout=slave, env={**plain, "TERM": "xterm-256color", **environment})
     os.close(slave)
-    told = b""
+    message = b""
     while True:
         try:
             piece = os.read(master, 65536)
@@ -50,11 +50,11 @@ def on_a_terminal(*words: Any, **environment: str) -> str:
             break
         if not piece:
             break
-        told += piece
+        message += piece
     os.close(master)
     assert process.communicate()[1] == ""
     assert process.returncode == 0
-    return told.decode()
+    return message.decode()
 
 
 def test_there_are_colours_on_a_terminal_but_not_under_no_color():
@@ -65,10 +65,10 @@ def test_there_are_colours_on_a_terminal_but_not_under_no_color():
 def test_there_are_no_escape_codes_in_a_pipe():
     for words in (["list", "splits"], ["data", "where", "refcoco_val", "--data-root", "nowhere"]):
         process = start(*words, stdout=subprocess.PIPE)
-        told, talk = process.communicate()
+        message, talk = process.communicate()
         assert process.returncode == 0
-        assert told
-        assert "\x1b" not in told + talk
+        assert message
+        assert "\x1b" not in message + talk
 
 
 def test_a_reader_that_goes_away_ends_a_command_quietly_with_the_code_of_a_closed_pipe(tmp_path: Path):
@@ -77,5 +77,5 @@ def test_a_reader_that_goes_away_ends_a_command_quietly_with_the_code_of_a_close
     ) as process:
         assert process.stdout is not None
         process.stdout.close()
-        said = process.stderr.read() if process.stderr else b""
-        assert (process.wait(), said) == (141, b"")
+        result = process.stderr.read() if process.stderr else b""
+        assert (process.wait(), result) == (141, b"")

@@ -45,8 +45,8 @@ def _data(root: Path) -> tuple[str, ...]:
 
 
 def test_score_and_every_table_say_it(ask: Ask, root: Path, heats: Path, tmp_path: Path):
-    said = ask("score", heats, *_data(root), "--out", "run")
-    assert f"warning: {_WORDS}" in said.out
+    result = ask("score", heats, *_data(root), "--out", "run")
+    assert f"warning: {_WORDS}" in result.out
     found = json.loads(ask("score", heats, *_data(root), "--out", "run", "--json").out)
     assert found["warnings"][0].startswith(_WORDS)
     assert "warnings" not in json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -62,8 +62,8 @@ def test_score_and_every_table_say_it(ask: Ask, root: Path, heats: Path, tmp_pat
 
 
 def test_what_is_well_gets_no_word_and_no_column(ask: Ask, root: Path, heats: Path):
-    said = ask("score", heats, *_data(root), "--rules", "clean", "--out", "run")
-    assert "warning" not in said.out + said.err
+    result = ask("score", heats, *_data(root), "--rules", "clean", "--out", "run")
+    assert "warning" not in result.out + result.err
     assert "warnings" not in json.loads(
         ask("score", heats, *_data(root), "--rules", "clean", "--out", "b", "--json").out
     )
@@ -77,27 +77,27 @@ def test_compare_says_of_which_run(ask: Ask, root: Path, heats: Path, tmp_path: 
     (tmp_path / "card.toml").write_text('name = "ours"\n')
     ask("score", heats, *_data(root), "--out", "one", "--card", "card.toml")
     ask("run", "--method", "centre", *_data(root), "--out", "two")
-    said = ask("compare", "one", "two", "--data-root", root)
-    assert said.code == 0, said.err
-    assert f"warning: ours: {_WORDS}" in said.out
+    result = ask("compare", "one", "two", "--data-root", root)
+    assert result.code == 0, result.err
+    assert f"warning: ours: {_WORDS}" in result.out
     found = json.loads(ask("compare", "one", "two", "--data-root", root, "--json").out)
     assert found["runs"][0]["warnings"][0].startswith(_WORDS)
     assert "warnings" not in found["runs"][1]
 
 
 def test_run_with_a_plug_in_says_it_and_a_floor_that_answers_everything_does_not(ask: Ask, root: Path):
-    said = ask("run", "--method", "brightest", *_data(root), "--out", "run")
-    assert f"warning: {_WORDS}" in said.out
-    said = ask("run", "--method", "full", *_data(root), "--out", "full")
-    assert said.code == 0
-    assert "warning" not in said.out
+    result = ask("run", "--method", "brightest", *_data(root), "--out", "run")
+    assert f"warning: {_WORDS}" in result.out
+    result = ask("run", "--method", "full", *_data(root), "--out", "full")
+    assert result.code == 0
+    assert "warning" not in result.out
     assert "CAUTION" not in ask("report", "full").out
 
 
 def test_check_passes_and_says_it(ask: Ask, root: Path):
-    said = ask("check", "brightest", *_data(root))
-    assert said.code == 0
-    assert f"warning: {_WORDS}" in said.out
+    result = ask("check", "brightest", *_data(root))
+    assert result.code == 0
+    assert f"warning: {_WORDS}" in result.out
     found = json.loads(ask("check", "brightest", *_data(root), "--json").out)
     assert next(item["caution"] for item in found if item["caution"]).startswith(_WORDS)
     assert all(item["holds"] for item in found)
@@ -106,12 +106,12 @@ def test_check_passes_and_says_it(ask: Ask, root: Path):
 
 def test_predict_says_it_of_one_image(ask: Ask, tmp_path: Path):
     Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(tmp_path / "a.png")
-    said = ask("predict", "--method", "brightest", "a.png", "the thing")
-    assert f"warning: {_WORDS}" in said.err
-    assert "the thing: 100.0 % of the image" in said.out
+    result = ask("predict", "--method", "brightest", "a.png", "the thing")
+    assert f"warning: {_WORDS}" in result.err
+    assert "the thing: 100.0 % of the image" in result.out
     found = json.loads(ask("predict", "--method", "brightest", "a.png", "the thing", "--json").out)
     assert found["warnings"][0].startswith(_WORDS)
-    said = ask("predict", "--method", "brightest", "--rules", "clean", "--threshold", "0.5", "a.png", "the thing")
-    assert "100 % of the masks are empty: threshold 0.5, which was chosen" in said.err
-    said = ask("predict", "--method", "full", "a.png", "the thing")
-    assert "warning" not in said.out + said.err
+    result = ask("predict", "--method", "brightest", "--rules", "clean", "--threshold", "0.5", "a.png", "the thing")
+    assert "100 % of the masks are empty: threshold 0.5, which was chosen" in result.err
+    result = ask("predict", "--method", "full", "a.png", "the thing")
+    assert "warning" not in result.out + result.err

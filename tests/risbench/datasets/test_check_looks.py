@@ -85,14 +85,14 @@ def look(root: Path, segmentation: Any, box: Any, deep: bool = False) -> Report:
 
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize(
-    ("right", "told"),
+    ("right", "message"),
     [(60, None), (61, None), (61.01, "reaches 1.0 pixels out of its 40x60 image"), (75, "reaches 15.0 pixels")],
 )
-def test_a_polygon_may_reach_one_pixel_out_of_its_image(tmp_path: Path, right: float, told: str | None, deep: bool):
+def test_a_polygon_may_reach_one_pixel_out_of_its_image(tmp_path: Path, right: float, message: str | None, deep: bool):
     report = look(tmp_path, [[40, 5, right, 5, right, 15, 40, 15]], [40, 5, right - 40, 10], deep)
     masks = [problem.text for problem in report.problems if problem.kind == "mask"]
-    assert len(masks) == (told is not None)
-    assert told is None or told in masks[0]
+    assert len(masks) == (message is not None)
+    assert message is None or message in masks[0]
 
 
 def test_each_side_of_the_image_is_a_border(tmp_path: Path):
@@ -184,12 +184,12 @@ def test_what_stands_twice_is_noted_and_no_fault(tmp_path: Path):
     root = write_refer(tmp_path, {"images": [image(1, SIZE), image(2, SIZE)], "annotations": anns}, refs)
     report = check_split("refcoco_val", root, images=False)
     assert report.ok
-    told = {note.kind: (note.count, note.text) for note in report.notes}
-    assert told["texts"][0] == 2
-    assert "(1 object), the first 'left cup!'" in told["texts"][1]
-    assert told["ambiguous"][0] == 4  # "cup" of objects 1 and 2 in image 1, of object 3 and of nothing in image 2
-    assert "(2 images)" in told["ambiguous"][1]
-    assert told["objects"] == (1, "1 object has several refs, the first 10, 11")
+    notes = {note.kind: (note.count, note.text) for note in report.notes}
+    assert notes["texts"][0] == 2
+    assert "(1 object), the first 'left cup!'" in notes["texts"][1]
+    assert notes["ambiguous"][0] == 4  # "cup" of objects 1 and 2 in image 1, of object 3 and of nothing in image 2
+    assert "(2 images)" in notes["ambiguous"][1]
+    assert notes["objects"] == (1, "1 object has several refs, the first 10, 11")
 
 
 def test_many_images_are_looked_at_in_order(tmp_path: Path):

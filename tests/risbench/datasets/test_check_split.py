@@ -18,14 +18,14 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def _told(report) -> list[tuple[str, str]]:
+def _problems(report) -> list[tuple[str, str]]:
     return [(problem.kind, problem.name) for problem in report.problems]
 
 
 def test_boxes_that_do_not_fit_their_masks_are_named(root: Path):
     report = check_split("refcoco_val", root)
     # The crowd of the made-up set is five pixels high and its box is thirty; object 13 has a second part elsewhere.
-    assert _told(report) == [("box", "annotation 13"), ("box", "annotation 14")]
+    assert _problems(report) == [("box", "annotation 13"), ("box", "annotation 14")]
     assert (report.masks, report.without_mask, report.images_present, report.images_absent) == (4, 0, 2, 0)
     assert report.partial
     assert not report.ok
@@ -41,7 +41,7 @@ def test_absent_broken_and_resized_images_are_named(root: Path):
     (root / "train2014/COCO_train2014_000000000003.jpg").unlink()
     write_image(root / "train2014/COCO_train2014_000000000004.jpg", (41, 60))
     report = check_split("refcoco_testB", root)
-    assert [name for _, name in _told(report)] == [f"COCO_train2014_{n:012d}.jpg" for n in (3, 4)]
+    assert [name for _, name in _problems(report)] == [f"COCO_train2014_{n:012d}.jpg" for n in (3, 4)]
     assert "train2014.zip" in report.problems[0].text
     assert "41x60" in report.problems[1].text
     assert (report.images_present, report.images_absent) == (1, 1)
@@ -55,7 +55,12 @@ def test_masks_that_cannot_be_drawn_and_doubled_ids_are_named(tmp_path: Path):
     instances["images"].append(instances["images"][0])
     refs.append({**refs[0], "split": "train", "sentences": []})
     report = check_split("refcoco_testB", write_refer(tmp_path, instances, refs), images=False)
-    assert _told(report) == [("id", "image 1"), ("id", "ref 101"), ("mask", "annotation 17"), ("mask", "annotation 16")]
+    assert _problems(report) == [
+        ("id", "image 1"),
+        ("id", "ref 101"),
+        ("mask", "annotation 17"),
+        ("mask", "annotation 16"),
+    ]
 
 
 def test_files_that_cannot_be_read_are_a_problem_not_an_error(root: Path):

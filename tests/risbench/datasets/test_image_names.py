@@ -84,10 +84,10 @@ def test_files_that_are_not_cocos_are_looked_for_in_their_own_folder_alone():
 
 def test_what_is_nowhere_is_told_with_the_places_that_were_looked_at(tmp_path: Path, ask: Ask):
     root = root_with(tmp_path, OWN, "train2014/000000000009.jpg")
-    said = ask("run", "--method", "centre", "--split", "refcoco_val", "--data-root", root, "--out", "run")
-    assert said.code == 1
+    result = ask("run", "--method", "centre", "--split", "refcoco_val", "--data-root", root, "--out", "run")
+    assert result.code == 1
     for place in ("train2017", "images/", "coco/", "000000000002.jpg"):
-        assert place in said.err
+        assert place in result.err
     assert "train2017" in check_split("refcoco_val", root).problems[0].text
     where = ask("data", "where", "refcoco_val", "--data-root", root)
     assert "also looked in: " in where.out
@@ -99,9 +99,9 @@ def test_a_folder_of_2017_is_imported_for_the_images_that_annotations_name(tmp_p
     mine = tmp_path / "mine" / "train2017"
     for number in (1, 2, 77):
         write_image(mine / f"{number:012d}.jpg", SIZE)
-    said = ask("data", "import", "--from", mine.parent, "--data-root", root)
-    assert said.code == 0
-    assert "images  train2014: 2 linked, 1 not needed" in said.out
+    result = ask("data", "import", "--from", mine.parent, "--data-root", root)
+    assert result.code == 0
+    assert "images  train2014: 2 linked, 1 not needed" in result.out
     assert found(root) == root / "train2014" / OWN
     empty = ask("data", "import", "--from", mine.parent, "--data-root", tmp_path / "empty")
     assert (empty.code, (tmp_path / "empty" / "train2014").exists()) == (1, False)

@@ -163,6 +163,6 @@ def test_own_data_on_turned_photographs_is_taken_with_a_warning(
     whole = {"images": [{"file": "a.jpg", "height": 40.0, "width": "60"}]}
     whole["expressions"] = [{"text": "x", "image": "a.jpg", "mask": [*mask, [1, 2]]}]
     (tmp_path / "my.json").write_text(json.dumps(whole))
-    said = ask("data", "import", "my.json", "--as", "mine", "--data-root", "root")
-    assert said.code == 0
-    assert ("images with an EXIF rotation: 1, the first a.jpg" in said.err) == warned
+    result = ask("data", "import", "my.json", "--as", "mine", "--data-root", "root")
+    assert result.code == 0
+    assert ("images with an EXIF rotation: 1, the first a.jpg" in result.err) == warned

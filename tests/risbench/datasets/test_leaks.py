@@ -67,8 +67,8 @@ def test_a_named_split_that_is_missing_is_an_error(tmp_path: Path):
 def test_where_lists_each_file_with_where_it_comes_from(tmp_path: Path):
     _write(tmp_path, "refcoco", "refs(unc).p", [("train", 0)])
     wanted = where("refcoco_val", tmp_path)
-    told = [(str(one.path.relative_to(tmp_path)), one.found, one.what) for one in wanted]
-    assert told[:4] == [
+    message = [(str(one.path.relative_to(tmp_path)), one.found, one.what) for one in wanted]
+    assert message[:4] == [
         ("refer/refcoco/refs(unc).p", True, "annotations"),
         ("refer/refcoco/instances.json", True, "annotations"),
         ("train2014", False, "images"),
@@ -172,7 +172,7 @@ def test_a_list_of_training_images_is_held_against_a_split(tmp_path: Path, form:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("", "names no image"),
         ("# nothing\n", "names no image"),
@@ -182,10 +182,10 @@ def test_a_list_of_training_images_is_held_against_a_split(tmp_path: Path, form:
         ("[1, 2", "not JSON"),
     ],
 )
-def test_a_list_that_is_none_is_refused_by_name(tmp_path: Path, content: str, told: str):
+def test_a_list_that_is_none_is_refused_by_name(tmp_path: Path, content: str, message: str):
     path = tmp_path / "list.txt"
     path.write_text(content)
-    with pytest.raises(DataError, match=told) as refused:
+    with pytest.raises(DataError, match=message) as refused:
         read_image_list(path)
     assert "list.txt" in str(refused.value)
     with pytest.raises(DataError, match=r"none\.txt: cannot be read"):

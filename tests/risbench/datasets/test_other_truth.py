@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.annotations import code_of
-from helpers.asked import Heats, Masks
 from helpers.commands import Ask
+from helpers.methods import Heats, Masks
 from helpers.small import write_small
 from helpers.whole import whole_split
 
@@ -71,11 +71,11 @@ def test_scores_are_those_against_the_new_masks(split: Split, truth: Path, tmp_p
 def test_header_and_summary_say_what_was_replaced(split: Split, tmp_path: Path):
     truth = write_truth(split, tmp_path / "some.json", refs=3)
     run = evaluate(Masks(), split.with_truth(truth), out=tmp_path / "run")
-    said = run.header["truth"]
-    assert (said["file"], said["of"], said["only"]) == ("some.json", len(split), False)
-    assert 0 < said["replaces"] < len(split)
-    assert len(said["sha256"]) == 64
-    assert run.summary["truth"] == said
+    result = run.header["truth"]
+    assert (result["file"], result["of"], result["only"]) == ("some.json", len(split), False)
+    assert 0 < result["replaces"] < len(split)
+    assert len(result["sha256"]) == 64
+    assert run.summary["truth"] == result
     assert run.header["provenance"][0]["truth"] == str(truth)
     plain = evaluate(Masks(), split, out=tmp_path / "plain")
     assert plain.header["truth"] is None
@@ -174,10 +174,10 @@ def test_a_sweep_on_another_truth_says_so(split: Split, truth: Path, tmp_path: P
 def test_no_column_holds_two_truths(split: Split, truth: Path, tmp_path: Path):
     plain = evaluate(Masks(), split, out=tmp_path / "plain")
     moved = evaluate(Masks(), split.with_truth(truth), out=tmp_path / "moved")
-    told = r"different truths \(the annotated masks and moved\.json [0-9a-f]{8}\)"
-    with pytest.raises(UsageError, match=told):
+    message = r"different truths \(the annotated masks and moved\.json [0-9a-f]{8}\)"
+    with pytest.raises(UsageError, match=message):
         markdown.render([plain, moved])
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         compare([plain, moved])
     mixed = markdown.render([plain, moved], metrics="mIoU", mixed=True) or ""
     assert r"MIXED on refcoco\_val: different truths" in mixed
@@ -205,10 +205,10 @@ def test_a_truth_that_moved_is_found_in_the_data_root(split: Split, truth: Path,
 
 def test_every_table_says_it(split: Split, truth: Path, tmp_path: Path):
     runs = [evaluate(Masks(), split.with_truth(truth), out=tmp_path / name) for name in ("a", "b")]
-    told = f"OTHER TRUTH: the masks of {len(split)} of {len(split)} expressions are those of moved.json"
-    assert told in (markdown.render(runs) or "")
+    message = f"OTHER TRUTH: the masks of {len(split)} of {len(split)} expressions are those of moved.json"
+    assert message in (markdown.render(runs) or "")
     record = json.loads(as_json.render(runs) or "")
-    assert any(told in note["text"] for note in record["notes"])
+    assert any(message in note["text"] for note in record["notes"])
     assert record["lines"][0]["runs"][0]["truth"]["file"] == "moved.json"
     assert ",moved.json " in (rows.render(runs) or "")
     assert compare(runs).record()["truth"]["file"] == "moved.json"
@@ -222,33 +222,33 @@ def test_truths_of_several_splits_stand_in_one_line(split: Split, truth: Path, t
     other = evaluate(Masks(), plus.with_truth(write_truth(plus, tmp_path / "plus.json")), out=tmp_path / "two")
     record = json.loads(as_json.render([moved, other], metrics="mIoU") or "")
     assert [line["method"] for line in record["lines"]] == ["Masks"]
-    said = "\n".join(note["text"] for note in record["notes"])
-    assert "moved.json" in said
-    assert "(refcoco+_val)" in said
+    result = "\n".join(note["text"] for note in record["notes"])
+    assert "moved.json" in result
+    assert "(refcoco+_val)" in result
 
 
 def test_the_command_line_takes_it(split: Split, tmp_path: Path, ask: Ask):
     truth = write_truth(split, tmp_path / "some.json", refs=3)
     common: list[Any] = ["--split", "refcoco_val", "--data-root", split.data_root]
     run = [*common, "--method", "centre", "--out", "run"]
-    said = ask("run", *run, "--truth", truth)
-    assert said.code == 0, said.err
-    assert "OTHER TRUTH" in said.out
-    assert "truth: some.json gives the masks of" in said.err
-    assert "keep their annotated masks" in said.err
+    result = ask("run", *run, "--truth", truth)
+    assert result.code == 0, result.err
+    assert "OTHER TRUTH" in result.out
+    assert "truth: some.json gives the masks of" in result.err
+    assert "keep their annotated masks" in result.err
     assert ask("run", *run).code == 2
-    said = ask("score", "run", *common, "--truth", truth, "--truth-only", "--out", "part", "--json")
-    assert json.loads(said.out)["truth"]["only"]
-    assert "are left out" in said.err
-    said = ask("score", "run", *common, "--truth", truth, "--truth-only", "--out", "part")
-    assert "those with a mask in some.json" in said.out
-    said = ask("score", "run", *common, "--out", "back", "--json")
-    assert "run was scored with the truth of some.json; this uses the annotated masks" in said.err
-    assert "truth" not in json.loads(said.out)
-    said = ask("score", "run", *common, "--truth-only")
-    assert (said.code, "--truth-only needs --truth FILE" in said.err) == (2, True)
-    said = ask("run", *common, "--method", "centre", "--truth", "none.json")
-    assert (said.code, "none.json: cannot be read" in said.err) == (1, True)
+    result = ask("score", "run", *common, "--truth", truth, "--truth-only", "--out", "part", "--json")
+    assert json.loads(result.out)["truth"]["only"]
+    assert "are left out" in result.err
+    result = ask("score", "run", *common, "--truth", truth, "--truth-only", "--out", "part")
+    assert "those with a mask in some.json" in result.out
+    result = ask("score", "run", *common, "--out", "back", "--json")
+    assert "run was scored with the truth of some.json; this uses the annotated masks" in result.err
+    assert "truth" not in json.loads(result.out)
+    result = ask("score", "run", *common, "--truth-only")
+    assert (result.code, "--truth-only needs --truth FILE" in result.err) == (2, True)
+    result = ask("run", *common, "--method", "centre", "--truth", "none.json")
+    assert (result.code, "none.json: cannot be read" in result.err) == (1, True)
     assert ask("report", "run", "--as", "markdown").out.count("OTHER TRUTH") == 1
     assert ask("submit", "run", "--board", "board").code == 1
     assert "--truth FILE" in " ".join(ask("score", "--help").out.split())

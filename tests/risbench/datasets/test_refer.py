@@ -126,7 +126,7 @@ def _drop(where: str, row: int, key: str):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (_drop("images", 1, "height"), r"instances\.json: image 2: has no 'height'"),
         (_set("images", 1, "width", "sixty"), r"instances\.json: image 2: 'width' is a str \('sixty'\), not a whole"),
@@ -169,9 +169,9 @@ def _drop(where: str, row: int, key: str):
         (lambda i, _: i.update(images={}), r"instances\.json: images are a dict, not a list"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_file_and_the_id(tmp_path: Path, change, told: str):
+def test_what_is_wrong_is_told_with_the_file_and_the_id(tmp_path: Path, change, message: str):
     root = write_refer(tmp_path, *_broken(change))
-    with pytest.raises(DataError, match=told) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         load_split("refcoco_val", root)
     assert "\n" not in str(caught.value)
 

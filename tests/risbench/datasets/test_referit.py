@@ -11,7 +11,7 @@ from risbench.datasets.annotations.referit import plain_ident
 from risbench.errors import DataError
 
 
-def _told(split: Split):
+def _message(split: Split):
     return [(s.image_id, s.ref_id, s.text, s.size, s.box, s.parts) for s in split]
 
 
@@ -23,7 +23,7 @@ def test_both_layouts_give_the_same_masks_and_boxes(tmp_path: Path, name: str, t
     pickles = load_split(
         name, write_referit_as_pickles(tmp_path / "b", texts_as_ids=texts_as_ids, nested_box=nested_box)
     )
-    assert _told(refer) == _told(pickles)
+    assert _message(refer) == _message(pickles)
     assert all(len(sample.parts) == 2 for sample in pickles)
 
 
@@ -114,7 +114,7 @@ def _change(root: Path, change) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda w: w["112"].pop("size"), "image 112: has no 'size'"),
         (lambda w: w["112"].update(size=(1,)), "image 112: 'size' must be"),
@@ -131,9 +131,9 @@ def _change(root: Path, change) -> Path:
         (lambda w: w["112"].update(image_id="../x"), "leads out of its folder"),
     ],
 )
-def test_what_is_wrong_in_a_pickle_is_told(tmp_path: Path, change, told: str):
+def test_what_is_wrong_in_a_pickle_is_told(tmp_path: Path, change, message: str):
     root = _change(write_referit_as_pickles(tmp_path), change)
-    with pytest.raises(DataError, match=r"test\.pickle: .*" + told.replace("(", r"\(")):
+    with pytest.raises(DataError, match=r"test\.pickle: .*" + message.replace("(", r"\(")):
         load_split("referit_test", root)
 
 

@@ -122,10 +122,10 @@ def test_drawn_scenes_are_read_like_any_other(tmp_path: Path, cache: Path, monke
 
     import risbench.datasets
 
-    told = []
+    message = []
 
     def write_split(split: str, root: Path, progress) -> Path:
-        told.append((split, root))
+        message.append((split, root))
         made = write_refer(tmp_path / "made", folder="drawn", refs_file="refs(drawn).p") / "refer/drawn"
         write_image(made / "images" / "COCO_train2014_000000000001.jpg", (40, 60))
         progress(1, 1)
@@ -136,7 +136,7 @@ def test_drawn_scenes_are_read_like_any_other(tmp_path: Path, cache: Path, monke
     monkeypatch.setattr(risbench.datasets, "shapes", shapes, raising=False)
     steps = []
     split = load_split("shapes_val", progress=lambda *step: steps.append(step))
-    assert (told, steps) == ([("val", cache)], [(1, 1)])
+    assert (message, steps) == ([("val", cache)], [(1, 1)])
     assert (split.name, split.partial, len(split)) == ("shapes_val", False, 6)
     assert split.first_images(1).partial
     assert split[2].image_path.is_file()

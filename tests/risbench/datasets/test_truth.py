@@ -91,8 +91,8 @@ def test_all_expressions_and_the_image_see_the_one_new_mask(split: Split, tmp_pa
     assert other.truth is not None
     assert other.truth.replaces == 2
     parts = [other.sample(f"refcoco_val/101/{n}").parts for n in (5, 3)]
-    seen = next(thing for thing in other.objects(2) if thing.ann_id == 13)
-    assert parts[0] == parts[1] == seen.parts
+    observed = next(thing for thing in other.objects(2) if thing.ann_id == 13)
+    assert parts[0] == parts[1] == observed.parts
     np.testing.assert_array_equal(decode(parts[0][0]), NEW)
 
 
@@ -159,10 +159,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("told", BAD)
-def test_what_cannot_be_used_is_refused_by_name(split: Split, tmp_path: Path, told: str):
-    with pytest.raises(DataError, match=told) as refused:
-        split.with_truth(write(tmp_path, BAD[told]))
+@pytest.mark.parametrize("message", BAD)
+def test_what_cannot_be_used_is_refused_by_name(split: Split, tmp_path: Path, message: str):
+    with pytest.raises(DataError, match=message) as refused:
+        split.with_truth(write(tmp_path, BAD[message]))
     assert "again.json" in str(refused.value)
     assert "\n" not in str(refused.value)
 

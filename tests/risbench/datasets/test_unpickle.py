@@ -161,15 +161,15 @@ def test_a_truncated_or_foreign_file_is_one_line(tmp_path_factory: pytest.TempPa
     path = tmp_path_factory.getbasetemp() / "cut.p"
     for content in (whole[: min(cut, len(whole) - 1)], junk):
         path.write_bytes(content)
-        told = str(path)
+        message = str(path)
         with contextlib.suppress(DataError):  # a few bytes of junk may be a pickle
             try:
                 read_pickle(path)
             except DataError as error:
-                told = str(error)
+                message = str(error)
                 raise
-        assert "\n" not in told
-        assert str(path) in told
+        assert "\n" not in message
+        assert str(path) in message
 
 
 @pytest.mark.parametrize("length", [10**18, 1 << 62])

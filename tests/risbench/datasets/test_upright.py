@@ -44,13 +44,13 @@ def test_an_odd_orientation_leaves_the_picture():
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 def test_masks_overlays_heats_and_numbers_are_about_what_is_seen(tmp_path: Path, ask: Ask, orientation: int):
     path = picture(tmp_path / "phone.jpg", orientation, quality=95)
-    said = ask("predict", "--method", "centre", path, "x", "--mask", "m.png", "--heat", "h.npy", "--json")
+    result = ask("predict", "--method", "centre", path, "x", "--mask", "m.png", "--heat", "h.npy", "--json")
     height, width = (20, 12) if orientation > 4 else (12, 20)
-    assert said.code == 0, said.err
-    assert "is turned as its EXIF says" in said.err
+    assert result.code == 0, result.err
+    assert "is turned as its EXIF says" in result.err
     with Image.open("m.png") as mask:
         assert mask.size == (width, height)
-    x, y = json.loads(said.out)["answers"][0]["point"]
+    x, y = json.loads(result.out)["answers"][0]["point"]
     assert abs(x - width / 2) <= 1
     assert abs(y - height / 2) <= 1
 
@@ -105,21 +105,21 @@ def test_nothing_that_was_given_is_written_over(tmp_path: Path, ask: Ask):
         ("--mask", "b.png", "--overlay", "b.png"),
         ("--mask", "a.png"),
     ):
-        said = ask("predict", "--method", "centre", path, "x", *words)
-        assert said.code == 2, words
-        assert "give another name to write to" in said.err
-    said = ask("predict", "--method", "centre", one, "x", "y", "--mask", tmp_path / "m.png")
-    assert (said.code, "m-1.png is the image itself" in said.err) == (2, True)
+        result = ask("predict", "--method", "centre", path, "x", *words)
+        assert result.code == 2, words
+        assert "give another name to write to" in result.err
+    result = ask("predict", "--method", "centre", one, "x", "y", "--mask", tmp_path / "m.png")
+    assert (result.code, "m-1.png is the image itself" in result.err) == (2, True)
     assert path.read_bytes() == before
 
 
 def test_a_second_picture_and_an_empty_text_are_no_texts(tmp_path: Path, ask: Ask):
     path, other = picture(tmp_path / "a.png", 1), picture(tmp_path / "b.JPG", 1)
-    said = ask("predict", "--method", "centre", path, other, "x")
-    assert (said.code, "is a picture, not a text" in said.err) == (2, True)
+    result = ask("predict", "--method", "centre", path, other, "x")
+    assert (result.code, "is a picture, not a text" in result.err) == (2, True)
     for text in ("", "  "):
-        said = ask("predict", "--method", "centre", path, text)
-        assert (said.code, "a TEXT is empty" in said.err) == (2, True)
+        result = ask("predict", "--method", "centre", path, text)
+        assert (result.code, "a TEXT is empty" in result.err) == (2, True)
     assert ask("predict", "--method", "centre", path, "the b.png on the left").code == 0
 
 

@@ -208,17 +208,17 @@ def test_every_form_of_the_board_says_that_an_entrys_intervals_are_old(
     board: Path, kind: str, change: Callable[[dict[str, Any]], object]
 ):
     words = "its intervals were made by an older version, or changed"
-    asked = ["leaderboard", "--board", str(board), "--as", kind]
-    assert words not in CliRunner().invoke(app, asked).stdout
+    requested = ["leaderboard", "--board", str(board), "--as", kind]
+    assert words not in CliRunner().invoke(app, requested).stdout
     path = board / "refcoco_val" / "TRIS.json"
     entry = json.loads(path.read_text())
     change(entry["measured"])
     path.write_text(json.dumps(entry))
-    said = CliRunner().invoke(app, asked)
-    assert said.exit_code == 0
-    assert said.stdout.count(words) == 1
+    result = CliRunner().invoke(app, requested)
+    assert result.exit_code == 0
+    assert result.stdout.count(words) == 1
     if kind == "json":
-        marked = [one["method"] for one in json.loads(said.stdout) if words in "".join(one.get("marks", []))]
+        marked = [one["method"] for one in json.loads(result.stdout) if words in "".join(one.get("marks", []))]
         assert marked == ["TRIS"]
 
 
@@ -228,8 +228,8 @@ def test_every_form_of_the_board_prints_an_entrys_warnings(board: Path, kind: st
     entry = json.loads(path.read_text())
     entry["measured"]["warnings"] = ["12 masks cover the whole image"]
     path.write_text(json.dumps(entry))
-    said = CliRunner().invoke(app, ["leaderboard", "--board", str(board), "--as", kind]).stdout
-    assert "12 masks cover the whole image" in said
+    result = CliRunner().invoke(app, ["leaderboard", "--board", str(board), "--as", kind]).stdout
+    assert "12 masks cover the whole image" in result
 
 
 def test_a_board_that_is_not_there_says_how_to_make_one(tmp_path: Path):

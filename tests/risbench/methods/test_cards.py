@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.asked import Heats
 from helpers.brought import entries, lines, run_of, split_with
 from helpers.commands import Ask, ask  # noqa: F401
+from helpers.methods import Heats
 from helpers.small import small_split
 
 from reports.supervision import GROUPS, of_card

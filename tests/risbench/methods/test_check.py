@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.asked import Batches, Heats, Masks, heat_for
+from helpers.methods import Batches, Heats, Masks, heat_for
 from helpers.small import small_split
 
 from risbench import DataError, Prediction, Sample, Split
@@ -83,7 +83,7 @@ def test_noise_of_float32_between_batches_passes_and_more_does_not(split: Split)
 
 
 @pytest.mark.parametrize(
-    ("card", "said"),
+    ("card", "result"),
     [
         (None, "no card: give the method a mapping `card`"),
         ({}, "no card"),
@@ -96,8 +96,8 @@ def test_noise_of_float32_between_batches_passes_and_more_does_not(split: Split)
         (["grade"], "the method's card must be a mapping, not list"),
     ],
 )
-def test_a_card_that_says_too_little_is_found(split: Split, card: Any, said: str):
-    assert said in _failed(Made(_heats, card), split)[CARD]
+def test_a_card_that_says_too_little_is_found(split: Split, card: Any, result: str):
+    assert result in _failed(Made(_heats, card), split)[CARD]
 
 
 def test_other_claims_are_judged_whatever_the_card_is(split: Split):
@@ -105,7 +105,7 @@ def test_other_claims_are_judged_whatever_the_card_is(split: Split):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "result"),
     [
         (lambda image, texts: _heats(image, texts)[1:], "predict returned {} predictions for {} texts"),
         (lambda image, texts: heat_for(image, texts[0]), "predict returned 5 predictions for {1} texts"),
@@ -117,9 +117,9 @@ def test_other_claims_are_judged_whatever_the_card_is(split: Split):
         (lambda image, texts: 1 / 0, "ZeroDivisionError: division by zero"),
     ],
 )
-def test_an_answer_that_cannot_be_scored_is_found(split: Split, answer: Any, said: str):
+def test_an_answer_that_cannot_be_scored_is_found(split: Split, answer: Any, result: str):
     count = len(next(split.by_image()))
-    assert said.format(count - 1, count) in _failed(Made(answer), split)[SCORED]
+    assert result.format(count - 1, count) in _failed(Made(answer), split)[SCORED]
 
 
 @pytest.mark.parametrize("write", [lambda image: image.fill(0), lambda image: np.invert(image, out=image)])
@@ -178,7 +178,7 @@ def test_answers_that_differ_in_kind_point_or_box_are_found(split: Split):
         )
 
     box, other = np.array([[0.0, 0, 4, 4]]), np.array([[0.0, 0, 4, 5]])
-    for one, many, said in (
+    for one, many, result in (
         ({"point": (1.5, 2)}, {"point": (1.5, 3)}, "not the same point"),
         ({"point": (1.5, 2)}, {}, "not the same point"),
         ({"boxes": box}, {"boxes": other}, "not the same boxes"),
@@ -187,11 +187,11 @@ def test_answers_that_differ_in_kind_point_or_box_are_found(split: Split):
     ):
         failed = _failed(by_company(one, many), split)
         assert set(failed) == {ALONE}
-        assert said in failed[ALONE]
+        assert result in failed[ALONE]
 
 
 @pytest.mark.parametrize(
-    ("turn", "said"),
+    ("turn", "result"),
     [
         (lambda many: many[::-1], "predictions for"),
         (lambda many: [each[::-1] for each in many], "not the same heat"),
@@ -204,14 +204,14 @@ def test_answers_that_differ_in_kind_point_or_box_are_found(split: Split):
         (lambda many: [[heat + 1 for heat in each] for each in many], "not the same heat"),
     ],
 )
-def test_a_batch_that_answers_otherwise_is_found(split: Split, turn: Any, said: str):
+def test_a_batch_that_answers_otherwise_is_found(split: Split, turn: Any, result: str):
     class Wrong(Batches):
         def predict_many(self, images: Any, texts: Any) -> Any:
             return turn(super().predict_many(images, texts))
 
     failed = _failed(Wrong(), split)
     assert set(failed) == {MANY}
-    assert said in failed[MANY]
+    assert result in failed[MANY]
 
 
 def test_a_batch_that_writes_into_its_images_is_found_and_spoils_no_other_question(split: Split):

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.asked import Heats, Masks
 from helpers.brought import entries, files, lines, run_of, split_with
 from helpers.commands import Ask, ask  # noqa: F401
+from helpers.methods import Heats, Masks
 from helpers.small import small_split
 
 from risbench import MaskError, Prediction, Run, Sample, Scorer, Split, evaluate

@@ -185,24 +185,26 @@ def test_scored_again_the_masks_are_the_refined_ones_and_heats_the_methods(
 
 def test_the_command_takes_it_from_set(strict: None, ask: Ask, tmp_path: Path, shared_cache: Path) -> None:
     out = tmp_path / "run"
-    told = ask("run", "--method", "centre", "--split", "shapes_val", "--limit", 1, "--set", "refine=crf", "--out", out)
-    assert told.code == 0, told.err
-    assert "masks refined by crf" in told.out
+    result = ask(
+        "run", "--method", "centre", "--split", "shapes_val", "--limit", 1, "--set", "refine=crf", "--out", out
+    )
+    assert result.code == 0, result.err
+    assert "masks refined by crf" in result.out
     run = Run.load(out)
     assert (run.header["refine"], run.header["arguments"]["given"]) == ("crf", {})
     sample = next(iter(load_split("shapes_val")))
     picture = tmp_path / "mask.png"
-    told = ask(
+    result = ask(
         "predict", "--method", "centre", "--set", "refine=crf", sample.image_path, sample.text, "--mask", picture
     )
-    assert told.code == 0, told.err
+    assert result.code == 0, result.err
     from PIL import Image
 
     masks = dict(run.masks())
     np.testing.assert_array_equal(np.asarray(Image.open(picture)) > 0, decode(masks[sample.id]["segmentation"]))
-    told = ask("predict", "--method", "centre", "--set", "refine=crv", sample.image_path, sample.text)
-    assert told.code == 2
-    assert "did you mean 'crf'" in told.err
+    result = ask("predict", "--method", "centre", "--set", "refine=crv", sample.image_path, sample.text)
+    assert result.code == 2
+    assert "did you mean 'crf'" in result.err
 
 
 def test_a_chance_is_a_half_at_the_threshold_and_straight_to_both_ends() -> None:

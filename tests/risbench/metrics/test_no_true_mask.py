@@ -171,31 +171,31 @@ def test_a_true_mask_whose_parts_cancel_out_scores_nothing_and_is_counted():
 def test_score_says_how_many_are_left_out(tmp_path: Path, mine: Split, ask: Ask):
     answers = write_answers(tmp_path / "png", BEST)
     root = ["--split", "mine", "--data-root", tmp_path / "root"]
-    said = ask("score", answers, *root, "--out", "run")
-    assert said.code == 0
-    assert "2 expressions have no true mask: left out of mIoU, oIoU, P@k and PointM" in said.out
-    assert "1 expression has no true box: left out of PointIt and Accbox" in said.out
+    result = ask("score", answers, *root, "--out", "run")
+    assert result.code == 0
+    assert "2 expressions have no true mask: left out of mIoU, oIoU, P@k and PointM" in result.out
+    assert "1 expression has no true box: left out of PointIt and Accbox" in result.out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["count"], summary["without_mask"], summary["without_box"]) == (4, 2, 1)
     assert json.loads(ask("score", answers, *root, "--out", "run2", "--json").out)["without_mask"] == 2
     # Rules without boxes cannot say who has none.
-    said = ask("score", answers, *root, "--out", "run3", "--rules", "lavt")
-    assert "no true mask" in said.out
-    assert "no true box" not in said.out
+    result = ask("score", answers, *root, "--out", "run3", "--rules", "lavt")
+    assert "no true mask" in result.out
+    assert "no true box" not in result.out
 
 
 @pytest.mark.parametrize(("name", "plain"), [("gIoU", "mIoU"), ("ciou", "oIoU")])
 def test_giou_is_no_name_for_a_mean_that_leaves_some_out(tmp_path: Path, mine: Split, ask: Ask, name: str, plain: str):
     answers = write_answers(tmp_path / "png", BEST)
     root = ["--split", "mine", "--data-root", tmp_path / "root"]
-    said = ask("score", answers, *root, "--out", "run", "--metrics", f"P@0.5,{name}")
-    assert said.code == 2
-    assert f"--metrics {name}: 2 expressions of mine have no true mask" in said.err
-    assert f"use {plain}, which leaves them out" in said.err
+    result = ask("score", answers, *root, "--out", "run", "--metrics", f"P@0.5,{name}")
+    assert result.code == 2
+    assert f"--metrics {name}: 2 expressions of mine have no true mask" in result.err
+    assert f"use {plain}, which leaves them out" in result.err
     assert Run.load(tmp_path / "run").summary["count"] == 4  # the work is kept
     # A run refuses before it works for hours.
-    said = ask("run", "--method", "centre", *root, "--out", "never", "--metrics", name)
-    assert (said.code, (tmp_path / "never").exists()) == (2, False)
+    result = ask("run", "--method", "centre", *root, "--out", "never", "--metrics", name)
+    assert (result.code, (tmp_path / "never").exists()) == (2, False)
     assert ask("report", "run", "--as", "csv", "--metrics", name).code == 2
     assert ask("compare", "run", "run", "--no-slices", "--metrics", name).code == 2
     scorer = Scorer()
@@ -209,9 +209,9 @@ def test_giou_stays_a_name_where_all_have_a_mask(tmp_path: Path, ask: Ask):
     whole = write_own(tmp_path / "photos", tmp_path / "root", EXPRESSIONS[:2], "whole")
     assert whole.without_mask == 0
     answers = write_answers(tmp_path / "png", {1: LEFT, 2: RIGHT})
-    said = ask("score", answers, "--split", "whole", "--data-root", tmp_path / "root", "--metrics", "gIoU,cIoU")
-    assert said.code == 0
-    assert "no true mask" not in said.out
+    result = ask("score", answers, "--split", "whole", "--data-root", tmp_path / "root", "--metrics", "gIoU,cIoU")
+    assert result.code == 0
+    assert "no true mask" not in result.out
 
 
 def test_a_split_knows_how_many_have_no_mask(tmp_path: Path, mine: Split):
@@ -235,8 +235,8 @@ def test_a_sweep_leaves_them_out_as_scoring_does(tmp_path: Path, mine: Split, as
         run = score(folder, mine, rules="clean", threshold=threshold, out=tmp_path / f"at{place}")
         assert found.values[place][0] == pytest.approx(run.summary["metrics"]["mIoU"]["value"])
         assert found.values[place][1] == pytest.approx(run.summary["metrics"]["oIoU"]["value"])
-    said = ask("sweep", folder, "--split", "mine", "--data-root", tmp_path / "root", "--rules", "clean")
-    assert "2 expressions have no true mask" in said.out
+    result = ask("sweep", folder, "--split", "mine", "--data-root", tmp_path / "root", "--rules", "clean")
+    assert "2 expressions have no true mask" in result.out
 
 
 def test_a_split_in_which_nobody_has_a_mask_has_dashes_and_no_sweep(tmp_path: Path, ask: Ask):
@@ -245,10 +245,10 @@ def test_a_split_in_which_nobody_has_a_mask_has_dashes_and_no_sweep(tmp_path: Pa
     one = scored(tmp_path, nobody, "one", {3: NOTHING, 4: RIGHT})
     two = scored(tmp_path, nobody, "two", {3: NOTHING, 4: LEFT})
     assert one.summary["metrics"]["mIoU"] == {"value": None, "low": None, "high": None, "count": 0}
-    said = ask("score", tmp_path / "png_one", "--split", "nobody", "--data-root", root)
-    assert "│ mIoU    │      – │" in said.out
-    said = ask("compare", one.path, two.path, "--data-root", root)
-    assert (said.code, "Traceback" in said.err) == (0, False)
+    result = ask("score", tmp_path / "png_one", "--split", "nobody", "--data-root", root)
+    assert "│ mIoU    │      – │" in result.out
+    result = ask("compare", one.path, two.path, "--data-root", root)
+    assert (result.code, "Traceback" in result.err) == (0, False)
     assert "| png\\_one | – | – |" in (markdown.render([one]) or "")
     with pytest.raises(DataError, match="no expression of these runs has a true mask"):
         curves.render([one], out=tmp_path / "c.png")
@@ -285,14 +285,14 @@ def test_a_run_that_counted_them_is_not_compared_with_one_that_leaves_them_out(t
 
 def test_every_form_of_report_takes_them_and_says_how_many(tmp_path: Path, mine: Split):
     best, worse = scored(tmp_path, mine, "best", BEST), scored(tmp_path, mine, "worse", WORSE)
-    told = "2 expressions have no true mask"
+    message = "2 expressions have no true mask"
     for form in (markdown, latex, as_json):
-        assert told in (form.render([best, worse]) or ""), form.__name__
+        assert message in (form.render([best, worse]) or ""), form.__name__
     head, line, *_ = (as_csv.render([best, worse]) or "").splitlines()
     assert dict(zip(head.split(","), line.split(","), strict=True))["mine expressions without true mask"] == "2"
     page = tmp_path / "page.html"
     gallery.render([best, worse], out=page)
-    assert told in page.read_text()
+    assert message in page.read_text()
     listed = [json.loads(line) for line in _rows_of(best, tmp_path).splitlines()]
     assert [row["iou"] for row in listed if row["union"] is None] == [None, None]
     curves.render([best, worse], out=tmp_path / "curves.png")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from helpers.answers import Answers, every_form_for
-from helpers.asked import Heats
+from helpers.methods import Heats
 from helpers.small import small_split
 from helpers.whole import whole_split
 

@@ -72,14 +72,14 @@ def _run(split: Split, out: Path, rules: str, heat_of: Callable[[np.ndarray], np
 @pytest.mark.parametrize("kind", _WRONG)
 def test_heats_on_another_scale_are_said(split: Split, tmp_path: Path, kind: str):
     rules, heat_of, words = _WRONG[kind]
-    (said,) = _run(split, tmp_path / "run", rules, heat_of).cautions()
-    assert said.startswith("100 % of the masks ")
-    assert words in said
+    (result,) = _run(split, tmp_path / "run", rules, heat_of).cautions()
+    assert result.startswith("100 % of the masks ")
+    assert words in result
     threshold = "1e-9" if rules == "tris" else "0.5"
-    assert f": threshold {threshold} of rules {rules};" in said
-    assert "--threshold" in said
-    assert "`risbench sweep`" in said
-    assert ("--rules clean" in said) == (rules != "clean")
+    assert f": threshold {threshold} of rules {rules};" in result
+    assert "--threshold" in result
+    assert "`risbench sweep`" in result
+    assert ("--rules clean" in result) == (rules != "clean")
 
 
 @pytest.mark.parametrize("kind", _RIGHT)
@@ -89,11 +89,11 @@ def test_perfect_heats_of_small_objects_are_not(split: Split, tmp_path: Path, ki
     assert run.cautions() == []
 
 
-@pytest.mark.parametrize(("share", "said"), [(1 / 2, True), (1 / 3, True), (0.1, False)])
-def test_a_third_on_another_scale_is_said_and_a_tenth_is_not(split: Split, tmp_path: Path, share: float, said: bool):
+@pytest.mark.parametrize(("share", "result"), [(1 / 2, True), (1 / 3, True), (0.1, False)])
+def test_a_third_on_another_scale_is_said_and_a_tenth_is_not(split: Split, tmp_path: Path, share: float, result: bool):
     run = _run(split, tmp_path / "run", "tris", _WRONG["sigmoid"][1], share)
-    assert bool(run.cautions()) == said
-    if said:
+    assert bool(run.cautions()) == result
+    if result:
         percent = int(run.cautions()[0].partition(" %")[0])
         assert abs(percent - 100 * share) < 5
 
@@ -102,10 +102,10 @@ def test_both_kinds_of_odd_masks_are_counted_apart(split: Split, tmp_path: Path)
     def either(truth: np.ndarray) -> np.ndarray:
         return np.full_like(truth, 0.9 if truth.sum() % 2 else 0.1)
 
-    (said,) = _run(split, tmp_path / "run", "clean", either).cautions()
-    whole, empty = (int(word.rpartition("(")[2]) for word in said.split(" %")[1:3])
-    assert "cover the whole image (" in said
-    assert "or are empty (" in said
+    (result,) = _run(split, tmp_path / "run", "clean", either).cautions()
+    whole, empty = (int(word.rpartition("(")[2]) for word in result.split(" %")[1:3])
+    assert "cover the whole image (" in result
+    assert "or are empty (" in result
     assert 99 <= whole + empty <= 101
 
 
@@ -117,7 +117,7 @@ def test_a_threshold_of_the_card_that_the_rules_do_not_use_is_said(split: Split,
         method.card = {**method.card, "threshold": own}  # type: ignore[misc]
         return evaluate(method, split, rules=rules, threshold=threshold, out=tmp_path / name).cautions()
 
-    for number, (rules, threshold, own, said) in enumerate(
+    for number, (rules, threshold, own, result) in enumerate(
         [
             ("tris", None, 0.7, "names the threshold 0.7, which rules tris do not use (theirs is 1e-9)"),
             ("lavt", None, 0.7, "names the threshold 0.7, which rules lavt do not use (theirs is 0.5)"),
@@ -128,15 +128,15 @@ def test_a_threshold_of_the_card_that_the_rules_do_not_use_is_said(split: Split,
         ]
     ):
         found = cautions_under(rules, threshold, own, str(number))
-        assert said in found[0] if said else found == [], (rules, own)
+        assert result in found[0] if result else found == [], (rules, own)
 
 
 def test_masks_that_a_method_brings_get_no_advice_about_thresholds(split: Split, tmp_path: Path):
     everything = {sample.id: np.ones(sample.size, bool) for sample in split}
     method = Answers(everything)
-    (said,) = evaluate(method, split, out=tmp_path / "run").cautions()
+    (result,) = evaluate(method, split, out=tmp_path / "run").cautions()
     assert (
-        said
+        result
         == "100 % of the masks cover the whole image; the predictions are masks, so no threshold of the rules was used"
     )
     method.card = {**method.card, "supervision": "none"}  # type: ignore[misc]  # a floor, which answers so on purpose

@@ -66,8 +66,8 @@ def _row(number: int, score: int = 1) -> Row:
     return Row(f"s/{number}/0", number, number, 0, score, 9, None, None, None)
 
 
-def _mask(number: int, said: str = "") -> str:
-    return json.dumps({"id": f"s/{number}/0", "said": said})
+def _mask(number: int, result: str = "") -> str:
+    return json.dumps({"id": f"s/{number}/0", "said": result})
 
 
 def _lines(path: Path) -> list[str]:

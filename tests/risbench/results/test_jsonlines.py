@@ -64,7 +64,7 @@ def test_an_absent_file_has_no_half_line_and_stays_absent(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "result"),
     [
         (b'{"a": 1', "not JSON"),
         (b'{"a": 1}{"b": 2}', "not JSON"),
@@ -75,11 +75,11 @@ def test_an_absent_file_has_no_half_line_and_stays_absent(tmp_path: Path):
         (b"null", "a JSON object is expected, not NoneType"),
     ],
 )
-def test_a_broken_line_is_named_by_its_number(path: Path, line: bytes, said: str):
+def test_a_broken_line_is_named_by_its_number(path: Path, line: bytes, result: str):
     path.write_bytes(b'{"a": 1}\n\n' + line + b'\n{"b": 2}\n')
     read = jsonlines.read(path)
     assert next(read) == (1, {"a": 1})
-    with pytest.raises(DataError, match=rf"lines\.jsonl, line 3: {said}"):
+    with pytest.raises(DataError, match=rf"lines\.jsonl, line 3: {result}"):
         next(read)
 
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.asked import Heats
 from helpers.folders import content_of
+from helpers.methods import Heats
 from helpers.small import small_split
 
 from reports.picture import given_or_written
@@ -40,7 +40,7 @@ def test_a_run_in_a_folder_whose_name_is_no_text_is_read_by_all_who_read_runs(tm
         file.read_bytes().decode("utf-8")
     method = Heats()
     evaluate(method, split, out=odd / "run", settings=Settings(save_heat=True))
-    assert method.asked == []
+    assert method.requests == []
     for number in range(2):
         evaluate(Heats(), split, out=odd / "cut", shard=(number, 2), settings=Settings(save_heat=True))
     assert content_of(merge(odd / "cut").path) == content_of(odd / "run")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.asked import Heats
 from helpers.folders import content_of, provenance_of
+from helpers.methods import Heats
 from helpers.plugged import METHOD, OTHER, REFINER, Plugin, edit_method, part_of
 
 from reports.tables import markdown
@@ -105,7 +105,7 @@ _EDITS: dict[str, tuple[Callable[[Plugin], Any], Callable[[Plugin], dict[str, An
 
 @pytest.mark.parametrize("kind", _EDITS)
 def test_a_finished_run_does_not_answer_for_what_was_edited(split: Split, plugin: Plugin, tmp_path: Path, kind: str):
-    prepare, edit, said = _EDITS[kind]
+    prepare, edit, result = _EDITS[kind]
     prepare(plugin)
     # What is edited is given from the start.
     content = {file: file.read_bytes() for file in plugin.folder.rglob("*") if file.is_file()}
@@ -119,7 +119,7 @@ def test_a_finished_run_does_not_answer_for_what_was_edited(split: Split, plugin
     edit(plugin)
     with pytest.raises(UsageError, match=OTHER) as raised:
         evaluate("plugged", split, out=tmp_path / "run", **words)
-    assert re.search(said, str(raised.value)), raised.value
+    assert re.search(result, str(raised.value)), raised.value
     assert "\n" not in str(raised.value)
     assert (content_of(tmp_path / "run"), (tmp_path / "run" / "header.json").read_bytes()) == made
     anew = evaluate("plugged", split, out=tmp_path / "run", overwrite=True, **words)
@@ -243,13 +243,13 @@ def test_a_class_of_no_file_is_of_unknown_origin_and_this_is_said(split: Split, 
 
 
 def test_a_finished_run_says_since_when_and_is_left_alone(split: Split, tmp_path: Path):
-    said: list[str] = []
-    evaluate(Heats(), split, out=tmp_path, on_message=said.append)
-    assert said == []
+    result: list[str] = []
+    evaluate(Heats(), split, out=tmp_path, on_message=result.append)
+    assert result == []
     before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in tmp_path.iterdir() if file.is_file()}
-    evaluate(Heats(), split, out=tmp_path, on_message=said.append)
+    evaluate(Heats(), split, out=tmp_path, on_message=result.append)
     finished = provenance_of(tmp_path)[0]["finished"]
-    assert said == [f"{tmp_path}: complete since {finished}, so nothing was run"]
+    assert result == [f"{tmp_path}: complete since {finished}, so nothing was run"]
     assert before == {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before}
 
 
@@ -264,11 +264,11 @@ def _older(out: Path) -> None:
 def test_a_finished_run_of_before_gives_its_figures_and_says_that_its_code_is_unknown(split: Split, tmp_path: Path):
     first = evaluate(Heats(), split, out=tmp_path)
     _older(tmp_path)
-    said: list[str] = []
-    assert evaluate(Heats(), split, out=tmp_path, on_message=said.append).summary == first.summary
-    assert len(said) == 2
-    assert "the code that made its rows is not recorded" in said[0]
-    assert "Z, so nothing was run" in said[1]
+    result: list[str] = []
+    assert evaluate(Heats(), split, out=tmp_path, on_message=result.append).summary == first.summary
+    assert len(result) == 2
+    assert "the code that made its rows is not recorded" in result[0]
+    assert "Z, so nothing was run" in result[1]
     assert "origin" not in json.loads((tmp_path / "header.json").read_text())
 
 

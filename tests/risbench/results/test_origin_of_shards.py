@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.asked import Heats
+from helpers.methods import Heats
 from helpers.plugged import OTHER, Plugin, part_of
 
 from risbench import Settings, Split, UsageError, evaluate, merge, score

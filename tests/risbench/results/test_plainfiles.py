@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.asked import Heats
 from helpers.folders import content_of, names_in
+from helpers.methods import Heats
 from helpers.small import small_split
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
@@ -91,9 +91,9 @@ def test_no_link_in_a_run_folder_is_written_through(split, folders: Path, victim
     place.unlink(missing_ok=True)
     place.parent.mkdir(exist_ok=True)
     place.symlink_to(victim if name == "heats" else victim / "thesis.txt")
-    said = _refusal(lambda: act(split, tmp_path / "run"))
-    assert not said or str(place) in said or f"run holds {name}" in said or "is not a run folder" in said
-    assert "\n" not in said
+    result = _refusal(lambda: act(split, tmp_path / "run"))
+    assert not result or str(place) in result or f"run holds {name}" in result or "is not a run folder" in result
+    assert "\n" not in result
     assert _is_whole(victim)
 
 
@@ -106,9 +106,9 @@ def test_a_named_pipe_in_a_run_folder_keeps_nobody_waiting(split, folders: Path,
     place.unlink(missing_ok=True)
     place.parent.mkdir(exist_ok=True)
     os.mkfifo(place)
-    said = _refusal(lambda: act(split, tmp_path / "run"))
-    assert "\n" not in said
-    if not said:
+    result = _refusal(lambda: act(split, tmp_path / "run"))
+    assert "\n" not in result
+    if not result:
         assert content_of(tmp_path / "run") == content_of(folders / "finished")
 
 
@@ -116,8 +116,8 @@ def test_a_named_pipe_in_a_run_folder_keeps_nobody_waiting(split, folders: Path,
 def test_scoring_writes_through_no_link(split: Split, folders: Path, victim: Path, tmp_path: Path, name: str):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).symlink_to(victim / "thesis.txt")
-    said = _refusal(lambda: score(folders / "finished", split, rules="clean", out=tmp_path / "run"))
-    assert not said or name in said
+    result = _refusal(lambda: score(folders / "finished", split, rules="clean", out=tmp_path / "run"))
+    assert not result or name in result
     assert _is_whole(victim)
 
 

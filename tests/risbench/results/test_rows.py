@@ -97,12 +97,12 @@ def test_columns_hold_each_row_and_who_does_not_point_misses_where_others_do(row
     assert {values.dtype for values in columns.values()} == {np.dtype(np.float64)}
     truth_of = {"hit_box": "box_iou", "hit_mask": "union"}
     for name in ("intersection", "union", "hit_box", "hit_mask", "box_iou"):
-        asked = any(getattr(row, name) is not None for row in rows if not row.missing)
+        requested = any(getattr(row, name) is not None for row in rows if not row.missing)
         for row, found in zip(rows, columns[name].tolist(), strict=True):
             value = getattr(row, name)
             if value is not None:
                 assert found == float(value)
-            elif asked and name in truth_of and getattr(row, truth_of[name]) is not None:
+            elif requested and name in truth_of and getattr(row, truth_of[name]) is not None:
                 assert found == 0.0
             else:
                 assert math.isnan(found)

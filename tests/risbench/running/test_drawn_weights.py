@@ -46,5 +46,5 @@ def test_the_command_and_the_table_say_so(ask: Ask, tmp_path: Path) -> None:  # 
     assert ask(*words, "--out", tmp_path / "run").err.count(CAUTION) == 1
     assert CAUTION in (markdown.render([Run.load(tmp_path / "run")]) or "")
     picture = next((root / "train2014").glob("*.png"))
-    asked = ask("predict", picture, "a thing", "--method", "clip_gradcam", "--weights", "shapes")
-    assert asked.err.count(CAUTION) == 1
+    requested = ask("predict", picture, "a thing", "--method", "clip_gradcam", "--weights", "shapes")
+    assert requested.err.count(CAUTION) == 1

@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from helpers.asked import Heats
+from helpers.methods import Heats
 from helpers.small import small_split, write_small
 
 from risbench import DataError, Settings, Split, evaluate, load_split, score

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers.asked import Heats
 from helpers.folders import content_of, costs_of, names_in, provenance_of
+from helpers.methods import Heats
 from helpers.small import small_split, write_small
 from helpers.waiting import GUARD
 
@@ -76,7 +76,7 @@ def test_a_merged_run_is_what_the_whole_command_continues(split: Split, out: Pat
     content = content_of(out)
     method = Heats()
     evaluate(method, split, out=out)
-    assert method.asked == []
+    assert method.requests == []
     assert content_of(out) == content
 
 
@@ -196,30 +196,30 @@ def test_heats_of_all_shards_come_together(split: Split, tmp_path: Path):
 
 
 def test_waiting_ends_with_the_last_shard_and_tells_how_many_are_there(tmp_path: Path):
-    told = []
+    message = []
 
     def one_more(ready: int) -> None:
-        told.append(ready)
+        message.append(ready)
         if ready < 3:
             jsonlines.replace(tmp_path / "shards" / f"{ready}-of-3" / "summary.json", "{}")
 
     wait_for_shards(tmp_path, 3, one_more, 0.001)
-    assert told == [0, 1, 2, 3]
+    assert message == [0, 1, 2, 3]
 
 
 def test_a_shard_that_is_about_to_be_overwritten_is_waited_for(tmp_path: Path):
     shard = tmp_path / "shards" / "0-of-1"
     jsonlines.replace(shard / "summary.json", "{}")
     jsonlines.replace(shard / "header.json", json.dumps({"provenance": [{"started": "2026-01-01T00:00:00Z"}]}))
-    told = []
+    message = []
 
     def anew(ready: int) -> None:
-        told.append(ready)
+        message.append(ready)
         header = {"provenance": [{"started": "2026-01-02T00:00:01Z"}]}
         jsonlines.replace(shard / "header.json", json.dumps(header))
 
     wait_for_shards(tmp_path, 1, anew, 0.001, begun_after="2026-01-02T00:00:00Z")
-    assert told == [0, 1]
+    assert message == [0, 1]
 
 
 def test_waiting_ends_when_nothing_more_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -234,8 +234,8 @@ def test_waiting_ends_when_nothing_more_is_written(tmp_path: Path, monkeypatch: 
         looks.append(ready)
         (folder / "summary.json").write_text("{}")
 
-    said = r"1 of 2 shards are not finished and have written nothing for 60 seconds .*`risbench merge"
-    with pytest.raises(RisbenchError, match=said):
+    result = r"1 of 2 shards are not finished and have written nothing for 60 seconds .*`risbench merge"
+    with pytest.raises(RisbenchError, match=result):
         wait_for_shards(tmp_path, 2, grow, 10.0, patience=60.0)
     assert looks == [0, 1]
     assert sum(slept) == 70
@@ -262,14 +262,14 @@ def test_under_torchrun_every_rank_takes_its_shard_and_the_first_merges(tmp_path
         )
 
     with start(0) as first, start(1) as second:
-        told, said = first.communicate(timeout=GUARD)
-        assert first.returncode == 0, said
+        message, result = first.communicate(timeout=GUARD)
+        assert first.returncode == 0, result
         assert second.communicate(timeout=GUARD)[0] == ""
         assert second.returncode == 0
-    assert "2 of 2 shards are finished" in said
+    assert "2 of 2 shards are finished" in result
     with start(1, "--shard", "0/2") as refused:
         assert "every rank takes its own shard already" in refused.communicate(timeout=GUARD)[1]
     run = evaluate("random_point", "refcoco_val", data_root=root, out=tmp_path / "alone")
     assert content_of(tmp_path / "run") == content_of(run.path)
-    assert json.loads(told)["metrics"] == run.summary["metrics"]
+    assert json.loads(message)["metrics"] == run.summary["metrics"]
     assert names_in(tmp_path / "run" / "shards") >= {"0-of-2/summary.json", "1-of-2/summary.json"}

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.asked import Heats, Masks
 from helpers.folders import content_of, costs_of, names_in, provenance_of
+from helpers.methods import Heats, Masks
 from helpers.small import small_split, write_small
 from helpers.waiting import GUARD, wait_until
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +27,7 @@ _MAIN = "from risbench.cli import main; main()"
 # In a process with HOLD_AT=N the N-th image is under work until a file `go` appears; `held` says that it has begun.
 _SLOW = """
 import itertools, os, pathlib, time
-from helpers.asked import Heats
+from helpers.methods import Heats
 class Slow(Heats):
     turns = itertools.count(1)
     def predict(self, image, texts):
@@ -85,8 +85,8 @@ class CommandLine:
 
     def run(self, out: str, *more: str) -> tuple[int, str]:
         with self.start("-c", _MAIN, *self.words(out, *more)) as process:
-            _, said = process.communicate(timeout=GUARD)
-            return process.returncode, said
+            _, result = process.communicate(timeout=GUARD)
+            return process.returncode, result
 
 
 @pytest.fixture
@@ -101,11 +101,11 @@ def test_ten_kills_at_random_moments_change_nothing(command_line: CommandLine):
     # None of the ten gets to the end, however slow the killer is: each stands still at its fourth image.
     words = (str(killer), "0.25", *command_line.words("killed", *more))
     with command_line.start(*words, HOLD_AT="4") as process:
-        died, said = process.communicate(timeout=GUARD)
-    assert process.returncode == 0, said
+        died, result = process.communicate(timeout=GUARD)
+    assert process.returncode == 0, result
     assert int(died.split()[-1]) == 10
-    code, said = command_line.run("killed", *more)
-    assert code == 0, said
+    code, result = command_line.run("killed", *more)
+    assert code == 0, result
     killed = command_line.folder / "killed"
     assert content_of(killed) == content_of(command_line.folder / "reference")
     assert len(content_of(killed)) == 3 + 40
@@ -140,7 +140,7 @@ def test_a_kill_in_the_middle_of_a_line_costs_that_image_only(split: Split, whol
     (tmp_path / "rows.jsonl").write_bytes(rows[:-7])
     method = Heats()
     evaluate(method, split, out=tmp_path, settings=Settings(save_heat=True))
-    assert len(method.asked) == 1
+    assert len(method.requests) == 1
     assert content_of(tmp_path) == whole
 
 
@@ -159,7 +159,7 @@ def test_a_finished_run_asks_nothing_again_and_stays_as_it_is(split: Split, tmp_
     costs = costs_of(tmp_path)
     method = Heats()
     evaluate(method, split, out=tmp_path)
-    assert method.asked == []
+    assert method.requests == []
     assert content_of(tmp_path) == before
     assert costs_of(tmp_path) == costs
 
@@ -171,9 +171,9 @@ def _stops_after(count: int) -> Iterator[bool]:
 
 
 def test_a_stop_writes_what_was_done_and_says_how_to_go_on(split: Split, tmp_path: Path):
-    asked = _stops_after(3)
+    requested = _stops_after(3)
     with pytest.raises(Stopped, match=r"stopped after 3 of 8 images; give the same command with --out .*mine to go on"):
-        evaluate(Heats(), split, out=tmp_path / "mine", stop=lambda: next(asked))
+        evaluate(Heats(), split, out=tmp_path / "mine", stop=lambda: next(requested))
     rows = (tmp_path / "mine" / "rows.jsonl").read_bytes().splitlines()
     assert {json.loads(row)["image_id"] for row in rows} == set(split.images[:3])
     with pytest.raises(RisbenchError, match="is not finished"):
@@ -189,12 +189,12 @@ def test_every_part_leaves_its_cost_its_facts_and_its_provenance(split: Split, t
     class Learning(Heats):
         @property
         def facts(self):
-            return {"asked": len(self.asked)}
+            return {"asked": len(self.requests)}
 
     for after in (3, 2):
-        asked = _stops_after(after)
+        requested = _stops_after(after)
         with pytest.raises(Stopped):
-            evaluate(Learning(), split, out=tmp_path, stop=lambda asked=asked: next(asked))
+            evaluate(Learning(), split, out=tmp_path, stop=lambda requested=requested: next(requested))
     evaluate(Learning(), split, out=tmp_path)
     assert [part["images"] for part in costs_of(tmp_path)] == [3, 2, 3]
     assert sum(part["expressions"] for part in costs_of(tmp_path)) == len(split)
@@ -210,16 +210,16 @@ def test_ctrl_c_finishes_the_image_under_work_and_prints_how_to_continue(command
         process.send_signal(sent)
         assert any("stopping after the current image" in line for line in process.stderr or ())
         (command_line.folder / "go").touch()
-        _, said = process.communicate(timeout=GUARD)
-    assert process.returncode == 1, said
-    assert "stopped after 5 of 40 images; give the same command with --out mine to go on" in said
-    assert "Traceback" not in said
+        _, result = process.communicate(timeout=GUARD)
+    assert process.returncode == 1, result
+    assert "stopped after 5 of 40 images; give the same command with --out mine to go on" in result
+    assert "Traceback" not in result
     assert rows.read_bytes().endswith(b"\n")
     assert costs_of(rows.parent)[0]["images"] == 5
     assert costs_of(rows.parent)[0]["expressions"] == rows.read_bytes().count(b"\n")
-    code, said = command_line.run("mine", "--set", "seconds=0.001")
+    code, result = command_line.run("mine", "--set", "seconds=0.001")
     assert code == 2  # other arguments make another run
-    assert "seconds" in said
+    assert "seconds" in result
     assert command_line.run("mine")[0] == 0
 
 
@@ -229,8 +229,8 @@ def test_a_second_ctrl_c_does_not_wait_for_the_image_under_work(command_line: Co
         process.send_signal(signal.SIGINT)
         assert any("Ctrl-C again to stop at once" in line for line in process.stderr or ())
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=GUARD)
-    assert (process.returncode, said.splitlines()[-1]) == (1, "risbench: stopped")
+        _, result = process.communicate(timeout=GUARD)
+    assert (process.returncode, result.splitlines()[-1]) == (1, "risbench: stopped")
     assert costs_of(command_line.folder / "mine")[0]["images"] == 4
 
 
@@ -244,27 +244,27 @@ def test_a_job_that_ignores_ctrl_c_goes_on_and_sigterm_ends_it_well(command_line
         # The two were ignored, or this wish to stop would have been the second and would have ended it at once.
         assert any("stopping after the current image" in line for line in process.stderr or ())
         (command_line.folder / "go").touch()
-        _, said = process.communicate(timeout=GUARD)
-    assert process.returncode == 1, said
-    assert "stopped after 5 of 40 images" in said
+        _, result = process.communicate(timeout=GUARD)
+    assert process.returncode == 1, result
+    assert "stopped after 5 of 40 images" in result
 
 
 def test_two_processes_cannot_write_to_one_folder(split: Split, tmp_path: Path):
     refused = []
 
-    def told(_: object) -> None:
+    def message(_: object) -> None:
         with pytest.raises(RisbenchError, match="another process is writing to this folder; give another --out") as one:
             evaluate(Heats(), split, out=tmp_path)
         refused.append(one)
 
     # A lock of another opening is as strange to this process as another process's.
-    evaluate(Heats(), split, out=tmp_path, progress=told)
+    evaluate(Heats(), split, out=tmp_path, progress=message)
     assert len(refused) == 8
     assert not isinstance(refused[0].value, UsageError)
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "said"),
+    ("first", "second", "result"),
     [
         ({}, {"name": "Other"}, r'its method.name is "Heats", this command\'s is "Other"'),
         ({}, {"rules": "lavt"}, r'its rules.name is "tris", this command\'s is "lavt"'),
@@ -275,10 +275,10 @@ def test_two_processes_cannot_write_to_one_folder(split: Split, tmp_path: Path):
         ({}, {"settings": Settings(save_heat=True)}, 'its save_heat is null, this command\'s is "float32"'),
     ],
 )
-def test_another_run_in_the_folder_is_refused_with_the_difference(split, tmp_path: Path, first, second, said):
+def test_another_run_in_the_folder_is_refused_with_the_difference(split, tmp_path: Path, first, second, result):
     evaluate(Heats(), split, out=tmp_path, **first)
     before = content_of(tmp_path)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=result):
         evaluate(Heats(), split, out=tmp_path, **second)
     assert content_of(tmp_path) == before
     assert len(provenance_of(tmp_path)) == 1
@@ -343,7 +343,7 @@ def test_a_broken_cost_file_is_refused_before_the_work(split: Split, tmp_path: P
     method = Heats()
     with pytest.raises(RisbenchError, match=rf"cost\.json: .*{fault}.*; remove it \(it holds only times and memory"):
         evaluate(method, split, out=tmp_path)
-    assert method.asked == []
+    assert method.requests == []
     (tmp_path / "cost.json").unlink()
     assert evaluate(method, split, out=tmp_path).summary["count"] == len(split)
 
@@ -363,7 +363,7 @@ def test_a_part_of_provenance_that_no_run_wrote_is_refused_before_the_work(split
         (tmp_path / "header.json").write_text(json.dumps({**header, "provenance": [odd]}))
         with pytest.raises(RisbenchError, match=rf"header\.json: provenance\[0\].*{fault}"):
             evaluate(method, split, out=tmp_path)
-    assert method.asked == []
+    assert method.requests == []
 
 
 def test_provenance_that_is_no_list_is_refused_before_the_work(split: Split, tmp_path: Path):

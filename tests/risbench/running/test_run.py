@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.asked import Batches, Heats, Masks, heat_for
 from helpers.folders import content_of, costs_of, provenance_of
+from helpers.methods import Batches, Heats, Masks, heat_for
 from helpers.small import small_split
 from helpers.waiting import wait_until
 
@@ -50,7 +50,7 @@ def test_a_method_without_predict_many_is_asked_image_by_image_in_any_batch(spli
     method = Heats()
     evaluate(method, split, out=tmp_path, settings=Settings(8, save_heat=True))
     assert content_of(tmp_path) == whole
-    assert method.asked == [[sample.text for sample in group] for group in split.by_image()]
+    assert method.requests == [[sample.text for sample in group] for group in split.by_image()]
 
 
 @pytest.mark.parametrize("limit", [None, 5])
@@ -86,17 +86,17 @@ def test_rows_and_masks_stand_in_the_order_of_the_split(split: Split, tmp_path: 
 
 
 def test_every_text_of_an_image_comes_in_one_call_with_pixels_of_the_file(split: Split, tmp_path: Path):
-    seen: list[tuple[np.ndarray, list[str]]] = []
+    observed: list[tuple[np.ndarray, list[str]]] = []
 
     class Watching(Heats):
         def predict(self, image: np.ndarray, texts: list[str]) -> Any:
-            seen.append((image, texts))
+            observed.append((image, texts))
             return super().predict(image, texts)
 
     evaluate(Watching(), split, out=tmp_path)
     groups = list(split.by_image())
-    assert [texts for _, texts in seen] == [[sample.text for sample in group] for group in groups]
-    for (image, _), group in zip(seen, groups, strict=True):
+    assert [texts for _, texts in observed] == [[sample.text for sample in group] for group in groups]
+    for (image, _), group in zip(observed, groups, strict=True):
         assert image.dtype == np.uint8
         assert image.shape == (*group[0].size, 3)
 
@@ -150,7 +150,7 @@ def test_a_method_that_reads_gets_the_samples_of_its_texts(split: Split, tmp_pat
 def test_a_control_asks_with_its_own_texts(split: Split, tmp_path: Path):
     method = Heats()
     run = evaluate(method, split, out=tmp_path, texts="empty")
-    assert {text for texts in method.asked for text in texts} == {""}
+    assert {text for texts in method.requests for text in texts} == {""}
     assert (run.header["texts"], run.summary["texts"]) == ("empty", "empty")
 
 
@@ -171,8 +171,8 @@ def test_shuffled_drawn_scenes_are_asked_with_words_of_another_object_of_the_sam
     drawn, method = load_split("shapes_val"), Heats()
     run = evaluate(method, drawn, out=tmp_path, texts="shuffled", limit=30)
     elsewhere = 0
-    for asked, group in zip(method.asked, drawn.first_images(30).by_image(), strict=True):
-        for text, sample in zip(asked, group, strict=True):
+    for requested, group in zip(method.requests, drawn.first_images(30).by_image(), strict=True):
+        for text, sample in zip(requested, group, strict=True):
             assert text not in {other.text for other in group if other.ref_id == sample.ref_id}
             others = {other.text for other in group if other.ref_id != sample.ref_id}
             elsewhere += text not in others
@@ -252,10 +252,10 @@ def test_prediction_runs_ahead_of_scoring_by_a_few_images_only(tmp_path: Path, m
 
 
 def test_progress_tells_images_expressions_and_the_scores_so_far(split: Split, tmp_path: Path):
-    told = []
-    run = evaluate(Heats(), split, out=tmp_path, progress=told.append)
-    assert [(state.done, state.total) for state in told] == [(n + 1, 11) for n in range(11)]
-    last = told[-1]
+    message = []
+    run = evaluate(Heats(), split, out=tmp_path, progress=message.append)
+    assert [(state.done, state.total) for state in message] == [(n + 1, 11) for n in range(11)]
+    last = message[-1]
     assert last.expressions == len(split)
     assert last.miou == pytest.approx(run.summary["metrics"]["mIoU"]["value"])
     assert last.oiou == pytest.approx(run.summary["metrics"]["oIoU"]["value"])
@@ -291,7 +291,7 @@ def test_clean_rules_take_the_threshold_of_the_card(split: Split, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "result"),
     [
         ({"limit": 0}, "a limit of 0 images leaves nothing to run"),
         ({"texts": "loud"}, "texts=loud: must be one of given, shuffled, empty"),
@@ -301,7 +301,7 @@ def test_clean_rules_take_the_threshold_of_the_card(split: Split, tmp_path: Path
         ({"rules": "tirs"}, "did you mean 'tris'"),
     ],
 )
-def test_a_wrong_call_is_refused_before_a_folder_is_made(split, tmp_path: Path, wrong: dict[str, Any], said: str):
-    with pytest.raises(UsageError, match=said):
+def test_a_wrong_call_is_refused_before_a_folder_is_made(split, tmp_path: Path, wrong: dict[str, Any], result: str):
+    with pytest.raises(UsageError, match=result):
         evaluate(Heats(), split, out=tmp_path / "run", **wrong)
     assert not (tmp_path / "run").exists()

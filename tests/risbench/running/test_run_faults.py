@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.asked import Batches, Heats, Masks, Turning
 from helpers.folders import content_of, costs_of
+from helpers.methods import Batches, Heats, Masks, Turning
 from helpers.small import small_split, write_small
 from PIL import Image
 
@@ -57,9 +57,9 @@ _BAD = {
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("kind", _BAD)
 def test_an_image_that_cannot_be_read_stops_the_run_with_its_sample(split, tmp_path: Path, kind: str, batch: int):
-    spoil, said = _BAD[kind]
+    spoil, result = _BAD[kind]
     spoil(list(split.by_image())[3][0].image_path)
-    with pytest.raises(DataError, match=said) as raised:
+    with pytest.raises(DataError, match=result) as raised:
         evaluate(Batches(), split, out=tmp_path / "run", settings=Settings(batch))
     assert str(raised.value).startswith(_ids(split, 3)[0])
     assert "--skip-bad records such samples as missing" in str(raised.value)
@@ -107,16 +107,16 @@ def test_an_image_that_was_passed_over_is_tried_again(split: Split, tmp_path: Pa
     costs = costs_of(tmp_path / "run")
     method = Heats()
     assert content_of(evaluate(method, split, out=tmp_path / "run", settings=skip).path) == first
-    assert (method.asked, costs_of(tmp_path / "run")) == ([], costs)
+    assert (method.requests, costs_of(tmp_path / "run")) == ([], costs)
     image.write_bytes(content)
     method = Heats()
     assert content_of(evaluate(method, split, out=tmp_path / "run", settings=skip).path) == content_of(whole.path)
-    assert len(method.asked) == 1
+    assert len(method.requests) == 1
 
 
 def test_a_threshold_for_a_method_that_brings_masks_is_refused_and_leaves_nothing(split: Split, tmp_path: Path):
-    said = "--threshold cuts heats, but this method returns masks: leave --threshold out"
-    with pytest.raises(UsageError, match=said):
+    result = "--threshold cuts heats, but this method returns masks: leave --threshold out"
+    with pytest.raises(UsageError, match=result):
         evaluate(Masks(), split, out=tmp_path / "run", threshold=0.3)
     assert not (tmp_path / "run").exists()
     evaluate(Heats(), split, out=tmp_path / "run", threshold=0.3)
@@ -155,8 +155,8 @@ _WRONG = {
 
 @pytest.mark.parametrize("kind", _WRONG)
 def test_a_prediction_that_cannot_be_scored_names_its_sample(split: Split, tmp_path: Path, kind: str):
-    turn, said = _WRONG[kind]
-    with pytest.raises(MaskError, match=said) as raised:
+    turn, result = _WRONG[kind]
+    with pytest.raises(MaskError, match=result) as raised:
         evaluate(Turning(4, turn), split, out=tmp_path / "run")
     assert f"prediction for {_ids(split, 3)[-1]}: " in str(raised.value)
     _goes_on(split, tmp_path / "run", 3)
@@ -169,7 +169,7 @@ def _goes_on(split: Split, out: Path, least: int) -> None:
     assert {json.loads(row)["image_id"] for row in rows} >= set(split.images[:least])
     method = Turning(0, lambda answer: answer)
     run = evaluate(method, split, out=out)
-    assert len(method.asked) <= len(split.images) - least
+    assert len(method.requests) <= len(split.images) - least
     assert content_of(run.path) == content_of(evaluate(Heats(), split, out=out.parent / "whole", name="Turning").path)
 
 
@@ -183,14 +183,14 @@ _COUNTS = {
 
 @pytest.mark.parametrize("kind", _COUNTS)
 def test_another_number_of_predictions_than_texts_is_refused(split: Split, tmp_path: Path, kind: str):
-    turn, said = _COUNTS[kind]
-    with pytest.raises(MaskError, match=said):
+    turn, result = _COUNTS[kind]
+    with pytest.raises(MaskError, match=result):
         evaluate(Turning(4, turn), split, out=tmp_path / "run", settings=Settings(skip_bad=True))
     _goes_on(split, tmp_path / "run", 3)
 
 
 @pytest.mark.parametrize(
-    ("turn", "said"),
+    ("turn", "result"),
     [
         (lambda many: many[:-1], r"predict_many returned 2 answers for 3 images, the first being .*\.png"),
         (lambda many: [*many, many[0]], "predict_many returned 4 answers for 3 images"),
@@ -199,12 +199,12 @@ def test_another_number_of_predictions_than_texts_is_refused(split: Split, tmp_p
         (lambda many: [None, *many[1:]], "predict must return one prediction per text, got NoneType"),
     ],
 )
-def test_another_number_of_answers_than_images_is_refused(split: Split, tmp_path: Path, turn: Any, said: str):
+def test_another_number_of_answers_than_images_is_refused(split: Split, tmp_path: Path, turn: Any, result: str):
     class Wrong(Batches):
         def predict_many(self, images: Any, texts: Any) -> Any:
             return turn(super().predict_many(images, texts))
 
-    with pytest.raises(RisbenchError, match=said):
+    with pytest.raises(RisbenchError, match=result):
         evaluate(Wrong(), split, out=tmp_path / "run", settings=Settings(3, skip_bad=True))
 
 
@@ -230,8 +230,8 @@ def test_a_failing_batch_names_all_its_images(split: Split, tmp_path: Path):
 
 def test_heats_too_large_for_half_precision_are_refused_by_name(split: Split, tmp_path: Path):
     large = Turning(3, _with(_poked(1e6)))
-    said = rf"prediction for {_ids(split, 2)[-1]}: its numbers do not fit float16"
-    with pytest.raises(MaskError, match=said):
+    result = rf"prediction for {_ids(split, 2)[-1]}: its numbers do not fit float16"
+    with pytest.raises(MaskError, match=result):
         evaluate(large, split, out=tmp_path / "run", settings=Settings(save_heat=True, heat_dtype="float16"))
     assert not [file for file in (tmp_path / "run" / "heats").iterdir() if file.name.startswith(".")]
 
@@ -243,7 +243,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_after_room_was_made(split: Spli
     limit = sizes[0] + 700
     assert limit < sizes[1]
     code = (
-        "import resource, sys; from pathlib import Path; from helpers.asked import Masks\n"
+        "import resource, sys; from pathlib import Path; from helpers.methods import Masks\n"
         "from risbench import RisbenchError, Settings, evaluate, load_split\n"
         "split = load_split('refcoco_val', sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))\n"
@@ -313,7 +313,7 @@ def test_a_folder_that_cannot_be_made_is_named(split: Split, tmp_path: Path):
 
 
 def test_missing_data_are_named_without_a_traceback(tmp_path: Path):
-    for words, said in (
+    for words, result in (
         (("--data-root", "nowhere"), "nowhere: no such data root (needed for refcoco_val)"),
         (("--data-root", "data"), "no such image"),
     ):
@@ -327,7 +327,7 @@ def test_missing_data_are_named_without_a_traceback(tmp_path: Path):
             text=True,
         )
         assert done.returncode == 1
-        assert said in done.stderr
+        assert result in done.stderr
         assert "Traceback" not in done.stderr
 
 

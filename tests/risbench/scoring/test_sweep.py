@@ -85,17 +85,17 @@ def test_the_command_draws_the_curve_and_names_the_best(
 ) -> None:
     picture = tmp_path / f"curve.{suffix}"
     words = ["sweep", heats, "--split", split.name, "--data-root", split.data_root]
-    told = ask(*words, "--thresholds", "0.1,0.4", "--out", picture, "--json")
-    assert told.code == 0, told.err
+    result = ask(*words, "--thresholds", "0.1,0.4", "--out", picture, "--json")
+    assert result.code == 0, result.err
     assert picture.stat().st_size > 5000
-    record = json.loads(told.out)
+    record = json.loads(result.out)
     found = sweep(heats, split, thresholds=[0.1, 0.4])
     for turn, name in enumerate(found.metrics):
         place = found.best(turn)
         assert record["best"][name] == (None if place is None else found.thresholds[place])
     assert "report it on another one" in record["caution"]
-    told = ask(*words, "--out", tmp_path / "curve.jpg")
-    assert (told.code, "must end in .png or .pdf" in told.err) == (2, True)
+    result = ask(*words, "--out", tmp_path / "curve.jpg")
+    assert (result.code, "must end in .png or .pdf" in result.err) == (2, True)
 
 
 def test_missing_heats_are_refused_or_counted_as_empty(split: Split, heats: Path):

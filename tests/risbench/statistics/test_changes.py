@@ -149,19 +149,19 @@ def test_csv_has_a_column_only_where_something_was_changed(run: Run, tmp_path: P
 def test_compare_says_it(run: Run, tmp_path: Path, ask: Ask):
     changed = edited(run, tmp_path / "changed", raise_row)
     assert compare([changed, run], slices=False).record()["changed"]
-    said = ask("compare", changed.path, run.path, "--no-slices")
-    assert (said.code, "CHANGED: the rows of changed" in said.out) == (0, True)
+    result = ask("compare", changed.path, run.path, "--no-slices")
+    assert (result.code, "CHANGED: the rows of changed" in result.out) == (0, True)
     assert "CHANGED" not in ask("compare", run.path, run.path, "--no-slices").out
 
 
 def test_pictures_pages_sweeps_and_scores_say_it(tmp_path: Path, ask: Ask):
     whole = evaluate("centre", "shapes_val", limit=4, out=tmp_path / "whole", settings=Settings(save_heat=True))
     changed = edited(whole, tmp_path / "changed", raise_value).path
-    said = ask("sweep", changed, "--split", "shapes_val")
-    assert (said.code, "CHANGED" in said.out) == (0, True)
+    result = ask("sweep", changed, "--split", "shapes_val")
+    assert (result.code, "CHANGED" in result.out) == (0, True)
     assert json.loads(ask("sweep", changed, "--split", "shapes_val", "--json").out)["changed"]
-    said = ask("score", changed, "--split", "shapes_val", "--out", tmp_path / "again")
-    assert (said.code, "CHANGED" in said.err) == (0, True)
+    result = ask("score", changed, "--split", "shapes_val", "--out", tmp_path / "again")
+    assert (result.code, "CHANGED" in result.err) == (0, True)
     assert ask("report", changed, "--as", "html", "--out", tmp_path / "page.html").code == 0
     assert "CHANGED" in (tmp_path / "page.html").read_text()
     from reports.about import notes_of

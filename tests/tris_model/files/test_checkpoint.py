@@ -45,7 +45,7 @@ def test_an_authors_file_of_either_stage_loads_by_itself(
 
 def test_conversion_there_and_back_is_bit_for_bit(small: Stage1, tmp_path: Path) -> None:
     save(small, tmp_path / "a.pth")
-    said = tris_model.convert(tmp_path / "a.pth", tmp_path / "b.safetensors")
+    result = tris_model.convert(tmp_path / "a.pth", tmp_path / "b.safetensors")
     tris_model.convert(tmp_path / "b.safetensors", tmp_path / "c.pth")
     before = torch.load(tmp_path / "a.pth", weights_only=True)["model"]
     after = torch.load(tmp_path / "c.pth", weights_only=True)["model"]
@@ -53,7 +53,7 @@ def test_conversion_there_and_back_is_bit_for_bit(small: Stage1, tmp_path: Path)
     for key, value in before.items():
         assert value.dtype == after[key].dtype
         assert value.numpy().tobytes() == after[key].numpy().tobytes(), key
-    assert said["said"]["source"] == "a.pth"
+    assert result["said"]["source"] == "a.pth"
 
 
 def test_safetensors_name_the_hash_of_what_they_came_from(small: Stage1, tmp_path: Path) -> None:
@@ -74,18 +74,18 @@ def test_half_precision_stays_as_it_is_in_a_file_and_becomes_float32_in_a_networ
 ) -> None:
     half = {key: value.half() if value.is_floating_point() else value for key, value in small.state_dict().items()}
     torch.save({"model": half, "config": small.config.to_json()}, tmp_path / "half.pth")
-    said = tris_model.convert(tmp_path / "half.pth", tmp_path / "half.safetensors")
-    assert said["dtypes"]["float16"] > 0
+    result = tris_model.convert(tmp_path / "half.pth", tmp_path / "half.safetensors")
+    assert result["dtypes"]["float16"] > 0
     loaded = tris_model.load(tmp_path / "half.safetensors")
     assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32, torch.int64}
 
 
 def test_a_description_says_what_a_file_is(small2: Stage2, tmp_path: Path) -> None:
     save(small2, tmp_path / "b.safetensors", {"data": "drawn scenes"})
-    said = tris_model.describe(tmp_path / "b.safetensors")
-    assert (said["stage"], said["backbone"], said["kind"]) == (2, "custom", "safetensors")
-    assert said["parameters"] == sum(weight.numel() for weight in small2.parameters())
-    assert said["said"]["data"] == "drawn scenes"
+    result = tris_model.describe(tmp_path / "b.safetensors")
+    assert (result["stage"], result["backbone"], result["kind"]) == (2, "custom", "safetensors")
+    assert result["parameters"] == sum(weight.numel() for weight in small2.parameters())
+    assert result["said"]["data"] == "drawn scenes"
 
 
 def test_a_small_networks_sizes_travel_with_it(small: Stage1, tmp_path: Path) -> None:

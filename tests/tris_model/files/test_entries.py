@@ -212,9 +212,9 @@ def test_a_description_says_which_entry_was_read(small: Stage1, tmp_path: Path) 
     state = small.state_dict()
     averaged = {key: value * 2 for key, value in state.items()}
     torch.save({"model": state, "model_ema": averaged, "config": small.config.to_json()}, tmp_path / "x.pth")
-    said = tris_model.describe(tmp_path / "x.pth")
-    assert said["entry"] == "model"
-    assert "x.pth#model_ema takes that" in said["notes"][0]
+    result = tris_model.describe(tmp_path / "x.pth")
+    assert result["entry"] == "model"
+    assert "x.pth#model_ema takes that" in result["notes"][0]
     tris_model.convert(f"{tmp_path}/x.pth#model_ema", tmp_path / "ema.safetensors")
     loaded = tris_model.load(tmp_path / "ema.safetensors").state_dict()
     assert torch.equal(loaded["vis_project.weight"], averaged["vis_project.weight"])

@@ -17,28 +17,28 @@ from tris_model.inference.prms import ClipScorer, choose
 class Table:
     """A scorer with given features."""
 
-    def __init__(self, seen: list[list[float]], said: list[list[float]]):
-        self.seen, self.said = torch.tensor(seen), torch.tensor(said)
+    def __init__(self, observed: list[list[float]], result: list[list[float]]):
+        self.observed, self.text = torch.tensor(observed), torch.tensor(result)
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         assert images.shape[1:] == (3, 224, 224)
-        return self.seen
+        return self.observed
 
     def encode_text(self, texts: list[str]) -> torch.Tensor:
-        return self.said[: len(texts)]
+        return self.text[: len(texts)]
 
 
 @pytest.mark.parametrize(
-    ("seen", "said", "best"),
+    ("observed", "result", "best"),
     [
         ([[1, 0], [0, 1]], [[1, 0], [0.6, 0.8]], 0),  # sums 1.6 and 0.8
         ([[1, 0], [1, 1]], [[1, 0], [0, 1]], 1),  # sums 1 and 1.41
         ([[2, 0], [5, 0]], [[1, 0], [1, 0]], 0),  # lengths do not count, and the first of equals is kept
     ],
 )
-def test_the_map_that_fits_all_texts_best_is_chosen(seen: list, said: list, best: int) -> None:
+def test_the_map_that_fits_all_texts_best_is_chosen(observed: list, result: list, best: int) -> None:
     heats = torch.rand(2, 64, 64)
-    assert choose(Table(seen, said), torch.randn(3, 64, 64), heats, ["a", "b"]) == best
+    assert choose(Table(observed, result), torch.randn(3, 64, 64), heats, ["a", "b"]) == best
 
 
 def test_the_scorer_sees_the_image_times_the_map() -> None:

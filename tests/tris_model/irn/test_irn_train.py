@@ -108,9 +108,9 @@ def test_an_epoch_sees_each_item_once_and_drops_what_is_left_over() -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Step], dict[str, torch.Tensor]]:
     """Six steps without a break."""
-    told: list[Step] = []
-    network = train(Taught(12), tiny_trunk(), tmp_path_factory.mktemp("whole"), SMALL, tell=told.append)
-    return told, network.heads()
+    message: list[Step] = []
+    network = train(Taught(12), tiny_trunk(), tmp_path_factory.mktemp("whole"), SMALL, tell=message.append)
+    return message, network.heads()
 
 
 def same(one: list[Step], other: list[Step]) -> bool:
@@ -120,16 +120,16 @@ def same(one: list[Step], other: list[Step]) -> bool:
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     tmp_path: Path, whole: tuple[list[Step], dict[str, torch.Tensor]]
 ) -> None:
-    told: list[Step] = []
+    message: list[Step] = []
     for until in (1, 4):
         with pytest.raises(KeyboardInterrupt):
             train(
                 Taught(12), tiny_trunk(), tmp_path, SMALL,
-                tell=told.append, stop=lambda until=until: told[-1].number == until,
+                tell=message.append, stop=lambda until=until: message[-1].number == until,
             )  # fmt: skip
         assert not (tmp_path / NETWORK).exists()
-    network = train(Taught(12), tiny_trunk(), tmp_path, SMALL, tell=told.append)
-    assert same(told, whole[0])
+    network = train(Taught(12), tiny_trunk(), tmp_path, SMALL, tell=message.append)
+    assert same(message, whole[0])
     for key, value in network.heads().items():
         torch.testing.assert_close(value, whole[1][key], rtol=0, atol=0)
 
@@ -137,10 +137,10 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
 def test_a_killed_run_repeats_the_steps_since_its_checkpoint(
     tmp_path: Path, whole: tuple[list[Step], dict[str, torch.Tensor]]
 ) -> None:
-    told: list[Step] = []
+    message: list[Step] = []
 
     def die(step: Step) -> None:
-        told.append(step)
+        message.append(step)
         if step.number == 5:
             raise MemoryError
 
@@ -149,15 +149,15 @@ def test_a_killed_run_repeats_the_steps_since_its_checkpoint(
     again: list[Step] = []
     train(Taught(12), tiny_trunk(), tmp_path, SMALL, every=3, tell=again.append)
     assert same(again, whole[0][3:])
-    assert same(told, whole[0][:5])
+    assert same(message, whole[0][:5])
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     one_step = replace(SMALL, epochs=1, batch=12)
     first = train(Taught(12), tiny_trunk(), tmp_path, one_step)
-    told: list[Step] = []
-    again = train(Taught(12), tiny_trunk(), tmp_path, one_step, tell=told.append)
-    assert not told
+    message: list[Step] = []
+    again = train(Taught(12), tiny_trunk(), tmp_path, one_step, tell=message.append)
+    assert not message
     assert not again.training
     for key, value in again.heads().items():
         torch.testing.assert_close(value, first.heads()[key])
@@ -243,10 +243,10 @@ def test_an_irn_that_fails_in_its_mean_ends_the_work_and_goes_on_from_its_last_s
 
 def test_edges_and_displacements_are_learned(tmp_path: Path) -> None:
     data = Taught(16)
-    told: list[Step] = []
+    message: list[Step] = []
     recipe = replace(SMALL, epochs=40, batch=8, rate=1.0, scales=(0.9, 1.1), width=16)
-    network = train(data, tiny_trunk(), tmp_path, recipe, tell=told.append)
-    assert np.mean([step.total for step in told[-4:]]) < 0.85 * np.mean([step.total for step in told[:2]])
+    network = train(data, tiny_trunk(), tmp_path, recipe, tell=message.append)
+    assert np.mean([step.total for step in message[-4:]]) < 0.85 * np.mean([step.total for step in message[:2]])
     on, off, pull = [], [], []
     for one in data.discs:
         edges, displacements = (part.numpy() for part in network.analyse(normalise(one.pixels)))
@@ -284,10 +284,18 @@ def test_a_loss_that_is_no_number_stops_the_work(tmp_path: Path) -> None:
 def test_a_gpu_trains_and_resumes_in_bf16(tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    told: list[Step] = []
+    message: list[Step] = []
     recipe = replace(SMALL, precision="bf16")
     with pytest.raises(KeyboardInterrupt):
-        train(Taught(12), tiny_trunk(), tmp_path, recipe, device="cuda", tell=told.append, stop=lambda: len(told) == 2)
-    network = train(Taught(12), tiny_trunk(), tmp_path, recipe, device="cuda", tell=told.append)
-    assert [step.number for step in told] == [1, 2, 3, 4, 5, 6]
+        train(
+            Taught(12),
+            tiny_trunk(),
+            tmp_path,
+            recipe,
+            device="cuda",
+            tell=message.append,
+            stop=lambda: len(message) == 2,
+        )
+    network = train(Taught(12), tiny_trunk(), tmp_path, recipe, device="cuda", tell=message.append)
+    assert [step.number for step in message] == [1, 2, 3, 4, 5, 6]
     assert network.fc_edge6.weight.is_cuda

@@ -47,19 +47,21 @@ class Products(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: dict[str, set[tuple]] = {}
+        self.observed: dict[str, set[tuple]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
         if name.strip("_").removesuffix("_backward") in PRODUCTS or "pointwise" in name:
-            self.seen.setdefault(name, set()).add(tuple(getattr(owner, key) for owner, key, _, _ in float32_switches()))
+            self.observed.setdefault(name, set()).add(
+                tuple(getattr(owner, key) for owner, key, _, _ in float32_switches())
+            )
         return func(*args, **(kwargs or {}))
 
     def all_stood(self, precision: str) -> None:
         place = 3 if precision == "tf32" else 2
         wanted = {tuple(switch[place] for switch in float32_switches())}
-        assert self.seen, "nothing was multiplied"
-        assert all(found == wanted for found in self.seen.values()), (precision, self.seen)
+        assert self.observed, "nothing was multiplied"
+        assert all(found == wanted for found in self.observed.values()), (precision, self.observed)
 
 
 @pytest.fixture(params=["float32", "tf32"])
@@ -80,18 +82,18 @@ def test_every_product_of_an_answer_is_computed_in_the_named_precision(
         with Products() as products:
             method.predict(PICTURE, ["a dog", "the left cat"])
         products.all_stood(precision)
-        assert any("conv" in name for name in products.seen)
+        assert any("conv" in name for name in products.observed)
 
 
 def test_the_heads_that_compare_images_with_texts_count_too(weights2: str) -> None:
     method = make(weights=weights2, precision="float32")
     network: Any = method._network
-    seen, read = [], network.compare
-    network.compare = lambda *given: (seen.append(float32_switches()[0][0].fp32_precision), read(*given))[1]
+    observed, read = [], network.compare
+    network.compare = lambda *given: (observed.append(float32_switches()[0][0].fp32_precision), read(*given))[1]
     if not hasattr(float32_switches()[0][0], "fp32_precision"):
         pytest.skip("an older torch")
     method.predict(PICTURE, ["a dog"])
-    assert seen == ["ieee"]
+    assert observed == ["ieee"]
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
@@ -102,7 +104,7 @@ def test_stage_1_learns_forwards_and_backwards_in_its_recipes_precision(
     with Products() as products:
         stage1.fit(recipe(clip, epochs=1, precision=precision), tmp_path / "out", CPU, data)
     products.all_stood(precision)
-    assert "convolution_backward" in products.seen
+    assert "convolution_backward" in products.observed
     with Products() as products:
         choose_all(tmp_path / "out/stage1.safetensors", str(clip), "refcoco_train", tmp_path / "out", CPU, data)
     products.all_stood("float32")
@@ -116,9 +118,9 @@ def test_irn_learns_and_analyses_in_its_precision(tmp_path: Path, outside: str) 
     with Products() as products:
         train(file, stage="labels", **{**given, "pseudo.train.precision": "tf32"})
     exact, rounded = (tuple(switch[place] for switch in float32_switches()) for place in (2, 3))
-    assert products.seen["convolution_backward"] == {rounded}
-    assert rounded in products.seen["conv2d"]  # of the mean displacement
-    assert set().union(*products.seen.values()) <= {exact, rounded}
+    assert products.observed["convolution_backward"] == {rounded}
+    assert rounded in products.observed["conv2d"]  # of the mean displacement
+    assert set().union(*products.observed.values()) <= {exact, rounded}
     with Products() as products:
         train(file, stage="2", **{**given, "stage2.precision": "tf32"})
     products.all_stood("tf32")

@@ -135,11 +135,11 @@ def test_weights_that_name_no_recipe_are_taken_as_they_are(tmp_path: Path, capsy
 
 
 def test_a_key_that_is_younger_than_the_file_had_its_default(tmp_path: Path) -> None:
-    asked = recipe(tmp_path)
-    kept = json.loads(json.dumps({"split": asked.split, "start": asked.start, "scorer": asked.scorer, "batch": 2,
-                                  "epochs": 2, "negatives": 2, "network": {"hidden": 8, "pool_grid": 0}}))  # fmt: skip
-    assert first_difference(kept, asked) is None
-    assert first_difference(kept, replace(asked, mirror=True)) == ("mirror", False, True)
+    requested = recipe(tmp_path)
+    old = {"split": requested.split, "start": requested.start, "scorer": requested.scorer, "batch": 2, "epochs": 2}
+    kept = json.loads(json.dumps({**old, "negatives": 2, "network": {"hidden": 8, "pool_grid": 0}}))
+    assert first_difference(kept, requested) is None
+    assert first_difference(kept, replace(requested, mirror=True)) == ("mirror", False, True)
 
 
 def test_the_tiny_clip_refuses_another_recipe_and_overwrites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,9 +123,9 @@ def test_a_training_without_room_ends_in_one_line_and_goes_on_after(tmp_path: Pa
         )
 
     done = call(20_000)  # room for the log, not for the weights
-    said = [line for line in done.stderr.splitlines() if line.startswith("risbench: ")]
+    result = [line for line in done.stderr.splitlines() if line.startswith("risbench: ")]
     assert done.returncode == 1, done.stderr
-    assert said == [f"risbench: out/stage1.safetensors cannot be written: {os.strerror(errno.EFBIG)}"], done.stderr
+    assert result == [f"risbench: out/stage1.safetensors cannot be written: {os.strerror(errno.EFBIG)}"], done.stderr
     assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".part", ".safetensors")]
     again = call(None)
     assert again.returncode == 0, again.stderr

@@ -77,9 +77,9 @@ def test_all_stages_in_one_command_end_with_both_networks_and_their_scores(
     assert len(found["masks"]) == 6
     assert {name: len(curve) for name, curve in found["curves"].items()} == {"stage1": 3, "pseudo": 4, "stage2": 2}
     train(recipe, out=out, device="cpu", data_root=data)  # nothing is left to do but to show the table again
-    said = capsys.readouterr().out
-    assert "TRIS on refcoco_val" in said
-    assert str(out / "stage2.safetensors") in said
+    result = capsys.readouterr().out
+    assert "TRIS on refcoco_val" in result
+    assert str(out / "stage2.safetensors") in result
     assert outcome(out)["scores"] == found["scores"]
 
 

@@ -61,10 +61,10 @@ def test_a_full_disk_is_one_line_for_every_file_of_the_journal(tmp_path: Path, m
 
 
 def test_weights_are_the_same_bytes_whenever_they_are_written(tmp_path: Path) -> None:
-    said = {f"key{number}": 'ä\n"x"' for number in range(12)}
+    result = {f"key{number}": 'ä\n"x"' for number in range(12)}
     state = {"b": torch.ones(3), "a": torch.zeros(2, 2)}
     for number in range(4):
-        write(state, tmp_path / f"{number}.safetensors", said)
+        write(state, tmp_path / f"{number}.safetensors", result)
     assert len({(tmp_path / f"{number}.safetensors").read_bytes() for number in range(4)}) == 1
 
 

@@ -51,13 +51,13 @@ def test_two_views_of_a_scene_show_one_picture_and_two_subjects(drawn: tuple[Pic
 
 def test_a_sentence_is_said_of_its_subject_in_the_scene_as_it_is_mirrored(drawn: tuple[Pictures, Pictures]) -> None:
     _, scenes = drawn
-    told = {text for some in scenes.sentences for texts in some for text in texts}
-    turned = {exchange(text, axis) for text in told for axis in ("left-right", "top-bottom")}
-    turned |= {exchange(exchange(text), "top-bottom") for text in told}
+    message = {text for some in scenes.sentences for texts in some for text in texts}
+    turned = {exchange(text, axis) for text in message for axis in ("left-right", "top-bottom")}
+    turned |= {exchange(exchange(text), "top-bottom") for text in message}
     batch = shown(drawn)
     assert batch.sentences
     for text, at in batch.sentences:
-        assert text in told | turned
+        assert text in message | turned
         if "square" in text.split()[:3]:
             assert batch.things[at].shape == "square"
 

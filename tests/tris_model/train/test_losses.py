@@ -26,21 +26,21 @@ def test_equation_7_takes_the_own_text_as_the_only_true_one() -> None:
 
 
 def test_equation_8_is_minus_the_logarithm_of_the_cosine() -> None:
-    seen = torch.tensor([[3.0, 4.0], [5.0, 0.0]])
-    said = torch.tensor([[2.0, 0.0], [1.0, 0.0]])
-    assert positive(seen, said).item() == pytest.approx((-log(0.6) - log(0.9999)) / 2, rel=1e-5)
+    observed = torch.tensor([[3.0, 4.0], [5.0, 0.0]])
+    result = torch.tensor([[2.0, 0.0], [1.0, 0.0]])
+    assert positive(observed, result).item() == pytest.approx((-log(0.6) - log(0.9999)) / 2, rel=1e-5)
 
 
 def test_the_clamp_keeps_an_opposite_text_finite_and_its_absence_does_not() -> None:
-    seen, said = torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 0.0]])
-    assert positive(seen, said).item() == pytest.approx(-log(1e-4))
-    assert positive(seen, said, clamped=False).isnan()
+    observed, result = torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 0.0]])
+    assert positive(observed, result).item() == pytest.approx(-log(1e-4))
+    assert positive(observed, result, clamped=False).isnan()
 
 
 def test_equation_9_is_the_mean_over_images_and_their_negatives() -> None:
-    seen = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
-    said = torch.tensor([[[3.0, 4.0], [0.0, 1.0]], [[1.0, 0.0], [4.0, 3.0]]])
-    assert negative(seen, said).item() == pytest.approx((-log(0.4) - log(0.4)) / 4, rel=1e-5)
+    observed = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    result = torch.tensor([[[3.0, 4.0], [0.0, 1.0]], [[1.0, 0.0], [4.0, 3.0]]])
+    assert negative(observed, result).item() == pytest.approx((-log(0.4) - log(0.4)) / 4, rel=1e-5)
 
 
 def test_what_is_masked_takes_the_mean_colour_at_the_scorers_size() -> None:

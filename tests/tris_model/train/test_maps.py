@@ -51,13 +51,13 @@ def test_every_ref_gets_a_map_of_one_of_its_sentences_and_a_cut_run_goes_on(tmp_
     network = built(TOWERS)
     assert isinstance(network, Stage1)
     save(network, tmp_path / "stage1.safetensors")
-    asked = (tmp_path / "stage1.safetensors", str(clip), "refcoco_train", tmp_path, CPU, data)
-    folder = choose_all(*asked)
+    requested = (tmp_path / "stage1.safetensors", str(clip), "refcoco_train", tmp_path, CPU, data)
+    folder = choose_all(*requested)
     first = read_maps(folder)
     (folder / "00000.npz").unlink()
     with pytest.raises(DataError, match="0 of 6 refs"):
         read_maps(folder)
-    choose_all(*asked)
+    choose_all(*requested)
     again = read_maps(folder)
     np.testing.assert_array_equal(first.response, again.response)
     assert set(first.sentence.tolist()) <= {0, 1}

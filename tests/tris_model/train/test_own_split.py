@@ -22,9 +22,9 @@ def _own(tmp_path: Path) -> Path:
     for number in range(4):
         write_image(tmp_path / f"{number}.png", (24, 32), 60 * number)
         images.append({"file": f"{number}.png", "height": 24, "width": 32})
-        for x, said in ((2, WORDS[:2]), (16, WORDS[2:3])):
+        for x, result in ((2, WORDS[:2]), (16, WORDS[2:3])):
             mask = [[x, 5, x + 10, 5, x + 10, 20, x, 20]]
-            expressions += [{"text": f"{text} {number}", "image": f"{number}.png", "mask": mask} for text in said]
+            expressions += [{"text": f"{text} {number}", "image": f"{number}.png", "mask": mask} for text in result]
     (tmp_path / "my.json").write_text(json.dumps({"role": "train", "images": images, "expressions": expressions}))
     import_own(tmp_path / "my.json", "mytrain", tmp_path / "data")
     return tmp_path / "data"

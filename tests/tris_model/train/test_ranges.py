@@ -178,9 +178,9 @@ def test_stage_1_stops_at_the_first_number_that_is_not_finite_and_keeps_the_good
         return terms
 
     monkeypatch.setattr(stage1.Objective, "forward", broken)
-    asked = recipe(file, rates=Rates(heads=2e-3, backbone=1e-3))
+    requested = recipe(file, rates=Rates(heads=2e-3, backbone=1e-3))
     with pytest.raises(DataError, match=rf"the? ?{what}|a {what}") as caught:
-        stage1.fit(asked, tmp_path / "out", torch.device("cpu"), data)
+        stage1.fit(requested, tmp_path / "out", torch.device("cpu"), data)
     assert "at step 3 of 6" in str(caught.value)
     assert "rates are 0.0006" in str(caught.value)
     state = torch.load(tmp_path / "out/stage1/state.pt", weights_only=True)

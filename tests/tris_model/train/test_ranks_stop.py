@@ -38,22 +38,22 @@ def two(program: str, folder: Path, *options: str) -> list[tuple[int, str, str]]
         for rank in (0, 1)
     ]
     try:
-        said = [one.communicate(timeout=900) for one in running]
+        result = [one.communicate(timeout=900) for one in running]
     finally:
         for one in running:
             one.kill()
-    return [(one.returncode, *each) for one, each in zip(running, said, strict=True)]
+    return [(one.returncode, *each) for one, each in zip(running, result, strict=True)]
 
 
 @contextmanager
 def _asked_at(step: int, rank: int, own: int) -> Any:
     """As if Ctrl-C had come to one rank alone, in that step."""
-    asked = 0
+    requested = 0
 
     def stopping() -> bool:
-        nonlocal asked
-        asked += 1
-        return own == rank and asked > step
+        nonlocal requested
+        requested += 1
+        return own == rank and requested > step
 
     yield stopping
 
@@ -103,9 +103,9 @@ def test_channels_last_and_the_cone_come_before_the_ranks_are_joined_and_nothing
     )
     found = two(program, tmp_path, "-W", "error::FutureWarning", "-W", "error::UserWarning:torch.nn.parallel")
     assert [code for code, _, _ in found] == [0, 0], found[0][2][-3000:]
-    said = "".join(err for _, _, err in found)
-    assert "Grad strides" not in said
-    assert "broadcast_buffers" not in said
+    result = "".join(err for _, _, err in found)
+    assert "Grad strides" not in result
+    assert "broadcast_buffers" not in result
 
 
 @pytest.fixture(scope="module")

@@ -35,8 +35,8 @@ def uneven(kept: Any) -> Any:
 @contextmanager
 def stopped_at(step: int) -> Any:
     """In place of ``interruptible``: Ctrl-C came in that step."""
-    asked = iter(range(1, 1000))
-    yield lambda: next(asked) >= step
+    requested = iter(range(1, 1000))
+    yield lambda: next(requested) >= step
 
 
 def curve(out: Path) -> list[tuple[int, float]]:

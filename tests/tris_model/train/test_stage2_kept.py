@@ -23,7 +23,7 @@ from tris_model.train.loop.optimiser import Rates
 CPU = torch.device("cpu")
 
 
-def asked(clip: Path, **changes: object) -> stage2.Stage2Recipe:
+def requested(clip: Path, **changes: object) -> stage2.Stage2Recipe:
     given = {"batch": 3, "epochs": 3, "rates": Rates(heads=1e-2, backbone=1e-3), **changes}
     network = replace(STAGE2, decoder=4, pool_grid=0)
     return stage2.Stage2Recipe("refcoco_train", str(clip), network=network, **given)  # pyright: ignore
@@ -43,7 +43,7 @@ def test_the_best_weights_on_val_are_kept_not_the_last(tmp_path: Path, monkeypat
         return SimpleNamespace(summary={"metrics": {"PointM": {"value": value}}})
 
     monkeypatch.setattr(best, "validate", validate)
-    recipe = asked(clip, select="val_PointM", val="refcoco_val")
+    recipe = requested(clip, select="val_PointM", val="refcoco_val")
     kept = load(stage2.fit(recipe, left_half, tmp_path, CPU, data)).state_dict()
     assert len(offered) == 3
     assert all(torch.equal(kept[key], value) for key, value in offered[1].items())
@@ -54,7 +54,7 @@ def test_the_best_weights_on_val_are_kept_not_the_last(tmp_path: Path, monkeypat
 
 def test_the_authors_selection_scores_stage_2_after_every_epoch(tmp_path: Path) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
-    stage2.fit(asked(clip, epochs=2, select="val_mIoU", val="refcoco_val"), left_half, tmp_path, CPU, data)
+    stage2.fit(requested(clip, epochs=2, select="val_mIoU", val="refcoco_val"), left_half, tmp_path, CPU, data)
     values = [
         json.loads((tmp_path / f"stage2/val-0{epoch}/summary.json").read_text())["metrics"]["mIoU"]["value"]
         for epoch in (1, 2)
@@ -66,12 +66,12 @@ def test_the_authors_selection_scores_stage_2_after_every_epoch(tmp_path: Path) 
 
 def test_only_refs_with_a_mask_are_learnt_from_under_their_own_places(tmp_path: Path) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
-    seen: list[int] = []
+    observed: list[int] = []
 
     def mask_of(at: int) -> np.ndarray:
-        seen.append(at)
+        observed.append(at)
         return left_half(at)
 
-    stage2.fit(asked(clip, epochs=2), mask_of, tmp_path, CPU, data, [1, 3, 4])
-    assert sorted(seen) == [1, 3, 4]  # each once, and then kept
+    stage2.fit(requested(clip, epochs=2), mask_of, tmp_path, CPU, data, [1, 3, 4])
+    assert sorted(observed) == [1, 3, 4]  # each once, and then kept
     assert len((tmp_path / "stage2/log.jsonl").read_text().splitlines()) == 2

@@ -31,8 +31,8 @@ def test_a_killed_training_continues_to_the_same_curve_and_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
-    asked = recipe(clip, rates=Rates(heads=1e-2, backbone=1e-3))
-    stage1.fit(asked, tmp_path / "whole", CPU, data)
+    requested = recipe(clip, rates=Rates(heads=1e-2, backbone=1e-3))
+    stage1.fit(requested, tmp_path / "whole", CPU, data)
 
     kept = Journal.keep
 
@@ -44,11 +44,11 @@ def test_a_killed_training_continues_to_the_same_curve_and_the_same_weights(
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
-            stage1.fit(asked, tmp_path / "parts", CPU, data)
+            stage1.fit(requested, tmp_path / "parts", CPU, data)
     assert len(curve(tmp_path / "parts")) == 3
     with pytest.raises(DataError, match="another recipe"):
-        stage1.fit(replace(asked, seed=1), tmp_path / "parts", CPU, data)
-    stage1.fit(asked, tmp_path / "parts", CPU, data)
+        stage1.fit(replace(requested, seed=1), tmp_path / "parts", CPU, data)
+    stage1.fit(requested, tmp_path / "parts", CPU, data)
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
     assert len(curve(tmp_path / "whole")) == 6
     one, other = (load(tmp_path / part / "stage1.safetensors").state_dict() for part in ("whole", "parts"))

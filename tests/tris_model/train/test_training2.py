@@ -21,7 +21,7 @@ from tris_model.train.recipe import FOLDER, read, record
 from tris_model.train.stage1 import Stage1Recipe
 
 
-def asked(clip: Path, **changes: object) -> stage2.Stage2Recipe:
+def requested(clip: Path, **changes: object) -> stage2.Stage2Recipe:
     network = replace(STAGE2, decoder=4, pool_grid=0)
     given = {"batch": 3, "epochs": 5, "rates": Rates(heads=1e-2, backbone=1e-3), **changes}
     return stage2.Stage2Recipe("refcoco_train", str(clip), network=network, **given)  # pyright: ignore
@@ -35,7 +35,7 @@ def left_half(at: int) -> np.ndarray:
 
 def test_stage_2_learns_its_pseudo_masks(tmp_path: Path) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
-    stage2.fit(asked(clip), left_half, tmp_path, torch.device("cpu"), data)
+    stage2.fit(requested(clip), left_half, tmp_path, torch.device("cpu"), data)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "stage2/log.jsonl").read_text().splitlines()]
     assert len(losses) == 10
     assert losses[-1] < 0.8 * losses[0]
@@ -45,7 +45,7 @@ def test_stage_2_learns_its_pseudo_masks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("schedule", "last"), [("authors", 1 - 1 / 4), ("poly", 1 - 3 / 4)])
 def test_the_authors_schedule_counts_epochs_as_iterations(tmp_path: Path, schedule: str, last: float) -> None:
     data, clip = refer_tree(tmp_path / "data"), clip_file(tmp_path / "clip.safetensors")
-    recipe = asked(clip, epochs=2, schedule=schedule)
+    recipe = requested(clip, epochs=2, schedule=schedule)
     stage2.fit(recipe, left_half, tmp_path, torch.device("cpu"), data)
     rates = [json.loads(line)["lr"] for line in (tmp_path / "stage2/log.jsonl").read_text().splitlines()]
     assert rates[-1] == pytest.approx(1e-2 * last**0.9, rel=1e-4)

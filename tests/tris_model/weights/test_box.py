@@ -183,9 +183,9 @@ def test_what_half_precision_cannot_hold_is_refused_by_name(out: Path, tmp_path:
 
 def test_what_a_training_lacks_is_one_line(out: Path, tmp_path: Path):
     (out / "stage2.safetensors").unlink()
-    said = CliRunner().invoke(pack.main, [str(out), "--box", str(tmp_path / "box")])
-    assert said.exit_code == 1
-    assert "has no stage2.safetensors; run `risbench train tris` to its end" in said.output
+    result = CliRunner().invoke(pack.main, [str(out), "--box", str(tmp_path / "box")])
+    assert result.exit_code == 1
+    assert "has no stage2.safetensors; run `risbench train tris` to its end" in result.output
     (tmp_path / "clip" / "clip.safetensors").unlink()
     save(_trained(Stage2(replace(SMALL, stage=2, hidden=0, decoder=8))), out / "stage2.safetensors")
     with pytest.raises(UsageError, match="with --clip FILE"):

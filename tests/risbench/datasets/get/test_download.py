@@ -77,7 +77,7 @@ def test_the_next_source_is_tried_when_one_gives_nothing(site: Site, bring, hear
 
 
 @pytest.mark.parametrize(
-    ("right", "told"),
+    ("right", "message"),
     [
         ({"sha256": sha256(BODY)}, f"its SHA-256 is {sha256(OTHER)}, right is {sha256(BODY)}"),
         ({"md5": hashlib.md5(BODY).hexdigest()}, "its MD5 is "),
@@ -85,13 +85,13 @@ def test_the_next_source_is_tried_when_one_gives_nothing(site: Site, bring, hear
     ],
 )
 def test_wrong_bytes_are_refused_by_name_and_the_next_source_is_tried(
-    site: Site, bring, heard: Heard, right: dict[str, Any], told: str
+    site: Site, bring, heard: Heard, right: dict[str, Any], message: str
 ):
     site.put("/bad", OTHER)
     site.put("/good", BODY)
     found = bring(archive_on(site, "/bad", "/good", **right))
     assert found.path.read_bytes() == BODY
-    assert any(told in line for line in heard.lines)
+    assert any(message in line for line in heard.lines)
 
 
 @pytest.mark.parametrize("junk", [b"<html>please log in</html>", BODY[:-40], zipped({"set/b.json": b"x"})])
@@ -123,7 +123,7 @@ def test_a_broken_off_download_says_what_is_kept_and_goes_on(site: Site, bring, 
         bring(archive_on(site, "/a"))
     page.script.clear()
     assert bring(archive_on(site, "/a")).path.read_bytes() == BODY
-    assert site.asked[-1].range == "bytes=100-"
+    assert site.requests[-1].range == "bytes=100-"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set.zip"]
 
 
@@ -138,7 +138,7 @@ def test_a_continued_part_that_turns_out_wrong_is_begun_anew_at_the_same_source(
     (tmp_path / "set.zip.part").write_bytes(b"something else entirely")
     site.put("/a", BODY)
     assert bring(archive_on(site, "/a", sha256=sha256(BODY))).path.read_bytes() == BODY
-    assert [one.range for one in site.asked] == ["bytes=23-", None]
+    assert [one.range for one in site.requests] == ["bytes=23-", None]
 
 
 def test_an_archive_that_is_there_is_not_got_again_unless_it_is_wrong(site: Site, bring, heard: Heard):
@@ -146,7 +146,7 @@ def test_an_archive_that_is_there_is_not_got_again_unless_it_is_wrong(site: Site
     archive = archive_on(site, "/a", sha256=sha256(BODY))
     bring(archive)
     assert bring(archive).path.read_bytes() == BODY
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
     (bring(archive).path).write_bytes(OTHER)
     assert bring(archive).path.read_bytes() == BODY
     assert any("downloaded anew" in line for line in heard.lines)

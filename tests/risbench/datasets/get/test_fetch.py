@@ -36,7 +36,7 @@ def get(url: str, part: Path, patience: Patience = QUICK, **more) -> int:
 
 
 def ranges(site: Site) -> list[str | None]:
-    return [one.range for one in site.asked]
+    return [one.range for one in site.requests]
 
 
 def test_a_file_comes_whole_and_tells_how_far_it_is(site: Site, part: Path):
@@ -53,7 +53,7 @@ def test_a_cut_connection_goes_on_where_it_was_cut(site: Site, part: Path):
     assert get(site.url("/a"), part) == len(BODY)
     assert part.read_bytes() == BODY
     assert ranges(site) == [None, "bytes=1000-", "bytes=3000-"]
-    assert [one.if_range for one in site.asked] == [None, '"one"', '"one"']
+    assert [one.if_range for one in site.requests] == [None, '"one"', '"one"']
 
 
 def test_a_later_call_goes_on_where_an_earlier_one_ended(site: Site, part: Path):
@@ -117,7 +117,7 @@ def test_without_a_checksum_a_part_of_another_source_is_not_continued(site: Site
         get(site.url("/a"), part)
     get(site.url("/b"), part)
     assert part.read_bytes() == BODY
-    assert site.asked[-1].range is None
+    assert site.requests[-1].range is None
 
 
 def test_a_server_that_gives_less_of_a_range_is_asked_for_the_rest(site: Site, part: Path):
@@ -141,7 +141,7 @@ def test_where_a_checksum_will_tell_a_part_is_continued_elsewhere(site: Site, pa
         get(site.url("/a"), part, checked=True)
     get(site.url("/b"), part, checked=True)
     assert part.read_bytes() == BODY
-    assert site.asked[-1] == ("/b", "bytes=1000-", None)
+    assert site.requests[-1] == ("/b", "bytes=1000-", None)
 
 
 def test_a_part_that_is_whole_already_is_not_sent_again(site: Site, part: Path):
@@ -206,7 +206,7 @@ def test_a_plain_no_is_not_asked_again(site: Site, part: Path, status: int):
     site.put("/a", BODY, script=[status])
     with pytest.raises(SourceRefused, match=f"answers {status}"):
         get(site.url("/a"), part)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 def test_a_server_that_asks_for_time_gets_it_within_reason(site: Site, part: Path):
@@ -229,7 +229,7 @@ def test_redirects_without_end_are_refused(site: Site, part: Path):
     site.put("/a", b"", script=[("to", "/a")] * 99)
     with pytest.raises(SourceRefused, match="without end"):
         get(site.url("/a"), part)
-    assert len(site.asked) == 11
+    assert len(site.requests) == 11
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x", "gopher://x/"])
@@ -274,7 +274,7 @@ def test_a_cut_chunk_is_seen(site: Site, part: Path):
     site.put("/a", BODY, chunked=True, script=[("cut", 1000), None])
     assert get(site.url("/a"), part) == len(BODY)
     assert part.read_bytes() == BODY
-    assert len(site.asked) == 2
+    assert len(site.requests) == 2
 
 
 def test_a_silent_server_and_a_trickling_one_are_given_up(site: Site, part: Path):
@@ -326,4 +326,4 @@ def test_what_is_stopped_leaves_a_part(site: Site, part: Path):
     site.pages["/a"].hold_at = None
     get(site.url("/a"), part)
     assert part.read_bytes() == BODY
-    assert site.asked[-1].range is not None
+    assert site.requests[-1].range is not None

@@ -18,23 +18,23 @@ __all__ = ["ask"]
 
 
 def test_a_split_comes_with_only_the_images_that_it_needs_each_asked_for_once(site: Site, root: Path, ask: Ask):
-    said = ask("data", "get", "refcoco_val")
-    assert said.code == 0, said.err
+    result = ask("data", "get", "refcoco_val")
+    assert result.code == 0, result.err
     assert sorted(site.paths()) == ["/coco/" + mirror.file_of(1), "/coco/" + mirror.file_of(2), "/refcoco.zip"]
     images = {f"train2014/{mirror.file_of(number)}" for number in (1, 2)}
     assert there(root) == {"refer/refcoco/instances.json", "refer/refcoco/refs(unc).p", *images}
-    assert said.out == "refcoco_val: there, with 2 of 2 images\n  next: risbench data check refcoco_val\n"
-    assert "nobody published a checksum" in said.err
+    assert result.out == "refcoco_val: there, with 2 of 2 images\n  next: risbench data check refcoco_val\n"
+    assert "nobody published a checksum" in result.err
     checked = ask("data", "check", "refcoco_val", "--json")
     assert json.loads(checked.out)[0]["images_absent"] == 0
 
 
 def test_what_is_there_is_not_got_again(site: Site, root: Path, ask: Ask):
     ask("data", "get", "refcoco_val")
-    site.asked.clear()
-    said = ask("data", "get", "refcoco_val", "refcoco")
-    assert (said.code, site.asked) == (0, [])
-    assert "all its 2 images are there" in said.err
+    site.requests.clear()
+    result = ask("data", "get", "refcoco_val", "refcoco")
+    assert (result.code, site.requests) == (0, [])
+    assert "all its 2 images are there" in result.err
     (root / VAL[0].replace("/coco", "train2014")).unlink()
     assert ask("data", "get", "refcoco_val").code == 0
     assert site.paths() == [VAL[0]]
@@ -42,7 +42,7 @@ def test_what_is_there_is_not_got_again(site: Site, root: Path, ask: Ask):
 
 def test_a_broken_image_is_got_again_and_a_whole_one_is_not(site: Site, root: Path, ask: Ask):
     ask("data", "get", "refcoco_val")
-    site.asked.clear()
+    site.requests.clear()
     (root / VAL[0].replace("/coco", "train2014")).write_bytes(b"")
     (root / VAL[1].replace("/coco", "train2014")).write_bytes(mirror.jpeg((7, 5)))
     assert ask("data", "get", "refcoco_val").code == 0
@@ -51,28 +51,30 @@ def test_a_broken_image_is_got_again_and_a_whole_one_is_not(site: Site, root: Pa
 
 def test_a_run_that_was_broken_off_asks_for_the_missing_images_only(site: Site, root: Path, ask: Ask):
     site.pages[VAL[1]].script = [404]
-    said = ask("data", "get", "refcoco_val", "--jobs", "1")
-    assert said.code == 1
-    assert f"missing: {mirror.file_of(2)}: 127.0.0.1" in said.err
-    assert "there, with 1 of 2 images" in said.out
-    site.asked.clear()
+    result = ask("data", "get", "refcoco_val", "--jobs", "1")
+    assert result.code == 1
+    assert f"missing: {mirror.file_of(2)}: 127.0.0.1" in result.err
+    assert "there, with 1 of 2 images" in result.out
+    site.requests.clear()
     assert ask("data", "get", "refcoco_val").code == 0
     assert site.paths() == [VAL[1]]
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (b"<html>not found</html>", "is a web page saved under this name"),
         (mirror.jpeg((41, 60)), "is 41x60"),
         (mirror.jpeg()[:-200], "truncated"),
     ],
 )
-def test_an_image_that_is_not_the_one_never_takes_its_place(site: Site, root: Path, ask: Ask, body: bytes, told: str):
+def test_an_image_that_is_not_the_one_never_takes_its_place(
+    site: Site, root: Path, ask: Ask, body: bytes, message: str
+):
     site.pages[VAL[0]].body = body
-    said = ask("data", "get", "refcoco_val")
-    assert said.code == 1
-    assert told in said.err
+    result = ask("data", "get", "refcoco_val")
+    assert result.code == 1
+    assert message in result.err
     assert f"train2014/{mirror.file_of(1)}" not in there(root)
     assert not [path for path in there(root) if ".part" in path]
 
@@ -88,9 +90,9 @@ def test_images_that_lie_in_the_refer_tools_folder_stay_there(site: Site, root: 
 
 
 def test_a_set_comes_without_images_or_with_all_that_it_needs(site: Site, root: Path, ask: Ask):
-    said = ask("data", "get", "refcoco")
-    assert (said.code, site.paths()) == (0, ["/refcoco.zip"])
-    assert said.out.startswith("refcoco: there, without images\n  next: risbench data check refcoco_train ")
+    result = ask("data", "get", "refcoco")
+    assert (result.code, site.paths()) == (0, ["/refcoco.zip"])
+    assert result.out.startswith("refcoco: there, without images\n  next: risbench data check refcoco_train ")
     assert ask("data", "get", "refcoco", "--images", "split").code == 0
     assert sorted(site.paths()[1:]) == ["/coco/" + mirror.file_of(number) for number in (1, 2, 3, 4)]
 
@@ -99,11 +101,11 @@ def test_a_file_that_was_changed_since_is_told_and_left(site: Site, root: Path, 
     ask("data", "get", "refcoco_val")
     path = root / "refer/refcoco/instances.json"
     path.write_text(path.read_text() + " ")
-    said = ask("data", "get", "refcoco_val")
-    assert said.code == 0
-    assert f"warning: {path} is not the file that was downloaded" in said.err
+    result = ask("data", "get", "refcoco_val")
+    assert result.code == 0
+    assert f"warning: {path} is not the file that was downloaded" in result.err
     path.unlink()
-    site.asked.clear()
+    site.requests.clear()
     assert ask("data", "get", "refcoco_val").code == 0
     assert site.paths() == ["/refcoco.zip"]
 
@@ -114,9 +116,9 @@ def test_another_archive_than_the_first_is_refused(site: Site, root: Path, ask: 
     assert first["trust"] == "first use"
     (root / "refer/refcoco/refs(unc).p").unlink()
     site.put("/refcoco.zip", mirror.refcoco_zip("another"))
-    said = ask("data", "get", "refcoco")
-    assert said.code == 1
-    assert f"then it was {first['sha256']}" in said.err.splitlines()[-1]
+    result = ask("data", "get", "refcoco")
+    assert result.code == 1
+    assert f"then it was {first['sha256']}" in result.err.splitlines()[-1]
     assert not (root / "refer/refcoco/refs(unc).p").exists()
 
 
@@ -132,8 +134,8 @@ def test_all_images_come_as_one_archive_and_once(site: Site, root: Path, tmp_pat
         "sources": [{"url": site.url("/train2014.zip")}],
     }
     mirror.table_on(site, tmp_path / "sources.json", coco_train2014=coco)
-    said = ask("data", "get", "coco-train2014")
-    assert (said.code, said.out) == (0, "coco-train2014: there\n")
+    result = ask("data", "get", "coco-train2014")
+    assert (result.code, result.out) == (0, "coco-train2014: there\n")
     assert there(root) == set(pictures)
     assert ask("data", "get", "refcoco_val", "--images", "all").code == 0
     assert site.paths() == ["/train2014.zip", "/refcoco.zip"]
@@ -164,8 +166,8 @@ def _referit_table(site: Site, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["referit", "referit_test_5pct"])
 def test_referit_comes_as_pickles_with_its_images(site: Site, root: Path, tmp_path: Path, ask: Ask, name: str):
     _referit_table(site, tmp_path)
-    said = ask("data", "get", name)
-    assert said.code == 0, said.err
+    result = ask("data", "get", name)
+    assert result.code == 0, result.err
     assert there(root) == {
         "referit/annotations/train.pickle",
         "referit/annotations/test.pickle",
@@ -181,9 +183,9 @@ def test_a_broken_image_out_of_an_archive_is_replaced_from_it(site: Site, root: 
     _referit_table(site, tmp_path)
     ask("data", "get", "referit_test")
     (root / "referit/images/112.jpg").write_bytes(b"")
-    said = ask("data", "get", "referit_test")
-    assert said.code == 0
-    assert "1 file written, 1 lay there already, 1 of them differed from the archive's and were replaced" in said.err
+    result = ask("data", "get", "referit_test")
+    assert result.code == 0
+    assert "1 file written, 1 lay there already, 1 of them differed from the archive's and were replaced" in result.err
     assert ask("data", "check", "referit_test").code == 0
     assert site.paths().count("/saiapr.zip") == 2
 
@@ -191,16 +193,16 @@ def test_a_broken_image_out_of_an_archive_is_replaced_from_it(site: Site, root: 
 def test_an_archive_with_a_hole_names_the_images_that_it_lacks(site: Site, tmp_path: Path, ask: Ask):
     _referit_table(site, tmp_path)
     site.put("/saiapr.zip", mirror.zipped({"x/00/images/112.jpg": mirror.jpeg((100, 200))}))
-    said = ask("data", "get", "referit_test")
-    assert said.code == 1
-    assert "missing: 1019.jpg: is not in saiapr" in said.err
+    result = ask("data", "get", "referit_test")
+    assert result.code == 1
+    assert "missing: 1019.jpg: is not in saiapr" in result.err
 
 
 def test_json_tells_what_came(site: Site, root: Path, ask: Ask):
     site.pages[VAL[0]].script = [403]
-    said = ask("data", "get", "refcoco_val", "--json")
-    assert said.code == 1
-    (got,) = json.loads(said.out)
+    result = ask("data", "get", "refcoco_val", "--json")
+    assert result.code == 1
+    (got,) = json.loads(result.out)
     assert got["archives"] == {"refcoco": f"{site.url('/refcoco.zip')} (first use)"}
     assert (got["name"], got["images"], got["fetched"], got["check"]) == ("refcoco_val", 2, 1, ["refcoco_val"])
     assert list(got["failed"]) == [mirror.file_of(1)]
@@ -210,10 +212,10 @@ def test_a_mirror_of_ones_own_is_asked_instead(site: Site, root: Path, ask: Ask)
     site.put("/mine/refcoco.zip", mirror.refcoco_zip())
     for number in (1, 2):
         site.put(f"/mine/train2014/{mirror.file_of(number)}", mirror.jpeg(value=number))
-    said = ask("data", "get", "refcoco_val", "--from", site.url("/mine"), "--data-root", root / "my data")
-    assert said.code == 0, said.err
+    result = ask("data", "get", "refcoco_val", "--from", site.url("/mine"), "--data-root", root / "my data")
+    assert result.code == 0, result.err
     assert all(path.startswith("/mine/") for path in site.paths())
-    assert said.out.endswith(f"--data-root '{root}/my data'\n")
+    assert result.out.endswith(f"--data-root '{root}/my data'\n")
 
 
 def test_what_is_missing_names_the_command_that_gets_it(site: Site, root: Path, ask: Ask):
@@ -235,11 +237,11 @@ def test_our_own_table_refuses_what_is_not_the_known_archive(
     site: Site, root: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("RISBENCH_SOURCES")
-    said = ask("data", "get", "refcoco", "--from", site.base)
+    result = ask("data", "get", "refcoco", "--from", site.base)
     size = len(site.pages["/refcoco.zip"].body)
-    assert said.code == 1
-    assert f"has {size} bytes where 53993993 are right" in said.err.splitlines()[-1]
-    assert "by hand: https://www.kaggle.com" in said.err.splitlines()[-1]
+    assert result.code == 1
+    assert f"has {size} bytes where 53993993 are right" in result.err.splitlines()[-1]
+    assert "by hand: https://www.kaggle.com" in result.err.splitlines()[-1]
 
 
 def test_the_authors_tiny_copy_comes_as_it_is(site: Site, root: Path, mini: Path, ask: Ask):
@@ -250,8 +252,8 @@ def test_the_authors_tiny_copy_comes_as_it_is(site: Site, root: Path, mini: Path
     table = json.loads(Path(os.environ["RISBENCH_SOURCES"]).read_text())
     table["archives"]["refcoco"]["most"] = dict.fromkeys(mirror.MOST, 10**8)
     Path(os.environ["RISBENCH_SOURCES"]).write_text(json.dumps(table))
-    said = ask("data", "get", "refcoco_val", "refcoco_testA", "refcoco_testB")
-    assert said.code == 0, said.err
+    result = ask("data", "get", "refcoco_val", "refcoco_testA", "refcoco_testB")
+    assert result.code == 0, result.err
     for name in ("refcoco_val", "refcoco_testA", "refcoco_testB"):
         got, there = load_split(name, root), load_split(name, mini)
         assert [(one.id, one.text, one.parts) for one in got] == [(one.id, one.text, one.parts) for one in there]
@@ -259,13 +261,13 @@ def test_the_authors_tiny_copy_comes_as_it_is(site: Site, root: Path, mini: Path
 
 
 def test_drawn_scenes_need_nothing(site: Site, ask: Ask):
-    said = ask("data", "get", "shapes_val")
-    assert (said.code, site.asked) == (0, [])
-    assert "drawn scenes are made when first read" in said.err
+    result = ask("data", "get", "shapes_val")
+    assert (result.code, site.requests) == (0, [])
+    assert "drawn scenes are made when first read" in result.err
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["refcoco_vall"], 2, "near names: refcoco_val"),
         ([], 2, "Missing argument"),
@@ -274,9 +276,9 @@ def test_drawn_scenes_need_nothing(site: Site, ask: Ask):
         (["refcocog"], 2, "near names"),
     ],
 )
-def test_a_wrong_command_is_one_line(site: Site, root: Path, ask: Ask, words: list[str], code: int, told: str):
-    said = ask("data", "get", *words)
-    assert said.code == code
-    assert told in said.err
-    assert len(said.err.splitlines()) == 1
+def test_a_wrong_command_is_one_line(site: Site, root: Path, ask: Ask, words: list[str], code: int, message: str):
+    result = ask("data", "get", *words)
+    assert result.code == code
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
     assert not root.exists()

@@ -30,38 +30,38 @@ def test_no_network_is_one_plain_line_and_soon(site: Site, tmp_path: Path, ask: 
     table["archives"]["refcoco"]["sources"] = [{"url": f"{closed}/refcoco.zip"}]
     table["images"]["train2014"]["sources"] = [{"url": f"{closed}/{{file}}"}]
     (tmp_path / "sources.json").write_text(json.dumps(table))
-    said = ask("data", "get", "refcoco_val")
-    assert said.code == 1
-    assert said.err.splitlines()[-1].startswith(
+    result = ask("data", "get", "refcoco_val")
+    assert result.code == 1
+    assert result.err.splitlines()[-1].startswith(
         f"risbench: refcoco.zip: no source gave it: {closed.removeprefix('http://')} no connection (refused)"
     )
     annotations.write_refer(tmp_path / "data")
-    said = ask("data", "get", "refcoco_val")
-    assert said.code == 1
-    assert "no connection (refused) (2 tries); 0 images came, the same command goes on" in said.err.splitlines()[-1]
+    result = ask("data", "get", "refcoco_val")
+    assert result.code == 1
+    assert "no connection (refused) (2 tries); 0 images came, the same command goes on" in result.err.splitlines()[-1]
 
 
 def test_a_root_that_cannot_be_written_is_one_line(site: Site, tmp_path: Path, ask: Ask):
     (tmp_path / "a file").write_text("")
-    said = ask("data", "get", "refcoco", "--data-root", tmp_path / "a file")
-    assert said.code == 1
-    assert "a file/downloads: cannot be written (Not a directory)" in said.err
-    assert "Traceback" not in said.err
+    result = ask("data", "get", "refcoco", "--data-root", tmp_path / "a file")
+    assert result.code == 1
+    assert "a file/downloads: cannot be written (Not a directory)" in result.err
+    assert "Traceback" not in result.err
 
 
 def test_a_full_disk_is_one_line(site: Site, root: Path, ask: Ask):
     (root / "downloads").mkdir(parents=True)
     (root / "downloads/refcoco.zip.part").symlink_to("/dev/full")
-    said = ask("data", "get", "refcoco")
-    assert said.code == 1
-    assert "refcoco.zip.part: No space left on device; what came so far is kept" in said.err.splitlines()[-1]
+    result = ask("data", "get", "refcoco")
+    assert result.code == 1
+    assert "refcoco.zip.part: No space left on device; what came so far is kept" in result.err.splitlines()[-1]
 
 
 def test_two_at_work_in_one_root_are_one_too_many(site: Site, root: Path, ask: Ask):
     with get._locked(root):
-        said = ask("data", "get", "refcoco")
-    assert said.code == 1
-    assert "another `risbench data get` is at work" in said.err
+        result = ask("data", "get", "refcoco")
+    assert result.code == 1
+    assert "another `risbench data get` is at work" in result.err
 
 
 def test_many_images_come_by_several_connections(site: Site, tmp_path: Path, ask: Ask):
@@ -76,8 +76,8 @@ def test_many_images_come_by_several_connections(site: Site, tmp_path: Path, ask
     mirror.put_images(site, *range(1, count + 1))
     for number in (7, 8, 40):
         site.pages[f"/coco/{mirror.file_of(number)}"].script = [500, ("cut", 100), None]
-    said = ask("data", "get", "refcoco_val", "--jobs", "6")
-    assert said.code == 0, said.err
+    result = ask("data", "get", "refcoco_val", "--jobs", "6")
+    assert result.code == 0, result.err
     assert len(set(site.paths())) == count
     assert len(site.paths()) == count + 6
 
@@ -88,14 +88,14 @@ def test_a_host_that_gives_no_answer_is_not_asked_for_every_image(
     table = json.loads((tmp_path / "sources.json").read_text())
     table["images"]["train2014"]["sources"].insert(0, {"url": f"{closed}/{{file}}"})
     (tmp_path / "sources.json").write_text(json.dumps(table))
-    asked, fetch_one = [], fetch.Client.fetch
+    requested, fetch_one = [], fetch.Client.fetch
     monkeypatch.setattr(
         fetch.Client,
         "fetch",
-        lambda self, url, *more, **named: (asked.append(url), fetch_one(self, url, *more, **named))[1],
+        lambda self, url, *more, **named: (requested.append(url), fetch_one(self, url, *more, **named))[1],
     )
     assert ask("data", "get", "refcoco", "--images", "split", "--jobs", "1").code == 0
-    assert sum(url.startswith(closed) for url in asked) == 1
+    assert sum(url.startswith(closed) for url in requested) == 1
     assert len([path for path in site.paths() if path.startswith("/coco/")]) == 4
 
 
@@ -117,7 +117,7 @@ def test_ctrl_c_leaves_a_part_and_says_how_to_go_on(site: Site, root: Path, page
     site.pages[page].hold_at = None
     assert ask("data", "get", "refcoco_val").code == 0
     if page == "/refcoco.zip":
-        assert next(one.range for one in reversed(site.asked) if one.path == page) is not None
+        assert next(one.range for one in reversed(site.requests) if one.path == page) is not None
     assert not [path for path in there(root) if path.endswith(".part")]
 
 

@@ -29,10 +29,10 @@ def test_a_member_that_leads_out_is_refused_by_name_and_the_rest_is_taken(ask: A
     copies.zips(tmp_path / "mine")
     with zipfile.ZipFile(tmp_path / "mine/refcoco.zip", "a") as zipped:
         zipped.writestr(name, b"out")
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 0
-    assert f"{name!r}: its name leads out of the archive's folder; unpack the archive yourself, and give" in said.err
-    assert "copied  refer/refcoco/refs(unc).p" in said.out
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 0
+    assert f"{name!r}: its name leads out of the archive's folder; unpack the archive yourself, and give" in result.err
+    assert "copied  refer/refcoco/refs(unc).p" in result.out
     assert not list(tmp_path.parent.glob("refcoco"))
     assert {file.name for file in tmp_path.iterdir()} == {"mine", "data", "the cache"}
 
@@ -84,10 +84,10 @@ def test_a_member_with_a_wrong_checksum_leaves_nothing_behind(ask: Ask, tmp_path
     content = bytearray(path.read_bytes())
     content[member.header_offset + 30 + len(member.filename) + 40] ^= 0xFF
     path.write_bytes(content)
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert "refcoco.zip:refcoco/instances.json: cannot be read, or is broken (" in said.err
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert "refcoco.zip:refcoco/instances.json: cannot be read, or is broken (" in result.err
     assert [file.name for file in (tmp_path / "data/refer/refcoco").iterdir()] == ["refs(unc).p"]
-    assert "missing: data/refer/refcoco/instances.json: no such file" in said.out
+    assert "missing: data/refer/refcoco/instances.json: no such file" in result.out
 
 
 def test_an_encrypted_member_is_named(tmp_path: Path):
@@ -108,10 +108,10 @@ def test_a_truncated_archive_is_one_named_line(ask: Ask, tmp_path: Path, cut: in
     path = tmp_path / "mine/refcoco.zip"
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * cut // 100])
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 0  # the images are welcome
-    assert said.err.startswith(f"not taken: {path}: not a whole zip archive")
-    assert said.err.count("\n") == 1
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 0  # the images are welcome
+    assert result.err.startswith(f"not taken: {path}: not a whole zip archive")
+    assert result.err.count("\n") == 1
 
 
 def test_what_a_mac_adds_to_archives_is_passed_over(tmp_path: Path):

@@ -37,9 +37,9 @@ def test_a_copy_in_any_tree_is_at_a_scored_split_in_two_commands(
     ask: Ask, tmp_path: Path, made: Callable[[Path], Path], split: str, images: int, expressions: int
 ):
     made(tmp_path / "mine")
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 0, said.err
-    assert f"{split}: " in said.out
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 0, result.err
+    assert f"{split}: " in result.out
     ran = ask("run", "--method", "full", "--split", split, "--data-root", "data", "--out", "run", "--json")
     assert ran.code == 0, ran.err
     assert json.loads((tmp_path / "run/header.json").read_text())["split"]["counts"]["images"] == images
@@ -51,25 +51,25 @@ def test_whoever_has_the_refer_zip_and_train2014_scores_a_file_of_masks_in_two_c
     whole = [{"sent_id": n, "segmentation": {"size": [40, 60], "counts": [0, 2400]}} for n in (5, 3, 0, 9, 10, 11)]
     (tmp_path / "masks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in whole))
     assert ask("data", "import", "--from", "mine", "--data-root", "data").code == 0
-    said = ask("score", "masks.jsonl", "--split", "refcoco_val", "--data-root", "data", "--json")
-    assert said.code == 0, said.err
-    assert json.loads(said.out)["metrics"]["mIoU"]["count"] == 6
-    assert json.loads(said.out)["metrics"]["mIoU"]["value"] > 0.05
+    result = ask("score", "masks.jsonl", "--split", "refcoco_val", "--data-root", "data", "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["metrics"]["mIoU"]["count"] == 6
+    assert json.loads(result.out)["metrics"]["mIoU"]["value"] > 0.05
 
 
 def test_the_command_says_what_came_what_it_counts_what_is_missing_and_what_comes_next(ask: Ask, tmp_path: Path):
     copies.zips(tmp_path / "mine")
     (tmp_path / "mine/train2014/COCO_train2014_000000000002.jpg").unlink()
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    lines = said.out.splitlines()
-    assert said.code == 0
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    lines = result.out.splitlines()
+    assert result.code == 0
     assert f"copied  refer/refcoco/instances.json  from {tmp_path}/mine/refcoco.zip:refcoco/instances.json" in lines
     assert "images  train2014: 3 linked" in lines
-    told = next(line for line in lines if line.startswith("refcoco_val"))
-    assert told.startswith("refcoco_val: partial, 2 images (expected 1,500), 4 refs (expected 3,811), ")
-    assert told.endswith("; 1 images are there")
+    message = next(line for line in lines if line.startswith("refcoco_val"))
+    assert message.startswith("refcoco_val: partial, 2 images (expected 1,500), 4 refs (expected 3,811), ")
+    assert message.endswith("; 1 images are there")
     assert any("missing: 1 of 2 images in data/train2014; COCO 2014" in line for line in lines)
-    assert said.err == (
+    assert result.err == (
         "warning: partial, so their figures are not comparable with published ones: refcoco_val, refcoco_testA, "
         "refcoco_testB\n"
     )
@@ -78,8 +78,8 @@ def test_the_command_says_what_came_what_it_counts_what_is_missing_and_what_come
 
 def test_a_split_of_which_a_copy_has_no_expression_is_not_offered(ask: Ask, tmp_path: Path):
     copies.lmms(tmp_path / "mine")
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    lines = said.out.splitlines()
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    lines = result.out.splitlines()
     assert "refcoco_val: not in this copy" in lines
     assert any("refs(unc).p has no expression of it; REFER annotations" in line for line in lines)
     assert lines[-1] == "next: risbench run --method centre --split refcoco_testA --data-root data"
@@ -100,8 +100,8 @@ def test_the_authors_own_pickles_are_imported(mini: Path, tmp_path: Path):
 
 def test_its_json_has_the_same(ask: Ask, tmp_path: Path):
     copies.zips(tmp_path / "mine")
-    said = ask("data", "import", "--from", "mine", "--data-root", "data", "--json")
-    found = json.loads(said.out)
+    result = ask("data", "import", "--from", "mine", "--data-root", "data", "--json")
+    found = json.loads(result.out)
     assert [taken["how"] for taken in found["annotations"]] == ["copied", "copied"]
     assert found["images"] == {"train2014": {"linked": 4}}
     val = next(split for split in found["splits"] if split["split"] == "refcoco_val")
@@ -115,11 +115,11 @@ def test_nothing_recognised_says_what_was_looked_for(ask: Ask, tmp_path: Path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("refcoco\n")
     (tmp_path / "mine/instances.json").write_text("{}")  # of whom?
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 1
-    assert said.err.startswith("risbench: mine: nothing recognised; looked for refcoco/")
-    assert "train2014.zip" in said.err
-    assert said.err.count("\n") == 1
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 1
+    assert result.err.startswith("risbench: mine: nothing recognised; looked for refcoco/")
+    assert "train2014.zip" in result.err
+    assert result.err.count("\n") == 1
     assert not (tmp_path / "data").exists()
     gone = ask("data", "import", "--from", "gone")
     assert (gone.code, gone.err) == (
@@ -131,18 +131,18 @@ def test_nothing_recognised_says_what_was_looked_for(ask: Ask, tmp_path: Path):
 @pytest.mark.parametrize("words", [(), ("--from", "a", "--as", "b"), ("my.json",), ("--as", "mine")])
 def test_neither_from_nor_a_name_is_a_wrong_command(ask: Ask, tmp_path: Path, words: tuple[str, ...]):
     (tmp_path / "my.json").write_text("{}")
-    said = ask("data", "import", *words)
-    assert said.code == 2
-    assert "--from DIR" in said.err
+    result = ask("data", "import", *words)
+    assert result.code == 2
+    assert "--from DIR" in result.err
 
 
 def test_half_of_a_data_set_is_imported_and_the_other_half_named(ask: Ask, tmp_path: Path):
     copies.lavt(tmp_path / "mine")
     (tmp_path / "mine/refer/data/refcocog/instances.json").unlink()
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 0
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 0
     assert (tmp_path / "data/refer/refcocog/refs(umd).p").is_file()
-    missing = [line for line in said.out.splitlines() if "missing" in line]
+    missing = [line for line in result.out.splitlines() if "missing" in line]
     assert any("refcocog/instances.json: no such file" in line and "lichengunc/refer" in line for line in missing)
     # Once, not for each of the three splits that need it.
     assert sum("instances.json" in line and "umd" not in line for line in missing) == 1
@@ -173,8 +173,8 @@ def test_a_pickle_that_would_run_something_is_named_runs_nothing_and_is_taken_ba
     copies.lavt(tmp_path / "mine")
     evil = tmp_path / "mine/refer/data/refcocog/refs(umd).p"
     evil.write_bytes(copies.evil_refs(tmp_path / "mark"))
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert "refused, the pickle asks for" in said.err
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert "refused, the pickle asks for" in result.err
     assert not (tmp_path / "mark").exists()
     assert not (tmp_path / "data/refer/refcocog/refs(umd).p").exists()
     assert evil.exists()
@@ -184,9 +184,9 @@ def test_flickrs_pickle_of_the_same_name_is_not_taken_for_referits(ask: Ask, tmp
     (tmp_path / "mine").mkdir()
     flickr = {"36979": {"sentences": ["a man"], "bbox": {"man": [1, 2, 3, 4]}}}
     (tmp_path / "mine/train.pickle").write_bytes(pickle.dumps(flickr))
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 1
-    assert "train.pickle" in said.err
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 1
+    assert "train.pickle" in result.err
     assert not (tmp_path / "data/referit/annotations/train.pickle").exists()
 
 

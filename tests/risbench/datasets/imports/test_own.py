@@ -43,10 +43,10 @@ def write(tmp_path: Path, content: Any, name: str = "my.json") -> Path:
 
 def test_the_example_of_the_help_is_a_split_for_every_command(ask: Ask, tmp_path: Path, example: dict[str, Any]):
     write(tmp_path, example)
-    said = ask("data", "import", "my.json", "--as", "mysplit", "--data-root", "data")
-    assert said.code == 0, said.err
-    assert said.out.startswith("mysplit: 1 image, 4 refs, 5 expressions; ")
-    assert said.err.startswith("warning: expressions with a box and no mask: 1; ")
+    result = ask("data", "import", "my.json", "--as", "mysplit", "--data-root", "data")
+    assert result.code == 0, result.err
+    assert result.out.startswith("mysplit: 1 image, 4 refs, 5 expressions; ")
+    assert result.err.startswith("warning: expressions with a box and no mask: 1; ")
     root = ("--split", "mysplit", "--data-root", "data")
     ran = ask("run", "--method", "full", *root, "--out", "run", "--json")
     assert (ran.code, json.loads(ran.out)["count"], json.loads(ran.out)["partial"]) == (0, 5, False)
@@ -95,9 +95,9 @@ def test_doing_it_again_changes_nothing_and_another_file_is_refused(ask: Ask, tm
     assert "(there already)" in ask(*command).out
     example["expressions"][0]["text"] = "another"
     write(tmp_path, example)
-    said = ask(*command)
-    assert said.code == 2
-    assert "is a split made of another file; move it away, or choose another name" in said.err
+    result = ask(*command)
+    assert result.code == 2
+    assert "is a split made of another file; move it away, or choose another name" in result.err
     assert {file: file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file()} == before
 
 
@@ -110,7 +110,7 @@ def test_an_unknown_name_lists_own_names_among_the_near_ones(tmp_path: Path, exa
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("refcoco_val", "a split of the catalog"),
         ("RefCOCO_testa", "a split of the catalog"),
@@ -126,12 +126,12 @@ def test_an_unknown_name_lists_own_names_among_the_near_ones(tmp_path: Path, exa
     ],
 )
 def test_a_name_that_is_taken_or_is_no_name_is_a_wrong_command(
-    ask: Ask, tmp_path: Path, example: dict[str, Any], name: str, told: str
+    ask: Ask, tmp_path: Path, example: dict[str, Any], name: str, message: str
 ):
     write(tmp_path, example)
-    said = ask("data", "import", "my.json", "--as", name, "--data-root", "data")
-    assert said.code == 2
-    assert told in said.err
+    result = ask("data", "import", "my.json", "--as", name, "--data-root", "data")
+    assert result.code == 2
+    assert message in result.err
     assert not (tmp_path / "data").exists()
 
 
@@ -239,14 +239,14 @@ def test_whatever_stands_in_a_place_is_taken_or_named(tmp_path: Path, example: d
         entry = entry[key]
     entry[last] = data.draw(_VALUES)
     name = f"split{len(list(tmp_path.glob('data/own/*')))}"
-    told = ""
+    message = ""
     try:
         import_own(write(tmp_path, content), name, tmp_path / "data")
     except DataError as error:
-        told = str(error)
-    if told:
-        assert told.startswith(str(tmp_path / "my.json"))
-        assert "\n" not in told
+        message = str(error)
+    if message:
+        assert message.startswith(str(tmp_path / "my.json"))
+        assert "\n" not in message
     else:
         assert len(list(load_split(name, tmp_path / "data"))) == len(content["expressions"])
 
@@ -254,10 +254,10 @@ def test_whatever_stands_in_a_place_is_taken_or_named(tmp_path: Path, example: d
 @pytest.mark.parametrize(("content", "fault"), [("[1]", "is a list"), ("{", "line 1: not JSON"), ("\xff", "not JSON")])
 def test_what_is_no_such_json_is_one_line(ask: Ask, tmp_path: Path, content: str, fault: str):
     (tmp_path / "my.json").write_text(content)
-    said = ask("data", "import", "my.json", "--as", "mysplit", "--data-root", "data")
-    assert said.code == 1
-    assert fault in said.err
-    assert said.err.count("\n") == 1
+    result = ask("data", "import", "my.json", "--as", "mysplit", "--data-root", "data")
+    assert result.code == 1
+    assert fault in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_an_image_that_is_none_is_named(tmp_path: Path, example: dict[str, Any]):

@@ -36,8 +36,8 @@ def test_jxu124s_classes_are_the_same_where_refers_are(tmp_path: Path):
 
 def test_a_converted_copy_says_so_in_every_result(ask: Ask, tmp_path: Path):
     copies.lmms(tmp_path / "mine")
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert "note: refcoco: converted from parquet without ids of refs and sentences" in said.err
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert "note: refcoco: converted from parquet without ids of refs and sentences" in result.err
     ran = ask("run", "--method", "full", "--split", "refcoco_testA", "--data-root", "data", "--out", "run")
     sources = json.loads((tmp_path / "run/header.json").read_text())["split"]["sources"]
     assert [source["file"] for source in sources] == ["refs(unc).p", "origin.json", "instances.json"]
@@ -97,9 +97,9 @@ def test_two_shards_of_a_split_make_ids_that_differ(tmp_path: Path):
 )
 def test_the_files_that_mix_divisions_are_left_out(ask: Ask, tmp_path: Path, folder: str, word: str):
     copies.lmms(tmp_path / "mine", folder, word)
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 1
-    assert "holds refs of Google's division and is no split of the literature" in said.err
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 1
+    assert "holds refs of Google's division and is no split of the literature" in result.err
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_what_is_not_known_is_refused_by_name(tmp_path: Path):
     copies.write_parquet(tmp_path / "mine/refcoco+/testB-0.parquet", rows)
     (tmp_path / "mine/refcoco/testA-0.parquet").write_bytes(b"PAR1 broken")
     report = import_copy(tmp_path / "mine", tmp_path / "data")
-    told = " ".join(f"{refused.name}: {refused.reason}\n" for refused in report.refused)
-    assert "somewhere/testA.parquet: which data set it is shows nowhere" in told
-    assert "strange-0.parquet: which split it is shows nowhere" in told
-    assert "testB-0.parquet: its columns are those of neither" in told
-    assert "testA-0.parquet: not a parquet file that can be read" in told
-    assert "row 0: its image cannot be read" in told
+    message = " ".join(f"{refused.name}: {refused.reason}\n" for refused in report.refused)
+    assert "somewhere/testA.parquet: which data set it is shows nowhere" in message
+    assert "strange-0.parquet: which split it is shows nowhere" in message
+    assert "testB-0.parquet: its columns are those of neither" in message
+    assert "testA-0.parquet: not a parquet file that can be read" in message
+    assert "row 0: its image cannot be read" in message
     assert report.empty
     assert not list((tmp_path / "data").rglob("*.p"))
 
@@ -229,10 +229,10 @@ def test_a_picture_that_is_there_is_kept(tmp_path: Path):
 def test_without_pyarrow_one_line_says_what_to_install(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     copies.lmms(tmp_path / "mine")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 1
-    assert said.err.endswith("reading parquet needs pyarrow: pip install 'risbench[parquet]'\n")
-    assert said.err.count("\n") == 1
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 1
+    assert result.err.endswith("reading parquet needs pyarrow: pip install 'risbench[parquet]'\n")
+    assert result.err.count("\n") == 1
 
 
 def test_refcoco_m_is_told_to_be_a_truth(ask: Ask, tmp_path: Path):
@@ -244,6 +244,6 @@ def test_refcoco_m_is_told_to_be_a_truth(ask: Ask, tmp_path: Path):
     folder = tmp_path / "refcoco-m" / "data"
     folder.mkdir(parents=True)
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), folder / "validation-00000-of-00001.parquet")
-    said = ask("data", "import", "--from", "refcoco-m", "--data-root", "data")
-    assert said.code == 1
-    assert "risbench score PREDICTIONS --split refcoco_val --truth FILE.json --truth-only" in said.err
+    result = ask("data", "import", "--from", "refcoco-m", "--data-root", "data")
+    assert result.code == 1
+    assert "risbench score PREDICTIONS --split refcoco_val --truth FILE.json --truth-only" in result.err

@@ -71,11 +71,11 @@ def test_another_file_that_is_there_is_kept_and_named(ask: Ask, tmp_path: Path):
     for file, content in kept.items():
         file.parent.mkdir(parents=True)
         file.write_bytes(content)
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
     assert {file: file.read_bytes() for file in kept} == kept
-    assert "data/refer/refcoco/instances.json: another file is there, and was kept" in said.err
-    assert "data/train2014/COCO_train2014_000000000001.jpg: another file is there, and was kept" in said.err
-    assert "images  train2014: 3 linked, 1 refused" in said.out
+    assert "data/refer/refcoco/instances.json: another file is there, and was kept" in result.err
+    assert "data/train2014/COCO_train2014_000000000001.jpg: another file is there, and was kept" in result.err
+    assert "images  train2014: 3 linked, 1 refused" in result.out
 
 
 def test_a_link_to_nothing_is_not_taken_for_a_file(tmp_path: Path):
@@ -108,9 +108,9 @@ def test_a_data_root_inside_the_source_is_not_imported_from(tmp_path: Path):
 def test_a_folder_that_cannot_be_written_is_one_line(ask: Ask, tmp_path: Path):
     copies.zips(tmp_path / "mine")
     (tmp_path / "file").touch()
-    said = ask("data", "import", "--from", "mine", "--data-root", "file/data")
-    assert said.code == 1
-    assert said.err.count("\n") == 1
+    result = ask("data", "import", "--from", "mine", "--data-root", "file/data")
+    assert result.code == 1
+    assert result.err.count("\n") == 1
 
 
 def test_a_full_disk_is_not_called_a_broken_archive_and_leaves_nothing_half(
@@ -129,9 +129,9 @@ def test_a_full_disk_is_not_called_a_broken_archive_and_leaves_nothing_half(
         whole(target, stopped)
 
     monkeypatch.setattr(placing, "write_whole", full)
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 1
-    assert said.err == "risbench: data/refer/refcoco/instances.json: No space left on device\n"
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 1
+    assert result.err == "risbench: data/refer/refcoco/instances.json: No space left on device\n"
     assert not [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
 
 

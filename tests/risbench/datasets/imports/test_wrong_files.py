@@ -196,8 +196,8 @@ def test_what_is_no_json_is_called_by_what_it_is(ask: Ask, tmp_path: Path, conte
     (tmp_path / "m.parquet").write_bytes(content)
     with pytest.raises(DataError, match=rf"m\.parquet: {fault}.*; a truth file is a list of"):
         load_split("refcoco_val", root).with_truth(tmp_path / "m.parquet")
-    said = ask("data", "import", tmp_path / "m.parquet", "--as", "mine", "--data-root", root)
-    assert (said.code, bool(re.search(fault, said.err))) == (1, True), said.err
+    result = ask("data", "import", tmp_path / "m.parquet", "--as", "mine", "--data-root", root)
+    assert (result.code, bool(re.search(fault, result.err))) == (1, True), result.err
     (root / "refer" / "refcoco" / "instances.json").write_bytes(content)
     with pytest.raises(DataError, match=rf"instances\.json: {fault}"):
         load_split("refcoco_val", root)
@@ -257,11 +257,11 @@ def test_json_that_was_cut_off_is_told(tmp_path: Path):
 def test_a_data_set_of_another_protocol_is_recognised_and_said_so(tmp_path: Path, ask: Ask, file: str, name: str):
     (tmp_path / "mine" / file).parent.mkdir(parents=True)
     (tmp_path / "mine" / file).write_bytes(b"[]")
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert said.code == 1
-    assert f"{name} is recognised and not supported yet" in said.err
-    assert "--as NAME" in said.err
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert result.code == 1
+    assert f"{name} is recognised and not supported yet" in result.err
+    assert "--as NAME" in result.err
     # Beside what can be read it is no hindrance.
     copies.coco_images(tmp_path / "mine" / "train2014")
-    said = ask("data", "import", "--from", "mine", "--data-root", "data")
-    assert (said.code, f"{name} is recognised" in said.err) == (0, True)
+    result = ask("data", "import", "--from", "mine", "--data-root", "data")
+    assert (result.code, f"{name} is recognised" in result.err) == (0, True)

@@ -82,8 +82,8 @@ def test_boxes_areas_and_masks_agree_and_objects_do_not_share_pixels():
 
 
 def test_a_single_object_is_drawn_as_asked():
-    asked = {"shape": "moon", "colour": "cyan", "object_size": "large", "pattern": "dotted"}
-    scene = draw_object(7, (48, 64), **asked, ground=(9, 9, 9))
+    requested = {"shape": "moon", "colour": "cyan", "object_size": "large", "pattern": "dotted"}
+    scene = draw_object(7, (48, 64), **requested, ground=(9, 9, 9))
     (thing,) = scene.objects
     assert (thing.shape, thing.colour, thing.size, thing.pattern) == ("moon", "cyan", "large", "dotted")
     assert scene.image.shape == (48, 64, 3)
@@ -99,5 +99,5 @@ def test_a_single_object_is_drawn_as_asked():
 def test_importing_the_scenes_is_light():
     heavy = "torch pandas matplotlib PIL pycocotools scipy multiprocessing"
     code = f"import sys, risbench.datasets.shapes; print([name for name in '{heavy}'.split() if name in sys.modules])"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -52,10 +52,10 @@ def start(root, images):
 
 def test_what_is_written_is_what_was_drawn(tmp_path, few):
     few(30)
-    seen = []
-    folder = write_split("val", tmp_path, lambda done, total: seen.append((done, total)))
+    observed = []
+    folder = write_split("val", tmp_path, lambda done, total: observed.append((done, total)))
     assert folder == tmp_path / f"shapes-v{VERSION}" / "val"
-    assert seen == [(done, 30) for done in range(1, 31)]
+    assert observed == [(done, 30) for done in range(1, 31)]
     assert sorted(path.name for path in folder.parent.iterdir()) == ["val", "val.lock"]
     instances = json.loads((folder / "instances.json").read_text())
     packed = (folder / "refs(drawn).p").read_bytes()
@@ -94,10 +94,10 @@ def test_the_number_of_workers_changes_nothing(tmp_path, few, monkeypatch):
 
 def test_two_writers_at_once_make_one_folder(tmp_path):
     writers = [start(tmp_path, 40) for _ in range(2)]
-    said = [writer.communicate(timeout=GUARD) for writer in writers]
-    assert [writer.returncode for writer in writers] == [0, 0], said
+    result = [writer.communicate(timeout=GUARD) for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0], result
     folder = tmp_path / f"shapes-v{VERSION}" / "val"
-    assert [out.strip() for out, _ in said] == [str(folder)] * 2
+    assert [out.strip() for out, _ in result] == [str(folder)] * 2
     assert len(list((folder / "images").iterdir())) == 40
     assert sorted(path.name for path in folder.parent.iterdir()) == ["val", "val.lock"]
 

@@ -25,10 +25,10 @@ class Heats:
     card: Any = MappingProxyType({"grade": "native", "supervision": "none"})
 
     def __init__(self) -> None:
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
 
     def predict(self, image: np.ndarray, texts: list[str]) -> Any:
-        self.asked.append(list(texts))
+        self.requests.append(list(texts))
         return [heat_for(image, text) for text in texts]
 
 
@@ -36,7 +36,7 @@ class Masks(Heats):
     """Answers with masks, a point and boxes."""
 
     def predict(self, image: np.ndarray, texts: list[str]) -> Any:
-        self.asked.append(list(texts))
+        self.requests.append(list(texts))
         answers = []
         for text in texts:
             mask = np.kron(heat_for(image, text) > 0, np.ones((8, 8), bool))
@@ -66,4 +66,4 @@ class Turning(Heats):
 
     def predict(self, image: np.ndarray, texts: list[str]) -> Any:
         answer = super().predict(image, texts)
-        return self._turn(answer) if len(self.asked) == self._at else answer
+        return self._turn(answer) if len(self.requests) == self._at else answer
