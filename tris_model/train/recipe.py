@@ -28,7 +28,8 @@ _RECORDS = MappingProxyType(
     }
 )
 TABLES = tuple(_RECORDS)
-OTHERS = ("clip_vit", "groupvit")  # of this project's other trainers: one file may hold the recipes of several
+# Of this project's other trainers: one file may hold the recipes of several.
+OTHERS = ("clip_vit", "groupvit", "lavt", "wwbl", "amr", "gbs", "mg", "cts_style")
 TABLE_KEYS = tuple(f"{table}." for table in TABLES)
 FOLDER = Path(__file__).parent.parent / "recipes"
 R = TypeVar("R")

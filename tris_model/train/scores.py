@@ -16,8 +16,8 @@ from risbench.io.atomic import write_whole
 from risbench.statistics.summary import with_interval
 
 from ..files.checkpoint import digest
-from .loop.best import validate
 from .loop.journal import writing
+from .validation import validate
 
 SHOWN = ("mIoU", "P@0.5", "PointM")
 

@@ -24,7 +24,6 @@ from ..files.clip_file import load_clip, open_clip_file, start
 from ..network.stage1 import Stage1
 from ..ranges import Count, Number, Rate, Seed
 from .loop.ahead import Photographs
-from .loop.best import Best
 from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
 from .loop.journal import Journal, Stopped, bar, interruptible, memory
@@ -34,6 +33,7 @@ from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .objective import Objective, Weights
 from .refs import Refs
 from .scorers import FrozenScorer, scorer
+from .validation import best_of
 
 SAMPLE = 256  # images and texts that show how long features are
 
@@ -189,7 +189,7 @@ def fit(
     if recipe.cone and recipe.heads == "pool":
         with computing(recipe.precision):
             _add_cone(network, refs, photographs, recipe)
-    best = Best(recipe.select, recipe.val, out, device, data_root)
+    best = best_of(recipe, network, out / "stage1", device, data_root)
     recipe_text = json.dumps(asdict(recipe), sort_keys=True)
 
     def load(state: Any) -> None:
@@ -238,7 +238,7 @@ def fit(
             journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
             on_progress(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
-                best.offer(network, (step + 1) // batches.an_epoch)
+                best.offer((step + 1) // batches.an_epoch)
             stop = any_rank(stopping())
             journal.keep(step + 1, recipe_text, state, now=stop)
             if stop:

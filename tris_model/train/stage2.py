@@ -28,7 +28,6 @@ from ..network.stage2 import Stage2
 from ..ranges import Count, Rate, Seed
 from .handover import hand_over
 from .loop.ahead import Ahead, Photographs
-from .loop.best import Best
 from .loop.finished import settle
 from .loop.finite import check_loss, check_weights, clipped
 from .loop.journal import Journal, Stopped, bar, interruptible, memory
@@ -37,6 +36,7 @@ from .loop.order import Batch, BatchOrder
 from .loop.ranks import any_rank, averaged, mean_of, rank, world
 from .losses import segmentation
 from .refs import Refs
+from .validation import best_of
 
 MaskOf = Callable[[int], np.ndarray]
 """The pseudo mask of a ref, by its place among the refs: bool ``(H, W)``, or at any other size."""
@@ -133,7 +133,7 @@ def fit(
         network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimiser = adamw(network, recipe.rates, fused=device.type == "cuda")
     journal = Journal(out / "stage2", writes=rank() == 0)
-    best = Best(recipe.select, recipe.val, out, device, data_root)
+    best = best_of(recipe, network, out / "stage2", device, data_root)
     recipe_text = json.dumps(asdict(recipe), sort_keys=True)
 
     def restore(state: Any) -> None:
@@ -191,7 +191,7 @@ def fit(
             journal.log(step, **means, lr=rate, images_per_second=speed, memory=memory(device))
             on_progress(step + 1, f"loss {means['loss'].item():.3f}  {speed:.0f} images/s")
             if (step + 1) % batches.an_epoch == 0:
-                best.offer(network, (step + 1) // batches.an_epoch)
+                best.offer((step + 1) // batches.an_epoch)
             stop = any_rank(stopping())
             journal.keep(step + 1, recipe_text, state, now=stop)
             if stop:

@@ -32,8 +32,7 @@ from tris_model.irn.trunks import ClipTrunk
 from tris_model.network.stage1 import Stage1
 from tris_model.tiny_clip import trainer
 from tris_model.tiny_clip.train import fit
-from tris_model.train import maps, stage1, tris
-from tris_model.train.loop import best
+from tris_model.train import maps, stage1, tris, validation
 from tris_model.train.maps import choose_all, choose_many
 from tris_model.train.tris import train
 
@@ -236,10 +235,10 @@ def test_the_peak_in_cost_json_is_that_of_the_gpu_that_was_used(monkeypatch: pyt
 
 
 def test_a_validation_notes_the_device_that_it_ran_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(best, "evaluate", lambda method, split, **named: named)
-    monkeypatch.setattr(best, "load_split", lambda *_: None)
+    monkeypatch.setattr(validation, "evaluate", lambda method, split, **named: named)
+    monkeypatch.setattr(validation, "load_split", lambda *_: None)
     monkeypatch.setattr("tris_model.inference.predictor.Tris", lambda file, device: None)
-    noted: Any = best.validate(tmp_path / "weights", "shapes_val", tmp_path, torch.device("cuda:1"))
+    noted: Any = validation.validate(tmp_path / "weights", "shapes_val", tmp_path, torch.device("cuda:1"))
     assert noted["device"] == "cuda:1"
 
 

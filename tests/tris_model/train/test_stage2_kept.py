@@ -16,8 +16,7 @@ from risbench.errors import UsageError
 from tris_model import load
 from tris_model.config import STAGE2
 from tris_model.files.checkpoint import read
-from tris_model.train import stage2
-from tris_model.train.loop import best
+from tris_model.train import stage2, validation
 from tris_model.train.loop.optimiser import Rates
 
 CPU = torch.device("cpu")
@@ -42,7 +41,7 @@ def test_the_best_weights_on_val_are_kept_not_the_last(tmp_path: Path, monkeypat
         value = (0.1, 0.3, 0.2)[len(offered) - 1]
         return SimpleNamespace(summary={"metrics": {"PointM": {"value": value}}})
 
-    monkeypatch.setattr(best, "validate", validate)
+    monkeypatch.setattr(validation, "validate", validate)
     recipe = requested(clip, select="val_PointM", val="refcoco_val")
     kept = load(stage2.fit(recipe, left_half, tmp_path, CPU, data)).state_dict()
     assert len(offered) == 3

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
+from torch import nn
 
-from risbench.datasets.load import load_split
 from risbench.errors import UsageError
 from risbench.results.run import Run
-from risbench.running.evaluation import evaluate
 
-from ...files.checkpoint import save
-from ...network.stage1 import Stage1
-from ...network.stage2 import Stage2
+from ...files.checkpoint import read
 from .ranks import rank
 
 
@@ -24,40 +21,39 @@ class Best:
         value: the best score so far.
     """
 
-    def __init__(self, select: str, val: str | None, out: Path, device: torch.device, data_root: Path | None):
-        check_selection("recipe", select, val)
+    def __init__(self, select: str, folder: Path, write: Callable[[Path], object], run: Callable[[Path, Path], Run]):
+        """Prepare.
+
+        Args:
+            select: ``last``, or ``val_METRIC``, a metric of the run's summary.
+            folder: of the stage; gets ``best.safetensors`` and a run folder ``val-NN`` for every epoch.
+            write: writes the network's weights to a file.
+            run: evaluates a file of weights on the validation split and leaves the run in a folder.
+        """
         self.value = -1.0
         self._metric = select.partition("_")[2]
-        self._val = val
-        self._out = out
-        self._device = device
-        self._data_root = data_root
+        self._folder = folder
+        self._write = write
+        self._run = run
 
-    def offer(self, network: Stage1 | Stage2, epoch: int) -> None:
+    def offer(self, epoch: int) -> None:
         """Score the network after an epoch and keep its weights if none were better."""
         if not self._metric or rank():
             return
-        path = self._file(network)
-        trial = path.with_name("trial.safetensors")
-        save(network, trial)
-        folder = self._out / f"stage{network.config.stage}" / f"val-{epoch:02}"
-        run = validate(trial, str(self._val), folder, self._device, self._data_root)
+        trial = self._folder / "trial.safetensors"
+        self._write(trial)
+        run = self._run(trial, self._folder / f"val-{epoch:02}")
         value = run.summary["metrics"][self._metric]["value"] or 0.0
         if value > self.value:
             self.value = value
-            trial.replace(path)
+            trial.replace(self._folder / "best.safetensors")
         trial.unlink(missing_ok=True)
 
-    def give(self, network: Stage1 | Stage2) -> None:
+    def give(self, network: nn.Module) -> None:
         """Put the kept weights into the network."""
-        path = self._file(network)
+        path = self._folder / "best.safetensors"
         if self._metric and path.exists():
-            from ...files.checkpoint import read
-
             network.load_state_dict(dict(read(path).state))
-
-    def _file(self, network: Stage1 | Stage2) -> Path:
-        return self._out / f"stage{network.config.stage}" / "best.safetensors"
 
 
 def check_selection(table: str, select: str, val: str | None) -> None:
@@ -68,11 +64,3 @@ def check_selection(table: str, select: str, val: str | None) -> None:
     """
     if select != "last" and val is None:
         raise UsageError(f"{table}.select = {select} needs a val split; set {table}.val, or {table}.select=last")
-
-
-def validate(weights: Path, split: str, out: Path, device: torch.device, data_root: Path | None = None) -> Run:
-    """A run of these weights on a split, below ``out``."""
-    from ...inference.predictor import Tris
-
-    method = Tris(str(weights), device=str(device))
-    return evaluate(method, load_split(split, data_root), out=out, name="tris", device=str(device))
