@@ -1,8 +1,8 @@
 """The training loop of the rivals: resumable, shared by the ranks of torchrun, and the same for every network.
 
 Each rival brings a :class:`RivalTrainer`: its network and optimiser, the data of a step, and its losses. What is drawn
-at random in a step depends on the recipe's seed, the step and the rank alone, so that a training that was stopped goes on
-to the same weights.
+at random in a step depends on the recipe's seed, the step and the rank alone. So a training that was stopped goes on to
+the same weights.
 """
 
 from __future__ import annotations
