@@ -121,8 +121,8 @@ def test_filters_and_orders_do_what_they_say(node):
     code = (
         _source("choose.js")
         + _GIVEN
-        + "const page = given[1].map((one) => chosen(given[0], measured(given[0]), one).map((found) => found.place));"
-        "console.log(JSON.stringify(page))"
+        + "const places = given[1].map((one) => chosen(given[0], measured(given[0]), one).map((found) => found.place));"
+        "console.log(JSON.stringify(places))"
     )
     found = _result(node, code, [OVERVIEW, [{**plain, **choice} for choice, _ in CHOICES]])
     assert [(choice, one) for (choice, _), one in zip(CHOICES, found, strict=True)] == CHOICES
@@ -142,18 +142,18 @@ def test_the_page_opens_worst_first_and_follows_its_controls(node, page, here, d
     const at = (id) => page.getElementById(id);
     const set = (id, value) => {{ at(id).value = value; at("controls").fire("input", {{ target: at(id) }}); }};
     const first = () => at("cards").children[0].textContent;
-    const page = {{ title: at("title").textContent, count: at("count").textContent, worst: first() }};
+    const state = {{ title: at("title").textContent, count: at("count").textContent, worst: first() }};
     set("sort", "best");
-    page.best = first();
+    state.best = first();
     set("words", "zzz");
-    page.none = at("count").textContent;
+    state.none = at("count").textContent;
     set("words", "");
     set("show", "truth");
     const canvas = at("cards").all((one) => one.tagName === "CANVAS")[0];
-    page.painted = [...canvas.picture.data].some((value, place) => value === 230 && place % 4 === 0);
+    state.painted = [...canvas.picture.data].some((value, place) => value === 230 && place % 4 === 0);
     at("cards").children[0].children[0].fire("click");
-    page.large = at("large").open;
-    console.log(JSON.stringify(page));
+    state.large = at("large").open;
+    console.log(JSON.stringify(state));
     """
     result = _result(node, code)
     ious = [row.iou for row in drawn_runs[0].rows()]
