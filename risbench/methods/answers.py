@@ -127,7 +127,9 @@ def _heat(heat: np.ndarray) -> np.ndarray:
     # All rules interpolate in float32.
     with np.errstate(over="ignore", invalid="ignore"):
         heat = heat.astype(np.float32, copy=False)
-    if not np.isfinite(heat).all():
+        # What is not finite makes the sum so; a sum of large values may be infinite by itself.
+        doubtful = not np.isfinite(heat.sum())
+    if doubtful and not np.isfinite(heat).all():
         raise MaskError("its heat holds NaN" if np.isnan(heat).any() else "its heat holds infinite values")
     return heat
 

@@ -119,6 +119,18 @@ def box_iou(a: Box, b: Box) -> float:
     return shared / union if union > 0 else 0.0
 
 
+def best_box_iou(boxes: np.ndarray, truth: Box) -> float:
+    """The largest `box_iou` of some boxes, ``(n, 4)`` with n >= 1, with the true box."""
+    if len(boxes) == 1:
+        return box_iou(Box(*boxes[0].tolist()), truth)
+    x0, y0, x1, y1 = boxes.astype(np.float64).T
+    widths = np.minimum(x1, truth.x1) - np.maximum(x0, truth.x0)
+    heights = np.minimum(y1, truth.y1) - np.maximum(y0, truth.y0)
+    shared = np.maximum(widths, 0.0) * np.maximum(heights, 0.0)
+    unions = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0) + truth.area - shared
+    return float(np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0).max())
+
+
 def first_box_iou(boxes: np.ndarray, truth: Box) -> float:
     """IoU of the first predicted box of ``(n, 4)`` with the true box; 0 if there is none."""
     return box_iou(Box(*boxes[0].tolist()), truth) if len(boxes) else 0.0

@@ -145,3 +145,12 @@ def test_metrics_are_taken_by_name_and_an_empty_scorer_has_none():
         _WHOLE["tris"].summary("mIuO,xyz")
     assert Scorer().summary("mIoU") == {"mIoU": {"value": None, "low": None, "high": None, "count": 0}}
     assert summary_of([]) == Scorer().summary()
+
+
+def test_a_heat_whose_sum_is_infinite_is_finite_all_the_same():
+    sample = sample_of(block((8, 8), 2, 2, 6, 6))
+    heat = np.full((8, 8), np.finfo(np.float32).max, np.float32)
+    assert Scorer("tris").add(sample, heat).intersection == 16
+    heat[3, 3], heat[4, 4] = np.inf, -np.inf
+    with pytest.raises(MaskError, match="infinite values"):
+        Scorer("clean").add(sample, heat)

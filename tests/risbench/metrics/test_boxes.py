@@ -7,7 +7,7 @@ from helpers.samples import blobs, block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risbench.metrics.boxes import box_iou, component_box, contour_boxes, odd_suppression
+from risbench.metrics.boxes import best_box_iou, box_iou, component_box, contour_boxes, odd_suppression
 from risbench.records import Box
 
 
@@ -63,3 +63,15 @@ def test_box_iou_by_hand():
     assert box_iou(Box(0, 0, 10, 10), Box(5, 0, 15, 10)) == 50 / 150
     assert box_iou(Box(0, 0, 10, 10), Box(10, 0, 20, 10)) == 0.0
     assert box_iou(Box(3, 3, 3, 3), Box(3, 3, 3, 3)) == 0.0
+
+
+SIDES = st.floats(-50, 700, allow_subnormal=False).map(lambda side: round(side, 2))
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(0, 640)] * 4), min_size=1, max_size=12),
+    st.tuples(SIDES, SIDES, SIDES, SIDES),
+)
+def test_the_best_box_is_found_with_the_same_bits_as_one_by_one(boxes, truth):
+    one_by_one = max(box_iou(Box(*map(float, box)), Box(*truth)) for box in boxes)
+    assert best_box_iou(np.array(boxes), Box(*truth)) == one_by_one
