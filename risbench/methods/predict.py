@@ -50,16 +50,17 @@ def predict(method: Any, image: np.ndarray, texts: Sequence[str], rules: Rules) 
         method: any object with ``predict`` that uses nothing but image and text.
         image: uint8 ``(H, W, 3)``.
         texts: the expressions.
-        rules: how a heat becomes a mask; not ``lavt``, whose masks are not at the image's size.
+        rules: how a heat becomes a mask, at the image's size.
 
     Raises:
-        UsageError: the method reads more than image and text, or the rules are ``lavt``.
+        UsageError: the method reads more than image and text, or the rules count masks in a size of their own.
         MaskError: a prediction is neither mask nor heat.
     """
     if reads(method):
         raise UsageError(f"this method reads {', '.join(reads(method))}: it can only be run on a split")
-    if rules.name == "lavt":
-        raise UsageError("--rules lavt makes masks of 480x480; give tris or clean")
+    if rules.size is not None:
+        height, width = rules.size
+        raise UsageError(f"--rules {rules.name} makes masks of {height}x{width}; give tris or clean")
     height, width = image.shape[:2]
     samples = [
         Sample(f"predict/0/{place}", 0, 0, place, Path(), (height, width), text, None, ())

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..metrics.rules.protocols import scores_boxes
 from ..plain import counted
 
 _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
@@ -164,7 +165,7 @@ def left_out_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
     listed = list(rows)
     counts = {
         "without_mask": sum(row.without_mask for row in listed),
-        "without_box": sum(row.box_iou is None for row in listed) if rules != "lavt" else 0,
+        "without_box": sum(row.box_iou is None for row in listed) if scores_boxes(rules) else 0,
         "empty_truth": sum(row.empty_truth for row in listed),
         "without_point": _without_point(listed),
         "no_target_answered": sum(row.no_target and row.union is not None for row in listed),

@@ -15,7 +15,7 @@ from ..io.plainfiles import real
 from ..methods.answers import prediction_of
 from ..methods.cards import read_card
 from ..methods.geometry import Geometry
-from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
+from ..metrics.rules.protocols import DEFAULT, Rules, own_size, rules_of
 from ..plain import plain
 from ..records import Sample
 from ..results import masklines
@@ -83,11 +83,12 @@ def score(
     source = source_of(given, lambda folder: Heats(folder) if (folder / HEATS).is_dir() else Lines(folder / MASKS))
     if requested is not None and not source.has_heats:
         raise UsageError(f"--threshold cuts heats, but {given} holds masks (a run saves its heats with --save-heat)")
-    if isinstance(source, Lines) and "lavt" in source.cuts and chosen.name != "lavt":
-        raise UsageError(
-            f"{given} holds masks that the rules lavt cut from heats at 480x480, but {chosen.name} scores at the "
-            "image's size: run the method again with --save-heat"
-        )
+    for cutter in sorted(source.cuts) if isinstance(source, Lines) else ():
+        if (size := own_size(cutter)) is not None and cutter != chosen.name:
+            raise UsageError(
+                f"{given} holds masks that the rules {cutter} cut from heats at {size[0]}x{size[1]}, but {chosen.name} "
+                "scores at the image's size: run the method again with --save-heat"
+            )
     part = whole if earlier is None else part_of(earlier, whole)
     if earlier is not None:
         earlier.refuse_other_count(MASKS, len(source.names))  # lost lines must not count as missing predictions

@@ -159,7 +159,7 @@ def _verdict(state: Any) -> str:
     counts = []
     for key, found, wanted in zip(state.counts._fields, state.counts, state.expected, strict=True):
         counts.append(f"{found:,} {key}" + ("" if wanted in (None, found) else f" (expected {wanted:,})"))
-    return ("partial, " if state.partial else "") + ", ".join(counts) + f"; {state.images_present:,} images are there"
+    return ("partial, " if state.partial else "") + ", ".join(counts) + f"; images present: {state.images_present:,}"
 
 
 def _root_of(data_root: Path | None) -> str:

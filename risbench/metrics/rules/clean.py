@@ -23,7 +23,14 @@ from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
 from .lavt import above_of
 
+TEXT = (
+    "truth is the union of parts, at the image's size; heat bilinear with half-pixel centres, > the method's threshold "
+    "(else 0.5); point: first maximum, half-open box; Accbox: box of the largest component"
+)
 THRESHOLD = 0.5
+TAKES_CARD_THRESHOLD = True
+SIZE = None
+LOCATES = True
 
 
 class CleanTruth(NamedTuple):

@@ -22,8 +22,15 @@ from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
 from .tris import layers_of
 
+TEXT = (
+    "truth where exactly one part covers, nearest to 480x480; a heat of 480x480 as it is, any other bilinear to "
+    "480x480 with half-pixel centres (a network that enlarges its own heat gives it at 480x480), > 0.5; masks nearest; "
+    "no PointIt, PointM, Accbox"
+)
 THRESHOLD = 0.5
+TAKES_CARD_THRESHOLD = False
 SIZE = (480, 480)
+LOCATES = False
 
 
 class LavtTruth(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import typing
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from numbers import Real
@@ -23,20 +24,56 @@ from ..scores import Verdict
 from . import clean, lavt, tris
 
 DEFAULT = "tris"
-RULES: Mapping[str, str] = MappingProxyType(
-    {
-        "tris": "truth where exactly one part covers (ReferIt: any part for IoU), at the image's size; heat bilinear "
-        "with aligned corners, divided by max + 1e-5, > 1e-9; point: first maximum, integer box with closed ends; "
-        "Accbox: any box of the mask's contours",
-        "lavt": "truth where exactly one part covers, nearest to 480x480; a heat of 480x480 as it is, any other "
-        "bilinear to 480x480 with half-pixel centres (a network that enlarges its own heat gives it at 480x480), "
-        "> 0.5; masks nearest; no PointIt, PointM, Accbox",
-        "clean": "truth is the union of parts, at the image's size; heat bilinear with half-pixel centres, > the "
-        "method's threshold (else 0.5); point: first maximum, half-open box; Accbox: box of the largest component",
-    }
-)
+
+
+class Protocol(typing.Protocol):
+    """What the file of a protocol defines."""
+
+    @property
+    def TEXT(self) -> str:
+        """The protocol in one sentence, printed under every table."""
+        ...
+
+    @property
+    def THRESHOLD(self) -> float:
+        """Where a heat becomes a mask, in the unit of :meth:`scaled`."""
+        ...
+
+    @property
+    def TAKES_CARD_THRESHOLD(self) -> bool:
+        """Whether the threshold of a method's card replaces ``THRESHOLD``."""
+        ...
+
+    @property
+    def SIZE(self) -> tuple[int, int] | None:
+        """``(height, width)`` in which masks are counted; None for the image's own."""
+        ...
+
+    @property
+    def LOCATES(self) -> bool:
+        """Whether points and boxes are scored."""
+        ...
+
+    def truth_of(self, sample: Sample, /) -> Any:
+        """The truth of a sample, in the form that the other functions take; it has an ``area``."""
+        ...
+
+    def judge(self, sample: Sample, truth: Any, prediction: Prediction, threshold: float | None, /) -> Verdict:
+        """Score one checked prediction."""
+        ...
+
+    def scaled(self, heat: np.ndarray, size: tuple[int, int], /) -> np.ndarray:
+        """A heat at a size, in the unit of the threshold."""
+        ...
+
+    def sweep(self, sample: Sample, truth: Any, heat: np.ndarray, thresholds: Sequence[float], /) -> list[Overlap]:
+        """The overlap at each threshold."""
+        ...
+
+
+_PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({"tris": tris, "lavt": lavt, "clean": clean})
+RULES: Mapping[str, str] = MappingProxyType({name: protocol.TEXT for name, protocol in _PROTOCOLS.items()})
 _FIRST = 1  # the version of a protocol if its record has none
-_PROTOCOLS: Mapping[str, Any] = MappingProxyType({"tris": tris, "lavt": lavt, "clean": clean})
 _REMEMBERED = 32
 
 
@@ -53,6 +90,16 @@ def text_of(record: Mapping[str, Any]) -> str:
     """Recorded rules in one sentence: the current text if this version knows the rules, else the recorded text."""
     known = record.get("version", _FIRST) == _FIRST and RULES.get(record["name"])
     return known or record["text"]
+
+
+def scores_boxes(name: str) -> bool:
+    """Whether the rules of a name score points and boxes; True for rules that this version does not know."""
+    return name not in _PROTOCOLS or _PROTOCOLS[name].LOCATES
+
+
+def own_size(name: str) -> tuple[int, int] | None:
+    """The size in which the rules of a name count masks; None for the image's own, or for unknown rules."""
+    return _PROTOCOLS[name].SIZE if name in _PROTOCOLS else None
 
 
 class Rules:
@@ -87,6 +134,11 @@ class Rules:
         """The threshold that is used: ``threshold`` if it is given, else the protocol's."""
         return self._protocol.THRESHOLD if self.threshold is None else self.threshold
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """``(height, width)`` in which masks are counted; None for the image's own."""
+        return self._protocol.SIZE
+
     def __reduce__(self) -> tuple[type[Rules], tuple[str, float | None]]:
         # Only name and threshold are pickled: a protocol is a module, and the cached truths are large.
         return Rules, (self.name, self.threshold)
@@ -97,15 +149,15 @@ class Rules:
 
     def for_method(self, threshold: float | None) -> Rules:
         """These rules with the threshold of a method's card, if the protocol uses it and the user chose none."""
-        if self.name != "clean" or self.threshold is not None or threshold is None:
+        if not self._protocol.TAKES_CARD_THRESHOLD or self.threshold is not None or threshold is None:
             return self
         if isinstance(threshold, bool) or not isinstance(threshold, Real):
             raise UsageError(f"the threshold of a method's card must be a number, not {threshold!r:.60}")
         return Rules(self.name, float(threshold))
 
     def takes(self, prediction: Prediction) -> bool:
-        """True for a mask at the protocol's own size, if that is not the image's size (``lavt``)."""
-        return self.name == "lavt" and prediction.mask is not None and prediction.mask.shape == lavt.SIZE
+        """True for a mask at the protocol's own size, if it has one."""
+        return self.size is not None and prediction.mask is not None and prediction.mask.shape == self.size
 
     def judge(self, sample: Sample, prediction: Prediction) -> Verdict:
         """Score one prediction that `risbench.methods.answers.prediction_of` has checked.

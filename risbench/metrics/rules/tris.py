@@ -26,7 +26,15 @@ from ..pointing import centre_of, hits_box_pixels, hits_mask
 from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
 
-THRESHOLD = 1e-9
+TEXT = (
+    "truth where exactly one part covers (ReferIt: any part for IoU), at the image's size; heat bilinear with aligned "
+    "corners, divided by max + 1e-5, > 1e-9; point: first maximum, integer box with closed ends; Accbox: any box of "
+    "the mask's contours"
+)
+THRESHOLD = 1e-9  # of the divided heat
+TAKES_CARD_THRESHOLD = False
+SIZE = None  # masks are counted at the image's size
+LOCATES = True
 _FLOOR = np.float32(1e-5)
 
 

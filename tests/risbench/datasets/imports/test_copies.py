@@ -67,7 +67,7 @@ def test_the_command_says_what_came_what_it_counts_what_is_missing_and_what_come
     assert "images  train2014: 3 linked" in lines
     message = next(line for line in lines if line.startswith("refcoco_val"))
     assert message.startswith("refcoco_val: partial, 2 images (expected 1,500), 4 refs (expected 3,811), ")
-    assert message.endswith("; 1 images are there")
+    assert message.endswith("; images present: 1")
     assert any("missing: 1 of 2 images in data/train2014; COCO 2014" in line for line in lines)
     assert result.err == (
         "warning: partial, so their figures are not comparable with published ones: refcoco_val, refcoco_testA, "
