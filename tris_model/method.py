@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from risbench.datasets.catalog import is_drawn
 from risbench.errors import UsageError
 
 from .files.names import advice
@@ -58,7 +59,7 @@ def make(
             "prms compares maps by CLIP ViT-B/32: get OpenAI's ViT-B-32.pt (sha256 40d3…) and pass --set scorer=FILE"
         )
     if weights is None:
-        if split is None or not split.startswith("shapes_"):
+        if split is None or not is_drawn(split):
             raise UsageError(advice(split))
         weights = "shapes"
     from .inference.predictor import Tris

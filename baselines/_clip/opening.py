@@ -18,6 +18,7 @@ from torch import Tensor
 
 import tris_model
 from risbench import UsageError
+from risbench.datasets.catalog import is_drawn
 from tris_model import TextTower
 from tris_model.files import NAMES, ClipFile, clip_advice, detect_clip, fill, read_clip, split_entry
 
@@ -97,7 +98,7 @@ def open_model(
 
 def _path(method: str, weights: str | None, split: str | None, tower: Tower | None, best: str) -> Path:
     advice = clip_advice(method, FILES[best])
-    if weights is None and (split is None or not split.startswith("shapes_")):
+    if weights is None and (split is None or not is_drawn(split)):
         get, _, shipped = advice.partition(", or ")
         raise UsageError(f"{get}, name one of open_clip's with --set model=… --set pretrained=…, or take {shipped}")
     if (weights is not None and weights not in NAMES) or Path("shapes").is_file():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from risbench import Prediction, Sample, UsageError
+from risbench.datasets.catalog import is_drawn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -232,7 +233,7 @@ def make(
         UsageError: no weights, no transformers, an empty list, or a number out of range.
         DataError: weights that cannot be used.
     """
-    if weights is None and (split is None or not split.startswith("shapes_")):
+    if weights is None and (split is None or not is_drawn(split)):
         from .weights_file import advice
 
         raise UsageError(advice())

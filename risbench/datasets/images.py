@@ -49,7 +49,8 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
 
     path = Path(path)
     refuse_endless(path)
-    with _read_errors_named(path), Image.open(path, formats=_FORMATS) as image:
+    # Opened here, because old versions of Pillow fail otherwise on a loop of links.
+    with _read_errors_named(path), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
         _refuse_size(image, path, size)
         return np.array(_to_rgb(image), np.uint8)
 

@@ -40,6 +40,7 @@ from .ratios import CONFIDENCE, DIGITS, divided, freedom_of, leave_one_out
 from .summary import clusters, sums_of
 
 LEVEL = 0.05
+_SMALLEST_TAIL = 2.0**-53  # beyond it no p-value is of interest
 SMALLEST_P = 1e-6  # below this the tails of Student's t do not describe real images
 _SAME = 1e-12  # sums of the same numbers in another order differ by less, real scores by more
 
@@ -199,7 +200,12 @@ def _quantile(tail: float, parts: Sequence[tuple[float, float]]) -> float:
         tail: the probability.
         parts: each variance with its degrees of freedom.
     """
-    found = sum(part * float(special.stdtrit(free, 1 - tail)) for part, free in parts if part)
+    if tail >= 0.5:
+        return 0.0
+    if tail < _SMALLEST_TAIL:
+        return math.inf
+    # The lower tail, for the upper one is 1 minus a number that may be tiny, where SciPy's versions differ.
+    found = sum(part * -float(special.stdtrit(free, tail)) for part, free in parts if part)
     return found / sum(part for part, _ in parts)
 
 

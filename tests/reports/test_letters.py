@@ -98,8 +98,9 @@ def test_several_fonts_are_taken_together(installed: list[str], tmp_path: Path):
     [("人", "fonts-noto-cjk"), ("한", "fonts-noto-cjk"), ("दाईं", "fonts-noto-core"), ("🚀", "fonts-symbola")],
 )
 def test_a_letter_that_no_font_has_is_said(installed: list[str], text: str, package: str):
-    with pytest.warns(DataWarning, match=package):
+    with pytest.warns(DataWarning) as warnings:  # an old matplotlib has a second one about Devanagari
         set_fonts(figure_with(text))
+    assert any(package in str(warning.message) for warning in warnings)
 
 
 def test_letters_that_matplotlib_has_need_no_search(installed: list[str], monkeypatch: pytest.MonkeyPatch):

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy.ma  # noqa: F401  (what numpy imports late compiles something)
+import packaging.version  # noqa: F401  (and so does what old versions of Pillow import late)
 from mutation import changed_bytes, changed_value, pickle_of
 from targets import Target, targets
 from watch import Watch, hold_memory

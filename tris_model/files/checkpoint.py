@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from risbench.datasets.catalog import is_drawn
 from risbench.errors import DataError, UsageError
 from risbench.io.atomic import drafted, sweep_parts
 from risbench.plain import plain
@@ -70,7 +71,7 @@ class Checkpoint:
         except (ValueError, TypeError, KeyError):
             split = None
         if isinstance(split, str):
-            return DRAWN if split.startswith("shapes_") else plain(split, 80)
+            return DRAWN if is_drawn(split) else plain(split, 80)
         return DRAWN if any(key.rpartition(".")[2] == "token_ids" for key in self.state) else None
 
     @property
@@ -203,8 +204,8 @@ def reason_of(error: BaseException) -> str:
     while inner is not None:
         if isinstance(inner, OSError) and inner.strerror:
             return inner.strerror
-        if number := re.search(r"\(os error (\d+)\)", str(inner)):
-            return os.strerror(int(number[1]))
+        if number := re.search(r"\(os error (\d+)\)|\{ code: (\d+),", str(inner)):
+            return os.strerror(int(number[1] or number[2]))
         inner = inner.__cause__ or inner.__context__
     return " ".join(str(error).split())[:200]
 

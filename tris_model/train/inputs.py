@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from risbench.datasets.catalog import find as find_split
+from risbench.datasets.catalog import is_drawn
 from risbench.datasets.load import load_split
 from risbench.errors import DataError, RisbenchError, UsageError
 
@@ -68,7 +69,7 @@ def check_clip(key: str, path: str, split: str, read: Callable[[], object], *, s
 
 def clip_advice(split: str, *, scores: bool = False) -> str:
     """How to get the CLIP that a training on a split starts from, or that is its scorer."""
-    if _drawn(split):
+    if is_drawn(split):
         return f"--set clip=shapes is the one that came with risbench, `{CLIP_COMMAND}` makes another"
     name, sha256 = ("ViT-B-32.pt", VIT_B_32) if scores else ("RN50.pt", RN50)
     return f"get {OPENAI}/{sha256}/{name} and pass --set {'scorer' if scores else 'clip'}=FILE"
@@ -134,10 +135,6 @@ def building(table: str) -> Iterator[None]:
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UsageError(f"{table}.network: no network can be built with these sizes ({reason})") from None
-
-
-def _drawn(split: str) -> bool:
-    return split.startswith("shapes_")
 
 
 def _near(path: Path) -> str:

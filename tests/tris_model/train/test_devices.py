@@ -258,7 +258,17 @@ class Named(TorchDispatchMode):
 UNORDERED = {"index_add_", "index_add", "scatter_add_", "scatter_add"}
 
 
+def skip_if_a_fake_gpu_cannot_be_indexed() -> None:
+    """Torch 2.6 asks the driver for the device when a tensor is indexed, also in its fake mode."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        try:
+            _ = torch.zeros(2, device="cuda")[:, None]
+        except RuntimeError:
+            pytest.skip("an older torch, which needs a driver to index a tensor")
+
+
 def test_sums_over_rows_have_an_order_on_a_gpu() -> None:
+    skip_if_a_fake_gpu_cannot_be_indexed()
     with FakeTensorMode(allow_non_fake_inputs=True), Named() as named:
         target, rows = torch.zeros(4, 3, device="cuda"), torch.zeros(9, dtype=torch.int64, device="cuda")
         add_rows(target, rows, torch.ones(9, 3, device="cuda"))
