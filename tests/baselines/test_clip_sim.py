@@ -113,7 +113,7 @@ def test_the_image_is_seen_once_and_a_text_read_once(tiny: str):
     method = make(weights=tiny)
     observed: list[torch.Size] = []
     read: list[torch.Size] = []
-    method._look._trunk.register_forward_hook(lambda _module, given, _out: observed.append(given[0].shape))
+    method._heat_function._trunk.register_forward_hook(lambda _module, given, _out: observed.append(given[0].shape))
     method._opened.clip.transformer.register_forward_hook(lambda _module, given, _out: read.append(given[0].shape))
     answers = method.predict(PICTURE, [*WORDS, *WORDS])
     assert [shape[0] for shape in observed] == [1]

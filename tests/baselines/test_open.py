@@ -1,4 +1,4 @@
-"""A CLIP from whatever a user has, and never with the wrong activation."""
+"""Every form of a CLIP is opened, and never with the wrong activation."""
 
 from __future__ import annotations
 
