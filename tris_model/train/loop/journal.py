@@ -140,7 +140,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _cannot_write(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be written: {reason_of(error)}; the same command goes on when it can")
+    return DataError(f"{path} cannot be written: {reason_of(error)}; run the same command again to continue")
 
 
 def _short(value: Any) -> Any:
