@@ -158,7 +158,7 @@ def test_what_is_no_whole_clip_is_refused(tiny: str, tmp_path: Path):
     with pytest.raises(UsageError, match="no weights file"):
         make(weights=str(tmp_path / "absent.pt"))
     torch.save({"visual.stem.weight": torch.zeros(8, 3, 4, 4)}, tmp_path / "other.pt")
-    with pytest.raises(DataError, match="is no CLIP: no visual"):
+    with pytest.raises(DataError, match="is not a CLIP: no visual"):
         make(weights=str(tmp_path / "other.pt"))
     with pytest.raises(UsageError, match="from 0 to below 1"):
         make(weights=tiny, threshold=1.5)
