@@ -106,7 +106,7 @@ def new(recipe: Stage1Recipe) -> Stage1:
 
 @torch.no_grad()
 def _from_pool(network: Stage1, path: str) -> None:
-    """Set the projections of cells to the attention pool's (values, then output), and those of texts to the identity."""
+    """Set the projection of cells to the attention pool's (values, then output), and that of texts to the identity."""
     state, config = open_clip_file(path)
     if network.config.hidden != config.embed:
         raise UsageError(f"heads = pool needs stage1.network.hidden = {config.embed}, the CLIP's joint space")

@@ -152,9 +152,7 @@ def _plain(config: Config) -> Mapping[str, Any]:
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option(
-    "--clip", type=click.Path(path_type=Path, dir_okay=False), help="The CLIP that it started from."
-)
+@click.option("--clip", type=click.Path(path_type=Path, dir_okay=False), help="The CLIP that it started from.")
 @click.option("--box", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="Where to.")
 def main(out: Path, clip: Path | None, box: Path) -> None:
     """Add the training in OUT to the shipped weights."""

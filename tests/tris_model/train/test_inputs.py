@@ -183,4 +183,6 @@ def test_irns_trunk_is_read_before_stage_1_is_trained(tmp_path: Path) -> None:
 def test_a_stage_2_of_other_sizes_than_stage_1_is_refused_before_stage_1_is_trained(tmp_path: Path) -> None:
     other = str(clip_file(tmp_path / "clip.safetensors", TOWERS))
     given = {"stage2.start": other}
-    refused(tris.train, UsageError, "stage2.start", "not those of stage 1", recipe="shapes", out=tmp_path / "out", **given)
+    refused(
+        tris.train, UsageError, "stage2.start", "not those of stage 1", recipe="shapes", out=tmp_path / "out", **given
+    )
