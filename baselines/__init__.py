@@ -1,1 +1,1 @@
-"""One file per published method, each readable alone, and the floors and controls that a table needs beside them."""
+"""Published methods, each in one file that can be read alone, with the floors and controls to compare them with."""

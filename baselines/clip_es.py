@@ -1,12 +1,12 @@
-"""CLIP-ES (Lin et al., CVPR 2023): where would more of a patch make CLIP surer of the expression than of other words?
+"""CLIP-ES (Lin et al., CVPR 2023): Grad-CAM of the softmax probability of the expression among other words.
 
-1. The image in the size that it has (to the next multiple of the patch), through all blocks but the last, once.
-2. Through the last block; the image's feature is the mean over patches. Grad-CAM at the block's first LayerNorm, of the
-   softmax probability of the expression among background words.
-3. The map is carried along the attention of the last eight blocks (`_affinity`), within boxes round its peaks.
+1. The image, in its own size rounded to a multiple of the patch, goes once through all blocks but the last.
+2. It goes through the last block; the image's feature is the mean over patches. Grad-CAM is taken at the block's first
+   LayerNorm, for the softmax probability of the expression among background words.
+3. The map is spread along the attention of the last eight blocks (`_clip.affinity`), within boxes round its peaks.
 
-In WSSS the softmax is over the true classes of the image. Here those are unknown: an expression competes only with
-background words, or also with its siblings where the user asks for that.
+In WSSS the softmax is over the true classes of the image. These are unknown here, so an expression competes only with
+background words. With ``competitors=siblings`` it also competes with the other expressions about the image.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PROMPT = "a clean origami {}."
 LAYERS = 8  # the last ones, whose attention is averaged
-# The authors name no threshold: they sweep, and the best is usually from 0.3 to 0.5.
+# The authors give no threshold: they sweep, and the best is usually from 0.3 to 0.5.
 PHOTOGRAPHS, DRAWN = 0.4, 0.45  # the second from `risbench sweep` on shapes_val, rules clean
 CARD: Mapping[str, Any] = MappingProxyType(
     {
@@ -47,12 +47,12 @@ CARD: Mapping[str, Any] = MappingProxyType(
 
 
 class ClipEs:
-    """Sees an image once, whatever is asked about it; see :func:`make` for the options.
+    """The method; it encodes each image once. See :func:`make` for the options.
 
     Attributes:
-        card: frozen; what the method is.
-        parameter_count: weights of the CLIP.
-        facts: how many images were larger than :data:`PATCHES`, and texts that no word stood against.
+        card: the method's card, frozen.
+        parameter_count: number of the CLIP's parameters.
+        facts: the number of images with more than :data:`PATCHES` patches, and of texts without any competitor.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class ClipEs:
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **opened.card, **settings})
 
     def predict(self, image: np.ndarray, texts: Sequence[str], *, samples: object = None) -> list[Prediction]:
-        """A heat for every text, a cell for each patch, float32 ``(h, w)`` in [0, 1], and its mask.
+        """A heat for every text, float32 ``(h, w)`` in [0, 1] with one cell per patch, and its mask.
 
         Args:
             image: uint8 ``(H, W, 3)``.
             texts: any number.
-            samples: not looked at; who declares that it reads its texts' company is given them.
+            samples: not used; the runner passes them to every method whose card has ``reads``.
         """
         import torch
 
@@ -123,7 +123,7 @@ class ClipEs:
         return [Prediction(mask=mask, heat=heat) for mask, heat in pairs]
 
     def cams(self, image: np.ndarray, texts: Sequence[str]) -> Tensor:
-        """The maps of different texts, ``(N, h, w)``, not negative, of any range; see :meth:`predict`."""
+        """The maps of distinct texts, ``(N, h, w)``, not negative, without a fixed maximum; see :meth:`predict`."""
         import torch
 
         from ._clip.affinity import balanced, carried
@@ -147,7 +147,7 @@ class ClipEs:
         return grid
 
     def _tokens(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What enters the last block, ``(1, L, C)``, and the mean attention of the last blocks, ``(L, L)``."""
+        """The input tokens of the last block, ``(1, L, C)``, and the mean attention of the last blocks, ``(L, L)``."""
         x, blocks = self._visual.embed(pixels), self._visual.blocks
         attention = x.new_zeros(x.shape[1], x.shape[1]) if self._affinity else None
         for place, block in enumerate(blocks, start=1):
@@ -160,11 +160,11 @@ class ClipEs:
         return x, attention
 
     def _grad_cam(self, tokens: Tensor, wanted: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """Maps ``(N, L - 1)`` of texts, each given with its rivals.
+        """Maps ``(N, L - 1)`` of texts; each text comes with the features of its competitors.
 
-        The mean of a channel's gradient over all patches is (but for their number) the gradient of one shift that all
-        patches share: a single vector to differentiate. The block is seen forwards once and backwards once a text,
-        which was faster than copies of it or a batch of gradients, and makes a map the same in any company.
+        The sum of a channel's gradient over all patches is the gradient of one shift vector that is added to all
+        patches, so only this vector is differentiated. The block runs forwards once and backwards once per text. This
+        was faster than copies of the block or a batch of gradients, and a map does not depend on the other texts.
         """
         import torch
         from torch.nn.functional import normalize
@@ -179,12 +179,12 @@ class ClipEs:
             feature = normalize(feature, dim=0)
             channels = []
             for text, rivals in wanted:
-                target = surer(feature, text, rivals, self._opened.clip.logit_scale.exp())
+                target = log_odds(feature, text, rivals, self._opened.clip.logit_scale.exp())
                 channels += torch.autograd.grad(target, shift, retain_graph=True)
         return (torch.stack(channels) @ y[0, 1:].T).relu()
 
     def _rivals(self, texts: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
-        """Each text's feature ``(D,)`` and those of what stands against it, ``(M, D)``; M may be 0."""
+        """Each text's feature ``(D,)`` and its competitors' features ``(M, D)``; M may be 0."""
         import torch
 
         from ._clip.prompting import encode_texts, prompted
@@ -200,17 +200,18 @@ class ClipEs:
         return found
 
 
-def surer(feature: Tensor, text: Tensor, rivals: Tensor, scale: Tensor) -> Tensor:
-    """A number that grows as the softmax probability of a text among rivals does: the logarithm of its odds.
+def log_odds(feature: Tensor, text: Tensor, rivals: Tensor, scale: Tensor) -> Tensor:
+    """The logarithm of the odds of a text's softmax probability among its competitors.
 
-    With the logits ``z = scale * cosine`` the gradient of the probability p is ``p (1 - p)`` times that of
-    ``z - logsumexp(z of the rivals)``. ReLU and spreading forget a map's scale, so both give the same map; but where p
-    is nearly 1 (or 0), as CLIP's scale of 100 makes it, ``1 - p`` (or p) is lost in float32 and this is not.
+    With the logits ``z = scale * cosine`` the gradient of the probability p is ``p (1 - p)`` times that of ``z -
+    logsumexp(z of the competitors)``. ReLU and scaling to [0, 1] remove a map's scale, so both give the same map. But
+    CLIP's scale of 100 makes p nearly 1 or 0; then the gradient of p vanishes in float32, and that of the log odds does
+    not.
 
     Args:
         feature, text: unit length ``(D,)``.
-        rivals: unit length ``(M, D)``; with none the probability is always 1, and its gradient zero.
-        scale: of the logits.
+        rivals: unit length ``(M, D)``; if M is 0, the probability is always 1 and its gradient zero.
+        scale: factor of the cosines in the logits.
     """
     if not len(rivals):
         return (feature * 0).sum()
@@ -237,31 +238,31 @@ def make(
 
     Args:
         weights: OpenAI's ``ViT-B-16.pt`` (the authors') or another CLIP with a vision transformer, or ``shapes``, the
-            shipped tiny CLIP of the drawn world (which needs no asking on splits ``shapes_*``).
+            shipped tiny CLIP of the drawn world (the default on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        split: the split that will be answered, given by the runner.
-        model: a name of open_clip that says what the weights are of, where they are not OpenAI's; ``NAME,TAG`` also
-            says which of open_clip's weights a file holds.
-        pretrained: open_clip's tag of weights for ``model``, which it fetches.
-        activation: what the weights were trained with, where the file does not say.
+        split: the split of the run, given by the runner.
+        model: the name that open_clip gives the model, if the weights are not OpenAI's; ``NAME,TAG`` also names the
+            open_clip weights that the file holds.
+        pretrained: open_clip's tag of weights for ``model``; open_clip downloads them.
+        activation: the activation that the weights were trained with, if the file does not say it.
         competitors: ``siblings`` puts the other expressions about the image into the softmax, as the authors do with
-            the image's classes. An answer then depends on what else is asked, and the card says so.
-        background: ``coco`` or ``voc``, the authors' words, ``shapes``, the drawn ones that the expression does not
-            name, or words with commas between them. The tiny CLIP knows none of the authors' words, so to it they are
-            one: something else.
-        prompt: what is read, the expression or word standing for ``{}``; by default the authors', with the tiny CLIP,
-            which never read such words, the bare text.
-        refine_affinity: carry the map along the attention; by default so, but not with the tiny CLIP, whose patches
-            attend to anything (on shapes_val it lost half of PointM).
-        crf: draw the mask's border by a dense CRF, with the map as the expression's chance; the threshold then plays no
-            part.
-        size: the longest side of the input in pixels; by default none, as the authors, but an image of more than 4096
-            patches (1024 x 1024 pixels) is shrunk to that.
-        threshold: where the heat becomes a mask, from 0 to below 1; by default 0.4, with the tiny CLIP 0.45.
+            the image's classes. A prediction then depends on the other expressions, and the card says so.
+        background: ``coco`` or ``voc``, the authors' words; ``shapes``, the drawn shapes that the expression does not
+            name; or words separated by commas. The tiny CLIP knows none of the authors' words and reads them all as the
+            same unknown word.
+        prompt: the text that is encoded; ``{}`` stands for the expression or word. By default the authors' prompt, or
+            the bare text with the tiny CLIP, which does not know the words of that prompt.
+        refine_affinity: spread the map along the attention. On by default, but off with the tiny CLIP, whose attention
+            does not follow objects (on shapes_val PointM fell by half).
+        crf: refine the mask by a dense CRF, with the map as the probability of the expression; the threshold is then
+            not used.
+        size: largest side of the input in pixels; by default not limited, as in the authors' code, but an image with
+            more than 4096 patches (1024 x 1024 pixels) is shrunk to that.
+        threshold: the mask is where the heat exceeds it, from 0 to below 1; by default 0.4, or 0.45 with the tiny CLIP.
 
     Raises:
-        UsageError: no weights, or an option that does not fit.
-        DataError: a weights file that cannot be used.
+        UsageError: no weights are given, or an option has a wrong value.
+        DataError: the weights file cannot be used.
     """
     from ._clip.opening import open_model
 

@@ -1,8 +1,8 @@
-"""Floor: the relevance of each patch for CLIP's answer, read from the last attention (WWbL's own baseline).
+"""Floor: the relevance of each patch to CLIP's score, from the last attention (the baseline in WWbL).
 
-Generic attention explainability (Chefer et al., ICCV 2021) on the last block of the image transformer: attention times
-its gradient, the positive part, the mean over heads, and of that the class token's row. Only that row of the attention
-reaches the answer, so only it is computed and differentiated.
+Generic attention explainability (Chefer et al., ICCV 2021) on the last block of the image transformer: the attention
+times its gradient, the positive part of that, the mean over heads, and then the class token's row. Only this row of the
+attention affects the score, so only this row is computed and differentiated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
         "supervision": "none",
         "extra_data": "CLIP's (400 million image-text pairs)",
         "grade": "native",
-        # Of the heat, whose smallest value is 0 and largest 1; the middle, until a sweep says better.
+        # For a heat from 0 to 1. The middle, until a sweep finds a better value.
         "threshold": 0.5,
         "weights": None,
         "reads": (),
@@ -34,7 +34,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
 
 
 class Relevance:
-    """The last attention of an image transformer, seen from the class token."""
+    """The relevance of patches in the class token's row of the last attention."""
 
     def __init__(self, visual: Any):
         self._visual = visual
@@ -49,7 +49,7 @@ class Relevance:
             tokens = visual.before_last(pixels)
             queries, keys, values = (part[0] for part in block.attn.split(block.ln_1(tokens)))
             row = (queries[:, :1] @ keys.transpose(1, 2) * queries.shape[2] ** -0.5).softmax(2)  # (heads, 1, L)
-        # A copy for every text: all gradients in one pass.
+        # One copy per text, so that one pass gives all gradients.
         rows = row.expand(len(text_features), -1, -1, -1).clone().requires_grad_()
         first = tokens[:, 0] + block.attn.out_proj((rows @ values)[:, :, 0].flatten(1))
         first = first + block.mlp(block.ln_2(first))
@@ -74,22 +74,22 @@ def make(
     """Build the method.
 
     Args:
-        weights: OpenAI's ``ViT-B-32.pt`` (WWbL's) or another CLIP with a vision transformer, or
-            ``shapes``, the shipped tiny CLIP of the drawn world (which needs no asking on splits ``shapes_*``).
+        weights: OpenAI's ``ViT-B-32.pt`` (WWbL's) or another CLIP with a vision transformer, or ``shapes``, the shipped
+            tiny CLIP of the drawn world (the default on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        split: the split that will be answered, given by the runner.
-        model: a name of open_clip that says what the weights are of, where they are not OpenAI's; ``NAME,TAG`` also
-            says which of open_clip's weights a file holds.
-        pretrained: open_clip's tag of weights for ``model``, which it fetches.
-        activation: what the weights were trained with, where the file does not say.
-        size: side of the square input in pixels; by default the one the CLIP was trained at.
-        threshold: where the heat becomes a mask, from 0 to below 1; by default 0.5, with the tiny CLIP the best of
-            shapes_val. `risbench sweep` finds the best on a split.
-        prompt: what is read, the expression standing for ``{}``; WWbL asks ``image of {}`` on ReferIt.
+        split: the split of the run, given by the runner.
+        model: the name that open_clip gives the model, if the weights are not OpenAI's; ``NAME,TAG`` also names the
+            open_clip weights that the file holds.
+        pretrained: open_clip's tag of weights for ``model``; open_clip downloads them.
+        activation: the activation that the weights were trained with, if the file does not say it.
+        size: side of the square input in pixels; by default the size that the CLIP was trained at.
+        threshold: the mask is where the heat exceeds it, from 0 to below 1; by default 0.5, or with the tiny CLIP its
+            best value on shapes_val. `risbench sweep` finds the best value on a split.
+        prompt: the text that is encoded; ``{}`` stands for the expression. WWbL uses ``image of {}`` on ReferIt.
 
     Raises:
-        UsageError: no weights, or an option that does not fit.
-        DataError: a weights file that cannot be used.
+        UsageError: no weights are given, or an option has a wrong value.
+        DataError: the weights file cannot be used.
     """
     from ._clip.heat_method import HeatMethod
     from ._clip.opening import open_model

@@ -1,8 +1,8 @@
-"""Floor: Grad-CAM of CLIP's ResNet: which channels of the last layer speak for the text, and where are they?
+"""Floor: Grad-CAM on the last layer of CLIP's ResNet.
 
-A channel's weight is the mean over all cells of how the cosine of image and text changes with it (Selvaraju et al.,
-ICCV 2017); the heat is the positive part of the weighted sum of channels. The gradient goes through the attention pool
-alone, so the trunk is run once an image.
+A channel's weight is the gradient of the cosine of image and text, averaged over all cells (Selvaraju et al., ICCV
+2017). The heat is the positive part of the weighted sum of channels. The gradient goes only through the attention pool,
+so the trunk runs once per image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
         "supervision": "none",
         "extra_data": "CLIP's (400 million image-text pairs)",
         "grade": "native",
-        # Of the heat, whose smallest value is 0 and largest 1; the middle, until a sweep says better.
+        # For a heat from 0 to 1. The middle, until a sweep finds a better value.
         "threshold": 0.5,
         "weights": None,
         "reads": (),
@@ -46,7 +46,7 @@ class GradCam:
 
         with torch.no_grad():
             last = self._trunk(pixels)[3].contiguous()
-        # A copy for every text: all gradients in one pass.
+        # One copy per text, so that one pass gives all gradients.
         copies = last.expand(len(text_features), -1, -1, -1).clone().requires_grad_()
         cosines = (normalize(self._pool.summary(copies), dim=1) * text_features).sum(1)
         (gradient,) = torch.autograd.grad(cosines.sum(), copies)
@@ -68,22 +68,22 @@ def make(
     """Build the method.
 
     Args:
-        weights: OpenAI's ``RN50.pt`` or another CLIP with a ResNet, or
-            ``shapes``, the shipped tiny CLIP of the drawn world (which needs no asking on splits ``shapes_*``).
+        weights: OpenAI's ``RN50.pt`` or another CLIP with a ResNet, or ``shapes``, the shipped tiny CLIP of the drawn
+            world (the default on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        split: the split that will be answered, given by the runner.
-        model: a name of open_clip that says what the weights are of, where they are not OpenAI's; ``NAME,TAG`` also
-            says which of open_clip's weights a file holds.
-        pretrained: open_clip's tag of weights for ``model``, which it fetches.
-        activation: what the weights were trained with, where the file does not say.
-        size: side of the square input in pixels; by default the one the CLIP was trained at.
-        threshold: where the heat becomes a mask, from 0 to below 1; by default 0.5, with the tiny CLIP the best of
-            shapes_val. `risbench sweep` finds the best on a split.
-        prompt: what is read, the expression standing for ``{}``.
+        split: the split of the run, given by the runner.
+        model: the name that open_clip gives the model, if the weights are not OpenAI's; ``NAME,TAG`` also names the
+            open_clip weights that the file holds.
+        pretrained: open_clip's tag of weights for ``model``; open_clip downloads them.
+        activation: the activation that the weights were trained with, if the file does not say it.
+        size: side of the square input in pixels; by default the size that the CLIP was trained at.
+        threshold: the mask is where the heat exceeds it, from 0 to below 1; by default 0.5, or with the tiny CLIP its
+            best value on shapes_val. `risbench sweep` finds the best value on a split.
+        prompt: the text that is encoded; ``{}`` stands for the expression.
 
     Raises:
-        UsageError: no weights, or an option that does not fit.
-        DataError: a weights file that cannot be used.
+        UsageError: no weights are given, or an option has a wrong value.
+        DataError: the weights file cannot be used.
     """
     from ._clip.heat_method import HeatMethod
     from ._clip.opening import open_model

@@ -1,9 +1,9 @@
-"""Floor: how similar is each place of the image to the text, for a CLIP that nobody trained to say where?
+"""Floor: the similarity of each cell of the image to the text, in a CLIP that was not trained to localise.
 
-Every cell in the space of texts, by the values alone, because queries and keys were only ever trained to sum up
-(MaskCLIP: Zhou et al., ECCV 2022). A ResNet pools its last layer by attention into one feature: each cell goes through
-the pool's value projection and its output. A transformer's last block likewise: each token goes through the value
-projection, the output, the shortcut and the perceptron, then to the joint space. The heat is the cosine with the text.
+Every cell is projected into the joint space by the values alone, because queries and keys were trained only to pool
+(MaskCLIP: Zhou et al., ECCV 2022). In a ResNet each cell goes through the value and output projections of the attention
+pool. In a transformer each token goes through the last block's value projection, output projection, shortcut and
+perceptron, and then into the joint space. The heat is the cosine with the text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
         "supervision": "none",
         "extra_data": "CLIP's (400 million image-text pairs)",
         "grade": "native",
-        # Of the heat, whose smallest value is 0 and largest 1; the middle, until a sweep says better.
+        # For a heat from 0 to 1. The middle, until a sweep finds a better value.
         "threshold": 0.5,
         "weights": None,
         "reads": (),
@@ -35,7 +35,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
 
 
 class Cells:
-    """A ResNet's cells, each through the attention pool as if it attended to itself alone."""
+    """A ResNet's cells, each through the attention pool as if it attended only to itself."""
 
     def __init__(self, trunk: Any, pool: Any, positions: bool):
         self._trunk, self._pool, self._positions = trunk, pool, positions
@@ -53,7 +53,7 @@ class Cells:
 
 
 class Patches:
-    """A transformer's patches, each through the last block as if it attended to itself alone."""
+    """A transformer's patches, each through the last block as if it attended only to itself."""
 
     def __init__(self, visual: Any):
         self._visual = visual
@@ -93,24 +93,24 @@ def make(
     """Build the method.
 
     Args:
-        weights: OpenAI's ``RN50.pt``, ``ViT-B-16.pt`` or another CLIP of either kind, or
-            ``shapes``, the shipped tiny CLIP of the drawn world (which needs no asking on splits ``shapes_*``).
+        weights: OpenAI's ``RN50.pt``, ``ViT-B-16.pt`` or another CLIP of either kind, or ``shapes``, the shipped tiny
+            CLIP of the drawn world (the default on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        split: the split that will be answered, given by the runner.
-        model: a name of open_clip that says what the weights are of, where they are not OpenAI's; ``NAME,TAG`` also
-            says which of open_clip's weights a file holds.
-        pretrained: open_clip's tag of weights for ``model``, which it fetches.
-        activation: what the weights were trained with, where the file does not say.
-        positions: of a ResNet: add the pool's table of positions to the cells, as the pool itself does; it then answers
-            partly by place, whatever is there. (A transformer's tokens have theirs from the start.)
-        size: side of the square input in pixels; by default the one the CLIP was trained at.
-        threshold: where the heat becomes a mask, from 0 to below 1; by default 0.5, with the tiny CLIP the best of
-            shapes_val. `risbench sweep` finds the best on a split.
-        prompt: what is read, the expression standing for ``{}``.
+        split: the split of the run, given by the runner.
+        model: the name that open_clip gives the model, if the weights are not OpenAI's; ``NAME,TAG`` also names the
+            open_clip weights that the file holds.
+        pretrained: open_clip's tag of weights for ``model``; open_clip downloads them.
+        activation: the activation that the weights were trained with, if the file does not say it.
+        positions: for a ResNet, add the pool's position embeddings to the cells, as the pool itself does. The heat then
+            depends partly on the place alone. (A transformer's tokens always have theirs.)
+        size: side of the square input in pixels; by default the size that the CLIP was trained at.
+        threshold: the mask is where the heat exceeds it, from 0 to below 1; by default 0.5, or with the tiny CLIP its
+            best value on shapes_val. `risbench sweep` finds the best value on a split.
+        prompt: the text that is encoded; ``{}`` stands for the expression.
 
     Raises:
-        UsageError: no weights, or an option that does not fit.
-        DataError: a weights file that cannot be used.
+        UsageError: no weights are given, or an option has a wrong value.
+        DataError: the weights file cannot be used.
     """
     from ._clip.heat_method import HeatMethod
     from ._clip.opening import open_model

@@ -69,7 +69,7 @@ _RENAMED = {"quicken": "fuse_for_inference"}
 def __getattr__(name: str) -> Any:
     if name in _RENAMED:
         warnings.warn(
-            f"tris_model.{name} is now called tris_model.{_RENAMED[name]}; the old name will go",
+            f"tris_model.{name} is now called tris_model.{_RENAMED[name]}; the old name will be removed",
             DeprecationWarning,
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""One frozen record of every size that a TRIS network has; the default is the authors' RN50 at 320 pixels."""
+"""All sizes of a TRIS network in one frozen record; the default is the authors' RN50 at 320 pixels."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ RN101 = (3, 4, 23, 3)
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The sizes of a network. Nothing else decides the shapes of its tensors.
+    """The sizes of a network. They alone determine the shapes of its tensors.
 
     Attributes:
         stage: 1 (response maps from texts alone) or 2 (segmentation, learned from stage 1's masks).
         image_size: side of the square input in pixels; a multiple of ``stride``.
-        text_length: tokens a text has, start and end included.
-        stride: pixels of the input a cell of the last trunk layer covers: 32, 16 or 8 (layers 4, then 3, keep the
-            resolution of the layer before).
-        depth: bottlenecks in the four trunk layers.
+        text_length: tokens per text, with start-of-text and end-of-text.
+        stride: side of a cell of the last trunk layer in input pixels: 32, 16 or 8. At 16 layer 4 keeps the resolution
+            of the layer before it, at 8 layer 3 does so too.
+        depth: number of bottlenecks in each of the four trunk layers.
         width: channels of the stem; the layers have 4, 8, 16 and 32 times as many.
         trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50, which has no attention pool.
-        pool_grid: side of the attention pool's table of positions; 0 leaves the pool out. TRIS never uses the pool,
-            its weights are only kept with CLIP's others.
-        context: rows of the table of text positions.
-        vocabulary: rows of the table of tokens.
-        trimmed: the table has rows for some of CLIP's token ids only (which, stands among the weights as
-            ``token_ids``), and a last row for all others.
-        ramp: learnable ramps from left to right and top to bottom are added before layer 4, so that a small trunk
-            knows where it looks.
-        text_width, text_depth, text_heads: the text transformer.
+        pool_grid: side of the grid of the attention pool's position embeddings; 0 for no pool. TRIS never uses the
+            pool; its weights are only kept with CLIP's others.
+        context: rows of the text's position embeddings.
+        vocabulary: rows of the token table.
+        trimmed: the token table has rows for only some of CLIP's token ids (the weights list them as ``token_ids``),
+            and a last row for all others.
+        ramp: learnable ramps from left to right and top to bottom are added before layer 4, so that a small trunk can
+            encode positions.
+        text_width, text_depth, text_heads: channels, blocks and heads of the text transformer.
         embed: size of the text's hidden feature (CLIP's joint space).
-        hidden: size C in which stage 1 compares image and text; 0 in stage 2.
+        hidden: number C of channels in which stage 1 compares image and text; 0 in stage 2.
         decoder: channels of stage 2's finest reduced feature; 0 in stage 1.
-        alpha, beta: weights of the two residuals of the bilateral prompt (image's, text's).
+        alpha, beta: weights of the bilateral prompt's two residuals (image, text).
     """
 
     stage: Annotated[int, Within(1, 2)] = 1
@@ -71,19 +71,19 @@ class Config:
 
     @property
     def pool_heads(self) -> int:
-        """Heads of the attention pool, as CLIP counts them."""
+        """Number of heads of the attention pool, as in CLIP."""
         return max(1, self.width * 32 // 64)
 
     @property
     def backbone(self) -> str:
-        """The name the authors' scripts give the trunk, or ``custom``."""
+        """The trunk's name in the authors' scripts, or ``custom``."""
         if self.trunk == "imagenet":
             return "imagenet-RN50"
         named = {(RN50, 64, 1024): "clip-RN50", (RN101, 64, 512): "clip-RN101"}
         return named.get((self.depth, self.width, self.embed), "custom")
 
     def to_json(self) -> str:
-        """All fields as one line of JSON, as it stands in a safetensors header."""
+        """All fields as one line of JSON, for a safetensors header."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
@@ -91,7 +91,7 @@ class Config:
         """The config that :meth:`to_json` wrote.
 
         Raises:
-            DataError: the text is not such a config.
+            DataError: the text is not a config of this kind.
         """
         try:
             values: Any = json.loads(text)

@@ -1,4 +1,4 @@
-"""Where a network runs, and how exactly it computes there."""
+"""The device and the precision of a network's computations."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import torch
 from risbench.errors import UsageError
 
 Precision = Literal["float32", "tf32", "bf16", "auto"]
-"""``auto`` is bf16 where the hardware computes in it, else float32."""
+"""``auto`` is bf16 if the hardware supports it, else float32."""
 
 
 @contextmanager
 def computing(precision: str) -> Iterator[None]:
-    """Let a GPU round the factors of float32 products to TF32, or forbid it, while the context lasts.
+    """A context in which a GPU may, or may not, round the factors of float32 products to TF32.
 
-    Torch's default rounds in convolutions and not in matrix products, so that neither "float32" nor "tf32" would be
-    true. Here both do the same. What was set before is set again at the end. The setting is the whole process's, so
-    threads must not compute with different ones at the same time.
+    By default torch rounds in convolutions but not in matrix products, so neither "float32" nor "tf32" would describe
+    it. Here both behave the same. The old setting is restored at the end. The setting is global to the process, so
+    threads must not use different ones at the same time.
 
     Args:
-        precision: ``tf32`` rounds (10 bits of mantissa, several times as fast); all others do not: under ``bf16`` what
-            :func:`autocast` leaves in float32 is computed in float32.
+        precision: ``tf32`` rounds (10 bits of mantissa, several times as fast); all others do not. Under ``bf16``, the
+            operations that :func:`autocast` leaves in float32 are computed in float32.
     """
     switches = float32_switches()
     before = [getattr(owner, name) for owner, name, _, _ in switches]
@@ -39,9 +39,9 @@ def computing(precision: str) -> Iterator[None]:
 
 
 def float32_switches() -> list[tuple[Any, str, Any, Any]]:
-    """Torch's switches for products in float32: owner, attribute, value for float32, value for TF32.
+    """Torch's settings for float32 products: owner, attribute, value for float32, value for TF32.
 
-    Torch 2.9 brought new ones, and refuses to read the old ones where the new ones were used.
+    Torch 2.9 has new settings, and refuses to read the old ones once the new ones were used.
     """
     matmul: Any = torch.backends.cuda.matmul
     cudnn: Any = torch.backends.cudnn
@@ -51,25 +51,25 @@ def float32_switches() -> list[tuple[Any, str, Any, Any]]:
 
 
 def elapsed(since: float, device: torch.device) -> float:
-    """Seconds since a reading of ``time.perf_counter``, once the device has done all that it was given.
+    """Seconds since a reading of ``time.perf_counter``, after the device has finished its work.
 
-    A GPU works behind the program: read at once, the clock would tell how long the work took to be handed over.
+    A GPU works asynchronously; without waiting, this would measure only the time to submit the work.
     """
     synchronize(device)
     return time.perf_counter() - since
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until a GPU has done all that it was given."""
+    """Wait until a GPU has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def add_rows(target: torch.Tensor, rows: torch.Tensor, values: torch.Tensor) -> None:
-    """``target[rows[i]] += values[i]`` for all i, in place, in an order that is the same every time.
+    """Compute ``target[rows[i]] += values[i]`` for all i in place, in a fixed order.
 
-    ``index_add_`` adds in no fixed order on a GPU, so that sums differ in their last bits from run to run.
-    ``index_put_`` sorts there first.
+    On a GPU ``index_add_`` has no fixed order, so sums differ in their last bits from run to run. ``index_put_`` sorts
+    first.
 
     Args:
         target: ``(M, C)``.
@@ -83,7 +83,7 @@ def add_rows(target: torch.Tensor, rows: torch.Tensor, values: torch.Tensor) -> 
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """The context of a forward in that precision; enter it anew for every step."""
+    """The context of a forward pass in this precision; create a new one for every step."""
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "float32"
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
@@ -92,23 +92,23 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Without these instructions a CPU computes bf16 too, many times slower than float32.
+    # Without these instructions a CPU computes bf16 many times slower than float32.
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def pick(device: str) -> torch.device:
-    """The device of that name; ``auto`` is CUDA where there is one, else the CPU.
+    """The device of this name; ``auto`` is CUDA if there is a CUDA device, else the CPU.
 
     Raises:
-        UsageError: no such device, naming what there is.
+        UsageError: there is no such device; the message says what there is.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
     except (RuntimeError, ValueError):
-        raise UsageError(f"{device!r} is no device; use auto, cpu, cuda or cuda:N") from None
+        raise UsageError(f"{device!r} is not a device; use auto, cpu, cuda or cuda:N") from None
     if place.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (place.index or 0) >= count:

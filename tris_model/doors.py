@@ -1,4 +1,4 @@
-"""Packages whose public names are imported when they are first used, so that importing the package stays cheap."""
+"""Lazy imports: a package imports each of its public names at first use, so that importing the package is fast."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def door(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The functions ``__getattr__`` and ``__dir__`` of a package.
+    """Make the functions ``__getattr__`` and ``__dir__`` of a package.
 
     Args:
-        package: its name, ``__name__``.
-        homes: every public name with the module of the package in which it is defined, such as ``files.checkpoint``.
+        package: the package's ``__name__``.
+        homes: maps every public name to the module of the package that defines it, such as ``files.checkpoint``.
 
     Returns:
         Both functions. The first raises AttributeError for a name that is not public.

@@ -1,6 +1,6 @@
 """The method ``tris``: TRIS as the benchmark calls it.
 
-This file is what the entry point loads, so it is light; the network comes with the first ``make``.
+The entry point loads this module, so it imports little; ``make`` imports the network.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ def make(
     """Build the method, a :class:`tris_model.inference.predictor.Tris`.
 
     Args:
-        weights: an authors' ``.pth``, a safetensors file of ours, or ``shapes``, the shipped drawn-world weights
-            (which need no asking on splits ``shapes_*``).
+        weights: an authors' ``.pth``, a safetensors file of ours, or ``shapes``, the shipped drawn-world weights (the
+            default on splits ``shapes_*``).
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
-        split: the split that will be answered, given by the runner.
-        stage: which of the shipped networks; a file decides by itself, and another value is an error.
-        keep_end: give texts that are too long their end-of-text back (the authors lose it).
-        prms: one map per referred object, chosen by CLIP among those of its texts; stage 1 only. The method then
-            reads which texts belong together.
-        scorer: file of CLIP ViT-B/32 for ``prms``.
-        precision: float32; tf32, in which a GPU rounds the factors of all convolutions and products; or bf16, in
-            which the two towers compute while heads stay in float32.
-        batch: images at once on a GPU; halved when memory does not suffice. On the CPU images go one by one.
-        trained_on: the data that the weights were trained on, for the card, where the file does not say.
+        split: the split of the run, given by the runner.
+        stage: chooses the shipped network, 1 or 2. A file determines its stage itself; another value is an error.
+        keep_end: keep the end-of-text of texts that are too long (the authors' code loses it).
+        prms: use one map per object, chosen by CLIP among the maps of its texts; stage 1 only. The method then reads
+            which texts are about the same object.
+        scorer: the file of CLIP ViT-B/32 for ``prms``.
+        precision: float32; tf32, where a GPU rounds the factors of all convolutions and products; or bf16 for the two
+            towers, with heads in float32.
+        batch: images per batch on a GPU; it is halved when memory runs out. On the CPU images are processed one by one.
+        trained_on: the training data of the weights, for the card, if the file does not say them.
 
     Raises:
-        UsageError: no weights, no such device, options that do not go together.
-        DataError: a weights file that cannot be used.
+        UsageError: no weights are given, there is no such device, or options contradict each other.
+        DataError: the weights file cannot be used.
     """
     if precision not in ("float32", "tf32", "bf16"):
         raise UsageError(f"precision must be float32, tf32 or bf16, not {precision!r}")

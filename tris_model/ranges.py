@@ -1,7 +1,7 @@
-"""Which values a number of a recipe may have, written beside the number: ``batch: Count = 48``.
+"""Types for the allowed values of a recipe's numbers, as in ``batch: Count = 48``.
 
-A record of a recipe names one of these types for each of its numbers; :mod:`tris_model.train.recipe` refuses others
-before anything is made.
+A recipe's record uses one of these types for each of its numbers. :mod:`tris_model.train.recipe` refuses other values
+before the training begins.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ MANY = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """From ``low`` to ``high``, both included; ``above``: ``low`` itself is too little."""
+    """From ``low`` to ``high``, both included; with ``above``, ``low`` itself is excluded."""
 
     low: float
     high: float = LARGEST
     above: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether a number is finite and lies within."""
+        """Whether a number is finite and in the range."""
         return isfinite(value) and self.low <= value <= self.high and not (self.above and value == self.low)
 
     def __str__(self) -> str:
@@ -32,16 +32,16 @@ class Within:
 
 
 Count = Annotated[int, Within(1, MANY)]
-"""How many of what there must be some of."""
+"""A number of things of which there must be at least one."""
 Number = Annotated[int, Within(0, MANY)]
-"""How many of what there may be none of."""
+"""A number of things that may be zero."""
 Seed = Annotated[int, Within(0, 2**64 - 1)]
-"""What torch and numpy both take."""
+"""A seed that both torch and numpy accept."""
 Rate = Annotated[float, Within(0)]
-"""A rate, weight, norm or power: none is negative."""
+"""A rate, weight, norm or power; it is not negative."""
 Positive = Annotated[float, Within(0, above=True)]
-"""A size or temperature, by which something is divided or of which the logarithm is taken."""
+"""A size or temperature that is a divisor or the argument of a logarithm."""
 Share = Annotated[float, Within(0, 1)]
-"""A part of a whole, a probability, or a height of a map that was divided by its maximum."""
+"""A fraction, a probability, or a threshold of a map that was divided by its maximum."""
 Real = Annotated[float, Within(-LARGEST)]
 """Any finite number."""

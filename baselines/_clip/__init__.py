@@ -1,1 +1,1 @@
-"""What all methods with a CLIP share: opening any CLIP, encoding prompts, and reading its attention."""
+"""Code that all methods with a CLIP share: it opens a CLIP, encodes prompts, and reads the attention."""

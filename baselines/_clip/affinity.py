@@ -1,7 +1,7 @@
-"""CLIP-ES's class-aware attention affinity: a map spreads to the patches that attend to each other.
+"""CLIP-ES's class-aware attention affinity: it spreads a map along the attention between patches.
 
-The table of affinities depends on the image alone. It is applied twice to a map instead of being squared, which is the
-same and takes L^2 steps a map in place of L^3.
+The table of affinities depends only on the image. The paper squares it. Here it is applied twice to each map, which
+gives the same result in L^2 steps per map instead of L^3.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ LEVEL = 0.4  # of a map's maximum; what lies above makes up the boxes
 
 
 def balanced(attention: Tensor) -> Tensor:
-    """Affinities from the attention of patches to patches; the given table is used up.
+    """Affinities from the attention between patches; the given table is overwritten.
 
     Args:
         attention: ``(L, L)``, not negative.
 
     Returns:
-        Symmetric ``(L, L)``: columns, then rows, made to sum to 1, three times (Sinkhorn), and the mean with its
-        transpose.
+        Symmetric ``(L, L)``. Columns, then rows, are scaled to sum to 1, three times (Sinkhorn); then the mean with the
+        transpose is taken.
     """
     for _ in range(ROUNDS):
         for axis in (0, 1):
@@ -32,7 +32,7 @@ def balanced(attention: Tensor) -> Tensor:
 
 
 def carried(table: Tensor, maps: Tensor) -> Tensor:
-    """Maps after two steps along the table, of what lies in their boxes.
+    """Maps after two steps along the table; only the part inside their boxes spreads.
 
     Args:
         table: ``(h * w, h * w)``, see :func:`balanced`.
@@ -47,10 +47,10 @@ def carried(table: Tensor, maps: Tensor) -> Tensor:
 
 
 def boxes(maps: np.ndarray) -> np.ndarray:
-    """Where any of the boxes lies that stand round a map's 8-connected parts above 0.4 of its maximum.
+    """The union of the boxes round a map's 8-connected components above 0.4 of its maximum.
 
-    A box holds the outermost cells of its part. The authors' boxes end before the last row and column of the map, so
-    that a part at that border loses it; nothing in the paper asks for that, and it is not done here.
+    A box includes the outermost cells of its component. The authors' boxes end before the last row and column of the
+    map, so a component at that border loses them. The paper does not ask for this, and it is not done here.
 
     Args:
         maps: float ``(N, h, w)``, not negative.

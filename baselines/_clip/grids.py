@@ -1,4 +1,4 @@
-"""How many patches an image is cut into, when it keeps its form."""
+"""The number of patches of an image that keeps its aspect ratio."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ def grid_of(size: tuple[int, ...], patch: int, longest: int | None, most: int | 
     """Patches down and across for an image.
 
     Args:
-        size: of the image, ``(height, width)``.
-        patch: pixels along a patch's side.
-        longest: an image with a longer side is shrunk to it first.
-        most: patches at most; an image that has more is shrunk, as a whole where its shape allows.
+        size: size of the image, ``(height, width)``.
+        patch: side of a patch in pixels.
+        longest: in pixels; an image with a longer side is first shrunk to this.
+        most: largest number of patches; an image with more is shrunk, with its aspect ratio kept if its shape allows
+            it.
     """
     scale = 1.0 if longest is None else min(1.0, longest / max(size))
     # Rounded a little down, so that a side shrunk to a whole number of patches has no more than those.

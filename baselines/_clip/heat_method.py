@@ -16,59 +16,60 @@ from tris_model.devices import computing
 from .prompting import OpenedClip, answers, checked_threshold, encode_texts, input_side, pixels_of, prompted
 
 
-class Look(Protocol):
-    """How a method looks into a CLIP."""
+class HeatFunction(Protocol):
+    """A function that computes the heats of texts from a CLIP."""
 
     def __call__(self, pixels: Tensor, text_features: Tensor) -> Tensor:
-        """Maps of some texts.
+        """Compute one map per text.
 
         Args:
-            pixels: the image as input, ``(1, 3, S, S)``.
+            pixels: the preprocessed image, ``(1, 3, S, S)``.
             text_features: the texts in the joint space, ``(N, D)``, unit length.
 
         Returns:
-            ``(N, h, w)``, a cell each, of any range.
+            ``(N, h, w)``, one value per cell, in any range.
         """
         ...
 
 
 class HeatMethod:
-    """Sees an image once, whatever is asked about it, and reads a text once, however often it is asked.
+    """A method with one heat function; it encodes each image once and each distinct text once.
 
     Attributes:
-        card: frozen; what the method is.
-        parameter_count: weights of the CLIP.
-        weights_notes: what a user should know of how the weights were read, a sentence each.
+        card: the method's card, frozen.
+        parameter_count: number of the CLIP's parameters.
+        weights_notes: what a user should know about how the weights were read, one sentence each.
     """
 
     def __init__(
         self,
         card: Mapping[str, Any],
         opened: OpenedClip,
-        look: Look,
+        heat_function: HeatFunction,
         *,
         size: int | None,
         threshold: float | None,
         drawn: float,
         prompt: str,
     ):
-        """Frame a method.
+        """Set up the method.
 
         Args:
-            card: the method's, with the threshold for photographs.
+            card: the method's card, with the threshold for photographs.
             opened: the CLIP.
-            look: how the method looks into it.
-            size: side of the square input in pixels, or None for the trained one.
-            threshold: of the spread heat, or None for the card's (``drawn`` with a CLIP of the drawn world).
+            heat_function: computes the maps of texts.
+            size: side of the square input in pixels; None for the size that the CLIP was trained at.
+            threshold: for a heat scaled to [0, 1]; None for the card's, or for ``drawn`` with a CLIP of the drawn
+                world.
             drawn: see ``threshold``.
-            prompt: of every text.
+            prompt: put round every text.
         """
         if threshold is None:
             threshold = drawn if opened.drawn else float(card["threshold"])
         prompted(prompt, ())
         self._side = input_side(opened, size)
         self._threshold = checked_threshold(threshold)
-        self._opened, self._look, self._prompt = opened, look, prompt
+        self._opened, self._heat_function, self._prompt = opened, heat_function, prompt
         self.parameter_count, self.weights_notes = opened.parameter_count, opened.notes
         self.card: Mapping[str, Any] = MappingProxyType({**card, **opened.card, "threshold": threshold})
 
@@ -85,9 +86,9 @@ class HeatMethod:
             return answers(self.maps(image, texts), self._side, image.shape[:2], self._threshold)
 
     def maps(self, image: np.ndarray, texts: Sequence[str]) -> Tensor:
-        """What the method sees of each text before it is spread and enlarged, ``(N, h, w)``; see :meth:`predict`."""
+        """The map of each text before scaling and enlarging, ``(N, h, w)``; see :meth:`predict`."""
         distinct = list(dict.fromkeys(texts))
         with torch.no_grad():
             text_features = encode_texts(self._opened, prompted(self._prompt, distinct))
             pixels = pixels_of(self._opened, image, self._side, self._side)
-        return self._look(pixels, text_features)[[distinct.index(text) for text in texts]]
+        return self._heat_function(pixels, text_features)[[distinct.index(text) for text in texts]]

@@ -1,4 +1,4 @@
-"""The names of open_clip: each gives the sizes of a model. Its weights are downloaded, or come from a file."""
+"""Model names of open_clip. A name gives the sizes of a model; its weights are downloaded or come from a file."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from tris_model.files import clip_advice, read_clip
 from .provenance import PAIRS, UNKNOWN, like_openai, of_openai
 from .vit import VitConfig
 
-# What the configs of open_clip say of towers that are as OpenAI has them; every other key makes another network.
+# The keys in open_clip's configs for towers like OpenAI's; any other key means another network.
 PLAIN_VISION = {"image_size", "layers", "width", "head_width", "mlp_ratio", "patch_size"}
 PLAIN_TEXT = {"context_length", "vocab_size", "width", "heads", "layers"}
 Three = tuple[float, float, float]
 
 
 class OpenClipWeights(NamedTuple):
-    """Weights of a model of open_clip, and all that its name says of them.
+    """The weights of an open_clip model, and what its name says about them.
 
     Attributes:
-        state: by OpenAI's keys, floats as float32.
-        source: where from, for errors.
+        state: tensors under OpenAI's keys, floats as float32.
+        source: where the weights come from, for error messages.
         sizes: open_clip's config.
-        quick_gelu: whether they were trained with OpenAI's activation.
-        mean, deviation: of the pixels they were trained on; None where nothing says, which is OpenAI's.
+        quick_gelu: whether the weights were trained with OpenAI's activation.
+        mean, deviation: normalisation of the pixels; None means OpenAI's.
         name: the file's sha256, or ``model/tag``.
-        data: what they were trained on, in words.
-        activation_from: what the activation is known by.
-        notes: what the user should know, a sentence each.
+        data: the training data, in words.
+        activation_from: how the activation is known.
+        notes: what the user should know, one sentence each.
     """
 
     state: Mapping[str, Tensor]
@@ -51,18 +51,19 @@ class OpenClipWeights(NamedTuple):
 def held_by(
     method: str, model: str, weights: str | None, pretrained: str | None, quick_gelu: bool | None = None
 ) -> OpenClipWeights:
-    """The weights that a model's name and a file or a tag mean.
+    """The weights that a model name and a file or a tag stand for.
 
     Args:
-        method: its name, for errors.
+        method: its name, for error messages.
         model: open_clip's name.
-        weights: a file; a tag beside it says which of open_clip's weights the file holds.
+        weights: a file; ``pretrained`` then names the open_clip weights that it holds.
         pretrained: open_clip's tag.
-        quick_gelu: what the user says of the activation; None if nothing.
+        quick_gelu: the user's choice of activation; None if there is none.
 
     Raises:
-        UsageError: an unknown name or tag, with the near ones; towers of another kind; no weights.
-        DataError: they cannot be had.
+        UsageError: the name or tag is unknown (similar names are listed), the towers are of another kind, or no weights
+            are given.
+        DataError: the weights cannot be read or downloaded.
     """
     import open_clip
 
@@ -70,7 +71,7 @@ def held_by(
     tags = open_clip.list_pretrained_tags_by_model(model)
     if pretrained is not None and pretrained not in tags:
         raise UsageError(
-            f"open_clip has no weights {pretrained!r} of {model}, nor is it a file: {near(pretrained, tags)}"
+            f"open_clip has no weights {pretrained!r} for {model}, and there is no such file: {near(pretrained, tags)}"
         )
     facts = open_clip.get_pretrained_cfg(model, pretrained) if pretrained is not None else {}
     quick, source = bool(sizes.get("quick_gelu", False) or facts.get("quick_gelu", False)), f"open_clip's {model}"
@@ -106,17 +107,17 @@ def held_by(
 
 
 def _data(model: str, tag: str | None) -> str:
-    """What the weights of a tag were trained on; a name alone does not tell."""
+    """The training data of a tag's weights; a model name alone does not tell it."""
     if tag is None:
         return UNKNOWN
     return f"CLIP {model} ({PAIRS})" if tag == "openai" else f"CLIP {model}, open_clip's {tag}"
 
 
 def plain_config(model: str) -> Mapping[str, Any]:
-    """What open_clip says of a model, if both of its towers are as OpenAI has them.
+    """open_clip's config of a model whose two towers are built like OpenAI's.
 
     Raises:
-        UsageError: no such name (near ones are told), or towers of another kind.
+        UsageError: the name is unknown (similar names are listed), or the towers are of another kind.
     """
     import open_clip
 

@@ -1,9 +1,9 @@
-"""A CLIP from whatever a user has: OpenAI's files, an open_clip name with its weights, Hugging Face's, or ours.
+"""Open a CLIP: OpenAI's files, an open_clip name with its weights, Hugging Face's files, or ours.
 
-The activation is the trap. OpenAI trained with QuickGELU, most others with the exact GELU, the shapes of the weights
-are the same, and the wrong one costs accuracy in silence. What a file says (its config, its hash, its form) is taken. A
-file that says nothing is read with OpenAI's activation, and the user is told so. Training data that no file and no user
-names are unknown.
+The activation needs care. OpenAI trained with QuickGELU, most others with the exact GELU. The weights have the same
+shapes, and the wrong activation silently costs accuracy. If the file determines the activation (by its config, its hash
+or its form), that one is used. Otherwise OpenAI's activation is used, and a message says so. Training data are unknown
+unless the file or the user names them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ C = TypeVar("C", bound=TextTower)
 Tower = Literal["resnet", "vit"]
 Activation = Literal["quick_gelu", "gelu"]
 FILES = {"resnet": "RN50", "vit": "ViT-B-16", "vit32": "ViT-B-32"}
-# Image towers by width and depth whose heads do not have 64 channels. OpenAI made none of them.
+# Image towers, by width and depth, with heads that do not have 64 channels. None of them is OpenAI's.
 WIDE_HEADS = {(1280, 32): ("ViT-H-14", 80), (1408, 40): ("ViT-g-14", 88), (1664, 48): ("ViT-bigG-14", 104)}
 OURS = "a tiny CLIP trained on captions of drawn scenes"
 
@@ -47,37 +47,38 @@ def open_model(
     tower: Tower | None = None,
     best: str = "vit",
 ) -> OpenedClip:
-    """The CLIP that a method's options mean.
+    """Open the CLIP that a method's options name.
 
     Args:
-        method: its name, for errors.
-        weights: a file or folder, an id of the Hugging Face hub that was fetched before, or ``shapes``, the shipped
-            tiny one of the drawn world.
-        split: the split that will be answered; on drawn ones ``shapes`` needs no asking.
-        model: a name of open_clip, which says what ``weights`` or ``pretrained`` hold; ``NAME,TAG`` says of ``weights``
-            also which of open_clip's they are.
-        pretrained: open_clip's tag of weights, which it fetches or has fetched before; or a file.
+        method: its name, for error messages.
+        weights: a file or folder, an id of the Hugging Face hub that is in the local cache, or ``shapes``, the shipped
+            tiny CLIP of the drawn world.
+        split: the split of the run; ``shapes`` is the default on drawn splits.
+        model: open_clip's name of the model in ``weights`` or ``pretrained``; ``NAME,TAG`` also names the open_clip
+            weights that ``weights`` holds.
+        pretrained: open_clip's tag of weights, which open_clip downloads or has in its cache; or a file.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        activation: of the weights, where the user knows it.
-        tower: the kind of image tower that the method can use; any if None.
-        best: whose file is named to users without weights, a key of `FILES`.
+        activation: the activation of the weights, if the user knows it.
+        tower: the kind of image tower that the method needs; None for any.
+        best: a key of `FILES`; the file that an error message advises if no weights are given.
 
     Raises:
-        UsageError: unknown or clashing names, no weights, or a tower of the other kind.
-        DataError: a file that cannot be used; missing, unexpected and misshapen keys are named.
+        UsageError: a name is unknown, two options contradict each other, no weights are given, or the tower is of the
+            other kind.
+        DataError: the file cannot be used; keys that are missing, unexpected or of a wrong shape are named.
     """
     documented = False  # a tag beside a file says what the file holds
     if model is not None and "," in model:
         model, _, tag = (part.strip() for part in model.partition(","))
         if pretrained not in (None, tag):
-            raise UsageError(f"two tags: model={model},{tag} and pretrained={pretrained}; give one")
+            raise UsageError(f"model={model},{tag} and pretrained={pretrained} name two tags; give one")
         pretrained = tag
         documented = weights is not None
     if pretrained is not None and model is None:
         raise UsageError(f"pretrained={pretrained} needs a model of open_clip: add --set model=NAME")
     if pretrained is not None and Path(pretrained).exists():
         if weights is not None:
-            raise UsageError(f"two files of weights: --weights {weights} and pretrained={pretrained}; give one")
+            raise UsageError(f"--weights {weights} and pretrained={pretrained} are two weights files; give one")
         weights, pretrained = pretrained, None
     if pretrained is not None and weights is not None and not documented:
         raise UsageError(f"--weights {weights} and pretrained={pretrained}: give one of them")
@@ -90,7 +91,7 @@ def open_model(
         kinds = {"resnet": "a ResNet", "vit": "a vision transformer"}
         raise UsageError(f"{method} needs {kinds[tower]}, but {model or weights} has {kinds[found]}")
     opened.clip.to(torch.device(device)).eval().requires_grad_(False)
-    # Nobody differentiates the text tower; packed, a text's feature does not depend on which are read with it.
+    # The text tower needs no gradient. With packed weights a text's feature does not depend on the other texts.
     count = sum(weight.numel() for weight in opened.clip.parameters())
     tris_model.fuse_for_inference(opened.clip.transformer)
     return opened._replace(parameter_count=count)
@@ -109,7 +110,7 @@ def _path(method: str, weights: str | None, split: str | None, tower: Tower | No
 
 
 def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedClip:
-    """A file by itself: what it says is taken, what it does not say is said to the user."""
+    """A weights file without a model name; a note tells the user what the file leaves open."""
     held = read_clip(path)
     config: VitConfig | tris_model.Config
     if '"clip-vit"' in held.metadata.get("config", ""):
@@ -150,16 +151,16 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedCl
 
 
 def _entry(path: Path) -> dict[str, str]:
-    """Which network of a file with several was chosen."""
+    """The chosen entry of a file that holds several networks."""
     entry = split_entry(path)[1]
     return {} if entry is None else {"weights_entry": entry}
 
 
 def _vit_config(held: ClipFile, activation: Activation | None) -> VitConfig:
-    """The sizes of a transformer, from its tensors and the settings beside them.
+    """The sizes of a vision transformer, from its tensors and the settings file beside them.
 
     Raises:
-        UsageError: a tower that OpenAI never made, of which nothing says the activation.
+        UsageError: the tower is not one of OpenAI's, and nothing says its activation.
     """
     config, settings = vit_sizes(held.state), held.settings
     found = WIDE_HEADS.get((config.width, config.depth))
@@ -167,8 +168,9 @@ def _vit_config(held: ClipFile, activation: Activation | None) -> VitConfig:
         name, channels = found
         if activation is None:
             raise UsageError(
-                f"{held.path} has the sizes of {name}, which OpenAI never made, and does not say its activation: add "
-                f"--set model={name} (gelu) or --set model={name}-quickgelu, or --set activation=gelu|quick_gelu"
+                f"{held.path} has the sizes of {name}, which is not an OpenAI model, and does not say its "
+                f"activation: add --set model={name} (gelu) or --set model={name}-quickgelu, or "
+                "--set activation=gelu|quick_gelu"
             )
         config = replace(config, heads=config.width // channels)
     return replace(config, heads=settings.heads or config.heads, text_heads=settings.text_heads or config.text_heads)
@@ -197,7 +199,7 @@ def _of_open_clip(
 
 
 def vit_sizes(state: Mapping[str, Tensor]) -> VitConfig:
-    """The sizes of a transformer in OpenAI's layout, from its tensors; heads have 64 channels, as OpenAI's do."""
+    """The sizes of a CLIP in OpenAI's layout, from its tensors; heads have 64 channels, as OpenAI's do."""
 
     def size(key: str, axis: int, default: int) -> int:
         return int(state[key].shape[axis]) if key in state and state[key].ndim > axis else default
@@ -220,7 +222,7 @@ def _filled(clip: C, state: Mapping[str, Tensor], what: str) -> C:
 
 
 def _name(config: tris_model.Config | VitConfig) -> str:
-    """The name that fits the sizes; those that nobody named are described."""
+    """The usual name of these sizes, or a description if they have none."""
     if not isinstance(config, VitConfig):
         return config.backbone.removeprefix("clip-")
     kind = {(768, 12): "B", (1024, 24): "L", (1280, 32): "H", (1408, 40): "g", (1664, 48): "bigG"}

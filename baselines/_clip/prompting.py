@@ -23,15 +23,14 @@ DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 
 class OpenedClip(NamedTuple):
-    """A CLIP ready to be asked.
+    """A CLIP that is ready for inference.
 
     Attributes:
         clip: in eval mode, on its device, float32.
-        mean, deviation: of the pixels it was trained on.
-        card: what a method's card must say of it: ``weights`` (sha256 or tag), ``model``, ``activation``,
-            ``extra_data``.
-        parameter_count: weights, before anything is made quicker.
-        notes: what the user should know of how the weights were read, a sentence each.
+        mean, deviation: normalisation of the pixels that it was trained on.
+        card: its part of a method's card: ``weights`` (sha256 or tag), ``model``, ``activation``, ``extra_data``.
+        parameter_count: number of parameters, before layers are fused.
+        notes: what the user should know about how the weights were read, one sentence each.
     """
 
     clip: Clip | VitClip
@@ -43,7 +42,7 @@ class OpenedClip(NamedTuple):
 
     @property
     def drawn(self) -> bool:
-        """Is it one of ours, of the drawn world? OpenAI's know all of their vocabulary."""
+        """Whether it is one of ours, trained on the drawn world. OpenAI's models have the whole vocabulary."""
         return self.clip.config.trimmed
 
     @property
@@ -54,16 +53,16 @@ class OpenedClip(NamedTuple):
 
     @property
     def cell(self) -> int:
-        """Pixels of the input that a cell (or patch) covers along a side."""
+        """Side of a cell (or patch) in pixels of the input."""
         config = self.clip.config
         return config.patch if isinstance(config, VitConfig) else config.stride
 
 
 def input_side(opened: OpenedClip, size: int | None) -> int:
-    """The side of the square input: as asked, else the one the CLIP was trained at.
+    """The side of the square input in pixels: ``size``, or by default the side that the CLIP was trained at.
 
     Raises:
-        UsageError: no multiple of a cell.
+        UsageError: the size is not a multiple of a cell's side.
     """
     side = opened.image_size if size is None else size
     if side < opened.cell or side % opened.cell:
@@ -72,12 +71,13 @@ def input_side(opened: OpenedClip, size: int | None) -> int:
 
 
 def pixels_of(opened: OpenedClip, image: np.ndarray, height: int, width: int) -> Tensor:
-    """An image as input: squashed, so that all of it is seen (CLIP's own transform cuts the long side).
+    """Resize an image without keeping its aspect ratio, so that all of it is used (CLIP's own transform crops it).
 
     Args:
-        opened: OpenAI's were trained on bicubic pixels with a mean of their own, ours like TRIS on ImageNet's.
+        opened: the CLIP. OpenAI's models use bicubic resizing and their own mean; ours use ImageNet's mean, as TRIS
+            does.
         image: uint8 ``(H, W, 3)``.
-        height, width: of the input.
+        height, width: size of the input in pixels.
 
     Returns:
         float32 ``(1, 3, height, width)`` on the network's device.
@@ -92,52 +92,55 @@ def pixels_of(opened: OpenedClip, image: np.ndarray, height: int, width: int) ->
 
 
 def device_of(opened: OpenedClip) -> torch.device:
-    """Where the network is."""
+    """The device of the network."""
     return opened.clip.positional_embedding.device
 
 
 def trunk_and_pool(clip: Clip | VitClip) -> tuple[Any, Any]:
-    """A ResNet's trunk, made quick, and its attention pool as it is, which may be differentiated."""
+    """A ResNet's trunk with fused layers, and its attention pool unchanged, so that it can be differentiated."""
     visual = clip.visual
     return fuse_for_inference(nn.Sequential(visual))[0], visual.attnpool
 
 
 def encode_texts(opened: OpenedClip, texts: Sequence[str]) -> Tensor:
-    """Texts in CLIP's joint space: ``(N, D)``, unit length. Long ones are cut as CLIP does, their end kept."""
+    """Features of texts in CLIP's joint space: ``(N, D)``, unit length.
+
+    Long texts are cut as in CLIP, and the end-of-text is kept.
+    """
     tokens = tokenize(list(texts), keep_end=True, length=opened.clip.config.context)
     return F.normalize(opened.clip.encode_text(tokens.to(device_of(opened))), dim=1)
 
 
 def prompted(prompt: str, texts: Sequence[str]) -> list[str]:
-    """The texts in their prompt.
+    """Put each text into the prompt.
 
     Raises:
-        UsageError: a prompt without a place for the text.
+        UsageError: the prompt has no ``{}``.
     """
     if "{}" not in prompt:
-        raise UsageError(f"prompt={prompt!r} has no {{}} where the expression goes")
+        raise UsageError(f"prompt={prompt!r} has no {{}} for the expression")
     return [prompt.replace("{}", text) for text in texts]
 
 
 def spread(maps: Tensor) -> Tensor:
-    """Maps ``(N, h, w)``, each spread over [0, 1]; an even map is 0."""
+    """Maps ``(N, h, w)``, each scaled linearly to [0, 1]; a constant map becomes 0."""
     low = maps.amin((1, 2), keepdim=True)
     return (maps - low) / (maps.amax((1, 2), keepdim=True) - low).clamp(min=1e-12)
 
 
 def enlarged(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Maps ``(N, h, w)`` at another size, bilinear with half-pixel centres."""
+    """Maps ``(N, h, w)`` resized bilinearly with half-pixel centres."""
     return F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def answers(maps: Tensor, side: int, size: tuple[int, int], threshold: float) -> list[Prediction]:
-    """Predictions from the maps of some texts about one image.
+    """Predictions from the maps of the texts of one image.
 
     Args:
-        maps: float ``(N, h, w)``, of any range.
-        side: pixels along the heats' sides.
-        size: of the image, ``(height, width)``.
-        threshold: in [0, 1); the mask is where the spread heat, at the image's size, exceeds it.
+        maps: float ``(N, h, w)``, in any range.
+        side: side of the heats in pixels.
+        size: size of the image, ``(height, width)``.
+        threshold: in [0, 1); the mask is where the heat, at the image's size, exceeds it.
 
     Returns:
         N predictions: heat float32 ``(side, side)`` in [0, 1], mask bool at ``size``.
@@ -149,10 +152,10 @@ def answers(maps: Tensor, side: int, size: tuple[int, int], threshold: float) ->
 
 
 def checked_threshold(threshold: float) -> float:
-    """A threshold of heats in [0, 1].
+    """Check a threshold for heats in [0, 1], and return it.
 
     Raises:
-        UsageError: outside.
+        UsageError: the threshold is not in [0, 1).
     """
     if not 0 <= threshold < 1:
         raise UsageError(f"threshold={threshold:g}: give a number from 0 to below 1")

@@ -1,7 +1,7 @@
-"""What is known about the CLIP in a file (its activation, its name, its training data), and how that is known.
+"""What is known about the CLIP in a file (activation, name, training data), and from what source.
 
-Nothing is invented. OpenAI's files are known by their hash, models of the Hugging Face hub by their place in its cache;
-of every other file only what the user or the settings beside it say is known.
+Nothing is guessed. OpenAI's files are recognised by their hash, models of the Hugging Face hub by their place in its
+cache. About any other file only the user's options and the settings file beside it count.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ PAIRS = "400 million image-text pairs"
 
 @dataclass(frozen=True, slots=True)
 class ClipReading:
-    """How a CLIP was read.
+    """How a CLIP file was read.
 
     Attributes:
-        quick_gelu: OpenAI's activation, or the exact GELU.
-        model: its name.
-        data: what it was trained on, in words.
-        source: what the activation is known by; empty where that needs no word.
-        notes: what the user is told, a sentence each.
+        quick_gelu: True for OpenAI's activation, False for the exact GELU.
+        model: the model's name.
+        data: the training data, in words.
+        source: how the activation is known; empty if this needs no mention.
+        notes: messages for the user, one sentence each.
     """
 
     quick_gelu: bool
@@ -39,20 +39,20 @@ class ClipReading:
     notes: tuple[str, ...] = ()
 
     def card(self) -> Mapping[str, Any]:
-        """The part of a method's card that says so."""
+        """These facts as a part of a method's card."""
         activation = "quick_gelu" if self.quick_gelu else "gelu"
         source = {"activation_from": self.source} if self.source else {}
         return {"model": self.model, "activation": activation, **source, "extra_data": self.data}
 
 
 def of_openai(path: Path) -> str | None:
-    """The name of OpenAI's file that a file is, byte for byte; None if it is none of them."""
+    """The name of the OpenAI file with the same hash; None if there is none."""
     digest = tris_model.digest(path)
     return next((name for name, known in OPENAI_FILES.items() if known == digest), None)
 
 
 def like_openai(held: ClipFile) -> bool:
-    """Is a file in the form of OpenAI's: a TorchScript archive, or a state dict made of one, with its numbers?"""
+    """Whether a file has OpenAI's form: a TorchScript archive, or a state dict that was made from one."""
     return held.kind == "torchscript" or held.counted
 
 
@@ -66,16 +66,16 @@ def hub_model(path: Path) -> str | None:
 
 
 def reading(method: str, held: ClipFile, model: str, activation: str | None) -> ClipReading:
-    """How a file is read that stands alone.
+    """Decide how to read a file that came without a model name.
 
     Args:
-        method: who reads, for the note.
+        method: its name, for the notes.
         held: the file.
-        model: the name that fits its sizes.
-        activation: what the user says; None if nothing.
+        model: the usual name of a CLIP of these sizes.
+        activation: the user's choice; None if there is none.
 
     Raises:
-        UsageError: the user contradicts what is certain.
+        UsageError: the choice contradicts what is certain.
     """
     if (name := of_openai(held.path)) is not None:
         if activation == "gelu":
@@ -90,10 +90,10 @@ def reading(method: str, held: ClipFile, model: str, activation: str | None) -> 
     if held.settings.quick_gelu is not None:
         return ClipReading(held.settings.quick_gelu, model, data, str(held.settings.source))
     if like_openai(held):
-        note = f"{method}: {held.path} is read as {model} with quick_gelu, being in the form of OpenAI's files"
+        note = f"{method}: {held.path} is read as {model} with quick_gelu, as its form is OpenAI's"
         return ClipReading(True, model, data, "the form of OpenAI's files", (note,))
     note = (
-        f"{method}: {held.path} is read as {model} with quick_gelu, as OpenAI has it (the file does not say: --set "
-        "model=NAME of open_clip, or --set activation=quick_gelu|gelu)"
+        f"{method}: {held.path} is read as {model} with quick_gelu, as in OpenAI's models (the file does not say: "
+        "--set model=NAME of open_clip, or --set activation=quick_gelu|gelu)"
     )
     return ClipReading(True, model, data, "assumed", (note,))

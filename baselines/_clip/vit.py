@@ -1,7 +1,8 @@
 """CLIP with a vision transformer, under OpenAI's key names, so that their files load without renaming.
 
-Written out because rivals look inside: CLIP-ES differentiates the last block and averages the attention of the last
-eight, relevance maps take one row of one attention. Positions are resized to whatever grid the image has.
+It is written out because other methods need its inner tensors: CLIP-ES differentiates the last block and averages the
+attention of the last eight blocks; relevance maps use one row of one attention. Position embeddings are resized to the
+grid of the image.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ class VitConfig:
     Attributes:
         image_size: side of the square input it was trained at, in pixels; a multiple of ``patch``.
         patch: side of a patch in pixels.
-        stem: channels of a small convolutional stem in place of the one convolution that cuts patches, for towers that
-            see too few pictures to learn edges by themselves; 0 is none, as OpenAI has it.
-        width, depth, heads: the image tower.
-        hidden: channels inside its perceptrons; 0 is four times ``width``, as nearly all have it.
+        stem: channels of a small convolutional stem in place of the one convolution that cuts patches; 0 for no stem,
+            as in OpenAI's models. A tower trained on few images needs a stem to learn edges.
+        width, depth, heads: channels, blocks and heads of the image tower.
+        hidden: channels inside its perceptrons; 0 means four times ``width``, as in nearly all models.
         text_length: tokens a text is cut to.
         context: rows of the table of text positions.
         vocabulary: rows of the table of tokens.
-        trimmed: the table has rows for some of CLIP's token ids only, and a last row for all others.
-        text_width, text_depth, text_heads: the text tower.
-        embed: size of the joint space.
-        quick_gelu: OpenAI's activation ``x * sigmoid(1.702 x)``; others trained with the exact GELU, and weights of one
-            give other features in the other.
+        trimmed: the table has rows for only some of CLIP's token ids, and a last row for all others.
+        text_width, text_depth, text_heads: channels, blocks and heads of the text tower.
+        embed: number of dimensions of the joint space.
+        quick_gelu: whether the activation is OpenAI's, ``x * sigmoid(1.702 x)``, and not the exact GELU. Weights
+            trained with one give other features with the other.
     """
 
     image_size: Count = 224
@@ -69,11 +70,11 @@ class VitConfig:
 
     @property
     def grid(self) -> int:
-        """Patches along a side at the trained size."""
+        """Patches along a side at the size that it was trained at."""
         return self.image_size // self.patch
 
     def to_json(self) -> str:
-        """All fields as one line of JSON, as it stands in a safetensors header."""
+        """All fields as one line of JSON, for a safetensors header."""
         return json.dumps({"kind": "clip-vit", **asdict(self)}, sort_keys=True)
 
     @classmethod
@@ -81,7 +82,7 @@ class VitConfig:
         """The config that :meth:`to_json` wrote.
 
         Raises:
-            DataError: the text is not such a config.
+            DataError: the text is not a config of this kind.
         """
         try:
             values: Any = json.loads(text)
@@ -99,7 +100,7 @@ ROWS = 512  # of an attention that are looked at at once
 
 
 class FullAttention(CausalAttention):
-    """Self-attention in which every token sees every other."""
+    """Self-attention without a mask: every token attends to every other."""
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``(N, L, C)`` -> queries, keys and values, each ``(N, heads, L, C / heads)``."""
@@ -116,9 +117,9 @@ class FullAttention(CausalAttention):
         return self.out_proj(out.transpose(1, 2).flatten(2))
 
     def add_mean_weights(self, x: Tensor, total: Tensor) -> Tensor:
-        """Add them to a table ``(L, L)``, which is returned.
+        """Add the attention weights, averaged over heads, to a table ``(L, L)``, and return it.
 
-        A few rows of one head at a time, so that memory holds one such table however many heads there are.
+        It handles a few rows of one head at a time, so that memory holds one such table for any number of heads.
         """
         q, k, _ = self.split(x)
         scale = q.shape[3] ** -0.5
@@ -129,7 +130,7 @@ class FullAttention(CausalAttention):
 
 
 class VisionBlock(Block):
-    """A text block whose attention is not causal."""
+    """CLIP's transformer block without the causal mask."""
 
     def __init__(self, width: int, heads: int, hidden: int):
         super().__init__(width, heads, hidden)
@@ -137,7 +138,7 @@ class VisionBlock(Block):
 
 
 def stem(channels: int, width: int, patch: int) -> nn.Sequential:
-    """Convolutions that halve the picture until a cell is a patch: ``(B, 3, H, W)`` -> ``(B, width, h, w)``.
+    """Convolutions of stride 2 until a cell is one patch: ``(B, 3, H, W)`` -> ``(B, width, h, w)``.
 
     See Xiao et al., Early Convolutions Help Transformers See Better, NeurIPS 2021. ``patch`` is a power of two.
     """
@@ -154,7 +155,7 @@ class VisionTransformer(nn.Module):
     """The image tower.
 
     Attributes:
-        blocks: the stack, the last of which the rivals treat by themselves.
+        blocks: the stack of blocks. Several methods use the last one separately.
     """
 
     def __init__(self, config: VitConfig):
@@ -176,15 +177,18 @@ class VisionTransformer(nn.Module):
 
     @property
     def blocks(self) -> Any:
-        """See the class."""
+        """The stack of blocks."""
         return self.transformer.resblocks
 
     def positions(self, height: int, width: int) -> Tensor:
-        """The table resized bilinearly to a grid, the class token's row first: ``(1 + height * width, C)``."""
+        """Position embeddings resized bilinearly to a grid: ``(1 + height * width, C)``, the class token's first."""
         return resized(self.positional_embedding, height, width)
 
     def embed(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)``, sides multiples of the patch -> tokens before the first block, ``(B, 1 + h * w, C)``."""
+        """``(B, 3, H, W)`` -> tokens before the first block, ``(B, 1 + h * w, C)``.
+
+        Sides are multiples of the patch.
+        """
         cells = self.conv1(images)
         tokens = torch.cat([self.class_embedding.expand(len(images), 1, -1), cells.flatten(2).transpose(1, 2)], 1)
         return self.ln_pre(tokens + self.positions(*cells.shape[2:]))
@@ -194,7 +198,7 @@ class VisionTransformer(nn.Module):
         return self.blocks[:-1](self.embed(images))
 
     def summary(self, tokens: Tensor) -> Tensor:
-        """Tokens of any shape ``(…, C)`` in the joint space, ``(…, embed)``, not normalised."""
+        """Project tokens ``(…, C)`` into the joint space: ``(…, embed)``, not normalised."""
         return self.ln_post(tokens) @ self.proj
 
     def forward(self, images: Tensor) -> Tensor:
@@ -203,10 +207,10 @@ class VisionTransformer(nn.Module):
 
 
 class VitClip(TextTower):
-    """Both towers; the text tower is the one that TRIS has."""
+    """A CLIP with a vision transformer; its text tower is the same class as TRIS's."""
 
     def __init__(self, config: VitConfig, text_hidden: int | None = None):
-        """Build it; ``text_hidden`` is the size inside the text tower's perceptrons, where it is not CLIP's."""
+        """Build it; ``text_hidden`` is the size inside the text tower's perceptrons if it differs from CLIP's."""
         super().__init__(config, text_hidden)
         self.config = config
         self.visual = VisionTransformer(config)
@@ -214,23 +218,23 @@ class VitClip(TextTower):
             exact_gelu(self)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """One feature an image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised."""
+        """One feature per image, ``(B, 3, H, W)`` -> ``(B, embed)``, not normalised."""
         return self.visual(images)
 
 
 def exact_gelu(network: nn.Module) -> None:
-    """Put the exact GELU into every block of a network, in place of OpenAI's approximation."""
+    """Replace OpenAI's approximation by the exact GELU in every block of a network."""
     for block in network.modules():
         if isinstance(block, Block):
             block.mlp.gelu = nn.GELU()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def find_vit(path_or_name: str | os.PathLike[str]) -> Path:
-    """The file that is meant: a path, or ``shapes``, the shipped one. A file of that name goes first.
+    """Find a weights file: a path, or ``shapes``, the shipped one. A file with that name takes precedence.
 
     Raises:
-        UsageError: neither a file nor the name, or the shipped file is not there.
-        DataError: a folder with no weights, or with several.
+        UsageError: there is no such file or name, or the shipped file is missing.
+        DataError: a folder holds no weights file, or several.
     """
     path = Path(path_or_name)
     if str(path_or_name) != "shapes" or path.is_file():
@@ -248,14 +252,14 @@ def load_vit(path_or_name: str | os.PathLike[str], device: str = "cpu") -> VitCl
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
 
     Raises:
-        UsageError: neither a file nor a name, or the device is not there.
-        DataError: the file is broken, of another network, or its keys and shapes are not those of its config.
+        UsageError: there is no such file or name, or no such device.
+        DataError: the file is broken or of another network, or its keys and shapes do not fit its config.
     """
     place = pick(device)
     path = find_vit(path_or_name)
     held = read(path, looks_like_clip)
     if "config" not in held.metadata:
-        raise DataError(f"{path} does not say its sizes: it is no CLIP that was trained here")
+        raise DataError(f"{path} does not say its sizes, so it is not a CLIP that risbench trained")
     config = VitConfig.from_json(held.metadata["config"])
     with torch.device("meta"):  # no default weights to draw and throw away
         network = VitClip(config)

@@ -1,1 +1,1 @@
-"""Words: the classes that an expression names, and what competes with it."""
+"""The classes that an expression names, and the words that compete with it."""

@@ -1,4 +1,4 @@
-"""The words for classes: COCO's 80, Pascal VOC's 20, and what people say instead. Facts only; `classes` reads them."""
+"""Names of classes: COCO's 80, Pascal VOC's 20, and synonyms. Only data; `classes` uses them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COCO = (
 COCO: tuple[str, ...] = tuple(_COCO.split(", "))
 _SAME = "person bicycle car bus train boat bird cat dog horse sheep cow bottle chair"
 
-# VOC's classes, by COCO's name of each; in COCO's order, which is no order of VOC's.
+# VOC's classes, each by its COCO name, in COCO's order.
 VOC: Mapping[str, str] = MappingProxyType(
     {
         **{name: name for name in _SAME.split()},
@@ -88,7 +88,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Plurals that no rule makes. Words that stay as they are are their own.
+# Irregular plurals. Some words are their own plural.
 PLURALS: Mapping[str, str] = MappingProxyType(
     {
         "person": "persons", "man": "men", "woman": "women", "gentleman": "gentlemen", "policeman": "policemen",

@@ -1,9 +1,9 @@
-"""Which classes an expression names, and which of them it is about: rules and word lists, no model.
+"""Find the classes that an expression names and the one that it is about, by rules and word lists, without a model.
 
-An expression is cut before the first word that begins a further description ("on", "with", "holding", a comma). The
-class it is about is the **last** that is named in the first piece that names one, because English puts the head noun
-last: "the man's blue umbrella on the bench" is about an umbrella, "a slice of pizza" about a pizza. Names of several
-words go before shorter ones ("hot dog" is no dog). The annotation's own category is not looked at.
+An expression is cut into pieces before each word that begins a further description ("on", "with", "holding", a comma).
+In the first piece that names a class, the **last** class is the one that the expression is about, because English puts
+the head noun last: "the man's blue umbrella on the bench" is about an umbrella, "a slice of pizza" about a pizza.
+Longer names take precedence (a "hot dog" is not a dog). The annotated category is not used.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _WORDS = (
     "holds eats rides wears sits stands looks plays walks"
 )
 _BREAKS = frozenset(_WORDS.split())
-# "left man" names the man after the word, "man left of the dog" before it: places only end what has begun.
+# "left man" and "man left of the dog": a word for a place ends a piece only after a class.
 _PLACES = frozenset(["left", "right", "top", "bottom"])
 _WORD = re.compile(r"[^\W_]+(?:['’]s\b)?|[,;:.()/]")
 
 
 def names(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The classes of a vocabulary, as texts: COCO's 80, Pascal VOC's 20 or the drawn world's shapes."""
+    """The names of a vocabulary's classes: COCO's 80, Pascal VOC's 20 or the drawn world's shapes."""
     return {"coco": COCO, "voc": tuple(VOC.values()), "shapes": SHAPES}[vocabulary]
 
 
 def head(text: str, vocabulary: Vocabulary = "coco") -> str | None:
-    """The class an expression is about, or None if it names none.
+    """The class that an expression is about; None if it names no class.
 
     >>> head("woman with a dog"), head("the dog's bowl"), head("thing on the left")
     ('person', 'bowl', None)
@@ -48,30 +48,30 @@ def head(text: str, vocabulary: Vocabulary = "coco") -> str | None:
 
 
 def mentioned(text: str, vocabulary: Vocabulary = "coco") -> tuple[str, ...]:
-    """All classes that an expression names, each once: the one it is about first, the others in the order of the text.
+    """All classes that an expression names, each once: first the one it is about, then the others in text order.
 
     Args:
-        text: an expression; anything is allowed.
-        vocabulary: ``coco``, ``voc`` (found through COCO's words, so a hot dog is no dog there either; if what the
-            text is about is none of VOC's, the others stand alone) or ``shapes``.
+        text: an expression; any text is allowed.
+        vocabulary: ``coco``, ``voc`` or ``shapes``. VOC's classes are found through COCO's words, so a hot dog is not a
+            dog there either. If the class that the text is about is not in VOC, only the other classes are returned.
     """
     if vocabulary == "voc":
         return tuple(VOC[name] for name in mentioned(text, "coco") if name in VOC)
     pieces: list[list[tuple[str, bool]]] = [[]]
-    for name, owned in _found(text, vocabulary):
+    for name, owned in _named_in_order(text, vocabulary):
         if name is None:
             pieces.append([])
         else:
             pieces[-1].append((name, owned))
     first = next((piece for piece in pieces if piece), [])
-    # "the man's umbrella": who owns it is not what it is about, unless nothing else is named.
+    # "the man's umbrella" is not about the owner, unless no other class is named.
     subject = next((name for name, owned in reversed(first) if not owned), first[-1][0] if first else None)
     every = [name for piece in pieces for name, _ in piece]
     return tuple(dict.fromkeys([subject, *every])) if subject is not None else ()
 
 
-def _found(text: str, vocabulary: Vocabulary) -> Iterator[tuple[str | None, bool]]:
-    """The classes in the order of the text, each with whether it owns what follows; None where a piece ends."""
+def _named_in_order(text: str, vocabulary: Vocabulary) -> Iterator[tuple[str | None, bool]]:
+    """The classes in text order, each with whether it is a possessive ("man's"); None where a piece ends."""
     words = _WORD.findall(text.lower().replace("’", "'"))
     bare = [word.removesuffix("'s") for word in words]
     phrases, longest = _phrases(vocabulary)
@@ -96,7 +96,7 @@ def _ends(word: str, begun: bool) -> bool:
 
 
 def _is_colour(words: list[str], at: int, length: int) -> bool:
-    """Whether "orange" is the colour: something else follows it, or somebody is in it."""
+    """Whether "orange" is a colour: a noun follows it, or "in" or "wearing" precedes it."""
     if words[at : at + length] != ["orange"]:
         return False
     after = words[at + 1] if at + 1 < len(words) else ","
@@ -105,7 +105,7 @@ def _is_colour(words: list[str], at: int, length: int) -> bool:
 
 @cache
 def _phrases(vocabulary: Vocabulary) -> tuple[dict[tuple[str, ...], str], int]:
-    """Every way to name a class, plurals included, and the words of the longest."""
+    """Every name of a class, with plurals and synonyms, and the number of words of the longest name."""
     ways = {name: name for name in names(vocabulary)}
     if vocabulary == "coco":
         ways |= {other: name for name, others in SYNONYMS.items() for other in others.split(", ")}

@@ -1,6 +1,6 @@
-"""Words that compete with an expression in a softmax: other things that an image may show.
+"""Words that compete with an expression in a softmax: names of other things that an image may show.
 
-A softmax over the expression alone is 1 whatever the image shows, so the list is part of a method's protocol.
+A softmax over the expression alone is always 1, so a method needs such a list, and the list is part of its protocol.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from risbench import UsageError
 from risbench.datasets.shapes.words import SHAPES
 
-# CLIP-ES's for PASCAL VOC; for COCO, where two of them are classes or parts of such, without those.
+# CLIP-ES's list for PASCAL VOC. For COCO two words are left out, because they are classes or parts of classes.
 VOC = (
     "ground", "land", "grass", "tree", "building", "wall", "sky", "lake", "water", "river", "sea", "railway",
     "railroad", "keyboard", "helmet", "cloud", "house", "mountain", "ocean", "road", "rock", "street", "valley",
@@ -26,7 +26,7 @@ class Background(NamedTuple):
     """A list of words.
 
     Attributes:
-        name: of a known list, or ``own``.
+        name: name of a known list, or ``own``.
         words: the list.
     """
 
@@ -34,10 +34,10 @@ class Background(NamedTuple):
     words: tuple[str, ...]
 
     def against(self, expression: str) -> tuple[str, ...]:
-        """The words that may stand against an expression.
+        """The words that may compete with an expression.
 
-        One that is the expression itself (but for case, blanks and an article) says nothing against it. Of the drawn
-        shapes none that the expression names: "the star left of the square" is also about the square.
+        A word that equals the expression, apart from case, blanks and an article, is left out. So is every drawn shape
+        that the expression names: "the star left of the square" also mentions the square.
         """
         own = plain(expression)
         named = set(re.findall(r"\w+", own)) if self.name == "shapes" else set()
@@ -45,10 +45,10 @@ class Background(NamedTuple):
 
 
 def background_of(text: str) -> Background:
-    """A list by its name, or words with commas between them.
+    """A known list by its name, or a new list of words separated by commas.
 
     Raises:
-        UsageError: no word at all.
+        UsageError: there is no word.
     """
     if text in LISTS:
         return Background(text, LISTS[text])
@@ -56,11 +56,11 @@ def background_of(text: str) -> Background:
     if not words:
         raise UsageError(
             f"background={text!r} has no word: a softmax over the expression alone is always 1; "
-            f"give {', '.join(LISTS)}, or words with commas between them"
+            f"give {', '.join(LISTS)}, or words separated by commas"
         )
     return Background("own", words)
 
 
 def plain(text: str) -> str:
-    """A text without what does not change its meaning here: case, blanks, an article at its start."""
+    """A text in lower case, with single blanks and without a leading article."""
     return _ARTICLE.sub("", " ".join(text.casefold().split()))

@@ -1,1 +1,1 @@
-"""Controls that read the truth: what an answer of the right kind would score."""
+"""Controls that read the annotation. They show what a perfect prediction of one kind would score."""

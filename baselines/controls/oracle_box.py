@@ -1,4 +1,4 @@
-"""Control that reads the truth: the true box, filled. What a perfect box detector scores as a mask."""
+"""Control that reads the annotation: the true box, filled. It is what a perfect box detector scores as a mask."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from risbench import Prediction, Sample
 
 
 class OracleBox:
-    """Answers with the annotated box, brought as a box and as a mask."""
+    """Predicts the annotated box, as a box and as a mask."""
 
     card = MappingProxyType(
         {
@@ -34,7 +34,7 @@ class OracleBox:
         box = sample.box
         if box is None:
             return Prediction(mask=mask)
-        # A box outside the image has negative corners, which a slice would count from the far side.
+        # A box outside the image has negative corners, and a slice counts negative indices from the end.
         x0, y0 = (max(0, math.floor(corner)) for corner in (box.x0, box.y0))
         x1, y1 = (max(0, math.ceil(corner)) for corner in (box.x1, box.y1))
         mask[y0:y1, x0:x1] = True
@@ -43,5 +43,5 @@ class OracleBox:
 
 
 def make() -> OracleBox:
-    """The method; it has no options."""
+    """Build the method; it has no options."""
     return OracleBox()

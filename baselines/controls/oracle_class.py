@@ -1,4 +1,7 @@
-"""Control that reads the truth: all objects of the target's class. What perfect class maps score without reading."""
+"""Control that reads the annotation: all objects of the target's class.
+
+Perfect class maps score this without the text.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from .same_class import ClassObjects
 
 
 class OracleClass:
-    """Answers with the union of the objects of the target's class; its point is a pixel of the largest of them."""
+    """Predicts the union of all objects of the target's class; the point is a pixel of the largest object."""
 
     card = MappingProxyType(
         {
@@ -51,5 +54,5 @@ class OracleClass:
 
 
 def make(*, split: str, data_root: Path) -> OracleClass:
-    """The method; it reads the annotations of the split it is run on."""
+    """Build the method; it reads the annotations of the split of the run."""
     return OracleClass(ClassObjects(split, data_root))

@@ -1,6 +1,6 @@
-"""Control that reads the truth: a blind choice of an object of the target's class.
+"""Control that reads the annotation: a random object of the target's class.
 
-What a perfect detector scores that cannot read.
+It is what a perfect detector scores that does not use the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .same_class import ClassObjects
 
 
 class RandomSameClass:
-    """Answers with the mask of a random object of the target's class; its point lies on it."""
+    """Predicts the mask of a random object of the target's class; the point lies on this object."""
 
     card = MappingProxyType(
         {
@@ -36,7 +36,7 @@ class RandomSameClass:
         self._objects, self.seed = objects, seed
 
     def predict(self, image: np.ndarray, texts: list[str], *, samples: Sequence[Sample]) -> list[Prediction]:
-        """A guess for each sample; image uint8 ``(H, W, 3)``."""
+        """One random object for each sample; image uint8 ``(H, W, 3)``."""
         return [self._answer(sample) for sample in samples]
 
     def _answer(self, sample: Sample) -> Prediction:
@@ -53,5 +53,5 @@ class RandomSameClass:
 
 
 def make(*, split: str, data_root: Path, seed: int = 0) -> RandomSameClass:
-    """The method, with the seed of its guesses; it reads the annotations of the split it is run on."""
+    """Build the method; it reads the annotations of the split of the run. ``seed`` decides the random choices."""
     return RandomSameClass(ClassObjects(split, data_root), seed)

@@ -1,1 +1,1 @@
-"""Floors that see neither image nor text: what a number is worth."""
+"""Floors: methods that use neither image nor text. Any real method must score above them."""

@@ -1,7 +1,7 @@
-"""Floor: a box in the middle of the image with half its sides; its heat peaks in the centre.
+"""Floor: a box in the middle of the image, half as wide and half as high; its heat peaks in the centre.
 
-What a method must beat before it can claim to have looked. The box has a quarter of the image's area; the heat is a
-bump over it, so PointIt and PointM ask whether the centre pixel is on the object.
+A method that uses the image must score above it. The box has a quarter of the image's area. The heat has its maximum at
+the centre pixel, so PointIt and PointM test whether that pixel is on the object.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from risbench import Prediction
 
 
 class Centre:
-    """Says "the middle" to every text."""
+    """Predicts the middle of the image for every text."""
 
     card = MappingProxyType(
         {
@@ -38,5 +38,5 @@ class Centre:
 
 
 def make() -> Centre:
-    """The method; it has no options."""
+    """Build the method; it has no options."""
     return Centre()

@@ -1,4 +1,4 @@
-"""Chance that depends on nothing but a seed, the picture and the words: the same in every order and batch."""
+"""Random numbers that depend only on a seed, the image and the text, and not on the order or the batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def generator(seed: int, *what: bytes | str) -> np.random.Generator:
-    """A random generator for this seed and these things."""
+    """A random generator for this seed and these values."""
     digest = hashlib.sha256(str(seed).encode())
     for item in what:
         digest.update(b"\0" + (item if isinstance(item, bytes) else item.encode("utf-8", "surrogatepass")))
@@ -16,5 +16,5 @@ def generator(seed: int, *what: bytes | str) -> np.random.Generator:
 
 
 def pixels_of(image: np.ndarray) -> bytes:
-    """A picture as a name for itself."""
+    """A hash of an image's pixels, for :func:`generator`."""
     return hashlib.sha256(image.tobytes()).digest()

@@ -1,4 +1,4 @@
-"""Floor: the whole image. Its mIoU is the mean share of the image that the objects take."""
+"""Floor: the whole image. Its mIoU is the mean fraction of the image that the objects cover."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Full:
-    """Says "everything" to every text."""
+    """Predicts the whole image for every text."""
 
     card = MappingProxyType({"code": "the whole image", "licence": "MIT", "grade": "native", "supervision": "none"})
     parameter_count = 0
@@ -19,5 +19,5 @@ class Full:
 
 
 def make() -> Full:
-    """The method; it has no options."""
+    """Build the method; it has no options."""
     return Full()

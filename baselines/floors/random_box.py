@@ -1,4 +1,4 @@
-"""Floor: a box anywhere, seeded; sides drawn between a tenth and nine tenths of the image's."""
+"""Floor: a random box; its sides are between a tenth and nine tenths of the image's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .chance import generator, pixels_of
 
 
 class RandomBox:
-    """Guesses a box; its point is the box's centre."""
+    """Predicts a random box; the point is the box's centre."""
 
     card = MappingProxyType(
         {
@@ -43,5 +43,5 @@ class RandomBox:
 
 
 def make(*, seed: int = 0) -> RandomBox:
-    """The method, with the seed of its guesses."""
+    """Build the method; ``seed`` decides the random boxes."""
     return RandomBox(seed)

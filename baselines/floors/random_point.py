@@ -1,4 +1,4 @@
-"""Floor: one pixel anywhere, seeded. Its PointM is the mean share of the image that the objects take."""
+"""Floor: one random pixel. Its PointM is the mean fraction of the image that the objects cover."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .chance import generator, pixels_of
 
 
 class RandomPoint:
-    """Guesses a pixel."""
+    """Predicts a random pixel."""
 
     card = MappingProxyType(
         {
@@ -42,5 +42,5 @@ class RandomPoint:
 
 
 def make(*, seed: int = 0) -> RandomPoint:
-    """The method, with the seed of its guesses."""
+    """Build the method; ``seed`` decides the random pixels."""
     return RandomPoint(seed)

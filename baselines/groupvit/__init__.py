@@ -1,3 +1,3 @@
-"""GroupViT: its network's file, its features, three readings of its groups, and the method."""
+"""GroupViT: its weights files, its features, three ways to read its groups, and the method."""
 
 from .method import make as make

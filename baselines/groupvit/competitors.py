@@ -1,4 +1,4 @@
-"""The words that compete with an expression for the groups of an image: part of the protocol, so recorded."""
+"""The words that compete with an expression for the groups of an image. They are part of the protocol and recorded."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SIBLINGS = "siblings"
 
 @dataclass(frozen=True, slots=True)
 class Competitors:
-    """What ``--set competitors=…`` says.
+    """The parsed value of ``--set competitors=…``.
 
     Attributes:
-        words: distinct, in the order given, lists spelled out.
-        lists: the lists among them, by name.
+        words: distinct words in the given order; lists are replaced by their words.
+        lists: names of the given lists.
         siblings: whether the expressions about other objects of the image compete too.
     """
 
@@ -28,16 +28,16 @@ class Competitors:
     siblings: bool
 
     def against(self, text: str) -> list[str]:
-        """The words that compete with a text: not those that it names itself, as a class of a list or word by word."""
+        """The words that compete with a text: all that it does not name itself, as a class of a list or literally."""
         own = {name for one in self.lists for name in mentioned(text, one)}  # pyright: ignore[reportArgumentType]
-        return [word for word in self.words if word not in own and not _says(text, word)]
+        return [word for word in self.words if word not in own and not _contains(text, word)]
 
 
 def parsed(given: str) -> Competitors:
-    """Names of lists, ``siblings`` and free words, separated by commas.
+    """Parse names of lists, ``siblings`` and free words, separated by commas.
 
     Raises:
-        UsageError: nothing is left.
+        UsageError: the text is empty.
     """
     items = [item.strip() for item in given.split(",") if item.strip()]
     words: list[str] = []
@@ -50,5 +50,5 @@ def parsed(given: str) -> Competitors:
     return Competitors(tuple(dict.fromkeys(words)), lists, SIBLINGS in items)
 
 
-def _says(text: str, word: str) -> bool:
+def _contains(text: str, word: str) -> bool:
     return bool(re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", text.lower()))

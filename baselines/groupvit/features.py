@@ -1,4 +1,4 @@
-"""The features of GroupViT: groups of an image, each with a soft map and a feature, and features of texts."""
+"""The features of GroupViT: groups of an image, each with a soft map and a feature, and the features of texts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ END = 49407
 
 
 class GroupFeatures(NamedTuple):
-    """An image as G groups on a grid of h x w patches.
+    """The G groups of an image on a grid of h x w patches.
 
     Attributes:
-        maps: ``(G, h, w)``, how far a patch belongs to each group; sums to 1 over the groups.
-        groups: ``(G, D)``, unit length, in the space of texts.
-        whole: ``(D,)``, unit length: the image.
+        maps: ``(G, h, w)``, the degree to which a patch belongs to each group; sums to 1 over the groups.
+        groups: ``(G, D)``, features of the groups in the joint space, unit length.
+        whole: ``(D,)``, the feature of the image, unit length.
     """
 
     maps: Tensor
@@ -33,10 +33,10 @@ class GroupFeatures(NamedTuple):
 
 
 def fitted(size: tuple[int, int], short: int, patch: int) -> tuple[int, int]:
-    """The size ``(height, width)`` an image is resized to.
+    """The size ``(height, width)`` to which an image is resized.
 
     The short side becomes ``short``, unless the long one would then exceed :data:`LONGEST`; both are rounded to whole
-    patches, so that the maps cover the image and nothing else (the aspect changes by at most half a patch a side).
+    patches, so that the maps cover exactly the image (each side changes by at most half a patch).
     """
     scale = min(short / min(size), LONGEST / max(size))
     height, width = (max(1, round(side * scale / patch)) * patch for side in size)
@@ -44,7 +44,7 @@ def fitted(size: tuple[int, int], short: int, patch: int) -> tuple[int, int]:
 
 
 def pixels_of(image: np.ndarray, short: int, patch: int) -> Tensor:
-    """An image, uint8 ``(H, W, 3)``, as input: resized by :func:`fitted`, ImageNet's mean and deviation.
+    """Preprocess an image, uint8 ``(H, W, 3)``: resized to :func:`fitted`, normalised by ImageNet's mean and deviation.
 
     Returns:
         float32 ``(3, height, width)`` on the CPU.
@@ -56,10 +56,10 @@ def pixels_of(image: np.ndarray, short: int, patch: int) -> Tensor:
 
 
 def encode_image(network: Any, pixels: Tensor) -> GroupFeatures:
-    """Look at one image, ``(3, H, W)`` of any whole number of patches.
+    """Encode one image ``(3, H, W)``, whose sides are multiples of the patch.
 
-    transformers' own forward takes one size only and blends its maps into logits; so its parts are called, with the
-    table of positions resized to the grid.
+    transformers' own forward accepts one size only and returns logits instead of maps. So its parts are called here,
+    with position embeddings resized to the grid.
     """
     vision = network.vision_model
     patch = network.config.vision_config.patch_size
@@ -73,7 +73,7 @@ def encode_image(network: Any, pixels: Tensor) -> GroupFeatures:
 
 
 def chained(steps: Sequence[Tensor]) -> Tensor:
-    """The groupings of one image, ``(1, groups, what was grouped)`` each, as one: ``(last groups, patches)``."""
+    """The product of one image's groupings, each ``(1, groups, inputs)``: ``(last groups, patches)``."""
     maps = steps[0][0]
     for step in steps[1:]:
         maps = step[0] @ maps
@@ -81,16 +81,18 @@ def chained(steps: Sequence[Tensor]) -> Tensor:
 
 
 def encode_texts(network: Any, texts: Sequence[str], token_ids: Tensor | None) -> Tensor:
-    """Texts in the joint space, ``(N, D)``, unit length. Long ones are cut as CLIP's tokenizer does, their end kept.
+    """Features of texts in the joint space, ``(N, D)``, unit length.
+
+    Long texts are cut as CLIP's tokenizer does, and the end-of-text is kept.
 
     Args:
         network: transformers' ``GroupViTModel``.
         texts: at least one.
-        token_ids: CLIP's ids that have a row in this network's table; all, if not given.
+        token_ids: CLIP's ids that have a row in this network's token table; None for all.
     """
     length = network.config.text_config.max_position_embeddings
     tokens = tokenize(list(texts), keep_end=True, length=length)
-    # Causal: what stands behind the last end-of-text of all changes nothing, so it is not read.
+    # The mask is causal: positions behind the last end-of-text change nothing, so they are cut off.
     tokens = tokens[:, : int((tokens == END).int().argmax(1).max()) + 1]
     if token_ids is not None:
         row = torch.searchsorted(token_ids, tokens.contiguous()).clamp(max=len(token_ids) - 1)
@@ -100,9 +102,9 @@ def encode_texts(network: Any, texts: Sequence[str], token_ids: Tensor | None) -
 
 
 def assigned(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """The group of every pixel, int64 ``(H, W)``: the largest map after bilinear enlargement; the first, if two are.
+    """The group of every pixel, int64 ``(H, W)``: the largest map after bilinear resizing; of equal ones the first.
 
-    One map after the other, since all of them at the size of a large picture do not fit in memory.
+    The maps are resized one after the other, because all maps of a large image do not fit in memory.
     """
     best = torch.full(size, -torch.inf, device=maps.device)
     group = torch.zeros(size, dtype=torch.int64, device=maps.device)

@@ -1,10 +1,10 @@
-"""GroupViT: an image falls into groups that text supervision alone has taught, and a text picks among them.
+"""GroupViT: the network divides an image into groups, learned from text supervision alone; a text selects groups.
 
-The network is transformers' own, with the authors' weights; what follows it is rebuilt from the paper and from what
-the authors' program computes: short side 448, the two groupings chained by matrix product, bilinear to the image, and
-every pixel given to one group. The authors then name every group out of a closed list of classes. A referring
-expression is no such list, so three readings of the groups are offered (see ``readings``), and the list that
-competes is an option. Published rows of GroupViT for this task differ from one another for the same reason.
+The network is that of transformers, with the authors' weights. The post-processing is rebuilt from the paper and from
+the authors' code: the short side is 448, the two groupings are multiplied, maps are resized bilinearly to the image,
+and every pixel is given to one group. The authors then assign a class from a closed list to every group. A referring
+expression is not such a list. So three ways to read the groups are offered (see ``readings``), and the list of
+competitors is an option. Published results of GroupViT for this task differ from one another for the same reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
         "supervision": "none",
         "extra_data": "GCC and YFCC (26 million image-text pairs), or GCC and RedCaps",
         "grade": "hosted",
-        # A mask is made of whole groups; no threshold decides it, unless one is set.
+        # A mask consists of whole groups, so there is no threshold unless one is set.
         "threshold": None,
         "weights": None,
         "reads": (),
@@ -41,12 +41,12 @@ CARD: Mapping[str, Any] = MappingProxyType(
 
 
 class GroupViT:
-    """Sees an image once, whatever is asked about it; see :func:`make` for the options.
+    """The method; it encodes each image once. See :func:`make` for the options.
 
     Attributes:
-        card: frozen; what the method is.
-        parameter_count: weights of the network.
-        weights_notes: what a user should know of how the weights were read, a sentence each.
+        card: the method's card, frozen.
+        parameter_count: number of the network's parameters.
+        weights_notes: what a user should know about how the weights were read, one sentence each.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class GroupViT:
         self._reading, self._delta, self._top, self._background = reading, delta, top, background
         self._prompt, self._threshold = prompt, threshold
         self._rivals = parsed(("shapes" if loaded.tiny else "coco") if competitors is None else competitors)
-        self._rival_features: Tensor | None = None  # what the rivals say, read once
+        self._rival_features: Tensor | None = None  # features of the competing words, encoded once
         self.parameter_count = sum(weight.numel() for weight in self._network.parameters())
         origin = {"extra_data": loaded.data or UNKNOWN}
         self.weights_notes = loaded.notes
@@ -90,7 +90,7 @@ class GroupViT:
             data = "a tiny GroupViT trained on captions of drawn scenes"
             origin = {"extra_data": data, "licence": "MIT", "trained_on": DRAWN}
         elif loaded.data is None:
-            note = f"groupvit: {weights} is none of the published files, so what it was trained on is unknown"
+            note = f"groupvit: {weights} is none of the published files, so its training data are unknown"
             self.weights_notes = (*loaded.notes, note)
         options: dict[str, Any] = {"reading": reading, "size": self._short}
         if reading == "competitors":
@@ -103,12 +103,13 @@ class GroupViT:
     def predict(
         self, image: np.ndarray, texts: Sequence[str], samples: Sequence[Sample] | None = None
     ) -> list[Prediction]:
-        """A mask for every text, and a heat: float32 on the grid of patches, its largest value 1 (or all 0).
+        """A mask and a heat for every text; the heat is float32 on the grid of patches with maximum 1 (or all 0).
 
         Args:
             image: uint8 ``(H, W, 3)``.
             texts: any number.
-            samples: which texts are about the same object; asked for by ``competitors=siblings`` alone.
+            samples: one per text; only needed with ``competitors=siblings``, to know which texts are about the same
+                object.
         """
         import torch
 
@@ -126,7 +127,7 @@ class GroupViT:
             pixels = assigned(features.maps, image.shape[:2])
             held = torch.bincount(pixels.flatten(), minlength=len(features.maps)) > 0
             answers = {
-                (text, others): self._answer(self._read(features, by_text, text, others, held), features, pixels)
+                (text, others): self._answer(self._select(features, by_text, text, others, held), features, pixels)
                 for text, others in dict.fromkeys(zip(texts, siblings, strict=True))
             }
         return [answers[question] for question in zip(texts, siblings, strict=True)]
@@ -135,15 +136,15 @@ class GroupViT:
         return [self._prompt.replace("{}", text) for text in texts]
 
     def _siblings(self, texts: Sequence[str], samples: Sequence[Sample] | None) -> list[tuple[str, ...]]:
-        """For every text what is said of the image's other objects, if that competes."""
+        """For every text the expressions about the image's other objects, if ``siblings`` compete."""
         if not self.card["reads"]:
             return [()] * len(texts)
         if samples is None:
-            raise UsageError("competitors=siblings needs samples=, which say what texts are about the same object")
+            raise UsageError("competitors=siblings needs samples=, to know which texts are about the same object")
         about = list(zip(texts, (sample.ref_id for sample in samples), strict=True))
         return [tuple(sorted({other for other, ref in about if ref != own and other != text})) for text, own in about]
 
-    def _read(
+    def _select(
         self,
         features: GroupFeatures,
         by_text: Mapping[str, Tensor],
@@ -151,7 +152,7 @@ class GroupViT:
         siblings: tuple[str, ...],
         held: Tensor,
     ) -> Reading:
-        """What the groups say of one text."""
+        """The groups that a text selects, with their weights."""
         import torch
 
         from . import readings
@@ -160,7 +161,7 @@ class GroupViT:
         if self._reading == "topk":
             return readings.topk(cosines, held, self._delta)
         others = [*self._rivals_of(text), *(by_text[one] for one in siblings)] if self._reading == "competitors" else []
-        if not others:  # a softmax over one text says yes to everything
+        if not others:  # a softmax over one text is always 1
             return readings.raw(cosines, held)
         against = torch.stack([by_text[text], *others])
         groups, whole = features.groups @ against.T, against @ features.whole
@@ -210,28 +211,31 @@ def make(
     """Build the method.
 
     Args:
-        weights: a folder in Hugging Face's layout, the authors' ``.pth``, an id of the Hugging Face hub (which is then
-            fetched; nothing else ever is), or ``shapes``, the shipped tiny GroupViT of the drawn world (which needs no
-            asking on splits ``shapes_*``).
+        weights: a folder in Hugging Face's layout, the authors' ``.pth``, an id of the Hugging Face hub (it is
+            downloaded; nothing else ever is), or ``shapes``, the shipped tiny GroupViT of the drawn world (the default
+            on splits ``shapes_*``).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        split: the split that will be answered, given by the runner.
-        reading: ``raw``, the group with the highest cosine; ``topk``, all that are nearly as good; ``competitors``, the
-            authors' rule, with words that compete. On 80 scenes of ``shapes_val`` the shipped network gives mIoU 9.3,
-            10.0 and 1.7, PointM 17.1, 17.9 and 18.6, where raw and topk are within each other's interval.
-        competitors: names of lists (``coco``, ``voc``, ``shapes``), ``siblings`` (what is said of the image's other
-            objects) and free words, separated by commas; what an expression names itself does not compete with it. By
-            default ``coco``, in the drawn world ``shapes``. An expression that nothing competes with is read ``raw``.
-        delta: of ``topk``, how far below the best cosine.
-        top: of ``competitors``, among how many of the texts, the image's best, groups are named. The authors' 5, but
-            the expression is always one of them.
-        background: of ``competitors``, the affinity below which a group is background. The authors' 0.95.
-        size: pixels of the short side, 448 as the authors have it; in the drawn world what the network was trained at.
-        prompt: what stands round every text, ``{}`` being the text.
-        threshold: where the heat, whose largest value is 1, becomes a mask, instead of whole groups.
+        split: the split of the run, given by the runner.
+        reading: how groups are selected. ``raw`` takes the group with the highest cosine; ``topk`` takes all groups
+            within ``delta`` of it; ``competitors`` is the authors' rule, with competing words. On 80 scenes of
+            ``shapes_val`` the shipped network reaches mIoU 9.3, 10.0 and 1.7, and PointM 17.1, 17.9 and 18.6; raw and
+            topk lie within each other's interval.
+        competitors: names of lists (``coco``, ``voc``, ``shapes``), ``siblings`` (the expressions about the image's
+            other objects) and free words, separated by commas. A word that the expression itself names does not compete
+            with it. By default ``coco``, or ``shapes`` in the drawn world. An expression without competitors is read as
+            ``raw``.
+        delta: for ``topk``, the largest distance below the best cosine.
+        top: for ``competitors``, the number of texts that may win a group: those most similar to the image, and always
+            the expression. The authors use 5.
+        background: for ``competitors``, a group with a lower affinity is background. The authors use 0.95.
+        size: short side of the input in pixels; by default 448, as in the authors' code, or in the drawn world the size
+            that the network was trained at.
+        prompt: the text that is encoded; ``{}`` stands for the expression.
+        threshold: if given, the mask is where the heat exceeds it, instead of whole groups. The heat's maximum is 1.
 
     Raises:
-        UsageError: no weights, no transformers, an empty list, or a number out of range.
-        DataError: weights that cannot be used.
+        UsageError: no weights are given, transformers is not installed, the list is empty, or a number is out of range.
+        DataError: the weights cannot be used.
     """
     if weights is None and (split is None or not is_drawn(split)):
         from .weights_file import advice
@@ -240,14 +244,14 @@ def make(
     if reading not in ("raw", "competitors", "topk"):
         raise UsageError(f"reading={reading}: give raw, competitors or topk")
     if "{}" not in prompt:
-        raise UsageError(f"prompt={prompt}: it has no {{}}, where the text goes")
+        raise UsageError(f"prompt={prompt} has no {{}} for the expression")
     for name, number, low, high in (("delta", delta, 0, 2), ("background", background, 0, 1)):
         if not low <= number <= high:
             raise UsageError(f"{name}={number:g}: give a number from {low} to {high}")
     if threshold is not None and not 0 <= threshold < 1:
         raise UsageError(f"threshold={threshold:g}: give a number from 0 to below 1")
     if top < 1:
-        raise UsageError(f"top={top}: give 1 or more, for the expression itself is one of the texts")
+        raise UsageError(f"top={top}: give 1 or more, because the expression itself is one of the texts")
     return GroupViT(
         weights or "shapes",
         device=device,

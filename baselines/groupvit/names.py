@@ -1,8 +1,8 @@
-"""GroupViT's authors' names of its weights, in transformers' words, and the sizes that the weights show.
+"""Translate the authors' weight names into transformers' names, and derive the network's sizes from the weights.
 
-The correspondence is the one that transformers states for its published conversion. Three things change beside names:
-the authors keep queries, keys and values of a self-attention in one table, their projection heads are convolutions
-over one position, and a temperature of their multi-label loss has no use in inference.
+The translation is the one of transformers' published conversion. Three things change besides names. The authors keep
+the queries, keys and values of a self-attention in one table. Their projection heads are convolutions over one
+position. And the temperature of their multi-label loss is dropped, because inference does not use it.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def is_authors(state: Mapping[str, Tensor]) -> bool:
 
 
 def looks_like_groupvit(names: Collection[str]) -> bool:
-    """Whether a set of names is that of a GroupViT, the authors' or transformers'."""
+    """Whether names belong to a GroupViT, the authors' or transformers'."""
     return any(name.startswith(("img_encoder.layers.", "vision_model.encoder.stages.")) for name in names)
 
 
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights under transformers' names; names that no rule knows stay, to be refused by name."""
+    """The authors' weights under transformers' names. Unknown names stay, so that loading refuses them by name."""
     found: dict[str, Tensor] = {}
     for key, value in state.items():
         if key in LEFT_OUT:
@@ -84,10 +84,10 @@ def _renamed(key: str) -> str:
 
 
 def sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The arguments of transformers' ``GroupViTConfig`` that these weights (under its names) show.
+    """The arguments of transformers' ``GroupViTConfig``, derived from weights under its names.
 
     Raises:
-        KeyError, IndexError: they are no whole GroupViT.
+        KeyError, IndexError: weights are missing.
     """
     stage = "vision_model.encoder.stages."
     stages = 1 + max(int(match[1]) for key in state if (match := re.match(rf"{re.escape(stage)}(\d+)\.", key)))
@@ -105,7 +105,7 @@ def sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "num_hidden_layers": sum(depths),
         "depths": depths,
         "num_group_tokens": tokens,
-        # A stage without grouping hands on what it got.
+        # A stage without grouping keeps its tokens.
         "num_output_groups": [groups[at] or (groups[at - 1] if at else 0) for at in range(stages)],
         "num_attention_heads": max(1, width // HEAD),
         "image_size": patch * round(state["vision_model.embeddings.position_embeddings"].shape[1] ** 0.5),

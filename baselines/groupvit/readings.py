@@ -1,11 +1,11 @@
-"""From groups to an answer: which groups a text means (the mask), and how much each says of it (the heat).
+"""From groups to a prediction: the groups that a text selects (the mask), and their weights (the heat).
 
-Three readings, each of which gives every group of every text a weight and a yes or no. Nobody published what a single
-expression should do to a method made for a closed list of classes, so all three are ours:
+Each of three readings gives every group a weight and selects some groups, for every text. No publication says how to
+use one expression with a method for a closed list of classes, so all three are ours:
 
-- ``raw``: the group with the highest cosine; the weight of a group is its cosine, or 0 below 0.
+- ``raw``: the group with the highest cosine; the weight of a group is its cosine, or 0 if that is negative.
 - ``topk``: all groups whose cosine is within ``delta`` of the highest.
-- ``competitors``: the authors' rule for a list of classes, the list being the expression and words that compete.
+- ``competitors``: the authors' rule for a list of classes; the list is the expression and the competing words.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-NOISE = 1e-5  # cosines nearer than this are the same, so that groups that are alike are chosen alike in any company
+NOISE = 1e-5  # cosines closer than this count as equal, so that rounding does not decide between equal groups
 
 
 class Reading(NamedTuple):
-    """What the groups say of N texts.
+    """The selected groups of N texts, and all weights.
 
     Attributes:
-        weights: float ``(N, G)``, at least 0.
-        chosen: bool ``(N, G)``.
+        weights: float ``(N, G)``, not negative.
+        chosen: bool ``(N, G)``, the selected groups.
     """
 
     weights: Tensor
@@ -31,11 +31,11 @@ class Reading(NamedTuple):
 
 
 def raw(cosines: Tensor, held: Tensor) -> Reading:
-    """The best group.
+    """Select the group with the highest cosine.
 
     Args:
         cosines: ``(N, G)``.
-        held: bool ``(G,)``, the groups that hold a pixel; others can be no answer.
+        held: bool ``(G,)``, the groups that have a pixel; others cannot be selected.
     """
     able = cosines.masked_fill(~held, -torch.inf)
     first = (able >= able.amax(1, keepdim=True) - NOISE).int().argmax(1)
@@ -43,7 +43,7 @@ def raw(cosines: Tensor, held: Tensor) -> Reading:
 
 
 def topk(cosines: Tensor, held: Tensor, delta: float) -> Reading:
-    """The groups that are nearly as good as the best; see :func:`raw`. Others weigh nothing."""
+    """Select all groups within ``delta`` of the highest cosine; see :func:`raw`. Other groups have weight 0."""
     able = cosines.masked_fill(~held, -torch.inf)
     chosen = able >= able.amax(1, keepdim=True) - delta - NOISE
     return Reading(cosines.clamp(min=0) * chosen, chosen)
@@ -52,14 +52,14 @@ def topk(cosines: Tensor, held: Tensor, delta: float) -> Reading:
 def affinity(groups: Tensor, whole: Tensor, scale: float, top: int) -> Tensor:
     """The authors' affinity of groups and texts, ``(G, T)`` in [0, 1]; the first text is the expression.
 
-    A softmax over the texts that the image as a whole suggests most, times the softmax over all of them. The
-    expression is always one of those ``top``: that it is there is given in referring segmentation, not guessed.
+    It is a softmax over the ``top`` texts most similar to the whole image, times the softmax over all texts. The
+    expression is always among the ``top``, because in referring segmentation its object is known to be there.
 
     Args:
         groups: cosines ``(G, T)`` of groups and texts.
         whole: cosines ``(T,)`` of the image and the texts.
-        scale: what cosines are multiplied by, at most 100.
-        top: how many texts may win.
+        scale: factor of the cosines; at most 100 is used.
+        top: the number of texts that may win a group.
     """
     scale = min(scale, 100.0)
     others = whole[1:].topk(min(top, len(whole)) - 1).indices + 1
@@ -71,9 +71,10 @@ def affinity(groups: Tensor, whole: Tensor, scale: float, top: int) -> Tensor:
 
 
 def named(affinities: Tensor, background: float) -> Tensor:
-    """The text of every group, int64 ``(G,)``: the largest affinity, or -1 (background) where that is too small.
+    """The text of every group, int64 ``(G,)``, by the largest affinity; -1 (background) if that is too small.
 
-    Too small is below ``background``, or below the largest of all where none reaches it.
+    It is too small below ``background``. If no affinity reaches ``background``, the limit is the largest of all
+    affinities.
     """
     best, text = affinities.max(1)
     limit = min(background, float(affinities.max()))
@@ -81,6 +82,6 @@ def named(affinities: Tensor, background: float) -> Tensor:
 
 
 def competing(cosines: Tensor, whole: Tensor, scale: float, *, top: int, background: float) -> Reading:
-    """One expression among competitors; see :func:`affinity` for the arguments and :func:`named` for the rule."""
+    """Select groups for one expression among competitors; see :func:`affinity` and :func:`named`."""
     affinities = affinity(cosines, whole, scale, top)
     return Reading(affinities[:, 0][None], (named(affinities, background) == 0)[None])

@@ -1,7 +1,8 @@
-"""GroupViT's weights from every place they come from, checked key by key. transformers is imported here alone.
+"""Load GroupViT's weights from any source, and check every key. Only this module imports transformers.
 
-A place is a folder in Hugging Face's layout, the authors' ``.pth``, a file of ours, or an id of the Hugging Face hub.
-Only an id that the user wrote is ever fetched. Nothing runs code: pickles are read with ``weights_only=True``.
+A source is a folder in Hugging Face's layout, the authors' ``.pth``, a file of ours, or an id of the Hugging Face hub.
+Only an id that the user wrote is ever downloaded. No code in a file is run: pickles are read with
+``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -39,23 +40,24 @@ INSTALL = 'groupvit needs transformers: pip install "risbench[groupvit]"'
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 IDS = "token_ids"  # in files of ours: which of CLIP's ids have a row of their own
-# What the published weights were trained on: by the authors' files, whose names end in the first digits of their hash,
-# and by the conversions on the hub.
+# The training data of the published weights: for the authors' files, whose names end in the first digits of their hash,
+# and for the conversions on the hub.
 _YFCC, _REDCAPS = "GCC and YFCC (26 million image-text pairs)", "GCC and RedCaps"
 PUBLISHED = {"879422e0": _YFCC, "3dd09a76": _REDCAPS}
 CONVERTED = {"nvidia/groupvit-gcc-yfcc": _YFCC, "nvidia/groupvit-gcc-redcaps": _REDCAPS}
 
 
 class Loaded(NamedTuple):
-    """A network and where it came from.
+    """A network and its origin.
 
     Attributes:
         network: transformers' ``GroupViTModel``, float32, in eval mode.
-        token_ids: int64, ascending: CLIP's ids that have a row, if not all have; the row behind them is all others'.
-        digest: sha256 of the file of weights.
-        tiny: whether it is one of ours, of the drawn world.
-        data: what it was trained on; None where nothing says.
-        notes: what the user should know of how the file was read, a sentence each.
+        token_ids: int64, ascending: CLIP's ids that have a row in the token table; None if all have. A last row is for
+            all other ids.
+        digest: sha256 of the weights file.
+        tiny: whether it is one of ours, trained on the drawn world.
+        data: the training data; None if unknown.
+        notes: what the user should know about how the file was read, one sentence each.
     """
 
     network: Any
@@ -67,7 +69,7 @@ class Loaded(NamedTuple):
 
 
 def advice() -> str:
-    """One line for who gave no weights."""
+    """The advice for a user who gave no weights, in one line."""
     return (
         f"groupvit needs weights: pass --weights {HUB} (fetched from the Hugging Face hub), a local copy of that "
         f"folder, or the authors' {AUTHORS} (github.com/xvjiarui/GroupViT); or --weights shapes, the tiny one of the "
@@ -76,10 +78,10 @@ def advice() -> str:
 
 
 def transformers() -> Any:
-    """The library, whose import takes seconds.
+    """Import transformers, which takes seconds.
 
     Raises:
-        UsageError: it is not there.
+        UsageError: it is not installed.
     """
     try:
         import transformers
@@ -89,15 +91,15 @@ def transformers() -> Any:
 
 
 def load(place: str | os.PathLike[str]) -> Loaded:
-    """A network with exactly the weights of a place.
+    """Load a network with exactly the weights of a source.
 
     Args:
-        place: a folder, a file, ``shapes`` or an id of the hub; what exists on the disk goes first.
+        place: a folder, a file, ``shapes`` or an id of the hub; an existing path takes precedence.
 
     Raises:
-        UsageError: no such place, or transformers is missing.
-        DataError: broken, no GroupViT, or keys that are missing, unexpected or misshapen, by name; or the hub does
-            not answer.
+        UsageError: there is no such source, or transformers is not installed.
+        DataError: the file is broken or not a GroupViT; keys are missing, unexpected or of a wrong shape, and are
+            named; or the hub does not answer.
     """
     path, entry = split_entry(place)
     if path.is_dir() and str(place) != "shapes":
@@ -157,7 +159,7 @@ def _in_their_layout(config: Path, weights: Path) -> Loaded:
         kind = settings.get("model_type") if isinstance(settings, dict) else None
         raise DataError(f"{config} is the configuration of {kind or 'something else'}, not of a GroupViT")
     held = read(weights, looks_like_groupvit)
-    # Buffers that older versions of the library stored.
+    # Buffers that older versions of transformers stored.
     state = {key: value for key, value in held.state.items() if not key.endswith(".position_ids")}
     own = digest(weights)
     data = PUBLISHED.get(own[:8]) or CONVERTED.get(hub_model(weights) or "")
@@ -175,14 +177,14 @@ def _from_file(path: Path) -> Loaded:
     if not is_authors(state) and beside.exists():
         return _in_their_layout(beside, path)
     if held.kind == "safetensors" and not is_authors(state):
-        raise DataError(f"{path} does not say its sizes; give the folder in which it lay, with {CONFIG}")
+        raise DataError(f"{path} does not say its sizes; give its folder, with {CONFIG}")
     if is_authors(state):
         state = renamed(state)
     try:
         config = sizes(state)
     except (KeyError, IndexError, ValueError, ZeroDivisionError):
         first = ", ".join(list(state)[:3]) or "nothing"
-        raise DataError(f"{path} holds no whole GroupViT (it begins with {first}); {advice()}") from None
+        raise DataError(f"{path} is not a whole GroupViT (its first keys: {first}); {advice()}") from None
     own = digest(path)
     network = _filled(config, state, f"{path} as the authors' GroupViT")
     return Loaded(network, None, own, False, PUBLISHED.get(own[:8]), held.notes)

@@ -1,1 +1,4 @@
-"""The rivals' trainers for the drawn world; each brings a recipe and a start to the loop of ``tris_model.train``."""
+"""Trainers of the compared methods for the drawn world.
+
+Each gives its recipe and its initial network to the loop of ``tris_model``.
+"""

@@ -1,4 +1,4 @@
-"""The contrastive loss between captions and groups. It makes groups become objects."""
+"""The contrastive loss between captions and groups. It teaches each group to represent one object."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from torch import Tensor
 
 
 def one_group(cosines: Tensor, true: Tensor, scale: Tensor) -> Tensor:
-    """Every caption that is true of a picture is to be found in one of its groups, and that group to say nothing else.
+    """A contrastive loss: each caption of an image matches one group, and this group matches no other caption.
 
-    GroupViT's own contrast takes the mean of a picture's groups, which need not be objects for it to fall: any group
-    may know the whole picture. Here one group stands for each caption (see :func:`matched`), against its brothers as
-    well as against the groups of pictures of which the caption is not true. Where each object is stays unsaid; that a
-    caption means one thing is all that is used.
+    GroupViT's own contrastive loss uses the mean of an image's groups. It can fall without groups that are objects,
+    because any group may encode the whole image. Here one group represents each caption (see :func:`matched`). Its
+    negatives are the other groups of the image and all groups of images of which the caption is not true. The positions
+    of objects are not used, only that a caption means one object.
 
     Args:
-        cosines: ``(B, G, U)`` of B pictures' groups with the U captions of one question.
-        true: bool ``(B, U)``. Captions of one question say the same about different objects, so two that are true of
-            a picture are true of two objects in it, and of two groups.
-        scale: the temperature, by which cosines are multiplied.
+        cosines: ``(B, G, U)``, of the groups of B images with the U captions of one question.
+        true: bool ``(B, U)``, whether a caption is true of an image. Captions of one question describe different
+            objects by the same attributes. So two captions that are true of an image describe two objects, and match
+            two groups.
+        scale: the temperature, a factor of the cosines.
 
     Returns:
-        The mean over captions of how hard their groups are to find, and over pictures of how hard their groups'
-        captions are, in equal parts; a scalar, 0 where nothing is true.
+        A scalar: half the mean over captions of the loss to find their groups, plus half the mean over images of the
+        loss to find their groups' captions. It is 0 if no caption is true.
     """
     logits = scale * cosines
     group = matched(cosines, true)
@@ -44,11 +45,11 @@ def one_group(cosines: Tensor, true: Tensor, scale: Tensor) -> Tensor:
 
 
 def matched(cosines: Tensor, true: Tensor) -> Tensor:
-    """Which group stands for each caption of each picture: int64 ``(B, U)``; see :func:`one_group`.
+    """The group that represents each caption of each image: int64 ``(B, U)``; see :func:`one_group`.
 
-    Captions of one picture get different groups, so that their cosines, each less the mean of its group, are largest
-    together. Left to choose the largest cosine, all captions choose the one group that learned to be an object first,
-    which then holds all objects. What is not true of a picture has group 0, which means nothing.
+    The captions of one image get different groups. The assignment maximises the sum of the cosines, each minus the mean
+    of its group. Without it, all captions would choose the group that first learned to be an object, and this group
+    would then hold all objects. A caption that is not true of the image gets group 0, which has no meaning.
     """
     group = np.zeros(true.shape, np.int64)
     lead = cosines.detach().float()
@@ -63,10 +64,10 @@ def matched(cosines: Tensor, true: Tensor) -> Tensor:
 
 
 def unevenness(share: Tensor) -> Tensor:
-    """How far the groups are from equal use over a batch: 0 if all hold as much, log G if one holds all.
+    """The unevenness of the groups' use over a batch: 0 if all groups are used equally, log G if only one is used.
 
     Args:
-        share: ``(B, G, N)``, how far each patch belongs to each group; sums to 1 over the groups.
+        share: ``(B, G, N)``, the degree to which each patch belongs to each group; sums to 1 over the groups.
     """
     used = share.mean((0, 2))
     return (used * (used.clamp(min=1e-9) * len(used)).log()).sum()
@@ -77,6 +78,6 @@ def _hard(others: Tensor, own: Tensor) -> Tensor:
 
 
 def _mean(each: Tensor, true: Tensor, axis: int) -> Tensor:
-    """The mean over rows (or columns) that have something true, of the means of what is true in them."""
+    """The mean over rows (or columns) with true entries of the means over these entries."""
     counts = true.sum(axis)
     return (each.sum(axis) / counts.clamp(min=1)).sum() / (counts > 0).sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""A tiny GroupViT before it learns anything: transformers' network in small, started so that groups stay local."""
+"""The initial tiny GroupViT: a small network of transformers, initialised so that groups stay local."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class TinySizes:
     """The sizes of a tiny GroupViT; see transformers' ``GroupViTConfig``.
 
     Attributes:
-        image_size: side of its pictures in pixels.
-        patch: side of a patch.
-        width, inner, heads: channels of the image tower, of its perceptrons, and heads of its attentions.
-        depths: blocks of every stage.
-        tokens: group tokens of every stage; 0 in the last.
-        groups: groups that leave a stage.
-        ratios: channels of the two perceptrons of a grouping (over tokens, over channels), in widths.
-        text_length: tokens of a text, and rows of its table of positions.
-        text_width, text_inner, text_depth, text_heads: the text tower.
-        embed, hidden: the joint space, and the layer before it.
+        image_size: side of its images in pixels.
+        patch: side of a patch in pixels.
+        width, inner, heads: channels of the image tower, channels inside its perceptrons, and its attention heads.
+        depths: number of blocks of each stage.
+        tokens: number of group tokens of each stage; 0 in the last.
+        groups: number of groups after each stage.
+        ratios: channels of a grouping's two perceptrons (over tokens, over channels), as multiples of ``width``.
+        text_length: tokens per text, and rows of the position embeddings.
+        text_width, text_inner, text_depth, text_heads: the same sizes of the text tower.
+        embed, hidden: dimensions of the joint space, and of the layer before it.
     """
 
     image_size: Count = 96
@@ -54,7 +54,7 @@ class TinySizes:
     hidden: Count = 256
 
     def configuration(self, vocabulary: int) -> dict[str, Any]:
-        """The arguments of ``GroupViTConfig``; the end-of-text is the last id that has a row of its own."""
+        """The arguments of ``GroupViTConfig``; the end-of-text is the last id with its own row."""
         vision = {
             "image_size": self.image_size, "patch_size": self.patch, "hidden_size": self.width,
             "intermediate_size": self.inner, "num_attention_heads": self.heads, "depths": list(self.depths),
@@ -74,7 +74,7 @@ class TinySizes:
 
 
 class TinyConfig:
-    """What the loop asks of a network's config."""
+    """The config of a network, as the training loop needs it."""
 
     def __init__(self, sizes: TinySizes, vocabulary: int):
         self.image_size = sizes.image_size
@@ -82,16 +82,16 @@ class TinyConfig:
         self.configuration = sizes.configuration(vocabulary)
 
     def to_json(self) -> str:
-        """As it stands in the file of weights."""
+        """The config as JSON, for the weights file."""
         return dumps(self.configuration, sort_keys=True)
 
 
 class Tiny:
-    """transformers' ``GroupViTModel`` as the loop of ``tris_model.tiny_clip.trainer`` wants two towers.
+    """transformers' ``GroupViTModel`` with the interface of the loop in ``tris_model.tiny_clip.trainer``.
 
     Attributes:
-        network: transformers' own.
-        token_ids: CLIP's ids that have a row, ascending.
+        network: the network of transformers.
+        token_ids: CLIP's ids that have a row in the token table, ascending.
         config: see :class:`TinyConfig`.
     """
 
@@ -103,9 +103,10 @@ class Tiny:
         self.logit_scale: nn.Parameter = self.network.logit_scale
 
     def cells(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Pictures ``(B, 3, S, S)`` as groups, float32 ``(B, G, C)``, after the last LayerNorm.
+        """The groups of images ``(B, 3, S, S)``: float32 ``(B, G, C)``, after the last LayerNorm.
 
-        Also, for each grouping, how far what was grouped belongs to each group: ``(B, G, N)``, without noise.
+        Also returns, for each grouping, the degree to which each input belongs to each group: ``(B, G, N)``, without
+        noise.
         """
         vision = self.network.vision_model
         tokens = vision.embeddings(images, interpolate_pos_encoding=True)
@@ -113,62 +114,62 @@ class Tiny:
         return vision.layernorm(given.last_hidden_state).float(), [share.float() for share in given.attentions]
 
     def project(self, features: Tensor) -> Tensor:
-        """Features ``(..., C)`` in the joint space, ``(..., D)``, unit length."""
+        """Project features ``(..., C)`` into the joint space: ``(..., D)``, unit length."""
         return F.normalize(self.network.visual_projection(features.flatten(0, -2)), dim=1).unflatten(
             0, features.shape[:-1]
         )
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """One feature a picture, as GroupViT has it: the mean of its groups."""
+        """One feature per image, the mean of its groups, as in GroupViT."""
         return self.project(self.cells(images)[0].mean(1))
 
     def encode_texts(self, texts: list[str]) -> Tensor:
-        """Texts in the joint space, ``(N, D)``, unit length."""
+        """Features of texts in the joint space, ``(N, D)``, unit length."""
         return encode_texts(self.network, texts, self.token_ids)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """The loop's own losses ask for it; ours read texts."""
+        """Not available: only the loop's own losses call it, and this trainer encodes texts, not tokens."""
         raise NotImplementedError
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """As any module's."""
+        """The parameters, as of a module."""
         return self.network.parameters()
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Those that learn; the image tower's under ``visual.``, its tables of positions and groups as such."""
+        """The trainable parameters. Those of the image tower are named ``visual.…``."""
         for name, weight in self.network.named_parameters():
             if weight.requires_grad:
                 still = name.endswith((".group_token", "position_embeddings"))
                 yield ("visual." if name.startswith("vis") else "") + name + (".positional" if still else ""), weight
 
     def state_dict(self) -> dict[str, Any]:
-        """transformers' keys, and the ids."""
+        """The state under transformers' keys, and the token ids."""
         return {**self.network.state_dict(), IDS: self.token_ids}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], /) -> None:
-        """The same."""
+        """Load the state."""
         self.network.load_state_dict({key: value for key, value in state_dict.items() if key != IDS})
 
     def eval(self) -> None:
-        """As a module's."""
+        """Set eval mode, as of a module."""
         self.network.eval()
 
 
 @torch.no_grad()
 def started(sizes: TinySizes, *, seed: int, temperature: float, residual: float, sharp: float) -> Tiny:
-    """A network with drawn weights.
+    """A network with randomly drawn weights.
 
-    transformers draws for a long training: group tokens begin equal, assignments even, and what a group takes from its
-    patches hundreds of times smaller than what its token knows of the whole picture. In hundreds of steps such a
-    network learns to answer through the tokens, whatever the patches of a group are. Here tokens begin far apart,
-    assignments decided, and a group's own patches outweigh its token, whose share stays at ``residual``.
+    transformers' initialisation suits a long training: group tokens begin equal, assignments begin even, and a group's
+    patches contribute hundreds of times less than its token, which encodes the whole image. In hundreds of steps such a
+    network learns to use only the tokens and ignores the patches of a group. Here tokens begin far apart, assignments
+    begin decided, and a group's patches outweigh its token, whose weight stays at ``residual``.
 
     Args:
-        sizes: of the network.
-        seed: of the weights.
-        temperature: what cosines are multiplied by.
-        residual: the scale of a group's token beside the mean of its patches.
-        sharp: deviation of the assignment's logits.
+        sizes: the network's sizes.
+        seed: decides the weights.
+        temperature: the initial factor of the cosines.
+        residual: the weight of a group's token relative to the mean of its patches.
+        sharp: standard deviation of the assignment's logits.
     """
     torch.manual_seed(seed)
     tiny = Tiny(sizes)

@@ -1,8 +1,8 @@
 """The tiny CLIP with a vision transformer: ``risbench train clip-vit --recipe shapes``.
 
-Rivals ask it three things: its class token, the mean of its patch tokens (CLIP-ES), and its patches by the values of
-the last block alone (MaskCLIP). So all three are taught, by the same contrasts: a picture's texts must be near each.
-Single objects are shown in mosaics, or patches would not keep to what lies where they are; see ``mosaic``.
+The compared methods use three features of it: its class token, the mean of its patch tokens (CLIP-ES), and its patches
+through the last block's values alone (MaskCLIP). So all three are trained, with the same contrastive losses. Single
+objects are shown in mosaics, because otherwise patches would not encode what lies at their own place; see ``mosaic``.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ TABLE = "clip_vit"
 
 @dataclass(frozen=True, slots=True)
 class VitRecipe(Course):
-    """Everything that decides the tiny CLIP with a vision transformer.
+    """All settings of the tiny CLIP with a vision transformer.
 
     Attributes:
-        network: sizes; ``vocabulary`` follows from the words.
-        warmup: steps until the rate is whole.
-        positions: deviation of the table of positions at the start, a smooth one: neighbours have nearly the same, so
-            that left and right are told apart before every place has been seen.
+        network: the network's sizes; ``vocabulary`` is set from the words of the drawn world.
+        warmup: steps until the learning rate reaches its full value.
+        positions: standard deviation of the initial position embeddings. They are smooth: neighbours are nearly equal,
+            so that the network learns left and right before it has seen an object at every place.
     """
 
     network: VitConfig = field(default_factory=VitConfig)
@@ -58,23 +58,23 @@ def train(
     """Train the tiny CLIP with a vision transformer.
 
     Args:
-        recipe: a name or a TOML file with a table ``clip_vit``.
-        out: folder; an unfinished training in it is continued.
+        recipe: a recipe's name, or a TOML file with a table ``clip_vit``.
+        out: the output folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
-        stage: there is none.
-        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
-        options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
+        stage: must be None, because this training has no stages.
+        overwrite: replace a training by another recipe in ``out``; without it, such a folder is refused.
+        options: changes to the recipe, such as ``lr=…`` or ``second.steps=…``.
 
     Returns:
         The weights, ``OUT/clip_vit.safetensors``.
     """
     if stage is not None:
-        raise UsageError("clip-vit trains in one piece; leave --stage out")
+        raise UsageError("clip-vit has no stages; leave --stage out")
     return fit(one(VitRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device), overwrite=overwrite)
 
 
 def start(recipe: VitRecipe) -> VitClip:
-    """The network before it learns anything."""
+    """The initial network."""
     torch.manual_seed(recipe.seed)
     ids = word_ids()
     network = VitClip(replace(recipe.network, trimmed=True, vocabulary=len(ids) + 1))
@@ -97,12 +97,12 @@ def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool =
     """Train by a recipe; see :func:`tris_model.tiny_clip.trainer.teach`.
 
     Raises:
-        UsageError: a lesson that cannot be cut into tiles or patches.
+        UsageError: a lesson cannot be divided into tiles or patches.
     """
     for name, lesson in (("first", recipe.first), ("second", recipe.second)):
         if lesson.objects % TILES**2:
             raise UsageError(
-                f"{TABLE}.{name}.objects={lesson.objects}: give a multiple of {TILES**2}, as many as a mosaic"
+                f"{TABLE}.{name}.objects={lesson.objects}: give a multiple of {TILES**2}, the number in a mosaic"
             )
         if lesson.side % (TILES * recipe.network.patch):
             raise UsageError(f"{TABLE}.{name}.side={lesson.side}: give a multiple of {TILES * recipe.network.patch}")
@@ -114,7 +114,7 @@ def fit(recipe: VitRecipe, out: Path, device: torch.device, *, overwrite: bool =
 
 
 def views(network: VitClip, images: Tensor, shown: ShownLesson) -> list[Tensor]:
-    """The three summaries of everything that is shown: of tiles for mosaics, which come first, of whole scenes."""
+    """The three features of each tile of the mosaics, which come first, and of each whole scene."""
     tokens = network.visual.before_last(images)
     mosaics = (len(shown.things) - len(images)) // (TILES**2 - 1)
     groups = [summaries(network, part) for part in (tiles(tokens[:mosaics]), tokens[mosaics:]) if len(part)]
@@ -122,9 +122,9 @@ def views(network: VitClip, images: Tensor, shown: ShownLesson) -> list[Tensor]:
 
 
 def tiles(tokens: Tensor) -> Tensor:
-    """Tokens of mosaics, ``(M, 1 + h * w, C)``, each tile's by themselves: ``(4 M, 1 + h * w / 4, C)``.
+    """Split the tokens of mosaics, ``(M, 1 + h * w, C)``, into those of their tiles: ``(4 M, 1 + h * w / 4, C)``.
 
-    The class token goes with every tile; what it learns of one it learns in the last block alone, by attending there.
+    Every tile gets a copy of the class token, which then attends to this tile alone, in the last block.
     """
     count, side = len(tokens), round((tokens.shape[1] - 1) ** 0.5) // TILES
     cells = tokens[:, 1:].unflatten(1, (TILES, side, TILES, side)).transpose(2, 3)
@@ -133,10 +133,10 @@ def tiles(tokens: Tensor) -> Tensor:
 
 
 def summaries(network: VitClip, before: Tensor) -> list[Tensor]:
-    """What is taught of tokens that enter the last block, ``(B, 1 + L, C)``: each ``(B, D)``, not normalised.
+    """The trained features ``(B, D)`` from the input tokens of the last block ``(B, 1 + L, C)``; not normalised.
 
     Returns:
-        The class token, the mean of patches, and the mean of patches by the last block's values alone.
+        The class token, the mean of the patches, and the mean of the patches through the last block's values alone.
     """
     visual, block = network.visual, network.visual.blocks[-1]
     after = block(before)
@@ -149,7 +149,7 @@ def summaries(network: VitClip, before: Tensor) -> list[Tensor]:
 
 @torch.no_grad()
 def _centre(network: VitClip, images: Tensor, tokens: Tensor) -> None:
-    """Take the means of some pictures and of their captions out of what the two towers give."""
+    """Subtract the mean features of some images and captions from the outputs of the two towers."""
     centre_texts(network, tokens)
     visual = network.visual
     after = visual.ln_post(visual.blocks(visual.embed(images)))

@@ -1,8 +1,9 @@
 """The tiny GroupViT of the drawn world: ``risbench train groupvit --recipe shapes``.
 
-A small network of transformers learns from scratch, from whole pictures and captions of their objects; it never gets a
-mask or a place. Beside GroupViT's own contrast (the mean of a picture's groups) every caption must be found in one
-group of its picture (see ``_groupvit_losses``), without which a training this short groups nothing.
+A small network of transformers learns from scratch from whole images and captions of their objects. It never gets a
+mask or a position. GroupViT's own contrastive loss uses the mean of an image's groups. A second loss matches every
+caption with one group of its image (see ``_groupvit_losses``). Without it, a training as short as this does not learn
+groups.
 """
 
 from __future__ import annotations
@@ -44,13 +45,14 @@ TABLE = "groupvit"
 
 @dataclass(frozen=True, slots=True)
 class GroupViTRecipe(Course):
-    """Everything that decides the tiny GroupViT.
+    """All settings of the tiny GroupViT.
 
     Attributes:
-        network: sizes.
+        network: the network's sizes.
         residual, sharp: see :func:`baselines.train._groupvit_start.started`.
-        whole: weight of GroupViT's own contrast.
-        even: weight of the groups' even use over a batch, without which a short training leaves most of them empty.
+        whole: weight of GroupViT's own contrastive loss.
+        even: weight of the loss for an even use of the groups over a batch. Without it, a short training leaves most
+            groups empty.
     """
 
     network: TinySizes = field(default_factory=TinySizes)
@@ -72,18 +74,18 @@ def train(
     """Train the tiny GroupViT.
 
     Args:
-        recipe: a name or a TOML file with a table ``groupvit``.
-        out: folder; an unfinished training in it is continued.
+        recipe: a recipe's name, or a TOML file with a table ``groupvit``.
+        out: the output folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
-        stage: there is none.
-        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
-        options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
+        stage: must be None, because this training has no stages.
+        overwrite: replace a training by another recipe in ``out``; without it, such a folder is refused.
+        options: changes to the recipe, such as ``lr=…`` or ``second.steps=…``.
 
     Returns:
         The weights, ``OUT/groupvit.safetensors``.
     """
     if stage is not None:
-        raise UsageError("groupvit trains in one piece; leave --stage out")
+        raise UsageError("groupvit has no stages; leave --stage out")
     return fit(one(GroupViTRecipe, recipe, TABLE, options, FOLDER), Path(out), pick(device), overwrite=overwrite)
 
 
@@ -91,7 +93,7 @@ def fit(recipe: GroupViTRecipe, out: Path, device: torch.device, *, overwrite: b
     """Train by a recipe; see :func:`tris_model.tiny_clip.trainer.teach`.
 
     Raises:
-        UsageError: the recipe names towers to start from, which a GroupViT has not.
+        UsageError: the recipe sets ``start``, which a GroupViT does not support.
     """
     if recipe.start is not None:
         raise UsageError("groupvit trains from scratch; leave start out")
@@ -117,22 +119,22 @@ class GroupViTTrainer:
     warmup: int = WARMUP
 
     def centre(self, images: Tensor, tokens: Tensor) -> None:
-        """A GroupViT starts as it is drawn."""
+        """Nothing is centred: a GroupViT starts with its drawn weights."""
 
     def losses(self, step: StepInputs) -> dict[str, Tensor]:
-        """One forward of a batch of objects and whole scenes, and the contrasts of all its questions."""
+        """One forward pass of a batch of objects and whole scenes, and the contrastive losses of all its questions."""
         tiny, recipe, draw, device = self.network, self.course, step.draw, step.device
         torch.manual_seed(int(draw.integers(2**31)))  # of the noise in the assignments: a resumed training is the same
         temperature = tiny.logit_scale.exp().clamp(max=recipe.temperature_limit)
 
-        # Pictures, and the captions of every question about them.
+        # Images, and the captions of every question about them.
         images, things = pictured(step.lesson, step.objects, step.scenes, draw)
         questions = [*alone(draw), *(mixed(draw, recipe.places, recipe.relations) for _ in range(recipe.mixed))]
         each_thing = [one for some in things for one in some]
         answered = [answers(*ask(question, each_thing, draw), things) for question in questions]
         answered = [(captions, true) for captions, true in answered if captions]
 
-        # Features of groups, of whole pictures and of texts.
+        # Features of groups, of whole images and of texts.
         with autocast(recipe.precision, device):
             cells, shares = tiny.cells(normalised(images, device))
         groups, mean = tiny.project(cells), tiny.project(cells.mean(1))
@@ -140,7 +142,7 @@ class GroupViTTrainer:
         with torch.set_grad_enabled(not step.freeze_text):
             text_features = dict(zip(distinct, tiny.encode_texts(distinct), strict=True))
 
-        # The contrasts.
+        # The contrastive losses.
         found, whole = [], []
         for captions, true in answered:
             texts, fits = torch.stack([text_features[text] for text in captions]), torch.from_numpy(true).to(device)
@@ -156,7 +158,7 @@ class GroupViTTrainer:
 def pictured(
     lesson: Lesson, objects: Pictures, scenes: Pictures, draw: np.random.Generator
 ) -> tuple[np.ndarray, list[list[Thing]]]:
-    """Mosaics of four single objects, and whole scenes: uint8 ``(B, S, S, 3)``, and the objects of every picture."""
+    """Mosaics of four single objects, and whole scenes: uint8 ``(B, S, S, 3)``; also the objects of every image."""
     images, things = [], []
     if lesson.objects:
         tiled = show_tiled(objects, scenes, replace(lesson, scenes=0), 0, draw)
@@ -170,7 +172,7 @@ def pictured(
 
 
 def answers(captions: list[str], true: np.ndarray, things: list[list[Thing]]) -> tuple[list[str], np.ndarray]:
-    """What is true of objects, bool ``(all objects, U)``, as true of pictures, ``(B, U)``."""
+    """Which captions are true of each image, bool ``(B, U)``, from those true of each object, ``(all objects, U)``."""
     ends = np.cumsum([len(some) for some in things])
     by_picture = [part.any(0) for part in np.split(true, ends[:-1])]
     return captions, np.array(by_picture, bool).reshape(len(things), len(captions))

@@ -1,10 +1,10 @@
-"""Four pictures of one object side by side, so that a transformer's patches answer for what lies where they are.
+"""Mosaics of four single objects, so that a transformer's patches encode what lies at their own place.
 
-A transformer mixes all patches from its first block on. Taught by pictures of one object and by one summary of each, it
-may keep what it knows of the object in any patch, and does: its class token soon chose the right object, and the
-maximum of its patches' cosines lay on it no more often than chance. Here every tile of four has captions of its own,
-and the mean of the tile's patches must tell them from those of its neighbours. It is told where pictures were put;
-where an object lies in its picture nobody says.
+A transformer mixes all patches from its first block on. If it is trained on images of one object with one feature per
+image, it may encode the object in any patch. This was observed: the class token soon chose the right object, but the
+maximum of the patches' cosines lay on it no more often than by chance. In a mosaic each of the four tiles has its own
+captions, and the mean of the tile's patches must distinguish them from its neighbours' captions. The training uses the
+places of the tiles, but never the place of an object in its tile.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ TILES = 2  # along a side
 def show_tiled(
     objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator
 ) -> ShownLesson:
-    """As :func:`tris_model.tiny_clip.lessons.show`, but for objects, which are shown four in a picture.
+    """Like :func:`tris_model.tiny_clip.lessons.show`, but with four single objects in each image.
 
     Args:
-        objects: pictures of one object.
-        scenes: of several.
-        lesson: ``objects`` is a multiple of four; tiles have half its ``side``.
-        sentences: taken of every subject of a scene.
-        draw: decides.
+        objects: images of one object.
+        scenes: images of several objects.
+        lesson: its ``objects`` must be a multiple of four; a tile has half its ``side``.
+        sentences: the number of sentences taken for every subject of a scene.
+        draw: the random generator.
 
     Returns:
-        Mosaics first, then scenes; ``things`` has four for each mosaic, row by row, with places in the mosaic.
+        Mosaics first, then scenes; ``things`` has four objects per mosaic, row by row, with their places in the mosaic.
     """
     parts = []
     if lesson.objects:

@@ -1,4 +1,4 @@
-"""The rivals' box: their tiny networks of the drawn world, each with a card that says how it was trained.
+"""The shipped weights of the compared methods: tiny networks of the drawn world, each with a card of its training.
 
-``pack`` puts a training's folder into it.
+``pack`` adds a finished training to this folder.
 """

@@ -1,7 +1,7 @@
-"""Put a rival's training into the box: ``python -m baselines.weights.pack clip_vit OUT``.
+"""Add a finished training to the shipped weights: ``python -m baselines.weights.pack clip_vit OUT``.
 
-The weights, ``shapes_NAME.safetensors``, in half precision where nothing is lost that shows, and ``NAME.json``, their
-card: recipe, seed, command, minutes, machine, commit, date and hash.
+It writes ``shapes_NAME.safetensors``, in half precision where this changes no result visibly, and the card
+``NAME.json``: recipe, seed, command, minutes, machine, commit, date and hash.
 """
 
 from __future__ import annotations
@@ -27,21 +27,23 @@ def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
     """Write the weights and their card.
 
     Args:
-        name: of the trainer's weights, such as ``clip_vit``.
-        out: a finished training, with ``NAME.safetensors`` and ``NAME/``.
-        box: where to; written only if all of it is good.
+        name: the name of the trainer's weights, such as ``clip_vit``.
+        out: the folder of a finished training, with ``NAME.safetensors`` and ``NAME/``.
+        box: the target folder; it is written only after all checks.
 
     Returns:
         The card.
 
     Raises:
         UsageError: the training is not finished.
-        DataError: numbers that half precision cannot hold, or more than 4 MB.
+        DataError: half precision cannot hold some numbers, or the file has more than 4 MB.
     """
     source, file = out / f"{name}.safetensors", f"shapes_{name}.safetensors"
     training = card.of_part(out / name)
     if not source.is_file() or training is None:
-        raise UsageError(f"{out} is no finished training: it has no {source.name} or no log; train to its end")
+        raise UsageError(
+            f"{out} is not a finished training: it has no {source.name} or no log; finish the training first"
+        )
     held = read(source)
     box.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=box) as folder:
@@ -71,7 +73,7 @@ def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--box", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="Where to.")
 def main(name: str, out: Path, box: Path) -> None:
-    """Put the training of NAME in OUT into the box."""
+    """Add the training of NAME in OUT to the shipped weights."""
     try:
         made = pack(name, out, box)
     except RisbenchError as error:

@@ -1,4 +1,4 @@
-"""Data sets: the splits, their readers, and the drawn scenes that are always there."""
+"""Data sets: the splits, their readers, and the drawn scenes, which are always available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Object", "Split", "load_split"]
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name when it is first used, so that importing the package stays cheap."""
+    """Import a public name at first use, so that importing the package is fast."""
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

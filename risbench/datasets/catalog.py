@@ -1,9 +1,9 @@
 """The catalog: every split that `risbench` knows, by its name.
 
-Counts are those of the table in the TRIS specification, section 3.6, and only the confirmed ones: image and ref counts
-from the README of TFDS's ref_coco, expression counts from lists that sum to the published totals. ReferIt has none:
-the Berkeley counts in print (54,134 / 5,842 / 60,105 expressions) were taken from text_objseg's own lists, and neither
-REFER's refs(berkeley).p nor TRIS's pickles are known to hold the same.
+Counts are the confirmed ones of the table in the TRIS specification, section 3.6: image and ref counts from the README
+of TFDS's ref_coco, expression counts from lists that sum to the published totals. ReferIt has no counts: the published
+Berkeley counts (54,134 / 5,842 / 60,105 expressions) come from text_objseg's own lists, and it is not known whether
+REFER's refs(berkeley).p or TRIS's pickles hold the same expressions.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ _ENTRIES: tuple[Entry, ...] = (
     _coco("refcoco+", "val", "refs(unc).p", 1_500, 3_805, 10_758),
     _coco("refcoco+", "testA", "refs(unc).p", 750, 1_975, 5_726),
     _coco("refcoco+", "testB", "refs(unc).p", 750, 1_798, 4_889),
-    # 85,474 is quoted by one page only, but it is also the published total of 95,010 less the confirmed 9,536 of val.
+    # Only one page gives 85,474, but it is also the published total of 95,010 minus the confirmed 9,536 of val.
     _coco("refcocog", "train", "refs(google).p", 24_698, 44_822, 85_474),
     _coco("refcocog", "val", "refs(google).p", 4_650, 5_000, 9_536),
-    # UMD's expression counts (80,512 / 4,896 / 9,602) are quoted nowhere that could be confirmed; only their sum is.
+    # No confirmed source gives UMD's expression counts (80,512 / 4,896 / 9,602); only their sum is confirmed.
     _coco("refcocog", "train", "refs(umd).p", 21_899, 42_226, None),
     _coco("refcocog", "val", "refs(umd).p", 1_300, 2_573, None),
     _coco("refcocog", "test", "refs(umd).p", 2_600, 5_023, None),
@@ -80,25 +80,25 @@ _BY_NAME = {entry.name: entry for entry in _ENTRIES}
 
 
 def names() -> tuple[str, ...]:
-    """The canonical names, in the catalog's order; without those of own splits, which each data root has of its own."""
+    """The canonical names, in the catalog's order; without own splits, which differ between data roots."""
     return tuple(_BY_NAME)
 
 
 def is_drawn(name: str) -> bool:
-    """Whether a split is one of drawn scenes; False for a name that is not in the catalog."""
+    """Whether a split has drawn scenes; False for a name that is not in the catalog."""
     return name in _BY_NAME and _BY_NAME[name].family == "drawn"
 
 
 def find(name: str, data_root: str | Path | None = None) -> Entry:
-    """The entry of a name (``refcocoplus_…`` is ``refcoco+_…``).
+    """Find the entry of a name (``refcocoplus_…`` is ``refcoco+_…``).
 
     Args:
-        name: of the catalog, or of an own split.
-        data_root: where own splits lie; by default ``$RISBENCH_DATA``, else the user data folder.
+        name: a name of the catalog, or of an own split.
+        data_root: the folder of own splits; by default ``$RISBENCH_DATA``, else the user data folder.
 
     Raises:
-        UsageError: no such split, with the near names.
-        DataError: an own split that cannot be read.
+        UsageError: there is no such split; similar names are listed.
+        DataError: an own split cannot be read.
     """
     canonical = name.replace("refcocoplus_", "refcoco+_", 1) if name.startswith("refcocoplus_") else name
     if canonical in _BY_NAME:

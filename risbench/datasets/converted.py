@@ -1,7 +1,7 @@
-"""The mark of annotations that were converted here from another form: ``origin.json`` beside them.
+"""The mark of annotations that risbench converted from another format: ``origin.json`` in their folder.
 
-It is one of the split's sources, so every result says it; and where masks or ids are not the authors' own, the split is
-partial, whatever it counts, because no published figure was taken on it.
+The mark is one of the split's sources, so every result records it. If masks or ids are not the authors' own, the split
+is partial, even if its counts are right, because no published figure was measured on it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .annotations.index import SourceFile
 from .split import Split
 
 NAME = "origin.json"
-_NEXT = "it is written by `risbench data import`; import the copy anew"
+_NEXT = "it is written by `risbench data import`; import the copy again"
 
 
 def mark_of(form: str, *, exact: bool, notes: list[str], files: list[tuple[str, str]], made: dict[str, bytes]) -> bytes:
-    """The mark as it is written.
+    """The content of a mark.
 
     Args:
-        form: what was converted, and whose form it is.
+        form: the converted format, and who defined it.
         exact: whether texts, ids and masks are the authors' own.
-        notes: what must be known.
+        notes: facts that users must know.
         files: the name and SHA-256 of each file that was converted.
-        made: what was made of them, by name: the mark is of these contents alone.
+        made: the files that were made, by name; the mark is valid only for them.
     """
     mark = {
         "made_by": "risbench data import",
@@ -44,24 +44,24 @@ def mark_of(form: str, *, exact: bool, notes: list[str], files: list[tuple[str, 
 
 
 def read_mark(folder: Path) -> dict[str, Any] | None:
-    """The mark of a folder of annotations; None where there is none.
+    """Read the mark of a folder of annotations; None if there is none.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the mark cannot be read.
     """
     path = folder / NAME
     if not path.is_file():
         return None
     mark = read_json(path, _NEXT)
     if not isinstance(mark, dict) or type(mark.get("exact")) is not bool or not isinstance(mark.get("made"), dict):
-        raise DataError(f"{path}: no mark of converted annotations; {_NEXT}")
+        raise DataError(f"{path}: not a mark of converted annotations; {_NEXT}")
     return mark
 
 
 def marked(split: Split) -> Split:
-    """The split with the mark of its annotations, if they have one, among its sources.
+    """The split, with the mark of its annotations among its sources if there is one.
 
-    A mark that is left over beside other annotations says nothing of them.
+    An old mark in a folder of other annotations is ignored.
 
     Raises:
         DataError: the mark cannot be read.

@@ -1,26 +1,26 @@
-"""One split of the catalog: what it is called, where its files lie, what it should count, and where it comes from."""
+"""One split of the catalog: its name, its files, its expected counts, and its origin."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-REFER_ORIGIN = "REFER annotations: links at https://github.com/lichengunc/refer (dead ones are kept by web.archive.org)"
+REFER_ORIGIN = "REFER annotations: links at https://github.com/lichengunc/refer (dead ones are on web.archive.org)"
 COCO_ORIGIN = "COCO 2014 train images: http://images.cocodataset.org/zips/train2014.zip"
 REFERIT_ORIGIN = "ReferIt pickles: referit_annotations.zip, release v1.0.2 of https://github.com/fawnliu/storage"
 SAIAPR_ORIGIN = "ReferIt images: saiapr_tc-12.zip, linked at https://github.com/lichengunc/refer"
-DRAWN_ORIGIN = "drawn scenes: nothing to get, they are drawn into the cache when first read"
+DRAWN_ORIGIN = "drawn scenes: nothing to get, they are drawn into the cache at the first use"
 
 
 class Counts(NamedTuple):
-    """How many images, refs and expressions a split has; None is a count that nobody confirmed."""
+    """The number of images, refs and expressions of a split; None for a count that is not confirmed."""
 
     images: int | None
     refs: int | None
     expressions: int | None
 
     def agree(self, other: Counts) -> bool:
-        """Whether no count differs, where both are known."""
+        """Whether all counts that both know are equal."""
         return all(a is None or b is None or a == b for a, b in zip(self, other, strict=True))
 
 
@@ -33,18 +33,18 @@ class Entry:
 
     Attributes:
         name: the canonical name.
-        family: how it is laid out: ``refer``, ``referit`` (two layouts), ``drawn``, or ``own`` (a split that a user
-            made with ``data import``).
+        family: its layout: ``refer``, ``referit`` (two layouts), ``drawn``, or ``own`` (made by a user with ``data
+            import``).
         folder: its folder below ``refer/``; for drawn scenes the split's own word.
         refs_file: the pickle of refs in that folder.
-        word: what is looked for in a ref's ``split``.
+        word: the word to find in a ref's ``split``.
         match: ``exact`` (train, val), ``letter`` (testA: an "A" occurs) or ``contains`` (test: "test" occurs).
-        role: what the split is for: ``train``, ``val`` or ``test``.
-        expected: the counts of the literature.
-        origin: where its annotations come from, in a line.
-        images_origin: where its images come from, in a line.
-        pickle: for ReferIt, the file in ``referit/annotations`` that holds the split too.
-        least_percent: samples whose box is not larger than this percentage of the image are left out.
+        role: the purpose of the split: ``train``, ``val`` or ``test``.
+        expected: the counts in the literature.
+        origin: where to get its annotations, in one line.
+        images_origin: where to get its images, in one line.
+        pickle: for ReferIt, the file in ``referit/annotations`` that also holds the split.
+        least_percent: samples with a box of at most this percentage of the image are left out.
     """
 
     name: str
@@ -61,5 +61,5 @@ class Entry:
     least_percent: int = 0
 
     def takes(self, split: str) -> bool:
-        """Whether a ref whose ``split`` reads so belongs here; as the REFER tool decides it."""
+        """Whether a ref with this value of ``split`` belongs to the split, by the REFER tool's rule."""
         return split == self.word if self.match == "exact" else self.word in split

@@ -1,9 +1,9 @@
 """The file names under which an image may be found.
 
-COCO numbers its images over all of its releases, so ``COCO_train2014_000000000025.jpg`` of 2014 and
-``000000000025.jpg`` of 2017 are one picture, and refs name it ``COCO_train2014_000000000025_3.jpg`` after one of its
-objects. Only such a number of twelve digits is looked for under another name; any other file may have another suffix.
-That it is the same picture is never believed: whoever reads it compares its size.
+COCO uses the same numbers in all of its releases, so ``COCO_train2014_000000000025.jpg`` of 2014 and
+``000000000025.jpg`` of 2017 are the same image. Refs name it ``COCO_train2014_000000000025_3.jpg``, after one of its
+objects. Only files with such a number of twelve digits are searched under another name; any other file may have another
+suffix. The reader compares the size to confirm that it is the same image.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-# The folders of COCO's releases, and those in which tools and people keep them, below a data root.
+# The folders of COCO's releases, and the usual folders that contain them, below a data root.
 _RELEASES = ("train2014", "train2017", "val2014", "val2017", "trainval2014")
 _KEPT_IN = ("images/mscoco/images", "images", "coco", "coco/images", "refer/images/mscoco/images")
 COCO_FOLDERS = (
@@ -28,13 +28,13 @@ _COCO = re.compile(r"(?:COCO_(train|val)2014_)?(\d{12})(?:_\d+)?\.(?:jpe?g|png)"
 
 
 def coco_number(name: str) -> str | None:
-    """The twelve digits by which COCO names a picture; None where a file's name has none."""
+    """The twelve digits of a COCO file name; None if a name has none."""
     match = _COCO.fullmatch(name)
     return match[2] if match else None
 
 
 def names_of(file: str) -> Iterator[str]:
-    """The names, below a folder of images, under which an annotated file may lie; its own comes first."""
+    """The possible names of an annotated image file below a folder of images, its own name first."""
     plain = PurePosixPath(file.replace("\\", "/"))
     yield file
     if str(plain) != file:

@@ -1,8 +1,8 @@
 """Image files as pixels, in the orientation in which they were annotated.
 
-The stored pixels are taken as they lie: EXIF's rotation is not applied, because boxes and masks were drawn on stored
-pixels. Alpha is dropped, not blended, and palettes, greys and CMYK become RGB, as the field's loaders do it with PIL's
-``convert("RGB")``; greys of 16 bits, which PIL would cut off at 255, are scaled.
+The stored pixels are used unchanged: EXIF's rotation is not applied, because boxes and masks were drawn on stored
+pixels. Alpha is dropped, not blended. Palettes, greys and CMYK become RGB as by PIL's ``convert("RGB")``, which is
+usual in the field. 16-bit greys, which PIL would clip at 255, are scaled.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from .image_names import COCO_PLACES, coco_number
 if TYPE_CHECKING:
     from PIL import Image
 
-# Forms that PIL decodes itself: left to guess, it would hand PostScript to Ghostscript, which is a program.
+# Formats that PIL decodes itself; without this list it would run Ghostscript, another program, for PostScript.
 _ORIENTATION = 0x0112
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 
 
 def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The pixels of an image file.
+    """Read the pixels of an image file.
 
     Args:
-        path: a JPEG, PNG, GIF, BMP, TIFF, WebP or PPM file, whatever its suffix.
-        size: the ``(height, width)`` that the annotation promises; None to take any.
+        path: a JPEG, PNG, GIF, BMP, TIFF, WebP or PPM file with any suffix.
+        size: the annotated ``(height, width)``; None for any size.
 
     Returns:
-        uint8 ``(height, width, 3)``, RGB, of its own memory.
+        uint8 ``(height, width, 3)``, RGB, in newly allocated memory.
 
     Raises:
-        DataError: the file is missing (with where it comes from), no image, truncated, of another size, or so large
-            that it must be a trap; naming the file.
+        DataError: the file is missing (the message says where to get it), not an image, truncated, of another size, or
+            larger than any real image.
     """
     from PIL import Image
 
@@ -56,24 +56,24 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> np.ndar
 
 
 class ImageFileHeader(NamedTuple):
-    """What the first bytes of an image file tell: its format, and the orientation that EXIF asks for (1 is none)."""
+    """Facts from the first bytes of an image file: its format, and its EXIF orientation (1 for none)."""
 
     format: str
     orientation: int = 1
 
 
 def read_header(path: str | Path, size: tuple[int, int] | None = None) -> ImageFileHeader:
-    """What an image file is, after a look at its first and last bytes: a hundred times faster than its pixels.
+    """Read an image file's header and check its end, a hundred times faster than reading its pixels.
 
-    A JPEG or PNG that does not end as such files end may be cut off or have something behind its end, so it is decoded
-    to know; and so is every other format. Damage in the middle goes unseen.
+    If a JPEG or PNG does not end as it should, it may be truncated or have data after its end. It is then decoded
+    completely, as are all other formats. Damage in the middle of a JPEG or PNG is not noticed.
 
     Args:
         path: the file.
-        size: the ``(height, width)`` that the annotation promises; None to take any.
+        size: the annotated ``(height, width)``; None for any size.
 
     Raises:
-        DataError: as `read_image`.
+        DataError: see `read_image`.
     """
     from PIL import Image
 
@@ -88,9 +88,9 @@ def read_header(path: str | Path, size: tuple[int, int] | None = None) -> ImageF
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's orientation of an open image: 1 as stored, 2 to 8 turned or mirrored when shown; 1 where none is said.
+    """The EXIF orientation of an open image: 1 for unchanged or unknown, 2 to 8 for rotated or mirrored display.
 
-    A TIFF counts as 1, because Pillow itself turns it while it reads.
+    A TIFF counts as 1, because Pillow itself rotates it while reading.
     """
     if "exif" not in image.info or image.format == "TIFF":
         return 1
@@ -102,11 +102,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def size_fault(stored: tuple[int, int], size: tuple[int, int], orientation: int) -> str:
-    """Why an image is not of its annotated size, in words, with what to do; sizes are ``(height, width)``."""
+    """The message why an image does not have its annotated size, with what to do; sizes are ``(height, width)``."""
     height, width = stored
     sizes = f"is {height}x{width} (height x width), its annotation says {size[0]}x{size[1]}"
     if (width, height) != tuple(size):
-        return f"{sizes}; it is another image, or a resized one: get it anew"
+        return f"{sizes}; it is another image, or a resized one: get it again"
     if orientation >= 5:
         return (
             f"{sizes}, as the picture is shown: the file asks to be turned (EXIF orientation {orientation}), and what "
@@ -129,12 +129,12 @@ def _refuse_size(image: Image.Image, path: Path, size: tuple[int, int] | None) -
         fault = size_fault((image.height, image.width), size, orientation_of(image))
         raise DataError(f"{path}: {fault}")
     if image.height * image.width > MOST_PIXELS:
-        raise DataError(f"{path}: {image.height}x{image.width} pixels are more than any image of a data set has")
+        raise DataError(f"{path}: has {image.height}x{image.width} pixels, more than any image of a data set")
 
 
 @contextmanager
 def _read_errors_named(path: Path) -> Iterator[None]:
-    """Turns whatever reading an image raises into one line about the file."""
+    """A context that turns any exception of reading an image into a one-line error about the file."""
     from PIL import Image
 
     try:
@@ -144,26 +144,26 @@ def _read_errors_named(path: Path) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{path}: has more pixels than any image of a data set; it was not read") from None
     except Image.UnidentifiedImageError:
-        fault = fault_of(path) or "not an image that can be read; get it anew"
+        fault = fault_of(path) or "not an image that can be read; get it again"
         raise DataError(f"{path}: {fault}{origin_of(path)}") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
-        raise DataError(f"{path}: broken or truncated image ({reason}); get it anew{origin_of(path)}") from None
+        raise DataError(f"{path}: broken or truncated image ({reason}); get it again{origin_of(path)}") from None
 
 
 def looked_for(path: Path) -> str:
-    """Under which other names a missing image was looked for, and where; empty for images without such."""
+    """The other names and folders in which a missing image was searched; empty if there are none."""
     if (number := coco_number(path.name)) is None:
         return ""
     return f" (nor COCO_train2014_{number}.jpg, {number}.jpg, .jpeg, .png in {COCO_PLACES})"
 
 
 def origin_of(path: Path) -> str:
-    """Where an image that is missing comes from, as the end of a sentence; empty where its name does not tell."""
+    """Where to get a missing image, as the end of a sentence; empty if its name does not show it."""
     if path.name.startswith("COCO_train2014_") or coco_number(path.name):
-        return f"; `risbench data get SPLIT` gets the images of a split; {COCO_ORIGIN}"
+        return f"; `risbench data get SPLIT` downloads the images of a split; {COCO_ORIGIN}"
     if {"saiapr_tc-12", "referit"} & set(path.parts):
-        return f"; `risbench data get saiapr` gets them all; {SAIAPR_ORIGIN}"
+        return f"; `risbench data get saiapr` downloads all of them; {SAIAPR_ORIGIN}"
     return ""
 
 
@@ -176,6 +176,6 @@ def _to_rgb(image: Image.Image) -> Image.Image | np.ndarray:
         grey = np.clip(np.nan_to_num(np.asarray(image)), 0, 255)
         return np.repeat(np.rint(grey).astype(np.uint8)[:, :, None], 3, axis=2)
     if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
-        # PIL warns of the direct way; the colours come out the same.
+        # PIL warns about a direct conversion; the colours are the same.
         return image.convert("RGBA").convert("RGB")
     return image.convert("RGB")

@@ -102,5 +102,5 @@ def _refuse_doubled(split: Split) -> None:
     known: set[str] = set()
     for ident in split.ids:
         if ident in known:
-            raise DataError(f"{split.sources[0].path}: two expressions are {ident}; ids must differ, get the file anew")
+            raise DataError(f"{split.sources[0].path}: two expressions have the id {ident}; get the file again")
         known.add(ident)

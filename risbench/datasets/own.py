@@ -42,7 +42,7 @@ def entry_of(name: str, data_root: str | Path | None = None) -> Entry | None:
     """
     if not NAME.fullmatch(name) or not (path := folder_of(name, data_root) / MARK).is_file():
         return None
-    origin = f"own data, made by `risbench data import FILE --as {name}`; import it anew"
+    origin = f"own data, made by `risbench data import FILE --as {name}`; import it again"
     record = read_json(path, origin)
     role, counts = (record.get("role"), record.get("counts")) if isinstance(record, dict) else (None, None)
     if role not in ("train", "val", "test") or not isinstance(counts, dict):

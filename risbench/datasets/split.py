@@ -264,7 +264,7 @@ class Split:
             if box is not None and (box.x1 < box.x0 or box.y1 < box.y0):
                 raise DataError(
                     f"{self.sources[-1].path}: annotation {table.ann_id[ann]!r}: its box has a negative width or "
-                    "height, so no answer could meet it; mend the file, or get it anew"
+                    "height, so no answer could meet it; mend the file, or get it again"
                 )
         found = Object(table.ann_id[ann], table.ann_category[ann], box, parts)
         if len(self._drawn) >= _KEPT:

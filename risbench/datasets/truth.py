@@ -1,4 +1,4 @@
-"""Other masks for a split, read from a file: the same images and expressions, segmented anew.
+"""Other masks for a split, read from a file: the same images and expressions, segmented again.
 
 The file is JSON, in one of three forms; ids are those of refs or of annotations, numbers or text::
 

@@ -1,6 +1,6 @@
 """Write a file whole or not at all: as a draft beside its place, which is moved there at the end.
 
-A draft is called ``.<name>.<process>.part``. It is made anew, so that no link is written through (see `plainfiles`).
+A draft is called ``.<name>.<process>.part``. It is made again, so that no link is written through (see `plainfiles`).
 The drafts of killed processes are known by their numbers, and `sweep_parts` removes them.
 """
 

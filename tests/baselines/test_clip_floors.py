@@ -144,7 +144,7 @@ def test_the_expression_stands_in_its_prompt(tmp_path: Path):
     weights = str(tiny_vit(tmp_path / "tiny.safetensors"))
     plain, prompted = clip_gae.make(weights=weights), clip_gae.make(weights=weights, prompt="the red {}")
     assert torch.equal(prompted.maps(PICTURE, ["circle"]), plain.maps(PICTURE, ["the red circle"]))
-    with pytest.raises(UsageError, match="where the expression goes"):
+    with pytest.raises(UsageError, match="for the expression"):
         clip_gae.make(weights=weights, prompt="an image")
 
 

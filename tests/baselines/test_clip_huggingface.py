@@ -131,7 +131,7 @@ def test_another_network_of_the_hub_is_named(tmp_path: Path) -> None:
     torch.save(
         {"vision_model.embeddings.patch_embedding.weight": torch.ones(2, 3, 4, 4)}, tmp_path / "pytorch_model.bin"
     )
-    with pytest.raises(DataError, match=r"is no CLIP: it looks like siglip by config\.json"):
+    with pytest.raises(DataError, match=r"is not a CLIP: it looks like siglip by config\.json"):
         opened(tmp_path)
     torch.save({"visual.trunk.blocks.0.x": torch.ones(2)}, tmp_path / "timm.pt")
     (tmp_path / "config.json").unlink()

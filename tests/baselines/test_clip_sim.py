@@ -113,7 +113,7 @@ def test_the_image_is_seen_once_and_a_text_read_once(tiny: str):
     method = make(weights=tiny)
     observed: list[torch.Size] = []
     read: list[torch.Size] = []
-    method._look._trunk.register_forward_hook(lambda _module, given, _out: observed.append(given[0].shape))
+    method._heat_function._trunk.register_forward_hook(lambda _module, given, _out: observed.append(given[0].shape))
     method._opened.clip.transformer.register_forward_hook(lambda _module, given, _out: read.append(given[0].shape))
     answers = method.predict(PICTURE, [*WORDS, *WORDS])
     assert [shape[0] for shape in observed] == [1]
@@ -158,7 +158,7 @@ def test_what_is_no_whole_clip_is_refused(tiny: str, tmp_path: Path):
     with pytest.raises(UsageError, match="no weights file"):
         make(weights=str(tmp_path / "absent.pt"))
     torch.save({"visual.stem.weight": torch.zeros(8, 3, 4, 4)}, tmp_path / "other.pt")
-    with pytest.raises(DataError, match="is no CLIP: no visual"):
+    with pytest.raises(DataError, match="is not a CLIP: no visual"):
         make(weights=str(tmp_path / "other.pt"))
     with pytest.raises(UsageError, match="from 0 to below 1"):
         make(weights=tiny, threshold=1.5)

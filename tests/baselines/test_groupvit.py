@@ -120,7 +120,7 @@ def test_weights_that_do_not_fit_are_named(made: Any, folder: Path, tmp_path: Pa
     with pytest.raises(DataError, match=r"1 missing \(vision_model.layernorm.bias\).*1 unexpected.*extra.*wrong shape"):
         weights_file.load(path)
     torch.save({"model": {"visual.conv1.weight": torch.zeros(3)}}, path)
-    with pytest.raises(DataError, match=r"holds no whole GroupViT \(it begins with visual.conv1.weight\)"):
+    with pytest.raises(DataError, match=r"is not a whole GroupViT \(its first keys: visual.conv1.weight\)"):
         weights_file.load(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"holds no config.json with model.safetensors or"):
@@ -131,7 +131,7 @@ def test_weights_that_do_not_fit_are_named(made: Any, folder: Path, tmp_path: Pa
     with pytest.raises(DataError, match=r"configuration of clip, not of a GroupViT"):
         weights_file.load(tmp_path / "other")
     (tmp_path / "alone.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
-    with pytest.raises(DataError, match=r"does not say its sizes; give the folder"):
+    with pytest.raises(DataError, match=r"does not say its sizes; give its folder"):
         weights_file.load(tmp_path / "alone.safetensors")
 
 
@@ -316,7 +316,7 @@ def test_the_card_says_what_decides_the_answer(tiny: str, folder: Path):
         ({"threshold": 1.0}, "threshold=1"),
         ({"top": 0}, "top=0"),
         ({"size": 4}, "size=4: give at least 8, the side of a patch in pixels"),
-        ({"prompt": "a photo"}, "where the text goes"),
+        ({"prompt": "a photo"}, "for the expression"),
         ({"reading": "best"}, "give raw, competitors or topk"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A CLIP from whatever a user has, and never with the wrong activation."""
+"""Every form of a CLIP is opened, and never with the wrong activation."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path: Path):
     torch.save(state, tmp_path / "broken.pt")
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"path": "absent.pt"}, UsageError, "no weights file"),
-        ({"path": "other.pt"}, DataError, "is no CLIP"),
+        ({"path": "other.pt"}, DataError, "is not a CLIP"),
         ({"path": "broken.pt"}, DataError, r"1 missing \(visual.ln_post.weight\); 1 of the wrong shape \(visual.proj"),
         ({"path": "vit.pt", "model": "ViT-B-16"}, DataError, "of the wrong shape"),
         ({"path": "rn.pt", "model": "ViT-B-16"}, DataError, "missing"),

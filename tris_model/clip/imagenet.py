@@ -1,4 +1,4 @@
-"""The paper's second start: torchvision's ResNet-50, trained on ImageNet, in place of CLIP's image tower."""
+"""The paper's alternative initialisation: torchvision's ResNet-50, trained on ImageNet, replaces CLIP's image tower."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .trunk import Pyramid
 
 
 class ImageNetTrunk(nn.Module):
-    """ResNet-50 under torchvision's key names, returning its four layers as CLIP's trunk does."""
+    """ResNet-50 under torchvision's key names; it returns four layers, as CLIP's trunk does."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Images become input as the authors' do: squashed to a square, ImageNet's mean and deviation (not CLIP's)."""
+"""Preprocess images as the authors do: resize to a square, normalise by ImageNet's mean and deviation (not CLIP's)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def preprocess(image: np.ndarray | Image.Image, size: int = 320) -> Tensor:
 
     Args:
         image: uint8 ``(H, W, 3)`` RGB, or a PIL image of any mode.
-        size: side of the square.
+        size: side of the square in pixels.
 
     Returns:
         float32 ``(3, size, size)`` on the CPU.
 
     Raises:
-        DataError: the array is of another shape or dtype.
+        DataError: the array has another shape or dtype.
     """
     import torch
 
@@ -45,12 +45,12 @@ def preprocess(image: np.ndarray | Image.Image, size: int = 320) -> Tensor:
 
 
 def squash(image: np.ndarray, size: int) -> np.ndarray:
-    """An image at the size of :func:`preprocess`, not yet normalised: uint8 ``(H, W, 3)`` -> ``(size, size, 3)``."""
+    """Only the resizing of :func:`preprocess`, without normalising: uint8 ``(H, W, 3)`` -> ``(size, size, 3)``."""
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def normalised(images: np.ndarray, device: torch.device) -> Tensor:
-    """Images that have their size already, scaled as above: uint8 ``(B, S, S, 3)`` -> float32 ``(B, 3, S, S)``."""
+    """Normalise images that are already resized: uint8 ``(B, S, S, 3)`` -> float32 ``(B, 3, S, S)``."""
     import torch
 
     pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div_(255)

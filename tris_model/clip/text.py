@@ -1,6 +1,6 @@
-"""CLIP's text transformer: pre-norm blocks, QuickGELU, and a causal mask (a token sees only what stands before it).
+"""CLIP's text transformer: pre-norm blocks, QuickGELU, and a causal mask (a token attends only to earlier ones).
 
-Causality is what lets TRIS cut a batch of texts: tokens behind the end-of-text cannot change its feature.
+Because of the mask, tokens behind the end-of-text cannot change its feature, so TRIS may cut a batch of texts.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from torch import Tensor, nn
 
 
 def drawn(*shape: int, deviation: float) -> Tensor:
-    """Normal numbers of that deviation; on the meta device none, where drawing imports torch's compiler for seconds."""
+    """Draw normal numbers of this deviation.
+
+    On the meta device draw none, because there it imports torch's compiler.
+    """
     table = torch.empty(shape)
     return table if table.is_meta else table.normal_(std=deviation)
 
 
 class QuickGELU(nn.Module):
-    """``x * sigmoid(1.702 x)``, what OpenAI trained with; the exact GELU gives other features."""
+    """The activation ``x * sigmoid(1.702 x)`` that OpenAI trained with; the exact GELU gives other features."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Elementwise, any shape."""
@@ -27,7 +30,7 @@ class QuickGELU(nn.Module):
 
 
 class LayerNorm(nn.LayerNorm):
-    """LayerNorm that always computes in float32, as OpenAI's does when the rest runs in half precision."""
+    """LayerNorm that always computes in float32, as OpenAI's does even in half precision."""
 
     def forward(self, input: Tensor) -> Tensor:
         """``(..., C)`` -> ``(..., C)`` in the input's dtype."""
@@ -36,7 +39,7 @@ class LayerNorm(nn.LayerNorm):
 
 
 class CausalAttention(nn.Module):
-    """Multi-head self-attention with the key names of ``nn.MultiheadAttention``, written out to be read."""
+    """Multi-head self-attention with the key names of ``nn.MultiheadAttention``, written out for readability."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -59,7 +62,7 @@ class CausalAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each behind a LayerNorm and beside a shortcut."""
+    """Attention and a two-layer perceptron, each with a LayerNorm before it and a shortcut."""
 
     def __init__(self, width: int, heads: int, hidden: int | None = None):
         super().__init__()

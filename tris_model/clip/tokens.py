@@ -1,9 +1,9 @@
-"""Texts become tokens as the authors' do, their cut of long texts included.
+"""Tokenise texts as the authors do, with their cut of long texts.
 
-They tokenise to CLIP's 77 places and then slice to 20, so a text of more than 18 BPE tokens loses its end-of-text. The
-end-of-text is where stage 1 reads a text's feature; without one it reads the start, which under the causal mask is the
-same for every text. ``keep_end`` repairs that: the last place becomes the end-of-text. Over 77 tokens their code
-raises; here the slice to 20 simply happens, since no token behind it could have mattered.
+The authors tokenise to CLIP's 77 positions and then keep the first 20, so a text of more than 18 BPE tokens loses its
+end-of-text. Stage 1 takes a text's feature at the end-of-text. Without one it takes the feature at the start-of-text,
+which under the causal mask is the same for every text. ``keep_end`` repairs this: the last position becomes the
+end-of-text. For more than 77 tokens the authors' code raises an error; here the text is cut to 20 as well.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ LENGTH = 20
 
 @cache
 def _tokenizer() -> Any:
-    """open_clip's copy of OpenAI's tokenizer, from its file alone: importing all of open_clip takes seconds."""
+    """open_clip's copy of OpenAI's tokenizer. Only its file is loaded, because importing open_clip takes seconds."""
     package = importlib.util.find_spec("open_clip")
     if package is None or not package.submodule_search_locations:
-        raise DataError("tokens need open_clip's tokenizer; pip install open_clip_torch")
+        raise DataError("texts need open_clip's tokenizer; pip install open_clip_torch")
     file = Path(package.submodule_search_locations[0]) / "tokenizer.py"
     spec = importlib.util.spec_from_file_location("tris_model._open_clip_tokenizer", file)
     if spec is None or spec.loader is None:
-        raise DataError(f"{file} cannot be imported; install open_clip_torch anew")
+        raise DataError(f"{file} cannot be imported; install open_clip_torch again")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     tokenizer = module.SimpleTokenizer()
-    # open_clip spells the two special tokens otherwise; a text that contains one must come out as OpenAI's does.
+    # open_clip spells the two special tokens differently; a text that contains one must give OpenAI's tokens.
     specials = {"<|startoftext|>": START, "<|endoftext|>": END}
     pattern = tokenizer.pat.pattern.replace("<start_of_text>|<end_of_text>", r"<\|startoftext\|>|<\|endoftext\|>")
     tokenizer.pat = module.re.compile(pattern, module.re.IGNORECASE)
@@ -47,19 +47,18 @@ def _tokenizer() -> Any:
 
 
 def encode(texts: Sequence[str] | str) -> list[list[int]]:
-    """The tokens of every text, start and end included, of whatever length.
+    """The tokens of every text in full length, with start-of-text and end-of-text.
 
-    An empty text is a start and an end. Case, repeated blanks, HTML entities and broken Unicode are normalised as
-    CLIP does.
+    An empty text has only these two. Case, repeated blanks, HTML entities and broken Unicode are normalised as in CLIP.
 
     Raises:
-        DataError: one of the texts is no string.
+        DataError: one of the texts is not a string.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"text {place} is {type(text).__name__}, not a string")
-    # Lone surrogates (half an emoji) cannot be written in UTF-8, on which BPE works.
+    # BPE works on UTF-8, which cannot encode lone surrogates (half an emoji).
     whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
     tokenizer = _tokenizer()
     return [[START, *tokenizer.encode(text), END] for text in whole]
@@ -79,12 +78,13 @@ def pack(rows: Sequence[Sequence[int]], *, keep_end: bool = False, length: int =
 
 
 def tokenize(texts: Sequence[str] | str, keep_end: bool = False, length: int = LENGTH) -> Tensor:
-    """Texts to tokens.
+    """Tokenise texts.
 
     Args:
-        texts: any number of texts; empty ones and ones of any length are fine.
-        keep_end: put the end-of-text in the last place of a text that is too long, instead of losing it.
-        length: places a text has.
+        texts: any number of texts of any length; a text may be empty.
+        keep_end: put the end-of-text at the last position of a text that is too long; without it, the end-of-text is
+            lost.
+        length: number of tokens per text.
 
     Returns:
         int64 ``(N, length)`` on the CPU: start-of-text, tokens, end-of-text, zeros.

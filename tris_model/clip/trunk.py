@@ -1,7 +1,7 @@
-"""CLIP's ModifiedResNet, returning its four layers (TRIS reads c4 in stage 1, all four in stage 2).
+"""CLIP's ModifiedResNet; it returns its four layers (stage 1 of TRIS uses c4, stage 2 uses all four).
 
-Three convolutions instead of one in the stem, and an average pool before every stride ("anti-aliased" strides). Key
-names are OpenAI's, so their files and the authors' load without renaming.
+It differs from a plain ResNet: the stem has three convolutions instead of one, and strides are average pools
+("anti-aliased"). Key names are OpenAI's, so their files and the authors' load without renaming.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, (pool), 1x1, each with BatchNorm; the shortcut is pooled and projected where the shape changes."""
+    """Convolutions 1x1, 3x3, (pool), 1x1, each with BatchNorm.
+
+    The shortcut is pooled and projected if the shape changes.
+    """
 
     def __init__(self, inside: int, planes: int, stride: int):
         super().__init__()
@@ -53,14 +56,14 @@ def _layer(inside: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
 
 
 def resized(table: Tensor, height: int, width: int) -> Tensor:
-    """A table of positions of a square grid, a first row before it, for another grid (bilinear).
+    """Resize position embeddings of a square grid, with one row before it, bilinearly to another grid.
 
     Args:
         table: ``(1 + side * side, C)``.
-        height, width: of the grid.
+        height, width: the new grid.
 
     Returns:
-        ``(1 + height * width, C)``; the table itself where the grid is its own.
+        ``(1 + height * width, C)``; the table itself if the grid is the same.
     """
     first, grid = table[:1], table[1:]
     side = round(len(grid) ** 0.5)
@@ -72,7 +75,10 @@ def resized(table: Tensor, height: int, width: int) -> Tensor:
 
 
 class AttentionPool(nn.Module):
-    """CLIP's pool. The authors compute it and throw it away; we keep its weights and skip its work."""
+    """CLIP's attention pool.
+
+    The authors compute it without using it; here TRIS keeps its weights but does not compute it.
+    """
 
     def __init__(self, grid: int, channels: int, heads: int, embed: int):
         super().__init__()
@@ -84,14 +90,15 @@ class AttentionPool(nn.Module):
         self.heads = heads
 
     def positions(self, height: int, width: int) -> Tensor:
-        """The table resized bilinearly to the feature's grid, the mean token's row first: ``(1 + h * w, C)``."""
+        """Position embeddings resized bilinearly to the feature's grid, the mean token's first: ``(1 + h * w, C)``."""
         return resized(self.positional_embedding, height, width)
 
     def summary(self, x: Tensor) -> Tensor:
-        """The global feature alone, ``(B, C, h, w)`` -> ``(B, embed)``, at a small part of the cost.
+        """Only the global feature, ``(B, C, h, w)`` -> ``(B, embed)``, at a fraction of the cost.
 
-        One query needs no projected keys and values: the query is taken through the key projection (whose bias
-        shifts all cells alike and drops out of the softmax), and the cells are averaged before the value projection.
+        A single query needs no projected keys and values. The query is multiplied by the key projection instead; the
+        key bias adds the same number to all cells and cancels in the softmax. The cells are averaged before the value
+        projection.
         """
         tokens = x.flatten(2).transpose(1, 2)
         tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1) + self.positions(*x.shape[2:])
@@ -140,7 +147,7 @@ class Trunk(nn.Module):
             self.attnpool = AttentionPool(config.pool_grid, config.channels[3], config.pool_heads, config.embed)
 
     def forward(self, x: Tensor) -> Pyramid:
-        """See an image at four scales.
+        """Encode images at four scales.
 
         Args:
             x: ``(B, 3, H, W)``, normalised.
@@ -159,7 +166,7 @@ class Trunk(nn.Module):
 
 
 def placed(x: Tensor, ramp: Tensor | None) -> Tensor:
-    """A map ``(B, C, h, w)`` with ramps ``(2, C)`` from -1 to 1 added, the first along x, the second along y."""
+    """Add ramps ``(2, C)`` from -1 to 1 to a map ``(B, C, h, w)``, the first along x, the second along y."""
     if ramp is None:
         return x
     rows, columns = (torch.linspace(-1, 1, side, dtype=x.dtype, device=x.device) for side in x.shape[2:])

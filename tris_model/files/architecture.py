@@ -1,4 +1,4 @@
-"""From the names and shapes in a file to the network they belong to, with every difference named."""
+"""Find the network that a file's names and shapes belong to, and name every difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = 5
 
 
 def stage_of(state: State) -> int | None:
-    """1 or 2 by the heads that are there, None without any."""
+    """The stage, 1 or 2, by the heads in the state; None if it has no heads."""
     for stage, head in ((1, "attn_fusion."), (2, "attention2.")):
         if any(key.startswith(head) for key in state):
             return stage
@@ -28,15 +28,15 @@ def stage_of(state: State) -> int | None:
 
 
 def looks_like_tris(names: Collection[str]) -> bool:
-    """Whether a set of names is that of a TRIS network of either stage."""
+    """Whether names belong to a TRIS network of either stage."""
     return any(name.startswith(("attn_fusion.", "attention2.")) for name in names)
 
 
 def detect(state: State, source: str) -> Config:
-    """The config that the shapes of a TRIS state imply; what shapes cannot tell is as the authors have it.
+    """The config of a TRIS state, from its shapes; values that shapes do not determine are the authors'.
 
     Raises:
-        DataError: it is no TRIS state, naming what it looks like.
+        DataError: it is not a TRIS state; the message says what it looks like.
     """
     stage = stage_of(state)
     if stage is None:
@@ -56,7 +56,7 @@ def detect(state: State, source: str) -> Config:
 
 
 def detect_clip(state: State, base: Config = STAGE1, prefix: str = "") -> Config:
-    """The towers' sizes. A missing key leaves ``base``'s size: the comparison that follows names the key."""
+    """The towers' sizes. For a missing key the size of ``base`` is used; the later comparison names the key."""
     text_width = _size(state, f"{prefix}ln_final.weight", 0, base.text_width)
     grid = _size(state, f"{prefix}visual.attnpool.positional_embedding", 0, 1) - 1
     imagenet = f"{prefix}visual.resnet.conv1.weight" in state
@@ -73,14 +73,14 @@ def detect_clip(state: State, base: Config = STAGE1, prefix: str = "") -> Config
         ramp=f"{prefix}visual.ramp" in state,
         text_width=text_width,
         text_depth=_count(state, rf"{prefix}transformer\.resblocks\.(\d+)\."),
-        # Heads leave no trace in shapes; CLIP's have 64 channels each.
+        # Shapes do not show the number of heads; CLIP's heads have 64 channels each.
         text_heads=base.text_heads if text_width == base.text_width else max(1, text_width // 64),
         embed=_size(state, f"{prefix}text_projection", 1, base.embed),
     )
 
 
 def build(config: Config, state: State, source: str) -> Stage1 | Stage2:
-    """The network of a config with exactly these weights, float32, in eval mode.
+    """Build the network of a config with exactly these weights, float32, in eval mode.
 
     Raises:
         DataError: keys are missing, unexpected or of the wrong shape; all three are named.
@@ -98,20 +98,20 @@ def build(config: Config, state: State, source: str) -> Stage1 | Stage2:
 
 
 def fill(network: nn.Module, state: State, what: str) -> None:
-    """Give a network these weights, strictly; floats become float32.
+    """Load weights into a network, strictly; floats become float32.
 
     Raises:
         DataError: see :func:`build`.
     """
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    state = _rounded_off(expected, state)
+    state = _without_harmless_differences(expected, state)
     compare(expected, state, what)
     own = {key: (value.float() if value.is_floating_point() else value).clone() for key, value in state.items()}
     network.load_state_dict(own, strict=True, assign=True)
 
 
-def _rounded_off(expected: Mapping[str, tuple[int, ...]], state: State) -> dict[str, Tensor]:
-    """The state with what no answer depends on: counts of batches that older files lack, one number in a row of one."""
+def _without_harmless_differences(expected: Mapping[str, tuple[int, ...]], state: State) -> dict[str, Tensor]:
+    """The state with harmless differences removed: missing batch counters, and one number stored as a row of one."""
     counts = {key: torch.tensor(0) for key in expected if key.endswith("num_batches_tracked") and key not in state}
     return {
         key: value.reshape(expected[key]) if value.numel() == 1 and expected.get(key) in ((), (1,)) else value
@@ -120,7 +120,7 @@ def _rounded_off(expected: Mapping[str, tuple[int, ...]], state: State) -> dict[
 
 
 def compare(expected: Mapping[str, tuple[int, ...]], state: State, what: str) -> None:
-    """Raise unless ``state`` has exactly the expected keys and shapes."""
+    """Raise an error unless ``state`` has exactly the expected keys and shapes."""
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
     wrong = [
@@ -149,5 +149,5 @@ def _size(state: State, key: str, axis: int, default: int) -> int:
 
 def _count(state: State, pattern: str) -> int:
     found = {int(match[1]) for key in state if (match := re.match(pattern, key))}
-    # A key may name the billionth block; there are no more than there are keys.
+    # A key may name the billionth block, but there are at most as many blocks as keys.
     return min(max(found, default=0) + 1, len(state))

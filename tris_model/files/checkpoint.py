@@ -1,6 +1,6 @@
-"""Weights on disk: the authors' ``.pth`` files, and safetensors, which hold no code and name their origin.
+"""Read and write weights: the authors' ``.pth`` files, and safetensors, which hold no code and name their origin.
 
-No file is ever allowed to run code: pickles are read with ``weights_only=True``.
+No code in a file is ever run: pickles are read with ``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from .strange_files import strange
 from .torchscript import is_archive, read_archive
 from .zips import members_of, refuse_packed
 
-# What our own files say of themselves, in either kind of file.
+# Metadata of our own files, in both formats.
 METADATA = ("config", "recipe", "selected", "source", "source_sha256")
 DRAWN = "drawn scenes"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a file holds: tensors by key, and what it says of itself.
+    """The content of a weights file: tensors by key, and metadata.
 
     Attributes:
         path: the file, or ``FILE#ENTRY``.
         kind: ``pth``, ``safetensors`` or ``torchscript``.
-        state: tensors by the network's own keys.
-        metadata: what the file says of itself, by key.
-        entry: where in the file the tensors lay; empty at its root.
-        notes: what a user should know of how it was read, a sentence each.
+        state: tensors under the network's own keys.
+        metadata: the file's metadata, by key.
+        entry: the entry of the file that held the tensors; empty for its root.
+        notes: what a user should know about how it was read, one sentence each.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Checkpoint:
 
     @property
     def trained_on(self) -> str | None:
-        """The split that the network's own recipe names, or ``drawn scenes``; None where the file does not say."""
+        """The split in the network's recipe, or ``drawn scenes``; None if the file does not say it."""
         try:
             split = json.loads(self.metadata.get("recipe", "null"))["split"]
         except (ValueError, TypeError, KeyError):
@@ -76,7 +76,7 @@ class Checkpoint:
 
     @property
     def config(self) -> Config:
-        """As written in the file, else as detected from the shapes."""
+        """The config in the file, or the one detected from the shapes."""
         if "config" in self.metadata:
             return Config.from_json(self.metadata["config"])
         return detect(self.state, str(self.path))
@@ -88,14 +88,15 @@ def load(path_or_name: str | os.PathLike[str], device: str = "cpu", *, stage: in
     Args:
         path_or_name: an authors' ``.pth``, one of our files, or the name of shipped weights (``shapes``).
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
-        stage: which shipped network (2 by default); a file has the stage that it has, and another value is an error.
+        stage: chooses the shipped network (2 by default). A file determines its stage itself; another value is an
+            error.
 
     Returns:
-        The network, detected from the file, every key of which was used. Its sizes are in ``.config``.
+        The network that was detected from the file, with all keys of the file. Its sizes are in ``.config``.
 
     Raises:
-        DataError: the file is absent, broken, holds more than tensors, or does not fit (the keys are named).
-        UsageError: unknown name, device not there, other stage.
+        DataError: the file is missing or broken, holds more than tensors, or does not fit (the keys are named).
+        UsageError: the name is unknown, there is no such device, or the file has another stage.
     """
     return load_with_origin(path_or_name, device, stage=stage)[0]
 
@@ -103,21 +104,23 @@ def load(path_or_name: str | os.PathLike[str], device: str = "cpu", *, stage: in
 def load_with_origin(
     path_or_name: str | os.PathLike[str], device: str = "cpu", *, stage: int | None = None
 ) -> tuple[Stage1 | Stage2, Checkpoint]:
-    """As :func:`load`, and the checkpoint that the network came from."""
+    """Like :func:`load`; also returns the checkpoint that the network came from."""
     place = pick(device)
     held = read(find(path_or_name, stage), looks_like_tris)
     config = held.config
     if stage is not None and config.stage != stage:
-        raise UsageError(f"{held.path} is TRIS stage {config.stage}, not {stage}; leave stage out, the file decides it")
+        raise UsageError(
+            f"{held.path} is TRIS stage {config.stage}, not {stage}; leave stage out, because the file determines it"
+        )
     return build(config, held.state, str(held.path)).to(place), held
 
 
 def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint:
-    """The tensors of a file, of the shards behind an index, or of one entry of a file, without building anything.
+    """Read the tensors of a file, of the shards of an index, or of one entry of a file; no network is built.
 
     Args:
-        path: the file, or ``FILE#ENTRY`` where the file holds several networks.
-        looks: whether a set of names looks like the wanted network's; see :func:`tris_model.files.entries.choose`.
+        path: the file, or ``FILE#ENTRY`` if the file holds several networks.
+        looks: decides whether names look like those of the wanted network; see :func:`tris_model.files.entries.choose`.
 
     Raises:
         DataError: see :func:`load`.
@@ -133,7 +136,7 @@ def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint
 
 
 def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:
-    """What a file holds, which kind of file it is, and what it says of itself."""
+    """A file's content, its format, and its metadata."""
     if is_index(path):
         whole: dict[str, Any] = {}
         kind = ""
@@ -165,7 +168,7 @@ def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:
 
 
 def _is_safetensors(head: bytes) -> bool:
-    """A header's length in eight bytes, of which no length of these days fills the last, then JSON."""
+    """Whether it begins like safetensors: a header length in eight bytes, the last of them 0, then JSON."""
     return head[8:] == b"{" and head[7] == 0
 
 
@@ -174,16 +177,16 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is broken or was cut short ({_line(error)}); download or convert it again") from None
+        raise DataError(f"{path} is broken or incomplete ({_line(error)}); download or convert it again") from None
 
 
 def save(network: Stage1 | Stage2, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a network with its config, as safetensors or (suffix ``.pth``) the way the authors' files are."""
+    """Write a network with its config, as safetensors or, for the suffix ``.pth``, in the authors' form."""
     write(network.state_dict(), path, {**(metadata or {}), "config": network.config.to_json()})
 
 
 def write(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write tensors and what is said of them; the file appears whole or not at all."""
+    """Write tensors and metadata; the file is written completely or not at all."""
     try:
         sweep_parts(path.parent, path.name)
         with drafted(path) as draft:
@@ -199,7 +202,7 @@ def write(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) 
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a file cannot be written, in the system's words, which torch and safetensors hide behind their own."""
+    """Why a file cannot be written, in the words of the system; torch and safetensors put their own text round them."""
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, OSError) and inner.strerror:
@@ -211,7 +214,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _sort_metadata(path: Path) -> None:
-    """Put what a file says of itself in order, in place: safetensors has none, and a hash shall name the content."""
+    """Sort a file's metadata in place: safetensors writes it in random order, but equal content needs an equal hash."""
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -223,9 +226,9 @@ def _sort_metadata(path: Path) -> None:
 
 
 def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict[str, Any]:
-    """Copy weights from one kind of file to the other, bit for bit; the suffix of ``out`` decides.
+    """Copy weights bit for bit into the format that the suffix of ``out`` names.
 
-    The source must be a whole TRIS network. What safetensors say of themselves survives the way back.
+    The source must be a whole TRIS network. Metadata of safetensors are kept in ``.pth`` files and restored from them.
 
     Returns:
         :func:`describe` of the new file.
@@ -243,7 +246,7 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What ``risbench weights show`` prints: a flat, JSON-able record of the file and its network."""
+    """A flat record of a file and its network, for JSON; ``risbench weights show`` prints it."""
     path = find(path)
     held = read(path, looks_like_tris)
     config = held.config
@@ -267,13 +270,13 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def files_of(path: Path) -> Sequence[Path]:
-    """The files that hold a checkpoint's tensors: itself, or the shards of an index."""
+    """The files that hold a checkpoint's tensors: the file itself, or the shards of an index."""
     path, _ = split_entry(path)
     return shards_of(path) if is_index(path) else (path,)
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal; of shards, that of the files put together."""
+    """The sha256 of a file, in hexadecimal; for shards, the sha256 of all of them joined."""
     total = hashlib.sha256()
     for each in files_of(path):
         with each.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Files of CLIPs: OpenAI's archives, state dicts in OpenAI's, open_clip's or Hugging Face's layout, and ours."""
+"""Read files of CLIPs: OpenAI's archives; state dicts in OpenAI's, open_clip's or Hugging Face's layout; and ours."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from .names import find_clip, split_entry
 
 @dataclass(frozen=True, slots=True)
 class ClipFile:
-    """A CLIP's weights and all that its file says of them.
+    """A CLIP's weights, and what its file says about them.
 
     Attributes:
         path: the file, or ``FILE#ENTRY``.
         kind: ``pth``, ``safetensors`` or ``torchscript``.
-        state: by OpenAI's names, floats as float32.
-        metadata: what a file of ours says of itself.
-        layout: whose names the file has.
-        counted: whether OpenAI's numbers about the model lie among the weights, as in its own files.
-        settings: what a file of settings beside it says.
-        notes: what a user should know of how it was read, a sentence each.
+        state: tensors under OpenAI's names, floats as float32.
+        metadata: the metadata of a file of ours.
+        layout: the naming scheme of the file.
+        counted: whether the weights contain OpenAI's numbers about the model, as OpenAI's own files do.
+        settings: the settings file beside it.
+        notes: what a user should know about how it was read, one sentence each.
     """
 
     path: Path
@@ -50,15 +50,16 @@ class ClipFile:
 
 
 def read_clip(path: str | os.PathLike[str]) -> ClipFile:
-    """A CLIP of any layout from a file, an index of shards, or one entry of a file.
+    """Read a CLIP of any layout from a file, an index of shards, or one entry of a file.
 
     Raises:
-        DataError: broken, or no CLIP with an image tower that OpenAI had: what it looks like is named.
+        DataError: the file is broken, or not a CLIP with one of OpenAI's image towers; the message says what it looks
+            like.
     """
     held = read_checkpoint(path, looks_like_clip)
     folder = split_entry(held.path)[0].parent
     if not looks_like_clip(held.state.keys()):
-        raise DataError(f"{held.path} is no CLIP: {_stranger(held.state, folder)}")
+        raise DataError(f"{held.path} is not a CLIP:  {_stranger(held.state, folder)}")
     layout = layout_of(held.state.keys())
     if layout == "huggingface":
         settings = clip_settings.of_hugging_face(folder)
@@ -70,13 +71,13 @@ def read_clip(path: str | os.PathLike[str]) -> ClipFile:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """A CLIP's weights by OpenAI's keys, floats as float32.
+    """Read a CLIP's weights under OpenAI's keys, floats as float32.
 
     Args:
         path: a TorchScript archive, a state dict as ``.pt``/``.pth``/``.safetensors``, or the index of its shards.
 
     Raises:
-        DataError: broken, or holding anything but boxes, numbers and tensors.
+        DataError: the file is broken, or holds anything but plain objects, numbers and tensors.
     """
     return _floats(read_checkpoint(path, looks_like_clip).state)
 
@@ -86,7 +87,7 @@ def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _stranger(state: Mapping[str, Tensor], folder: Path) -> str:
-    """What weights look like that are no CLIP's."""
+    """Describe weights that do not belong to a CLIP."""
     hints = (
         ("attn_fusion.", "TRIS stage 1"), ("attention2.", "TRIS stage 2"), ("img_encoder.", "GroupViT"),
         ("vision_model.encoder.stages.", "GroupViT"), ("visual.trunk.", "a CLIP with a tower of timm's"),
@@ -106,7 +107,7 @@ def _stranger(state: Mapping[str, Tensor], folder: Path) -> str:
 
 
 def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Stage2:
-    """A network to be trained: CLIP's towers from a file, heads freshly drawn.
+    """A network to be trained: CLIP's towers come from a file, heads are drawn at random.
 
     Args:
         path: OpenAI's file, or a tiny CLIP of ours.
@@ -114,7 +115,8 @@ def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Sta
             attention pool, which TRIS never uses, is left out.
 
     Raises:
-        DataError: the file is broken or no CLIP with a ResNet; missing, unexpected and misshapen keys are named.
+        DataError: the file is broken or not a CLIP with a ResNet; keys that are missing, unexpected or of a wrong shape
+            are named.
     """
     state, towers = open_clip_file(path, config)
     heads = ("stage", "hidden", "decoder", "alpha", "beta")
@@ -128,14 +130,14 @@ def start(path: str | os.PathLike[str], config: Config = STAGE1) -> Stage1 | Sta
 
 
 def load_clip(path_or_name: str | os.PathLike[str]) -> Clip:
-    """A CLIP with a ResNet tower and its attention pool, float32, in eval mode: ours, or OpenAI's RN50.
+    """Load a CLIP with a ResNet tower and its attention pool, float32, in eval mode: ours, or OpenAI's RN50.
 
     Args:
         path_or_name: a file, or ``shapes``, the shipped tiny CLIP of the drawn world.
 
     Raises:
-        UsageError: neither a file nor a name.
-        DataError: broken, or no such CLIP.
+        UsageError: there is no such file or name.
+        DataError: the file is broken or not such a CLIP.
     """
     state, config = open_clip_file(path_or_name)
     with torch.device("meta"):  # no default weights to draw and throw away
@@ -145,15 +147,15 @@ def load_clip(path_or_name: str | os.PathLike[str]) -> Clip:
 
 
 def open_clip_file(path: str | os.PathLike[str], base: Config = STAGE1) -> tuple[dict[str, Tensor], Config]:
-    """The weights of a CLIP with a ResNet tower, and its sizes: as its file says, else by its shapes.
+    """The weights of a CLIP with a ResNet tower, and its sizes, from its file's metadata or from its shapes.
 
     Args:
         path: a file, or ``shapes``, the shipped tiny CLIP of the drawn world.
-        base: sizes that shapes do not tell.
+        base: the sizes that shapes do not determine.
 
     Raises:
-        UsageError: neither a file nor that name.
-        DataError: broken, or no such CLIP.
+        UsageError: there is no such file or name.
+        DataError: the file is broken or not such a CLIP.
     """
     held = read_checkpoint(find_clip(path), looks_like_clip)
     state = _floats(held.state)

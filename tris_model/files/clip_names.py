@@ -1,8 +1,9 @@
-"""CLIP's weights under other programs' names, brought to OpenAI's.
+"""Translate other programs' names of CLIP's weights into OpenAI's names.
 
-Three layouts hold the same tensors. OpenAI's, which open_clip keeps. open_clip's with a text tower of its own
-(``text.…``). Hugging Face's (``text_model.…``, ``vision_model.…``), where queries, keys and values of an attention are
-three tables instead of one and the two projections are layers, so their matrices are transposed.
+Three layouts hold the same tensors. The first is OpenAI's, which open_clip uses, too. The second is open_clip's with a
+separate text tower (``text.…``). The third is Hugging Face's (``text_model.…``, ``vision_model.…``): queries, keys and
+values of an attention are three tables instead of one, and the two projections are layers, so their matrices are
+transposed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 Layout = Literal["openai", "huggingface"]
-# Numbers about the model that OpenAI keeps among its tensors.
+# Numbers about the model that OpenAI stores among its tensors.
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 _TABLES = ("attn_mask", "position_ids")  # computed, not learned; older versions of the libraries stored them
 _MARKS = ("visual.class_embedding", "visual.layer1.0.conv1.weight", "vision_model.embeddings.class_embedding")
@@ -45,28 +46,28 @@ _TURNED = {"visual_projection.weight": "visual.proj", "text_projection.weight": 
 
 
 def looks_like_clip(names: Collection[str]) -> bool:
-    """Whether a set of names is that of a CLIP with an image tower that OpenAI had, in any layout."""
+    """Whether names belong to a CLIP with one of OpenAI's image towers, in any layout."""
     return any(mark in names for mark in _MARKS)
 
 
 def looks_like_resnet(names: Collection[str]) -> bool:
-    """The same for a CLIP with a ResNet tower."""
+    """Whether names belong to a CLIP with a ResNet tower, in any layout."""
     return _MARKS[1] in names
 
 
 def layout_of(names: Collection[str]) -> Layout:
-    """Whose names they are."""
+    """The layout that the names belong to."""
     return "huggingface" if _MARKS[2] in names else "openai"
 
 
 def as_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights under OpenAI's names; names that belong to no CLIP stay, to be refused by name.
+    """The weights under OpenAI's names. Unknown names stay, so that loading refuses them by name.
 
     Args:
-        state: of any layout.
+        state: weights in any layout.
 
     Returns:
-        A new mapping, without tables and numbers that are no weights.
+        A new mapping, without entries that are not weights.
     """
     kept = {
         key: value for key, value in state.items() if key not in NOT_WEIGHTS and key.rpartition(".")[2] not in _TABLES
@@ -87,7 +88,7 @@ def _from_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if (match := _THREE.fullmatch(key)) is not None:
             parts = [f"{match[1]}.self_attn.{one}_proj.{match[2]}" for one in "qkv"]
             block = re.fullmatch(r"(vision|text)_model\.encoder\.layers\.(\d+)", match[1])
-            # One that is missing or of another size stays away, so that the names tell what is wrong.
+            # If one is missing or of another size, the rest keep their names, so that the error names them.
             if (
                 block
                 and len({state[one].shape for one in parts if one in state}) == 1

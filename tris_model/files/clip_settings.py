@@ -1,6 +1,7 @@
-"""What a CLIP's weights do not show, from the file of settings beside them: activation, heads, pixels.
+"""Read the settings file beside a CLIP's weights: activation, heads and pixel normalisation, which weights do not show.
 
-Hugging Face's folders hold ``config.json`` and ``preprocessor_config.json``, open_clip's ``open_clip_config.json``.
+Hugging Face's folders have ``config.json`` and ``preprocessor_config.json``; open_clip's have
+``open_clip_config.json``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Three = tuple[float, float, float]
 HUGGING_FACE, PIXELS, OPEN_CLIP = "config.json", "preprocessor_config.json", "open_clip_config.json"
 _MOST_BYTES = 4 << 20
 _EPSILON = 1e-5  # of every LayerNorm here, as OpenAI has it
-# What transformers leaves out of config.json, because it is what its CLIP has.
+# Values that transformers leaves out of config.json because they are its CLIP's defaults.
 _HEADS = {"vision_config": 12, "text_config": 8}
 _ACTIVATION = "quick_gelu"
 _ACTIVATIONS = {"quick_gelu": True, "gelu": False}
@@ -26,13 +27,13 @@ _ACTIVATIONS = {"quick_gelu": True, "gelu": False}
 
 @dataclass(frozen=True, slots=True)
 class ClipSettings:
-    """What is known beside the weights.
+    """The settings that are known besides the weights.
 
     Attributes:
-        source: the file's name; None where there is none.
-        quick_gelu: OpenAI's activation or the exact GELU; None where nothing says.
-        heads, text_heads: of an attention; None where nothing says.
-        mean, deviation: of the pixels; None for OpenAI's.
+        source: the file's name; None if there is no file.
+        quick_gelu: True for OpenAI's activation, False for the exact GELU, None if unknown.
+        heads, text_heads: number of attention heads of each tower; None if unknown.
+        mean, deviation: normalisation of the pixels; None for OpenAI's.
     """
 
     source: str | None = None
@@ -44,10 +45,10 @@ class ClipSettings:
 
 
 def of_hugging_face(folder: Path) -> ClipSettings:
-    """The settings in a folder of Hugging Face's; none if it has no ``config.json``.
+    """The settings in a folder in Hugging Face's layout; no settings if it has no ``config.json``.
 
     Raises:
-        DataError: it is the configuration of another network, or of a CLIP that is not built here.
+        DataError: it is the configuration of another network, or of a CLIP that is not supported.
     """
     path = folder / HUGGING_FACE
     if not path.exists():
@@ -66,7 +67,7 @@ def of_hugging_face(folder: Path) -> ClipSettings:
         raise DataError(f"{path}: layer_norm_eps must be {_EPSILON:g}; other values are not supported")
     heads = {name: tower.get("num_attention_heads", _HEADS[name]) for name, tower in towers.items()}
     if not all(type(count) is int and count > 0 for count in heads.values()):
-        raise DataError(f"{path}: num_attention_heads is no number of heads")
+        raise DataError(f"{path}: num_attention_heads is not a number of heads")
     pixels = _json(folder / PIXELS) if (folder / PIXELS).exists() else {}
     return ClipSettings(
         path.name,
@@ -79,7 +80,7 @@ def of_hugging_face(folder: Path) -> ClipSettings:
 
 
 def of_open_clip(folder: Path) -> ClipSettings:
-    """The settings in a folder of open_clip's; none if it has no ``open_clip_config.json``.
+    """The settings in a folder in open_clip's layout; no settings if it has no ``open_clip_config.json``.
 
     Raises:
         DataError: its towers are of another kind than CLIP's own.
@@ -100,7 +101,7 @@ def of_open_clip(folder: Path) -> ClipSettings:
         )
         text_heads = int(text["heads"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        raise DataError(f"{path} is no configuration of open_clip's") from None
+        raise DataError(f"{path} is not an open_clip configuration") from None
     return ClipSettings(
         path.name,
         bool(model.get("quick_gelu", False)),
@@ -112,7 +113,7 @@ def of_open_clip(folder: Path) -> ClipSettings:
 
 
 def described(folder: Path) -> str | None:
-    """The kind of network that the files of settings in a folder name; None if they name none."""
+    """The kind of network that a folder's settings files name; None if they name none."""
     for name in (HUGGING_FACE, OPEN_CLIP):
         if (folder / name).exists():
             try:

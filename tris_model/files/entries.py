@@ -1,9 +1,9 @@
-"""Which tensors in a checkpoint are the network's: the entry they lie under, and what stands before their names.
+"""Find the network's tensors in a checkpoint: the entry that holds them, and the prefix of their names.
 
-Training programs save more than weights, under names of their own, and wrappers (data parallel, ``torch.compile``,
-sharding, Lightning) put words before every name. The network that is wanted says what its own names look like; whatever
-fits is found under any entry and behind any common prefix. Nothing is guessed: of two that fit, a plain one goes before
-averaged weights (which is said), and otherwise both are listed and the choice is the user's, ``FILE#ENTRY``.
+Training programs save more than weights, under their own names, and wrappers (data parallel, ``torch.compile``,
+sharding, Lightning) add prefixes to all names. The caller knows what the wanted network's names look like. Tensors with
+such names are found under any entry and behind any common prefix. Nothing is guessed. If two entries fit, plain weights
+are preferred to averaged ones, and a note says so. Otherwise both are listed, and the user chooses with ``FILE#ENTRY``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from risbench.errors import DataError
 from risbench.plain import plain
 
 Looks = Callable[[Collection[str]], bool]
-# Parts of a name that wrappers put in, at the front or further inside, once or several times.
+# Parts of a name that wrappers add, at the front or further inside, once or several times.
 WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"})
-# Numbers that averaging and training loops keep among the tensors.
+# Numbers that averaging and training loops store among the tensors.
 COUNTERS = frozenset(
     {"epoch", "step", "global_step", "iter", "iteration", "n_averaged", "num_updates", "decay", "best_score", "seed"}
 )
-# Where there is no telling by names, in this order: TRIS's authors and we, open_clip and mmcv, then others.
+# Usual entries, if names do not decide, in this order: TRIS's authors and we, open_clip and mmcv, then others.
 USUAL = (
     "model", "state_dict", "model_state_dict", "model_state", "net", "network", "weights", "params", "module",
     "generator",
@@ -41,10 +41,10 @@ class ChosenEntry:
     """The tensors of one network.
 
     Attributes:
-        entry: where they lay, ``model`` or ``ema/state_dict``; empty at the root.
-        prefix: what stood before every name and was taken away; empty if nothing.
-        state: by the network's own names.
-        notes: what a user should know of the choice, a sentence each.
+        entry: the entry that held them, such as ``model`` or ``ema/state_dict``; empty for the root.
+        prefix: the common prefix that was removed from all names; may be empty.
+        state: tensors under the network's own names.
+        notes: what a user should know about the choice, one sentence each.
     """
 
     entry: str
@@ -63,43 +63,43 @@ class _Group:
 
     @property
     def address(self) -> str:
-        """What a user writes behind ``#``."""
+        """The text that a user writes after ``#``."""
         return f"{self.entry}/{self.prefix}" if self.entry and self.inside else self.entry or self.prefix
 
 
 def choose(held: Any, source: str, looks: Looks | None = None, wanted: str | None = None) -> ChosenEntry:
-    """The network's tensors.
+    """Find the network's tensors.
 
     Args:
-        held: what the file holds, mappings of mappings.
-        source: the file, for errors.
-        looks: whether a set of names looks like the network's; None takes the usual entry.
+        held: the file's content, nested mappings.
+        source: the file, for error messages.
+        looks: decides whether names look like the network's; None takes the usual entry.
         wanted: the entry, or the prefix of names, that the user chose.
 
     Raises:
-        DataError: no tensors; several networks, which are listed; or no entry of the wanted name.
+        DataError: there are no tensors; there are several networks, which are listed; or no entry has the wanted name.
     """
     if not isinstance(held, Mapping):
         raise DataError(f"{source} holds no weights: expected a dict of tensors, or one under the key 'model'")
     groups = [_tidied(entry, tensors, looks, source) for entry, tensors in _tensors_in(held)]
     if wanted is not None:
-        return _wanted(groups, source, looks, wanted)
+        return _wanted_entry(groups, source, looks, wanted)
     fitting = [group for group in groups if group.fits] if looks is not None else []
     fitting = [group for place, group in enumerate(fitting) if not any(_same(group, one) for one in fitting[:place])]
     if fitting:
         return _best(fitting, source)
-    if looks is not None and (inside := _inside(groups, looks)):
+    if looks is not None and (inside := _behind_prefixes(groups, looks)):
         whole = sum(len(group.state) for group in groups if any(one.entry == group.entry for one in inside))
         if len(inside) > 1 and sum(len(one.state) for one in inside) == whole:
             return _best(inside, source)
         raise DataError(f"{source} {_listed(inside)}")
-    return _usual(held, groups, source)
+    return _usual_entry(held, groups, source)
 
 
 def _tensors_in(
     held: Mapping[Any, Any], entry: str = "", deep: int = 0, visited: set[int] | None = None
 ) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every mapping in which tensors have names, the outer ones first, each once however often the file names it."""
+    """Every mapping from names to tensors, outer ones first; each once, even if the file refers to it several times."""
     visited = set() if visited is None else visited
     if id(held) in visited:
         return
@@ -126,10 +126,10 @@ def _tidied(entry: str, tensors: Mapping[str, Tensor], looks: Looks | None, sour
 
 
 def without_wrappers(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Tensors without the words of wrappers in their names, and without counters.
+    """Tensors without wrappers' parts in their names, and without counters.
 
     Raises:
-        DataError: two tensors would have one name.
+        DataError: two tensors would have the same name.
     """
     found: dict[str, Tensor] = {}
     for key, value in tensors.items():
@@ -146,7 +146,7 @@ def without_wrappers(tensors: Mapping[str, Tensor], source: str) -> dict[str, Te
 
 
 def _common(state: Mapping[str, Tensor]) -> Sequence[str]:
-    """The parts that all names begin with, a name's last part not counted."""
+    """The parts that all names begin with, without a name's last part."""
     names = iter(state)
     common = next(names, "").split(".")[:-1]
     for name in names:
@@ -159,14 +159,14 @@ def _common(state: Mapping[str, Tensor]) -> Sequence[str]:
 
 
 def _same(one: _Group, other: _Group) -> bool:
-    """Whether two entries are the same tensors, which some programs save twice."""
+    """Whether two entries hold the same tensors; some programs save them twice."""
     return one.state.keys() == other.state.keys() and all(
-        value is other.state[key] or _place(value) == _place(other.state[key]) for key, value in one.state.items()
+        value is other.state[key] or _address(value) == _address(other.state[key]) for key, value in one.state.items()
     )
 
 
-def _place(value: Tensor) -> int:
-    """Where a tensor's numbers lie; by itself if it has none of its own."""
+def _address(value: Tensor) -> int:
+    """The memory address of a tensor's numbers, or the tensor's identity if it has no numbers."""
     real = value.layout == torch.strided and value.device.type == "cpu" and value.numel() > 0
     return value.data_ptr() if real else -id(value)
 
@@ -183,14 +183,14 @@ def _best(fitting: Sequence[_Group], source: str) -> ChosenEntry:
         taken = f"'{plain(one.address, 60)}'" if one.address else "the weights outside any entry"
         names = " and ".join(f"'{plain(other, 60)}'" for other in others)
         notes = (
-            f"{source}: {taken} is taken; {names} (averaged weights) lies beside, and {source}#{plain(others[0], 60)} "
-            "takes that",
+            f"{source}: {taken} is used; the file also has {names} (averaged weights); give "
+            f"{source}#{plain(others[0], 60)} to use that",
         )
     return ChosenEntry(one.entry, one.prefix, one.state, notes)
 
 
-def _inside(groups: Sequence[_Group], looks: Looks) -> list[_Group]:
-    """Networks behind prefixes that only some of an entry's names have: a student beside its teacher."""
+def _behind_prefixes(groups: Sequence[_Group], looks: Looks) -> list[_Group]:
+    """Networks behind a prefix that only some of an entry's names have, such as a student beside its teacher."""
     found = []
     for group in groups:
         starts: dict[str, dict[str, Tensor]] = {}
@@ -206,25 +206,25 @@ def _inside(groups: Sequence[_Group], looks: Looks) -> list[_Group]:
 
 
 def _listed(groups: Sequence[_Group]) -> str:
-    """What the file holds, and how to choose."""
+    """The text that lists a file's networks and says how to choose one."""
     names = [plain(group.address, 60) for group in groups]
     shown = ", ".join(f"'{name}' ({len(group.state)} tensors)" for name, group in zip(names, groups, strict=True))
-    count = "several networks" if len(groups) > 1 else "such a network beside other tensors"
-    return f"holds {count}: {shown}; say which with FILE#{names[0]}, in place of FILE"
+    count = "several networks" if len(groups) > 1 else "such a network among other tensors"
+    return f"holds {count}: {shown}; choose one with FILE#{names[0]}, instead of FILE"
 
 
-def _wanted(groups: Sequence[_Group], source: str, looks: Looks | None, wanted: str) -> ChosenEntry:
+def _wanted_entry(groups: Sequence[_Group], source: str, looks: Looks | None, wanted: str) -> ChosenEntry:
     for group in groups:
         if wanted == group.entry:
             return ChosenEntry(group.entry, group.prefix, group.state)
-    for group in groups:  # the longest entry that the wanted one begins with; what is left is a prefix
+    for group in groups:  # the longest entry that the wanted name begins with; the rest is a prefix
         prefix = wanted.removeprefix(f"{group.entry}/") if group.entry else wanted
         prefix = prefix if prefix.endswith(".") else f"{prefix}."
         part = {key[len(prefix) :]: value for key, value in group.state.items() if key.startswith(prefix)}
         if part:
             tidied = _tidied(group.entry, part, looks, source)
             return ChosenEntry(group.entry, prefix + tidied.prefix, tidied.state)
-    # Entries around others: `FILE#ema` means `ema/state_dict` where that is all there is.
+    # Nested entries: `FILE#ema` means `ema/state_dict` if that is the only one.
     below = [group for group in groups if group.entry.startswith(f"{wanted}/")]
     if len(below) == 1:
         return ChosenEntry(below[0].entry, below[0].prefix, below[0].state)
@@ -232,8 +232,8 @@ def _wanted(groups: Sequence[_Group], source: str, looks: Looks | None, wanted: 
     raise DataError(f"{source} has no entry '{plain(wanted, 60)}' with tensors; its entries with tensors are {names}")
 
 
-def _usual(held: Mapping[Any, Any], groups: Sequence[_Group], source: str) -> ChosenEntry:
-    """Where no names tell: the entry of a usual name, else the tensors of the root, else the only entry."""
+def _usual_entry(held: Mapping[Any, Any], groups: Sequence[_Group], source: str) -> ChosenEntry:
+    """The entry with a usual name, else the tensors of the root, else the only entry."""
     by_entry = {group.entry: group for group in groups}
     for name in USUAL:
         if name in by_entry:

@@ -1,4 +1,4 @@
-"""Which weights there are and where they come from. Nothing is downloaded here."""
+"""The weights that exist, and where to get them. Nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ("shapes",)
 RELEASES = "https://github.com/fawnliu/storage/releases/download"
 PUBLISHED = ("referit", "refcoco", "refcoco+", "refcocog_google", "refcocog_umd")
 OPENAI = "https://openaipublic.azureedge.net/clip/models"
-# The sha256 of each file, which is also a part of its address.
+# The sha256 of each file, which is also a part of its URL.
 OPENAI_FILES: Mapping[str, str] = MappingProxyType(
     {
         "RN50": "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
@@ -35,7 +35,7 @@ OPENAI_FILES: Mapping[str, str] = MappingProxyType(
     }
 )
 RN50, VIT_B_32 = OPENAI_FILES["RN50"], OPENAI_FILES["ViT-B-32"]
-# In a folder, the first of these that is there is meant.
+# For a folder the first of these files that exists is used.
 IN_FOLDERS = (
     "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
     "open_clip_model.safetensors", "open_clip_pytorch_model.bin",
@@ -44,17 +44,17 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
 
 
 def url(stage: int, name: str) -> str:
-    """Where the authors' file lies."""
+    """The URL of an authors' file."""
     return f"{RELEASES}/{'v1.0.4' if stage == 1 else 'v1.0.1'}/stage{stage}_{name}.pth"
 
 
 def openai_url(name: str) -> str:
-    """Where a file of OpenAI's lies; ``name`` is a key of :data:`OPENAI_FILES`."""
+    """The URL of an OpenAI file; ``name`` is a key of :data:`OPENAI_FILES`."""
     return f"{OPENAI}/{OPENAI_FILES[name]}/{name}.pt"
 
 
 def for_split(split: str | None) -> str:
-    """The authors' name of the weights trained for a split."""
+    """The authors' name of the weights that were trained for a split."""
     if split is None:
         return "refcocog_google"
     data = split.split("_")[0].replace("refcocoplus", "refcoco+")
@@ -64,7 +64,7 @@ def for_split(split: str | None) -> str:
 
 
 def advice(split: str | None) -> str:
-    """One line for who gave no weights: the file to get, where from, and what there is without one."""
+    """The advice for a user who gave no weights, in one line: which file to get, where, and the alternative."""
     name = for_split(split)
     return (
         f"tris needs weights: get {url(2, name)} (stage 1: {url(1, name)}) and pass --weights FILE as it is, "
@@ -73,31 +73,31 @@ def advice(split: str | None) -> str:
 
 
 def clip_advice(method: str, name: str = "RN50", option: str = "--weights FILE") -> str:
-    """The same for who looks into a CLIP: ``name`` is OpenAI's file that it takes, ``option`` how it is given."""
-    shipped = ", or --weights shapes for the tiny one of the drawn world" if option.startswith("--weights") else ""
+    """The advice for a method that needs a CLIP: ``name`` is the OpenAI file, ``option`` the option that takes it."""
+    shipped = ", or --weights shapes for the tiny CLIP of the drawn world" if option.startswith("--weights") else ""
     return f"{method} needs a CLIP: get {openai_url(name)} and pass {option}{shipped}"
 
 
 def find(path_or_name: str | os.PathLike[str], stage: int | None = None) -> Path:
-    """The file of a TRIS network that is meant.
+    """Find the file of a TRIS network.
 
     Args:
-        path_or_name: a path, or the name of shipped weights. A file of that name goes first.
-        stage: which of the shipped networks, 2 by default.
+        path_or_name: a path, or the name of shipped weights. A file with that name takes precedence.
+        stage: chooses the shipped network, 2 by default.
 
     Raises:
-        UsageError: neither a file nor a name, or shipped weights that are not there.
-        DataError: a folder with no weights, or with several.
+        UsageError: there is no such file or name, or the shipped weights are missing.
+        DataError: a folder holds no weights file, or several.
     """
     return _find(path_or_name, f"stage{stage or 2}", advice(None))
 
 
 def find_clip(path_or_name: str | os.PathLike[str], otherwise: str | None = None) -> Path:
-    """The file of a CLIP that is meant: a path, or ``shapes``, the tiny one of the drawn world.
+    """Find the file of a CLIP: a path, or ``shapes``, the tiny CLIP of the drawn world.
 
     Args:
         path_or_name: see above.
-        otherwise: what to advise where there is nothing; by default OpenAI's RN50.
+        otherwise: the advice if there is no such file; by default to get OpenAI's RN50.
 
     Raises:
         UsageError, DataError: see :func:`find`.
@@ -122,7 +122,7 @@ def _find(path_or_name: str | os.PathLike[str], part: str, otherwise: str) -> Pa
 
 
 def missing(path: Path, otherwise: str) -> UsageError:
-    """The error of a path that is not there: near names in its folder, and what to get."""
+    """The error for a path that does not exist: similar names in its folder, and what to get."""
     return UsageError(f"there is no weights file {path}{_near(path)}; {otherwise}")
 
 
@@ -136,7 +136,10 @@ def _near(path: Path) -> str:
 
 
 def split_entry(given: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """``FILE#ENTRY`` as its two parts: which of several networks in a file is meant. A file of that name goes first."""
+    """Split ``FILE#ENTRY``; the entry chooses one of several networks in a file.
+
+    A file with the whole name takes precedence.
+    """
     path, text = Path(given), str(given)
     if "#" not in text or path.exists():
         return path, None
@@ -150,10 +153,10 @@ def with_entry(path: Path, entry: str | None) -> Path:
 
 
 def weights_file(path: Path) -> Path:
-    """The file of weights that a path means: itself, the index of its shards, or the one file of weights in a folder.
+    """The weights file of a path: the path itself, the index of its shards, or the only weights file in a folder.
 
     Raises:
-        DataError: a folder without weights, or with several files that might be meant.
+        DataError: a folder without weights, or with several possible files.
     """
     if not path.is_dir():
         return index_of(path) or path
@@ -175,4 +178,4 @@ def weights_file(path: Path) -> Path:
         )
     names = plain(", ".join(each.name for each in found[:5]), 200) + (" …" if len(found) > 5 else "")
     held = f"several files of weights ({names})" if found else "no file of weights"
-    raise DataError(f"{path} is a folder with {held}; give the weights file in it")
+    raise DataError(f"{path} is a folder with {held}; give the weights file itself")

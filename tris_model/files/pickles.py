@@ -1,8 +1,8 @@
-"""What ``torch.save`` wrote, opened without running a line of it.
+"""Open files of ``torch.save`` without running any code in them.
 
-Torch's own reader of weights (``weights_only=True``) knows tensors and plain values. Training programs put more beside
-the weights: settings (``argparse.Namespace``, OmegaConf), numpy's numbers, paths, dates. Their classes are never
-imported: each becomes an inert object that keeps nothing, since only tensors are wanted. Every other name is refused.
+Torch's own reader of weights (``weights_only=True``) accepts tensors and plain values. Training programs save more:
+settings (``argparse.Namespace``, OmegaConf), numpy's numbers, paths, dates. Their classes are never imported: each
+object is replaced by an inert one that keeps nothing, because only tensors are needed. All other classes are refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from risbench.errors import DataError
 from risbench.plain import plain
 
-# Settings, numbers, paths and dates. Making one inert runs no code, whatever the file passes to it.
+# Settings, numbers, paths and dates. Replacing them runs no code, whatever the file passes to them.
 _HARMLESS = re.compile(
     r"argparse\.Namespace|types\.SimpleNamespace|typing\.\w+|"
     r"(omegaconf|yacs|ml_collections|addict|easydict|mmcv|mmengine|hydra|fvcore|detectron2\.config)\.[\w.]+|"
@@ -36,10 +36,10 @@ _ROUNDS = 60  # different names that one file may need
 
 
 class Inert:
-    """Stands for an object that is not wanted; it takes any arguments and any state and keeps nothing."""
+    """Replaces an object that is not needed; it accepts any arguments and any state and keeps nothing."""
 
     def __new__(cls, *_: object, **__: object) -> Inert:
-        """Take any arguments."""
+        """Accept any arguments."""
         return super().__new__(cls)
 
     def __init__(self, *_: object, **__: object) -> None: ...
@@ -51,26 +51,26 @@ MOST_TIED = 8  # how many names a weight may have, over a whole file
 
 
 def _empty_dict(*_: object) -> dict[Any, Any]:
-    """In place of a dict with a default, which nothing here uses."""
+    """Replaces a ``defaultdict``, whose default is not needed."""
     return {}
 
 
 def read_pickle(path: Path, *, mapped: bool) -> Any:
-    """The value that a file of ``torch.save`` holds, on the CPU.
+    """Read the value in a file of ``torch.save``, on the CPU.
 
     Args:
         path: the file.
-        mapped: whether to map the file instead of reading it (torch's zip archives alone can be).
+        mapped: whether to memory-map the file instead of reading it (only possible for torch's zip archives).
 
     Raises:
-        DataError: it is broken, or holds an object whose class would have to run; that is named, with what to do.
+        DataError: the file is broken, or holds an object that could run code; the message names it and says what to do.
     """
     known: dict[str, Any] = {}
     while True:
         try:
             with torch.serialization.safe_globals([(known[name], name) for name in known]), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about protocols and storages, which no user of a file can change
-                # Mapped: the authors' files carry the optimiser's state too, twice the weights, never touched.
+                # Mapping does not read the optimiser's state in the authors' files, twice the size of the weights.
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError as error:
             name = _named(error)
@@ -84,19 +84,21 @@ def read_pickle(path: Path, *, mapped: bool) -> Any:
         except DataError:
             raise
         except Exception as error:  # torch raises many kinds for a broken file
-            raise DataError(f"{path} is no checkpoint or a broken one ({_line(error)}); download it again") from None
+            raise DataError(
+                f"{path} is not a checkpoint, or it is broken ({_line(error)}); download it again"
+            ) from None
 
 
 def refuse_unfolding(path: Path, held: Mapping[str, Tensor], size: int) -> None:
-    """Refuse tensors that are small in the file and large, or not there, when they are used.
+    """Refuse tensors that need more numbers than the file holds.
 
     Args:
-        path: the file, for messages.
+        path: the file, for error messages.
         held: its tensors.
-        size: its bytes, or those of all its shards.
+        size: its size in bytes, or that of all its shards.
 
     Raises:
-        DataError: one that is sparse, quantised or without data, or whose strides repeat its numbers.
+        DataError: a tensor is sparse, quantised or without data, or its strides repeat its numbers.
     """
     distinct: dict[Any, int] = {}
     for key, value in held.items():
@@ -106,7 +108,7 @@ def refuse_unfolding(path: Path, held: Mapping[str, Tensor], size: int) -> None:
             raise DataError(
                 f"{path} holds no weights: {key!s:.80} is not a plain tensor, or needs more numbers than the file holds"
             )
-        # Some networks keep one weight under several names, and their files hold it once.
+        # Some networks have one weight under several names, and their files hold it once.
         distinct[value.data_ptr(), value.shape, value.stride(), value.dtype] = count
     total = sum(value.numel() * value.element_size() for value in held.values())
     if sum(distinct.values()) > 2 * size or total > MOST_TIED * size:
@@ -116,7 +118,7 @@ def refuse_unfolding(path: Path, held: Mapping[str, Tensor], size: int) -> None:
 
 
 def _named(error: pickle.UnpicklingError) -> str | None:
-    """The name that torch's reader does not know; it leaves out ``builtins.``."""
+    """The class name that torch's reader refused; it leaves out ``builtins.``."""
     found = re.search(r"GLOBAL ([\w.]+)", str(error))
     if found is None:
         return None
@@ -129,11 +131,11 @@ def _refusal(path: Path, name: str) -> str:
             f"it holds an object of the class {name} (a whole network instead of its weights?), and to open that would "
             f"run code; {_advice(path, '.state_dict()')}"
         )
-    return f"it is broken or holds more than tensors ({name}), and would run code; {_advice(path)}"
+    return f"it is broken or holds more than tensors ({name}), and opening it would run code; {_advice(path)}"
 
 
 def _advice(path: Path, part: str = "['model']") -> str:
-    """A line of Python that writes the weights alone, for who trusts the file."""
+    """A Python command that saves the weights alone, for users who trust the file."""
     there, new = plain(str(path)), plain(str(path.with_name(f"{path.stem}.weights.pth")))
     return (
         "if you trust it, save its weights alone with the program that made it, and give that file: python -c "

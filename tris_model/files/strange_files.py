@@ -1,4 +1,4 @@
-"""What a file is that is no weights file: a page of an error, a pointer of Git LFS, a download that stopped."""
+"""Recognise files that are not weights: an error page, a Git LFS pointer, an incomplete download."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEAD = 2048
 
 
 def strange(path: Path) -> str | None:
-    """What a file is instead of weights, and what to do; None where it may be weights.
+    """What a file is instead of weights, and what to do; None if it may be weights.
 
     Raises:
         OSError: it cannot be read.
@@ -38,29 +38,27 @@ def strange(path: Path) -> str | None:
             "ascii", "replace"
         )
         whole = f" of {plain(size, 20)} bytes" if size else ""
-        return (
-            f"is a pointer of Git LFS and not the file{whole}: run `git lfs pull` in its folder, or download the file"
-        )
+        return f"is a Git LFS pointer, not the file{whole} itself: run `git lfs pull` in its folder, or download it"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
         return "is a page of HTML or XML (an error page, or a download that asks for consent): download the file itself"
     for magic, words in _MAGIC:
         if head.startswith(magic):
-            return f"is {words}; it is no file of torch's or safetensors'"
+            return f"is {words}; it is not a file of torch or safetensors"
     if head[257:262] == b"ustar" and b"pickle" not in head[:100] and b"storages" not in head[:100]:
         return "is a tar archive: unpack it, and give the weights file (or the folder) in it"
     if head.startswith(b"PK\x03\x04"):
         return _zip(path)
     if start.startswith((b"{", b"[")) and head[8:9] != b"{":
-        return "is a JSON text and holds no weights: give the file of weights that lies beside it"
+        return "is a JSON text without weights: give the weights file in the same folder"
     if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
-        return f"is a text and holds no weights (it begins with {plain(head.decode('ascii'), 60)!r}); download it again"
+        return f"is a text without weights (it begins with {plain(head.decode('ascii'), 60)!r}); download it again"
     return None
 
 
 def _zip(path: Path) -> str | None:
     if not zipfile.is_zipfile(path):
-        return "was cut short: it begins as a zip archive of torch's and has no end; download it again"
+        return "is incomplete: it begins as a zip archive of torch but has no end; download it again"
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
@@ -70,5 +68,5 @@ def _zip(path: Path) -> str | None:
         return None
     shown = plain(", ".join(names[:3]), 120)
     if names and all(name.endswith(".npy") for name in names):
-        return f"is an archive of numpy arrays ({shown} …); torch's or safetensors' files are read"
+        return f"is an archive of numpy arrays ({shown} …); only files of torch and safetensors are supported"
     return f"is a zip archive with {shown or 'nothing'} …: unpack it, and give the weights file (or the folder) in it"

@@ -1,8 +1,8 @@
-"""TorchScript archives, such as OpenAI's CLIPs, read without running a line of what is in them.
+"""Read TorchScript archives, such as OpenAI's CLIPs, without running any code in them.
 
-An archive is a zip with pickled objects, raw tensors and program text. Torch's own loader would compile that program.
-Here the pickle is read by an unpickler that knows five harmless names and turns every ``__torch__`` class into an empty
-box; the tensors lie in that tree of boxes under their dotted names.
+An archive is a zip with pickled objects, raw tensors and program text. Torch's own loader would compile the program.
+Here a restricted unpickler reads the pickle: it accepts five harmless names and replaces every ``__torch__`` class by a
+plain object. The tensors are the attributes of these nested objects; their dotted paths are their names.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ STORAGES = {
 
 
 class PlainObject:
-    """What a TorchScript object becomes: attributes and nothing to call."""
+    """Replaces a TorchScript object: it has attributes but no methods."""
 
     def __setstate__(self, state: Any) -> None:
-        """Keep the attributes in ``__dict__``, where nothing looks them up as methods."""
+        """Store the attributes in ``__dict__``, where they cannot become methods."""
         if not isinstance(state, dict):
             raise pickle.UnpicklingError("an object's state is not a dict")
         self.__dict__.update(state)
 
 
 def is_archive(path: Path) -> bool:
-    """Is it a TorchScript archive? (``torch.save`` writes no ``constants.pkl``.)
+    """Whether a file is a TorchScript archive (``torch.save`` writes no ``constants.pkl``).
 
     Raises:
-        DataError: it is a broken archive.
+        DataError: the file is a broken archive.
     """
     return path.is_file() and any(Path(name).name == "constants.pkl" for name in members_of(path))
 
 
 def read_archive(path: Path) -> dict[str, Tensor]:
-    """The tensors of an archive under their dotted names, as they are stored.
+    """Read the tensors of an archive, under their dotted names and as they are stored.
 
     Raises:
-        DataError: broken, or holding anything but boxes, numbers and tensors.
+        DataError: the file is broken, or holds anything but plain objects, numbers and tensors.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -91,7 +91,7 @@ class _Unpickler(BoundedUnpickler):
         self._storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Boxes for TorchScript's classes, our own rebuilder for tensors, dtypes for storages; nothing else."""
+        """Plain objects for TorchScript's classes, our own function for tensors, dtypes for storages; nothing else."""
         if module.split(".")[0] == "__torch__":
             return type("Box", (PlainObject,), {})
         if module == "torch" and name in STORAGES:
@@ -102,7 +102,7 @@ class _Unpickler(BoundedUnpickler):
             return OrderedDict
         if module == "torch.jit._pickle" and name in ("build_intlist", "build_doublelist", "build_boollist"):
             return list
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of a network and might run code")
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is not part of a network and might run code")
 
     def persistent_load(self, pid: Any) -> Tensor:
         """``("storage", dtype, key, device, count)`` -> the raw numbers, one-dimensional."""
@@ -113,12 +113,12 @@ class _Unpickler(BoundedUnpickler):
             raw = bytearray(content_of(self._archive, f"{self._folder}/data/{key}"))
             numbers = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype)
             if len(numbers) < count:
-                raise pickle.UnpicklingError(f"the tensor {key} is cut short")
+                raise pickle.UnpicklingError(f"the tensor {key} is incomplete")
             self._storages[key] = numbers
         return self._storages[key]
 
 
 def _tensor(numbers: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_ignored: Any) -> Tensor:
     if not isinstance(numbers, Tensor):
-        raise pickle.UnpicklingError("a tensor is made of something else than numbers")
+        raise pickle.UnpicklingError("a tensor does not consist of numbers")
     return numbers.as_strided(tuple(size), tuple(stride), offset)  # raises where it would leave the storage

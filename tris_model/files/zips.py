@@ -1,4 +1,4 @@
-"""The zip archives that torch writes: tensors lie in them as they are, so what is small in a file stays small."""
+"""Read zip archives of torch. They are uncompressed, so the content is never larger than the file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from risbench.errors import DataError
 
 
 def members_of(path: Path) -> list[str]:
-    """The names in a zip archive; none if the file is no archive.
+    """The names in a zip archive; no names if the file is not an archive.
 
     Raises:
-        DataError: it begins like one and is broken.
+        DataError: the file begins like an archive but is broken.
     """
     try:
         if not zipfile.is_zipfile(path):
@@ -24,23 +24,23 @@ def members_of(path: Path) -> list[str]:
 
 
 def refuse_packed(path: Path) -> None:
-    """Refuse an archive with compressed or doubled content, which torch never writes and would unpack.
+    """Refuse an archive with compressed or repeated content: torch never writes one, but would unpack it.
 
     Raises:
-        DataError: it is one.
+        DataError: the archive has such content.
     """
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
         if packed or sum(member.file_size for member in members) > path.stat().st_size:
-            raise DataError(f"{path} was not written by torch: its content is compressed, or is there twice")
+            raise DataError(f"{path} was not written by torch: its content is compressed, or stored twice")
 
 
 def content_of(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A member that is stored as it is.
+    """Read a member that is stored without compression.
 
     Raises:
-        KeyError: there is none of this name.
+        KeyError: there is no member of this name.
         ValueError: it is compressed.
     """
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:

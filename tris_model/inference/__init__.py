@@ -1,1 +1,1 @@
-"""Answering with a trained network: batches, half precision, fused layers, PRMS."""
+"""Inference with a trained network: batches, half precision, fused layers, PRMS."""

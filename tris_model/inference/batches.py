@@ -1,4 +1,4 @@
-"""Work in batches that shrink when the device's memory does not suffice."""
+"""Process items in batches, and halve the batch size when the device runs out of memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 
 
 class BatchSize:
-    """A batch size that is halved on running out of memory, and stays so.
+    """A batch size that is halved when memory runs out; it never grows again.
 
     Attributes:
-        size: items in a batch now.
+        size: the current number of items per batch.
     """
 
     def __init__(self, size: int):
@@ -31,7 +31,7 @@ class BatchSize:
             RuntimeWarning: each time the size is halved.
 
         Raises:
-            RisbenchError: one item alone does not fit.
+            RisbenchError: a single item does not fit into memory.
         """
         start = 0
         while start < len(items):
@@ -44,7 +44,7 @@ class BatchSize:
                 raise RisbenchError("one image alone does not fit into the GPU's memory; use --device cpu")
             self.size //= 2
             warnings.warn(
-                f"the GPU ran out of memory; going on with {self.size} images at once (--set batch={self.size})",
+                f"the GPU ran out of memory; continuing with {self.size} images per batch (--set batch={self.size})",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -52,7 +52,7 @@ class BatchSize:
 
     @staticmethod
     def _attempt(items: Sequence[Item], work: Callable[[Sequence[Item]], Result]) -> tuple[Result] | None:
-        # A function of its own: while the exception lives it holds the frames, and they hold the memory.
+        # A separate function: a live exception keeps its frames, and these keep the memory.
         try:
             return (work(items),)
         except torch.OutOfMemoryError:

@@ -1,4 +1,4 @@
-"""The card of the method ``tris``: what its paper, its licence and its supervision are."""
+"""The card of the method ``tris``: its paper, code, licence and supervision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
         "supervision": "text",
         "extra_data": "CLIP RN50 (400 million image-text pairs); stage 2 also an ImageNet ResNet-50",
         "grade": "native",
-        # In the heat's units: stage 1's ReLU'd response and stage 2's signed logit are both cut at zero.
+        # In the heat's units: the threshold of stage 1's ReLU'd response and of stage 2's signed logit is zero.
         "threshold": 0.0,
         "weights": None,
         "reads": (),

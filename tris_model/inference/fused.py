@@ -1,9 +1,9 @@
-"""The same network, made quicker for answering: BatchNorm folded into its convolution, weights packed for the CPU.
+"""Make a network faster for inference: fold BatchNorm into its convolution, and pack weights for the CPU.
 
-A folded layer computes the same sums in another order: maps differ by float32 noise (tests: below 1e-4 of their
-maximum). oneDNN's packed weights also make a row of a product independent of the other rows, so that on the CPU a
-text's feature does not depend on which texts are read with it. A quickened network answers and cannot be trained or
-saved: make it from one that was loaded, and let that one go.
+A folded layer computes the same sums in another order, so maps differ by float32 noise (in the tests below 1e-4 of
+their maximum). With oneDNN's packed weights each row of a product is independent of the other rows. So on the CPU a
+text's feature does not depend on the other texts in the batch. A fused network is for inference only and cannot be
+trained or saved. Fuse a network that was just loaded, and use only the fused one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ M = TypeVar("M", bound=nn.Module)
 
 @cache
 def packs() -> bool:
-    """Does this torch have the private oneDNN operators, and do they compute what their public kin compute?
+    """Whether this torch has the private oneDNN operators, and they compute the same as the public operators.
 
-    Torch's own compiler uses them for frozen networks; they promise nothing, so they are tried before they are used.
+    Torch's own compiler uses them for frozen networks. They are not a stable interface, so they are tested before use.
     """
     if not torch.backends.mkldnn.is_available():
         return False
@@ -45,7 +45,7 @@ def packs() -> bool:
 
 
 class Conv(nn.Module):
-    """Convolution with its BatchNorm folded in, an optional summand, an optional ReLU."""
+    """A convolution with folded BatchNorm, an optional summand and an optional ReLU."""
 
     weight: Tensor
     bias: Tensor | None
@@ -60,7 +60,7 @@ class Conv(nn.Module):
             weight = weight * gain[:, None, None, None]
             shift = norm.running_mean if bias is None else norm.running_mean - bias
             bias = norm.bias.detach() - shift * gain
-        # Channels last: oneDNN and cuDNN both read it without reordering.
+        # oneDNN and cuDNN both use channels-last weights without reordering.
         self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last), persistent=False)
         self.register_buffer("bias", bias, persistent=False)
         self.padding = [int(side) for side in conv.padding]
@@ -90,7 +90,7 @@ class Conv(nn.Module):
 
 
 class Linear(nn.Module):
-    """A linear layer whose weight is packed where that helps."""
+    """A linear layer; its weight is packed if asked for."""
 
     weight: Tensor
     bias: Tensor | None
@@ -138,11 +138,11 @@ class QuickBottleneck(nn.Module):
         if (down := block.downsample) is not None:
             pool, conv, norm = down.children()
             if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
-                raise TypeError("a shortcut is a pool, a convolution and a BatchNorm")
+                raise TypeError("a shortcut must consist of a pool, a convolution and a BatchNorm")
             self.shortcut = nn.Sequential(pool, Conv(conv, norm, pack=pack))
 
     def forward(self, x: Tensor) -> Tensor:
-        """As :class:`~tris_model.clip.trunk.Bottleneck`."""
+        """Like :class:`~tris_model.clip.trunk.Bottleneck`."""
         return self.conv3(self.pool(self.conv2(self.conv1(x))), self.shortcut(x))
 
 
@@ -161,7 +161,7 @@ class QuickTrunk(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Pyramid:
-        """As :class:`~tris_model.clip.trunk.Trunk`."""
+        """Like :class:`~tris_model.clip.trunk.Trunk`."""
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         c1 = self.layers[0](x)
         c2 = self.layers[1](c1)
@@ -170,11 +170,12 @@ class QuickTrunk(nn.Module):
 
 
 def fuse_for_inference(network: M, *, pack: bool | None = None) -> M:
-    """Replace the layers of a network in eval mode by quicker ones, in place, and return it.
+    """Replace the layers of a network in eval mode by faster ones, in place, and return the network.
 
     Args:
         network: a stage 1 or stage 2, on its device, in its dtype.
-        pack: use oneDNN's packed weights; by default when the network is in float32 on the CPU and torch has them.
+        pack: whether to use oneDNN's packed weights; by default if the network is float32 on the CPU and torch has
+            them.
     """
     if pack is None:
         first = next(network.parameters())

@@ -1,4 +1,4 @@
-"""Ask a TRIS network about images: trunk once an image, text tower once a distinct text, all pairs in one product."""
+"""Run TRIS on images: the trunk once per image, the text tower once per distinct text, all pairs in one product."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNKNOWN = "unknown (the file does not say)"
 
 
 class ImageTask(NamedTuple):
-    """One image with its texts, as tokens, and the samples behind them if the method reads those."""
+    """One image, its texts as tokens, and their samples if the method reads them."""
 
     pixels: Callable[[], Tensor]
     tokens: Tensor
@@ -42,16 +42,16 @@ class ImageTask(NamedTuple):
 
 
 class Tris:
-    """A method in the benchmark's sense; see :func:`tris_model.method.make` for the options.
+    """TRIS as a method of the benchmark; see :func:`tris_model.method.make` for the options.
 
-    On the CPU an image is answered by itself, so what else is in a call changes no bit of an answer. On a GPU images
-    share a batch and answers agree within float noise.
+    On the CPU images are processed one by one, so a heat does not depend on the other images of a call, not even in its
+    last bit. On a GPU images share a batch, and heats agree within float noise.
 
     Attributes:
-        card: frozen; what the method is.
-        parameter_count: weights of the network as loaded, the unused attention pool included.
-        batch: images that one call of ``predict_many`` had best bring.
-        weights_notes: what a user should know of how the weights were read, a sentence each.
+        card: the method's card, frozen.
+        parameter_count: number of the network's parameters as loaded, with the unused attention pool.
+        batch: the best number of images for one call of ``predict_many``.
+        weights_notes: what a user should know about how the weights were read, one sentence each.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Tris:
         network, held = load_with_origin(weights, str(self._device), stage=stage)
         self.config = network.config
         if scorer is not None and not isinstance(network, Stage1):
-            raise UsageError("prms chooses among stage 1's maps; these weights are stage 2")
+            raise UsageError("prms needs stage 1, and these weights are stage 2")
         self.parameter_count = sum(weight.numel() for weight in network.parameters())
         on_cpu = self._device.type == "cpu"
         self._network = fuse_for_inference(network, pack=False if precision == "bf16" else None)
@@ -103,15 +103,16 @@ class Tris:
 
     @property
     def batch(self) -> int:
-        """See the class."""
+        """The best number of images for one call of ``predict_many``."""
         return self._batches.size
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What a run's header should hold of what happened; read it when the run ends.
+        """Facts about the run for its header, complete when the run ends.
 
-        ``texts`` answered, ``texts_cut`` of them too long for the network, ``text_length`` in tokens, ``keep_end``,
-        ``device``, ``precision``, ``batch``; ``device_fell_back`` is true if ``auto`` found no CUDA.
+        ``texts``: number of texts; ``texts_cut``: how many were too long for the network; ``text_length`` in tokens;
+        ``keep_end``, ``device``, ``precision``, ``batch``. ``device_fell_back`` is true if ``auto`` found no CUDA
+        device.
         """
         return MappingProxyType(
             {
@@ -127,28 +128,30 @@ class Tris:
         )
 
     def notes(self) -> list[str]:
-        """The same as lines for people, those that are worth one."""
+        """The important facts as messages, one line each."""
         lines = []
         if self._requested_device == "auto" and self._device.type == "cpu":
             lines.append("there is no CUDA device: auto fell back to the CPU")
         if self._cut:
             end = (
-                "their end-of-text put back" if self._keep_end else "as the authors do; --set keep_end=true repairs it"
+                "with their end-of-text put back"
+                if self._keep_end
+                else "as the authors do; --set keep_end=true repairs it"
             )
             lines.append(f"{self._cut} of {self._texts} texts were cut to {self.config.text_length} tokens ({end})")
         return lines
 
     def predict(self, image: np.ndarray, texts: Sequence[str], samples: Sequence[Sample] | None = None) -> Heats:
-        """Answer every text about one image.
+        """Predict one heat per text for one image.
 
         Args:
             image: uint8 ``(H, W, 3)``.
             texts: any number.
-            samples: one a text, when the card says that the method reads refs.
+            samples: one per text; needed if the card says that the method reads refs.
 
         Returns:
-            One float32 heat ``(S, S)`` a text, S the network's input size: stage 1's ReLU'd response, or stage 2's
-            signed logits.
+            One float32 heat ``(S, S)`` per text; S is the network's input size. Stage 1 gives its ReLU'd response,
+            stage 2 signed logits.
         """
         return self.predict_many([image], [texts], None if samples is None else [samples])[0]
 
@@ -158,7 +161,7 @@ class Tris:
         texts: Sequence[Sequence[str]],
         samples: Sequence[Sequence[Sample]] | None = None,
     ) -> list[Heats]:
-        """Answer several images, each with its own texts; see :meth:`predict`."""
+        """Predict for several images, each with its own texts; see :meth:`predict`."""
         if len(images) != len(texts) or (samples is not None and len(samples) != len(texts)):
             raise DataError(f"{len(images)} images came with {len(texts)} lists of texts; each image needs its own")
         tokens = [self._tokenize(some) for some in texts]
@@ -167,7 +170,7 @@ class Tris:
         if self._device.type == "cpu":
             lazily = [partial(self._pixels, image) for image in images]
             return self._answer_all([ImageTask(get, *rest) for get, rest in zip(lazily, questions, strict=True)])
-        # Resizing lets the interpreter go, so threads prepare images while the GPU works on earlier ones.
+        # Resizing releases Python's interpreter lock, so threads prepare images while the GPU works on earlier ones.
         with ThreadPoolExecutor(READERS) as pool:
             ahead = [pool.submit(self._pixels, image).result for image in images]
             return self._answer_all([ImageTask(get, *rest) for get, rest in zip(ahead, questions, strict=True)])
@@ -186,7 +189,7 @@ class Tris:
 
     @torch.inference_mode()
     def _answer(self, tasks: Sequence[ImageTask]) -> list[Heats]:
-        """One batch: towers on all images and all distinct texts together, heads image by image."""
+        """Process one batch: the towers on all images and all distinct texts together, the heads image by image."""
         network, device = self._network, self._device
         images = torch.stack([one.pixels() for one in tasks]).to(device, non_blocking=True)
         distinct, which = torch.unique(torch.cat([one.tokens for one in tasks]), dim=0, return_inverse=True)
@@ -204,11 +207,11 @@ class Tris:
         return answers
 
     def _select(self, one: ImageTask, pixels: Tensor, heats: Tensor) -> Tensor:
-        """With a scorer, give all texts of a referred object the same map."""
+        """With a scorer, give all texts of one object the same map."""
         if self._scorer is None:
             return heats
         if one.samples is None or len(one.samples) != len(one.texts):
-            raise DataError("prms needs to know which texts belong together: pass one sample a text")
+            raise DataError("prms needs to know which texts are about the same object: pass one sample per text")
         together: dict[Any, list[int]] = {}
         for place, sample in enumerate(one.samples):
             together.setdefault(sample.ref_id, []).append(place)

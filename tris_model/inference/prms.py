@@ -1,7 +1,8 @@
-"""Positive response map selection: of the maps of one object's texts, keep the one CLIP likes best.
+"""Positive response map selection (PRMS): of the maps of one object's texts, keep the one with the highest CLIP score.
 
-All texts of a referred object mean the same thing, so the map whose visible part fits **all** of them best stands for
-each. This looks at which texts belong together, which a single question does not tell: a card with ``reads`` says so.
+All texts of an object mean the same thing. So the map whose visible part fits **all** of them best is used for each of
+them. This needs to know which texts are about the same object, which is more than image and text; the card says so in
+``reads``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SIDE = 224
 
 
 class ImageTextScorer(Protocol):
-    """Anything that puts images and texts into one space."""
+    """Anything that encodes images and texts into one space."""
 
     def encode_image(self, images: Tensor) -> Tensor:
         """``(M, 3, 224, 224)`` -> ``(M, D)``."""
@@ -40,12 +41,13 @@ def choose(scorer: ImageTextScorer, image: Tensor, heats: Tensor, texts: Sequenc
 
     Args:
         scorer: CLIP ViT-B/32 in the paper.
-        image: ``(3, S, S)``, as the network saw it: ImageNet's normalisation, not CLIP's, as in the authors' code.
-        heats: ReLU maps ``(M, S, S)``, neither normalised nor bounded.
+        image: ``(3, S, S)``, as the network's input: with ImageNet's normalisation, not CLIP's, as in the authors'
+            code.
+        heats: ReLU'd maps ``(M, S, S)``, neither normalised nor bounded.
         texts: the M texts of one object.
 
     Returns:
-        An index below M.
+        The index, below M.
     """
     size = (SIDE, SIDE)
     masks = F.interpolate(heats[:, None], size=size, mode="bilinear", align_corners=True)
@@ -66,7 +68,7 @@ class ClipScorer:
             raise UsageError(f"there is no scorer file {path}; {advice}")
         held = read_clip(find_clip(path))
         if "visual.class_embedding" not in held.state:
-            raise DataError(f"{path} is no CLIP ViT-B/32: it has no image transformer (visual.class_embedding)")
+            raise DataError(f"{path} is not a CLIP ViT-B/32: it has no image transformer (visual.class_embedding)")
         if held.settings.quick_gelu is False:
             raise DataError(
                 f"{path} was trained with the exact GELU ({held.settings.source}); prms needs OpenAI's ViT-B-32"
@@ -77,10 +79,10 @@ class ClipScorer:
         try:
             self._clip.load_state_dict(dict(held.state), strict=True, assign=True)
         except RuntimeError as error:
-            raise DataError(f"{path} is no CLIP ViT-B/32: {str(error).splitlines()[-1].strip()[:200]}") from None
+            raise DataError(f"{path} is not a CLIP ViT-B/32: {str(error).splitlines()[-1].strip()[:200]}") from None
         with torch.device("cpu"):  # the mask is no weight, so no file brings it
             self._clip.attn_mask = torch.full((LENGTH, LENGTH), float("-inf")).triu_(1)
-        # Causal: places behind the texts' would change nothing and cost four times as much.
+        # The mask is causal: positions behind the texts would change nothing and cost four times as much.
         places = self._clip.get_parameter("positional_embedding")
         self._clip.positional_embedding = torch.nn.Parameter(places[:LENGTH])
         self._clip.eval().to(device)

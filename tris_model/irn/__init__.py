@@ -1,12 +1,12 @@
-"""IRN: from a coarse response map to a mask that ends where the object ends (Ahn et al., CVPR 2019, arXiv 1904.05044).
+"""IRN: from a coarse response map to a mask with the object's border (Ahn et al., CVPR 2019, arXiv 1904.05044).
 
-TRIS refines the maps of stage 1 with it before stage 2 learns from them. In order:
+TRIS refines the maps of stage 1 with IRN before stage 2 learns from them. The steps are:
 
-1. ``labels``: pixels of whose side one can be sure, by two thresholds, each cleaned by a dense CRF (``crf``).
-2. ``train``: a network (``network``, on a frozen trunk of ``trunks``) learns from pairs of such pixels (``paths``,
-   ``affinity``) where edges are and in which direction the object's middle lies.
-3. ``masks``: the middles split the map into parts (``centroids``), and each part walks at random over the image without
-   crossing edges (``walk``).
+1. ``labels``: confident pixels of object and background, by two thresholds and a dense CRF (``crf``).
+2. ``train``: a network (``network``, on a frozen trunk of ``trunks``) learns edges, and displacements to the object's
+   centre, from pairs of such pixels (``paths``, ``affinity``).
+3. ``masks``: the centres split the map into parts (``centroids``), and a random walk spreads each part up to the edges
+   (``walk``).
 
 The names below are the public ones. Each is imported when it is first used.
 """

@@ -1,9 +1,9 @@
-"""The losses of IRN: pairs of sure pixels teach edges and displacements.
+"""The losses of IRN: edges and displacements are learned from pairs of confident pixels.
 
-The affinity of two cells is one minus the highest edge on the straight path between them. Two of one label should have
-a high one, two of different labels a low one: so edges arise between labels although no edge was ever drawn. And
-displacements: two cells of one object shall point at the same place; two of the background have no middle to point at,
-and shall point alike.
+The affinity of two cells is one minus the highest edge on the straight path between them. It should be high for cells
+of the same label and low for cells of different labels. So edges are learned between labels, although no edge was ever
+annotated. Displacements of two cells of one object should point at the same place. The background has no centre, so
+displacements of two background cells should be equal.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Losses(NamedTuple):
     """The four terms, each ``()``.
 
     Attributes:
-        alike: pairs of one label need a high affinity; object's and background's pairs weigh the same.
-        apart: pairs of two labels need a low one.
-        inside: displacements of an object's pairs.
-        outside: displacements of the background's pairs.
+        alike: pairs of the same label should have a high affinity; object pairs and background pairs count the same.
+        apart: pairs of different labels should have a low affinity.
+        inside: displacements of object pairs.
+        outside: displacements of background pairs.
     """
 
     alike: Tensor
@@ -36,17 +36,17 @@ class Losses(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """What is minimised."""
+        """The sum of all terms, which is minimised."""
         return (self.alike + self.apart) / 2 + (self.inside + self.outside) / 2
 
 
 def losses(edges: Tensor, displacements: Tensor, labels: Tensor, radius: int = 10) -> Losses:
-    """All terms, over all pairs of cells nearer than ``radius``; a term without any pair is 0.
+    """Compute all terms over all pairs of cells closer than ``radius``; a term without pairs is 0.
 
     Args:
         edges: ``(B, 1, h, w)``, logits.
         displacements: ``(B, 2, h, w)``, (down, right) in cells.
-        labels: uint8 ``(B, h, w)`` of 1, 0 and 255.
+        labels: uint8 ``(B, h, w)``: 1 object, 0 background, 255 unsure.
         radius: in cells.
 
     Raises:
@@ -64,7 +64,7 @@ def losses(edges: Tensor, displacements: Tensor, labels: Tensor, radius: int = 1
     affinity = affinities(torch.sigmoid(edges[:, 0]), paths, inner)  # (B, D, h', w')
     high = -torch.log(affinity + FLOOR)
     low = -torch.log(1 + FLOOR - affinity)
-    # One pixel's displacement and the other's differ by the way between them if both point at the same place.
+    # If two pixels point at the same place, their displacements differ by the vector between them.
     toward = torch.stack([inner.at(displacements, offset) for offset in ends], 2)  # (B, 2, D, h', w')
     differ = inner.at(displacements, (0, 0))[:, :, None] - toward
     way = torch.tensor(ends, dtype=differ.dtype, device=differ.device).T[None, :, :, None, None]
@@ -85,8 +85,8 @@ def affinities(edges: Tensor, paths: tuple[Path, ...], inner: Window) -> Tensor:
 
     Args:
         edges: ``(B, h, w)`` in [0, 1].
-        paths: D of them.
-        inner: the starts.
+        paths: the D paths.
+        inner: the start cells.
 
     Returns:
         ``(B, D, h', w')``.
@@ -96,7 +96,7 @@ def affinities(edges: Tensor, paths: tuple[Path, ...], inner: Window) -> Tensor:
 
 
 class _HighestOnPath(torch.autograd.Function):
-    """The maximum over each path. Only which cell it was is kept: a byte a path instead of all cells of all paths.
+    """The maximum over each path. It stores only the index of the maximum: one byte per path instead of all cells.
 
     Radius 10 has 152 paths; a stack of all their cells would take sixty times the memory.
     """

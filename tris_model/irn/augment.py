@@ -1,4 +1,4 @@
-"""How an image and its sure labels vary in training: scale, mirror, crop. A draw is a function of its seed alone."""
+"""Data augmentation of an image and its labels: scale, mirror, crop. It depends only on a seed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .network import STRIDE
 
 
 class Draw(NamedTuple):
-    """One variation.
+    """The random values of one augmentation.
 
     Attributes:
-        scale: of the image's sides.
-        mirror: left and right swapped.
-        place: where of the room there is, in [0, 1) down and right, the crop (or in it the image) lies.
+        scale: factor of the image's sides.
+        mirror: whether left and right are swapped.
+        place: position of the crop in the image, or of a smaller image in the crop: (down, right), each in [0, 1).
     """
 
     scale: float = 1.0
@@ -31,33 +31,33 @@ class Draw(NamedTuple):
 
 
 def draw(seed: tuple[int, ...], scales: tuple[float, float]) -> Draw:
-    """A variation that any process, at any time, draws the same."""
+    """Draw an augmentation; the same seed always gives the same one."""
     random = np.random.default_rng(seed)
     scale, mirror, down, right = random.random(4)
     return Draw(scales[0] + scale * (scales[1] - scales[0]), bool(mirror < 0.5), (down, right))
 
 
 def vary(image: np.ndarray, labels: np.ndarray, how: Draw, crop: int) -> tuple[Tensor, Tensor]:
-    """Make the input of training.
+    """Apply an augmentation.
 
     Args:
         image: uint8 ``(H, W, 3)``.
-        labels: uint8 ``(H, W)`` of 1, 0 and 255.
-        how: the variation.
-        crop: side of the square that comes out, a multiple of 4.
+        labels: uint8 ``(H, W)``: 1 object, 0 background, 255 unsure.
+        how: the augmentation.
+        crop: side of the square crop in pixels, a multiple of 4.
 
     Returns:
-        float32 ``(3, crop, crop)``, normalised, the mean colour where the image does not reach; and uint8
-        ``(crop / 4, crop / 4)``, unsure there.
+        The image, float32 ``(3, crop, crop)``, normalised; the labels, uint8 ``(crop / 4, crop / 4)``. Outside the
+        image they are the mean colour and unsure.
 
     Raises:
-        DataError: labels are not of the image's size.
+        DataError: the labels do not have the image's size.
     """
     if labels.shape != image.shape[:2]:
-        raise DataError(f"labels are of the image's size {image.shape[:2]}, not {labels.shape}; write them again")
+        raise DataError(f"labels must have the image's size {image.shape[:2]}, not {labels.shape}; write them again")
     if how.scale != 1:
         height, width = (max(1, round(side * how.scale)) for side in labels.shape)
-        # Cubic and not smoothed, as the authors' skimage.
+        # Cubic interpolation without smoothing, as in the authors' skimage.
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
         labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     if how.mirror:
@@ -73,7 +73,7 @@ def vary(image: np.ndarray, labels: np.ndarray, how: Draw, crop: int) -> tuple[T
 
 
 def _overlap(side: int, crop: int, at: float) -> tuple[slice, slice]:
-    """What of a side is taken, and where in the crop it lies."""
+    """The part of a side that the crop takes, and its place in the crop."""
     start = int(at * (abs(side - crop) + 1))
     length = min(side, crop)
     inner, whole = slice(start, start + length), slice(0, length)

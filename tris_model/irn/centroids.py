@@ -1,6 +1,6 @@
-"""Displacements divide an image into parts: cells from which one ends at the same place belong together.
+"""Divide an image into parts by displacements: cells whose displacements lead to the same place are one part.
 
-Two objects under one heat then walk apart.
+So two objects under one heat are spread separately.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ STILL = 2.5  # cells; a displacement shorter than this points at its own place
 
 
 def follow(displacements: np.ndarray, steps: int = STEPS) -> np.ndarray:
-    """Where each cell ends.
+    """The cell that each cell reaches by following displacements.
 
     Args:
         displacements: ``(2, h, w)``, (down, right) in cells; between cells they are interpolated.
-        steps: how often a cell moves on by the displacement found where it is.
+        steps: number of moves; each move adds the displacement at the current place.
 
     Returns:
-        int64 ``(2, h, w)``, (row, column), within the image.
+        int64 ``(2, h, w)``, (row, column), inside the image.
 
     Raises:
-        DataError: NaN or infinite displacements, or another shape.
+        DataError: the displacements are NaN or infinite, or have another shape.
     """
     if displacements.ndim != 3 or displacements.shape[0] != 2 or 0 in displacements.shape:
-        raise DataError(f"displacements are (2, h, w), not {displacements.shape}")
+        raise DataError(f"displacements must be (2, h, w), not {displacements.shape}")
     if not np.isfinite(displacements).all():
         raise DataError("the displacements hold NaN or infinite values: the network's training has diverged")
     field = np.ascontiguousarray(displacements, np.float32)
@@ -53,17 +53,18 @@ def follow(displacements: np.ndarray, steps: int = STEPS) -> np.ndarray:
 
 
 def split(displacements: np.ndarray, steps: int = STEPS, still: float = STILL) -> np.ndarray:
-    """The part each cell belongs to.
+    """The number of the part that each cell belongs to.
 
-    Cells that end in one 4-connected region of short displacements are one part; those that end in none are one more.
+    Cells that reach the same 4-connected region of short displacements are one part. All cells that reach no such
+    region are one more part.
 
     Args:
         displacements: ``(2, h, w)``.
-        steps: of :func:`follow`.
+        steps: see :func:`follow`.
         still: the length below which a displacement is short.
 
     Returns:
-        int64 ``(h, w)``, numbers from 0 without gaps.
+        int64 ``(h, w)``, consecutive numbers from 0.
     """
     ends = follow(displacements, steps)
     short = np.sqrt((displacements.astype(np.float32) ** 2).sum(0)) < still

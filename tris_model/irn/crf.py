@@ -1,10 +1,11 @@
 """A dense CRF that draws the border of a two-label map along the image's colours (Krähenbühl and Koltun 2011).
 
-Every pair of pixels pays for having different labels: near ones, and near ones of like colour (a :class:`Field` says
-how near and how much). Ten steps of mean field. IRN cleans labels, and believes each with probability 0.7; where
-there are chances instead of labels, each pixel is believed as much as its chance says.
+Every pair of pixels has a cost for different labels. It is high for close pixels, and for close pixels of similar
+colour (a :class:`Field` gives ranges and weights). The labels are found by ten steps of mean field. IRN cleans labels,
+and its unary term gives each label the probability 0.7. If probabilities are given instead of labels, they are the
+unary term.
 
-``pydensecrf`` computes this where it is installed (``pip install risbench[crf]``); else torch does, by the same steps.
+``pydensecrf`` computes this if it is installed (``pip install risbench[crf]``), otherwise torch by the same steps.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from .lattice import Lattice
 
 
 class Field(NamedTuple):
-    """What a pair of pixels pays for having different labels.
+    """The cost of different labels for a pair of pixels.
 
     Attributes:
-        near, near_weight: reach in pixels and weight of nearness alone.
-        far, colour, alike_weight: reach in pixels and in levels of red, green and blue, and weight, of like colours.
-        steps: of mean field.
+        near, near_weight: standard deviation in pixels and weight of the kernel of positions alone.
+        far, colour, alike_weight: standard deviations in pixels and in levels of red, green and blue, and weight, of
+            the kernel of positions and colours.
+        steps: number of mean field steps.
     """
 
     near: float
@@ -54,16 +56,16 @@ def clean(
 
     Args:
         image: uint8 ``(H, W, 3)`` RGB.
-        labels: bool ``(H, W)``, or ``(K, H, W)`` for K maps that are cleaned each alone but share the work.
+        labels: bool ``(H, W)``, or ``(K, H, W)`` for K maps, which are cleaned separately but share work.
         engine: ``pydensecrf``, ``torch``, or ``auto``: torch on a GPU or without pydensecrf.
-        device: where torch works.
+        device: the device for torch.
 
     Returns:
-        bool, the shape of ``labels``. A pixel torn between both labels becomes False.
+        bool, the shape of ``labels``. A pixel with equal probabilities becomes False.
 
     Raises:
-        DataError: shapes or dtypes differ from the above.
-        UsageError: no such engine, or it is not installed.
+        DataError: a shape or dtype differs from the above.
+        UsageError: there is no such engine, or it is not installed.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise DataError(f"an image must be uint8 (H, W, 3) in RGB, not {image.dtype} {image.shape}")
@@ -83,12 +85,13 @@ def decide(
     engine: str = "auto",
     device: str | torch.device = "cpu",
 ) -> np.ndarray:
-    """The labels of K maps of one image, from what is believed of each pixel at first.
+    """The labels of K maps of one image, from initial probabilities.
 
     Args:
         image: uint8 ``(H, W, 3)`` RGB.
-        chances: float ``(K, H, W)`` in [0, 1], of the label True; each map is decided alone, but they share the work.
-        field: what neighbours pay.
+        chances: float ``(K, H, W)`` in [0, 1], probabilities of the label True; maps are decided separately but share
+            work.
+        field: the costs.
         engine, device: see :func:`clean`.
 
     Returns:
@@ -102,10 +105,10 @@ def decide(
 
 
 def choose(engine: str, device: torch.device) -> str:
-    """The engine that ``auto`` means here.
+    """The engine to use; resolves ``auto``.
 
     Raises:
-        UsageError: no such engine, or it is not installed.
+        UsageError: there is no such engine, or it is not installed.
     """
     if engine not in ENGINES:
         raise UsageError(f"there is no CRF engine {engine!r}; use {', '.join(ENGINES)}")
@@ -118,17 +121,17 @@ def choose(engine: str, device: torch.device) -> str:
 
 @cache
 def installed() -> bool:
-    """Whether pydensecrf (or pydensecrf2, which has the same import name) is there."""
+    """Whether pydensecrf is installed (or pydensecrf2, which has the same import name)."""
     return importlib.util.find_spec("pydensecrf") is not None
 
 
 def believe(image: np.ndarray, labels: np.ndarray, device: str | torch.device = "cpu") -> Tensor:
-    """The probability of the label True after mean field, as IRN sets it.
+    """The probability of the label True after mean field, with IRN's settings.
 
     Args:
         image: uint8 ``(H, W, 3)``.
         labels: bool ``(K, H, W)``.
-        device: where to work.
+        device: the device to compute on.
 
     Returns:
         float32 ``(K, H, W)`` on the device.
@@ -139,7 +142,7 @@ def believe(image: np.ndarray, labels: np.ndarray, device: str | torch.device = 
 
 @torch.no_grad()
 def _settled(image: np.ndarray, given_odds: Tensor, field: Field, device: str | torch.device) -> Tensor:
-    """The logarithm of the odds after mean field, ``(K, H, W)``, from those before it."""
+    """The log odds after mean field, ``(K, H, W)``, from the initial log odds."""
     height, width = image.shape[:2]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     place = torch.stack([x, y], 2).reshape(-1, 2).float().to(device)
@@ -151,14 +154,14 @@ def _settled(image: np.ndarray, given_odds: Tensor, field: Field, device: str | 
     given_odds = given_odds.flatten(1).T.to(device)  # (N, K)
     odds = given_odds
     for _ in range(field.steps):
-        # With two labels of probabilities q and 1 - q, both messages of a kernel are one filtering of their difference.
+        # For two labels with probabilities q and 1 - q, one filtering of their difference gives both messages.
         tilt = torch.tanh(odds / 2)
         odds = given_odds + sum(weight * kernel.smooth(tilt) for weight, kernel in pairs)
     return odds.T.reshape(-1, height, width)
 
 
 class _Kernel:
-    """A Gaussian kernel K, normalised on both sides: ``D^-1/2 K D^-1/2`` with the row sums D."""
+    """A Gaussian kernel K, normalised symmetrically: ``D^-1/2 K D^-1/2`` with the row sums D."""
 
     def __init__(self, points: Tensor):
         self._lattice = Lattice(points)

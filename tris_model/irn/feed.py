@@ -1,4 +1,4 @@
-"""What training IRN is fed with: images and sure labels, varied anew in each epoch."""
+"""The training input of IRN: images and confident labels, with a new augmentation in each epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .recipe import Recipe
 
 
 class Labelled(Protocol):
-    """Items with their sure labels, in a fixed order."""
+    """Items with their confident labels, in a fixed order."""
 
     def __len__(self) -> int: ...
 
@@ -28,7 +28,7 @@ class Labelled(Protocol):
 
 
 class LabelFolder:
-    """Items and what :func:`~tris_model.irn.labels.write_labels` wrote of them."""
+    """Items with the labels that :func:`~tris_model.irn.labels.write_labels` wrote."""
 
     def __init__(self, items: Sequence[Item], folder: Path):
         self.items = items
@@ -38,7 +38,7 @@ class LabelFolder:
         return len(self.items)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """As :class:`Labelled`."""
+        """See :class:`Labelled`."""
         item = self.items[index]
         return item.image(), read_labels(self.folder, item.name)
 
@@ -46,7 +46,7 @@ class LabelFolder:
 def batches(
     data: Labelled, recipe: Recipe, done: int, workers: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The input of all steps from number ``done`` on: ``(B, 3, crop, crop)`` and ``(B, crop / 4, crop / 4)``."""
+    """The batches of all steps from step ``done`` on: ``(B, 3, crop, crop)`` and ``(B, crop / 4, crop / 4)``."""
     size = min(recipe.batch, len(data))
     wanted: list[list[tuple[int, int]]] = []
     for epoch in range(recipe.epochs):
@@ -58,9 +58,9 @@ def batches(
 def loaded(
     data: Labelled, recipe: Recipe, wanted: list[list[tuple[int, int]]], workers: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The input of lists of (epoch, index), on the device; epoch -1 is an image as it is."""
+    """Batches for lists of (epoch, index), on the device; epoch -1 means without augmentation."""
     fast = device.type == "cuda"
-    # A fork would copy CUDA and the threads of this process in whatever state they are.
+    # A forked process would copy CUDA and this process's threads in an undefined state.
     context = "forkserver" if workers else None
     loader: Any = DataLoader(
         _Varied(data, recipe), batch_sampler=wanted, num_workers=workers, pin_memory=fast,  # pyright: ignore
@@ -71,7 +71,7 @@ def loaded(
 
 
 class _Varied:
-    """Input by (epoch, index); epoch -1 is as it is."""
+    """Training input by (epoch, index); epoch -1 means without augmentation."""
 
     def __init__(self, data: Labelled, recipe: Recipe):
         self._data = data

@@ -1,4 +1,4 @@
-"""What IRN works on: images with the heat of one referred object each, and a folder with one result for each."""
+"""The items of IRN: each is an image with the heat of one object. Results are a folder with one file per item."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from risbench.io.atomic import write_whole
 
 
 class Item(Protocol):
-    """A referred object: what stage 1 says of it in which image."""
+    """A referred object: its image, and stage 1's heat of it."""
 
     @property
     def name(self) -> str:
-        """Unique, and usable as a file's name; the authors' is ``<index>_<image id>``."""
+        """A unique name that can be a file name; the authors use ``<index>_<image id>``."""
         ...
 
     @property
     def picture(self) -> Hashable:
-        """Which image it lies in: items that follow one another and have the same share the work on it."""
+        """Identifies the image; consecutive items with the same image share the work on it."""
         ...
 
     def image(self) -> np.ndarray:
-        """uint8 ``(H, W, 3)`` RGB."""
+        """The image, uint8 ``(H, W, 3)`` RGB."""
         ...
 
     def heat(self) -> np.ndarray:
-        """float ``(H, W)``, divided by its maximum; values below 0 count as 0."""
+        """The heat, float ``(H, W)``, divided by its maximum; negative values count as 0."""
         ...
 
 
@@ -44,7 +44,7 @@ AnyItem = TypeVar("AnyItem", bound=Item)
 
 @dataclass(frozen=True, slots=True)
 class FileItem:
-    """An item of files: any image, and a heat as ``.npy``."""
+    """An item from files: an image file, and a heat as ``.npy``."""
 
     name: str
     image_path: Path
@@ -52,40 +52,42 @@ class FileItem:
 
     @property
     def picture(self) -> Path:
-        """As :attr:`Item.picture`."""
+        """See :attr:`Item.picture`."""
         return self.image_path
 
     def image(self) -> np.ndarray:
-        """As :meth:`Item.image`."""
+        """See :meth:`Item.image`."""
         return read_image(self.image_path)
 
     def heat(self) -> np.ndarray:
-        """As :meth:`Item.heat`.
+        """See :meth:`Item.heat`.
 
         Raises:
-            DataError: the file is absent, broken or a pickle.
+            DataError: the file is missing, broken or a pickle.
         """
         try:
             return np.load(self.heat_path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{self.heat_path}: no heat can be read: {error}; delete it and write it again") from None
+            raise DataError(
+                f"{self.heat_path}: the heat cannot be read: {error}; delete it and write it again"
+            ) from None
 
 
 def checked_heat(heat: np.ndarray, size: tuple[int, int], what: str = "the heat") -> np.ndarray:
-    """A heat as float32 without negative values.
+    """A heat as float32, with negative values set to 0.
 
     Raises:
-        DataError: it is of another size than the image, no real numbers, or not all finite.
+        DataError: the heat has another size than the image, or its values are not real and finite.
     """
     if heat.shape != tuple(size) or heat.dtype.kind != "f" or 0 in heat.shape:
-        raise DataError(f"{what} is float {tuple(size)} like its image, not {heat.dtype} {heat.shape}")
+        raise DataError(f"{what} must be float {tuple(size)} like its image, not {heat.dtype} {heat.shape}")
     if not np.isfinite(heat).all():
         raise DataError(f"{what} holds NaN or infinite values; write it again")
     return np.maximum(heat, 0).astype(np.float32)
 
 
 def heats_of(items: Sequence[Item], size: tuple[int, int]) -> np.ndarray:
-    """The heats of items of one image, float32 ``(K, H, W)``, not negative.
+    """The heats of the items of one image, float32 ``(K, H, W)``, not negative.
 
     Raises:
         DataError: see :func:`checked_heat`; the item is named.
@@ -99,16 +101,16 @@ def write_each(
     make: Callable[[Sequence[AnyItem]], Iterable[np.ndarray]],
     tell: Callable[[str], object] = lambda name: None,
 ) -> int:
-    """Make a one-channel PNG for each item that has none yet, so that a killed run goes on where it was.
+    """Write a one-channel PNG for each item that has none yet, so that a killed run can be continued.
 
     Args:
-        items: with distinct names. Several processes may share them out (``items[rank::count]``).
-        folder: gets ``<name>.png``, whole or not at all.
-        make: gives uint8 ``(H, W)`` for each of some items of one image.
-        tell: hears each name when its file is there.
+        items: items with distinct names. Several processes may divide them (``items[rank::count]``).
+        folder: for the files ``<name>.png``; each is written completely or not at all.
+        make: returns uint8 ``(H, W)`` for each of several items of one image.
+        tell: called with each name after its file was written.
 
     Returns:
-        How many were made now.
+        The number of files written by this call.
     """
     made = 0
     for _, together in groupby(items, key=lambda item: item.picture):
@@ -129,10 +131,10 @@ def write_each(
 
 
 def read_png(path: Path, values: frozenset[int]) -> np.ndarray:
-    """uint8 ``(H, W)`` of a file that :func:`write_each` wrote.
+    """Read a file of :func:`write_each`: uint8 ``(H, W)``.
 
     Raises:
-        DataError: absent, broken, of several channels, or with other values.
+        DataError: the file is missing or broken, or has several channels or other values.
     """
     try:
         with Image.open(path) as image:

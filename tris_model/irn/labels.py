@@ -1,7 +1,7 @@
-"""From a heat to the pixels of whose side one can be sure: 1 object, 0 background, 255 neither.
+"""From a heat to confident labels: 1 object, 0 background, 255 unsure.
 
-Only pairs of sure pixels teach the network. The heat is cut twice, high for the object and low for the background,
-and a dense CRF cleans both cuts; what lies between them is unsure.
+The network learns only from pairs of confident pixels. The heat is cut at a high threshold for the object and at a low
+one for the background. A dense CRF cleans both cuts. Pixels between the two are unsure.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ def confident(
     engine: str = "auto",
     device: str | torch.device = "cpu",
 ) -> np.ndarray:
-    """The sure pixels of a heat, or of several of one image.
+    """The confident labels of one heat, or of several heats of one image.
 
     Args:
         image: uint8 ``(H, W, 3)``.
-        heat: float ``(H, W)``, divided by its maximum. All zero is allowed, and sure to be background. Or
-            ``(K, H, W)``: each alone, but the image is analysed once.
-        above: object where the heat is more than this and the CRF agrees.
-        below: background where the CRF says so of the cut at this height, and of the other.
-        engine: of :func:`~tris_model.irn.crf.clean`.
-        device: of the same.
+        heat: float ``(H, W)``, divided by its maximum; an all-zero heat is all background. Or ``(K, H, W)``: heats are
+            labelled separately, but the image is analysed once.
+        above: a pixel is object if the heat exceeds this and the CRF agrees.
+        below: a pixel is background if the CRF says so for the cut at this threshold and for the other cut.
+        engine: see :func:`~tris_model.irn.crf.clean`.
+        device: see the same function.
 
     Returns:
-        uint8 of 1, 0 and 255, the shape of ``heat``.
+        uint8 with values 1, 0 and 255, the shape of ``heat``.
 
     Raises:
-        DataError: the heat is of another size, or holds NaN.
+        DataError: the heat has another size, or contains NaN.
     """
     heats = np.stack([checked_heat(one, image.shape[:2]) for one in (heat if heat.ndim == 3 else heat[None])])
     cuts = np.concatenate([heats > np.float32(above), heats > np.float32(below)])
@@ -61,10 +61,10 @@ def write_labels(
     device: str | torch.device = "cpu",
     tell: Callable[[str], object] = lambda name: None,
 ) -> int:
-    """Write :func:`confident` labels as ``<folder>/<name>.png``; those that are there are kept.
+    """Write :func:`confident` labels as ``<folder>/<name>.png``; existing files are kept.
 
     Returns:
-        How many were made now.
+        The number of files written by this call.
     """
 
     def make(some: Sequence[Item]) -> np.ndarray:
@@ -76,9 +76,9 @@ def write_labels(
 
 
 def read_labels(folder: Path, name: str) -> np.ndarray:
-    """uint8 ``(H, W)`` of 1, 0 and 255, as :func:`write_labels` wrote it.
+    """Read labels that :func:`write_labels` wrote: uint8 ``(H, W)`` with values 1, 0 and 255.
 
     Raises:
-        DataError: it is absent or broken.
+        DataError: the file is missing or broken.
     """
     return read_png(folder / f"{name}.png", frozenset((OBJECT, BACKGROUND, UNSURE)))

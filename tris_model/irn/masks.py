@@ -1,8 +1,8 @@
 """From a heat and a trained network to the pseudo mask that stage 2 learns from.
 
-The displacements split the heat into parts, each part walks alone, and what is warm in any of them is the mask. The
-authors store every connected piece of it with a score, the small ones with 0, and stage 2 adds all of them up again
-whatever their score: the union is all that is ever used, so it is all that is made here.
+The displacements split the heat into parts, and each part is spread separately. The mask is where any part exceeds the
+threshold. The authors store every connected component of it with a score, and the small ones with 0. Their stage 2 then
+takes the union of all components, whatever their score. So only the union is made here.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ THRESHOLD = 0.25  # of the hottest pixel
 
 
 def normalise(image: np.ndarray) -> torch.Tensor:
-    """uint8 ``(H, W, 3)`` -> float32 ``(3, H, W)`` by ImageNet's mean and deviation, at its own size."""
+    """Normalise by ImageNet's mean and deviation, without resizing: uint8 ``(H, W, 3)`` -> float32 ``(3, H, W)``."""
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float().div_(255)
     return pixels.sub_(torch.tensor(MEAN)[:, None, None]).div_(torch.tensor(DEVIATION)[:, None, None]).contiguous()
 
 
 def refine(image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, how: Walk = PAPER) -> np.ndarray:
-    """A heat that has walked up to the object's edges, or several of one image.
+    """Spread one heat, or several heats of one image, up to the object's edges.
 
     Args:
         image: uint8 ``(H, W, 3)``.
-        heat: float ``(H, W)``, of any scale; below 0 counts as 0. Or ``(K, H, W)``: each alone, but the image is
-            analysed once.
-        network: trained, in eval mode; its device is used.
-        how: the walk.
+        heat: float ``(H, W)``, in any scale; negative values count as 0. Or ``(K, H, W)``: heats are spread separately,
+            but the image is analysed once.
+        network: the trained network, in eval mode; its device is used.
+        how: settings of the walk.
 
     Returns:
-        float32 in [0, 1], the shape of ``heat``: the hottest of all parts at each pixel, divided by the maximum; zeros
-        for a heat without anything above 0.
+        float32 in [0, 1], the shape of ``heat``: the maximum over parts at each pixel, divided by the overall maximum;
+        zeros if the heat is nowhere above 0.
 
     Raises:
-        DataError: the heat is of another size, or holds NaN.
+        DataError: the heat has another size, or contains NaN.
     """
     heats = np.stack([checked_heat(one, image.shape[:2]) for one in (heat if heat.ndim == 3 else heat[None])])
     if not heats.any():
@@ -63,21 +63,21 @@ def walk(
     how: Walk = PAPER,
     device: str | torch.device = "cpu",
 ) -> np.ndarray:
-    """As :func:`refine`, from what the network said.
+    """Like :func:`refine`, from the network's outputs.
 
     Args:
         heat: float32 ``(H, W)`` or ``(K, H, W)``, not negative.
         edges: ``(h, w)`` for h = ceil(H / 4), w = ceil(W / 4).
         displacements: ``(2, h, w)``.
-        how: the walk.
-        device: where the walk multiplies.
+        how: settings of the walk.
+        device: the device of the walk.
     """
     height, width = heat.shape[-2:]
     heats = heat.reshape(-1, height, width)
     parts = split(displacements)
     size = (parts.shape[0], parts.shape[1])
     small = F.interpolate(torch.from_numpy(heats)[:, None], size, mode="bilinear", align_corners=True)[:, 0].numpy()
-    # Most parts hold no heat, and would walk for nothing.
+    # Most parts hold no heat, so spreading them would be wasted work.
     warm = [
         (one, part)
         for one, each in enumerate(small)
@@ -99,7 +99,7 @@ def walk(
 def pseudo_mask(
     image: np.ndarray, heat: np.ndarray, network: EdgeDisplacement, threshold: float = THRESHOLD, how: Walk = PAPER
 ) -> np.ndarray:
-    """The mask of each object: bool, the shape of ``heat``, empty for an empty heat. See :func:`refine`."""
+    """The mask of each object: bool, the shape of ``heat``; empty if the heat is empty. See :func:`refine`."""
     return refine(image, heat, network, how) > np.float32(threshold)
 
 
@@ -112,10 +112,10 @@ def write_masks(
     how: Walk = PAPER,
     tell: Callable[[str], object] = lambda name: None,
 ) -> int:
-    """Write :func:`pseudo_mask` of each item as ``<folder>/<name>.png`` (0 and 255); those that are there are kept.
+    """Write :func:`pseudo_mask` of each item as ``<folder>/<name>.png`` (0 and 255); existing files are kept.
 
     Returns:
-        How many were made now.
+        The number of files written by this call.
     """
 
     def make(some: Sequence[Item]) -> np.ndarray:
@@ -127,9 +127,9 @@ def write_masks(
 
 
 def read_mask(folder: Path, name: str) -> np.ndarray:
-    """bool ``(H, W)``, as :func:`write_masks` wrote it.
+    """Read a mask that :func:`write_masks` wrote: bool ``(H, W)``.
 
     Raises:
-        DataError: it is absent or broken.
+        DataError: the file is missing or broken.
     """
     return read_png(folder / f"{name}.png", frozenset((0, 255))) == 255

@@ -24,7 +24,7 @@ WIDTH = 64
 
 
 class EdgeOutput(NamedTuple):
-    """What the network says of B images: edge logits ``(B, 1, h, w)`` and displacements ``(B, 2, h, w)``."""
+    """The network's output for B images: edge logits ``(B, 1, h, w)`` and displacements ``(B, 2, h, w)``."""
 
     edges: Tensor
     displacements: Tensor
@@ -38,7 +38,7 @@ def _branch(inside: int, outside: int, groups: int, scale: int = 1) -> nn.Sequen
 
 
 class MeanShift(nn.Module):
-    """Takes the mean displacement of the training set away: what points nowhere should be zero."""
+    """Subtracts the mean displacement of the training set, so that a cell that points nowhere has displacement zero."""
 
     running_mean: Tensor
 
@@ -47,35 +47,36 @@ class MeanShift(nn.Module):
         self.register_buffer("running_mean", torch.zeros(2))
 
     def forward(self, displacements: Tensor) -> Tensor:
-        """``(B, 2, h, w)`` -> the same shape; unchanged in training, when the mean is not known yet."""
+        """``(B, 2, h, w)`` -> the same shape; unchanged in training, because the mean is not known yet."""
         return displacements if self.training else displacements - self.running_mean[:, None, None]
 
 
 class EdgeDisplacement(nn.Module):
-    """Two heads of 1x1 convolutions. The trunk is never trained, its BatchNorm always in eval mode."""
+    """Two heads of 1x1 convolutions. The trunk is never trained, and its BatchNorm is always in eval mode."""
 
     def __init__(self, trunk: FiveDepths, width: int = WIDTH):
         """Build the heads.
 
         Args:
-            trunk: a module; see :mod:`~tris_model.irn.trunks`.
-            width: channels of the finest displacement feature (64 in the paper); all others follow. A multiple of 8.
+            trunk: the image encoder, a module; see :mod:`~tris_model.irn.trunks`.
+            width: channels of the finest displacement feature (64 in the paper), a multiple of 8; all other sizes
+                follow from it.
 
         Raises:
-            UsageError: a width or trunk that does not do.
+            UsageError: the width or the trunk is not valid.
         """
         super().__init__()
         if width < 8 or width % 8:
             raise UsageError(f"the width of IRN's heads must be a multiple of 8, not {width}")
         if not isinstance(trunk, nn.Module) or tuple(trunk.strides[:2]) != (STRIDE, STRIDE):
-            raise UsageError("the trunk of IRN is a module whose first two features have stride 4")
+            raise UsageError("the trunk of IRN must be a module whose first two features have stride 4")
         self.width = width
         self.trunk: Any = trunk.requires_grad_(False)
         self.multiple: int = trunk.multiple
         c1, c2, c3, c4, c5 = trunk.channels
         s2, s3, s4, s5 = trunk.strides[1:]
         half, double, full = width // 2, 2 * width, 4 * width
-        # A group has at least two channels, or a map of one cell would have nothing to be normalised by.
+        # A group has at least two channels; with one, a map of one cell could not be normalised.
         groups = min(4, half // 2)
         self.fc_edge1 = _branch(c1, half, groups)
         self.fc_edge2 = _branch(c2, half, groups)
@@ -95,13 +96,13 @@ class EdgeDisplacement(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> EdgeDisplacement:
-        """As usual, but for the trunk."""
+        """Set the mode of the heads; the trunk stays in eval mode."""
         super().train(mode)
         self.trunk.eval()
         return self
 
     def forward(self, images: Tensor) -> EdgeOutput:
-        """Find edges and displacements.
+        """Compute edges and displacements.
 
         Args:
             images: ``(B, 3, H, W)``, ImageNet's normalisation.
@@ -115,23 +116,23 @@ class EdgeDisplacement(nn.Module):
 
     @torch.no_grad()
     def encode_image(self, images: Tensor) -> Features:
-        """The trunk's features, the first two of ceil(H / 4) x ceil(W / 4) cells."""
+        """The trunk's features; the first two have ceil(H / 4) x ceil(W / 4) cells."""
         height, width = images.shape[2:]
         features = self.trunk(F.pad(images, (0, -width % self.multiple, 0, -height % self.multiple)))
         size = (-(-height // STRIDE), -(-width // STRIDE))
         first, second, *rest = features
-        # What padding added is cut off the two fine ones here, off the coarse ones once they are enlarged.
+        # The padding is cut off the two fine features here, and off the coarse ones after they are resized.
         return (_cut(first, size).float(), _cut(second, size).float(), *(x.float() for x in rest))  # pyright: ignore
 
     def edges(self, features: Features) -> Tensor:
-        """Logits ``(B, 1, h, w)``."""
+        """Edge logits ``(B, 1, h, w)``."""
         x1, x2, x3, x4, x5 = features
         size = (x2.shape[2], x2.shape[3])
         coarse = (_cut(self.fc_edge3(x3), size), _cut(self.fc_edge4(x4), size), _cut(self.fc_edge5(x5), size))
         return self.fc_edge6(torch.cat([self.fc_edge1(x1), self.fc_edge2(x2), *coarse], 1))
 
     def displacements(self, features: Features) -> Tensor:
-        """``(B, 2, h, w)``, in cells, (down, right)."""
+        """Displacements ``(B, 2, h, w)``, in cells, (down, right)."""
         x1, x2, x3, x4, x5 = features
         middle = (x3.shape[2], x3.shape[3])
         third = [self.fc_dp3(x3), _cut(self.fc_dp4(x4), middle), _cut(self.fc_dp5(x5), middle)]
@@ -140,7 +141,7 @@ class EdgeDisplacement(nn.Module):
 
     @torch.inference_mode()
     def analyse(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """One image for the walk, in eval mode: edges are asked of the mirrored image too.
+        """Edges and displacements of one image for the walk, in eval mode; edges also use the mirrored image.
 
         Args:
             image: ``(3, H, W)``.
@@ -149,7 +150,7 @@ class EdgeDisplacement(nn.Module):
             Edges ``(h, w)`` in [0, 1], and displacements ``(2, h, w)``.
 
         Raises:
-            UsageError: the network is in training mode, where the mean displacement is not taken away.
+            UsageError: the network is in training mode, in which the mean displacement is not subtracted.
         """
         if self.training:
             raise UsageError("IRN analyses images in eval mode; call .eval() first")
@@ -159,17 +160,17 @@ class EdgeDisplacement(nn.Module):
         return torch.sigmoid((straight + mirrored.flip(-1)) / 2), self.displacements(one)[0]
 
     def heads(self) -> dict[str, Tensor]:
-        """The state without the trunk."""
+        """The state dict without the trunk."""
         return {key: value for key, value in self.state_dict().items() if not key.startswith("trunk.")}
 
     def fill(self, state: Mapping[str, Tensor], what: str) -> None:
-        """Take the state of :meth:`heads`, strictly.
+        """Load a state of :meth:`heads`, strictly.
 
         Raises:
             DataError: keys or shapes differ; they are named.
         """
         compare({key: tuple(value.shape) for key, value in self.heads().items()}, state, what)
-        # Copied into the tensors that are there: an optimiser may hold them.
+        # Copied into the existing tensors, because an optimiser may hold them.
         self.load_state_dict(state, strict=False)
 
 
@@ -178,22 +179,22 @@ def _cut(feature: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def save(network: EdgeDisplacement, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write the heads as safetensors, with the width, the trunk's fingerprint and more; whole or not at all."""
+    """Write the heads as safetensors, with width, trunk fingerprint and metadata; completely or not at all."""
     own = {"width": str(network.width), "trunk": fingerprint(network.trunk)}
     write(network.heads(), path, {**(metadata or {}), **own})
 
 
 def load(path: Path, trunk: FiveDepths) -> EdgeDisplacement:
-    """The network of a file of :func:`save`, in eval mode, on the trunk it was trained on.
+    """Load the network from a file of :func:`save`, in eval mode, with the trunk that it was trained on.
 
     Raises:
-        DataError: the file is broken or absent, or was trained on another trunk.
+        DataError: the file is broken or missing, or was trained with another trunk.
     """
     held = read(path)
     if "width" not in held.metadata or "trunk" not in held.metadata:
-        raise DataError(f"{path} is no IRN network; train one, or give the one that training wrote")
+        raise DataError(f"{path} is not an IRN network; train one, or give the file that a training wrote")
     network = EdgeDisplacement(trunk, int(held.metadata["width"]))
     if held.metadata["trunk"] != fingerprint(network.trunk):
-        raise DataError(f"{path} was trained on a trunk with other weights; give that trunk, or train again")
+        raise DataError(f"{path} was trained with a trunk of other weights; give that trunk, or train again")
     network.fill(held.state, f"{path} as IRN")
     return network.eval()

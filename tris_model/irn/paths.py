@@ -1,7 +1,7 @@
-"""The straight paths from a cell to its neighbours: which cells does one cross on the way?
+"""The straight paths from a cell to its neighbours, and the cells on them.
 
-A pair of cells stands for two that may be told apart. Of the two one is the start, the other is one of the half disc to
-its right and below, so that each pair counts once. Rows go down, columns to the right.
+One cell of a pair is the start; the other lies in the half disc to the right of it and below it, so that each pair
+counts once. Rows go down, columns to the right.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Offset = tuple[int, int]
 
 
 class Path(NamedTuple):
-    """From a start to ``end``, over ``cells`` (both ends among them, the furthest first), as offsets (row, column)."""
+    """A path from a start to ``end`` over ``cells`` (with both ends, the furthest first), as offsets (row, column)."""
 
     end: Offset
     cells: tuple[Offset, ...]
@@ -25,12 +25,12 @@ class Path(NamedTuple):
 
 @cache
 def half_disc(radius: int) -> tuple[Path, ...]:
-    """The paths to all cells nearer than ``radius``, in the half plane to the right and below.
+    """The paths to all cells closer than ``radius``, in the half plane to the right and below.
 
-    A path's cells are those of the rectangle between its ends that are less than one cell away from the line.
+    A path's cells are the cells of the rectangle between its ends that are less than one cell from the line.
 
     Args:
-        radius: in cells, at least 2 for there to be any.
+        radius: in cells; below 2 there are no paths.
     """
     ends = [(0, x) for x in range(1, radius)]
     ends += [(y, x) for y in range(1, radius) for x in range(1 - radius, radius) if x * x + y * y < radius * radius]
@@ -50,14 +50,14 @@ def _crossed(end: Offset) -> tuple[Offset, ...]:
 
 
 class Window(NamedTuple):
-    """The starts whose half disc lies within a map: all columns but ``reach`` on both sides, all rows but the last."""
+    """The starts whose half disc lies inside a map: without ``reach`` columns on each side and ``reach`` last rows."""
 
     reach: int
     height: int
     width: int
 
     def at(self, grid: Tensor, offset: Offset) -> Tensor:
-        """The map as seen ``offset`` from every start: ``(…, H, W)`` -> ``(…, height, width)``, a view."""
+        """The values at ``offset`` from every start: ``(…, H, W)`` -> ``(…, height, width)``, a view."""
         y, x = offset[0], offset[1] + self.reach
         return grid[..., y : y + self.height, x : x + self.width]
 
@@ -73,6 +73,6 @@ def window(size: tuple[int, int], radius: int) -> Window:
     if radius < 2 or inner.height < 1 or inner.width < 1:
         raise UsageError(
             f"a map of {size[0]} x {size[1]} cells has no pairs of radius {radius}; "
-            f"a smaller radius (at least 2) or a larger crop helps"
+            f"give a smaller radius (at least 2) or a larger crop"
         )
     return inner

@@ -1,4 +1,4 @@
-"""All that training IRN depends on besides its data."""
+"""The recipe of training IRN: all settings besides the data."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from .paths import window
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that training depends on besides the data; the defaults are the authors'.
+    """The recipe of training IRN; the defaults are the authors'.
 
     Attributes:
-        epochs: passes over the items; in each, what is left over after the last whole batch is not used.
-        batch: items a step; all there are if they are fewer.
-        rate: learning rate of the edge layers. Few steps need more than the authors': 1.0 for some hundred.
-        displacement_rate: learning rate of the displacement layers. Both rates fall by a polynomial.
-        power: of that polynomial, stepped every step.
-        momentum: 1e-4, for the authors pass their weight decay in momentum's place.
+        epochs: passes over the items; in each, an incomplete last batch is dropped.
+        batch: items per step; all items if there are fewer.
+        rate: learning rate of the edge layers. A short training needs a higher rate than the authors': 1.0 for some
+            hundred steps.
+        displacement_rate: learning rate of the displacement layers. Both rates decay by a polynomial.
+        power: exponent of this polynomial, updated every step.
+        momentum: 1e-4, because the authors pass their weight decay as the momentum.
         decay: weight decay.
         crop: side of the square input, a multiple of 4.
-        radius: of pairs, in cells of 4 pixels.
-        scales: the images' sides are scaled by a number between these.
-        mirror: whether half of the images are.
-        width: of the network's heads.
-        seed: of the weights, the order and the variations.
-        means: items over which the mean displacement is taken in the end; all by default, as the authors do.
-        precision: of the trunk.
+        radius: largest distance of a pair, in cells of 4 pixels.
+        scales: lowest and highest factor of the images' sides.
+        mirror: whether half of the images are mirrored.
+        width: width of the network's heads.
+        seed: decides the weights, the order and the augmentation.
+        means: number of items for the final mean displacement; all by default, as in the authors' code.
+        precision: precision of the trunk.
     """
 
     epochs: Count = 3
@@ -55,13 +56,13 @@ PAPER = Recipe()
 
 
 def check(recipe: Recipe, items: int) -> int:
-    """The number of steps.
+    """Check a recipe, and return the number of steps.
 
     Raises:
-        UsageError: no items, or values that cannot work.
+        UsageError: there are no items, or a value is not valid.
     """
     if items < 1:
-        raise UsageError("there is nothing to train IRN on: no item has labels")
+        raise UsageError("IRN has no training data: no item has labels")
     if recipe.crop < 4 or recipe.crop % 4 or recipe.epochs < 1 or recipe.batch < 1 or recipe.scales[0] <= 0:
         raise UsageError("IRN's recipe needs epochs and batch of at least 1, scales above 0, and crop a multiple of 4")
     if recipe.scales[0] > recipe.scales[1]:

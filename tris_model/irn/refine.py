@@ -1,8 +1,9 @@
-"""``--set refine=crf``: the border of any method's heat drawn along the image's colours by a dense CRF.
+"""``--set refine=crf``: a dense CRF fits the border of any method's heat to the image's colours.
 
-A CRF wants a chance for each pixel. A heat has a threshold, where the mask would end: there the chance is 1/2. From
-there it rises in a straight line to 1 at the heat's maximum and falls to 0 at its minimum, so that the heat's unit does
-not matter. A heat from 0 to 1 with the threshold 0.5 is itself the chance, and 1 minus it that of the background.
+A CRF needs a probability for each pixel. At the heat's threshold, where the mask would end, the probability is 1/2. It
+rises linearly to 1 at the heat's maximum and falls linearly to 0 at its minimum, so that the heat's unit does not
+matter. A heat from 0 to 1 with the threshold 0.5 is itself the probability of the object, and 1 minus it that of the
+background.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ import numpy as np
 
 
 def crf(image: np.ndarray, heats: np.ndarray, threshold: float) -> np.ndarray:
-    """The entry point.
+    """Refine heats; this is the entry point.
 
     Args:
         image: uint8 ``(H, W, 3)`` RGB.
-        heats: float ``(K, H, W)``, of K texts about the image.
-        threshold: where a heat becomes mask, in its unit.
+        heats: float ``(K, H, W)``, for K texts about the image.
+        threshold: of the heats, in their unit.
 
     Returns:
-        bool ``(K, H, W)``. A heat that is nowhere above the threshold gives an empty mask, one that is nowhere at or
-        below it a full one.
+        bool ``(K, H, W)``. A heat that is nowhere above the threshold gives an empty mask. A heat that is everywhere
+        above it gives a full mask.
     """
     from .crf import decide  # here, so that listing it needs no torch
 
@@ -33,9 +34,12 @@ def crf(image: np.ndarray, heats: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def chances(heat: np.ndarray, threshold: float) -> np.ndarray:
-    """The chance of the mask at each pixel, float32 ``(H, W)``, of a heat that lies on both sides of the threshold."""
+    """The probability of the mask at each pixel, float32 ``(H, W)``.
+
+    The heat has values on both sides of the threshold.
+    """
     away = heat.astype(np.float64) - threshold
-    # Where nothing lies below the threshold, what lies at it is the minimum, and so surely background.
+    # If nothing lies below the threshold, the values at the threshold are the minimum, and so certainly background.
     least = -np.finfo(np.float64).tiny
     below = np.minimum(away, least) / min(away.min(), least)
     return np.where(away > 0, 0.5 + 0.5 * away / away.max(), 0.5 - 0.5 * below).astype(np.float32)

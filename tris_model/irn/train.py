@@ -1,7 +1,7 @@
-"""Training IRN: edges and displacements from sure pixels, three epochs.
+"""Train IRN: edges and displacements from confident pixels, three epochs.
 
-One loop, seen whole in :func:`train`. What a step sees depends on the recipe and the step's number alone, so a run that
-was killed goes on from its last checkpoint to the same losses.
+The loop is in :func:`train`. The data of a step depend only on the recipe and the step's number, so a killed run
+continues from its last checkpoint with the same losses.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NETWORK = "irn.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step has to tell: its number (from 1) of how many, the four terms, the rate, images a second."""
+    """The report of a step: its number (from 1), the losses, the learning rate, and images per second."""
 
     number: int
     steps: int
@@ -64,28 +64,29 @@ def train(
     tell: Callable[[Step], object] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> EdgeDisplacement:
-    """Train a network, or go on with it, or take the one that is finished.
+    """Train a network, continue an unfinished training, or load the finished network.
 
     Args:
-        data: what to learn from.
-        trunk: what to see with; it is not changed.
-        out: a folder; gets a checkpoint, and in the end ``irn.safetensors``.
-        recipe: how.
-        device: where.
-        workers: processes that prepare images; 0 does it in this one.
+        data: the training data.
+        trunk: the image encoder; it is not changed.
+        out: the output folder, for a checkpoint and at the end ``irn.safetensors``.
+        recipe: all settings.
+        device: the device to compute on.
+        workers: number of processes that prepare images; 0 prepares them in this process.
         every: steps between checkpoints.
-        tell: hears of each step.
-        stop: asked after each step; if true, the work is saved and KeyboardInterrupt raised.
+        tell: called with the report of each step.
+        stop: called after each step; if it returns True, the state is saved and KeyboardInterrupt raised.
 
     Returns:
-        The network in eval mode, its mean displacement taken.
+        The network in eval mode, with its mean displacement.
 
     Raises:
-        UsageError: no data, a recipe that does not do, or ``out`` belongs to another recipe, trunk or number of items.
-        DataError: a broken checkpoint; or the loss is no longer finite.
+        UsageError: there are no data, the recipe is not valid, or ``out`` belongs to another recipe, trunk or number of
+            items.
+        DataError: the checkpoint is broken, or the loss is no longer finite.
     """
     steps = check(recipe, len(data))
-    # A finished folder is recognised by the same signs as a started one.
+    # A finished folder is recognised by the same values as an unfinished one.
     signs = {**asdict(recipe), "scales": list(recipe.scales), "items": len(data)}
     place = torch.device(device)
     if (out / NETWORK).exists():
@@ -136,10 +137,10 @@ def train(
 
 @torch.inference_mode()
 def mean_displacement(network: EdgeDisplacement, data: Labelled, recipe: Recipe, workers: int = 0) -> Tensor:
-    """The mean over the images' top left crops, padding included, ``(2,)``; of a network in training mode.
+    """The mean displacement ``(2,)`` over the images' top left crops, with padding; for a network in training mode.
 
     Raises:
-        DataError: the network gives a displacement that is not finite, with the images that it gives it for.
+        DataError: a displacement is not finite; the message names the images.
     """
     size = min(recipe.batch, len(data))
     some = np.random.default_rng(recipe.seed).permutation(len(data))[: recipe.means].tolist()
@@ -176,11 +177,13 @@ def _save(
     try:
         write_whole(path, lambda file: torch.save(held, file))
     except (OSError, RuntimeError) as error:  # torch has an error of its own for a full disk
-        raise DataError(f"{path} cannot be written: {reason_of(error)}; the same command goes on when it can") from None
+        raise DataError(
+            f"{path} cannot be written: {reason_of(error)}; run the same command again to continue"
+        ) from None
 
 
 def _resume(path: Path, signs: dict[str, Any], network: EdgeDisplacement, optimiser: torch.optim.Optimizer) -> int:
-    """The number of steps that are done; 0 without a checkpoint."""
+    """The number of finished steps; 0 without a checkpoint."""
     if not path.exists():
         return 0
     held = _read(path)
@@ -210,7 +213,9 @@ def _read(path: Path) -> dict[str, Any]:
         pickle.UnpicklingError,
     ) as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise DataError(f"{path} is no checkpoint of IRN or a broken one ({reason}); delete it to begin anew") from None
+        raise DataError(
+            f"{path} is not a checkpoint of IRN, or it is broken ({reason}); delete it to start again"
+        ) from None
 
 
 def _finished(out: Path, trunk: FiveDepths, signs: dict[str, Any]) -> EdgeDisplacement:

@@ -1,7 +1,7 @@
 """The image encoder of IRN: a frozen trunk that gives features at five depths.
 
-The paper's is torchvision's ResNet-50 trained on ImageNet, its last stride taken out. CLIP's trunk, which stage 1 has
-anyway, serves where there are no ImageNet weights: in the drawn world.
+The paper uses torchvision's ResNet-50, trained on ImageNet, without its last stride. For the drawn world there are no
+ImageNet weights, so the CLIP trunk of stage 1 is used.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Features = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class FiveDepths(Protocol):
-    """A module that the network can stand on.
+    """An image encoder for the network, a module.
 
     Attributes:
-        channels: of the five features.
-        strides: pixels a cell of each covers; the first two 4.
-        multiple: sides of an image must be multiples of this.
+        channels: number of channels of each of the five features.
+        strides: side of a cell of each feature in pixels; the first two are 4.
+        multiple: an image's sides must be multiples of this.
     """
 
     channels: tuple[int, ...]
@@ -39,7 +39,7 @@ class FiveDepths(Protocol):
     multiple: int
 
     def __call__(self, images: Tensor) -> Features:
-        """``(B, 3, H, W)``, normalised as for ImageNet -> five of ``(B, channels, ~H / stride, ~W / stride)``."""
+        """``(B, 3, H, W)``, ImageNet's normalisation -> five features ``(B, channels, ~H / stride, ~W / stride)``."""
         ...
 
 
@@ -54,11 +54,11 @@ class FiveDepthResNet(nn.Module):
         """Build it.
 
         Args:
-            weights: torchvision's file (``.pth`` or safetensors); None leaves it untrained, for tests.
+            weights: torchvision's file (``.pth`` or safetensors); None for an untrained network, in tests.
 
         Raises:
-            UsageError: there is no such file, with where to get it.
-            DataError: the file is something else; the keys are named.
+            UsageError: there is no such file; the message says where to get it.
+            DataError: the file holds another network; the keys are named.
         """
         super().__init__()
         from torchvision.models import resnet50
@@ -68,16 +68,16 @@ class FiveDepthResNet(nn.Module):
         self.resnet = resnet50(weights=None)
         self.resnet.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
         first = self.resnet.layer4[0]
-        # Not dilated in its place, unlike torchvision's own switch: as IRN does it.
+        # No dilation instead of the stride, unlike torchvision's own option: as in IRN's code.
         first.conv2.stride = first.downsample[0].stride = (1, 1)  # pyright: ignore
         if weights is not None:
             state = {key: value for key, value in read(Path(weights)).state.items() if not key.startswith("fc.")}
-            # Older files do not count batches, which nothing here reads.
+            # Older files have no batch counters, which are not used.
             counts = {key: value for key, value in self.resnet.state_dict().items() if key.endswith("_tracked")}
             fill(self.resnet, {**counts, **state}, f"{weights} as torchvision's ResNet-50")
 
     def forward(self, images: Tensor) -> Features:
-        """As :class:`FiveDepths`."""
+        """See :class:`FiveDepths`."""
         net = self.resnet
         x1 = net.maxpool(net.relu(net.bn1(net.conv1(images))))
         x2 = net.layer1(x1)
@@ -103,7 +103,7 @@ class ClipTrunk(nn.Module):
         self.multiple = strides[-1]  # its pools drop what is left over
 
     def forward(self, images: Tensor) -> Features:
-        """As :class:`FiveDepths`."""
+        """See :class:`FiveDepths`."""
         trunk = self.trunk
         x = F.relu(trunk.bn1(trunk.conv1(images)))
         x = F.relu(trunk.bn2(trunk.conv2(x)))
@@ -115,7 +115,7 @@ class ClipTrunk(nn.Module):
 
 
 def fingerprint(module: nn.Module) -> str:
-    """The sha256 of all weights of a module, by which heads know the trunk that they were trained on."""
+    """The sha256 of all weights of a module; a file of heads uses it to identify its trunk."""
     digest = hashlib.sha256()
     for key, value in sorted(module.state_dict().items()):
         if not key.endswith("num_batches_tracked"):

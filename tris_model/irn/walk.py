@@ -1,8 +1,8 @@
 """A random walk that spreads a heat over an object and stops at its edges.
 
-From a cell the walk goes to a cell nearer than five with a probability that is proportional to ``affinity ** 10``, 256
-times. The authors square the dense matrix of all pairs eight times; but each row of it has at most 69 entries, and the
-heat is a vector, so 256 sparse products are the same and need a hundredth of the memory.
+The walk has 256 steps. A step goes from a cell to a cell at a distance below five, with a probability proportional to
+``affinity ** 10``. The authors square the dense matrix of all pairs eight times. But each row of it has at most 69
+entries, and the heat is a vector, so 256 sparse products give the same result with a hundredth of the memory.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ NOTHING = 1e-30  # a weight that no float32 sum with the cell's own, 1, can feel
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How to walk; the defaults are the authors'.
+    """Settings of the walk; the defaults are the authors'.
 
     Attributes:
-        steps: how often.
-        radius: of one step, in cells.
-        power: of the affinities: the higher, the less gets over an edge.
+        steps: number of steps.
+        radius: bound of a step's length, in cells.
+        power: exponent of the affinities; a higher one lets less heat cross an edge.
     """
 
     steps: Number = 256
@@ -44,27 +44,27 @@ PAPER = Walk()
 
 
 def transition(edges: np.ndarray, how: Walk = PAPER) -> sparse.csr_array:
-    """How a heat is handed on.
+    """The transition matrix of the walk.
 
     Args:
         edges: float ``(h, w)`` in [0, 1].
-        how: its radius and power.
+        how: settings of the walk; radius and power are used.
 
     Returns:
-        float32 ``(n, n)`` for n = h w cells, row by row: ``T @ heat`` is the heat one step later. Rows sum up to 1.
+        float32 ``(n, n)`` for n = h w cells, row by row: ``T @ heat`` is the heat one step later. Rows sum to 1.
 
     Raises:
-        DataError: edges outside [0, 1], NaN, or not ``(h, w)``.
+        DataError: the edges are outside [0, 1], NaN, or not ``(h, w)``.
     """
     if edges.ndim != 2 or 0 in edges.shape or not (np.isfinite(edges).all() and edges.min() >= 0 and edges.max() <= 1):
-        raise DataError("edges are (h, w) in [0, 1] without NaN; did the network's training diverge?")
+        raise DataError("edges must be (h, w) in [0, 1] without NaN; did the network's training diverge?")
     height, width = edges.shape
     edges = edges.astype(np.float32)
     cells = np.arange(height * width, dtype=np.int32).reshape(height, width)
     starts, ends, weights = [cells.ravel()], [cells.ravel()], [np.ones(height * width, np.float32)]
     for path in half_disc(how.radius):
         down, right = path.end
-        # The starts from which this path stays within the image.
+        # The starts from which this path stays inside the image.
         left, rows, columns = max(0, -right), height - down, width - abs(right)
         if rows < 1 or columns < 1:
             continue
@@ -84,27 +84,26 @@ def transition(edges: np.ndarray, how: Walk = PAPER) -> sparse.csr_array:
         weights += [weight[some], weight[some]]
     pairs = (np.concatenate(starts), np.concatenate(ends))
     matrix = sparse.coo_array((np.concatenate(weights), pairs), (height * width,) * 2).tocsr()
-    # Columns of the authors' matrix, which multiplies from the right, sum up to 1; weights are symmetric, so rows of
-    # ours do.
+    # The authors' matrix multiplies from the right, and its columns sum to 1. Weights are symmetric, so here rows do.
     sums = matrix.sum(1, dtype=np.float64)  # 256 steps add up what rounding does to a row
     matrix.data = (matrix.data / np.repeat(sums, np.diff(matrix.indptr))).astype(np.float32)
     return matrix
 
 
 def spread(heats: np.ndarray, edges: np.ndarray, how: Walk = PAPER, device: str | torch.device = "cpu") -> np.ndarray:
-    """Let heats walk.
+    """Spread heats by the walk.
 
     Args:
-        heats: float ``(K, h, w)``, each walks alone. Heat that lies on an edge is taken away first.
+        heats: float ``(K, h, w)``, spread separately. Heat on an edge is removed first.
         edges: float ``(h, w)`` in [0, 1].
-        how: the walk.
-        device: a GPU multiplies there.
+        how: settings of the walk.
+        device: the device of the products.
 
     Returns:
-        float32 ``(K, h, w)``. A heat of zeros stays so; K may be 0.
+        float32 ``(K, h, w)``. A heat of zeros stays zero; K may be 0.
 
     Raises:
-        DataError: shapes differ, NaN, edges outside [0, 1].
+        DataError: shapes differ, values are NaN, or edges are outside [0, 1].
     """
     if heats.ndim != 3 or heats.shape[1:] != edges.shape or not np.isfinite(heats).all():
         raise DataError(f"heats must be finite and (K, h, w) like the edges {edges.shape}, not {heats.shape}")

@@ -1,9 +1,9 @@
 """The bilateral prompt: the texts attend to the image, and the image attends to the texts (the paper's section 3.1).
 
-The first attention runs over the texts of the batch, so a batch is more than the sum of its pairs. The official
-evaluation has one text, and then the prompt for the image is a function of neither: a softmax over one element is 1,
-the map is constant over the image, and an InstanceNorm turns a constant map into its bias. ``BilateralPrompt.alone``
-uses that.
+The first attention runs over all texts of the batch, so the result of a pair depends on its batch. The official
+evaluation has one text at a time. Then the image's prompt depends neither on the image nor on the text: a softmax over
+one element is 1, so the map is constant over the image, and an InstanceNorm turns a constant map into its bias.
+``BilateralPrompt.alone`` uses this.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _text_projection(channels: int) -> nn.Sequential:
 
 
 class BilateralPrompt(nn.Module):
-    """Cross attention both ways between P = h * w image cells and N texts of C channels.
+    """Cross attention in both directions between P = h * w image cells and N texts with C channels.
 
     InstanceNorm uses the image's own statistics, in training and evaluation alike.
     """
@@ -39,7 +39,7 @@ class BilateralPrompt(nn.Module):
         self.scale = channels**-0.5
 
     def forward(self, image: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
-        """What each side gains from the other, over all texts of the batch.
+        """Compute both prompts over all texts of the batch.
 
         Args:
             image: ``(B, C, h, w)``, unit length over C.
@@ -55,7 +55,7 @@ class BilateralPrompt(nn.Module):
         return for_image, self.attend(*self.keys_and_values(image), self.queries(texts))
 
     def keys_and_values(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """An image's keys and values, both ``(B, C, P)``: all that a text needs of it."""
+        """The keys and values of images, both ``(B, C, P)``; texts need nothing else of an image."""
         return self.v_proj2(image).flatten(2), self.v_proj3(image).flatten(2)
 
     def queries(self, texts: Tensor) -> Tensor:
@@ -63,21 +63,21 @@ class BilateralPrompt(nn.Module):
         return self.t_proj1(texts)
 
     def attend(self, keys: Tensor, values: Tensor, queries: Tensor) -> Tensor:
-        """Every text gathers what it attends to in every image.
+        """Every text attends to every image.
 
         Args:
-            keys, values: ``(B, C, P)`` of :meth:`keys_and_values`.
-            queries: ``(N, C)`` of :meth:`queries`.
+            keys, values: ``(B, C, P)``, from :meth:`keys_and_values`.
+            queries: ``(N, C)``, from :meth:`queries`.
 
         Returns:
-            ``(B, N, C)``; no text sees another here.
+            ``(B, N, C)``; texts do not affect one another here.
         """
         towards = torch.softmax(queries @ keys * self.scale, dim=-1)  # (B, N, P)
         return self.t_output(towards @ values.transpose(1, 2))
 
     @property
     def alone(self) -> Tensor:
-        """The image's prompt when there is one text: the last InstanceNorm's bias, ``(C,)``, whatever the inputs."""
+        """The image's prompt for a single text: the last InstanceNorm's bias, ``(C,)``, for all inputs."""
         bias = self.v_output[1].bias
         assert isinstance(bias, Tensor)  # always affine
         return bias

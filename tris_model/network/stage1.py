@@ -1,6 +1,6 @@
-"""TRIS stage 1: where in the image does each text respond? Learned from texts alone.
+"""TRIS stage 1: response maps of texts in an image, learned from texts alone.
 
-The shapes below: B images, N texts, C hidden channels, P = h * w cells of c4 (10 x 10 for 320 pixels).
+Shapes: B images, N texts, C hidden channels, P = h * w cells of c4 (10 x 10 for 320 pixels).
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ FOCAL_FLOOR = 0.01  # c of eq. 6
 
 
 class ImageFeatures(NamedTuple):
-    """What stage 1 keeps of an image, whatever the text: cells ``(B, C, h, w)``, keys and values ``(B, C, P)``."""
+    """The text-independent features of images: cells ``(B, C, h, w)``, keys and values ``(B, C, P)``."""
 
     cells: Tensor
     keys: Tensor
     values: Tensor
 
     def of(self, index: int) -> ImageFeatures:
-        """The one image at ``index``, still with a batch axis."""
+        """The image at ``index``, with a batch axis of 1."""
         return ImageFeatures(*(part[index : index + 1] for part in self))
 
 
 class Stage1Training(NamedTuple):
-    """What training needs, in the authors' order.
+    """The outputs for training, in the authors' order.
 
     Attributes:
-        scores: ``(B, N)``, image by text, raw logits of eq. 6.
-        coverage: ``(B,)``, the mean of the softmax (background included) of every image's own text.
-        response: ``(B, 1, H, W)``, ReLU of the diagonal response.
-        probability: ``(B, 1, H, W)``, its sigmoid.
+        scores: ``(B, N)``, raw logits of eq. 6 for every image and text.
+        coverage: ``(B,)``, the mean softmax (with background) of every image's own text.
+        response: ``(B, 1, H, W)``, the ReLU'd response of every image to its own text.
+        probability: ``(B, 1, H, W)``, the sigmoid of the response.
         temperature: ``()``, exp(logit_scale).
     """
 
@@ -50,14 +50,14 @@ class Stage1Training(NamedTuple):
 
 
 class AttendedPair(NamedTuple):
-    """Every image under every text of a batch, ``(B, N, P)``, and under its own text, ``(B, h, w)``; raw responses."""
+    """Raw responses of every image to every text of a batch, ``(B, N, P)``, and to its own text, ``(B, h, w)``."""
 
     response: Tensor
     own: Tensor
 
 
 def unit(x: Tensor, dim: int) -> Tensor:
-    """Length one along ``dim``, in float32 at least. No epsilon, as the authors have none."""
+    """Normalise to unit length along ``dim``, at least in float32. There is no epsilon, as in the authors' code."""
     if x.dtype in (torch.bfloat16, torch.float16):
         x = x.float()
     return x / x.norm(dim=dim, keepdim=True)
@@ -76,10 +76,10 @@ class Stage1(nn.Module):
         self.attn_fusion = BilateralPrompt(config.hidden)
 
     def forward(self, images: Tensor, tokens: Tensor) -> Tensor | Stage1Training:
-        """The authors' forward: image i is asked text i, and the prompt mixes all texts of the batch.
+        """The authors' forward: image i is paired with text i, and the prompt mixes all texts of the batch.
 
-        Because of that mixing a batch gives other maps than its pairs alone, at evaluation too; the official
-        evaluation has batches of one. Use :meth:`respond` for pairs as if alone.
+        Because of this mixing, the maps of a batch differ from those of its pairs alone, also in evaluation. The
+        official evaluation has batches of one. Use :meth:`respond` to compute pairs independently.
 
         Args:
             images: ``(B, 3, H, W)``, normalised.
@@ -98,14 +98,14 @@ class Stage1(nn.Module):
         return Stage1Training(scores, coverage.diagonal(), F.relu(maps), torch.sigmoid(maps), self.logit_scale.exp())
 
     def attend(self, cells: Tensor, texts: Tensor, own: Tensor) -> AttendedPair:
-        """Images and texts of one batch, mixed by the prompt; in float32 also where towers compute in bf16.
+        """The responses of images to the texts of a batch, mixed by the prompt; in float32 even if towers use bf16.
 
-        The response is a logit: near 14, its scale, bf16 knows no number between 14 and 14.06.
+        The response is a logit near 14, its scale; there bf16 has no number between 14 and 14.06.
 
         Args:
-            cells: ``(B, C, h, w)`` of :meth:`encode_cells`.
-            texts: ``(N, C)`` of :meth:`encode_text`; with more ranks than one the texts of all of them.
-            own: int64 ``(B,)``, which text is each image's own.
+            cells: ``(B, C, h, w)``, from :meth:`encode_cells`.
+            texts: ``(N, C)``, from :meth:`encode_text`; with several ranks the texts of all ranks.
+            own: int64 ``(B,)``, the index of each image's own text.
         """
         with torch.autocast(cells.device.type, enabled=False):
             for_image, for_texts = self.attn_fusion(cells, texts)
@@ -117,13 +117,13 @@ class Stage1(nn.Module):
         return AttendedPair(response, response[images, own].unflatten(1, side))
 
     def respond(self, images: Tensor, tokens: Tensor) -> Tensor:
-        """The raw response of every image to every text, each pair as if alone in its batch.
+        """The raw response of every image to every text; each pair is computed as if alone in its batch.
 
-        The trunk runs once an image, the text tower once a distinct text.
+        The trunk runs once per image, the text tower once per distinct text.
 
         Args:
             images: ``(B, 3, H, W)``, normalised.
-            tokens: int64 ``(N, L)``; the images need not be as many as the texts.
+            tokens: int64 ``(N, L)``; N may differ from B.
 
         Returns:
             ``(B, N, h, w)``, before up-sampling and ReLU; see :func:`heat`.
@@ -140,16 +140,16 @@ class Stage1(nn.Module):
         return unit(self.lan_project(self.backbone.encode_text(tokens)), 1)
 
     def encode_image(self, images: Tensor) -> ImageFeatures:
-        """``(B, 3, H, W)`` -> all that :meth:`compare` needs of the images."""
+        """``(B, 3, H, W)`` -> the features of images for :meth:`compare`."""
         cells = self.encode_cells(images)
         return ImageFeatures(cells, *self.attn_fusion.keys_and_values(cells))
 
     def compare(self, features: ImageFeatures, texts: Tensor) -> Tensor:
-        """Every image with every text, as if alone.
+        """Compare every image with every text; each pair is computed as if alone.
 
         Args:
-            features: B images of :meth:`encode_image`.
-            texts: ``(N, C)`` of :meth:`encode_text`.
+            features: of B images, from :meth:`encode_image`.
+            texts: ``(N, C)``, from :meth:`encode_text`.
 
         Returns:
             Raw responses ``(B, N, h, w)``.
@@ -163,27 +163,27 @@ class Stage1(nn.Module):
         return response.unflatten(2, cells.shape[2:])
 
     def heat(self, response: Tensor) -> Tensor:
-        """Raw responses ``(B, N, h, w)`` -> what ``forward`` returns: ``(B, N, H, W)``, enlarged, ReLU'd."""
+        """Raw responses ``(B, N, h, w)`` -> heats as from ``forward``: ``(B, N, H, W)``, enlarged and ReLU'd."""
         size = tuple(self.config.stride * side for side in response.shape[2:])
         return F.relu(enlarge(response, size))
 
 
 def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Bilinear to ``size``, with half-pixel centres, as inside the networks (the evaluation's resize differs)."""
+    """Resize bilinearly with half-pixel centres, as inside the networks (the evaluation resizes differently)."""
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
 def score(response: Tensor) -> tuple[Tensor, Tensor]:
-    """Equation 6: how well does each text fit each image, given that all texts compete for its cells?
+    """Equation 6: the score of each text for each image, where all texts compete for the image's cells.
 
-    A background channel of constant 1, not scaled by the temperature, competes too. The regulariser punishes texts
+    A background channel of constant 1, not scaled by the temperature, also competes. The regulariser penalises texts
     that win no cell.
 
     Args:
         response: ``(B, N, P)``.
 
     Returns:
-        Scores ``(B, N)`` (raw logits: the sigmoid is inside the loss) and coverage ``(B, N)``, each text's mean share.
+        Scores ``(B, N)`` (raw logits; the loss applies the sigmoid) and coverage ``(B, N)``, each text's mean softmax.
     """
     share = torch.softmax(F.pad(response, (0, 0, 1, 0), value=1.0), dim=1)  # (B, 1 + N, P)
     coverage = share.mean(2)[:, 1:]

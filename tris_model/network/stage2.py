@@ -1,7 +1,7 @@
 """TRIS stage 2: a segmentation network, learned from the pseudo masks of stage 1.
 
-The features of words join those of the image at c2, c3 and c4, after the trunk. The trunk itself does not depend on the
-text, so it runs once per image.
+Word features are combined with the image's features at c2, c3 and c4, after the trunk. The trunk itself does not depend
+on the text, so it runs once per image.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .word_attention import Queries, WordAttention
 
 
 class Smooth(nn.Module):
-    """3x3 convolution, BatchNorm, PReLU with one slope; keeps the size."""
+    """3x3 convolution, BatchNorm, PReLU with one slope; the size stays the same."""
 
     def __init__(self, inside: int, outside: int):
         super().__init__()
@@ -38,14 +38,14 @@ def _segment(inside: int, between: int) -> nn.Sequential:
 
 
 class PyramidFeatures(NamedTuple):
-    """What stage 2 keeps of B images, whatever the text: the reduced c1, and c2 to c4 with what they ask."""
+    """The text-independent features of B images: the reduced c1, and c2 to c4 with their queries."""
 
     reduced: Tensor
     features: tuple[Tensor, Tensor, Tensor]
     queries: tuple[Queries, Queries, Queries]
 
     def of(self, index: int) -> PyramidFeatures:
-        """The one image at ``index``, still with a batch axis."""
+        """The image at ``index``, with a batch axis of 1."""
         at = slice(index, index + 1)
         c2, c3, c4 = self.features
         a2, a3, a4 = (Queries(part.query[at], part.gate[at]) for part in self.queries)
@@ -78,14 +78,14 @@ class Stage2(nn.Module):
         self.final_seg4 = _segment(4 * width, width)
 
     def forward(self, images: Tensor, tokens: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Segment what text i says in image i.
+        """Segment the object of text i in image i.
 
         Args:
             images: ``(B, 3, H, W)``, normalised.
-            tokens: int64 ``(B, L)``; all L words are used, padding included, so L matters.
+            tokens: int64 ``(B, L)``; all L tokens are used, also padding, so the result depends on L.
 
         Returns:
-            In eval mode signed logits ``(B, 1, H, W)``; in train mode those and three auxiliary ones of that shape,
+            In eval mode signed logits ``(B, 1, H, W)``; in train mode also three auxiliary logits of the same shape,
             fine to coarse.
         """
         d1, d2, d3, d4 = self.decode(self.encode_image(images), self.encode_text(tokens))
@@ -98,7 +98,7 @@ class Stage2(nn.Module):
         return logits, second, third, fourth
 
     def respond(self, images: Tensor, tokens: Tensor) -> Tensor:
-        """The logits of every image under every text, ``(B, N, H / 4, W / 4)``; the trunk runs once an image.
+        """The logits of every image for every text, ``(B, N, H / 4, W / 4)``; the trunk runs once per image.
 
         Args:
             images: ``(B, 3, H, W)``, normalised.
@@ -112,21 +112,21 @@ class Stage2(nn.Module):
         return self.backbone.encode_words(tokens)
 
     def encode_image(self, images: Tensor) -> PyramidFeatures:
-        """``(B, 3, H, W)`` -> all that needs no text."""
+        """``(B, 3, H, W)`` -> the text-independent features."""
         c1, c2, c3, c4 = self.backbone.encode_pyramid(images)
         queries = (self.attention2.project(c2), self.attention3.project(c3), self.attention4.project(c4))
         return PyramidFeatures(self.reduced_c1(c1), (c2, c3, c4), queries)
 
     def compare(self, pyramid: PyramidFeatures, words: Tensor, batch: int = 8) -> Tensor:
-        """Every image with every text.
+        """Compare every image with every text.
 
         Args:
-            pyramid: B images of :meth:`encode_image`.
-            words: ``(N, L, D)`` of :meth:`encode_text`.
-            batch: texts decoded at once; memory grows with it.
+            pyramid: of B images, from :meth:`encode_image`.
+            words: ``(N, L, D)``, from :meth:`encode_text`.
+            batch: number of texts decoded at once; memory grows with it.
 
         Returns:
-            Logits ``(B, N, H / 4, W / 4)``, to be enlarged by :meth:`heat`.
+            Logits ``(B, N, H / 4, W / 4)``; :meth:`heat` enlarges them.
         """
         rows: list[Tensor] = []
         for index in range(len(pyramid.reduced)):
@@ -136,15 +136,15 @@ class Stage2(nn.Module):
         return torch.stack(rows)
 
     def decode(self, pyramid: PyramidFeatures, words: Tensor) -> Pyramid:
-        """Let the words join, then go from coarse to fine.
+        """Combine image features with words, then decode from coarse to fine.
 
         Args:
-            pyramid: B images, or one image under B texts.
+            pyramid: of B images, or of one image for B texts.
             words: ``(B, L, D)``.
 
         Returns:
-            d1 ``(B, w / 2, H / 4, W / 4)``, d2 ``(B, w, H / 4, W / 4)``, d3 ``(B, 2w, H / 8, W / 8)``,
-            d4 ``(B, 4w, H / 16, W / 16)`` for decoder width w.
+            d1 ``(B, w / 2, H / 4, W / 4)``, d2 ``(B, w, H / 4, W / 4)``, d3 ``(B, 2w, H / 8, W / 8)``, d4 ``(B, 4w, H /
+            16, W / 16)`` for the decoder's width w.
         """
         fused = (
             feature + attention.attend(_repeat(queries, len(words)), words)
@@ -157,7 +157,7 @@ class Stage2(nn.Module):
         return self.output1(d2 + pyramid.reduced), d2, d3, d4
 
     def heat(self, response: Tensor) -> Tensor:
-        """Logits ``(B, N, h, w)`` -> what ``forward`` returns in eval: ``(B, N, 4h, 4w)``, signed."""
+        """Logits ``(B, N, h, w)`` -> heats as ``forward`` returns them in eval mode: ``(B, N, 4h, 4w)``, signed."""
         return enlarge(response, (4 * response.shape[2], 4 * response.shape[3]))
 
     @property
@@ -170,7 +170,7 @@ class Stage2(nn.Module):
 
 
 def _repeat(queries: Queries, times: int) -> Queries:
-    """One image's questions for several texts, without copying; several images' as they are."""
+    """Repeat one image's queries for several texts, without copying; those of several images stay unchanged."""
     if len(queries.query) == times:
         return queries
     return Queries(queries.query.expand(times, -1, -1), queries.gate.expand(times, -1, -1, -1))

@@ -1,8 +1,7 @@
-"""Pixel-word attention (LAVT's): every cell of a feature map gathers from the words of the text.
+"""Pixel-word attention, as in LAVT: every cell of a feature map attends to the words of the text.
 
-With C channels of the map, D of the words, L words, P = h * w cells:
-    A = softmax over words of norm(Wq V)^T (Wk L) / sqrt(C),  G = A (Wv L),
-    out = ReLU(Wo(ReLU(Wm V) * norm(Ww G))).
+The map has C channels and P = h * w cells; the L words have D channels: A = softmax over words of norm(Wq V)^T (Wk L) /
+sqrt(C),  G = A (Wv L), out = ReLU(Wo(ReLU(Wm V) * norm(Ww G))).
 """
 
 from __future__ import annotations
@@ -15,14 +14,17 @@ from torch import Tensor, nn
 
 
 class Queries(NamedTuple):
-    """What the attention keeps of a map, whatever the text: queries ``(B, C, P)`` and gates ``(B, C, h, w)``."""
+    """The text-independent part of the attention: queries ``(B, C, P)`` and gates ``(B, C, h, w)``."""
 
     query: Tensor
     gate: Tensor
 
 
 class WordAttention(nn.Module):
-    """One attention; stage 2 has three, at c2, c3 and c4. Padding words take part, as in the authors' code."""
+    """One attention module; stage 2 has three, at c2, c3 and c4.
+
+    Padding tokens are not masked, as in the authors' code.
+    """
 
     def __init__(self, channels: int, words: int):
         super().__init__()
@@ -37,21 +39,21 @@ class WordAttention(nn.Module):
         self.scale = channels**-0.5
 
     def project(self, feature: Tensor) -> Queries:
-        """``(B, C, h, w)`` -> the part that needs no text."""
+        """``(B, C, h, w)`` -> the text-independent part."""
         return Queries(self.ins_q(self.Wq(feature)).flatten(2), F.relu(self.Wm(feature)))
 
     def attend(self, queries: Queries, words: Tensor) -> Tensor:
-        """Gather from the words.
+        """Attend to the words.
 
-        ``Ww`` is applied to the L words rather than to the P cells: the attention's rows sum to 1, so a linear map
-        with its bias may change places with the gathering, and there are far fewer words than cells.
+        ``Ww`` is applied to the L words instead of the P cells. This gives the same result, because the attention's
+        rows sum to 1, and there are far fewer words than cells.
 
         Args:
-            queries: of :meth:`project`, B maps.
+            queries: of B maps, from :meth:`project`.
             words: ``(B, L, D)``.
 
         Returns:
-            ``(B, C, h, w)``, to be added to the feature map.
+            ``(B, C, h, w)``; the caller adds it to the feature map.
         """
         words = words.transpose(1, 2)  # (B, D, L)
         towards = torch.softmax(queries.query.transpose(1, 2) @ self.Wk(words) * self.scale, dim=-1)  # (B, P, L)

@@ -1,11 +1,11 @@
-"""The small CLIP of the drawn world, and what trainers of other small networks of that world share with it.
+"""The tiny CLIP of the drawn world, and the code that trainers of other small networks share with it.
 
 The names below are the public ones. Each is imported when it is first used. A trainer needs:
 
 - ``teach``: the training loop; ``Course``: the recipe that a trainer's own recipe extends;
-- ``Trainer``: what the loop needs of a trainer; ``TowerTrainer``: one for any two towers; ``StepInputs``: its input;
+- ``Trainer``: the interface of a trainer; ``TowerTrainer``: a trainer of any two towers; ``StepInputs``: its input;
 - ``show``, ``ask``, ``Pictures`` and ``Thing``: the pictures and the questions of a step;
-- ``contrastive_loss``: what a step makes small.
+- ``contrastive_loss``: the loss.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the training loop of the drawn world needs: a network with two towers, and a trainer that knows its losses."""
+"""The interfaces of the drawn world's training loop: a network with two towers, and its trainer."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from .pictures import Pictures
 
 
 class Sizes(Protocol):
-    """What the loop asks of a network's config."""
+    """The parts of a network's config that the loop uses."""
 
     @property
     def image_size(self) -> int:
-        """Side of its pictures in pixels."""
+        """Side of its images in pixels."""
         ...
 
     @property
     def text_length(self) -> int:
-        """Tokens of a text."""
+        """Number of tokens per text."""
         ...
 
     def to_json(self) -> str:
-        """As it stands in a safetensors header."""
+        """The config as JSON, for a safetensors header."""
         ...
 
 
 class Towers(Protocol):
-    """A network that the loop can teach. Parameters of the image tower lie under ``visual.``."""
+    """A network that the loop can train. Parameters of the image tower are named ``visual.…``."""
 
     logit_scale: nn.Parameter
 
@@ -43,7 +43,7 @@ class Towers(Protocol):
         ...
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """``(B, 3, S, S)`` of any S that a lesson has -> ``(B, D)``, not normalised."""
+        """``(B, 3, S, S)`` for any S of a lesson -> ``(B, D)``, not normalised."""
         ...
 
     def encode_text(self, tokens: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class Towers(Protocol):
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """As any module's; so are those below."""
+        """As of any module, like the methods below."""
         ...
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...  # noqa: D102
@@ -61,15 +61,15 @@ class Towers(Protocol):
 
 
 class StepInputs(NamedTuple):
-    """What a trainer is given for one step.
+    """The input of a trainer for one step.
 
     Attributes:
-        lesson: how many pictures of which kind.
-        objects: pictures of single objects to choose from.
-        scenes: pictures of scenes to choose from.
-        draw: the generator of this step. All that is random in a step must come from it, or a training that was
-            stopped would not go on as the same training.
-        device: of the batch.
+        lesson: the number of images of each kind.
+        objects: images of single objects to choose from.
+        scenes: images of scenes to choose from.
+        draw: the random generator of this step. All random choices of a step must use it; otherwise a resumed training
+            would differ.
+        device: the device of the batch.
         freeze_text: whether the text tower must not learn in this step.
     """
 
@@ -82,37 +82,37 @@ class StepInputs(NamedTuple):
 
 
 class Trainer(Protocol):
-    """What a network's trainer must offer; :func:`tris_model.tiny_clip.trainer.teach` is the loop that uses it."""
+    """The interface of a network's trainer; the loop :func:`tris_model.tiny_clip.trainer.teach` uses it."""
 
     @property
     def name(self) -> str:
-        """Of the file of weights, of the folder of the training and of the recipe's table."""
+        """The name of the weights file, of the training's folder and of the recipe's table."""
         ...
 
     @property
     def network(self) -> Towers:
-        """On the device, in training mode."""
+        """The network, on the device and in training mode."""
         ...
 
     @property
     def course(self) -> Course:
-        """The recipe. Its text stands in the header of the weights."""
+        """The recipe. Its text is stored in the header of the weights file."""
         ...
 
     @property
     def warmup(self) -> int:
-        """Steps until the rate is whole."""
+        """Steps until the learning rate reaches its full value."""
         ...
 
     def centre(self, images: Tensor, tokens: Tensor) -> None:
-        """Before the first step of a centred course: take the means of some pictures and texts out of the towers.
+        """Subtract mean features from the towers' outputs, before the first step of a centred course.
 
         Args:
-            images: ``(B, 3, S, S)``, normalised.
-            tokens: int64 ``(N, text_length)``.
+            images: some images, ``(B, 3, S, S)``, normalised.
+            tokens: some texts, int64 ``(N, text_length)``.
         """
         ...
 
     def losses(self, step: StepInputs) -> Mapping[str, Tensor]:
-        """What the step makes small: scalars by name; their sum is what is differentiated."""
+        """The losses of the step: scalars by name; their sum is minimised."""
         ...

@@ -1,4 +1,4 @@
-"""CLIP's contrast, with captions that several pictures share and pictures that several captions fit."""
+"""CLIP's contrastive loss for captions that are true of several images, and images with several true captions."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from torch import Tensor
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, true: Tensor, scale: Tensor) -> Tensor:
-    """Every caption that is true of a picture is set against all that are not, and every picture likewise.
+    """Contrast every true caption of an image with all false ones, and every image likewise.
 
-    With one true caption a picture this is CLIP's cross entropy. Several do not compete with one another.
+    With one true caption per image this is CLIP's cross entropy. True captions do not compete with one another.
 
     Args:
         images: ``(B, D)``, unit length.
         texts: ``(U, D)``, distinct captions, unit length.
-        true: bool ``(B, U)``. Pictures without a true caption count as what captions are not true of.
-        scale: the temperature, by which cosines are multiplied.
+        true: bool ``(B, U)``, whether a caption is true of an image. Images without a true caption are only negatives.
+        scale: the temperature, a factor of the cosines.
 
     Returns:
-        The mean of both directions, a scalar; 0 where nothing is true.
+        The mean of both directions, a scalar; 0 if no caption is true.
     """
     logits = scale * images @ texts.T
-    return (_found(logits, true) + _found(logits.T, true.T)) / 2
+    return (_retrieval_loss(logits, true) + _retrieval_loss(logits.T, true.T)) / 2
 
 
-def _found(logits: Tensor, true: Tensor) -> Tensor:
-    """How hard the true columns of each row are to find: the mean over rows that have some."""
+def _retrieval_loss(logits: Tensor, true: Tensor) -> Tensor:
+    """The loss of finding the true columns of each row: the mean over rows that have true columns."""
     others = logits.masked_fill(true, -torch.inf).logsumexp(1, keepdim=True)  # -inf where all are true
     each = F.softplus((others - logits).clamp(min=-100)) * true
     counts = true.sum(1)
@@ -34,12 +34,12 @@ def _found(logits: Tensor, true: Tensor) -> Tensor:
 
 
 def choice_loss(texts: Tensor, own: Tensor, other: Tensor, scale: Tensor) -> Tensor:
-    """Of two pictures, which does a text mean?
+    """The loss of choosing, of two images, the one that a text describes.
 
     Args:
         texts: ``(M, D)``, unit length.
-        own, other: ``(M, D)``, unit length; the picture that it means and the one that it does not.
-        scale: the temperature.
+        own, other: ``(M, D)``, unit length; the image that the text describes, and the other one.
+        scale: the temperature, a factor of the cosines.
 
     Returns:
         Mean cross entropy, a scalar.

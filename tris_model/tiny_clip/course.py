@@ -1,4 +1,4 @@
-"""What decides a training in the drawn world: two lessons, the questions of a batch, the rates, the temperature."""
+"""The recipe of a training in the drawn world: two lessons, the questions of a batch, rates and temperature."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from .lessons import Lesson
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a recipe of any two towers decides; a trainer's own record adds the network's sizes.
+    """The recipe for any two towers; a trainer's own record adds the network's sizes.
 
     Attributes:
         first, second: the two lessons.
-        objects, scenes: pictures drawn.
-        object_seed, scene_seed: of the first, counted from ``FREE_SEEDS``.
-        mixed: questions about several things, besides those about one, that are asked of every batch.
-        sentences: taken of every subject of a scene.
-        sentence_weight: weight of the sentences' choice beside the questions' contrasts.
+        objects, scenes: number of images to draw.
+        object_seed, scene_seed: seed of the first image, counted from ``FREE_SEEDS``.
+        mixed: number of questions per batch about several attributes together, besides those about one.
+        sentences: number of sentences used for every subject of a scene.
+        sentence_weight: weight of the sentences' loss relative to the questions' contrastive losses.
         places, relations: see :func:`tris_model.tiny_clip.questions.mixed`.
-        temperature_start, temperature_limit: what cosines are multiplied by at the start, and at most.
-        freeze_text_steps: the first steps, in which the text tower does not learn. Words that pictures cannot yet
-            answer ("dotted", "top") only disturb the contrast. A text tower that learns at once soon encodes them all
-            alike, and then nothing makes pictures differ in them: measured, both stayed at chance for 900 steps. A
-            fixed tower keeps them apart.
-        text: the text tower's rate as a part of ``lr``.
-        start: trained towers to go on from, instead of new ones.
-        centred: the biases before the joint space start so that the mean picture and the mean text are zero there.
-            Else both begin as two narrow cones (texts at a cosine of 0.9), and the first hundreds of steps pass in
+        temperature_start, temperature_limit: factor of the cosines at the start, and its largest value.
+        freeze_text_steps: number of first steps in which the text tower does not learn. At first the image tower cannot
+            recognise words such as "dotted" or "top", and a learning text tower soon encodes all of them alike. Then no
+            loss separates images by them: in a measurement both stayed at chance for 900 steps. A fixed tower keeps the
+            words apart.
+        text: the text tower's learning rate as a fraction of ``lr``.
+        start: weights of trained towers to start from, instead of new ones.
+        centred: initialise the biases before the joint space so that the mean image and the mean text are zero there.
+            Otherwise both begin as two narrow cones (texts at a cosine of 0.9), and hundreds of steps are spent on
             widening them.
-        precision: of the image tower.
+        precision: precision of the image tower.
     """
 
     RENAMED = MappingProxyType(
@@ -70,14 +70,14 @@ class Course:
 
 
 def check_lessons(course: Course, size: int, name: str) -> None:
-    """Refuse lessons that cannot be shown.
+    """Refuse lessons that cannot be trained.
 
     Raises:
-        UsageError: no step at all, or pictures of another size than are drawn.
+        UsageError: there are no steps, or images have another size than the drawn ones.
     """
     if not course.first.steps + course.second.steps:
         raise UsageError(f"{name}.first.steps and {name}.second.steps are both 0, so nothing would be learned")
     for key, lesson in (("first", course.first), ("second", course.second)):
         if lesson.steps and (lesson.side > size or (lesson.scenes and lesson.side != size)):
             less = "" if lesson.scenes else ", or less"
-            raise UsageError(f"{name}.{key}.side is {lesson.side}; give {size}, the pictures' own{less}")
+            raise UsageError(f"{name}.{key}.side is {lesson.side}; give {size}, the size of the images{less}")

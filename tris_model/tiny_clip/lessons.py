@@ -1,7 +1,7 @@
-"""The pictures of a training step of the tiny CLIP: each has one subject.
+"""The images of a training step of the tiny CLIP; each has one subject.
 
-A subject is alone in its picture, or in focus: the rest of a scene has faded to grey, more or less. That is what TRIS
-will show its scorer, a scene under a soft mask, and a tiny CLIP that never saw such pictures cannot choose among them.
+A subject is alone in its image, or in focus: the rest of the scene is faded to grey. TRIS gives its scorer scenes under
+a soft mask, and a tiny CLIP that was not trained on such images cannot choose among them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MOST = 40  # captions of one question; reading more costs more than seeing the p
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A part of the curriculum.
+    """One part of the curriculum.
 
     Attributes:
-        steps: of the optimiser.
-        objects: pictures of one object in a batch.
-        scenes: scenes in a batch, each shown twice, with another subject in focus.
-        side: pixels; objects are cut out at this size, scenes need the whole picture.
+        steps: number of optimiser steps.
+        objects: number of single-object images per batch.
+        scenes: number of scenes per batch; each is shown twice, with different subjects in focus.
+        side: side of the images in pixels; objects are cropped to this size, scenes need the whole image.
     """
 
     steps: Number = 400
@@ -40,18 +40,18 @@ class Lesson:
 
     def __post_init__(self) -> None:
         if self.steps and not self.objects + self.scenes:
-            raise ValueError("objects and scenes are both 0, so there is nothing to show")
+            raise ValueError("objects and scenes are both 0, so a batch has no images")
 
 
 class ShownLesson(NamedTuple):
-    """B pictures of a step.
+    """The B images of a step.
 
     Attributes:
-        images: uint8 ``(B, S, S, 3)``; the two views of a scene come last, one behind the other.
-        masks: float32 ``(B, S, S)`` in [0, 1], what has not faded.
-        things: the subject of each.
-        sentences: of subjects in focus, each with the place of its picture; the other view of that scene is where it is
-            not true.
+        images: uint8 ``(B, S, S, 3)``; scenes come last, their two views one after the other.
+        masks: float32 ``(B, S, S)`` in [0, 1], 1 where the image is not faded.
+        things: the subject of each image.
+        sentences: sentences about subjects in focus, each with the index of its image; the scene's other view is the
+            negative.
     """
 
     images: np.ndarray
@@ -61,14 +61,14 @@ class ShownLesson(NamedTuple):
 
 
 def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, draw: np.random.Generator) -> ShownLesson:
-    """The pictures of a step.
+    """Make the images of a step.
 
     Args:
-        objects: pictures of one object.
-        scenes: of several.
-        lesson: how many of each.
-        sentences: taken of every subject.
-        draw: decides.
+        objects: images of one object.
+        scenes: images of several objects.
+        lesson: the number of each kind.
+        sentences: number of sentences used for every subject.
+        draw: the random generator.
     """
     side = lesson.side
     images, masks, things, shown_sentences = [], [], [], []
@@ -101,7 +101,7 @@ def show(objects: Pictures, scenes: Pictures, lesson: Lesson, sentences: int, dr
 
 
 def _two(scenes: Pictures, at: int, draw: np.random.Generator) -> list[int]:
-    """Two objects of a scene, if possible of one shape, the first with sentences."""
+    """Choose two objects of a scene, often of the same shape; the first has sentences."""
     things, sentences = scenes.things[at], scenes.sentences[at]
     order = draw.permutation(len(things)).tolist()
     first = next(one for one in order if sentences[one])
@@ -110,7 +110,7 @@ def _two(scenes: Pictures, at: int, draw: np.random.Generator) -> list[int]:
 
 
 def _focus(thing: Thing, side: int, draw: np.random.Generator) -> np.ndarray:
-    """A soft mask that shows a subject better than anything else: float32 ``(side, side)``."""
+    """A soft mask that shows a subject more clearly than anything else: float32 ``(side, side)``."""
     at = (np.arange(side, dtype=np.float32) + 0.5) / side
     high = draw.uniform(0.5, 1.0)
     low = high * draw.uniform(0.0, 0.8) * (draw.random() < 0.7)
@@ -124,12 +124,12 @@ def _focus(thing: Thing, side: int, draw: np.random.Generator) -> np.ndarray:
 
 
 def ask(question: Question, things: Sequence[Thing], draw: np.random.Generator) -> tuple[list[str], np.ndarray]:
-    """The captions that a question has for some pictures, and of which pictures each is true.
+    """The captions of a question for some images, and the images of which each caption is true.
 
     Args:
-        question: the same for all.
-        things: the subject of every picture.
-        draw: decides which captions stay when there are too many.
+        question: the question, the same for all images.
+        things: the subject of every image.
+        draw: the random generator that chooses captions if there are too many.
 
     Returns:
         U captions, at most :data:`MOST`, and bool ``(B, U)``.
@@ -148,7 +148,7 @@ def _mirrored(thing: Thing, axis: str) -> Thing:
 
 
 def _window(image: np.ndarray, thing: Thing, side: int, draw: np.random.Generator) -> tuple[np.ndarray, Thing]:
-    """A square part of a picture round its object, and the object as seen in it."""
+    """A square crop of an image around its object, and the object's place in the crop."""
     full = image.shape[0]
     if side == full:
         return image, thing
@@ -158,6 +158,6 @@ def _window(image: np.ndarray, thing: Thing, side: int, draw: np.random.Generato
 
 
 def _corner(draw: np.random.Generator, low: float, high: float, side: int, full: int) -> int:
-    """Where a window begins that holds what lies between two fractions of the picture."""
+    """The start of a window that contains the range between two fractions of the image."""
     first, last = max(0, int(np.ceil(high * full)) - side), min(full - side, int(low * full))
     return int(draw.integers(first, last + 1)) if first <= last else max(0, min(full - side, last))

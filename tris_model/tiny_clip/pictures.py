@@ -1,4 +1,4 @@
-"""Drawn pictures with captions, as arrays in the cache: what the tiny CLIP learns from.
+"""Drawn images with captions, the tiny CLIP's training data, stored as arrays in the cache.
 
 All of them are drawn from free seeds, which belong to no split.
 """
@@ -22,19 +22,20 @@ from risbench.io.places import cache_folder
 from ..clip.pixels import squash
 from .questions import Thing
 
-# The mean of ImageNet, which becomes 0 and is what a masked picture shows where it is masked.
+# ImageNet's mean colour: it is 0 after normalisation, and masked pixels have it.
 GREY = (124, 116, 104)
 CHUNK = 50
 FORM = 3  # of the files in the cache
 
 
 class Pictures(NamedTuple):
-    """N pictures.
+    """N images.
 
     Attributes:
         images: uint8 ``(N, S, S, 3)``.
-        things: for every picture its objects.
-        sentences: for every object of every picture what is said of it alone; nothing of objects by themselves.
+        things: the objects of every image.
+        sentences: for every object of every image the sentences that are true of it alone; empty for images of single
+            objects.
     """
 
     images: np.ndarray
@@ -51,7 +52,7 @@ def _scene(seed: int) -> Scene:
 
 
 def _described(scene: Scene) -> tuple[list[list], list[list[str]]]:
-    """The objects of a scene, each as the fields of a :class:`Thing`, and what is said of each."""
+    """The objects of a scene, each as the fields of a :class:`Thing`, and the sentences about each."""
     height, width = scene.image.shape[:2]
     things = []
     for thing in scene.objects:
@@ -72,14 +73,14 @@ def _some(kind: str, size: int, seeds: range) -> tuple[np.ndarray, list]:
 def pictures(
     kind: str, count: int, first: int, size: int, on_progress: Callable[[int, int], object] = lambda done, total: None
 ) -> Pictures:
-    """Pictures of seeds ``FREE_SEEDS + first`` on, drawn once and then kept in the cache.
+    """The images of consecutive seeds from ``FREE_SEEDS + first``, drawn once and then stored in the cache.
 
     Args:
-        kind: ``objects`` (one in each, half of them on plain grey) or ``scenes``.
-        count: how many.
-        first: seed of the first.
+        kind: ``objects`` (one object per image, half of them on plain grey) or ``scenes``.
+        count: number of images.
+        first: seed of the first image, counted from ``FREE_SEEDS``.
         size: side in pixels.
-        on_progress: of pictures done and in all.
+        on_progress: called with the number of finished images and of all images.
     """
     name = hashlib.sha256(f"{FORM} {VERSION} {kind} {count} {first} {size}".encode()).hexdigest()[:12]
     path = cache_folder() / "tris_clip" / f"{kind}-{name}.npz"
@@ -88,7 +89,7 @@ def pictures(
             return _read(held["images"], json.loads(str(held["said"])))
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
     images, descriptions = [np.zeros((0, size, size, 3), np.uint8)], []
-    # A fork would copy CUDA and torch's threads in whatever state they are.
+    # A forked process would copy CUDA and torch's threads in an undefined state.
     with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as pool:
         for number, (some, words) in enumerate(pool.map(partial(_some, kind, size), chunks), start=1):
             images.append(some)

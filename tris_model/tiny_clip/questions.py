@@ -1,8 +1,8 @@
-"""Questions about pictures of one object. All captions of a question mention the same attributes.
+"""Questions about images of one object. All captions of a question mention the same attributes.
 
-A tiny CLIP learns slowly from captions that each say something else: "a star" is true of many pictures whose captions
-say "red star", and a contrast that calls them wrong teaches noise. So all captions of one question mention the same:
-two pictures then share a caption exactly if it is true of both, and the contrast is clean.
+A tiny CLIP learns slowly from captions with different attributes: "a star" is true of many images with the caption "red
+star", so a contrastive loss that treats them as negatives adds noise. If all captions of a question mention the same
+attributes, two images have the same caption exactly if it is true of both.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ANCHORS = ("circle", "square", "triangle", "star", "ring", "cross", "diamond", "
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An object of a picture.
+    """An object of an image.
 
     Attributes:
-        shape, colour, size, pattern: by their words.
-        x, y: its middle as fractions of the picture.
-        across, down: where it begins and ends in the whole picture, as fractions.
+        shape, colour, size, pattern: the words for them.
+        x, y: its centre as fractions of the image.
+        across, down: its start and end in the whole image, as fractions.
     """
 
     shape: str
@@ -43,16 +43,16 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a caption mentions.
+    """The attributes that a caption mentions.
 
     Attributes:
         article: ``"the "``, ``"a "`` or nothing.
-        noun: whether the shape is named, or just "shape".
-        size, pattern, colour: whether they are named; size ``"est"`` says largest and smallest.
-        place: a template with ``{noun}`` and the words that vary; nothing for captions without a place.
-        axis: what the place depends on: ``x``, ``y``, ``corner`` or nothing.
+        noun: whether the caption names the shape, or just says "shape".
+        size, pattern, colour: whether the caption names them; size ``"est"`` means largest and smallest.
+        place: a template with ``{noun}`` and the words that vary; empty for captions without a place.
+        axis: what the place depends on: ``x``, ``y``, ``corner`` or nothing (empty).
         sides: the words for the low and the high side.
-        margin: how far from the middle (as a fraction) a side must be to be named.
+        margin: smallest distance from the middle, as a fraction, at which a side is named.
     """
 
     article: str = ""
@@ -66,7 +66,7 @@ class Question:
     margin: float = 0.08
 
     def answer(self, thing: Thing) -> str | None:
-        """The caption of an object; None if the question does not fit it."""
+        """The caption of an object; None if the question does not apply to it."""
         if self.size and thing.size == "medium":
             return None
         size = {"": "", "adjective": thing.size, "est": {"large": "largest", "small": "smallest"}.get(thing.size, "")}
@@ -116,28 +116,28 @@ ALONE = ("shape", "colour", "pattern", "size", "place")
 
 
 def alone(draw: np.random.Generator) -> list[Question]:
-    """A question about each thing by itself.
+    """Questions about one attribute each.
 
-    Beside a shape or a colour, which are found first, a pattern or a height is worth little to the contrast and stays
-    unlearned for long; alone it is all there is to learn.
+    Shapes and colours are learned first. In captions with them, patterns and heights hardly reduce the loss and are
+    learned late. In captions without them, they are learned early.
     """
     return [_alone(draw, _article(draw), what) for what in ALONE]
 
 
 def mixed(draw: np.random.Generator, places: float = 0.45, relations: float = 0.15) -> Question:
-    """A question about several things together.
+    """A question about several attributes together.
 
     Args:
-        draw: decides.
-        places: how often it asks for a position.
-        relations: how often for a relation to something that the picture need not show. What is visible of a masked
-            picture is the object alone; such captions teach that the noun in front is the one that is meant.
+        draw: the random generator.
+        places: probability that it asks for a position.
+        relations: probability that it asks for a relation to an object that the image need not show. A masked image
+            shows only its subject; such captions teach that the first noun is the subject.
     """
     article = _article(draw)
     kind = draw.random()
     noun = bool(draw.random() < 0.85)
     placed = kind < places + relations
-    # Without a place something must be left to tell apart.
+    # Without a place, some other attribute must distinguish the captions.
     colour = bool(draw.random() < (0.25 if placed else 0.4)) or (not noun and not placed and draw.random() < 0.7)
     pattern = bool(draw.random() < (0.12 if placed else 0.25)) or (not noun and not placed and not colour)
     size = str(draw.choice(("", "adjective", "est"), p=(0.85, 0.1, 0.05) if placed else (0.74, 0.16, 0.1)))
@@ -181,7 +181,7 @@ def _placed(draw: np.random.Generator, axis: str, attributes: dict) -> Question:
 
 
 def all_words() -> list[str]:
-    """Every word that a question can say."""
+    """All words that questions can contain."""
     from risbench.datasets.shapes import COLOURS, PATTERNS, SHAPES, SIZES
 
     names = " ".join((*SHAPES, *COLOURS, *PATTERNS, *SIZES, *FREE_RELATIONS, *(w for pair in RELATIONS for w in pair)))

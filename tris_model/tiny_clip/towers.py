@@ -1,4 +1,4 @@
-"""The trainer of any network with two towers: pictures, questions and contrastive losses."""
+"""The trainer of any network with two towers: images, questions and contrastive losses."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class TowerTrainer(Generic[T]):
     """A :class:`~tris_model.tiny_clip.contract.Trainer` of two towers.
 
     Attributes:
-        name: see the contract; so are ``network``, ``course`` and ``warmup``.
-        centre_towers: what :meth:`centre` does with the network, images and tokens.
-        show: makes the pictures of a step; see :func:`tris_model.tiny_clip.lessons.show`.
-        summaries: the features of a batch that must agree with the texts, each ``(B, D)`` with a row for every thing
-            that is shown. All of them answer the same questions, and all count the same.
+        name: see the contract, also for ``network``, ``course`` and ``warmup``.
+        centre_towers: the function that :meth:`centre` calls with the network, images and tokens.
+        show: makes the images of a step; see :func:`tris_model.tiny_clip.lessons.show`.
+        summaries: computes the image features that are trained to match the texts, each ``(B, D)`` with a row for every
+            shown subject. All of them have the same questions and the same weight.
     """
 
     name: str
@@ -64,25 +64,25 @@ class TowerTrainer(Generic[T]):
         network, course, draw = self.network, self.course, step.draw
         temperature = network.logit_scale.exp().clamp(max=course.temperature_limit)
 
-        # Pictures, and the captions of every question about them.
+        # Images, and the captions of every question about them.
         shown = self.show(step.objects, step.scenes, step.lesson, course.sentences, draw)
         questions = [*alone(draw), *(mixed(draw, course.places, course.relations) for _ in range(course.mixed))]
         captions = [ask(question, shown.things, draw) for question in questions]
 
-        # Features of the pictures.
+        # Features of the images.
         images = normalised(shown.images, step.device) * torch.from_numpy(shown.masks).to(step.device)[:, None]
         images = images.contiguous(memory_format=torch.channels_last)
         with autocast(course.precision, step.device):
             summaries = self.summaries(network, images, shown)
 
-        # Features of the texts: each distinct one is encoded once.
+        # Features of the texts; each distinct text is encoded once.
         texts = [text for some, _ in captions for text in some] + [text for text, _ in shown.sentences]
         distinct, where = np.unique(np.array(texts, dtype=object), return_inverse=True)
         tokens = pack(encode(distinct.tolist()), length=network.config.text_length).to(step.device)
         with torch.set_grad_enabled(not step.freeze_text):
             text_features = F.normalize(network.encode_text(tokens), dim=1)[torch.from_numpy(where).to(step.device)]
 
-        # The contrasts of every summary, averaged.
+        # The contrastive losses of every feature, averaged.
         terms = []
         for summary in summaries:
             features = F.normalize(summary.float(), dim=1)
@@ -98,7 +98,7 @@ class TowerTrainer(Generic[T]):
 def _questions(
     features: Tensor, texts: Tensor, captions: Sequence[tuple[list[str], np.ndarray]], temperature: Tensor
 ) -> Tensor:
-    """The contrasts of pictures ``(B, D)`` with the captions of all questions; those are the first texts."""
+    """The contrastive losses of images ``(B, D)`` with the captions of all questions, which are the first texts."""
     each, first = [], 0
     for some, true in captions:
         own = texts[first : first + len(some)]
@@ -110,7 +110,7 @@ def _questions(
 def _sentences(
     features: Tensor, texts: Tensor, sentences: Sequence[tuple[str, int]], lesson: Lesson, temperature: Tensor
 ) -> Tensor:
-    """Of the two views of its scene, each sentence ``(M, D)`` must choose its own."""
+    """The loss of each sentence ``(M, D)`` choosing its own among the two views of its scene."""
     own = torch.tensor([at for _, at in sentences], device=features.device)
     other = lesson.objects + ((own - lesson.objects) ^ 1)
     return choice_loss(texts, features[own], features[other], temperature)

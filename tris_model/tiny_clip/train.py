@@ -1,6 +1,7 @@
 """The tiny CLIP of the drawn world: ``risbench train clip --recipe shapes``.
 
-It is TRIS's start and its scorer, so what it cannot see TRIS cannot learn. The loop is that of ``trainer``.
+TRIS starts from it and uses it as its scorer, so TRIS cannot learn what it does not recognise. The loop is in
+``trainer``.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from .trainer import centre_texts, teach, word_ids
 
 @dataclass(frozen=True, slots=True)
 class ClipRecipe(Course):
-    """Everything that decides the tiny CLIP.
+    """All settings of the tiny CLIP.
 
     Attributes:
-        network: sizes; ``vocabulary`` follows from the words.
-        ramp: deviation of the coordinate ramp and of the attention pool's positions at the start.
+        network: the network's sizes; ``vocabulary`` is set from the words of the drawn world.
+        ramp: initial standard deviation of the coordinate ramp and of the attention pool's position embeddings.
     """
 
     network: Config = field(default_factory=Config)
@@ -53,23 +54,23 @@ def train(
     """Train the tiny CLIP.
 
     Args:
-        recipe: a name or a TOML file with a table ``clip``.
-        out: folder; an unfinished training in it is continued.
+        recipe: a recipe's name, or a TOML file with a table ``clip``.
+        out: the output folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu`` or ``cuda``.
-        stage: there is none.
-        overwrite: train anew where ``out`` holds a training by another recipe, which is refused otherwise.
-        options: changes to the recipe, ``lr=…`` or ``second.steps=…``.
+        stage: must be None, because this training has no stages.
+        overwrite: replace a training by another recipe in ``out``; without it, such a folder is refused.
+        options: changes to the recipe, such as ``lr=…`` or ``second.steps=…``.
 
     Returns:
         The weights, ``OUT/clip.safetensors``.
     """
     if stage is not None:
-        raise UsageError("clip trains in one piece; leave --stage out")
+        raise UsageError("clip has no stages; leave --stage out")
     return fit(one(ClipRecipe, recipe, "clip", options), Path(out), pick(device), overwrite=overwrite)
 
 
 def start(recipe: ClipRecipe) -> Clip:
-    """The network before it learns anything."""
+    """The initial network."""
     torch.manual_seed(recipe.seed)
     ids = word_ids()
     network = Clip(replace(recipe.network, trimmed=True, vocabulary=len(ids) + 1))
@@ -89,8 +90,8 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device, *, overwrite: bool 
     """Train by a recipe; see :func:`tris_model.tiny_clip.trainer.teach`.
 
     Raises:
-        UsageError: there is no file ``start``.
-        DataError: it holds no CLIP of the recipe's sizes.
+        UsageError: the file ``start`` does not exist.
+        DataError: the file holds no CLIP of the recipe's sizes.
     """
     if recipe.start is not None:
         check_clip("clip.start", recipe.start, "shapes_train", lambda: start(recipe))
@@ -102,7 +103,7 @@ def fit(recipe: ClipRecipe, out: Path, device: torch.device, *, overwrite: bool 
 
 @torch.no_grad()
 def _centre(network: Clip, images: Tensor, tokens: Tensor) -> None:
-    """Take the means of some pictures and of their captions out of what the two towers give."""
+    """Subtract the mean features of some images and captions from the outputs of the two towers."""
     centre_texts(network, tokens)
     network.visual.attnpool.c_proj.bias.sub_(network.encode_image(images).mean(0))
 

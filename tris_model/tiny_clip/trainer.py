@@ -1,10 +1,10 @@
-"""The loop in which two towers learn the drawn world: lessons, questions, contrasts.
+"""The training loop of two towers in the drawn world: lessons, questions, contrastive losses.
 
 It serves every small network of the drawn world that has an image tower and a text tower: TRIS's tiny CLIP (``clip``)
-and the networks of its rivals. Each brings a :class:`~tris_model.tiny_clip.contract.Trainer`. There are two lessons:
-windows round single objects, then scenes with one subject in focus (see ``lessons``). Both come with questions about
-their subjects (shape, colour, pattern, size, place; see ``questions``). A sentence about a subject must also find it
-among the two views of its scene.
+and the networks of its rivals. Each has a :class:`~tris_model.tiny_clip.contract.Trainer`. There are two lessons: crops
+of single objects, then scenes with one subject in focus (see ``lessons``). Both have questions about their subjects
+(shape, colour, pattern, size, place; see ``questions``). In addition, a sentence about a subject must choose between
+the two views of its scene.
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ SAMPLE = 256  # pictures whose mean is taken
 
 
 def word_ids() -> Tensor:
-    """The token ids of all words of the drawn world, ascending: int64 ``(V,)``, for ``trimmed`` tables."""
+    """The token ids of all words of the drawn world, ascending: int64 ``(V,)``, for ``trimmed`` token tables."""
     return torch.tensor(sorted({token for row in encode(all_words()) for token in row} | {0}))
 
 
 def teach(trainer: Trainer, out: Path, device: torch.device, *, overwrite: bool = False) -> Path:
-    """The loop.
+    """Train a network.
 
     Args:
-        trainer: a network before it learns anything, its recipe and its losses.
-        out: folder; holds ``NAME.safetensors`` at the end and ``NAME/`` (log, state) before. An unfinished training in
-            it is continued, a finished one returned; one of another recipe is refused.
-        device: of the batches.
+        trainer: the initial network, its recipe and its losses.
+        out: the output folder, for ``NAME/`` (log, state) and at the end ``NAME.safetensors``. An unfinished training
+            in it is continued; a finished one is returned; one by another recipe is refused.
+        device: the device of the batches.
         overwrite: see :func:`tris_model.train.loop.finished.settle`.
 
     Returns:
-        The weights.
+        The path of the weights.
 
     Raises:
-        UsageError: a file stands where the folder should be.
+        UsageError: ``out`` or a part of its path is a file.
         DataError: the folder holds a training by another recipe.
         RisbenchError: the folder cannot be written.
     """
     name, network, course = trainer.name, trainer.network, trainer.course
     size = network.config.image_size
 
-    # What is there already.
+    # An earlier training in the folder.
     forget_peak(device)
     weights = out / f"{name}.safetensors"
     if settle(weights, out / name, course, name, overwrite=overwrite):
@@ -88,7 +88,7 @@ def teach(trainer: Trainer, out: Path, device: torch.device, *, overwrite: bool 
     begun = journal.resume(recipe_text, load, type(course))
     total = course.first.steps + course.second.steps
 
-    # Pictures, and a centred start.
+    # The images, and the centred start.
     with bar("drawing pictures", 1) as on_progress:
         objects = pictures("objects", course.objects, course.object_seed, size, _counted(on_progress))
         scenes = pictures("scenes", course.scenes, course.scene_seed, size, _counted(on_progress))
@@ -128,7 +128,7 @@ def teach(trainer: Trainer, out: Path, device: torch.device, *, overwrite: bool 
 
 
 def _groups(network: Towers, course: Course) -> list[dict[str, Any]]:
-    """Image and text tower, each with what decays and what does not: norms, biases and tables of positions."""
+    """Parameter groups of both towers. Norms, biases and position embeddings have no weight decay."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in network.named_parameters():
         decays = weight.ndim >= 2 and "positional" not in name
@@ -140,7 +140,7 @@ def _groups(network: Towers, course: Course) -> list[dict[str, Any]]:
 
 
 def _sample(objects: Pictures, course: Course, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Some pictures of objects, and captions as tokens."""
+    """Some images of objects, and captions as tokens."""
     draw = np.random.default_rng((course.seed, SAMPLE))
     shown = show(objects, objects, Lesson(objects=SAMPLE, side=course.first.side), 0, draw)
     captions: set[str] = set()
@@ -152,7 +152,7 @@ def _sample(objects: Pictures, course: Course, length: int, device: torch.device
 
 @torch.no_grad()
 def centre_texts(network: TextTower, tokens: Tensor) -> None:
-    """Take the mean of some texts out of what a CLIP's text tower gives; one half of a ``centre``."""
+    """Subtract the mean feature of some texts from the output of a CLIP's text tower; one half of a ``centre``."""
     words = network.encode_words(tokens)[torch.arange(len(tokens), device=tokens.device), tokens.argmax(1)]
     network.ln_final.bias.sub_(words.mean(0))
 

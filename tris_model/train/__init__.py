@@ -1,8 +1,8 @@
-"""The training of TRIS: one visible loop a stage.
+"""The training of TRIS, with one visible loop per stage.
 
-``tris`` runs the stages, ``stage1`` and ``stage2`` hold their loops, and ``loop`` holds what all loops share. The names
-below are public: trainers of other networks read their recipes and check their inputs with them, and ``Refs`` are the
-objects of a split with their sentences. Each is imported when it is first used.
+``tris`` runs the stages, ``stage1`` and ``stage2`` contain their loops, and ``loop`` contains the code that all loops
+share. The names below are public: trainers of other networks use them to read recipes and check inputs. ``Refs`` are
+the objects of a split with their sentences. Each is imported when it is first used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """``risbench train ablation``: TRIS without one part at a time, from one tiny CLIP, on a shortened schedule.
 
-What the paper's ablation tables leave out: the bilateral prompt, the terms of the calibration (stage 1), and the
-selection and refinement of maps (stage 2, always from the whole stage 1). Every training has a folder of its own and
-goes on where it was cut off, so the whole does.
+The parts are those of the paper's ablation tables: the bilateral prompt and the terms of the calibration (stage 1), and
+the selection and refinement of maps (stage 2, always from the complete stage 1). Every training has its own folder and
+can be continued, so the whole command can be continued, too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SHOWN: Mapping[int, tuple[str, ...]] = MappingProxyType({1: ("PointM", "mIoU"), 
 
 
 class Trained(NamedTuple):
-    """A network of the table: what it lacks, and its entry in ``scores.json``."""
+    """A network of the table: the part that was left out, and its entry in ``scores.json``."""
 
     without: str
     score: Mapping[str, Any]
@@ -65,25 +65,25 @@ def train(
     overwrite: bool = False,
     **options: Any,
 ) -> Path:
-    """Train and score all of it, print the tables and write them.
+    """Train and score all networks, print the tables and write them.
 
     Args:
-        recipe: of ``tris``; both stages take half its epochs, rounded up, unless ``options`` say otherwise.
-        out: folder; what is finished in it is not done again.
+        recipe: a recipe of ``tris``; both stages use half of its epochs, rounded up, unless ``options`` change that.
+        out: the output folder; finished parts in it are not repeated.
         device: ``auto``, ``cpu``, ``cuda``.
-        stage: there is none.
-        data_root: where the data lie.
-        overwrite: make anew what ``out`` holds of another recipe, which is refused otherwise.
-        options: changes to the recipe for all trainings, as for ``tris``; ``clip`` names the CLIP they start from.
+        stage: must be None, because this training has no stages.
+        data_root: the folder of the data.
+        overwrite: replace parts of another recipe in ``out``; without it, they are refused.
+        options: changes to the recipe of all trainings, as for ``tris``; ``clip`` is the CLIP that they start from.
 
     Returns:
         The tables, ``OUT/ablation.md``.
 
     Raises:
-        UsageError: a stage was given, or the recipe lacks what is left out.
+        UsageError: a stage was given, or the recipe does not have both stages.
     """
     if stage is not None:
-        raise UsageError("ablation trains in one piece; leave --stage out")
+        raise UsageError("ablation has no stages; leave --stage out")
     given = {**_shortened(read(recipe)), **options}
     folder = Path(out)
     check_folder(folder, [WHOLE, *map(_slug, (*STAGE1, *STAGE2))])
@@ -123,7 +123,7 @@ def _shortened(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_scored(tables: Mapping[str, Any]) -> None:
-    """The tables of an ablation are scores, so both stages need a split with masks."""
+    """Check that both stages have a split with masks, because an ablation compares scores."""
     for name in ("stage1", "stage2"):
         if tables[name].get("val") in (None, "none"):
             raise UsageError(f"an ablation compares scores; set {name}.val to a split with masks")
@@ -134,7 +134,7 @@ def _slug(without: str) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Bring the whole stage 1 to a training that goes on from it; the file appears whole or not at all."""
+    """Copy the complete stage 1 for a training that starts from it; the file is written completely or not at all."""
     if not target.exists() or digest(source) != digest(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with writing(target):
@@ -142,7 +142,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _table(stage: int, rows: Sequence[Trained], data_root: str | Path | None) -> list[str]:
-    """Markdown: scores in percent, and their paired difference to the whole, both with 95 % intervals."""
+    """A Markdown table: scores in percent, and paired differences to the complete network, with 95 % intervals."""
     whole = rows[0].score
     head = "".join(f" {name} | change |" for name in SHOWN[stage])
     partial = ", partial" if whole["partial"] else ""

@@ -1,8 +1,8 @@
-"""Start stage 2 where stage 1 ended, for trainings that are too short to find it again.
+"""Initialise stage 2 with the result of stage 1, for trainings that are too short to learn it again.
 
-The authors start stage 2 from CLIP with heads drawn at random. What it learns of words must then pass an InstanceNorm
-behind an attention that is even at first, which takes a long training: on drawn scenes, given the true masks, 500 steps
-of it still ignored the text.
+The authors start stage 2 from CLIP with randomly drawn heads. Word features then pass an attention that is uniform at
+first, and an InstanceNorm, which needs a long training: on drawn scenes with the true masks the network still ignored
+the text after 500 steps.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..network.stage2 import Stage2
 
 @torch.no_grad()
 def hand_over(first: Stage1, second: Stage2) -> None:
-    """Copy stage 1's towers, and let the coarsest attention begin as stage 1's comparison of cells with texts.
+    """Copy stage 1's towers, and initialise the coarsest attention as stage 1's comparison of cells with texts.
 
-    The first channels of its queries are the projected cells, those of its keys the projected words, the other keys
-    are zero: a cell looks most at the words that respond to it, the end of the text among them.
+    The first channels of its queries are the projected cells, and those of its keys the projected words; the other
+    channels of the keys are zero. So a cell attends most to the words that respond to it, such as the end-of-text.
 
     Args:
-        first: trained.
-        second: of the same towers, changed in place.
+        first: the trained stage 1.
+        second: a stage 2 with the same towers; it is changed in place.
     """
     second.backbone.load_state_dict(first.backbone.state_dict(), strict=False)  # the attention pool may be missing
     attention, size = second.attention4, len(first.vis_project.weight)

@@ -1,7 +1,7 @@
-"""The inputs of a training are checked before anything is drawn, read at length or written.
+"""Check the inputs of a training before anything is drawn, read at length or written.
 
-A training takes minutes to days, and each of its parts reads other files. Whatever is missing or of the wrong kind is
-refused here, in one line that says how to get it.
+A training takes minutes to days, and each of its parts reads other files. Missing and wrong files are refused here,
+with one line that says how to get the right ones.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ CLIP_COMMAND = "risbench train clip --recipe shapes --out runs/clip"
 
 
 def check_folder(out: Path, parts: Iterable[str] = ()) -> None:
-    """Refuse a folder that cannot be made or written.
+    """Refuse a folder that cannot be created or written.
 
     Args:
-        out: where the training writes; it need not exist.
-        parts: folders that it will make there.
+        out: the folder of the training; it need not exist.
+        parts: folders that the training will create there.
 
     Raises:
-        UsageError: a file stands in the way.
+        UsageError: a part of the path is a file.
         RisbenchError: there is no permission to write.
     """
     for place in (out, *(out / part for part in parts)):
         if place.exists() and not place.is_dir():
-            raise UsageError(f"{place} is a file, and the training needs a folder of that name; give another --out")
+            raise UsageError(f"{place} is a file, and the training needs a folder with that name; give another --out")
     nearest = next((one for one in (out, *out.absolute().parents) if one.exists()), Path("/"))
     if not nearest.is_dir():
-        raise UsageError(f"{nearest} is a file, so the folder {out} cannot be made; give another --out")
+        raise UsageError(f"{nearest} is a file, so the folder {out} cannot be created; give another --out")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise RisbenchError(f"{nearest}: no permission to write there; give another --out")
 
@@ -50,15 +50,15 @@ def check_clip(key: str, path: str, split: str, read: Callable[[], object], *, s
     """Refuse a CLIP file that is missing or of the wrong kind.
 
     Args:
-        key: of the recipe, such as ``stage1.start``.
-        path: its value: a file, or ``shapes``.
-        split: what is trained on, which decides what is advised.
+        key: the recipe's key, such as ``stage1.start``.
+        path: the value of the key, a file or ``shapes``.
+        split: the split of the training; the advice depends on it.
         read: reads the file as the training will.
         scores: whether the file is the scorer.
 
     Raises:
-        UsageError: there is no such file; with near names, and where to get one.
-        DataError: the file is a folder, broken, or no CLIP of the kind that is needed.
+        UsageError: there is no such file; the message has similar names, and says where to get a file.
+        DataError: the file is a folder, broken, or not a CLIP of the required kind.
     """
     if not Path(path).exists() and path not in NAMES:
         raise UsageError(f"{key}: there is no CLIP file {path}{_near(Path(path))}; {clip_advice(split, scores=scores)}")
@@ -68,25 +68,25 @@ def check_clip(key: str, path: str, split: str, read: Callable[[], object], *, s
 
 
 def clip_advice(split: str, *, scores: bool = False) -> str:
-    """How to get the CLIP that a training on a split starts from, or that is its scorer."""
+    """The advice how to get the initial CLIP or the scorer of a training on a split."""
     if is_drawn(split):
-        return f"--set clip=shapes is the one that came with risbench, `{CLIP_COMMAND}` makes another"
+        return f"--set clip=shapes uses the shipped one, and `{CLIP_COMMAND}` trains another"
     name, sha256 = ("ViT-B-32.pt", VIT_B_32) if scores else ("RN50.pt", RN50)
     return f"get {OPENAI}/{sha256}/{name} and pass --set {'scorer' if scores else 'clip'}=FILE"
 
 
 def check_split(key: str, name: str, data_root: Path | None, warn: str = "") -> None:
-    """Refuse a split that is unknown or whose files or photographs are missing. Drawn scenes are not drawn for that.
+    """Refuse a split that is unknown, or whose files or photographs are missing. Drawn scenes are not drawn here.
 
     Args:
-        key: of the recipe.
-        name: of the split.
-        data_root: where the data lie.
-        warn: what is said where it is a test split.
+        key: the recipe's key.
+        name: the split's name.
+        data_root: the folder of the data.
+        warn: the reason of the warning if it is a test split.
 
     Raises:
-        UsageError: no such split, with the near names.
-        DataError: a file is missing, with where it comes from.
+        UsageError: there is no such split; similar names are listed.
+        DataError: a file is missing; the message says where it comes from.
     """
     with naming(key):
         entry = find_split(name, data_root)
@@ -103,20 +103,20 @@ def check_split(key: str, name: str, data_root: Path | None, warn: str = "") -> 
 
 
 def check_stage1(path: Path) -> Stage1:
-    """The network that an earlier stage 1 left.
+    """Read the network of an earlier stage 1.
 
     Raises:
-        DataError: it is broken, or no stage 1.
+        DataError: the file is broken, or not a stage 1.
     """
     network = load(path)
     if not isinstance(network, Stage1):
-        raise DataError(f"{path} is no stage 1; remove it and run --stage 1 again")
+        raise DataError(f"{path} is not a stage 1; remove it and run --stage 1 again")
     return network
 
 
 @contextmanager
 def naming(key: str) -> Iterator[None]:
-    """Put the recipe's key before an error's text."""
+    """A context that adds the recipe's key to the text of errors."""
     try:
         yield
     except (DataError, UsageError) as error:
@@ -125,10 +125,10 @@ def naming(key: str) -> Iterator[None]:
 
 @contextmanager
 def building(table: str) -> Iterator[None]:
-    """Name the recipe's table where a network of its sizes cannot be built.
+    """A context that names the recipe's table if a network of its sizes cannot be built.
 
     Raises:
-        UsageError: the sizes do not go together.
+        UsageError: the sizes do not fit together.
     """
     try:
         yield
@@ -138,7 +138,7 @@ def building(table: str) -> Iterator[None]:
 
 
 def _near(path: Path) -> str:
-    """The names in the same folder that may have been meant."""
+    """Similar names in the same folder, as a text for an error."""
     try:
         there = [one.name for one in path.absolute().parent.iterdir() if one.is_file()] + list(NAMES)
     except OSError:

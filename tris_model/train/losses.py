@@ -1,6 +1,6 @@
-"""What TRIS minimises. Equation numbers are the paper's; the score of eq. 6 is :func:`tris_model.network.stage1.score`.
+"""The losses of TRIS. Equation numbers are the paper's; the score of eq. 6 is :func:`tris_model.network.stage1.score`.
 
-B images, N texts in the batch, K negatives of an image, D the scorer's feature size.
+Shapes: B images, N texts in the batch, K negatives per image, D the scorer's feature size.
 """
 
 from __future__ import annotations
@@ -13,31 +13,33 @@ LOWEST, HIGHEST = 1e-4, 0.9999  # between which the authors clamp the cosine (si
 
 
 def classification(scores: Tensor, own: Tensor) -> Tensor:
-    """Equation 7: is each text about each image? Only an image's own text is.
+    """Equation 7: binary classification of every image-text pair; only an image's own text is positive.
 
-    Two images of one object, or one image twice, count as negatives for each other, as in the authors' code.
+    If an object or an image occurs twice in a batch, its texts count as negatives for each other, as in the authors'
+    code.
 
     Args:
         scores: ``(B, N)``, raw logits of eq. 6.
-        own: int64 ``(B,)``, each image's own text.
+        own: int64 ``(B,)``, the index of each image's own text.
     """
     return F.multilabel_soft_margin_loss(scores, F.one_hot(own, scores.shape[1]).to(scores.dtype))
 
 
 def positive(image_features: Tensor, text_features: Tensor, *, clamped: bool = True) -> Tensor:
-    """Equation 8: what the map leaves of an image should look like its text to the frozen scorer.
+    """Equation 8: the masked image should be similar to its text for the frozen scorer.
 
     Args:
         image_features: ``(B, D)``, features of the masked images.
         text_features: ``(B, D)``, features of their texts.
-        clamped: keep the cosine above 0; without, one that is not gives NaN (the first release did).
+        clamped: clamp the cosine above 0; without it, a cosine of 0 or less gives NaN (as in the authors' first
+            release).
     """
     cosine = F.cosine_similarity(image_features, text_features, dim=1)
     return -torch.log(cosine.clamp(LOWEST, HIGHEST) if clamped else cosine).mean()
 
 
 def negative(image_features: Tensor, text_features: Tensor) -> Tensor:
-    """Equation 9: and not like the texts of other objects in the same image.
+    """Equation 9: the masked image should not be similar to texts of other objects in the same image.
 
     Args:
         image_features: ``(B, D)``.
@@ -47,15 +49,15 @@ def negative(image_features: Tensor, text_features: Tensor) -> Tensor:
 
 
 def visible(images: Tensor, masks: Tensor, side: int) -> Tensor:
-    """What a mask leaves of an image, at the scorer's size.
+    """Masked images at the scorer's input size.
 
-    Masks and ImageNet-normalised images are resized apart (corners aligned) and multiplied: what is masked takes the
-    mean colour. CLIP's own normalisation is never applied, as in the authors' code.
+    Masks and ImageNet-normalised images are resized separately (corners aligned) and multiplied, so masked pixels have
+    the mean colour. CLIP's own normalisation is never applied, as in the authors' code.
 
     Args:
         images: ``(B, 3, H, W)``.
         masks: ``(B, 1, H, W)``.
-        side: of the scorer's input.
+        side: side of the scorer's input in pixels.
 
     Returns:
         ``(B, 3, side, side)``.
@@ -70,12 +72,12 @@ def _resized(x: Tensor, side: int) -> Tensor:
 
 
 def segmentation(logits: tuple[Tensor, ...], masks: Tensor, weight: float = 1.0) -> Tensor:
-    """Stage 2: binary cross entropy of the final and the three auxiliary logits against the pseudo mask.
+    """Stage 2: binary cross entropy between the pseudo mask and the final and the three auxiliary logits.
 
     Args:
         logits: each ``(B, 1, H, W)``.
         masks: float ``(B, 1, H, W)`` of 0 and 1.
-        weight: of a pixel of the mask beside one of the ground.
+        weight: weight of a mask pixel relative to a background pixel.
     """
     heavy = masks.new_tensor(weight)
     return torch.stack([F.binary_cross_entropy_with_logits(one, masks, pos_weight=heavy) for one in logits]).sum()

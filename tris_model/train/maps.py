@@ -1,7 +1,7 @@
-"""Positive response map selection over all training refs: one map an object, for the pseudo masks.
+"""Positive response map selection over all training refs: one map per object, for the pseudo masks.
 
-What is kept of a map is the raw response of the chosen sentence at the network's grid, a few hundred bytes; everything
-behind it (enlarging, ReLU, the image's size, division by the maximum) is a function of that, see :func:`heat_of`.
+Of each map only the raw response of the chosen sentence on the network's grid is stored, a few hundred bytes.
+:func:`heat_of` computes the rest from it: enlarging, ReLU, the image's size, division by the maximum.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Chosen(NamedTuple):
     """The maps of R refs.
 
     Attributes:
-        refs: int64 ``(R,)``, ascending: whose they are, as places among :class:`~tris_model.train.refs.Refs`.
-        response: float32 ``(R, h, w)``, raw.
-        sentence: int64 ``(R,)``, whose map was chosen, as a place among the ref's sentences.
+        refs: int64 ``(R,)``, ascending indices among :class:`~tris_model.train.refs.Refs`.
+        response: float32 ``(R, h, w)``, raw responses.
+        sentence: int64 ``(R,)``, the sentence whose map was chosen, as an index among the ref's sentences.
     """
 
     refs: np.ndarray
@@ -57,18 +57,18 @@ class Chosen(NamedTuple):
 def choose_many(
     scorer: ImageTextScorer, side: int, images: Tensor, heats: Tensor, refs: Tensor, texts: list[str]
 ) -> Tensor:
-    """The best map of every ref, with all sentences of a ref against all its maps in one product.
+    """The best map of every ref; all sentences of a ref are compared with all its maps in one product.
 
     Args:
         scorer: the frozen CLIP.
-        side: of its input.
-        images: ``(M, 3, S, S)``, the image of each sentence (expanded, not copied, where the caller can).
-        heats: ReLU maps ``(M, S, S)``, neither normalised nor bounded.
-        refs: int64 ``(M,)``, which ref each sentence belongs to: ascending, from 0 without gaps.
+        side: side of the scorer's input in pixels.
+        images: ``(M, 3, S, S)``, the image of each sentence (expanded instead of copied, if possible).
+        heats: ReLU'd maps ``(M, S, S)``, neither normalised nor bounded.
+        refs: int64 ``(M,)``, the ref of each sentence; ascending consecutive numbers from 0.
         texts: the M sentences.
 
     Returns:
-        int64 ``(R,)``: for every ref the place among the M of the first map with the largest summed cosine.
+        int64 ``(R,)``: for every ref the index, among the M, of the first map with the largest summed cosine.
     """
     parts = [
         scorer.encode_image(visible(image, heat[:, None], side)).float()
@@ -76,7 +76,7 @@ def choose_many(
     ]
     image_features = F.normalize(torch.cat(parts), dim=1)
     text_features = F.normalize(scorer.encode_text(texts).float(), dim=1)
-    # The sum over a ref's sentences of the cosine is the product with the sum of their features.
+    # The cosines' sum over a ref's sentences is the product with the sum of their features.
     together = torch.zeros(
         int(refs[-1]) + 1, text_features.shape[1], dtype=text_features.dtype, device=text_features.device
     )
@@ -88,15 +88,15 @@ def choose_many(
 
 
 def heat_of(response: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
-    """A kept map as the authors save it: enlarged, ReLU'd, at the image's size, divided by its maximum.
+    """A stored map as the authors save it: enlarged, ReLU'd, at the image's size, divided by its maximum.
 
     Args:
         response: float32 ``(h, w)``.
-        stride: of the network.
+        stride: the network's stride in pixels.
         size: ``(H, W)`` of the image.
 
     Returns:
-        float32 ``(H, W)`` in [0, 1]; all 0 if nothing responds.
+        float32 ``(H, W)`` in [0, 1]; all 0 if there is no positive response.
     """
     raw = torch.from_numpy(np.asarray(response, np.float32))[None, None]
     heat = F.relu(enlarge(raw, tuple(stride * side for side in response.shape)))
@@ -109,23 +109,24 @@ def choose_all(
     data_root: Path | None = None, limit: int | None = None, keep_end: bool = False, count: int | None = None,
     seed: int = 0, *, overwrite: bool = False,
 ) -> Path:  # fmt: skip
-    """Choose a map for the refs of a split, chunk by chunk; a folder with some chunks is gone on with.
+    """Choose a map for every ref of a split, chunk by chunk; a folder with some chunks is continued.
 
     Args:
-        weights: of stage 1.
-        scorer_path: the frozen CLIP; without one nothing is compared, and a ref's map is that of its first sentence.
+        weights: the weights of stage 1.
+        scorer_path: the frozen CLIP; None to use the map of each ref's first sentence, without a comparison.
         split_name: usually the training split.
-        out: gets ``maps/``: a file a chunk of images, and ``maps.json`` when all are there.
-        device: where it runs.
-        data_root: where the data lie.
-        limit: only the first images.
-        keep_end: of texts that are too long.
-        count: only so many refs, see :meth:`~tris_model.train.refs.Refs.some`; all by default.
-        seed: decides which.
-        overwrite: remove maps of other weights or refs, instead of refusing them.
+        out: the output folder, for ``maps/`` with a file per chunk of images, and ``maps.json`` when all chunks are
+            finished.
+        device: the device to compute on.
+        data_root: the folder of the data.
+        limit: use only the first ``limit`` images.
+        keep_end: keep the end-of-text of texts that are too long.
+        count: number of refs to use, see :meth:`~tris_model.train.refs.Refs.some`; all by default.
+        seed: decides which refs are used.
+        overwrite: remove maps of other weights or refs instead of refusing them.
 
     Returns:
-        ``OUT/maps``, to be read by :func:`read_maps`.
+        The folder ``OUT/maps``; :func:`read_maps` reads it.
 
     Raises:
         DataError: the folder holds maps of other weights, refs or another scorer.
@@ -133,7 +134,7 @@ def choose_all(
     folder = out / "maps"
     network = load(weights, str(device))
     if not isinstance(network, Stage1):
-        raise DataError(f"{weights} is no stage 1")
+        raise DataError(f"{weights} is not a stage 1")
     refs, chosen, head = head_of(weights, scorer_path, split_name, data_root, limit, keep_end, count, seed)
     head = {**head, "stride": network.config.stride}
     settle_head(folder / "head.json", head, HOLDS, overwrite=overwrite)
@@ -173,10 +174,10 @@ def head_of(
     weights: Path | None, scorer_path: str | None, split_name: str, data_root: Path | None, limit: int | None,
     keep_end: bool, count: int | None, seed: int,
 ) -> tuple[Refs, list[int], dict[str, Any]]:  # fmt: skip
-    """The refs, the places of those that get a map, and what ``maps/head.json`` says of them.
+    """The refs, the indices of those that get a map, and the content of ``maps/head.json``.
 
     Args:
-        weights: of stage 1; None where they are still to be trained, and then not in the head.
+        weights: the weights of stage 1; None if they are not trained yet, and then the head does not have them.
         scorer_path, split_name, data_root, limit, keep_end, count, seed: see :func:`choose_all`.
     """
     split = load_split(split_name, data_root)
@@ -200,7 +201,7 @@ def _chunk(
     refs: Refs,
     keep_end: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Responses and sentences of the refs of some images, in the order in which the images list them."""
+    """The responses and sentences of the refs of some images, in the order of the images."""
     texts = [text for places in of_image for at in places for text in refs.refs[at].texts]
     counts = [len(refs.refs[at].texts) for places in of_image for at in places]
     ref_of = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
@@ -222,10 +223,10 @@ def _chunk(
 
 
 def read_maps(folder: Path) -> Chosen:
-    """All maps that :func:`choose_all` was asked for, in the order of the refs.
+    """Read all maps of :func:`choose_all`, in the order of the refs.
 
     Raises:
-        DataError: some are missing.
+        DataError: some maps are missing.
     """
     if not (folder / "head.json").exists():
         raise DataError(f"there are no maps in {folder}; run the stage 'maps' first")

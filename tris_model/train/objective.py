@@ -1,4 +1,7 @@
-"""Stage 1's loss of one batch: towers, prompt, scores, calibration. One module, so that ranks can share it."""
+"""Stage 1's loss of one batch: towers, prompt, scores, calibration.
+
+It is one module, as training with ranks requires.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ from .scorers import FrozenScorer
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each term counts; a term of weight 0 is not computed.
+    """The weights of the terms; a term of weight 0 is not computed.
 
     Attributes:
-        classification: of eq. 7, the paper's lambda.
-        positive, negative: of the calibration's terms, eq. 8 and 9.
+        classification: weight of eq. 7, the paper's lambda.
+        positive, negative: weights of the calibration's terms, eq. 8 and 9.
         clamped: see :func:`tris_model.train.losses.positive`.
     """
 
@@ -36,10 +39,10 @@ class Weights:
 
 
 class Objective(nn.Module):
-    """The three terms; the scorer is no part of what is trained.
+    """The three terms; the scorer is not trained.
 
     Attributes:
-        network: what is trained.
+        network: the trained network.
     """
 
     def __init__(self, network: Stage1, scorer: FrozenScorer | None, weights: Weights):
@@ -51,13 +54,13 @@ class Objective(nn.Module):
     def forward(
         self, images: Tensor, tokens: Tensor, text_features: Tensor | None, negative_features: Tensor | None
     ) -> Mapping[str, Tensor]:
-        """The terms, unweighted, and their weighted sum as ``loss``.
+        """Compute the unweighted terms, and their weighted sum as ``loss``.
 
         Args:
-            images: ``(B, 3, H, W)``, this rank's.
-            tokens: int64 ``(B, L)``, their texts.
+            images: ``(B, 3, H, W)``, of this rank.
+            tokens: int64 ``(B, L)``, the images' texts.
             text_features: ``(B, D)``, the scorer's features of these texts.
-            negative_features: ``(B, K, D)``, of the negatives.
+            negative_features: ``(B, K, D)``, the scorer's features of the negatives.
         """
         network, weights = self.network, self._weights
         own = torch.arange(len(images), device=images.device) + rank() * len(images)

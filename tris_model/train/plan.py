@@ -1,4 +1,4 @@
-"""The plan of a training of TRIS. Everything that the training will read is checked before it begins."""
+"""The plan of a training of TRIS. All files that the training reads are checked before it begins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What is to be done: the recipe's records, and the folders."""
+    """The recipe's records and the folders of a training."""
 
     first: Stage1Recipe
     pseudo: PseudoRecipe
@@ -41,13 +41,15 @@ class TrainingPlan:
     overwrite: bool = False
 
     def need(self, path: str, stage: str) -> Path:
-        """What another stage left.
+        """The path of another stage's result.
 
         Raises:
-            UsageError: it is not there, naming that stage.
+            UsageError: it is missing; the message names that stage.
         """
         if not (self.out / path).exists():
-            raise UsageError(f"{self.out / path} is missing; run --stage {stage} first, or all without --stage")
+            raise UsageError(
+                f"{self.out / path} is missing; run --stage {stage} first, or run all stages without --stage"
+            )
         return self.out / path
 
 
@@ -55,7 +57,7 @@ def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None, *, ove
     """The records of a recipe.
 
     Raises:
-        UsageError: unknown keys or wrong values, or stages that do not go together.
+        UsageError: a key is unknown, a value is wrong, or the stages do not fit together.
     """
     first = record(Stage1Recipe, tables["stage1"], "stage1")
     second = record(Stage2Recipe, tables["stage2"], "stage2") if "stage2" in tables else None
@@ -67,14 +69,14 @@ def plan_of(tables: Mapping[str, Any], out: Path, data_root: Path | None, *, ove
 
 
 def check_inputs(plan: TrainingPlan, wanted: Sequence[str]) -> None:
-    """Try everything that the wanted stages will read, before anything is drawn or written.
+    """Check all files that the wanted stages read, before anything is drawn or written.
 
-    What an earlier stage among the wanted ones will make is not asked for, nor what a finished stage has used up.
+    Files that an earlier wanted stage will write are not required, nor files that only a finished stage needed.
 
     Raises:
-        UsageError: a file is missing, with the command that makes it or where to get it; stages or options that do not
-            go together.
-        DataError: a file or data that cannot be used, or a part in the folder that was made by another recipe.
+        UsageError: a file is missing (the message says how to make or get it), or stages or options do not fit
+            together.
+        DataError: a file or data cannot be used, or the folder holds a part of another recipe.
     """
     check_folder(plan.out, [_FOLDERS[stage] for stage in wanted])
     if "2" in wanted and plan.second is None:
@@ -107,7 +109,7 @@ def check_inputs(plan: TrainingPlan, wanted: Sequence[str]) -> None:
 
 
 def _check_made(plan: TrainingPlan, wanted: Sequence[str]) -> set[str]:
-    """Which wanted parts are there by another recipe, to be made anew; without ``overwrite`` they are refused."""
+    """The wanted parts that another recipe made in the folder. Without ``overwrite`` they are refused."""
     how: Any = {"overwrite": plan.overwrite}
     other: dict[str, bool] = {}
     if "1" in wanted:
@@ -131,7 +133,7 @@ def _check_made(plan: TrainingPlan, wanted: Sequence[str]) -> set[str]:
 
 
 def _check_earlier(plan: TrainingPlan, wanted: Sequence[str], second: bool) -> None:
-    """What other stages must have left."""
+    """Check the results of other stages."""
     if second and "labels" not in wanted:
         folder = plan.need("pseudo/head.json", "labels").parent / "masks"
         refs = len(read_maps(plan.need("maps/head.json", "maps").parent).refs)
@@ -144,7 +146,7 @@ def _check_earlier(plan: TrainingPlan, wanted: Sequence[str], second: bool) -> N
 
 
 def _try_stage2(plan: TrainingPlan, second: Stage2Recipe, first: bool) -> None:
-    """Build stage 2 as its training will, from a stage 1 as it will be."""
+    """Build stage 2 as its training will, from a stage 1 of the recipe's sizes."""
     network = new_stage2(second)
     if second.from_stage1:
         from .handover import hand_over
@@ -155,7 +157,7 @@ def _try_stage2(plan: TrainingPlan, second: Stage2Recipe, first: bool) -> None:
             hand_over(stage1, network)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:160]
-            raise UsageError(f"its sizes are not stage 1's, from which it must start ({reason})") from None
+            raise UsageError(f"it starts from stage 1, but its sizes are not those of stage 1 ({reason})") from None
 
 
 def _check_splits(plan: TrainingPlan, wanted: Sequence[str]) -> None:
@@ -163,7 +165,7 @@ def _check_splits(plan: TrainingPlan, wanted: Sequence[str]) -> None:
     for name, table in tables.items():
         if table is None:
             continue
-        learns = "it is learned from, so scores on it say nothing" if name[-1] in wanted else ""
+        learns = "the training uses it, so scores on it say nothing" if name[-1] in wanted else ""
         check_split(f"{name}.split", table.split, plan.data_root, learns if rank() == 0 else "")
         if table.val is not None and name[-1] in wanted:
             chosen = table.select != "last" and rank() == 0

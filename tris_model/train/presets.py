@@ -1,6 +1,6 @@
-"""The authors' settings of stage 1 at different times. A recipe names one with ``preset``; its own keys override it.
+"""The authors' settings of stage 1 at different times. A recipe selects one with ``preset``; its own keys override it.
 
-The table of differences is in ``tris_model/README.md``. Which of them made the released weights is unknown.
+The table of differences is in ``tris_model/README.md``. It is unknown which settings made the released weights.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _GROUPS = {"heads": 5e-5, "backbone": 5e-6, "temperature": 0.0}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        # The paper: K = 6, lambda = 5 on the classification; nothing is said of the other weights, of a clamp or of
-        # groups, so they are as the code has them or 1.
+        # The paper: K = 6, lambda = 5 on the classification. It does not mention the other weights, a clamp or
+        # parameter groups, so they are as in the code, or 1.
         "paper": {
             "negatives": 6,
             "weights": {"classification": 5.0, "positive": 1.0, "negative": 1.0, "clamped": True},
@@ -28,7 +28,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "weights": {"classification": 5.0, "positive": 2.0, "negative": 1.0, "clamped": False},
             "rates": _GROUPS,
         },
-        # 2023-09-23 to 2023-12-29: the grouping raised an error that was caught, so all had one rate.
+        # 2023-09-23 to 2023-12-29: the grouping raised an error that was caught, so all parameters had one rate.
         "autumn-2023": {
             "negatives": 6,
             "weights": {"classification": 5.0, "positive": 2.0, "negative": 1.0, "clamped": False},
@@ -44,7 +44,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def with_preset(tables: Mapping[str, Any], chosen: str | None = None) -> dict[str, Any]:
-    """The tables of a recipe with its preset (or the one chosen instead) below its own keys.
+    """The tables of a recipe, with the values of its preset (or of the one chosen instead) for missing keys.
 
     Raises:
         UsageError: there is no such preset.

@@ -1,7 +1,7 @@
-"""Pseudo masks: what stage 2 learns from, made of stage 1's maps by IRN.
+"""Make pseudo masks for stage 2 from stage 1's maps by IRN.
 
-Sure pixels of every map, a network that learns from them where edges are, and a walk of every map up to those edges.
-Each step writes a file a ref and passes over those that are there, so that a killed run goes on.
+The steps are: confident labels from every map; a network that learns edges from them; a walk that spreads every map up
+to these edges. Each step writes one file per ref and skips existing files, so that a killed run can continue.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ HOLDS = "pseudo masks of other maps or another recipe"
 
 @dataclass(frozen=True, slots=True)
 class PseudoRecipe:
-    """Everything that decides the pseudo masks, from the choice of maps on; the defaults are the authors'.
+    """All settings of the pseudo masks and of the choice of maps; the defaults are the authors'.
 
     Attributes:
-        prms: choose among the maps of a ref's sentences; without, it is the first sentence's (an ablation).
-        irn: refine maps; without, a map above ``plain`` is the mask (an ablation).
-        refs: only so many get a map and a mask, and stage 2 learns from those; all by default.
-        learn: IRN learns from so many of those, which alone need sure pixels; all by default. A tiny one has seen
-            enough after some hundred, and sure pixels cost more than a walk.
-        seed: decides which.
-        trunk: what IRN sees with: ``imagenet``, torchvision's ResNet-50, or ``stage1``, that network's own.
-        imagenet: torchvision's file.
+        prms: choose among the maps of a ref's sentences; if false, use the first sentence's map (an ablation).
+        irn: refine maps by IRN; if false, the mask is the map above ``plain`` (an ablation).
+        refs: number of refs that get a map and a mask, and that stage 2 learns from; all by default.
+        learn: number of these refs that IRN learns from; only they need confident labels. All by default. A tiny IRN
+            needs only some hundred, and labels cost more than a walk.
+        seed: decides which refs are used.
+        trunk: IRN's image encoder: ``imagenet``, torchvision's ResNet-50, or ``stage1``, the trunk of that network.
+        imagenet: torchvision's weights file.
         above, below: see :func:`tris_model.irn.labels.confident`.
-        train: how IRN learns.
-        walk: how maps walk.
-        threshold: of a walked map, in parts of its maximum.
-        plain: of a map that does not walk, in the same unit; at 0 stage 1 itself is cut.
-        processes: on the CPU; as many as there are cores by default. Changes no result.
+        train: the recipe of IRN's training.
+        walk: settings of the walk.
+        threshold: threshold of a refined map, as a fraction of its maximum.
+        plain: threshold of an unrefined map, in the same unit; 0 is stage 1's own threshold.
+        processes: number of processes on the CPU, by default one per core. It changes no result.
     """
 
     prms: bool = True
@@ -83,7 +83,7 @@ class PseudoRecipe:
 
 @dataclass(frozen=True, slots=True)
 class MapItem:
-    """A ref with its chosen map, as IRN wants it; see :class:`tris_model.irn.items.Item`."""
+    """A ref with its chosen map, as an item of IRN; see :class:`tris_model.irn.items.Item`."""
 
     name: str
     picture: Path
@@ -101,11 +101,11 @@ class MapItem:
 
 
 def check_ahead(recipe: PseudoRecipe) -> None:
-    """Refuse now what would fail hours later, when stage 1 is trained.
+    """Check now what would otherwise fail hours later, after the training of stage 1.
 
     Raises:
-        UsageError: IRN's recipe cannot work, or its trunk's file is not there.
-        DataError: that file holds something else.
+        UsageError: IRN's recipe is not valid, or its trunk's file does not exist.
+        DataError: the file holds another network.
     """
     if recipe.irn:
         check(recipe.train, 1)
@@ -119,7 +119,7 @@ def check_ahead(recipe: PseudoRecipe) -> None:
 
 
 def items_of(refs: Refs, chosen: Chosen, stride: int) -> list[MapItem]:
-    """The refs that have a map, in their order, named like the authors' files: ``<place>_<image>``."""
+    """The refs that have a map, in their order, named like the authors' files: ``<index>_<image>``."""
     return [
         MapItem(name_of(refs, at), refs.paths[refs.refs[at].image], response, stride)
         for at, response in zip(chosen.refs.tolist(), chosen.response, strict=True)
@@ -127,7 +127,7 @@ def items_of(refs: Refs, chosen: Chosen, stride: int) -> list[MapItem]:
 
 
 def name_of(refs: Refs, at: int) -> str:
-    """What a ref's files are called."""
+    """The name of a ref's files."""
     return f"{at}_{refs.paths[refs.refs[at].image].stem}"
 
 
@@ -138,16 +138,16 @@ def make_masks(
     """Make the pseudo mask of every item.
 
     Args:
-        recipe: see there.
-        weights: of stage 1, for its trunk.
-        items: of :func:`items_of`.
-        origin: which maps they are, as JSON has it; a folder of others is refused.
-        out: gets ``pseudo/`` with ``labels``, IRN's network and ``masks``.
-        device: where it runs.
-        overwrite: remove masks of other maps or another recipe, instead of refusing them.
+        recipe: all settings.
+        weights: the weights of stage 1, for its trunk.
+        items: the items, from :func:`items_of`.
+        origin: identifies the maps, as a JSON value; a folder of other maps is refused.
+        out: the output folder, for ``pseudo/`` with ``labels``, IRN's network and ``masks``.
+        device: the device to compute on.
+        overwrite: remove masks of other maps or another recipe instead of refusing them.
 
     Returns:
-        ``OUT/pseudo/masks``, to be read by :func:`mask_of`.
+        The folder ``OUT/pseudo/masks``; :func:`mask_of` reads it.
 
     Raises:
         DataError: the folder holds masks of other maps or another recipe.
@@ -173,15 +173,18 @@ def make_masks(
 
 
 def head_of(recipe: PseudoRecipe, origin: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What ``pseudo/head.json`` says: of which maps the masks are, and by which recipe. Processes change nothing."""
+    """The content of ``pseudo/head.json``: the maps and the recipe of the masks.
+
+    ``processes`` is left out, as it changes no result.
+    """
     return {**({"maps": origin} if origin else {}), "recipe": {**asdict(recipe), "processes": None}}
 
 
 def mask_of(folder: Path, refs: Refs, places: Sequence[int]) -> Callable[[int], np.ndarray]:
-    """What stage 2 asks: the pseudo mask of a ref by its place.
+    """Returns the function by which stage 2 reads the pseudo mask of a ref by its index.
 
     Raises:
-        DataError: some are missing.
+        DataError: some masks are missing.
     """
     found = sum((folder / f"{name_of(refs, at)}.png").exists() for at in places)
     if found < len(places):
@@ -190,14 +193,14 @@ def mask_of(folder: Path, refs: Refs, places: Sequence[int]) -> Callable[[int], 
 
 
 def _pieces(items: Sequence[MapItem]) -> list[list[MapItem]]:
-    """Items of one image stay together, for they share the work on it."""
+    """Group items by image, because they share the work on it."""
     by_image = sorted(items, key=lambda item: item.picture)
     groups = [list(group) for _, group in groupby(by_image, key=lambda item: item.picture)]
     return [[*chain.from_iterable(groups[at : at + PIECE])] for at in range(0, len(groups), PIECE)]
 
 
 def _some(pieces: list[list[MapItem]], count: int | None, seed: int) -> list[list[MapItem]]:
-    """Pieces drawn by the seed, with ``count`` items together or all there are."""
+    """Pieces drawn by the seed until they have ``count`` items together, or all pieces."""
     some: list[list[MapItem]] = []
     for at in np.random.default_rng(seed).permutation(len(pieces)) if count is not None else range(len(pieces)):
         left = None if count is None else count - sum(map(len, some))
@@ -210,7 +213,7 @@ def _cut(items: Sequence[MapItem], folder: Path, above: float) -> None:
 
 
 def _learn(recipe: PseudoRecipe, weights: Path, items: Sequence[MapItem], folder: Path, device: torch.device) -> None:
-    """Train IRN; one rank does, and the others wait."""
+    """Train IRN on one rank; the others wait."""
     stop = False
     if rank() == 0:
         data = LabelFolder(items, folder / "labels")
@@ -262,6 +265,6 @@ def _walk(
 def _network(
     trunk: Literal["imagenet", "stage1"], imagenet: str | None, weights: Path, heads: Path, device: str, sha256: str
 ) -> EdgeDisplacement:
-    """Loaded once a process; the hash tells a file from the one that was there before."""
+    """The network, loaded once per process; the hash distinguishes a replaced file."""
     frozen_trunk = trunk_of(PseudoRecipe(trunk=trunk, imagenet=imagenet), weights)
     return load_irn(heads, frozen_trunk).to(device)

@@ -1,4 +1,4 @@
-"""Recipes: a TOML file with one table a part of the training, read into frozen records that know every key."""
+"""Recipes: TOML files with one table per part of the training, read into frozen records that define every key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from risbench.plugins import near
 
 from .loop.renamed import current
 
-# Our tables with their records, which are imported when a recipe has them: they import this module.
+# Our tables with their records, imported only when a recipe has them, because they import this module.
 _RECORDS = MappingProxyType(
     {
         "clip": ("..tiny_clip.train", "ClipRecipe"),
@@ -28,7 +28,7 @@ _RECORDS = MappingProxyType(
     }
 )
 TABLES = tuple(_RECORDS)
-# Of this project's other trainers: one file may hold the recipes of several.
+# Tables of this project's other trainers: one file may hold the recipes of several.
 OTHERS = ("clip_vit", "groupvit", "lavt", "wwbl", "amr", "gbs", "mg", "cts_style")
 TABLE_KEYS = tuple(f"{table}." for table in TABLES)
 FOLDER = Path(__file__).parent.parent / "recipes"
@@ -36,22 +36,22 @@ R = TypeVar("R")
 
 
 def names(table: str, folder: Path = FOLDER) -> tuple[str, ...]:
-    """The shipped recipes that have a certain table, such as ``clip`` or ``stage1``."""
+    """The names of the shipped recipes that have a table, such as ``clip`` or ``stage1``."""
     return tuple(sorted(path.stem for path in folder.glob("*.toml") if table in _parse(path)))
 
 
 def read(name_or_path: str, folder: Path = FOLDER, more: Sequence[str] = ()) -> dict[str, Any]:
-    """The tables of a recipe shipped in ``folder``, or of a file.
+    """Read the tables of a shipped recipe, or of a file.
 
     Args:
-        name_or_path: of the recipe.
-        folder: of shipped recipes.
-        more: tables that it may have beside this project's.
+        name_or_path: the recipe's name or file.
+        folder: the folder of shipped recipes.
+        more: names of further allowed tables, besides this project's.
 
     Raises:
-        UsageError: neither; or a table or key that no trainer knows, with the near ones. The keys and values of our
-            own tables are all looked at, also of those that the caller does not read.
-        DataError: no TOML.
+        UsageError: there is no such name or file, or no trainer knows a table or key; similar names are listed. All
+            keys and values of our own tables are checked, also of tables that the caller does not use.
+        DataError: the file is not TOML.
     """
     path = Path(name_or_path)
     if not path.is_file():
@@ -81,21 +81,22 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(reading.read_bytes(path, reading.CARD_BYTES, "a recipe").decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError(f"{path} is no recipe: {error}") from None
+        raise DataError(f"{path} is not a recipe: {error}") from None
 
 
 def one(kind: type[R], recipe: str, table: str, options: Mapping[str, Any], folder: Path = FOLDER) -> R:
-    """The record of a trainer that reads one table only.
+    """Read the record of a trainer that uses only one table.
 
     Args:
         kind: a frozen dataclass.
         recipe: a name in ``folder``, or a TOML file.
-        table: which of its tables.
-        options: changes, ``lr=…`` or ``second.steps=…``; the table's name may stand before them.
-        folder: of the trainer's shipped recipes.
+        table: the name of the table.
+        options: changes, such as ``lr=…`` or ``second.steps=…``; a key may begin with the table's name.
+        folder: the folder of the trainer's shipped recipes.
 
     Raises:
-        UsageError: no such recipe or table, an unknown key (with the near ones), or a value of the wrong kind.
+        UsageError: there is no such recipe or table, a key is unknown (similar keys are listed), or a value is of the
+            wrong kind.
     """
     tables = read(recipe, folder, (table,))
     if table not in tables:
@@ -106,10 +107,10 @@ def one(kind: type[R], recipe: str, table: str, options: Mapping[str, Any], fold
 
 
 def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
-    """A frozen record from a table; tables inside become the records that the fields name.
+    """Make a frozen record from a table; nested tables become the records that the fields name.
 
     Raises:
-        UsageError: an unknown key (with the near ones), or a value of the wrong kind.
+        UsageError: a key is unknown (similar keys are listed), or a value is of the wrong kind.
     """
     if not isinstance(table, Mapping):
         raise UsageError(f"{what} is a table of the recipe, not {table!r:.60}")
@@ -121,7 +122,7 @@ def record(kind: type[R], table: Mapping[str, Any], what: str) -> R:
 
 
 def _values(kind: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """The values of a table as the fields of a record want them; a key that it needs may be absent."""
+    """The values of a table, converted for the fields of a record; required keys may be missing."""
     hints = typing.get_type_hints(kind, include_extras=True)
     known = [field.name for field in fields(kind)]
     values: dict[str, Any] = {}
@@ -133,7 +134,7 @@ def _values(kind: type, table: Mapping[str, Any], what: str) -> dict[str, Any]:
 
 
 def _value(hint: Any, value: Any, what: str) -> Any:
-    """A value as its field wants it; texts (from ``--set``) are converted."""
+    """A value converted to its field's type; texts (from ``--set``) are parsed."""
     if isinstance(hint, type) and is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise UsageError(f"{what} is a table of the recipe, not {value!r:.60}")
@@ -175,20 +176,20 @@ def _value(hint: Any, value: Any, what: str) -> Any:
 
 
 def changed(tables: Mapping[str, Any], options: Mapping[str, Any], default: str) -> dict[str, Any]:
-    """The tables with options laid over them.
+    """The tables with changes by options.
 
     Args:
-        tables: of :func:`read`.
-        options: ``table.key`` (any depth), the table one of :data:`TABLES`; other keys, such as ``rates.heads``,
-            belong to the table ``default``.
-        default: the table of keys that name none.
+        tables: the tables, from :func:`read`.
+        options: keys ``table.key`` of any depth, where the table is one of :data:`TABLES`; other keys, such as
+            ``rates.heads``, belong to the table ``default``.
+        default: the table of keys that name no table.
     """
     full = {key if key.startswith(TABLE_KEYS) else f"{default}.{key}": value for key, value in options.items()}
     return _laid(tables, full)
 
 
 def _laid(tables: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables with options laid over them; the parts of a key are the way."""
+    """Tables with changes by options; the parts of a key are the path to the value."""
     new: dict[str, Any] = _copied(tables)
     for key, value in options.items():
         *path, last = key.split(".")

@@ -1,7 +1,7 @@
-"""What TRIS trains on: referred objects, each with its sentences, and the texts it should not mean.
+"""The training data of TRIS: referred objects, each with its sentences, and negative texts.
 
-An epoch sees every ref once, with one of its sentences. Which, and which negatives, depends on the seed, the epoch and
-the ref alone, so that a training continues where it was and ranks agree without talking.
+An epoch uses every ref once, with one of its sentences. The sentence and the negatives depend only on the seed, the
+epoch and the ref. So a training can continue, and ranks agree without communication.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Ref:
     """An object that sentences refer to.
 
     Attributes:
-        image: place among the images of :class:`Refs`.
+        image: index among the images of :class:`Refs`.
         texts: its sentences, at least one.
-        mates: other refs of its image and split, as places among the refs.
+        mates: indices of the other refs of its image and split.
     """
 
     image: int
@@ -37,18 +37,18 @@ class Refs:
 
     Attributes:
         refs: all of them.
-        paths: where their images lie.
-        ids: for each ref its id in the annotation.
-        places: of each among the refs of the whole split.
+        paths: the files of their images.
+        ids: the annotation's id of each ref.
+        places: the index of each among the refs of the whole split.
     """
 
     def __init__(self, split: Split, *, stop_at_strangers: bool = True):
         """Read a split.
 
         Args:
-            split: any.
-            stop_at_strangers: collect the mates of a ref as the authors do: in file order until the first ref of the
-                image that is in another split (which happens in RefCOCOg's Google split alone).
+            split: the split.
+            stop_at_strangers: collect the mates of a ref as the authors do: in file order, until the first ref of the
+                image that is in another split (this happens only in RefCOCOg's Google split).
         """
         grouped: dict[object, list] = {}
         images: dict[object, int] = {}
@@ -59,7 +59,7 @@ class Refs:
                 self.paths.append(sample.image_path)
             grouped.setdefault(sample.ref_id, [images[sample.image_id]]).append(sample.text)
         if not grouped:
-            raise DataError(f"{split.name} has no sentences to learn from")
+            raise DataError(f"{split.name} has no sentences to train on")
         self.ids = list(grouped)
         mates = _mates(split, {ident: at for at, ident in enumerate(self.ids)}, stop_at_strangers)
         self.refs = [Ref(image, tuple(texts), mates[at]) for at, (image, *texts) in enumerate(grouped.values())]
@@ -70,20 +70,20 @@ class Refs:
 
     @cached_property
     def texts(self) -> list[str]:
-        """Every distinct sentence, sorted."""
+        """All distinct sentences, sorted."""
         return sorted({text for ref in self.refs for text in ref.texts})
 
     def negatives(self, at: int, text: str, count: int, draw: np.random.Generator) -> list[str]:
-        """Sentences about something else, with replacement.
+        """Draw sentences about other objects, with replacement.
 
-        Of the other refs of the image each draw takes one and then one of its sentences; a ref alone in its image
-        takes them from the whole split, except the very text, also in other letters: tokens know no case.
+        Each draw takes one of the image's other refs and then one of its sentences. If a ref is alone in its image, the
+        sentences come from the whole split, without the text itself; upper and lower case count as equal, as in tokens.
 
         Args:
-            at: the ref.
+            at: index of the ref.
             text: its sentence of this epoch.
-            count: how many (the paper's K).
-            draw: decides.
+            count: number of negatives (the paper's K).
+            draw: the random generator.
         """
         mates, own = self.refs[at].mates, _read_as(text)
         found: list[str] = []
@@ -99,25 +99,25 @@ class Refs:
         return found
 
     def some(self, count: int | None, seed: int) -> np.ndarray:
-        """The places of some refs, ascending: all refs of images drawn by the seed, until there are enough.
+        """The ascending indices of some refs: all refs of images drawn by the seed, until there are enough.
 
-        Whole images, for what is dear (looking at an image) is done once an image, and telling its objects apart by
-        their texts is what is to be learnt.
+        Images are used with all their refs, because encoding an image is expensive and is done once per image, and
+        because the network should learn to distinguish an image's objects by their texts.
 
         Args:
-            count: how many; None or too many means all.
-            seed: decides.
+            count: number of refs; None, or more than there are, means all.
+            seed: decides which images are used.
         """
         if count is None or count >= len(self.refs):
             return np.arange(len(self.refs))
         if count < 1:
-            raise UsageError(f"{count} refs are not enough to learn from; give 1 or more, or 'none' for all")
+            raise UsageError(f"{count} refs are not enough to train on; give 1 or more, or 'none' for all")
         place = np.random.default_rng(seed).permutation(len(self.paths))
         images = np.array([place[ref.image] for ref in self.refs])
         return np.sort(np.argsort(images, kind="stable")[:count])
 
     def only(self, places: Sequence[int] | None) -> Refs:
-        """These refs alone, without mates; None means all as they are."""
+        """Only the refs of these indices, without mates; None means all refs, unchanged."""
         if places is None:
             return self
         some = copy(self)
@@ -128,17 +128,17 @@ class Refs:
         return some
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
-        """The refs in the order in which an epoch sees them."""
+        """The indices of the refs in the order of an epoch."""
         return np.random.default_rng((seed, epoch)).permutation(len(self.refs))
 
 
 def _read_as(text: str) -> str:
-    """A text as the tokens have it: without case, and with single spaces."""
+    """A text in lower case with single spaces, as the tokenizer reads it."""
     return " ".join(text.lower().split())
 
 
 def _mates(split: Split, places: dict, stop_at_strangers: bool) -> list[tuple[int, ...]]:
-    """For every ref its mates, collected over all refs of the image in the data set, in file order."""
+    """The mates of every ref, collected over all refs of the image in the data set, in file order."""
     table = split.table
     of_image: dict[int, list] = {}
     wanted = set(table.ref_image[split.ref_rows].tolist())

@@ -1,4 +1,4 @@
-"""The frozen scorer of the calibration and of PRMS, with the features of texts it has read kept."""
+"""The frozen scorer of the calibration and of PRMS; it caches the features of texts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TowerScorer:
     """A CLIP with a ResNet tower as a scorer: the tiny one of the drawn world.
 
     Attributes:
-        side: of its input in pixels.
+        side: side of its input in pixels.
     """
 
     def __init__(self, clip: Clip, device: torch.device, keep_end: bool = False):
@@ -46,21 +46,22 @@ class TowerScorer:
 
 
 class FrozenScorer:
-    """A scorer that reads every text once, without gradients; images pass with them.
+    """A scorer that encodes every text once, without gradients; images are encoded with gradients.
 
     Attributes:
-        side: of its input in pixels.
+        side: side of its input in pixels.
     """
 
     def __init__(self, scorer: ImageTextScorer, cone: float = 0.0):
         """Wrap a scorer.
 
         Args:
-            scorer: frozen.
-            cone: a coordinate of this size that all images and texts share, beside their unit features. Cosines become
-                ``(cosine + cone ** 2) / (1 + cone ** 2)``, in the same order. The calibration takes logarithms of
-                cosines, so they must be positive. OpenAI's CLIP obliges, since all it sees and reads lies in two narrow
-                cones; a tiny CLIP's cosines lie round zero, half of them on the clamp, where there is no gradient.
+            scorer: the frozen scorer.
+            cone: the value of an additional coordinate that all images and texts share, besides their unit features.
+                Cosines become ``(cosine + cone ** 2) / (1 + cone ** 2)``, in the same order. The calibration takes
+                logarithms of cosines, so they must be positive. With OpenAI's CLIP they are, because its images and
+                texts lie in two narrow cones. A tiny CLIP's cosines lie around zero; half of them are clamped and have
+                no gradient.
         """
         self.side = int(getattr(scorer, "side", SIDE))
         self._scorer = scorer
@@ -69,12 +70,12 @@ class FrozenScorer:
         self._table: list[Tensor] = []
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """``(M, 3, side, side)`` -> ``(M, D)``, all of one length; D is one more with a cone."""
+        """``(M, 3, side, side)`` -> ``(M, D)``, all of the same length; D is one larger with a cone."""
         return self._widened(self._scorer.encode_image(images))
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """M texts -> ``(M, D)``, all of one length."""
+        """M texts -> ``(M, D)``, all of the same length."""
         if new := sorted(set(texts) - self._rows.keys()):
             for text, row in zip(new, self._widened(self._scorer.encode_text(new)), strict=True):
                 self._rows[text] = len(self._table)
@@ -87,18 +88,18 @@ class FrozenScorer:
 
 
 def frozen(network: M) -> M:
-    """In eval mode, without gradients of its own."""
+    """Set eval mode, and freeze the parameters."""
     return network.eval().requires_grad_(False)
 
 
 def scorer(
     path: str | os.PathLike[str], device: torch.device, keep_end: bool = False, cone: float = 0.0
 ) -> FrozenScorer:
-    """The scorer in a file: OpenAI's ViT-B/32, or a CLIP with a ResNet tower such as the tiny one.
+    """Load a scorer: OpenAI's ViT-B/32, or a CLIP with a ResNet tower such as the tiny one.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it holds no such CLIP.
+        DataError: the file holds no such CLIP.
     """
     if not split_entry(path)[0].exists() and str(path) not in NAMES:
         raise UsageError(f"there is no scorer file {path}; stage 1 needs OpenAI's ViT-B-32.pt, or a tiny CLIP")

@@ -1,4 +1,4 @@
-"""The end of a training: both networks on labelled masks that neither has learnt from, as a table."""
+"""The end of a training: both networks are scored on validation masks, which were not used for training, in a table."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SHOWN = ("mIoU", "P@0.5", "PointM")
 
 
 def score_all(out: Path, vals: Mapping[int, str | None], device: torch.device, data_root: Path | None = None) -> None:
-    """Score the networks that are there, print the table and write ``OUT/scores.json``.
+    """Score the existing networks, print the table and write ``OUT/scores.json``.
 
     A network that was scored before is not run again.
 
     Args:
-        out: holds ``stage1.safetensors``, ``stage2.safetensors``.
-        vals: the split for each stage; None for no score.
-        device: where they run.
-        data_root: where the data lie.
+        out: the folder with ``stage1.safetensors`` and ``stage2.safetensors``.
+        vals: the validation split of each stage; None for no score.
+        device: the device to compute on.
+        data_root: the folder of the data.
     """
     rows: list[dict[str, Any]] = []
     for stage, val in vals.items():

@@ -40,27 +40,27 @@ SAMPLE = 256  # images and texts that show how long features are
 
 @dataclass(frozen=True, slots=True)
 class Stage1Recipe:
-    """Everything that decides stage 1; the defaults are the authors' code at HEAD.
+    """All settings of stage 1; the defaults are those of the authors' code at HEAD.
 
     Attributes:
-        imagenet: torchvision's file of weights, for ``trunk``.
-        split: its refs and images; never a mask.
-        val: for the final table, and for ``select`` if that looks at labels.
-        start: file of the CLIP whose towers the network starts from.
-        heads: ``drawn`` at random as the authors do, or ``pool``: the two projections start as CLIP's own way from a
-            cell and from a text into its joint space, which saves a short training the search for it.
+        imagenet: torchvision's weights file, for ``trunk``.
+        split: the training split; its masks are never used.
+        val: the validation split, for the final table, and for ``select`` if that uses validation scores.
+        start: the file of the CLIP whose towers the network starts from.
+        heads: ``drawn`` at random, as the authors do; or ``pool``: the two projections start as CLIP's own projections
+            of a cell and of a text into its joint space, so that a short training need not learn them.
         trunk: ``clip``, or ``imagenet``: torchvision's ResNet-50 instead of CLIP's image tower.
-        scorer: file of the frozen scorer.
-        cone: for a tiny CLIP: what all images and texts share, for the scorer (see
-            :class:`~tris_model.train.scorers.FrozenScorer`) and in heads that start as the pool's.
-        network: sizes; those of the towers come from ``start``.
-        batch: images of all ranks together (the paper's N is one less).
-        negatives: the paper's K.
-        keep_end: give texts that are too long their end-of-text back.
-        mirror: every image and its texts mirrored at random; for drawn scenes, whose sentences are known to allow it.
-        clip: largest norm of the gradient, 0 for any.
-        channels_last: memory format of images, faster on GPUs.
-        select: which weights are kept: the last, or the best on ``val``, which looks at mask labels.
+        scorer: the file of the frozen scorer.
+        cone: for a tiny CLIP, the shared coordinate of the scorer (see :class:`~tris_model.train.scorers.FrozenScorer`)
+            and of heads that start from the pool.
+        network: the network's sizes; those of the towers come from ``start``.
+        batch: number of images of all ranks together (the paper's N is one less).
+        negatives: number of negatives per image, the paper's K.
+        keep_end: keep the end-of-text of texts that are too long.
+        mirror: mirror images and their texts at random; only for drawn scenes, whose sentences can be mirrored.
+        clip: largest norm of the gradient; 0 for no clipping.
+        channels_last: use the channels-last memory format, which is faster on GPUs.
+        select: which weights are kept: the last ones, or the best on ``val``, which uses its masks.
         stop_at_strangers: see :class:`~tris_model.train.refs.Refs`.
     """
 
@@ -90,7 +90,7 @@ class Stage1Recipe:
 
 
 def new(recipe: Stage1Recipe) -> Stage1:
-    """The network before it learns: CLIP's towers, heads drawn from the seed."""
+    """The initial network: CLIP's towers, and heads drawn by the seed."""
     torch.manual_seed(recipe.seed)
     network = start(recipe.start, recipe.network)
     if not isinstance(network, Stage1):
@@ -106,7 +106,7 @@ def new(recipe: Stage1Recipe) -> Stage1:
 
 @torch.no_grad()
 def _from_pool(network: Stage1, path: str) -> None:
-    """The projections as the attention pool has them: values, then output, for cells; nothing for texts."""
+    """Set the projection of cells to the attention pool's (values, then output), and that of texts to the identity."""
     state, config = open_clip_file(path)
     if network.config.hidden != config.embed:
         raise UsageError(f"heads = pool needs stage1.network.hidden = {config.embed}, the CLIP's joint space")
@@ -121,10 +121,11 @@ def _from_pool(network: Stage1, path: str) -> None:
 
 @torch.no_grad()
 def _add_cone(network: Stage1, refs: Refs, photographs: Photographs, recipe: Stage1Recipe) -> None:
-    """Shift what the projections give, of cells and of texts, along the direction that pictures and texts use least.
+    """Shift the projections' outputs, of cells and of texts, along the direction that images and texts use least.
 
-    A cell that shows nothing has a short feature, which the shift then decides: all of the background begins as one
-    vector, which a few steps learn to leave. Without, every such cell is a direction of its own.
+    A background cell has a short feature, so the shift determines its direction. The whole background then begins as
+    one vector, and a few steps learn to separate objects from it. Without the shift, every background cell has its own
+    direction.
     """
     device = network.logit_scale.device
     clip = load_clip(recipe.start).eval().to(device)
@@ -152,17 +153,18 @@ def _read(judge: FrozenScorer | None, batch: Batch) -> tuple[Tensor | None, Tens
 def fit(
     recipe: Stage1Recipe, out: Path, device: torch.device, data_root: Path | None = None, *, overwrite: bool = False
 ) -> Path:
-    """The loop.
+    """Train stage 1.
 
     Args:
-        recipe: see there.
-        out: gets ``stage1.safetensors``; what this recipe left there is gone on with, or returned if it is finished.
-        device: where it runs.
-        data_root: where the data lie.
+        recipe: all settings.
+        out: the output folder, for ``stage1.safetensors``. A training by this recipe in it is continued, or returned if
+            it is finished.
+        device: the device to compute on.
+        data_root: the folder of the data.
         overwrite: see :func:`tris_model.train.loop.finished.settle`.
 
     Returns:
-        The weights, ``OUT/stage1.safetensors``.
+        The path of the weights, ``OUT/stage1.safetensors``.
 
     Raises:
         DataError: ``out`` holds a stage 1 of another recipe.

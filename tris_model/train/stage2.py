@@ -1,4 +1,4 @@
-"""Stage 2: a segmentation network, from the pseudo masks that stage 1's maps became."""
+"""Stage 2: a segmentation network, trained on the pseudo masks from stage 1's maps."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ from .refs import Refs
 from .validation import best_of
 
 MaskOf = Callable[[int], np.ndarray]
-"""The pseudo mask of a ref, by its place among the refs: bool ``(H, W)``, or at any other size."""
+"""A function that returns the pseudo mask of a ref by its index: bool ``(H, W)``, of any size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage2Recipe:
-    """Everything that decides stage 2; the defaults are the authors'.
+    """All settings of stage 2; the defaults are the authors'.
 
     Attributes:
         split, val, start, trunk, network, batch, epochs, keep_end, mirror, clip, precision, channels_last, select,
             limit, seed: as for stage 1. The authors start from CLIP, not from stage 1.
-        rates: the two tables of positions learn with the heads.
-        weight: of a pixel of the mask in the loss. Where objects are small and doubt is great no pixel is more probably
-            object than not, and at 1, the authors', every mask stays empty for long.
+        rates: learning rates; the two position embeddings have the heads' rate.
+        weight: weight of mask pixels in the loss. The authors use 1. If objects are small and predictions uncertain, no
+            pixel is more probably object than background, and with 1 all masks stay empty for long.
         from_stage1: see :func:`tris_model.train.handover.hand_over`.
-        schedule: ``authors`` means to decay and does not: it counts iterations and is stepped once an epoch, so that
-            the rate stays almost constant. ``poly`` decays every iteration.
+        schedule: ``authors`` is the authors' code, which hardly decays the rate: it counts iterations but is stepped
+            once per epoch. ``poly`` decays every iteration.
     """
 
     split: str
@@ -78,7 +78,7 @@ class Stage2Recipe:
 
 
 def new(recipe: Stage2Recipe) -> Stage2:
-    """The network before it learns: towers from a file, heads drawn from the seed."""
+    """The initial network: towers from a file, and heads drawn by the seed."""
     torch.manual_seed(recipe.seed)
     network = start(recipe.start, recipe.network)
     if not isinstance(network, Stage2):
@@ -89,7 +89,7 @@ def new(recipe: Stage2Recipe) -> Stage2:
 def _stage1(out: Path) -> Stage1:
     path = out / "stage1.safetensors"
     if not path.is_file():
-        raise UsageError(f"{path} is missing, and stage 2 must start from it; run --stage 1 first")
+        raise UsageError(f"{path} is missing, and stage 2 starts from it; run --stage 1 first")
     network = load(path)
     assert isinstance(network, Stage1)
     return network
@@ -99,20 +99,20 @@ def fit(
     recipe: Stage2Recipe, mask_of: MaskOf, out: Path, device: torch.device, data_root: Path | None = None,
     places: Sequence[int] | None = None, *, masks_id: str | None = None, overwrite: bool = False,
 ) -> Path:  # fmt: skip
-    """The loop.
+    """Train stage 2.
 
     Args:
-        recipe: see there.
-        mask_of: the pseudo masks; asked in threads.
-        out: gets ``stage2.safetensors``.
-        device: where it runs.
-        data_root: where the data lie.
-        places: of the refs that have a pseudo mask; all by default.
-        masks_id: what tells these masks from others, kept with the weights.
+        recipe: all settings.
+        mask_of: returns pseudo masks; called in threads.
+        out: the output folder, for ``stage2.safetensors``.
+        device: the device to compute on.
+        data_root: the folder of the data.
+        places: indices of the refs that have a pseudo mask; all by default.
+        masks_id: identifies these masks; it is stored with the weights.
         overwrite: see :func:`tris_model.train.loop.finished.settle`.
 
     Returns:
-        The weights, ``OUT/stage2.safetensors``.
+        The path of the weights, ``OUT/stage2.safetensors``.
 
     Raises:
         DataError: ``out`` holds a stage 2 of another recipe.
@@ -173,7 +173,7 @@ def fit(
             if recipe.channels_last:
                 images = images.contiguous(memory_format=torch.channels_last)
             tokens = tokenize(batch.texts, recipe.keep_end, network.config.text_length).to(device)
-            # The authors' function counts iterations and is called once an epoch.
+            # The authors' function counts iterations but is called once per epoch.
             done = step if recipe.schedule == "poly" else step // batches.an_epoch
             decay(optimiser, done, total, recipe.rates.power)
             optimiser.zero_grad(set_to_none=True)
@@ -205,6 +205,6 @@ def fit(
 
 
 def _nearest(mask: np.ndarray, size: int) -> np.ndarray:
-    """A pseudo mask at the network's size, bool ``(size, size)``, as the authors resize it."""
+    """A pseudo mask resized to the network's size as the authors do: bool ``(size, size)``."""
     whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
     return (F.interpolate(whole, size=(size, size), mode="nearest")[0, 0] > 0.5).numpy()

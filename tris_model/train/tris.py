@@ -26,7 +26,7 @@ from .recipe import changed, names, read
 STAGES = ("1", "maps", "labels", "2")
 _TABLE_OF = MappingProxyType({"1": "stage1", "maps": "pseudo", "labels": "pseudo", "2": "stage2"})
 
-# Options that belong to several tables, or to another than stage 1's. Of two that set one key the later goes first.
+# Options of several tables, or of a table other than stage 1's. If two set the same key, the later one wins.
 SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "split": ("stage1.split", "stage2.split"),
@@ -51,28 +51,27 @@ def train(
     overwrite: bool = False,
     **options: Any,
 ) -> Path:
-    """Train TRIS, or a part of it.
+    """Train TRIS, or one stage of it.
 
     Args:
-        recipe: a name or a TOML file.
-        out: folder; an unfinished training in it is continued.
+        recipe: a recipe's name, or a TOML file.
+        out: the output folder; an unfinished training in it is continued.
         device: ``auto``, ``cpu``, ``cuda``.
         stage: ``1``, ``maps``, ``labels`` or ``2``; all by default.
-        data_root: where the data lie.
-        overwrite: make anew what ``out`` holds of another recipe, which is refused otherwise.
-        options: changes to the recipe: ``stage1.epochs=2``; a plain key belongs to ``stage1``, except those of
-            :data:`SHARED` and ``preset``, one of :data:`tris_model.train.presets.PRESETS`.
+        data_root: the folder of the data.
+        overwrite: replace parts of another recipe in ``out``; without it, they are refused.
+        options: changes to the recipe, such as ``stage1.epochs=2``. A key without a table belongs to ``stage1``, except
+            the keys of :data:`SHARED` and ``preset``, one of :data:`tris_model.train.presets.PRESETS`.
 
     Returns:
         The folder, with ``stage1.safetensors``, ``stage2.safetensors``, and ``scores.json`` if there is a ``val``.
 
     Raises:
-        UsageError: a stage that does not exist, or that needs another one first; a wrong recipe; a file that is not
-            there.
-        DataError: data or a file that cannot be used, or a part in ``out`` that was made by another recipe.
+        UsageError: the stage does not exist or needs another one first, the recipe is wrong, or a file does not exist.
+        DataError: data or a file cannot be used, or ``out`` holds a part of another recipe.
     """
     if stage is not None and str(stage) not in STAGES:
-        raise UsageError(f"--stage is one of {', '.join(STAGES)}, not {stage!r}")
+        raise UsageError(f"--stage must be one of {', '.join(STAGES)}, not {stage!r}")
     tables = tables_of(recipe, options)
     plan = plan_of(tables, Path(out), None if data_root is None else Path(data_root), overwrite=overwrite)
     wanted = (str(stage),) if stage is not None else STAGES if plan.second else STAGES[:2]
@@ -94,14 +93,14 @@ def train(
 
 
 def tables_of(recipe: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of a recipe with its preset and with changes laid over them.
+    """The tables of a recipe, with its preset and with changes by options.
 
     Args:
-        recipe: a name or a TOML file.
+        recipe: a recipe's name, or a TOML file.
         options: see :func:`train`.
 
     Raises:
-        UsageError: no such recipe, or one without stage 1.
+        UsageError: there is no such recipe, or it has no stage 1.
     """
     given = dict(options)
     tables = with_preset(read(recipe), given.pop("preset", None))
@@ -112,7 +111,7 @@ def tables_of(recipe: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spread(options: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Options by the keys that they stand for; a table that the recipe lacks is not made."""
+    """Expand options to full keys; tables that the recipe lacks are not added."""
     found: dict[str, Any] = {}
     for key in sorted(options, key=lambda key: (key not in SHARED, [*SHARED].index(key) if key in SHARED else 0)):
         for target in SHARED.get(key, (key,)):
@@ -122,7 +121,7 @@ def _spread(options: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, 
 
 
 def with_defaults(tables: Mapping[str, Any], plan: TrainingPlan) -> dict[str, Any]:
-    """The tables with what the recipe leaves to its defaults, so that a record tells all that a training was."""
+    """The tables with all default values filled in, for a complete record of the training."""
     records = {"stage1": plan.first, "pseudo": plan.pseudo, "stage2": plan.second}
     found = dict(tables)
     for name, made in records.items():
@@ -142,7 +141,7 @@ def _filled(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
 
 
 def _write_record(path: Path, tables: Mapping[str, Any], wanted: Sequence[str]) -> None:
-    """Write ``recipe.json``: the tables of the wanted parts, and for the others what made them as it was recorded."""
+    """Write ``recipe.json``: the tables of the wanted parts; for the other parts the earlier record is kept."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""TRIS's networks, while they are trained, on labelled masks that they have not learnt from."""
+"""Validate TRIS's networks during training, on masks that are not used for training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .loop.best import Best, check_selection
 
 
 def validate(weights: Path, split: str, out: Path, device: torch.device, data_root: Path | None = None) -> Run:
-    """A run of these weights on a split, below ``out``."""
+    """Run these weights on a split; the run folder is below ``out``."""
     from ..inference.predictor import Tris
 
     method = Tris(str(weights), device=str(device))
@@ -26,10 +26,10 @@ def validate(weights: Path, split: str, out: Path, device: torch.device, data_ro
 
 
 def best_of(recipe: Any, network: Stage1 | Stage2, folder: Path, device: torch.device, data_root: Path | None) -> Best:
-    """What keeps the weights of a stage that the recipe's ``select`` wants.
+    """The :class:`Best` that keeps the weights of a stage by the recipe's ``select``.
 
     Raises:
-        UsageError: it looks at labels, and the recipe names no ``val``.
+        UsageError: ``select`` needs ``val``, and the recipe does not set it.
     """
     check_selection("recipe", recipe.select, recipe.val)
     return Best(

@@ -1,6 +1,6 @@
-"""The box: networks of the drawn world, trained by the committed recipes, and the card that says how.
+"""The shipped weights: networks of the drawn world, trained by the committed recipes, and a card of their training.
 
-``pack`` puts a training's folder into it, ``score`` adds what was measured to the card.
+``pack`` adds a finished training to this folder; ``score`` adds measured scores to the card.
 
-Those who pack other networks may use ``pack.shrink``, ``card.of_part`` and ``card.write``.
+Code that packs other networks may use ``pack.shrink``, ``card.of_part`` and ``card.write``.
 """

@@ -1,4 +1,4 @@
-"""``card.json``: which weights are shipped, how and on what machine they were trained, and what they score."""
+"""``card.json``: the shipped weights, how and on what machine they were trained, and their scores."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SCHEMA = 1
 def of_training(
     name: str, files: Mapping[str, Mapping[str, Any]], recipe: Mapping[str, Any], out: Path, clip: Path
 ) -> dict[str, Any]:
-    """A card without scores yet.
+    """Make a card without scores.
 
     Args:
-        name: what ``--weights`` calls the networks.
-        files: facts of each file by its name.
-        recipe: of ``risbench train tris``.
-        out: its folder.
-        clip: the CLIP it started from, with its own records beside it.
+        name: the networks' name for ``--weights``.
+        files: facts about each file, by file name.
+        recipe: the recipe of ``risbench train tris``.
+        out: the training's folder.
+        clip: the CLIP that it started from, with its own records in the same folder.
     """
     own = read_weights(clip).metadata.get("recipe")
     parts = {"clip": clip.parent / "clip", "stage1": out / "stage1", "irn": out / "pseudo", "stage2": out / "stage2"}
@@ -44,9 +44,9 @@ def of_training(
 
 
 def of_part(folder: Path) -> dict[str, Any] | None:
-    """What the journal of one part of the training says: steps, minutes, memory, and every start of it.
+    """Facts from the journal of one part of the training: steps, minutes, memory, and all starts.
 
-    Minutes are None where the log does not tell the time; the whole is None where there is no log.
+    Minutes are None if the log has no times; the result is None if there is no log.
     """
     log = folder / "log.jsonl"
     if not log.is_file():
@@ -63,18 +63,18 @@ def of_part(folder: Path) -> dict[str, Any] | None:
 
 
 def read(box: Path) -> dict[str, Any]:
-    """The card of a box.
+    """Read the card of a folder of weights.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no card.
     """
     path = box / CARD
     if not path.is_file():
-        raise DataError(f"there is no {path}; python -m tris_model.weights.pack makes it")
+        raise DataError(f"there is no {path}; python -m tris_model.weights.pack writes it")
     return json.loads(path.read_text())
 
 
 def write(box: Path, card: Mapping[str, Any], name: str = CARD) -> None:
-    """Write the card; it appears whole or not at all."""
+    """Write the card, completely or not at all."""
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     write_whole(box / name, lambda file: file.write(text.encode()))

@@ -1,7 +1,7 @@
-"""Put a training into the box: ``python -m tris_model.weights.pack OUT``.
+"""Add a finished training to the shipped weights: ``python -m tris_model.weights.pack OUT``.
 
-Three files, in half precision where nothing is lost that shows (matrices; norms, biases and numbers stay as they are),
-without the attention pool that TRIS never uses, and a card of how they were made.
+It writes three weights files and a card of their training. Matrices are in half precision, where this changes no result
+visibly; norms, biases and scalars stay unchanged. The attention pool, which TRIS never uses, is left out.
 """
 
 from __future__ import annotations
@@ -32,24 +32,26 @@ def pack(out: Path, clip: Path | None = None, box: Path = FOLDER, name: str = "s
     """Write ``NAME_clip``, ``NAME_stage1`` and ``NAME_stage2`` ``.safetensors`` and ``card.json``.
 
     Args:
-        out: a finished ``risbench train tris``.
-        clip: the CLIP that it started from; by default the one its recipe names.
-        box: where to; written only if all of it is good.
-        name: what ``--weights`` will call them.
+        out: the folder of a finished ``risbench train tris``.
+        clip: the CLIP that it started from; by default the one in its recipe.
+        box: the target folder; it is written only after all checks.
+        name: the networks' name for ``--weights``.
 
     Returns:
-        The bytes of each file.
+        The size of each file in bytes.
 
     Raises:
-        UsageError: the training is not finished or its CLIP is not there.
-        DataError: numbers that half precision cannot hold, or more than 12 MB together.
+        UsageError: the training is not finished, or its CLIP does not exist.
+        DataError: half precision cannot hold some numbers, or the files have more than 12 MB together.
     """
     recipe = _recipe(out)
     start = recipe["stage1"]["start"]
     used = clip or (find_clip(start) if start in NAMES else Path(start))
     sources = {"clip": used, **{f"stage{n}": _stage(out, n) for n in (1, 2)}}
     if not sources["clip"].is_file():
-        raise UsageError(f"the training started from {sources['clip']}, which is not here; say where with --clip FILE")
+        raise UsageError(
+            f"the training started from {sources['clip']}, which does not exist here; give it with --clip FILE"
+        )
     box.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=box) as folder:
         files = {f"{name}_{part}.safetensors": source for part, source in sources.items()}
@@ -73,19 +75,23 @@ def pack(out: Path, clip: Path | None = None, box: Path = FOLDER, name: str = "s
 def _recipe(out: Path) -> dict[str, Any]:
     path = out / "recipe.json"
     if not path.is_file():
-        raise UsageError(f"{out} is no finished training: it has no recipe.json; run `risbench train tris` to its end")
+        raise UsageError(
+            f"{out} is not a finished training: it has no recipe.json; run `risbench train tris` to its end"
+        )
     return json.loads(path.read_text())
 
 
 def _stage(out: Path, stage: int) -> Path:
     path = out / f"stage{stage}.safetensors"
     if not path.is_file():
-        raise UsageError(f"{out} is no finished training: it has no {path.name}; run `risbench train tris` to its end")
+        raise UsageError(
+            f"{out} is not a finished training: it has no {path.name}; run `risbench train tris` to its end"
+        )
     return path
 
 
 def _shrink(source: Path, target: Path) -> dict[str, Any]:
-    """Write a file's weights smaller; returns what the card says of them."""
+    """Write a file's weights in a smaller form, and return the facts for the card."""
     held = read(source)
     config, state = held.config, held.state
     if "backbone.text_projection" in state:  # a TRIS network, not a CLIP
@@ -96,17 +102,17 @@ def _shrink(source: Path, target: Path) -> dict[str, Any]:
 
 
 def shrink(held: Checkpoint, target: Path) -> dict[str, Any]:
-    """Write weights in half precision where nothing is lost that shows; the same weights give the same bytes.
+    """Write weights, matrices in half precision; the same weights give the same bytes.
 
     Args:
-        held: weights of any network that says its ``config``.
-        target: the file to be written.
+        held: the weights of any network whose file has its ``config``.
+        target: the file to write.
 
     Returns:
-        What a card says of the file.
+        The facts about the file for a card.
 
     Raises:
-        DataError: numbers that half precision cannot hold.
+        DataError: half precision cannot hold some numbers.
     """
     state = {key: _halved(key, value, held.path) for key, value in held.state.items()}
     write(state, target, {key: value for key, value in held.metadata.items() if key != "format"})
@@ -121,7 +127,7 @@ def shrink(held: Checkpoint, target: Path) -> dict[str, Any]:
 
 
 def _sort(path: Path) -> None:
-    """Order what the file says of itself: safetensors shuffles it, and the card knows files by their hash."""
+    """Sort the file's metadata: safetensors writes it in random order, and the card identifies files by their hash."""
     raw = path.read_bytes()
     start = 8 + int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8:start])
@@ -136,7 +142,7 @@ def _halved(key: str, value: Tensor, source: Path) -> Tensor:
         return value
     half = value.to(torch.float16)
     if not torch.isfinite(half).all():
-        raise DataError(f"{source}: {key} has numbers up to {value.abs().max():.3g}, too large for half precision")
+        raise DataError(f"{source}: {key} has values up to {value.abs().max():.3g}, too large for half precision")
     return half
 
 
@@ -146,10 +152,10 @@ def _plain(config: Config) -> Mapping[str, Any]:
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--clip", type=click.Path(path_type=Path, dir_okay=False), help="The CLIP it started from.")
+@click.option("--clip", type=click.Path(path_type=Path, dir_okay=False), help="The CLIP that it started from.")
 @click.option("--box", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="Where to.")
 def main(out: Path, clip: Path | None, box: Path) -> None:
-    """Put the training in OUT into the box."""
+    """Add the training in OUT to the shipped weights."""
     try:
         pack(out, clip, box)
     except RisbenchError as error:

@@ -1,7 +1,7 @@
-"""Add runs to the card: ``python -m tris_model.weights.score RUN…``.
+"""Add scores of runs to the card: ``python -m tris_model.weights.score RUN…``.
 
-What the box's networks score on a split they have not seen, over all expressions and by form, with intervals. A run
-of other weights is refused, so that the card cannot say of one network what another scored.
+The scores are those of the shipped networks on a split that was not used for training, over all expressions and by
+form, with intervals. Runs of other weights are refused, so that the card cannot have scores of other networks.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SHOWN = "mIoU,PointM"
 
 
 def add(runs: Sequence[Path], box: Path = FOLDER, data_root: Path | None = None) -> list[dict[str, Any]]:
-    """Score entries of these runs, which replace the card's.
+    """Add the scores of runs to the card, in place of the earlier ones.
 
     Raises:
-        UsageError: a run of weights that are not in the box.
-        DataError: no card, or not a finished run.
+        UsageError: a run used weights that are not shipped.
+        DataError: there is no card, or a run is not finished.
     """
     held = card.read(box)
     by_hash = {fact["sha256"]: file for file, fact in held["files"].items()}
@@ -66,7 +66,7 @@ def _entry(run: Run, weights: str, data_root: Path | None) -> dict[str, Any]:
 
 
 def by_form(run: Run, data_root: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Metrics with intervals by form of expression, ambiguous or not, and both: ``{part: {metric: …}}``."""
+    """Metrics with intervals by form of expression, by ambiguity, and by both: ``{part: {metric: …}}``."""
     split = load_split(run.summary["split"], data_root)
     rows = run.rows()
     samples = [split.sample(row.id) for row in rows]
@@ -87,7 +87,7 @@ def by_form(run: Run, data_root: Path | None = None) -> dict[str, dict[str, Any]
 
 
 def table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """The entries as Markdown, in percent: one row a network and part."""
+    """The entries as a Markdown table, in percent, with one row per network and part."""
     names = SHOWN.split(",")
     lines = ["| weights | expressions | count | " + " | ".join(names) + " |", "|:--|:--|--:|" + "--:|" * len(names)]
     for entry in entries:
@@ -99,10 +99,10 @@ def table(entries: Sequence[Mapping[str, Any]]) -> str:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--box", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="Where the card lies.")
+@click.option("--box", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="The folder of the card.")
 @click.option("--data-root", type=click.Path(path_type=Path, file_okay=False))
 def main(runs: tuple[Path, ...], box: Path, data_root: Path | None) -> None:
-    """Put what RUNS measured on the card, in place of what stands there, and print it."""
+    """Add the scores of RUNS to the card, in place of the earlier ones, and print them."""
     try:
         click.echo(table(add(runs, box, data_root)))
     except RisbenchError as error:

@@ -1,1 +1,1 @@
-"""Annotation files: readers of REFER and ReferIt, and the table of columns that both fill."""
+"""Annotation files: readers of REFER and ReferIt, and the table that both produce."""

@@ -1,8 +1,8 @@
-"""Python's unpickler with bounds: its memory and time grow with the file's length, whatever the file contains.
+"""An unpickler whose memory and time are bounded by the file's length, whatever the file contains.
 
-The standard library's fast unpickler believes a file: nine bytes make it fill a table of gigabytes, a hundred keep it
-hashing for years. Its slower twin, written in Python, keeps that table as a dict and can be told what to refuse; for
-the refs of RefCOCO (20 MB) it takes one and a half seconds more, once, before they are indexed.
+The standard library's fast unpickler trusts a file: nine bytes make it fill a table of gigabytes, a hundred bytes keep
+it hashing for years. The slower version, written in Python, stores this table as a dict and can be made to refuse
+things. For the refs of RefCOCO (20 MB) it takes one and a half seconds longer, once, before they are indexed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-# How much larger than its file a value may be when each thing in it is written out every time it occurs, and what is
-# granted to the smallest file. Refs of RefCOCO grow by a fifth.
+# The largest allowed ratio of a value's size, with repeated parts counted each time, to its file's size; and the size
+# that is always allowed. Refs of RefCOCO grow by a fifth.
 _GROWTH = 64
 _GRANTED = 1 << 20
 _OWN: dict[int, Any] = pickle._Unpickler.dispatch
@@ -22,10 +22,10 @@ _KEYS = (str, int, float, bool, bytes, type(None))
 
 
 class BoundedUnpickler(pickle._Unpickler):
-    """An unpickler for a whole file in memory; a subclass decides which names it knows.
+    """An unpickler for a whole file in memory; a subclass decides which names it accepts.
 
-    Keys of dicts and members of sets are plain and short, state is set on what allows it by ``_settable`` alone, and
-    what the value repeats by reference stays within a multiple of the file's length.
+    Keys of dicts and members of sets must be plain and short. State is set only on objects that allow it by
+    ``_settable``. Values that are repeated by reference must stay within a multiple of the file's length.
     """
 
     dispatch: ClassVar[dict[int, Any]] = dict(_OWN)
@@ -36,45 +36,45 @@ class BoundedUnpickler(pickle._Unpickler):
         self._left = _GROWTH * len(raw) + _GRANTED
 
     def load(self) -> Any:
-        """The value.
+        """Read the value.
 
         Raises:
-            pickle.UnpicklingError: refused; any other exception means a broken file.
+            pickle.UnpicklingError: the file is refused; any other exception means a broken file.
         """
         with warnings.catch_warnings():
-            # Python 2 wrote backslashes as they came.
+            # Python 2 wrote backslashes without escaping them.
             warnings.simplefilter("ignore", DeprecationWarning)
             return super().load()
 
     def spend(self, count: int) -> None:
-        """Note what a call has made; a file may ask for the same large thing again and again.
+        """Count the size of what a call made, because a file may request the same large object many times.
 
         Raises:
-            pickle.UnpicklingError: more than such a file can need.
+            pickle.UnpicklingError: the sum is more than such a file can need.
         """
         self._left -= count
         if self._left < 0:
             raise pickle.UnpicklingError("it unfolds to more than a file of its length can need")
 
     def refuse_unplain(self, value: Any) -> None:
-        """Refuse a value that holds more than plain things, or whose shared parts multiply beyond what `spend` allows.
+        """Refuse a value with objects that are not plain, or whose shared parts multiply beyond what `spend` allows.
 
         Raises:
-            pickle.UnpicklingError: it does.
-            ValueError: it holds itself.
+            pickle.UnpicklingError: the value is refused.
+            ValueError: the value contains itself.
         """
         writer = _Plain(_Counter(self), protocol=4)
         writer.fast = True  # writes out what is shared as often as it occurs
         writer.dump(value)
 
     def persistent_load(self, pid: Any) -> Any:
-        """Nothing outside the file."""
+        """Refuse references to objects outside the file."""
         raise pickle.UnpicklingError("it refers to something outside itself")
 
     def _refuse(self) -> None:
-        raise pickle.UnpicklingError("it holds something that data do not need")
+        raise pickle.UnpicklingError("it holds an object that data do not need")
 
-    # A bytearray is made at its promised length before a byte is read; extensions and buffers name what is elsewhere.
+    # A bytearray is allocated in its stated length before a byte is read; extensions and buffers are outside the file.
     for _code in (
         pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER, pickle.EXT1, pickle.EXT2, pickle.EXT4,
     ):  # fmt: skip
@@ -82,7 +82,7 @@ class BoundedUnpickler(pickle._Unpickler):
 
     def _build(self) -> None:
         if not isinstance(self.stack[-2], self._settable):  # pyright: ignore[reportAttributeAccessIssue]
-            raise pickle.UnpicklingError("it sets state on what has none")
+            raise pickle.UnpicklingError("it sets the state of an object that has no state")
         _OWN[pickle.BUILD[0]](self)
 
     dispatch[pickle.BUILD[0]] = _build
@@ -112,7 +112,7 @@ def plain_keys(keys: Iterable[Any]) -> None:
     """Refuse keys that are slow to hash, or that can be made to collide.
 
     Raises:
-        pickle.UnpicklingError: one that is no text, bytes, number of 64 bits, or None.
+        pickle.UnpicklingError: a key is not a text, bytes, a number of 64 bits, or None.
     """
     for key in keys:
         if type(key) not in _KEYS or (type(key) is int and not -(2**63) <= key < 2**63):
@@ -120,7 +120,7 @@ def plain_keys(keys: Iterable[Any]) -> None:
 
 
 class _Counter:
-    """Where the writer of `refuse_unplain` writes to: nothing is kept."""
+    """The output of the writer in `refuse_unplain`; it only counts bytes."""
 
     def __init__(self, of: BoundedUnpickler) -> None:
         self._of = of
@@ -138,4 +138,4 @@ class _Plain(pickle.Pickler):
             return NotImplemented
         if isinstance(obj, list):  # of a kind of its own
             return list, (obj[:],)
-        raise pickle.UnpicklingError(f"it holds a {type(obj).__name__}, which is no plain value")
+        raise pickle.UnpicklingError(f"it holds a {type(obj).__name__}, which is not a plain value")

@@ -1,9 +1,9 @@
-"""Tables kept on disk, so that a set of annotations is parsed once.
+"""Store tables on disk, so that annotations are parsed only once.
 
-One ``.npz`` of plain arrays (never pickles) for one set of source files, in ``<cache>/index``, named after the
-SHA-256 of the sources and of the version of this form: another source is another index. Every array is read whole and
-its checksum compared; an index that is broken, foreign or older is made anew from the sources, silently, because it
-holds nothing else.
+Each set of source files has one ``.npz`` of plain arrays (never pickles) in ``<cache>/index``. Its name is the SHA-256
+of the sources and of the format's version, so other sources have another index. Every array is read completely, and its
+checksum is compared. A broken, foreign or old index is silently made again from the sources, because it holds no other
+data.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .refer import read_refer
 from .referit import read_referit
 from .table import AnnotationTable
 
-# Goes up whenever a reader or the table changes what is stored.
+# Increase it whenever a reader or the table changes the stored data.
 VERSION = 2
 
 _READERS: dict[str, Callable[..., AnnotationTable]] = {"refer": read_refer, "referit": read_referit}
@@ -40,11 +40,11 @@ class SourceFile(NamedTuple):
 
 
 def table_of(reader: str, files: tuple[Path, ...]) -> tuple[AnnotationTable, tuple[SourceFile, ...]]:
-    """The table of a set of files: from its index if there is one, else read and indexed.
+    """The table of a set of files, from its index if there is one; otherwise the files are read and indexed.
 
     Args:
         reader: ``refer`` (refs pickle, instances.json) or ``referit`` (one pickle).
-        files: what the reader reads.
+        files: the files for the reader.
 
     Raises:
         DataError: a file is missing, broken, or was changed while it was read.
@@ -56,14 +56,14 @@ def table_of(reader: str, files: tuple[Path, ...]) -> tuple[AnnotationTable, tup
     before = [state_of(path) for path in files]
     table = _READERS[reader](*files)
     if [state_of(path) for path in files] != before or any(sha256_of(path) != sha for path, sha in sources):
-        raise DataError(f"{files[0].parent}: annotations were changed while they were read; start again")
+        raise DataError(f"{files[0].parent}: the annotations changed while they were read; start again")
     arrays = table.arrays()
     try:
         write_whole(kept, lambda file: np.savez(file, version=np.array([VERSION]), **arrays))  # pyright: ignore[reportArgumentType]
     except OSError as error:
         warnings.warn(
-            f"{kept.parent}: no index could be written ({error.strerror}), so every start parses the annotations anew; "
-            "set $RISBENCH_CACHE to a folder that can be written",
+            f"{kept.parent}: the index cannot be written ({error.strerror}), so every start reads the annotations "
+            "again; set $RISBENCH_CACHE to a writable folder",
             DataWarning,
             stacklevel=3,
         )
@@ -71,7 +71,7 @@ def table_of(reader: str, files: tuple[Path, ...]) -> tuple[AnnotationTable, tup
 
 
 def index_path(reader: str, sources: tuple[SourceFile, ...]) -> Path:
-    """Where the index of these sources lies."""
+    """The path of the index of these sources."""
     key = hashlib.sha256(" ".join([f"v{VERSION}", reader, *(source.sha256 for source in sources)]).encode())
     return places.cache_folder() / "index" / f"{key.hexdigest()[:40]}.npz"
 

@@ -1,4 +1,4 @@
-"""Whole numbers however a tool has written them."""
+"""Whole numbers in all the forms that tools write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0*)?", re.ASCII)
 
 
 def whole_number(value: Any) -> int | None:
-    """The whole number that a value is, or is written as: 40, 40.0, "40"; None for anything else (bools, too)."""
+    """The whole number of a value in any of the forms 40, 40.0, "40"; None for any other value, also for bools."""
     if type(value) is int:
         return value
     if type(value) is float:

@@ -1,7 +1,7 @@
-"""Segmentations as annotated, stored flat: polygons as corners, run-length codes as JSON text.
+"""Segmentations as annotated, stored in flat arrays: polygons as corners, run-length codes as JSON text.
 
-They stay undrawn until a sample is asked for. Drawing a RefCOCO object takes 0.1 to 0.2 ms: to draw all 200,000 when a
-set is first read would take half a minute, to draw those of the samples that are used takes nothing beside a model.
+They are drawn only when a sample is used. Drawing a RefCOCO object takes 0.1 to 0.2 ms. Drawing all 200,000 when a set
+is first read would take half a minute; drawing those of the used samples takes no time compared with a model.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Outlines:
     """The segmentations of n annotations.
 
     Attributes:
-        polygons: int64 ``(n + 1,)``, the polygons of each annotation.
-        corners: int64 ``(polygons + 1,)``, the numbers of each polygon.
+        polygons: int64 ``(n + 1,)``, offsets of each annotation's polygons.
+        corners: int64 ``(polygons + 1,)``, offsets of each polygon's numbers.
         numbers: float64, ``x, y, x, y, …`` in pixels, exactly as annotated.
-        codes: int64 ``(n + 1,)``, the run-length codes of each annotation.
+        codes: int64 ``(n + 1,)``, offsets of each annotation's run-length codes.
         texts: the codes as JSON.
     """
 
@@ -51,7 +51,7 @@ class Outlines:
         return [self.numbers[a:b] for a, b in pairwise(ends)]
 
     def parts(self, row: int, size: tuple[int, int]) -> tuple[RLE, ...]:
-        """An annotation's mask, one code for each polygon or stored code.
+        """An annotation's mask as run-length codes, one for each polygon or stored code.
 
         Raises:
             MaskError: the segmentation cannot be drawn at this size.
@@ -60,12 +60,12 @@ class Outlines:
 
     @classmethod
     def pack(cls, segmentations: Sequence[Any], fail: Callable[[int, str], Exception]) -> Outlines:
-        """The column of these segmentations.
+        """Make a column of segmentations.
 
         Args:
-            segmentations: of each annotation: a list of polygons, one polygon, an RLE dict, a list of RLE dicts, or
-                None or empty.
-            fail: makes the error of a row that holds something else.
+            segmentations: one per annotation: a list of polygons, one polygon, an RLE dict, a list of RLE dicts, None,
+                or empty.
+            fail: makes the error for a row that holds something else.
         """
         polygons: list[Any] = []
         codes: list[str] = []
@@ -87,7 +87,7 @@ class Outlines:
         numbers = array("d")
         try:
             lengths = list(map(len, polygons))
-            # array("d") takes numbers only, where numpy would also read numbers out of texts.
+            # array("d") accepts only numbers; numpy would also convert texts to numbers.
             numbers.extend(chain.from_iterable(polygons))
         except (TypeError, OverflowError):
             raise _culprit(polygons, polygon_counts, fail) from None
@@ -97,20 +97,20 @@ class Outlines:
         return cls(offsets_of(polygon_counts), offsets_of(lengths), flat, offsets_of(code_counts), Texts.pack(codes))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What is stored of it."""
+        """The arrays to store."""
         flat = {"polygons": self.polygons, "corners": self.corners, "numbers": self.numbers, "codes": self.codes}
         return {**flat, **self.texts.arrays()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Outlines:
-        """The column of what was stored."""
+        """Make a column from stored arrays."""
         kept = {key: arrays[key] for key in ("polygons", "corners", "numbers", "codes")}
         return cls(**kept, texts=Texts(arrays["start"], arrays["blob"]))
 
 
 def _text_of(code: Any, row: int, fail: Callable[[int, str], Exception]) -> str:
     if not isinstance(code, dict) or any(key not in code for key in _RLE_KEYS):
-        raise fail(row, "'segmentation' mixes run-length codes with something else")
+        raise fail(row, "'segmentation' mixes run-length codes with other values")
     plain = {key: code[key] for key in _RLE_KEYS}
     if isinstance(plain["counts"], bytes):
         plain["counts"] = plain["counts"].decode("latin1")
@@ -121,7 +121,7 @@ def _text_of(code: Any, row: int, fail: Callable[[int, str], Exception]) -> str:
     try:
         return json.dumps(plain, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        raise fail(row, "a run-length code holds something that is neither number nor text") from None
+        raise fail(row, "a run-length code holds a value that is neither a number nor a text") from None
 
 
 def _culprit(polygons: list[Any], counts: list[int], fail: Callable[[int, str], Exception]) -> Exception:
@@ -130,5 +130,5 @@ def _culprit(polygons: list[Any], counts: list[int], fail: Callable[[int, str], 
         if not isinstance(polygon, (list, tuple)):
             return fail(row, f"a polygon is a {type(polygon).__name__}, not a list of numbers")
         if not all(isinstance(number, (int, float)) and abs(number) < 1e300 for number in polygon):
-            return fail(row, "a polygon holds something that is not a finite number")
+            return fail(row, "a polygon holds a value that is not a finite number")
     return fail(0, "'segmentation' cannot be read")

@@ -1,9 +1,9 @@
-"""The reader of REFER's layout: ``instances.json`` (COCO's form) and a pickle of refs beside it.
+"""The reader of REFER's layout: ``instances.json`` (COCO's form) and a pickle of refs in the same folder.
 
-Refs stand in the pickle's order, sentences in each ref's; the text is ``sent``, the cleaned one. ``file_name`` of a
-ref is passed over, because it has a suffix that no image has: the image's own one counts. COCO's ``x y w h`` becomes
-x0 y0 x1 y1 here and nowhere else. Where an image or annotation id is doubled the later one counts, as in the
-REFER tool.
+Refs are in the pickle's order, and sentences in each ref's order; the text is ``sent``, the cleaned one. The
+``file_name`` of a ref is ignored, because it has a suffix that no image file has; the image's own ``file_name`` is
+used. COCO's ``x y w h`` is converted to x0 y0 x1 y1 only here. Of a duplicate image or annotation id the later entry is
+used, as in the REFER tool.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _TAGS = ("form", "ambiguous")
 
 
 def read_refer(refs: Path, instances: Path) -> AnnotationTable:
-    """Reads one refs pickle with its instances file.
+    """Read one refs pickle with its instances file.
 
     Raises:
-        DataError: a file is missing or broken, a key is missing or of the wrong type, or a ref points at an image or
-            annotation that is not there; with the file and the id.
+        DataError: a file is missing or broken, a key is missing or of the wrong type, or a ref refers to a missing
+            image or annotation; the message names the file and the id.
     """
     with collector_at_rest():
         whole = read_json(instances, REFER_ORIGIN)
@@ -88,7 +88,7 @@ def _annotations(anns: Rows, images: dict[Any, int], names: dict[Any, str]) -> t
 
 
 def _name_of(ident: Any, names: dict[Any, str]) -> str | None:
-    """The class of an id, also where one file writes a number and the other a text."""
+    """The class of an id, even if one file writes it as a number and the other as a text."""
     if type(ident) in (int, str) and ident in names:
         return names[ident]
     if (number := whole_number(ident)) is None:
@@ -105,7 +105,7 @@ def _refs(
     aimed = np.flatnonzero(ref_ann >= 0)
     elsewhere = aimed[ann_columns["ann_image"][ref_ann[aimed]] != ref_image[aimed]]
     if elsewhere.size:
-        raise refs.fail(int(elsewhere[0]), "its annotation lies in another image")
+        raise refs.fail(int(elsewhere[0]), "its annotation belongs to another image")
     groups = refs.take("sentences", list)
     sentences = Rows(refs.path, "sentence", list(chain.from_iterable(groups)), "sent_id")
     return {

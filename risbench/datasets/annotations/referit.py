@@ -1,14 +1,14 @@
-"""The reader of ReferIt's pickles, as TRIS and MultiGrounding hand them out: one entry for each expression.
+"""The reader of ReferIt's pickles, as published by TRIS and MultiGrounding, with one entry per expression.
 
 ``{str(image_id): {image_id, size (H, W, 3), annotations: [{ref_id, query, bbox, segmentation, category}]}}``. Two
-things are decided here:
+decisions are made here:
 
-- An expression has no id, so ``sent_id`` is its place in the file, from 0, over all images in the file's order.
-- Copies differ in whether ids are numbers or texts. An id written in decimal digits becomes the number, so that samples
-  are named alike in all copies and image ids agree with REFER's; any other id stays a text.
+- An expression has no id, so ``sent_id`` is its index in the file, from 0, over all images in the file's order.
+- Some copies have numbers as ids, others texts. An id of decimal digits becomes a number, so that samples have the same
+  names in all copies and image ids agree with REFER's; any other id stays a text.
 
-Boxes are x0 y0 x1 y1 already, written flat or as a list of one. The annotations of one ref differ in their text only,
-and become one object, whose ``ann_id`` is the ref's id.
+Boxes are already x0 y0 x1 y1, as four numbers or as a list of one box. The annotations of one ref differ only in their
+text. They become one object, whose ``ann_id`` is the ref's id.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from .unpickle import read_pickle
 
 
 def read_referit(path: Path) -> AnnotationTable:
-    """Reads one pickle; its refs' ``split`` is the file's stem (``train``, ``test``).
+    """Read one pickle; its refs' ``split`` is the file's stem (``train``, ``test``).
 
     Raises:
-        DataError: the file is missing or broken, or a key is missing or of the wrong type; with the file and the id.
+        DataError: the file is missing or broken, or a key is missing or of the wrong type; the message names the file
+            and the id.
     """
     with collector_at_rest():
         images = _images(path)
@@ -46,7 +47,7 @@ def read_referit(path: Path) -> AnnotationTable:
 
 
 def plain_ident(ident: Any) -> Any:
-    """An id as a number where it is one or is written as one."""
+    """An id as a number if it is a number or consists of digits."""
     if isinstance(ident, str) and ident.isascii() and ident.isdigit() and str(int(ident[:18])) == ident:
         return int(ident)
     return ident
@@ -80,7 +81,7 @@ def _image_columns(images: Rows) -> dict[str, Any]:
 
 
 def _flat(images: Rows) -> Rows:
-    """The annotations of all images, each with its image's row and a box of four numbers."""
+    """The annotations of all images, each with the row of its image and a box of four numbers."""
     rows = []
     for number, listed in enumerate(images.take("annotations", list, tuple)):
         for annotation in listed:
@@ -95,13 +96,13 @@ def _flat(images: Rows) -> Rows:
 
 
 def _objects(anns: Rows) -> tuple[Rows, list[int]]:
-    """The distinct objects, and of each annotation the object's row."""
+    """The distinct objects, and the row of each annotation's object."""
     known: dict[Any, int] = {}
     rows: list[Any] = []
     of_ann = []
     for ann, ref_id in zip(anns.rows, anns.take_idents("ref_id"), strict=True):
         row = known.setdefault((ann["row"], ref_id), len(rows))
-        # The same ref with another box or mask is another object: it is kept, and is not looked for again.
+        # The same ref with another box or mask is another object; later annotations of the ref belong to this one.
         if row < len(rows) and any(rows[row].get(key) != ann.get(key) for key in ("bbox", "segmentation")):
             row = known[ann["row"], ref_id] = len(rows)
         if row == len(rows):
@@ -124,7 +125,10 @@ def _object_columns(objects: Rows) -> dict[str, Any]:
 
 
 def _category(*given: Any) -> str | None:
-    """The class; one that is known by its number alone is named by it, since only sameness matters to a class."""
+    """The class.
+
+    If only its number is known, the number is its name, because classes are only compared for equality.
+    """
     for category in given:
         named = category.get("name", category.get("id")) if isinstance(category, dict) else category
         if isinstance(named, (str, int)):
@@ -133,7 +137,7 @@ def _category(*given: Any) -> str | None:
 
 
 def _ref_columns(anns: Rows, of_ann: list[int], split: str) -> dict[str, Any]:
-    """A ref is a run of annotations of one object: in file order, as the expressions are."""
+    """The columns of refs. A ref is a run of consecutive annotations of one object, in file order."""
     texts = anns.take("query", str)
     anns.take_idents("ref_id")
     runs = [(row, [at for at, _ in run]) for row, run in groupby(enumerate(of_ann), key=itemgetter(1))]

@@ -1,4 +1,4 @@
-"""Columns read from lists of dicts and checked on the way; an error names the first bad row."""
+"""Read columns from lists of dicts and check them; an error names the first bad row."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ...masks import MOST_PIXELS
 from .columns import Ident
 from .numbers import whole_number
 
-_NEXT = "get the file anew, or mend it"
+_NEXT = "get the file again, or correct it"
 MANY_TARGETS = (
     "this is gRefCOCO's form, which is not supported yet, because its protocol (several targets as one mask, and "
-    "answers that nothing is meant) is not; `risbench data import FILE --as NAME` (see its --help) takes such "
+    "predictions of no target) is not; `risbench data import FILE --as NAME` (see its --help) takes such "
     'expressions with one mask each, or with "mask": []'
 )
 
 
 class Rows:
-    """The dicts of one list of a file.
+    """A list of dicts in a file.
 
     Args:
-        path: the file, for the error texts.
-        what: what a row is: ``image``, ``annotation``, ``ref``, ``sentence``.
+        path: the file, for error messages.
+        what: the kind of a row: ``image``, ``annotation``, ``ref``, ``sentence``.
         rows: the list.
-        id_key: the key whose value names a row in an error text.
+        id_key: the key whose value names a row in error messages.
 
     Raises:
         DataError: it is not a list.
@@ -42,17 +42,17 @@ class Rows:
         self.path, self.what, self.rows, self.id_key = path, what, rows, id_key
 
     def fail(self, row: int, fault: str, *, step: bool = True) -> DataError:
-        """The error of a row: file, row and fault in one line, with the usual next step unless the fault has one."""
+        """The error for a row: file, row, fault and next step in one line; ``step`` replaces the usual next step."""
         item = self.rows[row]
         ident = item.get(self.id_key) if isinstance(item, dict) else None
         named = f"{self.what} {ident!r:.40}" if isinstance(ident, (int, str)) else f"{self.what} number {row}"
         return DataError(f"{self.path}: {named}: {fault}" + (f"; {_NEXT}" if step else ""))
 
     def take(self, key: str, *kinds: type) -> list[Any]:
-        """The values of a key that every row must have, each of one of these types (bool is no int).
+        """The values of a key that every row must have; each has one of the given types (a bool is not an int).
 
         Raises:
-            DataError: naming the first row without it.
+            DataError: a row does not have it; the first such row is named.
         """
         try:
             values = [row[key] for row in self.rows]
@@ -70,7 +70,7 @@ class Rows:
         return values
 
     def take_idents(self, key: str) -> list[Ident]:
-        """The ids under a key: whole numbers or strings. A float without a fraction is the whole number."""
+        """The ids under a key: whole numbers or strings. A float without a fraction becomes a whole number."""
         values = self.take(key)
         if set(map(type, values)) <= {int, str}:
             return values
@@ -81,10 +81,10 @@ class Rows:
         return found
 
     def take_whole(self, key: str) -> list[int]:
-        """The whole numbers under a key, also where they are written as floats (40.0) or texts ("40").
+        """The whole numbers under a key, also if they are written as floats (40.0) or texts ("40").
 
         Raises:
-            DataError: naming the first row with something else.
+            DataError: a row has another value; the first such row is named.
         """
         values = self.take(key)
         if set(map(type, values)) <= {int}:
@@ -96,7 +96,7 @@ class Rows:
         return found
 
     def take_boxes(self, key: str) -> np.ndarray:
-        """Four finite numbers under a key, float64 ``(n, 4)``, as they are annotated; NaN where there is none."""
+        """Four finite numbers under a key, float64 ``(n, 4)``, as annotated; NaN if there is no box."""
         boxes = [row.get(key) or _NO_BOX for row in self.rows]
         try:
             flat = array("d", chain.from_iterable(boxes))
@@ -113,17 +113,17 @@ class Rows:
         raise self.fail(0, f"{key!r} cannot be read")
 
     def look_up(self, key: str, targets: dict[Any, int], kind: str, where: Path, none: bool = False) -> np.ndarray:
-        """int32 ``(n,)``: the rows that the ids under a key point at.
+        """int32 ``(n,)``: the rows that the ids under a key refer to.
 
         Args:
             key: the key.
-            targets: the row of each known id.
-            kind: what they are, for the error text.
-            where: the file that holds them.
-            none: whether None and -1 (no target) are allowed, and become -1; and lists of one id, as in gRefCOCO.
+            targets: maps each known id to its row.
+            kind: the kind of the targets, for error messages.
+            where: the file of the targets.
+            none: whether None and -1 (no target), which become -1, and lists of one id, as in gRefCOCO, are allowed.
 
         Raises:
-            DataError: an id that nothing has, or a list of several targets or of none.
+            DataError: an id is unknown, or a list has several targets or none.
         """
         idents = self.take(key) if none else self.take_idents(key)
         if set(map(type, idents)) <= {int, str}:
@@ -136,7 +136,7 @@ class Rows:
         for number, ident in enumerate(idents):
             if none and type(ident) in (list, tuple):
                 ident = self._one_target(number, key, ident)
-            # The same number may be written as 25, 25.0 or "25" in the one file and in the other.
+            # Two files may write the same number differently: 25, 25.0 or "25".
             plain = ident if type(ident) in (int, str) and ident in targets else whole_number(ident)
             if none and plain in (None, -1) and ident in (None, -1, "-1") and plain not in targets:
                 found.append(-1)
@@ -145,11 +145,11 @@ class Rows:
             elif plain is not None and str(plain) in by_text:
                 found.append(by_text[str(plain)])
             else:
-                raise self.fail(number, f"{key!r} points at {kind} {ident!r:.40}, which {where} does not have")
+                raise self.fail(number, f"{key!r} refers to {kind} {ident!r:.40}, which {where} does not have")
         return np.array(found, np.int32)
 
     def _one_target(self, row: int, key: str, idents: Any) -> Any:
-        """The one id of a list of targets, which is gRefCOCO's form."""
+        """The only id in a list of targets; such lists are gRefCOCO's form."""
         if len(idents) == 1 and whole_number(idents[0]) != -1:
             return idents[0]
         what = f"{len(idents)} targets" if len(idents) > 1 else "no target"
@@ -161,7 +161,7 @@ _FAR = 1e7  # pixels; no image reaches so far, and products of such numbers stay
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in an error text: its type, and itself where the type alone would not tell the fault."""
+    """A value's description for error messages: its type, and also the value if the type does not show the fault."""
     name = type(value).__name__
     return f"{name} ({value!r:.30})" if type(value) in (float, str) else name
 
@@ -174,19 +174,19 @@ def sizes_of(heights: Sequence[int], widths: Sequence[int], rows: Rows) -> np.nd
     """int32 ``(n, 2)`` of height and width.
 
     Raises:
-        DataError: a side is not between 1 and 65,536 pixels, or they make more pixels than an image is read with.
+        DataError: a side is not between 1 and 65,536 pixels, or the image has more pixels than the reader allows.
     """
     for number, (height, width) in enumerate(zip(heights, widths, strict=True)):
         if not (0 < height <= 1 << 16 and 0 < width <= 1 << 16) or height * width > MOST_PIXELS:
-            raise rows.fail(number, f"has no sane size ({height} high, {width} wide)")
+            raise rows.fail(number, f"has an impossible size ({height} high, {width} wide)")
     return np.array([heights, widths], np.int32).T.reshape(-1, 2)
 
 
 def check_file_names(files: Sequence[str], rows: Rows) -> None:
-    """Refuses an image file name that leaves its folder.
+    """Refuse image file names that lead out of their folder.
 
     Raises:
-        DataError: naming the row.
+        DataError: a file name leads out of its folder; the row is named.
     """
     for number, file in enumerate(files):
         if not file or file[0] in "/\\" or ".." in file or "\0" in file:

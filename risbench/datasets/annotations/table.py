@@ -1,7 +1,6 @@
-"""The contents of annotation files as columns: images, annotations, refs and sentences.
+"""The content of annotation files as columns: images, annotations, refs and sentences.
 
-Both layouts, REFER's and ReferIt's pickles, are read into this one form, in file order; a split is a choice of its
-rows.
+Both layouts, REFER's and ReferIt's pickles, are read into this form, in file order. A split is a selection of its rows.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ class AnnotationTable:
     """The columns.
 
     Attributes:
-        image_id, image_file, image_size: of each image its id, file name and int32 ``(height, width)``.
-        ann_id, ann_image, ann_category, outlines: of each annotation its id, image row, class and segmentation.
-        ann_box: float64 ``(n, 4)``, x0 y0 x1 y1 in pixels; a row of NaN is an annotation without a box.
-        ann_whole: int64, the box's area in whole pixels after each number was cut to an integer, as ReferIt's test
-            readers do it.
-        ref_id, ref_image, ref_ann, ref_split: of each ref its id, image row, annotation row (-1: without a target)
-            and the word in ``split``.
-        ref_sentences: int64 ``(refs + 1,)``, the sentences of each ref.
-        sent_id, sent_text, sent_tags: of each sentence its id, text and tags (JSON, or None).
+        image_id, image_file, image_size: each image's id, file name and int32 ``(height, width)``.
+        ann_id, ann_image, ann_category, outlines: each annotation's id, image row, class and segmentation.
+        ann_box: float64 ``(n, 4)``, x0 y0 x1 y1 in pixels; NaN for an annotation without a box.
+        ann_whole: int64, the box's area in pixels after truncating each coordinate to an integer, as in ReferIt's test
+            readers.
+        ref_id, ref_image, ref_ann, ref_split: each ref's id, image row, annotation row (-1 for no target) and value of
+            ``split``.
+        ref_sentences: int64 ``(refs + 1,)``, offsets of each ref's sentences.
+        sent_id, sent_text, sent_tags: each sentence's id, text and tags (JSON, or None).
     """
 
     image_id: Idents
@@ -63,7 +62,7 @@ class AnnotationTable:
 
     @classmethod
     def from_arrays(cls, flat: dict[str, np.ndarray]) -> AnnotationTable:
-        """The table of stored arrays.
+        """Make a table from stored arrays.
 
         Raises:
             KeyError: a column is missing.
@@ -86,7 +85,7 @@ class AnnotationTable:
         return table
 
     def agree(self) -> None:
-        """Raises ValueError unless columns of one thing are of one length and point inside one another."""
+        """Raise ValueError unless columns of one kind have equal lengths and all references are in range."""
         images, anns, refs, sentences = len(self.image_id), len(self.ann_id), len(self.ref_id), len(self.sent_id)
         lengths = [
             (images, self.image_file, self.image_size),
@@ -100,10 +99,10 @@ class AnnotationTable:
             raise ValueError("sentences without a ref")
         inside = [(self.ann_image, images, 0), (self.ref_image, images, 0), (self.ref_ann, anns, -1)]
         if any(rows.size and not (least <= rows.min() and rows.max() < count) for rows, count, least in inside):
-            raise ValueError("a row points at nothing")
+            raise ValueError("a row refers to a row that does not exist")
 
     def count(self, refs: np.ndarray, rows: np.ndarray) -> Counts:
-        """The counts of a choice of ref rows and sentence rows; images are those that a chosen ref points at."""
+        """The counts of selected ref rows and sentence rows; images are those that a selected ref refers to."""
         distinct = len(set(self.ref_id.listed(refs)))
         return Counts(len(np.unique(self.ref_image[refs])), distinct, len(rows))
 

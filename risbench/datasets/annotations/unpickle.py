@@ -1,9 +1,9 @@
-"""Pickles read without trusting them: only plain values come out, and nothing that the file names is run.
+"""Read pickles without trusting them: the result has only plain values, and no code that the file names is run.
 
-REFER's and ReferIt's annotations are Python-2 pickles. A pickle is a program that may call any function by name, so the
-names are looked up in the closed table below; every other one is refused. Numpy's scalars and arrays of numbers, which
-some copies hold, are rebuilt here as plain numbers and nested lists, without calling numpy's own reconstructors. How
-much memory and time a file may take is bounded by its length, in `bounded`.
+REFER's and ReferIt's annotations are Python-2 pickles. A pickle is a program that may call any function by name. So
+names are looked up in the closed table below, and all others are refused. Some copies hold numpy's scalars and arrays
+of numbers. They are rebuilt here as plain numbers and nested lists, without calling numpy's own functions. `bounded`
+limits a file's memory and time by its length.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ...io.reading import refuse_endless
 from ...io.wrong_content import TEXT_MODE, fault_in, is_text_mode
 from .bounded import BoundedUnpickler, plain_keys
 
-# Larger than any known annotation pickle by a factor of ten; a file is read whole, so a limit is due.
+# Ten times the largest known annotation pickle; a file is read completely, so it needs a limit.
 _MOST_BYTES = 1 << 30
 _NUMBERS = re.compile(r"[<>|=]?[biuf][1248]")
 Spend = Callable[[int], None]
 
 
 class _Dtype:
-    """The type of a numpy value, numbers only."""
+    """The type of a numpy value; only numbers are allowed."""
 
     __slots__ = ("_spend", "code")
 
@@ -53,21 +53,21 @@ class _Dtype:
 
 
 class _Array(list[Any]):
-    """An array of numbers, which reads as a (nested) list."""
+    """An array of numbers; its value is a (nested) list."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, by_columns, raw = state
         if not isinstance(dtype, _Dtype):
-            raise pickle.UnpicklingError("holds an array of something else than numbers")
+            raise pickle.UnpicklingError("holds an array that is not of numbers")
         if len(shape) > 1 and 0 in shape:
-            raise pickle.UnpicklingError("holds an array of many dimensions and nothing in them")
+            raise pickle.UnpicklingError("holds an empty array of many dimensions")
         self[:] = dtype.read(raw).reshape(shape, order="F" if by_columns else "C").tolist()
 
 
 class _Door:
     """The calls that a pickle may make.
 
-    They are bound methods because a pickle can set attributes of what it names: a bound method takes none.
+    They are bound methods, because a pickle can set attributes of objects that it names, but not of bound methods.
     """
 
     __slots__ = ("_spend",)
@@ -80,14 +80,14 @@ class _Door:
 
     def scalar(self, dtype: Any, raw: Any) -> Any:
         if not isinstance(dtype, _Dtype):
-            raise pickle.UnpicklingError("holds a number of no type")
+            raise pickle.UnpicklingError("holds a number without a type")
         return dtype.read(raw)[0].item()
 
     def array(self, *_: Any) -> _Array:
         return _Array()
 
     def ndarray(self, *_: Any) -> Any:
-        raise pickle.UnpicklingError("calls numpy.ndarray, which is not needed to hold numbers")
+        raise pickle.UnpicklingError("calls numpy.ndarray, which is not needed for numbers")
 
     def encode(self, text: str, encoding: str = "latin1") -> bytes:
         if encoding != "latin1":
@@ -136,14 +136,14 @@ def _doors(spend: Spend) -> dict[tuple[str, str], Callable[..., Any]]:
 
 
 class _Refused(Exception):
-    """The pickle names something outside the table."""
+    """The pickle names an object outside the table."""
 
 
 class _Restricted(BoundedUnpickler):
     _settable = (_Dtype, _Array)
 
     def __init__(self, raw: bytes) -> None:
-        # latin1 maps every byte of a Python-2 str to a character, so it never fails and can be undone.
+        # latin1 maps every byte of a Python-2 str to a character, so it never fails and is reversible.
         super().__init__(raw, encoding="latin1")
         self._doors = _doors(self.spend)
 
@@ -155,15 +155,15 @@ class _Restricted(BoundedUnpickler):
 
 
 def read_pickle(path: Path, what: str = "annotations") -> Any:
-    """The plain value that a pickle of protocol 0 to 5 holds.
+    """Read the plain value in a pickle of protocol 0 to 5.
 
     Args:
         path: the file.
-        what: what it should hold, for the error texts.
+        what: the expected content, for error messages.
 
     Raises:
-        DataError: the file is missing, broken or too large, asks for more memory than its length can need, or names a
-            class or function that plain data do not need; nothing was executed.
+        DataError: the file is missing, broken or too large, needs more memory than its length allows, or names a class
+            or function that plain data do not need. No code was run.
     """
     refuse_endless(path)
     raw = b""
@@ -171,7 +171,7 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no pickle of {what} is")
         raw = path.read_bytes()
-        # A pickle of protocol 0 is text, which could be read with carriage returns in it.
+        # A pickle of protocol 0 is text, so it could be read with carriage returns in it.
         if (fault := fault_in(raw[:512])) is not None or (raw[:1] != b"\x80" and is_text_mode(raw)):
             raise DataError(f"{path}: {fault or TEXT_MODE}")
         reader = _Restricted(raw)
@@ -181,13 +181,13 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
     except _Refused as refused:
         request = " ".join(str(refused).split())[:120]
         raise DataError(
-            f"{path}: refused, the pickle asks for {request}; {what} need only plain values, nothing was "
-            "executed; get the file anew from where it comes from"
+            f"{path}: refused, the pickle asks for {request}; {what} need only plain values, and no code "
+            "was run; get the file again from its source"
         ) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); it should hold {what}") from None
     except (MemoryError, RecursionError, OverflowError):
-        raise DataError(f"{path}: not a pickle of {what}: it asks for more memory than it can need") from None
+        raise DataError(f"{path}: not a pickle of {what}: it needs more memory than its length allows") from None
     except (
         pickle.UnpicklingError,
         EOFError,
@@ -202,4 +202,4 @@ def read_pickle(path: Path, what: str = "annotations") -> Any:
         if is_text_mode(raw):
             raise DataError(f"{path}: {TEXT_MODE}") from None
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f"{path}: not a whole pickle of {what} ({reason}); get the file anew") from None
+        raise DataError(f"{path}: not a complete pickle of {what} ({reason}); get the file again") from None

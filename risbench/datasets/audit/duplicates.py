@@ -14,7 +14,7 @@ from .text_match import normalised
 
 
 def doubled_ids(split: Split) -> Iterator[tuple[str, Ident, str]]:
-    """What is doubled (``image``, ``annotation``, ``ref``, ``sentence``), its id, and the file's path."""
+    """The duplicate ids: the kind (``image``, ``annotation``, ``ref``, ``sentence``), the id, and the file's path."""
     table, refs, instances = split.table, split.sources[0].path, split.sources[-1].path
     columns: tuple[tuple[str, Idents, object], ...] = (
         ("image", table.image_id, instances),
@@ -28,7 +28,7 @@ def doubled_ids(split: Split) -> Iterator[tuple[str, Ident, str]]:
 
 
 class DuplicateTexts:
-    """The texts of a split as numbers, beside their objects; texts that `text_match.normalised` makes equal are one."""
+    """The texts of a split as numbers, with their objects; `text_match.normalised` decides which texts are equal."""
 
     def __init__(self, split: Split) -> None:
         table = split.table
@@ -37,15 +37,15 @@ class DuplicateTexts:
         self._text = np.array([codes.setdefault(normalised(text), len(codes)) for text in self._texts], np.int64)
         self._count = max(1, len(codes))
         self._image = split.sample_images.astype(np.int64)
-        # A ref without a target is about an object of its own.
+        # A ref without a target counts as an object of its own.
         anns = split.sample_anns.astype(np.int64)
         self._object = np.where(anns >= 0, anns, len(table.ann_id) + split.sample_refs)
 
     def twice(self) -> tuple[int, int, str]:
-        """Texts that stand more than once about one object.
+        """Count texts that occur several times for the same object.
 
         Returns:
-            How many expressions repeat an earlier one, about how many objects, and the first such text.
+            The number of expressions that repeat an earlier one, the number of their objects, and the first such text.
         """
         key = self._object * self._count + self._text
         _, first = np.unique(key, return_index=True)
@@ -54,15 +54,15 @@ class DuplicateTexts:
         return int(again.sum()), len(np.unique(self._object[again])), self._first(again)
 
     def of_several(self) -> tuple[int, int, str]:
-        """Texts that describe several objects of one image, so that the object which is meant cannot be told.
+        """Count texts that describe several objects of one image, so that the object is ambiguous.
 
         Returns:
-            How many expressions, in how many images, and the first such text.
+            The number of such expressions, the number of their images, and the first such text.
         """
         key = self._image * self._count + self._text
         order = np.lexsort((self._object, key))
         keys, objects = key[order], self._object[order]
-        # Neighbours of one key with different objects.
+        # Neighbours with the same key and different objects.
         unlike = (keys[1:] == keys[:-1]) & (objects[1:] != objects[:-1])
         doubtful = np.isin(key, keys[1:][unlike])
         return int(doubtful.sum()), len(np.unique(self._image[doubtful])), self._first(doubtful)
@@ -72,7 +72,7 @@ class DuplicateTexts:
 
 
 def shared_objects(split: Split) -> tuple[int, str]:
-    """Objects that several refs are about: how many, and the refs of the first."""
+    """Objects with several refs: their number, and the refs of the first."""
     refs: dict[int, list[Ident]] = {}
     targets = split.table.ref_ann[split.ref_rows].tolist()
     for ann, ref in zip(targets, split.table.ref_id.listed(split.ref_rows), strict=True):

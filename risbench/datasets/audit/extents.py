@@ -1,4 +1,4 @@
-"""The extents of annotated outlines: of many objects at once, without drawing one."""
+"""The extents of annotated outlines, for many objects at once and without drawing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..annotations.outlines import Outlines
 
 
 class Extents(NamedTuple):
-    """What the polygons of some annotations span.
+    """The extents of the polygons of some annotations.
 
     Attributes:
-        has: bool ``(n,)``, which annotations have a polygon of three corners or more.
-        sides: float64 ``(n, 4)``, the box x0 y0 x1 y1 round the corners of such polygons; NaN without one.
-        degenerate: int64 ``(n,)``, how many polygons of each annotation are of fewer than three corners, or have a
-            number without its pair.
+        has: bool ``(n,)``, whether an annotation has a polygon with at least three corners.
+        sides: float64 ``(n, 4)``, the box x0 y0 x1 y1 round the corners of such polygons; NaN if there is none.
+        degenerate: int64 ``(n,)``, the number of polygons with fewer than three corners or with an odd count of
+            numbers.
     """
 
     has: np.ndarray
@@ -31,7 +31,7 @@ def extents_of(outlines: Outlines, rows: np.ndarray) -> Extents:
     lengths = outlines.corners[polygons + 1] - outlines.corners[polygons]
     degenerate = np.bincount(owners[(lengths < 6) | (lengths % 2 == 1)], minlength=len(rows))
     drawn = lengths >= 6
-    # A last number without its pair is passed over, as it is when the polygon is drawn.
+    # With an odd count of numbers the last one is ignored, as when the polygon is drawn.
     polygons, owners, lengths = polygons[drawn], owners[drawn], lengths[drawn] // 2 * 2
     corners = outlines.numbers[_runs(outlines.corners[polygons], lengths)].reshape(-1, 2)
     sides = np.full((len(rows), 4), np.nan)
@@ -44,20 +44,20 @@ def extents_of(outlines: Outlines, rows: np.ndarray) -> Extents:
 
 
 def _runs(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The numbers from each start on, as many as its length, one run after the other."""
+    """The runs of consecutive numbers with these starts and lengths, one after the other."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
 
 
 def beyond(sides: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """How many pixels boxes ``(n, 4)`` reach out of images of sizes ``(n, 2)`` (height, width): float64, 0 inside."""
+    """The pixels by which boxes ``(n, 4)`` exceed images of sizes ``(n, 2)`` (height, width): float64, 0 inside."""
     height, width = sizes[:, 0], sizes[:, 1]
     over = np.stack([-sides[:, 0], -sides[:, 1], sides[:, 2] - width, sides[:, 3] - height])
     return np.maximum(np.nan_to_num(over, nan=0.0).max(axis=0, initial=0.0), 0.0)
 
 
 def in_common(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes ``(n, 4)``, each grown by half a pixel, so that thin ones have an area."""
+    """The IoU of boxes ``(n, 4)``, each grown by half a pixel, so that thin boxes have an area."""
     grow = np.array([-0.5, -0.5, 0.5, 0.5])
     a, b = a + grow, b + grow
     both = np.prod(np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None), axis=1)

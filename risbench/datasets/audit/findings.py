@@ -1,4 +1,4 @@
-"""What an audit of a split finds: problems, and notes about what is no fault of the copy."""
+"""The findings of an audit of a split: problems, and notes about properties that are not faults of the copy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong.
+    """One fault.
 
     Attributes:
         kind: ``files``, ``image``, ``mask``, ``box`` or ``id``.
-        name: what it is wrong with: a file, an image, an annotation, an id.
-        text: what is wrong, in a line.
+        name: the faulty file, image, annotation or id.
+        text: the fault, in one line.
     """
 
     kind: str
@@ -22,11 +22,11 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing that is worth knowing and no fault of the copy: how often, and in words.
+    """A property that is not a fault of the copy: its count, and a text.
 
-    ``kind`` is ``texts`` (twice about one object), ``ambiguous`` (about several objects of an image), ``objects`` (of
-    several refs), ``boxes`` (that reach out of their image), ``polygons`` (that draw nothing, or have a number too
-    many) or ``exif`` (images that ask to be turned).
+    ``kind`` is ``texts`` (repeated for one object), ``ambiguous`` (a text for several objects of an image), ``objects``
+    (with several refs), ``boxes`` (that exceed their image), ``polygons`` (that cover no pixel, or have one number too
+    many) or ``exif`` (images with an EXIF rotation).
     """
 
     kind: str

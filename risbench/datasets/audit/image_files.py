@@ -14,13 +14,13 @@ from ...errors import DataError
 from ..images import looked_for, read_header, read_image
 from ..split import Split
 
-# Headers are waited for (disks, networks), pixels are worked on, and the decoders let other threads run meanwhile.
+# Headers wait for disks and networks; pixels need computing, but decoders release the interpreter lock.
 _READERS = 8
 _AHEAD = 512
 
 
 class ImageReport(NamedTuple):
-    """What a look at one image file found: its format and EXIF orientation, or what is wrong with it."""
+    """The result of checking one image file: its format and EXIF orientation, or its fault."""
 
     path: Path
     format: str
@@ -30,17 +30,17 @@ class ImageReport(NamedTuple):
 
 
 def look_at_images(split: Split, rows: np.ndarray, deep: bool = False) -> Iterator[ImageReport]:
-    """Look at the files of these image rows, in their order.
+    """Check the files of some image rows, in the order of the rows.
 
     Args:
-        split: theirs.
-        rows: of its table.
-        deep: decode every pixel.
+        split: the split of the images.
+        rows: rows of its table.
+        deep: also decode every pixel.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = ThreadPoolExecutor(cores if deep else _READERS, "look")
     try:
-        # In pieces, so that memory and the wait after Ctrl-C stay short.
+        # In pieces, to limit the memory and the delay after Ctrl-C.
         for start in range(0, len(rows), _AHEAD):
             yield from pool.map(lambda row: _look(split, row, deep), rows[start : start + _AHEAD].tolist())
     finally:

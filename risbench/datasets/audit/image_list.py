@@ -1,9 +1,9 @@
-"""A list of images that somebody trained on: ids or file names, one a line or as JSON.
+"""A list of training images: ids or file names, one per line or as JSON.
 
-Lines that are empty or begin with ``#`` are passed over. JSON is a list of numbers, texts or ``{"id" or "image_id",
-"file_name"}``, or COCO's dict with such a list under ``images``. Of a file name the last part counts. COCO's ids are
-in its names: ``COCO_val2014_000000000042.jpg`` and the later ``000000000042.jpg`` are image 42 in every COCO set, and
-``112.jpg`` is SAIAPR's image 112.
+Empty lines and lines that begin with ``#`` are ignored. JSON is a list of numbers, texts or ``{"id" or "image_id",
+"file_name"}``, or COCO's dict with such a list under ``images``. Of a path only the file name is used. COCO's file
+names contain the image ids: ``COCO_val2014_000000000042.jpg`` and the later ``000000000042.jpg`` are image 42 in every
+COCO set. ``112.jpg`` is SAIAPR's image 112.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ...io import reading
 from ...io.jsonfile import read_json
 from ..annotations.columns import Ident
 
-_FORMS = "a list holds COCO ids or file names, one a line, or as a JSON list"
+_FORMS = "a list has COCO ids or file names, one per line, or is a JSON list"
 _NUMBERED = re.compile(r"(?:COCO_[A-Za-z]+\d{4}_)?0*(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """What a list names.
+    """The images of a list.
 
     Attributes:
         path: the file.
-        entries: of each entry its id, if it has or is one, and its file name, if it is one.
+        entries: each entry's id (or None) and file name (or None).
     """
 
     path: Path
     entries: tuple[tuple[Ident | None, str | None], ...]
 
     def known(self, ids: set[Ident], files: set[str]) -> int:
-        """How many entries name one of these images."""
+        """The number of entries that name one of these images."""
         return sum(ident in ids or file in files for ident, file in self.entries)
 
     @property
@@ -50,10 +50,11 @@ class ImageList:
 
 
 def read_image_list(path: Path) -> ImageList:
-    """The images that a file names.
+    """Read the images of a list.
 
     Raises:
-        DataError: the file is missing, empty or broken, or an entry is neither id nor file name, by its place.
+        DataError: the file is missing, empty or broken, or an entry is neither an id nor a file name; the entry is
+            named.
     """
     if path.exists():
         reading.size_of_file(path, reading.WHOLE_BYTES, "a list of images")
@@ -67,7 +68,7 @@ def read_image_list(path: Path) -> ImageList:
         whole = read_json(path, _FORMS)
         items = whole.get("images") if isinstance(whole, dict) else whole
         if not isinstance(items, list):
-            raise DataError(f"{path}: holds no list of images; {_FORMS}")
+            raise DataError(f"{path}: is not a list of images; {_FORMS}")
         entries = [_entry(item, f"{path}: entry {number}") for number, item in enumerate(items)]
     else:
         lines = [line.strip() for line in text.splitlines()]

@@ -1,8 +1,9 @@
-"""Images, objects and expressions that a method may have trained on and is then tested on.
+"""Find images, objects and expressions that occur both in training and in test data.
 
-RefCOCO, RefCOCO+ and RefCOCOg all annotate COCO's 2014 training images, each with splits of its own: who trains on one
-set and tests on another has seen test images, often with the very objects. ReferIt's splits share SAIAPR's images.
-Within RefCOCOg the Google split divides objects and not images, which is a standing warning, with or without the data.
+RefCOCO, RefCOCO+ and RefCOCOg all annotate COCO's 2014 training images, each with its own splits. A method that is
+trained on one set and tested on another has seen test images, often with the same objects. ReferIt's splits share
+SAIAPR's images. Within RefCOCOg the Google split divides objects and not images; this warning is always given, even
+without the data.
 """
 
 from __future__ import annotations
@@ -30,18 +31,19 @@ _GOOGLE = ("refcocog_train_g", "refcocog_val_g")
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """What two splits, or a list of images and a split, have in common.
+    """The overlap of two splits, or of a list of images and a split.
 
     Attributes:
-        trained_on: the split of the earlier role: train before val before test; or the list's file.
-        tested: the other one.
-        images: the images in both; None where the two are of different collections, or nobody looked.
-        of_images: the images of the tested split.
-        objects: the objects that both refer to; None where the two sets number objects differently, or for a list.
-        of_objects: the objects that the tested split refers to.
-        texts: the expressions in both, where they were looked at.
-        listed: of a list, how many entries are images of the tested split's data set, and how many there are.
-        standing: what is known of the two without looking.
+        trained_on: the training data: the split with the earlier role (train before val before test), or the list's
+            file.
+        tested: the other split.
+        images: number of images in both; None if the two use different image collections, or were not compared.
+        of_images: number of images of the tested split.
+        objects: number of objects that both refer to; None if the two sets number objects differently, or for a list.
+        of_objects: number of objects that the tested split refers to.
+        texts: the expressions in both; None if they were not compared.
+        listed: for a list, the number of entries that are images of the tested split's data set, and of all entries.
+        standing: a warning that holds without the data.
     """
 
     trained_on: str
@@ -64,7 +66,7 @@ class _Contents(NamedTuple):
 
     @classmethod
     def of(cls, split: Split) -> _Contents:
-        """A split's images and objects."""
+        """The images and objects of a split."""
         targets = split.table.ref_ann[split.ref_rows]
         objects = set(split.table.ann_id.listed(np.unique(targets[targets >= 0])))
         images = set(split.table.image_id.listed(np.unique(split.table.ref_image[split.ref_rows])))
@@ -74,18 +76,18 @@ class _Contents(NamedTuple):
 def find_leaks(
     data_root: str | Path | None = None, splits: Sequence[str] | None = None, progress: Progress | None = None
 ) -> list[Leak]:
-    """The overlaps between splits, the worst first.
+    """Find the overlaps between splits, the largest first.
 
     Args:
         data_root: the data root; by default ``$RISBENCH_DATA``, else the user data folder.
-        splits: two or more, of which every pair is compared, with its texts; or one, to be compared with all that are
-            there. By default all are compared, by images and objects; drawn scenes share no image by construction
-            and are left out, and so are pairs of one role or without a shared image.
-        progress: called with ``(done, total)`` expressions of the pair under work.
+        splits: names of splits. Of two or more, every pair is compared, also by texts. A single one is compared with
+            all available splits. By default all available splits are compared by images and objects, without drawn
+            scenes, which never share images, and without pairs that have the same role or no shared image.
+        progress: called with ``(done, total)`` expressions of the current pair.
 
     Raises:
-        UsageError: no such split, or one twice.
-        DataError: a split named in ``splits`` is missing; or the files of any are broken.
+        UsageError: there is no such split, or a split is named twice.
+        DataError: a split in ``splits`` is missing, or files are broken.
     """
     named = [find(name, data_root) for name in splits or ()]
     if len({entry.name for entry in named}) < len(named):
@@ -108,15 +110,15 @@ def find_leaks(
 
 
 def find_listed(listed: ImageList, splits: Sequence[str], data_root: str | Path | None = None) -> list[Leak]:
-    """The images of a list that splits are tested on.
+    """Find the images of a list that are in test splits.
 
     Args:
-        listed: the images that somebody trained on; numbers are ids of each split's own collection.
-        splits: their names.
-        data_root: as above.
+        listed: the training images; numbers are ids in each split's own image collection.
+        splits: names of the tested splits.
+        data_root: see :func:`find_leaks`.
 
     Raises:
-        UsageError: no such split.
+        UsageError: there is no such split.
         DataError: a split is missing or broken.
     """
     leaks = []
@@ -145,7 +147,7 @@ def find_listed(listed: ImageList, splits: Sequence[str], data_root: str | Path 
 
 
 def with_standing(leaks: Sequence[Leak], splits: Sequence[str] | None = None) -> list[Leak]:
-    """The leaks, and the standing warnings about these splits (None: all) on those that they are about, or beside."""
+    """The leaks, with the warnings that hold without data for these splits (None for all), also as new entries."""
     if splits is not None and not set(_GOOGLE) & set(splits):
         return list(leaks)
     warning = standing_warning()
@@ -156,9 +158,9 @@ def with_standing(leaks: Sequence[Leak], splits: Sequence[str] | None = None) ->
 
 
 def standing_warning() -> str:
-    """What the published counts alone say of Google's split of RefCOCOg."""
+    """The warning about Google's split of RefCOCOg, from published counts alone."""
     train, val = (find(name).expected.images or 0 for name in _GOOGLE)
-    # UMD divided the same 49,822 refs by images, so its parts add up to the images of the set.
+    # UMD divided the same 49,822 refs by images, so the images of its parts add up to all images of the set.
     whole = sum(find(f"refcocog_{part}_u").expected.images or 0 for part in ("train", "val", "test"))
     least = train + val - whole
     return (
@@ -190,10 +192,10 @@ def _is_there(entry: Entry, data_root: str | Path | None) -> bool:
 
 
 def _world(entry: Entry) -> str:
-    """Whose images they are: ids are compared only within one collection."""
+    """The image collection of a split; ids are compared only within one collection."""
     return entry.name if entry.family in ("drawn", "own") else "saiapr" if entry.family == "referit" else "coco"
 
 
 def _numbering(split: Split) -> str:
-    """Whose object ids they are: COCO's, refclef's, or (in ReferIt's pickles) those of the refs."""
+    """The numbering of a split's objects: COCO's, refclef's, or (in ReferIt's pickles) that of the refs."""
     return "refs" if split.sources[0].path.suffix == ".pickle" else _world(split.entry)

@@ -1,7 +1,8 @@
-"""Checks of the objects of a split: each outline is whole, lies inside its image, and belongs to its box.
+"""Check the objects of a split: each outline must be complete, lie inside its image, and fit its box.
 
-- A polygon may reach one pixel beyond its image. Corners are continuous, so COCO's polygons touch the border, and tools
-  that round or count pixels from 1 reach past it; farther out it is another image's, or of another size.
+- A polygon may exceed its image by one pixel. Corners are continuous, so COCO's polygons touch the border, and tools
+  that round or count pixels from 1 exceed it. A polygon that lies farther outside belongs to another image or another
+  size.
 - A box and its mask, both grown by half a pixel, must have half in common; with less the box is another object's.
 """
 
@@ -24,7 +25,7 @@ _SHOWN = 3
 
 
 class ObjectAudit:
-    """The objects that a split's refs point at, looked at together where that is quick."""
+    """The objects that a split's refs refer to; fast checks are done for all of them together."""
 
     def __init__(self, split: Split, deep: bool) -> None:
         targets = split.table.ref_ann[split.ref_rows]
@@ -38,9 +39,9 @@ class ObjectAudit:
         self._boxes = table.ann_box[self.anns]
 
     def verdicts(self, problems: list[Problem]) -> Iterator[bool | None]:
-        """Of each object: True for a sound mask, None where there is none, False for a broken one, noting why.
+        """Each object's result: True for a valid mask, None for none, False for a broken one (added to ``problems``).
 
-        A mask that covers no pixel is a broken one.
+        A mask that covers no pixel is broken.
         """
         path = self._split.sources[-1].path
         common = in_common(self._boxes, self._extents.sides)
@@ -62,12 +63,12 @@ class ObjectAudit:
                 yield None
                 continue
             if around is None:
-                fault = "its mask covers no pixel, so every answer scores 0"
+                fault = "its mask covers no pixel, so every prediction scores 0"
                 problems.append(Problem("mask", name, f"{path}: {name}: {fault}"))
                 yield False
                 continue
             if np.isnan(self._boxes[place, 0]):
-                problems.append(Problem("box", name, f"{path}: {name}: has a mask and no box"))
+                problems.append(Problem("box", name, f"{path}: {name}: has a mask but no box"))
             else:
                 share = common[place]
                 if not self._extents.has[place]:
@@ -78,10 +79,10 @@ class ObjectAudit:
             yield True
 
     def notes(self) -> Iterator[Note]:
-        """Boxes that reach out of their images, as some of ReferIt's do, and parts of polygons that draw nothing."""
+        """Notes on boxes that exceed their images, as some of ReferIt's do, and on polygons that cover no pixel."""
         far = int((beyond(self._boxes, self._sizes) > TOLERANCE).sum())
         if far:
-            yield Note("boxes", far, f"{far} annotated boxes reach out of their image by more than {TOLERANCE:g} pixel")
+            yield Note("boxes", far, f"{far} annotated boxes exceed their image by more than {TOLERANCE:g} pixel")
         odd = np.flatnonzero(self._extents.degenerate)
         if odd.size:
             listed = ", ".join(str(self._split.table.ann_id[ann]) for ann in self.anns[odd[:_SHOWN]].tolist())
@@ -93,24 +94,24 @@ class ObjectAudit:
             yield Note("polygons", int(odd.size), f"{text}{'s' if odd.size > 1 else ''} {listed}{more}")
 
     def _box_fault(self, place: int) -> str | None:
-        """What is wrong with an object's box by itself; None if nothing is, or there is none."""
+        """The fault of an object's box; None if there is no fault or no box."""
         x0, y0, x1, y1 = self._boxes[place].tolist()
         height, width = self._sizes[place].tolist()
         if x1 < x0 or y1 < y0:
-            return "its box has a negative width or height, so no answer can meet it"
+            return "its box has a negative width or height, so no prediction can match it"
         if x0 >= width or y0 >= height or x1 <= 0 or y1 <= 0:
             return f"its box lies outside its {height}x{width} image"
         return None
 
     def _around(self, place: int, ann: int) -> Box | None:
-        """The box round an object's mask; None without one.
+        """The box round an object's mask; None without a mask.
 
         Raises:
-            MaskError: the mask is broken, or reaches out of the image.
+            MaskError: the mask is broken, or exceeds the image.
         """
         height, width = self._sizes[place].tolist()
         if self._beyond[place] > TOLERANCE:
-            raise MaskError(f"a polygon reaches {self._beyond[place]:.1f} pixels out of its {height}x{width} image")
+            raise MaskError(f"a polygon reaches {self._beyond[place]:.1f} pixels beyond its {height}x{width} image")
         quick = bool(self._extents.has[place])
         if quick and not self._deep:
             return Box(*self._extents.sides[place].tolist())

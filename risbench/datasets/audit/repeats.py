@@ -1,8 +1,8 @@
-"""Expressions of one split that also occur in another: word for word or nearly, about the same image or any.
+"""Count expressions of one split that also occur in another: equal or nearly equal, about the same image or any image.
 
-Nearly equal texts (see `alike`) are looked for only about images that both splits show: expressions of other images are
-of no interest, and 120,000 against 10,000 would be more than a billion pairs. Equal texts are looked for everywhere;
-short ones ("left man") recur by chance.
+Nearly equal texts (see `text_match`) are searched only for images in both splits: other images are not relevant, and
+120,000 against 10,000 expressions would be more than a billion pairs. Equal texts are searched everywhere; short ones
+("left man") recur by chance.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from .text_match import are_near, bag_of, normalised
 
 
 class Repeats(NamedTuple):
-    """How many of the tested split's expressions the other split has.
+    """The number of the tested split's expressions that the other split has.
 
     Attributes:
-        of: its expressions.
-        shown: those about images that both splits show.
-        equal: those whose text the other split has about the same image.
-        near: those, not equal, with a nearly equal text there about the same image.
-        equal_object, near_object: of these, those about the same object; None where objects are numbered differently.
-        anywhere: those of all its expressions whose text the other split has about any image.
+        of: number of its expressions.
+        shown: expressions about images that both splits have.
+        equal: expressions with an equal text for the same image in the other split.
+        near: other expressions with a nearly equal text for the same image in the other split.
+        equal_object, near_object: those of them about the same object; None if objects are numbered differently.
+        anywhere: expressions with an equal text for any image in the other split.
 
-    The last five are None where only images were compared.
+    The last five are None if only images were compared.
     """
 
     of: int
@@ -41,7 +41,7 @@ class Repeats(NamedTuple):
 
 
 class _Contents:
-    """What is said of one image: the objects of each text and of each bag of words."""
+    """The texts of one image: the objects of each text and of each bag of words."""
 
     def __init__(self) -> None:
         self.texts: dict[str, set[Ident | None]] = {}
@@ -55,13 +55,13 @@ def repeats_of(
     same_objects: bool,
     progress: Callable[[int, int], object] | None = None,
 ) -> Repeats:
-    """Count what repeats.
+    """Count the repeated expressions.
 
     Args:
-        trained_on: trained on.
-        tested: tested on.
-        images: the ids of the images that both show; empty where ids are of different collections.
-        same_objects: whether the two number objects alike.
+        trained_on: the training split.
+        tested: the test split.
+        images: the ids of images in both; empty if they use different image collections.
+        same_objects: whether the two number objects in the same way.
         progress: called with ``(expressions done, expressions)`` of the tested split.
     """
     about: dict[Ident, _Contents] = {}
@@ -93,12 +93,12 @@ def repeats_of(
 
 
 def shown_in(split: Split, images: set[Ident]) -> int:
-    """How many of a split's expressions are about some images."""
+    """The number of a split's expressions about some images."""
     return sum(image in images for image in split.table.image_id.listed(split.sample_images))
 
 
 def _texts_of(split: Split) -> list[tuple[Ident, Ident | None, str]]:
-    """Of each sample its image, its object (None without one) and its words."""
+    """Each sample's image, object (None without one) and words."""
     table, anns = split.table, split.sample_anns
     images = table.image_id.listed(split.sample_images)
     things: list[Ident | None] = list(table.ann_id.listed(np.maximum(anns, 0))) if len(table.ann_id) else []

@@ -1,10 +1,10 @@
-"""The audit of a split: counts, images, masks, boxes and duplicates; every problem is named.
+"""Audit a split: counts, images, masks, boxes and duplicates; every problem is named.
 
-By default nothing is decoded: an image is known by its first and last bytes, a polygon by its corners. ``deep`` decodes
-every pixel and draws every polygon. What may be wrong with an outline stands in `objects`. For the rest:
+By default nothing is decoded: only the first and last bytes of an image and the corners of a polygon are checked.
+``deep`` decodes every pixel and draws every polygon. Faults of outlines are defined in `objects`. In addition:
 
-- A partial copy is not an error of its files: it is reported, and it is no problem by itself.
-- Texts or objects that stand twice are the data set's own, and are notes.
+- A partial copy is reported, but it is not a problem by itself.
+- Duplicate texts and objects are properties of the data set, and only notes.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _EVERY = 16  # between two words of progress
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a look over a split found.
+    """The result of an audit.
 
     Attributes:
-        name: the split.
-        counts, expected: what it has, and what the literature has (None where unconfirmed).
+        name: the split's name.
+        counts, expected: the counts of the copy, and of the literature (None if unconfirmed).
         partial: whether these differ.
         deep: whether pixels were decoded and polygons drawn.
-        sources: the files read, with their SHA-256.
-        images_present, images_absent: image files there and not there; both 0 when images were not looked at.
-        formats: how many image files of each format are sound.
-        masks: the objects whose masks are sound.
+        sources: the files that were read, with their SHA-256.
+        images_present, images_absent: number of existing and missing image files; both 0 if images were not checked.
+        formats: number of valid image files of each format.
+        masks: number of objects with a valid mask.
         without_mask: the objects, or expressions, without a target.
-        problems: what is wrong, in the order it was found.
-        notes: what is worth knowing.
+        problems: the faults, in the order in which they were found.
+        notes: properties that are not faults.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no problems."""
         return not self.problems
 
 
@@ -77,17 +77,17 @@ def check_split(
     *,
     deep: bool = False,
 ) -> Report:
-    """Looks over a split.
+    """Audit a split.
 
     Args:
-        name: the split.
+        name: the split's name.
         data_root: the data root; by default ``$RISBENCH_DATA``, else the user data folder.
-        images: whether to look at the image files, too.
-        progress: called with ``(done, total)`` of images, counted twice: for their files, and for their masks.
-        deep: decode every pixel and draw every polygon: milliseconds an image instead of a tenth of one.
+        images: whether to check the image files, too.
+        progress: called with ``(done, total)``; every image counts twice, for its file and for its masks.
+        deep: decode every pixel and draw every polygon; this takes milliseconds per image instead of a tenth of one.
 
     Raises:
-        UsageError: no such split. Data that cannot be read are a problem in the report, not an error.
+        UsageError: there is no such split. Data that cannot be read are a problem in the report, not an error.
     """
     entry = find(name, data_root)
     try:
@@ -160,7 +160,7 @@ def _doubled(split: Split) -> Iterator[Note]:
     count, about, first = duplicates.of_several()
     if count:
         text = counted(count, "expression is", "expressions are")
-        text += f" said of several objects of one image ({counted(about, 'image')}), the first '{first}'"
+        text += f" used for several objects of one image ({counted(about, 'image')}), the first '{first}'"
         yield Note("ambiguous", count, text)
     count, first = shared_objects(split)
     if count:

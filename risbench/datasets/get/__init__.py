@@ -1,1 +1,1 @@
-"""Getting data sets: from the table of sources into the data root, a piece at a time, and never twice."""
+"""Download data sets from the table of sources into the data root; what exists is not downloaded again."""

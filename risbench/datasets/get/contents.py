@@ -1,9 +1,8 @@
-"""Which members of an archive are needed, and whether the archive can be trusted.
+"""Find the needed members of an archive, and check whether the archive can be trusted.
 
-An archive comes from a stranger. No name in it is ever used as a path: members are looked up by the file names that
-the table wants. All the same an archive is refused as a whole when any member is a link or a device, when a name is
-absolute or leads upwards, when a wanted member is locked, doubled or missing, or when what it promises is larger than
-the table believes.
+An archive comes from an unknown source. No name in it is ever used as a path: members are found by the file names in
+the table. In addition, the whole archive is refused if a member is a link or a device, if a name is absolute or leads
+upwards, if a needed member is encrypted, duplicate or missing, or if a stated size exceeds the table's limit.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import NamedTuple
 from .messages import size_of
 from .sources import ImageMembers, SourceArchive, SourceRefused
 
-# What zipfile raises for a broken archive.
+# Exceptions of zipfile for a broken archive.
 BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -34,23 +33,23 @@ _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
 class WantedMember(NamedTuple):
-    """A member, and its place below the data root."""
+    """A needed member, and its path below the data root."""
 
     member: zipfile.ZipInfo
     place: str
 
 
 def wanted_of(path: Path, archive: SourceArchive) -> list[WantedMember]:
-    """What is to be taken out of an archive; reads its directory only.
+    """The needed members of an archive; only its directory is read.
 
     Raises:
-        Refused: it is no zip archive, or not one to be trusted, with the reason.
+        Refused: the file is not a zip archive, or cannot be trusted; the message has the reason.
     """
     try:
         with zipfile.ZipFile(path) as opened:
             members = opened.infolist()
     except BROKEN as error:
-        raise SourceRefused(f"is no zip archive that can be read ({str(error)[:80]})") from None
+        raise SourceRefused(f"is not a readable zip archive ({str(error)[:80]})") from None
     if len(members) > _MOST_MEMBERS:
         raise SourceRefused(f"holds {len(members)} members, more than any data set")
     for member in members:
@@ -61,9 +60,9 @@ def wanted_of(path: Path, archive: SourceArchive) -> list[WantedMember]:
         found += _images(files, archive.images)
     for member, _ in found:
         if member.flag_bits & 1:
-            raise SourceRefused(f"its member {member.filename!r:.80} is locked with a password")
+            raise SourceRefused(f"its member {member.filename!r:.80} is encrypted with a password")
         if member.compress_type not in _METHODS:
-            raise SourceRefused(f"its member {member.filename!r:.80} is packed in a way that is not read")
+            raise SourceRefused(f"its member {member.filename!r:.80} has a compression that is not supported")
         if member.file_size > archive.most_member:
             raise SourceRefused(
                 f"its member {member.filename!r:.80} would have {size_of(member.file_size)}, "
@@ -86,7 +85,7 @@ def _refuse_strange(member: zipfile.ZipInfo) -> None:
 
 
 def _parts(member: zipfile.ZipInfo) -> list[str]:
-    # Windows' own packer writes backslashes.
+    # Windows' own zip program writes backslashes.
     return member.filename.replace("\\", "/").split("/")
 
 

@@ -1,4 +1,4 @@
-"""Downloads an archive, whole and verified, from the first source that works."""
+"""Download an archive from the first source that works, and verify it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PIECE = 1 << 20
 
 
 class Downloaded(NamedTuple):
-    """An archive that is here.
+    """A downloaded archive.
 
     Attributes:
-        path: the file.
-        url: where it came from; empty if it lay here already.
-        size: its bytes.
+        path: the archive's file.
+        url: its source; empty if the file existed already.
+        size: its size in bytes.
         sha256: its SHA-256.
-        trust: what it was compared with: ``checksum``, ``record`` or ``first use``.
-        wanted: what is to be taken out of it.
+        trust: how it was verified: ``checksum``, ``record`` or ``first use``.
+        wanted: the members to unpack.
     """
 
     path: Path
@@ -41,17 +41,17 @@ class Downloaded(NamedTuple):
 def download(
     client: Client, archive: SourceArchive, folder: Path, record: Record, talk: DownloadMessages
 ) -> Downloaded:
-    """Brings an archive into a folder; one that an earlier call brought and nobody unpacked is used as it is.
+    """Download an archive into a folder. An archive that an earlier call downloaded is used without a download.
 
     Raises:
-        DataError: no source gave the right one, with each one's reason; or the folder cannot be written.
+        DataError: no source gave the right archive (the message has all reasons), or the folder cannot be written.
     """
     whole, part = folder / archive.file, folder / f"{archive.file}.part"
     if whole.is_file():
         try:
             return _verified(whole, "", archive, record, talk)
         except SourceRefused as fault:
-            talk.say(f"{whole}: {fault}; it is downloaded anew")
+            talk.say(f"{whole}: {fault}; it is downloaded again")
             whole.unlink()
     reasons = []
     for source in archive.sources:
@@ -66,7 +66,7 @@ def download(
         return found._replace(path=whole)
     text = f"{archive.file}: no source gave it: {'; '.join(dict.fromkeys(reasons))}"
     if bytes_of(part):
-        text += f"; {size_of(bytes_of(part))} are kept, and the same command goes on from there"
+        text += f"; {size_of(bytes_of(part))} are kept, and the same command continues from there"
     if archive.by_hand:
         text += f"; by hand: {' or '.join(archive.by_hand)}, then `risbench data import --from FILE`"
     raise DataError(text)
@@ -75,7 +75,7 @@ def download(
 def _from(
     client: Client, source: DownloadSource, part: Path, archive: SourceArchive, record: Record, talk: DownloadMessages
 ) -> Downloaded:
-    """The archive from one source; where a continued part turns out wrong, once more from the beginning."""
+    """Download from one source. If a continued part is wrong, download once more from the beginning."""
     checked = archive.checked or record.of(archive.name) is not None
     continued = bytes_of(part) > 0
     while True:
@@ -100,19 +100,19 @@ def _from(
 
 
 def _verified(path: Path, url: str, archive: SourceArchive, record: Record, talk: DownloadMessages) -> Downloaded:
-    """Compares an archive with all that is known of it.
+    """Compare an archive with its known sizes and checksums.
 
     Raises:
-        Refused: it is not the one.
+        Refused: the archive differs.
     """
     size, before = path.stat().st_size, record.of(archive.name)
     if archive.size is not None and size != archive.size:
-        raise SourceRefused(f"gave {size} bytes where {archive.size} are right")
+        raise SourceRefused(f"gave {size} bytes instead of {archive.size}")
     with talk.bar(f"{archive.file}: checksum", in_bytes=True) as on_progress:
         sha256, md5 = _hashes(path, size, archive.md5 is not None, on_progress)
     for name, right, found in (("SHA-256", archive.sha256, sha256), ("MD5", archive.md5, md5)):
         if right is not None and right.lower() != found:
-            raise SourceRefused(f"gave another file: its {name} is {found}, right is {right}")
+            raise SourceRefused(f"gave another file: its {name} is {found} instead of {right}")
     if before is not None and not archive.checked and before["sha256"] != sha256:
         raise SourceRefused(
             f"gave another file than {before.get('url') or 'the one'} on {before.get('when', 'an earlier day')[:10]}: "

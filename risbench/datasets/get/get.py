@@ -1,4 +1,4 @@
-"""The work of `risbench data get`: keep what is there, download what is missing, record what was downloaded."""
+"""The work of `risbench data get`: keep existing files, download missing ones, and record the downloads."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from .unpack import unpack
 
 @dataclass(slots=True)
 class Fetched:
-    """What one name led to.
+    """The result for one name.
 
     Attributes:
-        name: the name.
-        archives: archive -> ``present``, or where it came from and how it was compared.
-        images: images that its splits need; None where none were asked for.
-        fetched: how many of them came now.
-        failed: image -> why it did not come.
+        name: the name on the command line.
+        archives: maps each archive to ``present``, or to its source and how it was verified.
+        images: number of images that its splits need; None if no images were requested.
+        fetched: number of images downloaded by this call.
+        failed: maps each failed image to the reason.
         check: splits to check next.
     """
 
@@ -59,23 +59,24 @@ def get(
     talk: DownloadMessages | None = None,
     patience: Patience | None = None,
 ) -> list[Fetched]:
-    """Gets data sets.
+    """Download data sets.
 
     Args:
         names: archives of the table, ``referit``, or splits.
         data_root: the folder of the data; by default as for `load_split`.
-        images: which images come along: those of the ``split``, ``all``, ``none``; by default what fits each name.
-        jobs: connections at once for single images.
-        prefix: one http(s) address in place of all sources.
+        images: which images to download: those of the ``split``, ``all`` or ``none``; by default it depends on each
+            name.
+        jobs: number of parallel connections for single images.
+        prefix: an http(s) URL that replaces all sources.
         talk: receives messages and progress.
-        patience: how long servers are waited for.
+        patience: time limits and retries.
 
     Returns:
-        What each name led to, in order.
+        The result for each name, in order.
 
     Raises:
-        UsageError: an unknown name.
-        DataError: an archive could not be had, or the data root cannot be written; all that came before is kept.
+        UsageError: a name is unknown.
+        DataError: an archive cannot be downloaded, or the data root cannot be written; earlier downloads are kept.
     """
     table = read_sources()
     if prefix is not None:
@@ -96,7 +97,7 @@ def _locked(root: Path) -> Iterator[Path]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise DataError(f"{root}: another `risbench data get` is at work there") from None
+                raise DataError(f"{root}: another `risbench data get` is running there") from None
             yield downloads
     except OSError as error:
         fault = f"{error.filename or root}: cannot be written ({error.strerror or error})"
@@ -116,13 +117,13 @@ class _Work:
     def fill(self, order: Order) -> Fetched:
         fetched = Fetched(order.name, check=order.check)
         if order.entry is not None and order.entry.family == "drawn":
-            self.talk.say(f"{order.name}: nothing to get, drawn scenes are made when first read")
+            self.talk.say(f"{order.name}: nothing to download; drawn scenes are drawn at the first use")
             return fetched
         if order.annotations is not None:
             if order.entry is not None and is_readable(order.entry, self.root):
                 self._compare(order.annotations)
                 fetched.archives[order.annotations] = "present"
-                self.talk.say(f"{order.name}: its annotations are there")
+                self.talk.say(f"{order.name}: its annotations exist already")
             else:
                 self._archive(order.annotations, fetched)
         if order.images is not None:
@@ -132,14 +133,14 @@ class _Work:
         return fetched
 
     def _archive(self, name: str, fetched: Fetched, *, lacking: bool = False) -> None:
-        """Gets an archive, unless what it holds is there; ``lacking`` says that something of it is known to be not."""
+        """Download and unpack an archive, unless its content exists; ``lacking``: a part is known to be missing."""
         if name not in self.table.archives:
             raise DataError(f"{name}: the table of sources has no such archive")
         archive = self.table.archives[name]
         if not lacking and self._is_there(archive):
             self._compare(name)
             fetched.archives[name] = "present"
-            self.talk.say(f"{archive.holds}: there already, nothing was downloaded")
+            self.talk.say(f"{archive.holds}: exists already, nothing was downloaded")
             return
         found = download(self.client, archive, self.downloads, self.record, self.talk)
         with self.talk.bar(f"{archive.file}: unpacking", in_bytes=False) as on_progress:
@@ -157,11 +158,11 @@ class _Work:
         how = {
             "checksum": "its checksum is right",
             "record": "the same as before",
-            "first use": "nobody published a checksum: it is trusted, and its SHA-256 is compared from now on",
+            "first use": "no checksum is published: it is trusted, and its SHA-256 will be compared from now on",
         }[found.trust]
         text = f"{archive.holds}: {size_of(found.size)}, {how}; {counted(done.written, 'file')} written"
         if done.kept:
-            text += f", {done.kept} lay there already"
+            text += f", {done.kept} existed already"
         if done.replaced:
             text += f", {done.replaced} of them differed from the archive's and were replaced"
         self.talk.say(text)
@@ -172,11 +173,11 @@ class _Work:
         return archive.images.count is not None and images_there(archive.images, self.root) >= archive.images.count
 
     def _compare(self, name: str) -> None:
-        """Says so when annotations are no longer the files that were unpacked here."""
+        """Warn if annotations are no longer the files that were unpacked here."""
         for place, sha256 in ((self.record.of(name) or {}).get("files") or {}).items():
             path = self.root / place
             if path.is_file() and sha256_of(path) != sha256:
-                self.talk.say(f"warning: {path} is not the file that was downloaded; to get that one anew, remove it")
+                self.talk.say(f"warning: {path} is not the downloaded file; remove it to download that one again")
 
     def _images(self, order: Order, fetched: Fetched) -> None:
         needed = needed_images(order.splits, self.root)
@@ -184,23 +185,23 @@ class _Work:
         fetched.images = len(needed)
         absent = f"{order.name}: {len(missing)} of its {counted(len(needed), 'image is', 'images are')} missing"
         if missing and order.singly is not None and order.singly in self.table.images:
-            self.talk.say(f"{absent}; they come one by one")
+            self.talk.say(f"{absent}; they are downloaded one by one")
             with self.talk.bar(f"{order.name}: images", in_bytes=False) as on_progress:
                 brought = fetch_images(self.client, missing, self.table.images[order.singly], self.jobs, on_progress)
             fetched.fetched, fetched.failed = brought.fetched, brought.failed
-            self.talk.say(f"{order.name}: {counted(brought.fetched, 'image')} came, {size_of(brought.bytes)}")
+            self.talk.say(f"{order.name}: {counted(brought.fetched, 'image')} downloaded, {size_of(brought.bytes)}")
         elif missing and order.archive_of_images is not None:
-            self.talk.say(f"{absent}; they come as one archive")
+            self.talk.say(f"{absent}; they are downloaded as one archive")
             self._archive(order.archive_of_images, fetched, lacking=True)
             left = missing_of(needed_images(order.splits, self.root))
             fetched.fetched = len(missing) - len(left)
             fetched.failed = {image.file: f"is not in {order.archive_of_images}, or has another size" for image in left}
         else:
-            self.talk.say(f"{order.name}: all its {len(needed)} images are there")
+            self.talk.say(f"{order.name}: all its {len(needed)} images exist")
 
 
 def is_readable(entry: Entry, root: Path) -> bool:
-    """Whether all annotation files of a split are there, in any layout."""
+    """Whether all annotation files of a split exist, in any layout."""
     try:
         present_layout(entry, root)
     except DataError:
@@ -209,7 +210,7 @@ def is_readable(entry: Entry, root: Path) -> bool:
 
 
 def needed_images(splits: Sequence[str], root: Path) -> list[Image]:
-    """The images of those splits whose annotations are there; each has the place where a reader will look for it."""
+    """The images of the splits whose annotations exist, each with the path where a reader looks for it."""
     found: dict[Path, Image] = {}
     for name in splits:
         if not is_readable(find(name), root):
@@ -223,7 +224,7 @@ def needed_images(splits: Sequence[str], root: Path) -> list[Image]:
 
 
 def images_there(images: ImageMembers, root: Path) -> int:
-    """How many images of an archive are there, in the fullest of the folders that a reader looks into."""
+    """The number of existing images of an archive, in the folder with most of them that a reader uses."""
     folders = {root / images.folder}
     for name in ("refcoco_val", "referit_test"):
         for way in layouts(find(name), root):

@@ -1,4 +1,4 @@
-"""The messages and progress of a download. Nothing here decides anything."""
+"""The messages and the progress of a download."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ class DownloadMessages(Protocol):
     """Receives messages and progress."""
 
     def say(self, text: str) -> None:
-        """Show one line."""
+        """Show one message."""
         ...
 
     def bar(self, title: str, *, in_bytes: bool) -> AbstractContextManager[OnProgress]:
-        """Show how far one thing is: the context's value is called with ``(done, total or None)``."""
+        """Show the progress of one download; the context's value is called with ``(done, total or None)``."""
         ...
 
 
 class Silence:
-    """Shows nothing."""
+    """Shows no messages and no progress."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def bar(self, title: str, *, in_bytes: bool) -> AbstractContextManager[OnProgress]:
-        """Nothing."""
+        """Do nothing."""
         return nullcontext(lambda done, total: None)
 
 
 def size_of(count: int) -> str:
-    """A number of bytes for the eye: ``54.0 MB``."""
+    """A number of bytes as text: ``54.0 MB``."""
     value, unit = float(count), "B"
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":

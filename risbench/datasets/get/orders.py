@@ -1,4 +1,4 @@
-"""What a name on the command line stands for: archives, splits whose images are needed, and the next step."""
+"""The meaning of a name on the command line: archives, splits whose images are needed, and the next step."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ..entry import Entry
 
 Images = Literal["split", "all", "none"]
 
-# Which archive holds all images of a family of splits.
+# The archive with all images of a family of splits.
 _IMAGES = {"refer": "coco-train2014", "referit": "saiapr"}
 _GROUPS = {"referit": "referit-pickles"}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One name, understood.
+    """The downloads for one name.
 
     Attributes:
         name: the canonical name.
-        annotations: the archive of its annotations; None for images alone and for drawn scenes.
-        images: the archive that is got whole; None where images are got one by one or not at all.
-        splits: those whose images are looked at: what is missing is got, one by one where that can be.
-        singly: the set of single images; None where they come in an archive only (then ``archive_of_images``).
+        annotations: the archive of its annotations; None for images only and for drawn scenes.
+        images: the archive of images to download; None if images are downloaded one by one or not at all.
+        splits: splits whose missing images are downloaded, one by one if possible.
+        singly: the set of single images; None if images exist only in an archive (then ``archive_of_images``).
         archive_of_images: the archive with the images of the splits.
         check: the splits to name in the next command.
         entry: the split's entry, if a split was named.
@@ -44,15 +44,15 @@ class Order:
 
 
 def order_of(name: str, images: Images | None, archives: Iterable[str]) -> Order:
-    """What a name asks for.
+    """The downloads for a name.
 
     Args:
         name: an archive of the table, ``referit``, or a split.
-        images: which images; None for what fits the name: those of a split, all of ``referit``, else none.
+        images: which images; None for those of a split, all of ``referit``, else none.
         archives: the names of the table.
 
     Raises:
-        UsageError: an unknown name, with the near ones.
+        UsageError: the name is unknown; similar names are listed.
     """
     known = [*archives]
     if name.startswith("refcocoplus"):
@@ -64,7 +64,7 @@ def order_of(name: str, images: Images | None, archives: Iterable[str]) -> Order
     if name not in catalog.names():
         near = difflib.get_close_matches(name.lower(), [*known, *_GROUPS, *catalog.names()], n=4, cutoff=0.6)
         hint = f"near names: {', '.join(near)}" if near else f"known: {', '.join([*known, *_GROUPS])}, and every split"
-        raise UsageError(f"nothing to get is called {name!r:.60}; {hint}")
+        raise UsageError(f"no data set is named {name!r:.60}; {hint}")
     entry = catalog.find(name)
     if entry.family == "drawn":
         return Order(name, check=(name,), entry=entry)

@@ -1,8 +1,8 @@
-"""The downloaded part of a file, and what is known about it.
+"""A partially downloaded file, and its source.
 
-What has come of ``<file>`` lies in ``<file>.part``. Beside it ``<file>.part.json`` keeps the address and what the
-server called this version. A part from elsewhere, or of a server that names no version, is continued only where a
-checksum will tell at the end.
+The received bytes of ``<file>`` are in ``<file>.part``. ``<file>.part.json`` stores the URL and the server's name of
+this version. A part from another URL, or without a version, is continued only if a checksum will verify the complete
+file.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a part came from, and what the server called that version; empty if unknown."""
+    """The source of a part: the URL and the server's name of the version; empty if unknown."""
 
     url: str = ""
     version: str = ""
 
     @classmethod
     def of(cls, part: Path) -> State:
-        """What is known of a part."""
+        """Read the source of a part."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             kept: dict[str, Any] = json.loads(_beside(part).read_text(encoding="utf-8"))
             return cls(str(kept["url"]), str(kept["version"]))
         return cls()
 
     def can_go_on(self, url: str, checked: bool) -> bool:
-        """Whether the part may be continued from an address."""
+        """Whether the part may be continued from a URL."""
         return checked or (self.url == url and bool(self.version))
 
     def keep(self, part: Path) -> None:
-        """Writes it down beside the part."""
+        """Write the source to a file next to the part."""
         _beside(part).write_text(json.dumps({"url": self.url, "version": self.version}), encoding="utf-8")
 
 
 def bytes_of(part: Path) -> int:
-    """How much of a part is there."""
+    """The size of a part in bytes."""
     try:
         return part.stat().st_size
     except OSError:
@@ -47,12 +47,12 @@ def bytes_of(part: Path) -> int:
 
 
 def drop_state(part: Path) -> None:
-    """Forgets where a part came from, once it is whole."""
+    """Remove the source of a part that is complete."""
     _beside(part).unlink(missing_ok=True)
 
 
 def drop(part: Path) -> None:
-    """Begins anew: the part and what was known of it go."""
+    """Remove a part and its source, to start again."""
     part.unlink(missing_ok=True)
     drop_state(part)
 

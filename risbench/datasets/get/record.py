@@ -1,7 +1,7 @@
-"""What was downloaded: ``risbench-downloads.json`` in the data root.
+"""The record of downloads: ``risbench-downloads.json`` in the data root.
 
-For most archives nobody published a checksum. What came first is trusted, written down, and compared whenever the same
-archive is downloaded again: another file under the same name is refused, wherever it comes from.
+Most archives have no published checksum. The first download is trusted and its SHA-256 recorded. A later download of
+the same archive is compared with it, and another file under the same name is refused, from any source.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Record:
     """The record of one data root."""
 
     def __init__(self, root: Path) -> None:
-        """Read it, where there is one.
+        """Read the record if it exists.
 
         Raises:
-            DataError: it cannot be read or is no such record.
+            DataError: the file cannot be read or is not a record.
         """
         self.path = root / NAME
         self._archives: dict[str, dict[str, Any]] = {}
@@ -40,23 +40,23 @@ class Record:
             raise DataError(f"{self.path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DataError(
-                f"{self.path}: not a record of downloads; mend it, or remove it and trust what comes next"
+                f"{self.path}: not a record of downloads; correct it, or remove it and trust the next download"
             ) from None
 
     def of(self, archive: str) -> Mapping[str, Any] | None:
-        """What is known of an archive: ``url, bytes, sha256, trust, when``; None if it never came."""
+        """The record of an archive: ``url, bytes, sha256, trust, when``; None if it was never downloaded."""
         return self._archives.get(archive)
 
     def keep(self, archive: str, *, url: str, size: int, sha256: str, trust: str, files: Mapping[str, str]) -> None:
-        """Writes down what came.
+        """Record a download.
 
         Args:
             archive: its name in the table.
-            url: where it came from.
-            size: its bytes.
+            url: its source.
+            size: its size in bytes.
             sha256: its SHA-256.
-            trust: what it was compared with: ``checksum``, ``record`` or ``first use``.
-            files: place below the data root -> SHA-256 of each annotation file that came out of it.
+            trust: how it was verified: ``checksum``, ``record`` or ``first use``.
+            files: maps the path of each unpacked annotation file, below the data root, to its SHA-256.
         """
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._archives[archive] = {

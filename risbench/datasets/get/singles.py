@@ -1,7 +1,7 @@
-"""Downloads single images, only those that are needed, over a few connections at once.
+"""Download single images that are needed, over a few parallel connections.
 
-No checksum of a single image was published. Each one is decoded and must have the size that its annotation promises
-before it takes its place; what is there already is asked for its header's size only.
+Single images have no published checksums. So each downloaded image is decoded, and must have the size in its
+annotation, before it gets its final name. Of existing images only the size in the header is checked.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .messages import OnProgress
 from .part import drop
 from .sources import Singles, SourceRefused, Unreachable
 
-# So many failures in a row, and it is not the images that are at fault.
+# After so many successive failures the cause is not a single image.
 _MOST_IN_A_ROW = 12
 
 
 class Image(NamedTuple):
-    """An image that a split needs: its file's name, its place, and its ``(height, width)``."""
+    """An image that a split needs: its file name, its path, and its ``(height, width)``."""
 
     file: str
     place: Path
@@ -34,7 +34,7 @@ class Image(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """What became of the images: how many came with how many bytes, and what failed, by name."""
+    """The result: the number of downloaded images and bytes, and the failures by name."""
 
     fetched: int
     bytes: int
@@ -42,24 +42,24 @@ class Brought(NamedTuple):
 
 
 def missing_of(images: Sequence[Image]) -> list[Image]:
-    """Those that are not there, or are there with another size than the annotation says (broken, or another image)."""
+    """The images that are missing, or have another size than in the annotation (broken, or another image)."""
     return [image for image in images if not _is_there(image)]
 
 
 def fetch_images(
     client: Client, images: Sequence[Image], singles: Singles, jobs: int, on_progress: OnProgress
 ) -> Brought:
-    """Brings images to their places, each one whole or not at all.
+    """Download images; each file is written completely or not at all.
 
     Args:
         client: the connections.
-        images: which.
-        singles: where they lie.
-        jobs: how many at once.
-        on_progress: called with images done and images in all, from this thread.
+        images: the images to download.
+        singles: their sources.
+        jobs: number of parallel downloads.
+        on_progress: called from this thread with the number of finished images and of all images.
 
     Raises:
-        DataError: a place cannot be written, or no source answers; what came before is kept.
+        DataError: a file cannot be written, or no source answers; downloaded images are kept.
     """
     silent: set[str] = set()
     waiting: queue.SimpleQueue[Image] = queue.SimpleQueue()
@@ -78,7 +78,7 @@ def fetch_images(
             except Exception as fault:
                 done.put((image, fault))
 
-    # Daemons, so that Ctrl-C need not wait for a server that is silent; what they leave is a part.
+    # Daemon threads, so that Ctrl-C does not wait for a silent server; they leave only partial files.
     for _ in range(min(jobs, len(images))):
         threading.Thread(target=work, daemon=True).start()
     fetched, size, failed, in_a_row = 0, 0, {}, 0
@@ -90,7 +90,8 @@ def fetch_images(
                 fetched, size, in_a_row = fetched + 1, size + outcome, 0
             elif isinstance(outcome, Unreachable):
                 raise DataError(
-                    f"{image.file}: {outcome}; {counted(fetched, 'image')} came, the same command goes on from there"
+                    f"{image.file}: {outcome}; {counted(fetched, 'image')} downloaded, "
+                    "the same command continues from there"
                 )
             elif isinstance(outcome, SourceRefused):
                 failed[image.file] = str(outcome)
@@ -107,7 +108,7 @@ def fetch_images(
 
 
 def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> int:
-    """One image; hosts that gave no answer to an earlier one are asked last."""
+    """Download one image; hosts that did not answer for an earlier image are tried last."""
     part = image.place.with_name(f".{image.file}.part")
     reasons: list[SourceRefused] = []
     try:
@@ -126,13 +127,15 @@ def _bring(client: Client, image: Image, singles: Singles, silent: set[str]) -> 
             except DataError as fault:
                 part.unlink(missing_ok=True)
                 reasons.append(
-                    SourceRefused(f"{source.host} gave something else: {str(fault).removeprefix(f'{part}: ')}")
+                    SourceRefused(f"{source.host} gave a wrong file: {str(fault).removeprefix(f'{part}: ')}")
                 )
                 continue
             part.replace(image.place)
             return size
     except OSError as error:
-        raise DataError(f"{error.filename or image.place}: {error.strerror}; run the command again to go on") from None
+        raise DataError(
+            f"{error.filename or image.place}: {error.strerror}; run the command again to continue"
+        ) from None
     finally:
         drop(part)
     kind = Unreachable if all(isinstance(reason, Unreachable) for reason in reasons) else SourceRefused

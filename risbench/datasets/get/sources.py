@@ -1,6 +1,6 @@
-"""The table of sources: the archives, their addresses, and which members may be unpacked.
+"""The table of sources: the archives, their URLs, and the members to unpack.
 
-The table is ``sources.json`` beside this file, or the file that ``$RISBENCH_SOURCES`` names (an institute's own).
+The table is ``sources.json`` next to this file, or the file in ``$RISBENCH_SOURCES`` (such as an institute's own).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ...errors import DataError, UsageError
 
 
 class SourceRefused(Exception):
-    """This source will not do; the text says why, and the next one is tried."""
+    """A source cannot be used; the message has the reason, and the next source is tried."""
 
 
 class Unreachable(SourceRefused):
-    """The host gives no answer at all."""
+    """The host does not answer at all."""
 
 
 VARIABLE = "RISBENCH_SOURCES"
@@ -30,26 +30,26 @@ VARIABLE = "RISBENCH_SOURCES"
 
 @dataclass(frozen=True, slots=True)
 class DownloadSource:
-    """One address of an archive, or of single images (with ``{file}`` in it)."""
+    """One URL of an archive, or of single images (with ``{file}`` in it)."""
 
     url: str
     kind: str = "mirror"
 
     @property
     def host(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return urlsplit(self.url).netloc
 
 
 @dataclass(frozen=True, slots=True)
 class ImageMembers:
-    """Which members of an archive are images, and where they go.
+    """The members of an archive that are images, and their target folder.
 
     Attributes:
-        name: what the whole file name must match.
-        below: the folder that they lie in, in the archive.
-        folder: the folder that they go to, flat, below the data root.
-        count: how many there are.
+        name: a pattern that the whole file name must match.
+        below: their folder in the archive.
+        folder: the target folder below the data root, without subfolders.
+        count: the number of images.
     """
 
     name: re.Pattern[str]
@@ -63,19 +63,19 @@ class SourceArchive:
     """One archive.
 
     Attributes:
-        name: what it is called on the command line.
+        name: its name on the command line.
         file: its file name.
-        holds: what it holds, in words.
-        sources: where it lies, in the order in which they are tried.
-        members: file name in the archive -> place below the data root; all are needed.
-        images: which images come out of it.
-        most_archive: the largest size of the archive that is believed, in bytes.
-        most_member: that of one member.
-        most_total: that of all that is taken out.
-        size: its size, where known.
-        sha256: its SHA-256, where known.
-        md5: its MD5, where known.
-        by_hand: pages from which a person can get it.
+        holds: its content, in words.
+        sources: its sources, in the order in which they are tried.
+        members: maps file names in the archive to paths below the data root; all are needed.
+        images: the images to unpack.
+        most_archive: the largest accepted size of the archive, in bytes.
+        most_member: the largest accepted size of a member.
+        most_total: the largest accepted size of all unpacked members.
+        size: its size in bytes, if known.
+        sha256: its SHA-256, if known.
+        md5: its MD5, if known.
+        by_hand: web pages for a manual download.
     """
 
     name: str
@@ -94,13 +94,13 @@ class SourceArchive:
 
     @property
     def checked(self) -> bool:
-        """Whether a checksum tells that it is the right one."""
+        """Whether there is a checksum to verify it."""
         return bool(self.sha256 or self.md5)
 
 
 @dataclass(frozen=True, slots=True)
 class Singles:
-    """Images that can be had one by one: their addresses, and the largest size that is believed."""
+    """Images that can be downloaded one by one: their URLs, and the largest accepted size."""
 
     sources: tuple[DownloadSource, ...]
     most: int
@@ -108,16 +108,16 @@ class Singles:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The whole table."""
+    """The table of sources."""
 
     archives: Mapping[str, SourceArchive]
     images: Mapping[str, Singles]
 
     def at(self, prefix: str) -> Sources:
-        """The same archives, at one place only: ``<prefix>/<file>``, single images at ``<prefix>/<set>/<file>``.
+        """The same archives with a single source each: ``<prefix>/<file>``, single images at ``<prefix>/<set>/<file>``.
 
         Raises:
-            UsageError: the prefix is no http(s) address.
+            UsageError: the prefix is not an http(s) URL.
         """
         if urlsplit(prefix).scheme not in ("http", "https") or not urlsplit(prefix).netloc:
             raise UsageError(f"--from {prefix}: give an http(s) address; for files use `data import --from`")
@@ -134,10 +134,10 @@ class Sources:
 
 
 def read_sources() -> Sources:
-    """The table: ours, or the one that ``$RISBENCH_SOURCES`` names.
+    """Read the table: the shipped one, or the one in ``$RISBENCH_SOURCES``.
 
     Raises:
-        DataError: it is missing or broken, with the file and the key.
+        DataError: the table is missing or broken; the message names the file and the key.
     """
     named = os.environ.get(VARIABLE)
     path = Path(named).expanduser() if named else Path(__file__).with_name("sources.json")
@@ -185,5 +185,5 @@ def _archive(name: str, entry: dict[str, Any]) -> SourceArchive:
 def _sources(entries: list[dict[str, str]]) -> tuple[DownloadSource, ...]:
     for entry in entries:
         if urlsplit(entry["url"]).scheme not in ("http", "https"):
-            raise ValueError(f"{entry['url']!r:.80} is no http(s) address")
+            raise ValueError(f"{entry['url']!r:.80} is not an http(s) URL")
     return tuple(DownloadSource(entry["url"], entry.get("kind", "mirror")) for entry in entries)

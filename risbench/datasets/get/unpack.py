@@ -1,6 +1,6 @@
-"""Unpacks an archive member by member, each to the place that the table names, whole or not at all.
+"""Unpack the members of an archive to the paths in the table, each completely or not at all.
 
-What is read is never more than the archive promised, so a bomb ends where its promise ends.
+Never more bytes are read than the archive states, which limits a decompression bomb.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PIECE = 1 << 20
 
 
 class Unpacked(NamedTuple):
-    """How many files were written, how many lay there already and fit, and how many were replaced by the archive's."""
+    """The number of files written, of existing files that were right, and of existing files that were replaced."""
 
     written: int
     kept: int
@@ -30,10 +30,10 @@ class Unpacked(NamedTuple):
 
 
 def read_through(path: Path, wanted: list[WantedMember], on_progress: OnProgress) -> None:
-    """Reads members to their ends, which compares their checksums.
+    """Read members completely, which verifies their checksums.
 
     Raises:
-        Refused: one is damaged.
+        Refused: a member is damaged.
     """
     with zipfile.ZipFile(path) as opened:
         for number, (member, _) in enumerate(wanted):
@@ -42,18 +42,18 @@ def read_through(path: Path, wanted: list[WantedMember], on_progress: OnProgress
 
 
 def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool, on_progress: OnProgress) -> Unpacked:
-    """Takes members out of an archive; each file is there whole or not at all.
+    """Unpack members; each file is written completely or not at all.
 
     Args:
         path: the archive.
-        wanted: what `wanted_of` found.
+        wanted: the members, from `wanted_of`.
         root: the data root.
-        replace: whether a file that differs from the archive's gives way (images), or ends the work (annotations).
-        on_progress: called with files done and files in all.
+        replace: whether an existing file that differs is replaced (images), or is an error (annotations).
+        on_progress: called with the number of finished files and of all files.
 
     Raises:
         Refused: a member is damaged.
-        DataError: a file lies there that differs, or the folder cannot be written.
+        DataError: an existing file differs, or the folder cannot be written.
     """
     written = kept = replaced = 0
     needed = sum(member.file_size for member, place in wanted if not (root / place).exists())
@@ -69,7 +69,7 @@ def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool,
                     continue
                 if not replace:
                     raise DataError(
-                        f"{target}: differs from the one in {path.name}; move it away if that one is wanted, and "
+                        f"{target}: differs from the one in {path.name}; to use that one, move this one away and "
                         "run the command again"
                     )
                 replaced += 1
@@ -77,7 +77,7 @@ def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool,
                 with whole(target) as file:
                     _copy(opened, member, file)
             except OSError as error:
-                raise DataError(f"{target}: {error.strerror}; run the command again to go on") from None
+                raise DataError(f"{target}: {error.strerror}; run the command again to continue") from None
             written += 1
         on_progress(len(wanted), len(wanted))
     return Unpacked(written, kept, replaced)
@@ -85,7 +85,7 @@ def unpack(path: Path, wanted: list[WantedMember], root: Path, *, replace: bool,
 
 @contextmanager
 def whole(target: Path) -> Iterator[BinaryIO]:
-    """A file that takes its place when all of it is written; open to the user's group as any new file is."""
+    """A file that gets its final name when it is complete, with the usual permissions of a new file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.part")
     try:
@@ -104,11 +104,11 @@ def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: BinaryIO | Non
         if file is not None:
             file.write(piece)
     if done != member.file_size:
-        raise SourceRefused(f"its member {member.filename!r:.80} has another size than it says")
+        raise SourceRefused(f"its member {member.filename!r:.80} has another size than the archive states")
 
 
 def _pieces(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """What a member holds; never more than it says, because zipfile stops there and compares the CRC."""
+    """The content of a member; never more than its stated size, because zipfile stops there and verifies the CRC."""
     try:
         with opened.open(member) as source:
             while piece := source.read(_PIECE):
@@ -118,7 +118,7 @@ def _pieces(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]
 
 
 def _fits(target: Path, member: zipfile.ZipInfo) -> bool:
-    """Whether the file is the member, by size and CRC."""
+    """Whether a file equals the member, by size and CRC."""
     if not target.is_file() or target.stat().st_size != member.file_size:
         return False
     code = 0

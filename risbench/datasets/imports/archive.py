@@ -1,7 +1,7 @@
-"""Archives of unknown origin, zip or tar: names, kinds and sizes are checked before a member is read.
+"""Read archives of unknown origin, zip or tar: names, kinds and sizes are checked before a member is read.
 
-Nothing is ever unpacked to where a member's name says: the importer decides each place. A name that leads out, a link,
-an encrypted member or a size that no file of a data set has is refused by name.
+A member's name never decides where it is unpacked; the importer decides that. Members are refused by name if their name
+leads out of the folder, if they are a link or encrypted, or if their size is larger than any file of a data set.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from . import tars
 
 _MOST_MEMBERS = 1_000_000
 _MOST_BYTES = 1 << 30  # of one member: several times the largest annotation file
-# Annotations of numbers shrink to a fifth, photographs not at all. A bomb shrinks to a thousandth.
+# Annotations are compressed to a fifth, photographs not at all, a decompression bomb to a thousandth.
 _MOST_SHRUNK = 200
 _SMALL = 64 << 20
 
 
 class Member(NamedTuple):
-    """A member of an archive: its name as it stands there, its size unpacked, and the archive's own record of it."""
+    """A member of an archive: its name, its unpacked size, and the archive's own record of it."""
 
     name: str
     size: int
@@ -36,17 +36,17 @@ class Archive:
     """An open zip or tar archive.
 
     Attributes:
-        path: where it lies; what lies in another archive has the path of that one.
-        label: what to call it.
-        members: what may be taken, with the parts of each one's name.
-        refused: the names of what may not, each with the reason.
+        path: its file; for an archive in another archive, the file of that one.
+        label: its name in messages.
+        members: the allowed members, with the parts of each name.
+        refused: the names of refused members, each with the reason.
 
     Args:
         path: the archive.
-        inside: the content, where it lies in another archive, and what to call it.
+        inside: for an archive in another archive, its content and its name in messages.
 
     Raises:
-        DataError: it cannot be read as an archive.
+        DataError: the file cannot be read as an archive.
     """
 
     def __init__(self, path: Path, inside: tuple[BinaryIO, str] | None = None):
@@ -79,14 +79,14 @@ class Archive:
             self.close()
             kind = "tar" if is_tar(self.label) else "zip"
             raise DataError(
-                f"{self.label}: " + (fault or f"not a whole {kind} archive ({_reason(error)}); get it anew")
+                f"{self.label}: " + (fault or f"not a complete {kind} archive ({_reason(error)}); get it again")
             ) from None
         except DataError:
             self.close()
             raise
 
     def _other_fault(self) -> str | None:
-        """What the file is instead of an archive, if that shows."""
+        """What the file is instead of an archive, if this can be recognised."""
         try:
             if self._file is None:
                 with self.path.open("rb") as file:
@@ -103,14 +103,14 @@ class Archive:
         for count, record in enumerate(records):
             if count >= _MOST_MEMBERS:
                 raise DataError(
-                    f"{self.label}: lists more than {_MOST_MEMBERS:,} members, which no archive of a data set has"
+                    f"{self.label}: has more than {_MOST_MEMBERS:,} members, more than any archive of a data set"
                 )
             self._sort_out(record)
 
     def _sort_out(self, record: zipfile.ZipInfo | tarfile.TarInfo) -> None:
         is_zip = isinstance(record, zipfile.ZipInfo)
         name = record.filename if is_zip else record.name
-        # Windows' own packer writes backslashes, which only there part folders.
+        # Windows' own zip program writes backslashes, which separate folders only there.
         parts = tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
         is_folder = is_zip and (record.is_dir() or name.endswith("\\"))
         if is_folder or not parts or parts[0] == "__MACOSX" or parts[-1].startswith("._"):
@@ -126,10 +126,10 @@ class Archive:
             self.members.append((parts, Member(name, size, record)))
 
     def open(self, member: Member) -> BinaryIO:
-        """A member, to be read.
+        """Open a member for reading.
 
         Raises:
-            DataError: the archive's members are, together, larger than such an archive can honestly hold.
+            DataError: the archive's members are together larger than such an archive can hold.
         """
         self._taken += member.size
         if self._taken > self._allowed:
@@ -147,14 +147,14 @@ class Archive:
             raise DataError(f"{self.label}: {member.name!r:.80} cannot be read ({_reason(error)})") from None
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         for opened in (self._zip, self._tar, self._file):
             if opened is not None:
                 opened.close()
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file's name is that of an archive which is looked into."""
+    """Whether a file's name is that of a supported archive."""
     return name.lower().endswith(".zip") or is_tar(name)
 
 
@@ -164,12 +164,12 @@ def is_tar(name: str) -> bool:
 
 
 def stem_of(name: str) -> str:
-    """An archive's name without its suffixes: what it unpacks to."""
+    """An archive's name without its suffixes, which is the name of its unpacked folder."""
     suffix = next((one for one in (*tars.SUFFIXES, ".zip") if name.lower().endswith(one)), "")
     return name[: len(name) - len(suffix)]
 
 
-# What reading a broken member may raise.
+# Exceptions of reading a broken member.
 BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, *tars.BROKEN)
 
 
@@ -185,7 +185,7 @@ def _fault_of(member: zipfile.ZipInfo) -> str | None:
     if member.flag_bits & 1:
         return f"encrypted; {tars.UNPACK}"
     if member.file_size > max(1 << 20, _MOST_SHRUNK * member.compress_size):
-        return f"{member.compress_size:,} bytes that say to unpack to {member.file_size:,}: a trap, not data"
+        return f"{member.compress_size:,} bytes that claim to unpack to {member.file_size:,}: a trap, not data"
     return None
 
 

@@ -28,19 +28,19 @@ def import_copy(
     copy: bool = False,
     progress: Progress | None = None,
 ) -> Imported:
-    """Brings what is recognised below a folder, or in archives, into the data root, and loads what became available.
+    """Import recognised files of a folder or of archives into the data root, and load the available splits.
 
-    Nothing that differs is overwritten, so doing it again changes nothing. Of images, those are taken that the
-    annotations in the data root name; all, while there are none.
+    No file with other content is overwritten, so a second import changes nothing. Images are imported if the
+    annotations in the data root name them; without annotations all images are imported.
 
     Args:
         source: a folder, a zip archive, or a parquet file.
-        data_root: where to; by default ``$RISBENCH_DATA``, else the user data folder.
+        data_root: the target; by default ``$RISBENCH_DATA``, else the user data folder.
         copy: copy files instead of linking to them.
         progress: called with ``(done, total)`` images.
 
     Raises:
-        DataError: there is no such source, or nothing in it is recognised.
+        DataError: there is no such source, or no file in it is recognised.
         OSError: the data root cannot be written.
     """
     root = places.data_root(data_root)
@@ -85,7 +85,7 @@ def _annotations(found: Iterable[tuple[FoundFile, Destination]], report: Importe
         except DataError as error:
             reason = str(error)
             if name in first:
-                reason = f"another {name} was taken, from {first[name].label}; give --from one of them to choose"
+                reason = f"another {name} was imported, from {first[name].label}; give --from one of them to choose"
             report.refused.append(RefusedFile(file.label, reason))
             continue
         if name not in first:
@@ -94,9 +94,9 @@ def _annotations(found: Iterable[tuple[FoundFile, Destination]], report: Importe
 
 
 def _undo(files: Iterable[Path], error: DataError, report: Imported) -> None:
-    """Takes back what this import placed of a set of files that cannot be read together."""
+    """Remove the files of this import that cannot be read together."""
     bad = {file for file in files if str(file) in str(error)} or set(files)
-    # What was converted of one copy goes together.
+    # Files that were converted from one copy belong together.
     sources = {taken.source for taken in report.annotations if report.data_root / taken.place in bad}
     for taken in list(report.annotations):
         target = report.data_root / taken.place
@@ -127,7 +127,7 @@ def _images(
             if name in placed:
                 continue
             placed.add(name)
-            # An image under another name is taken for one that the annotations name, and for no other.
+            # An image under another name is imported only if the annotations name the same image.
             if (needed or name != file.parts[-1]) and name not in needed:
                 counts["not needed"] += 1
                 continue

@@ -1,4 +1,4 @@
-"""The work of ``data import FILE --as NAME``: own data becomes a split of the data root."""
+"""The work of ``data import FILE --as NAME``: make a split of the data root from own data."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .written import instances_bytes, ref_of, refs_bytes
 
 @dataclass(frozen=True, slots=True)
 class MadeSplit:
-    """A split that was made.
+    """The result of an import of own data.
 
     Attributes:
         split: the split, loaded.
-        folder: where it lies.
-        new: whether it was not there before.
-        box_only, without_target: expressions without a mask: with a box alone, and with nothing.
-        turned: image files that carry an EXIF rotation.
+        folder: its folder.
+        new: whether it did not exist before.
+        box_only, without_target: number of expressions with only a box, and without a target.
+        turned: image files with an EXIF rotation.
     """
 
     split: Split
@@ -40,19 +40,19 @@ class MadeSplit:
 
 
 def import_own(file: str | Path, name: str, data_root: str | Path | None = None, *, copy: bool = False) -> MadeSplit:
-    """Makes a split of one's own, which every command then knows by its name in this data root.
+    """Make an own split; every command then knows it by its name in this data root.
 
-    Doing it again with the same file changes nothing; with another one it is refused.
+    A second import of the same file changes nothing; another file is refused.
 
     Args:
         file: JSON in the form of `own_form`.
-        name: of the split.
-        data_root: where to; by default ``$RISBENCH_DATA``, else the user data folder.
+        name: the split's name.
+        data_root: the target; by default ``$RISBENCH_DATA``, else the user data folder.
         copy: copy the images instead of linking to them.
 
     Raises:
-        UsageError: a name that no own split may have.
-        DataError: the file has a fault (with the entry), or another split of this name is there.
+        UsageError: the name is not allowed for an own split.
+        DataError: the file has a fault (the entry is named), or another split of this name exists.
         OSError: the data root cannot be written.
     """
     _check_name(name)
@@ -73,12 +73,12 @@ def import_own(file: str | Path, name: str, data_root: str | Path | None = None,
         place_bytes(content, folder / place_name)
     split = load_split(name, data_root)
     if split.partial:
-        raise DataError(f"{folder}: was changed while it was made; import it anew")
+        raise DataError(f"{folder}: changed during the import; import it again")
     return MadeSplit(split, folder, new, data.box_only, data.without_target, tuple(data.turned))
 
 
 def _contents(data: OwnData, path: Path) -> dict[str, bytes]:
-    """The files of a split; the mark that makes it one is last."""
+    """The files of a split; the last one marks it as complete."""
     classes = sorted({category for *_, category in data.objects if category is not None})
     numbers = {category: number for number, category in enumerate(classes, 1)}
     anns: list[dict[str, Any]] = []
@@ -109,10 +109,10 @@ def _contents(data: OwnData, path: Path) -> dict[str, bytes]:
 
 
 def _check_name(name: str) -> None:
-    """Refuses a name that no split of one's own may have.
+    """Refuse a name that is not allowed for an own split.
 
     Raises:
-        UsageError: it is the catalog's, or cannot be a folder's.
+        UsageError: the catalog uses the name, or it is not a valid folder name.
     """
     if not own.NAME.fullmatch(name) or ".." in name:
         raise UsageError(
@@ -123,5 +123,5 @@ def _check_name(name: str) -> None:
     if lowered in taken or lowered.replace("refcocoplus_", "refcoco+_", 1) in taken:
         raise UsageError(f"--as {name}: that is a split of the catalog (`risbench list splits`); choose another name")
     if lowered.startswith(("shapes_", "refcocoplus_")):
-        # Methods take drawn-world weights for what begins with shapes_, and refcocoplus_ is read as refcoco+_.
-        raise UsageError(f"--as {name}: names that begin so are the catalog's; choose another name")
+        # Methods use drawn-world weights for names that begin with shapes_, and refcocoplus_ is an alias of refcoco+_.
+        raise UsageError(f"--as {name}: the catalog uses names that begin like this; choose another name")

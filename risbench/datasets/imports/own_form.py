@@ -1,7 +1,7 @@
-"""The JSON form of own data, read and checked; an error names the first fault and its place in the file.
+"""Read and check the JSON form of own data; an error names the first fault and its place in the file.
 
-Boxes are x0 y0 x1 y1 in pixels, as everywhere in this program (not COCO's x y w h). Expressions of one image with the
-same mask, box and category are about one object: they become the sentences of one ref, as training wants it.
+Boxes are x0 y0 x1 y1 in pixels, as everywhere in risbench (not COCO's x y w h). Expressions of one image with the same
+mask, box and category are about one object. They become the sentences of one ref, as training needs it.
 """
 
 from __future__ import annotations
@@ -58,17 +58,17 @@ _KEYS = {
 
 @dataclass(slots=True)
 class OwnData:
-    """What a file says, ready to be written in REFER's form.
+    """The content of a file, ready to be written in REFER's form.
 
     Attributes:
         role: ``train``, ``val`` or ``test``.
-        files: the image files, below the file's own folder.
+        files: the image files, below the JSON file's folder.
         images: entries of instances.json.
-        objects: of each object its image's number, box (or None), segmentation and category.
-        texts: of each object its expressions, ids with texts.
-        box_only: how many expressions have a box and no mask.
-        without_target: how many mean nothing in their image.
-        turned: the image files that carry an EXIF rotation.
+        objects: each object's image number, box (or None), segmentation and category.
+        texts: each object's expressions, as ids with texts.
+        box_only: number of expressions with a box but no mask.
+        without_target: number of expressions without a target in their image.
+        turned: the image files with an EXIF rotation.
     """
 
     role: str
@@ -82,10 +82,10 @@ class OwnData:
 
 
 def read_own(path: Path) -> OwnData:
-    """Reads and checks a file.
+    """Read and check a file.
 
     Raises:
-        DataError: naming the entry and its fault.
+        DataError: the file has a fault; the entry is named.
     """
     whole = read_json(path, NEXT)
     _check_keys(whole, "the file", f"{path}")
@@ -118,11 +118,11 @@ def _check_keys(entry: Any, what: str, named: str) -> None:
     if missing := sorted(needed - entry.keys()):
         raise DataError(f"{named}: has no {missing[0]!r}; {NEXT}")
     if strange := sorted(entry.keys() - needed - more):
-        raise DataError(f"{named}: {strange[0]!r:.40} is no key of {what}: {', '.join(sorted(needed | more))}")
+        raise DataError(f"{named}: {strange[0]!r:.40} is not a key of {what}: {', '.join(sorted(needed | more))}")
 
 
 def _image(image: Any, folder: Path, named: str) -> tuple[tuple[int, int], int]:
-    """Checks an entry of ``images``; its size, and the orientation that its file asks to be shown in."""
+    """Check an entry of ``images``; return its size and its EXIF orientation."""
     _check_keys(image, "an image", named)
     file = image["file"]
     if not isinstance(file, str) or not file:
@@ -189,10 +189,10 @@ def _check_ident(ident: Any, known: set[Any], named: str) -> None:
     if type(ident) not in (int, str) or (isinstance(ident, str) and (not ident.isprintable() or not ident)):
         raise DataError(f"{named}: 'id' must be a whole number or a text")
     if isinstance(ident, str) and any(letter in ident for letter in "/\\"):
-        raise DataError(f"{named}: id {ident!r:.40} has a slash, and predictions are files named by it")
+        raise DataError(f"{named}: id {ident!r:.40} has a slash, but ids are also file names of predictions")
     if type(ident) is int and abs(ident) >= 1 << 63:
         raise DataError(f"{named}: id {ident} is too large")
-    # As a text, because 7 and "7" name the same sample and the same file.
+    # Compared as texts, because 7 and "7" name the same sample and the same file.
     if str(ident) in known:
         raise DataError(f"{named}: id {ident!r:.40} occurs twice")
     known.add(str(ident))
@@ -204,15 +204,15 @@ _LEAST_COMMON = 0.5  # of a given box and the one round the mask; as `data check
 
 
 def target_of(entry: dict[str, Any], size: tuple[int, int], named: str) -> tuple[Box | None, Any]:
-    """The box and segmentation of what an expression means; no box and no parts, where it means nothing.
+    """The box and segmentation of an expression's target; no box and no parts if there is no target.
 
     Args:
         entry: the expression, with ``mask``, ``box`` or both.
         size: ``(height, width)`` of its image.
-        named: what to call it in an error text.
+        named: its name in error messages.
 
     Raises:
-        DataError: a mask or box that is broken, empty, outside, or not of the other one's object.
+        DataError: the mask or the box is broken, empty or outside the image, or they do not fit each other.
     """
     mask, box = entry.get("mask"), entry.get("box")
     given = None if box is None else _box(box, size, named)
@@ -242,7 +242,7 @@ def _box(box: Any, size: tuple[int, int], named: str) -> Box:
 
 
 def _drawn(mask: Any, size: tuple[int, int], named: str) -> Box:
-    """The box round a mask, which must be good."""
+    """The box round a mask, after checking the mask."""
     if isinstance(mask, list):
         for which, polygon in enumerate(mask):
             _check_polygon(polygon, size, f"{named}: polygon {which}")
@@ -258,7 +258,7 @@ def _drawn(mask: Any, size: tuple[int, int], named: str) -> Box:
 
 
 def _check_polygon(polygon: Any, size: tuple[int, int], named: str) -> None:
-    # A part of fewer than three corners covers no pixel; whether all do is seen when they are drawn.
+    # A polygon with fewer than three corners covers no pixel; drawing shows whether the whole mask is empty.
     if not isinstance(polygon, list) or not all(map(_is_number, polygon)):
         raise DataError(f"{named}: must be at least three x, y pairs in one list, got {polygon!r:.60}")
     for sides, limit in ((polygon[::2], size[1]), (polygon[1::2], size[0])):

@@ -148,7 +148,7 @@ def _rows(part: _Part, columns: set[str]) -> Iterator[tuple[str, dict[str, Any]]
                 yield f"{part.file.path}, row {number}", row
                 number += 1
     except (ArrowException, OSError) as error:
-        raise DataError(f"{part.file.path}: broken ({' '.join(str(error).split())[:80]}); get it anew") from None
+        raise DataError(f"{part.file.path}: broken ({' '.join(str(error).split())[:80]}); get it again") from None
 
 
 def _convert(data_set: str, parts: list[_Part], report: Imported) -> None:
@@ -164,7 +164,7 @@ def _convert(data_set: str, parts: list[_Part], report: Imported) -> None:
                     made.add_lmms(named, f"{part.word}-{_shard_of(part)}-{number}", part.word, row, report)
             except (TypeError, ValueError, AttributeError, KeyError):
                 raise DataError(
-                    f"{named}: a column holds something else than this form has; get the file anew"
+                    f"{named}: a column holds something else than this form has; get the file again"
                 ) from None
     folder = report.data_root / "refer" / data_set
     refs_file = "refs(umd).p" if data_set == "refcocog" else "refs(unc).p"
@@ -178,7 +178,7 @@ def _convert(data_set: str, parts: list[_Part], report: Imported) -> None:
             "instances.json": instances_bytes([*made.images.values()], [*made.anns.values()], categories, about),
         }
     except (TypeError, ValueError) as error:
-        raise DataError(f"holds what no annotation is ({' '.join(str(error).split())[:80]}); get it anew") from None
+        raise DataError(f"holds what no annotation is ({' '.join(str(error).split())[:80]}); get it again") from None
     contents[converted.NAME] = converted.mark_of(
         f"parquet, {form}'s form", exact=exact, notes=notes, files=files, made=dict(contents)
     )

@@ -1,4 +1,4 @@
-"""Rows of parquet copies, made into the lists that REFER's files hold."""
+"""Convert rows of parquet copies into the lists of REFER's files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WORDS = ("train", "val", "testA", "testB")
 
 
 class ConvertedRows:
-    """REFER's lists, as they grow row by row.
+    """REFER's lists, filled row by row.
 
     Attributes:
         refs: the refs, in the order of the rows.
         images, anns: entries of instances.json by their ids.
-        categories: the numbers of the classes seen.
+        categories: the numbers of the classes in the rows.
     """
 
     def __init__(self) -> None:
@@ -33,19 +33,19 @@ class ConvertedRows:
         self.categories: set[int] = set()
 
     def add_refer(self, named: str, word: str, row: dict[str, Any]) -> None:
-        """A row of jxu124's form."""
+        """Add a row of jxu124's form."""
         image, ann = (_json(row[key], named, key) for key in ("raw_image_info", "raw_anns"))
         if image.get("id") != row["image_id"] or ann.get("id") != row["ann_id"]:
-            raise DataError(f"{named}: its ids are not those of its own image and annotation; get the file anew")
+            raise DataError(f"{named}: its ids are not those of its own image and annotation; get the file again")
         for known, entry, what in ((self.images, image, "image"), (self.anns, ann, "annotation")):
             if known.setdefault(entry["id"], entry) != entry:
-                raise DataError(f"{named}: {what} {entry['id']!r:.40} is another one than in a row before")
+                raise DataError(f"{named}: {what} {entry['id']!r:.40} differs from an earlier row")
         if isinstance(category := row.get("category_id"), int):
             self.categories.add(category)
         sentences = row["sentences"]
         if not isinstance(sentences, list) or not all(isinstance(one, dict) and "sent_id" in one for one in sentences):
-            raise DataError(f"{named}: 'sentences' is not a list of sentences with ids; get the file anew")
-        # A row says its split as REFER does; the hub's files call testA test.
+            raise DataError(f"{named}: 'sentences' is not a list of sentences with ids; get the file again")
+        # A row has REFER's name of its split; the hub's files call testA test.
         word = row["split"] if row["split"] in _WORDS else word
         ref = {key: row.get(key) for key in ("ref_id", "ann_id", "image_id", "category_id")}
         self.refs.append(
@@ -53,11 +53,11 @@ class ConvertedRows:
         )
 
     def add_lmms(self, named: str, ident: str, word: str, row: dict[str, Any], report: Imported) -> None:
-        """A row of lmms-lab's form; its image is written, too."""
+        """Add a row of lmms-lab's form, and write its image."""
         match = _FILE.fullmatch(row["file_name"] or "")
         pixels = (row["image"] or {}).get("bytes")
         if not match or not pixels:
-            raise DataError(f"{named}: has no image of a name like COCO_train2014_….jpg; get the file anew")
+            raise DataError(f"{named}: has no image with a name like COCO_train2014_….jpg; get the file again")
         number, name = int(match[1]), f"COCO_train2014_{match[1]}.jpg"
         if number not in self.images:
             height, width = _size_of(pixels, named)
@@ -66,8 +66,8 @@ class ConvertedRows:
             try:
                 counts[place_bytes(pixels, report.data_root / "train2014" / name)] += 1
             except DataError:
-                # A parquet copy may have stored the picture anew. The one that is there is kept; one of another size
-                # will be refused by name when it is read.
+                # A parquet copy may have encoded the image again. An existing file is kept; if its size is wrong, the
+                # reader will refuse it by name.
                 counts["kept another"] += 1
         polygon = row["segmentation"] or []
         self.anns[ident] = {
@@ -86,7 +86,7 @@ def _json(text: Any, named: str, key: str) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise DataError(f"{named}: {key!r} is not the JSON text of a dict; get the file anew")
+        raise DataError(f"{named}: {key!r} is not the JSON text of a dict; get the file again")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Puts one file in its place by a link, a copy or unpacking; whole or not at all, and never over another file."""
+"""Put one file in its place by a link, a copy or unpacking; completely or not at all, and never over another file."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _BLOCK = 1 << 20
 
 
 def place(found: FoundFile, target: Path, copy: bool) -> How:
-    """Puts a file of a user's copy into the data root.
+    """Put a file of a user's copy into the data root.
 
-    A hard link where the file system allows one, else a symbolic link; a copy if asked for. A member of an archive is
-    always unpacked.
+    It is a hard link if the file system allows one, else a symbolic link; with ``copy`` it is a copy. A member of an
+    archive is always unpacked.
 
     Returns:
-        What was done; ``there`` when the same bytes lay there already.
+        What was done; ``there`` if a file with the same content existed.
 
     Raises:
-        DataError: another file is there, or the source is broken; nothing was changed.
-        OSError: the place cannot be written.
+        DataError: another file exists there, or the source is broken; nothing was changed.
+        OSError: the target cannot be written.
     """
     if os.path.lexists(target):
         if found.member or not (target.exists() and target.samefile(found.path)):
@@ -49,20 +49,20 @@ def place(found: FoundFile, target: Path, copy: bool) -> How:
 
 
 def _blocks(found: FoundFile) -> Iterator[bytes]:
-    """The content, a block at a time; what goes wrong while it is read is the source's fault, and is told so."""
+    """The content in blocks; errors while reading name the source."""
     try:
         with found.open() as source:
             while block := source.read(_BLOCK):
                 yield block
     except BROKEN as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:80]
-        raise DataError(f"{found.label}: cannot be read, or is broken ({reason}); get it anew") from None
+        raise DataError(f"{found.label}: cannot be read, or is broken ({reason}); get it again") from None
 
 
 def place_bytes(content: bytes, target: Path) -> How:
-    """Puts what was made here into the data root; as `place`."""
+    """Put content that risbench made into the data root; see `place`."""
     if os.path.lexists(target):
-        _compare(target, len(content), [content], "what was made of this copy")
+        _compare(target, len(content), [content], "the content made from this copy")
         return "there"
     write_whole(target, lambda file: file.write(content))
     _readable(target)
@@ -70,7 +70,7 @@ def place_bytes(content: bytes, target: Path) -> How:
 
 
 def take_back(target: Path) -> None:
-    """Removes what `place` put there."""
+    """Remove a file that `place` put there."""
     target.unlink(missing_ok=True)
 
 
@@ -83,11 +83,11 @@ def _compare(target: Path, size: int, theirs: Iterable[bytes], label: str) -> No
         with target.open("rb") as ours:
             same = all(ours.read(len(block)) == block for block in theirs)
     if not same:
-        raise DataError(f"{target}: another file is there, and was kept; move it away to import {label}")
+        raise DataError(f"{target}: another file exists there and was kept; move it away to import {label}")
 
 
 def _readable(target: Path) -> None:
-    """The permissions of any new file: what is written whole starts as its owner's alone."""
+    """Set the usual permissions of a new file; temporary files are readable only by their owner."""
     mask = os.umask(0)
     os.umask(mask)
     target.chmod(0o666 & ~mask)

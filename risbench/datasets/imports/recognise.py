@@ -1,9 +1,9 @@
-"""Recognises a file of a copy by its name and folder, and knows where the readers look for it.
+"""Recognise a file of a copy by its name and folder, and find its place for the readers.
 
-One rule serves all trees that are in use, because they agree on the last two names: the refer tool's ``data/refcoco``,
-LAVT's ``refer/data/refcoco``, TRIS's ``refer/refcoco`` and the archive ``refcoco.zip``;
-``images/mscoco/images/train2014`` and ``train2014``; ``images/saiapr_tc-12``, flat or as in the archive of ImageCLEF;
-``referit/annotations`` of TRIS and MultiGrounding.
+One rule covers all trees in use, because they agree on the last two names: the refer tool's ``data/refcoco``, LAVT's
+``refer/data/refcoco``, TRIS's ``refer/refcoco`` and the archive ``refcoco.zip``; ``images/mscoco/images/train2014`` and
+``train2014``; ``images/saiapr_tc-12``, flat or as in the archive of ImageCLEF; ``referit/annotations`` of TRIS and
+MultiGrounding.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _NUMBERED = re.compile(r"\d{2}")
 
 
 class Destination(NamedTuple):
-    """What a file is, and its place below the data root (for parquet, which is converted, none)."""
+    """The kind of a file, and its path below the data root (none for parquet, which is converted)."""
 
     kind: Kind
     path: PurePosixPath
 
 
 def data_set_of(folder: str) -> str | None:
-    """REFER's name of a data set, of a folder's name: ``refcocoplus`` is ``refcoco+``."""
+    """REFER's name of a data set, from a folder's name: ``refcocoplus`` is ``refcoco+``."""
     plain = folder.lower().replace("plus", "+")
     return plain if plain in ("refcoco", "refcoco+", "refcocog", "refclef") else None
 
 
 def _known() -> tuple[set[tuple[str, str]], set[str]]:
-    """The (folder, file) pairs of REFER and the ReferIt pickles that any split is read from."""
+    """The (folder, file) pairs of all splits of REFER and of ReferIt's pickles."""
     entries = [entry for entry in map(find, names()) if entry.family != "drawn"]
     pairs = {(entry.folder, file) for entry in entries for file in (entry.refs_file, "instances.json")}
     return pairs, {entry.pickle for entry in entries if entry.pickle}
@@ -48,12 +48,12 @@ _PAIRS, _PICKLES = _known()
 
 
 def recognise(parts: tuple[str, ...]) -> Destination | None:
-    """What the file that these names lead to is; None for anything that no split is read from."""
+    """The destination of the file with this path; None if no split uses such a file."""
     name, folder = parts[-1], parts[-2] if len(parts) > 1 else ""
     if name.endswith(".parquet"):
         return Destination("parquet", PurePosixPath())
     if name in _PICKLES:
-        # Whether it is ReferIt's, and not Flickr's of the same name, shows when it is read.
+        # Reading it shows whether it is ReferIt's and not Flickr's, which has the same name.
         return Destination("annotations", PurePosixPath("referit", "annotations", name))
     data_set = data_set_of(folder)
     plain = plain_name(name)
@@ -62,14 +62,14 @@ def recognise(parts: tuple[str, ...]) -> Destination | None:
     if _COCO.fullmatch(name):
         return Destination("coco", PurePosixPath("train2014", name))
     if folder.lower() in _COCO_FOLDERS and (number := coco_number(name)) is not None:
-        # Which release an image first came with does not show in a folder of 2017: the annotations tell.
+        # A folder of 2017 does not show in which release an image was first published; the annotations do.
         return Destination("coco", PurePosixPath("train2014", f"COCO_train2014_{number}.jpg"))
     if _SAIAPR.fullmatch(name):
         return _saiapr(parts)
     return None
 
 
-# Data sets that look like REFER's and are none: their expressions have several targets, or none.
+# Data sets that look like REFER's, but whose expressions have several targets, or none.
 _OTHERS = {
     "grefcoco": "gRefCOCO",
     "ref-zom": "Ref-ZOM",
@@ -89,7 +89,7 @@ NOT_SUPPORTED = (
 
 
 def unsupported(parts: tuple[str, ...]) -> str | None:
-    """The name of the data set that a file is of, where it is known and cannot be read; None for any other file."""
+    """The name of a known but unsupported data set to which a file belongs; None for any other file."""
     if _GREFS.fullmatch(parts[-1]):
         return "gRefCOCO"
     if not parts[-1].lower().endswith((".json", ".p", ".pkl", ".pickle")):

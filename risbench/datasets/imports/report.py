@@ -1,4 +1,4 @@
-"""What an import did: files taken and refused, images, notes, and the splits that the data root now has."""
+"""The result of an import: imported and refused files, images, notes, and the splits of the data root."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLACED: tuple[How, ...] = ("linked", "copied", "there")
 
 
 class TakenFile(NamedTuple):
-    """An annotation file that is now in the data root: its place below it, where it is from, what was done."""
+    """An imported annotation file: its path below the data root, its source, and what was done."""
 
     place: str
     source: str
@@ -22,7 +22,7 @@ class TakenFile(NamedTuple):
 
 
 class RefusedFile(NamedTuple):
-    """Something that was recognised, or stood in the way, and was not taken; with the reason."""
+    """A file that was recognised but not imported, or that blocked the import, with the reason."""
 
     name: str
     reason: str
@@ -30,16 +30,17 @@ class RefusedFile(NamedTuple):
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did.
+    """The result of an import.
 
     Attributes:
         source: the user's copy.
-        data_root: where it went.
-        annotations: the files taken.
-        images: for each folder of images, how many files were linked, copied, there already, or not needed.
-        refused: what was not taken.
-        notes: what must be known of the copy: of ids and masks that are not REFER's own.
-        splits: the splits that the data root now has, whole or begun.
+        data_root: the target.
+        annotations: the imported files.
+        images: for each folder of images, the number of files that were linked, copied, existed already, or were not
+            needed.
+        refused: the files that were not imported.
+        notes: facts about the copy that users must know, such as ids and masks that are not REFER's own.
+        splits: the splits of the data root, complete or partial.
     """
 
     source: Path
@@ -52,5 +53,5 @@ class Imported:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing of the copy is in the data root."""
+        """Whether no file of the copy is in the data root."""
         return not self.annotations and not any(done[how] for done in self.images.values() for how in _PLACED)

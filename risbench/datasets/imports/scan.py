@@ -1,4 +1,4 @@
-"""Lists every file below a folder, in an archive, or in archives below a folder."""
+"""List every file below a folder, in an archive, or in archives below a folder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class FoundFile:
     """A file of a user's copy.
 
     Attributes:
-        parts: the names that lead to it, from the scanned folder's own on; an archive's stem counts as a folder.
+        parts: the parts of its path, from the scanned folder's own name; an archive's stem counts as a folder.
         path: the file, or the archive that holds it.
-        archive: the archive, if it is a member of one.
-        member: which member.
+        archive: its archive, if it is a member of one.
+        member: the member.
     """
 
     parts: tuple[str, ...]
@@ -37,20 +37,20 @@ class FoundFile:
 
     @property
     def label(self) -> str:
-        """What to call it: its path, and the member's name after a colon."""
+        """Its name in messages: the path, and the member's name after a colon."""
         return f"{self.archive.label}:{self.member.name}" if self.archive and self.member else str(self.path)
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Its size in bytes."""
         return self.member.size if self.member else self.path.stat().st_size
 
     def open(self) -> BinaryIO:
-        """The file, to be read.
+        """Open the file for reading.
 
         Raises:
-            DataError: a member that is broken or part of a trap.
-            OSError: a file that cannot be read.
+            DataError: the member is broken or part of a trap.
+            OSError: the file cannot be read.
         """
         if self.archive and self.member:
             return self.archive.open(self.member)
@@ -58,14 +58,14 @@ class FoundFile:
 
 
 class Scan:
-    """What lies below a folder; a context, because archives stay open while files are taken from them.
+    """The files below a folder; a context, because archives stay open while files are read from them.
 
     Args:
         source: a folder, an archive or a single file.
-        beside: a folder to leave out: the data root, when it lies within the source.
+        beside: a folder to leave out: the data root, if it is inside the source.
 
     Attributes:
-        refused: what could not be looked into, each with the reason.
+        refused: folders and archives that cannot be read, each with the reason.
 
     Raises:
         DataError: there is no such file or folder.
@@ -91,7 +91,7 @@ class Scan:
         """All files, folders in the order of their names.
 
         Raises:
-            DataError: more files than all copies of all data sets have: the wrong folder was given.
+            DataError: there are more files than in all copies of all data sets, so it is the wrong folder.
         """
         source = self._source.absolute()
         found = self._folder(source, (source.name,)) if source.is_dir() else self._file(source, (source.parent.name,))
@@ -109,7 +109,7 @@ class Scan:
             with os.scandir(folder) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
-            self.refused.append((str(folder), f"cannot be looked into ({error.strerror})"))
+            self.refused.append((str(folder), f"cannot be read ({error.strerror})"))
             return
         for entry in entries:
             if entry.name.startswith("._"):
@@ -146,7 +146,7 @@ class Scan:
                 yield from self._members(inner, (*parts, *names[:-1], stem_of(names[-1])), depth + 1)
 
     def _inner(self, found: FoundFile) -> Archive | None:
-        """An archive within an archive, copied to where it can be read from any place."""
+        """An archive in an archive, copied to a temporary file for random access."""
         content = TemporaryFile()  # noqa: SIM115 - the archive closes it
         try:
             with found.open() as source:
@@ -157,5 +157,5 @@ class Scan:
             self.refused.append((found.label, str(error).removeprefix(f"{found.label}: ")))
         except BROKEN as error:
             content.close()
-            self.refused.append((found.label, f"cannot be read ({' '.join(str(error).split())[:80]}); get it anew"))
+            self.refused.append((found.label, f"cannot be read ({' '.join(str(error).split())[:80]}); get it again"))
         return None

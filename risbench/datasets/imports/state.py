@@ -1,4 +1,4 @@
-"""The state of a data root: the splits that can be loaded, their counts, and what the others lack."""
+"""The state of a data root: the splits that can be loaded, their counts, and what is missing for others."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SplitState:
     """One split of a data root.
 
     Attributes:
-        name: the split.
-        counts, expected: what it has, and what the literature has.
+        name: the split's name.
+        counts, expected: the counts of the copy, and of the literature.
         partial: whether these differ, or its truth is not the authors' own.
-        images_present, images_absent: image files that are there and that are not.
-        missing: what it still needs, a line each, with where it comes from; or why it cannot be loaded.
+        images_present, images_absent: number of existing and of missing image files.
+        missing: the missing files, one line each, with where to get them; or why it cannot be loaded.
     """
 
     name: str
@@ -39,7 +39,7 @@ class SplitState:
 
     @property
     def ready(self) -> bool:
-        """Whether it can be run: it loads, has expressions, and its images are there."""
+        """Whether it can be run: it loads, has expressions, and its images exist."""
         return self.counts is not None and bool(self.counts.expressions) and not self.images_absent
 
 
@@ -49,7 +49,7 @@ def entries() -> list[Entry]:
 
 
 def whole_layouts(root: Path) -> Iterable[Layout]:
-    """Each set of annotation files below a root that is complete, once."""
+    """All complete sets of annotation files below a root, without duplicates."""
     known = set()
     for entry in entries():
         for layout in layouts(entry, root):
@@ -59,11 +59,11 @@ def whole_layouts(root: Path) -> Iterable[Layout]:
 
 
 def image_names(root: Path, faults: dict[Layout, DataError]) -> set[str]:
-    """The image files that the annotations below a root name.
+    """The image files that the annotations below a root refer to.
 
     Args:
         root: the data root.
-        faults: filled with the error of every set of files that cannot be read.
+        faults: filled with the errors of sets of files that cannot be read.
     """
     wanted: set[str] = set()
     for layout in whole_layouts(root):
@@ -77,7 +77,7 @@ def image_names(root: Path, faults: dict[Layout, DataError]) -> set[str]:
 
 
 def states(root: Path) -> list[SplitState]:
-    """The splits that are there, whole or begun, in the catalog's order."""
+    """The existing splits, complete or partial, in the catalog's order."""
     found = []
     for entry in entries():
         if not any(file.is_file() for layout in layouts(entry, root) for file in layout.files):
@@ -87,12 +87,12 @@ def states(root: Path) -> list[SplitState]:
             found.append(_state(entry, load_split(entry.name, root)))
         except DataError as error:
             found.append(SplitState(entry.name, None, entry.expected, True, missing=(str(error),)))
-    # The folder of a data set is shared: instances.json alone begins all of its splits, and one line says so.
+    # Splits of a data set share their folder: instances.json alone is a part of all of them; one line reports this.
     return [state for state in found if state.counts or not _named_by_another(state, found)]
 
 
 def _named_by_another(state: SplitState, found: list[SplitState]) -> bool:
-    """Whether a split that is not there would only repeat what another one says of the same missing file."""
+    """Whether the message of a missing split would only repeat that of another split about the same file."""
     first = next(other for other in found if not other.counts and _file(other) == _file(state))
     return first is not state
 

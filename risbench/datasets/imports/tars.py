@@ -1,4 +1,4 @@
-"""Tar archives of unknown origin, plain, gzip or bzip2, read with the same care as zips; see `archive`."""
+"""Read tar archives of unknown origin, plain, gzip or bzip2, as carefully as zips; see `archive`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_AT_ONCE = 64 << 20  # no header is so long; contents are read in small blo
 
 
 class Bounded(io.RawIOBase):
-    """What lies unpacked behind a stream, up to a length: a bomb ends there."""
+    """The unpacked content of a stream up to a length limit, which stops a decompression bomb."""
 
     def __init__(self, inner: Any, most: int, path: Path) -> None:
         self._inner, self._most, self._path = inner, most, path
@@ -29,39 +29,37 @@ class Bounded(io.RawIOBase):
         """The next bytes.
 
         Raises:
-            DataError: more than such an archive can honestly hold, or a header that is none.
+            DataError: the content is larger than such an archive can hold, or a header is invalid.
         """
         if not 0 <= size <= _MOST_AT_ONCE or self._inner.tell() + size > self._most + _MOST_AT_ONCE:
-            raise DataError(f"{self._path}: unpacks to more than such an archive can honestly hold: a trap, not data")
+            raise DataError(f"{self._path}: unpacks to more than such an archive can really hold: a trap, not data")
         found = self._inner.read(size)
         if self._inner.tell() > self._most:
-            raise DataError(f"{self._path}: unpacks to more than such an archive can honestly hold: a trap, not data")
+            raise DataError(f"{self._path}: unpacks to more than such an archive can really hold: a trap, not data")
         return found
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Go to a position."""
         if whence == 0 and offset > self._most:
-            raise DataError(
-                f"{self._path}: has a member larger than such an archive can honestly hold: a trap, not data"
-            )
+            raise DataError(f"{self._path}: has a member larger than such an archive can really hold: a trap, not data")
         return self._inner.seek(offset, whence)
 
     def tell(self) -> int:
-        """The place."""
+        """The position."""
         return self._inner.tell()
 
     def close(self) -> None:
-        """Closes the stream."""
+        """Close the stream."""
         self._inner.close()
         super().close()
 
 
 def open_tar(path: Path, file: BinaryIO, most: int) -> tarfile.TarFile:
-    """A tar archive, whichever way it is packed.
+    """Open a tar archive with any supported compression.
 
     Raises:
-        DataError: a trap.
-        tarfile.TarError, OSError: it is none.
+        DataError: the archive is a trap.
+        tarfile.TarError, OSError: the file is not a tar archive.
     """
     start = file.read(6)
     file.seek(0)
@@ -74,12 +72,12 @@ def open_tar(path: Path, file: BinaryIO, most: int) -> tarfile.TarFile:
 
 
 def fault_of(member: tarfile.TarInfo) -> str | None:
-    """Why a member is not taken, by its kind."""
+    """Why a member is refused by its kind."""
     if not member.isreg() or member.issparse():
         return f"a link or device, not a file; {UNPACK}"
     return None
 
 
 def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members that are no folders, one after the other."""
+    """The members that are not folders."""
     return (member for member in tar if not member.isdir())

@@ -1,4 +1,4 @@
-"""Writes REFER's two files, so that converted and own data are read by the same reader."""
+"""Write REFER's two files, so that the same reader reads converted and own data."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def refs_bytes(refs: list[dict[str, Any]]) -> bytes:
-    """A pickle of plain values, of protocol 2 as the authors' own: the same refs are the same bytes."""
-    # A pickle refers back to objects that occur twice, so its bytes depend on which strings are one object: after a
-    # trip through JSON none are but keys, whoever made the refs.
+    """A pickle of plain values, of protocol 2 like the authors'; the same refs give the same bytes."""
+    # A pickle stores an object that occurs twice only once, so its bytes depend on the identity of strings. After a
+    # conversion to JSON and back only equal keys are the same object.
     return pickle.dumps(json.loads(json.dumps(refs)), protocol=2)
 
 

@@ -205,7 +205,7 @@ def test_packing_halves_the_file_and_the_card_tells_how_it_was_made(out: Path, t
 def test_an_unfinished_training_is_not_packed(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
     result = CliRunner().invoke(pack.main, ["clip_vit", str(tmp_path), "--box", str(tmp_path / "box")])
     assert result.exit_code == 1
-    assert "is no finished training: it has no clip_vit.safetensors" in result.output
+    assert "is not a finished training: it has no clip_vit.safetensors" in result.output
     monkeypatch.setattr(pack, "MOST", 1000)
     with pytest.raises(DataError, match="at most 1,000 bytes"):
         pack.pack("clip_vit", out, tmp_path / "box")

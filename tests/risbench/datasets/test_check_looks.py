@@ -86,7 +86,7 @@ def look(root: Path, segmentation: Any, box: Any, deep: bool = False) -> Report:
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize(
     ("right", "message"),
-    [(60, None), (61, None), (61.01, "reaches 1.0 pixels out of its 40x60 image"), (75, "reaches 15.0 pixels")],
+    [(60, None), (61, None), (61.01, "reaches 1.0 pixels beyond its 40x60 image"), (75, "reaches 15.0 pixels")],
 )
 def test_a_polygon_may_reach_one_pixel_out_of_its_image(tmp_path: Path, right: float, message: str | None, deep: bool):
     report = look(tmp_path, [[40, 5, right, 5, right, 15, 40, 15]], [40, 5, right - 40, 10], deep)
@@ -116,7 +116,7 @@ def test_a_polygon_too_short_or_odd_is_named_and_no_fault_beside_a_good_one(
 def test_an_object_whose_parts_cover_no_pixel_is_a_broken_annotation(tmp_path: Path, nothing: Any):
     report = look(tmp_path, nothing, [5, 5, 10, 10])
     assert [(problem.kind, problem.name) for problem in report.problems] == [("mask", "annotation 1")]
-    assert "covers no pixel, so every answer scores 0" in report.problems[0].text
+    assert "covers no pixel, so every prediction scores 0" in report.problems[0].text
     assert (report.masks, report.without_mask) == (0, 0)
     (sample,) = load_split("refcoco_val", tmp_path)
     assert len(sample.parts) > 0

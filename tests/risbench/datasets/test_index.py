@@ -161,7 +161,7 @@ def test_without_a_cache_the_split_is_read_with_a_warning(root: Path, tmp_path: 
     wanted = list(load_split("refcoco_val", root))
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("RISBENCH_CACHE", str(tmp_path / "a file" / "cache"))
-    with pytest.warns(DataWarning, match="no index could be written"):
+    with pytest.warns(DataWarning, match="the index cannot be written"):
         assert list(load_split("refcoco_val", root)) == wanted
 
 

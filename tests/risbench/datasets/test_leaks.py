@@ -178,7 +178,7 @@ def test_a_list_of_training_images_is_held_against_a_split(tmp_path: Path, form:
         ("# nothing\n", "names no image"),
         ("[1, null]", "entry 1 is neither an id nor a file name"),
         ("[true]", "entry 0 is neither"),
-        ('{"files": []}', "holds no list of images"),
+        ('{"files": []}', "is not a list of images"),
         ("[1, 2", "not JSON"),
     ],
 )

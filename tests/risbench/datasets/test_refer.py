@@ -134,7 +134,7 @@ def _drop(where: str, row: int, key: str):
         (_set("images", 1, "width", True), r"image 2: 'width' is a bool, not a whole number"),
         (_set("images", 1, "id", 2.5), r"image number 1: 'id' is a float \(2\.5\), not a whole number or a text"),
         (_set("refs", 0, "ann_id", True), r"ref 101: 'ann_id' points at annotation True"),
-        (_set("images", 1, "width", 0), r"image 2: has no sane size"),
+        (_set("images", 1, "width", 0), r"image 2: has an impossible size"),
         (_set("images", 2, "file_name", "../../etc/passwd"), r"image 3: .* leads out of its folder"),
         (_set("images", 2, "id", None), r"image number 2: 'id' is a NoneType"),
         (_drop("annotations", 0, "image_id"), r"annotation 11: has no 'image_id'"),
@@ -158,7 +158,7 @@ def _drop(where: str, row: int, key: str):
         (_set("refs", 0, "ann_id", [-1]), r"ref 101: .*\[-1\], no target: this is gRefCOCO's form"),
         (_set("refs", 0, "ann_id", []), r"ref 101: .*no target: this is gRefCOCO's form"),
         (_set("refs", 0, "image_id", 77), r"ref 101: 'image_id' points at image 77, which .*instances\.json does not"),
-        (_set("refs", 0, "image_id", 1), r"ref 101: its annotation lies in another image"),
+        (_set("refs", 0, "image_id", 1), r"ref 101: its annotation belongs to another image"),
         (_drop("refs", 3, "split"), r"ref 103: has no 'split'"),
         (_set("refs", 3, "sentences", None), r"ref 103: 'sentences' is a NoneType, not list"),
         (_set("refs", 3, "sentences", [{"sent_id": 1}]), r"sentence 1: has no 'sent'"),
@@ -178,7 +178,7 @@ def test_what_is_wrong_is_told_with_the_file_and_the_id(tmp_path: Path, change, 
 
 def test_two_expressions_of_one_id_are_refused(tmp_path: Path):
     root = write_refer(tmp_path, *_broken(lambda _, refs: refs.append(refs[0])))
-    with pytest.raises(DataError, match=r"two expressions are refcoco_val/101/5"):
+    with pytest.raises(DataError, match=r"two expressions have the id refcoco_val/101/5"):
         load_split("refcoco_val", root)
 
 

@@ -236,5 +236,5 @@ def test_what_a_file_shares_a_little_is_read(tmp_path: Path):
 
 def test_only_plain_values_come_out(tmp_path: Path):
     for content in (b"c_codecs\nencode\n.", b"(lcnumpy\ndtype\n(S'i8'\ntRa."):
-        with pytest.raises(DataError, match="no plain value"):
+        with pytest.raises(DataError, match="not a plain value"):
             _read(tmp_path / "p", content)

@@ -75,7 +75,7 @@ def test_of_plain_and_averaged_weights_the_plain_are_taken_and_the_user_is_told(
     held = {"model": PLAIN, name: AVERAGED}
     found = choose(held, "x.pth", looks)
     assert dict(found.state) == PLAIN
-    assert f"x.pth#{name} takes that" in found.notes[0]
+    assert f"give x.pth#{name} to use that" in found.notes[0]
     assert dict(choose(held, "x.pth", looks, name).state) == AVERAGED
     flat = choose({**before("model.", PLAIN), **before(f"{name}.", AVERAGED)}, "x.pth", looks)
     assert dict(flat.state) == PLAIN
@@ -92,7 +92,7 @@ def test_of_plain_and_averaged_weights_the_plain_are_taken_and_the_user_is_told(
     ],
 )
 def test_two_networks_are_listed_and_the_choice_is_the_users(held: Any) -> None:
-    with pytest.raises(DataError, match=r"several networks: '.*student.*teacher.*say which with FILE#") as caught:
+    with pytest.raises(DataError, match=r"several networks: '.*student.*teacher.*choose one with FILE#") as caught:
         choose(held, "x.pth", looks)
     address = str(caught.value).split("FILE#")[1].split(",")[0]
     assert dict(choose(held, "x.pth", looks, address).state) == PLAIN
@@ -101,7 +101,7 @@ def test_two_networks_are_listed_and_the_choice_is_the_users(held: Any) -> None:
 
 def test_a_network_beside_other_tensors_is_not_cut_out_unasked() -> None:
     held = {**before("model.", PLAIN), "criterion.weight": torch.ones(4)}
-    with pytest.raises(DataError, match=r"beside other tensors: 'model\.' \(3 tensors\)"):
+    with pytest.raises(DataError, match=r"among other tensors: 'model\.' \(3 tensors\)"):
         choose(held, "x.pth", looks)
     assert dict(choose(held, "x.pth", looks, "model.").state) == PLAIN
 
@@ -170,7 +170,7 @@ def test_shards_are_one_network(small: Stage1, tmp_path: Path, kind: str) -> Non
     with pytest.raises(DataError, match=r"1 of its 2 shards are missing"):
         read(index)
     index.write_text(json.dumps({"weight_map": {"a": "../a.bin"}}))
-    with pytest.raises(DataError, match=r"no file of its own folder"):
+    with pytest.raises(DataError, match=r"not a file in its folder"):
         read(index)
 
 
@@ -179,8 +179,8 @@ def test_shards_are_one_network(small: Stage1, tmp_path: Path, kind: str) -> Non
     [
         (b"", "is empty"),
         (b"<!DOCTYPE html><title>Sign in</title>", "page of HTML"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n", "pointer of Git LFS.*12345 bytes"),
-        (b"Not Found", "is a text and holds no weights"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n", "Git LFS pointer.*12345 bytes"),
+        (b"Not Found", "is a text without weights"),
         (b'{"model_type": "clip"}', "is a JSON text"),
         (b"\x1f\x8b\x08\x00abc", "gzip archive: unpack it"),
         (b"\x89HDF\r\n\x1a\nxxxx", "HDF5"),
@@ -193,11 +193,11 @@ def test_a_file_that_is_something_else_is_named_as_what_it_is(tmp_path: Path, co
     assert "\n" not in str(caught.value)
 
 
-def test_a_download_that_stopped_is_said_to_be_cut_short(small: Stage1, tmp_path: Path) -> None:
+def test_a_download_that_stopped_is_called_incomplete(small: Stage1, tmp_path: Path) -> None:
     torch.save(small.state_dict(), tmp_path / "x.pth")
     whole = (tmp_path / "x.pth").read_bytes()
     (tmp_path / "x.pth").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="was cut short"):
+    with pytest.raises(DataError, match="is incomplete"):
         read(tmp_path / "x.pth")
 
 
@@ -214,7 +214,7 @@ def test_a_description_says_which_entry_was_read(small: Stage1, tmp_path: Path) 
     torch.save({"model": state, "model_ema": averaged, "config": small.config.to_json()}, tmp_path / "x.pth")
     result = tris_model.describe(tmp_path / "x.pth")
     assert result["entry"] == "model"
-    assert "x.pth#model_ema takes that" in result["notes"][0]
+    assert "x.pth#model_ema to use that" in result["notes"][0]
     tris_model.convert(f"{tmp_path}/x.pth#model_ema", tmp_path / "ema.safetensors")
     loaded = tris_model.load(tmp_path / "ema.safetensors").state_dict()
     assert torch.equal(loaded["vis_project.weight"], averaged["vis_project.weight"])

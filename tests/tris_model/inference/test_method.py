@@ -185,7 +185,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_goes_on() -> None:
         return held
 
     batches = BatchSize(8)
-    with pytest.warns(RuntimeWarning, match=r"going on with \d images") as caught:
+    with pytest.warns(RuntimeWarning, match=r"continuing with \d images") as caught:
         out = [x for part in batches.over(range(7), work) for x in part]
     assert len(caught) == 2
     assert out == list(range(7))
@@ -226,7 +226,7 @@ def test_prms_gives_all_texts_of_an_object_one_of_their_maps(weights: str) -> No
     chosen = method.predict(PICTURES[0], texts, samples=samples)
     for places in ((0, 2, 3), (1, 4)):
         assert any(all(np.array_equal(chosen[p], maps[q]) for p in places) for q in places)
-    with pytest.raises(DataError, match="one sample a text"):
+    with pytest.raises(DataError, match="one sample per text"):
         method.predict(PICTURES[0], texts)
 
 

@@ -78,5 +78,5 @@ def test_open_clips_vit_b_32_is_read_from_a_file(tmp_path: Path) -> None:
     padded = F.pad(tokenize(texts), (0, 77 - 20))
     torch.testing.assert_close(scorer.encode_text(texts), whole.eval().encode_text(padded), rtol=1e-4, atol=1e-5)
     torch.save({"a": torch.zeros(1)}, tmp_path / "no.pt")
-    with pytest.raises(DataError, match="is no CLIP"):
+    with pytest.raises(DataError, match="is not a CLIP"):
         ClipScorer(tmp_path / "no.pt", torch.device("cpu"))

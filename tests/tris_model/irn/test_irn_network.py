@@ -119,10 +119,10 @@ def test_a_saved_network_is_the_same_and_knows_its_trunk(tmp_path: Path) -> None
     image = torch.randn(3, 32, 32)
     for one, other in zip(network.analyse(image), again.analyse(image), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
-    with pytest.raises(DataError, match="trunk with other weights"):
+    with pytest.raises(DataError, match="trunk of other weights"):
         load(tmp_path / "irn.safetensors", tiny_trunk(seed=1))
     write({"a": torch.zeros(1)}, tmp_path / "no.safetensors", {})
-    with pytest.raises(DataError, match="no IRN network"):
+    with pytest.raises(DataError, match="not an IRN network"):
         load(tmp_path / "no.safetensors", tiny_trunk())
 
 

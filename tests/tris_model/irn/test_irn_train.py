@@ -163,7 +163,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
         torch.testing.assert_close(value, first.heads()[key])
     with pytest.raises(UsageError, match="another radius"):
         train(Taught(12), tiny_trunk(), tmp_path, replace(one_step, radius=5))
-    with pytest.raises(DataError, match="trunk with other weights"):
+    with pytest.raises(DataError, match="trunk of other weights"):
         train(Taught(12), tiny_trunk(seed=1), tmp_path, one_step)
     (tmp_path / NETWORK).unlink()
     with pytest.raises(UsageError, match="another items"):

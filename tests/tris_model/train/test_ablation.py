@@ -67,7 +67,7 @@ def test_what_is_finished_is_not_done_again(
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="in one piece"):
+    with pytest.raises(UsageError, match="has no stages"):
         train("shapes", out=tmp_path, stage="1")
     (tmp_path / "one.toml").write_text('[stage1]\nsplit = "shapes_train"\n')
     with pytest.raises(UsageError, match=r"no \[stage2\]"):

@@ -71,7 +71,9 @@ def test_no_room_for_a_state_is_said_in_the_systems_words_and_the_old_state_stay
     )  # fmt: skip
     with pytest.raises(DataError) as caught:
         write(tmp_path)
-    assert str(caught.value) == f"{tmp_path / name} cannot be written: {NO_ROOM}; the same command goes on when it can"
+    assert (
+        str(caught.value) == f"{tmp_path / name} cannot be written: {NO_ROOM}; run the same command again to continue"
+    )
     assert (tmp_path / name).read_bytes() == before
     assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob(".*.part"))
 

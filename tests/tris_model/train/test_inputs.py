@@ -139,7 +139,7 @@ def test_labels_without_all_maps_are_refused_before_drawing(tmp_path: Path) -> N
     with pytest.raises(DataError, match="maps of 0 of 3 refs"):
         tris.train("shapes", out=out, device="cpu", stage="labels")
     (out / "stage1.safetensors").write_bytes((FOLDER / "shapes_stage2.safetensors").read_bytes())
-    with pytest.raises(DataError, match="is no stage 1"):
+    with pytest.raises(DataError, match="is not a stage 1"):
         tris.train("shapes", out=out, device="cpu", stage="maps")
     assert not (out / "recipe.json").exists()
 
@@ -183,4 +183,6 @@ def test_irns_trunk_is_read_before_stage_1_is_trained(tmp_path: Path) -> None:
 def test_a_stage_2_of_other_sizes_than_stage_1_is_refused_before_stage_1_is_trained(tmp_path: Path) -> None:
     other = str(clip_file(tmp_path / "clip.safetensors", TOWERS))
     given = {"stage2.start": other}
-    refused(tris.train, UsageError, "stage2.start", "not stage 1's", recipe="shapes", out=tmp_path / "out", **given)
+    refused(
+        tris.train, UsageError, "stage2.start", "not those of stage 1", recipe="shapes", out=tmp_path / "out", **given
+    )

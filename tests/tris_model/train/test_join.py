@@ -215,7 +215,7 @@ def test_masks_of_another_recipe_and_missing_ones_are_named(whole: tuple[str, Pa
     next((out / "pseudo/masks").iterdir()).unlink()
     with pytest.raises(DataError, match="masks of 5 of 6 refs; run the stage 'labels'"):
         train(recipe, stage="2", **given)
-    with pytest.raises(UsageError, match="--stage is one of 1, maps, labels, 2"):
+    with pytest.raises(UsageError, match="--stage must be one of 1, maps, labels, 2"):
         train(recipe, stage="3", **given)
     with pytest.raises(UsageError, match=r"set pseudo\.imagenet"):
         train(recipe, out=tmp_path / "new", device="cpu", data_root=data, **{"pseudo.trunk": "imagenet"})

@@ -96,7 +96,9 @@ def test_a_text_in_other_letters_is_no_negative_of_itself() -> None:
 
 
 def test_a_test_split_is_named_as_one(capsys: pytest.CaptureFixture[str]) -> None:
-    inputs.check_split("stage1.split", "shapes_test", None, "it is learned from")
-    assert "stage1.split: shapes_test is a test split: it is learned from" in " ".join(capsys.readouterr().err.split())
-    inputs.check_split("stage1.split", "shapes_train", None, "it is learned from")
+    inputs.check_split("stage1.split", "shapes_test", None, "the training uses it")
+    assert "stage1.split: shapes_test is a test split: the training uses it" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    inputs.check_split("stage1.split", "shapes_train", None, "the training uses it")
     assert "test split" not in capsys.readouterr().err

@@ -144,7 +144,7 @@ def test_a_card_that_all_ranks_would_share_is_refused(monkeypatch: pytest.Monkey
     assert [ranks._own_card(device) for device in ("auto", "cuda")] == ["cuda:3"] * 2
     assert chosen("cuda", 3, 4) == "cuda:3"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(UsageError, match="4 processes for 2 cards; give --nproc-per-node 2"), ranks.torchrun("auto"):
+    with pytest.raises(UsageError, match="4 processes for 2 GPUs; give --nproc-per-node 2"), ranks.torchrun("auto"):
         pass
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # a card a machine
     assert ranks._own_card("cuda:0") == "cuda:0"

@@ -72,7 +72,7 @@ def test_some_refs_are_whole_images_drawn_by_the_seed(tree: Path) -> None:
     assert len(drawn) == 3  # two of three images with two refs each
     assert all(len({refs.refs[at].image for at in places}) == 2 for places in drawn)
     assert len(refs.some(3, 0)) == 3
-    with pytest.raises(UsageError, match="not enough to learn from"):
+    with pytest.raises(UsageError, match="not enough to train on"):
         refs.some(0, 0)
 
 

@@ -39,7 +39,9 @@ def test_the_old_keys_mean_what_the_new_ones_mean_and_a_warning_names_each(
     (tmp_path / "new.toml").write_text(f"[clip]\n{new}\n{lessons}")
     found = one(ClipRecipe, str(tmp_path / "old.toml"), "clip", {})
     lines = capsys.readouterr().err.splitlines()
-    assert lines == [f"warning: clip.{old} is called clip.{new} now; the old name will go" for new, old in OLD.items()]
+    assert lines == [
+        f"warning: clip.{old} is called clip.{new} now; the old name will be removed" for new, old in OLD.items()
+    ]
     assert found == one(ClipRecipe, str(tmp_path / "new.toml"), "clip", {})
     assert capsys.readouterr().err == ""
 

@@ -176,7 +176,7 @@ def test_what_half_precision_cannot_hold_is_refused_by_name(out: Path, tmp_path:
     with torch.no_grad():
         network.backbone.text_projection[0, 0] = 1e6
     save(network, out / "stage1.safetensors")
-    with pytest.raises(DataError, match=r"backbone.text_projection has numbers up to 1e\+06"):
+    with pytest.raises(DataError, match=r"backbone.text_projection has values up to 1e\+06"):
         pack.pack(out, box=tmp_path / "box")
     assert list((tmp_path / "box").iterdir()) == []
 

@@ -1,13 +1,13 @@
-"""What every training loop here shares: the order of batches, the optimiser, the journal, and stopping and resuming.
+"""Code that all training loops share: the order of batches, the optimiser, the journal, stopping and resuming.
 
 The names below are the public ones. Each is imported when it is first used. A loop needs:
 
-- ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``: several processes that train as one;
-- ``settle``: is the training in the folder finished, and by this recipe; ``Journal``: its log and its state;
-- ``Ahead``, ``Photographs``: arrays and images that threads make before the step that needs them;
-- ``interruptible`` and ``Stopped``: Ctrl-C ends a training after its step; ``bar``: progress on a terminal;
-- ``clipped``, ``check_loss``, ``check_weights``: nothing that is not finite is kept;
-- ``Best``, ``check_selection``: the weights that are best on a validation split; ``memory``: the peak so far.
+- ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``: training with several processes;
+- ``settle``: whether a folder holds a finished training by this recipe; ``Journal``: a training's log and state;
+- ``Ahead``, ``Photographs``: arrays and images that threads prepare before the step that needs them;
+- ``interruptible`` and ``Stopped``: Ctrl-C ends a training after the current step; ``bar``: a progress bar;
+- ``clipped``, ``check_loss``, ``check_weights``: gradient clipping, and refusal of values that are not finite;
+- ``Best``, ``check_selection``: selection of the best weights on a validation split; ``memory``: peak memory.
 """
 
 from __future__ import annotations

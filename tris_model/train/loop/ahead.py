@@ -1,4 +1,4 @@
-"""Arrays made in threads, ahead of the step that needs them, and kept if they are few."""
+"""Make arrays in threads before the step that needs them, and keep them if all fit in memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MOST_KEPT = 4 * 2**30  # bytes
 
 
 class Ahead:
-    """Arrays of one shape by their places."""
+    """Arrays of one shape, by index."""
 
     def __init__(self, make: Callable[[int], np.ndarray], all_bytes: int):
         """Prepare.
 
         Args:
-            make: the array of a place; called in threads.
-            all_bytes: of all arrays together; if they fit, each is made once.
+            make: makes the array of an index; called in threads.
+            all_bytes: size of all arrays together; if they fit in memory, each is made only once.
         """
         self._make = make
         self._pool = ThreadPoolExecutor(max(1, min(16, processors())))
@@ -32,15 +32,15 @@ class Ahead:
         self._keeps = all_bytes <= MOST_KEPT
 
     def start(self, places: Sequence[int]) -> list[Future[np.ndarray]]:
-        """Begin to make arrays; :meth:`take` waits for them."""
+        """Start making arrays; :meth:`take` waits for them."""
         return [self._one(int(place)) for place in places]
 
     def take(self, pending: Sequence[Future[np.ndarray]]) -> np.ndarray:
-        """``(B, …)``."""
+        """Wait for started arrays, and stack them: ``(B, …)``."""
         return np.stack([one.result() for one in pending])
 
     def batch(self, places: Sequence[int]) -> np.ndarray:
-        """Both at once."""
+        """Start arrays and wait for them: ``(B, …)``."""
         return self.take(self.start(places))
 
     def _one(self, place: int) -> Future[np.ndarray]:
@@ -56,7 +56,7 @@ class Photographs(Ahead):
     """The images of a split at the network's size, uint8 ``(S, S, 3)``.
 
     Attributes:
-        paths: where they lie.
+        paths: the image files.
         size: side in pixels.
     """
 

@@ -1,4 +1,4 @@
-"""Which weights are kept: the last ones, or those that score best on labelled masks, as the authors choose."""
+"""Select the weights to keep: the last ones, or those with the best validation score, as the authors do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .ranks import rank
 
 
 class Best:
-    """Keeps the best weights so far, or none if the last ones are wanted.
+    """Keeps the best weights so far; keeps none if the last ones are selected.
 
     Attributes:
         value: the best score so far.
@@ -25,10 +25,10 @@ class Best:
         """Prepare.
 
         Args:
-            select: ``last``, or ``val_METRIC``, a metric of the run's summary.
-            folder: of the stage; gets ``best.safetensors`` and a run folder ``val-NN`` for every epoch.
+            select: ``last``, or ``val_METRIC`` with a metric of the run's summary.
+            folder: the stage's folder, for ``best.safetensors`` and a run folder ``val-NN`` per epoch.
             write: writes the network's weights to a file.
-            run: evaluates a file of weights on the validation split and leaves the run in a folder.
+            run: evaluates a weights file on the validation split and writes the run to a folder.
         """
         self.value = -1.0
         self._metric = select.partition("_")[2]
@@ -37,7 +37,7 @@ class Best:
         self._run = run
 
     def offer(self, epoch: int) -> None:
-        """Score the network after an epoch and keep its weights if none were better."""
+        """Score the network after an epoch, and keep its weights if none were better."""
         if not self._metric or rank():
             return
         trial = self._folder / "trial.safetensors"
@@ -50,17 +50,17 @@ class Best:
         trial.unlink(missing_ok=True)
 
     def give(self, network: nn.Module) -> None:
-        """Put the kept weights into the network."""
+        """Load the kept weights into the network."""
         path = self._folder / "best.safetensors"
         if self._metric and path.exists():
             network.load_state_dict(dict(read(path).state))
 
 
 def check_selection(table: str, select: str, val: str | None) -> None:
-    """Refuse to choose weights by a split that is not named.
+    """Refuse a selection by validation scores without a validation split.
 
     Raises:
-        UsageError: ``select`` looks at labels and there is no ``val``.
+        UsageError: ``select`` needs ``val``, and it is not set.
     """
     if select != "last" and val is None:
         raise UsageError(f"{table}.select = {select} needs a val split; set {table}.val, or {table}.select=last")

@@ -1,7 +1,7 @@
-"""Was the training in a folder made by the recipe that is given now?
+"""Compare the training in a folder with the given recipe.
 
-A finished part is not made again. That is right only where its recipe is the same: a file of weights, a state and the
-head of a folder each keep the recipe they were made by, and it is compared before anything is written.
+A finished part is not made again. This is only correct if its recipe is the same. So weights files, states and the head
+files of folders store their recipe, and it is compared before anything is written.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from .journal import console, writing
 from .ranks import rank, wait
 from .renamed import current
 
-WAY_OUT = "give another --out, or --overwrite to make it anew"
+WAY_OUT = "give another --out, or --overwrite to make it again"
 _ABSENT = object()
 
 
 def settle(
     weights: Path, folder: Path, recipe: Any, table: str, *, masks: str | None = None, overwrite: bool = False
 ) -> bool:
-    """Whether a stage is finished by this recipe; all ranks ask together, before the stage writes anything.
+    """Whether a stage is finished by this recipe. All ranks must call it together, before the stage writes anything.
 
     Args:
-        weights: what the stage leaves at its end.
-        folder: its log and state, and all that it writes on the way.
-        recipe: its record.
-        table: of the recipe, for messages.
-        masks: which pseudo masks a stage 2 learns from, as :func:`masks_id` has it.
-        overwrite: remove what was made by another recipe, instead of refusing it.
+        weights: the file that the stage writes at its end.
+        folder: the stage's folder with its log, state and other files.
+        recipe: the stage's recipe.
+        table: name of the recipe's table, for messages.
+        masks: identifies the pseudo masks of a stage 2; see :func:`masks_id`.
+        overwrite: remove results of another recipe instead of refusing them.
 
     Raises:
         DataError: see :func:`check`.
@@ -57,10 +57,10 @@ def settle(
 def check(
     weights: Path, folder: Path, recipe: Any, table: str, *, masks: str | None = None, overwrite: bool = False
 ) -> bool:
-    """Whether weights or a state were made by another recipe; nothing is changed.
+    """Whether weights or a state were made by another recipe; no file is changed.
 
     Raises:
-        DataError: they were, and ``overwrite`` is not set: the first key that differs is named. Or the file is broken.
+        DataError: they were, and ``overwrite`` is not set; the first different key is named. Or a file is broken.
     """
     for path, kept in ((weights, _of_weights(weights)), (folder / "state.pt", _of_state(folder / "state.pt"))):
         if kept is None:
@@ -77,21 +77,21 @@ def check(
 
 
 def masks_id(head: Path) -> str:
-    """What tells the pseudo masks of a ``pseudo/head.json`` from others: its hash, for it says all they depend on."""
+    """Identifies the pseudo masks of a ``pseudo/head.json``: its hash, because it lists all that they depend on."""
     return hashlib.sha256(head.read_bytes()).hexdigest()
 
 
 def check_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: bool = False) -> bool:
-    """Whether the head of a folder is another than this; keys that an older head lacks are not compared.
+    """Whether a folder's head differs from the given one; keys that an older head lacks are not compared.
 
     Args:
-        path: ``head.json``; it may be absent.
-        head: what it would be now.
-        what: what the folder holds, for the message.
-        overwrite: answer, instead of refusing.
+        path: ``head.json``; it may be missing.
+        head: the head by the current recipe.
+        what: the content of the folder, for the message.
+        overwrite: return True instead of refusing.
 
     Raises:
-        DataError: it is another, and ``overwrite`` is not set; or no JSON.
+        DataError: the heads differ and ``overwrite`` is not set, or the file is not JSON.
     """
     if not path.exists():
         return False
@@ -99,7 +99,7 @@ def check_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: boo
         kept = json.loads(path.read_text(encoding="utf-8"))
         old = dict(_flat_mapping(kept))
     except (ValueError, AttributeError, OSError):
-        raise DataError(f"{path} is broken; remove {path.parent} to make it anew") from None
+        raise DataError(f"{path} is broken; remove {path.parent} to make it again") from None
     for key, value in _flat_mapping(json.loads(json.dumps(head))):
         if key in old and old[key] != value:
             if overwrite:
@@ -111,7 +111,7 @@ def check_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: boo
 
 
 def settle_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: bool = False) -> None:
-    """Begin or go on with a folder of many files; all ranks ask together. See :func:`check_head`."""
+    """Start or continue a folder of many files. All ranks must call it together. See :func:`check_head`."""
     other = check_head(path, head, what, overwrite=overwrite)
     wait()
     if rank() == 0:
@@ -124,10 +124,10 @@ def settle_head(path: Path, head: Mapping[str, Any], what: str, *, overwrite: bo
 
 
 def first_difference(kept: Mapping[str, Any], recipe: Any) -> tuple[str, Any, Any] | None:
-    """The first key in which a kept recipe differs from a record, its value there and here.
+    """The first key in which a stored recipe differs from the given one, and both values.
 
-    A kept key may have an old name. One that is younger than the kept recipe had its default then. A split of which
-    only scores are taken decides nothing: ``val`` counts where weights are selected by it.
+    A stored key may have an old name. A key that did not exist yet had its default. ``val`` is compared only if weights
+    are selected by it, because otherwise it has no effect on the weights.
     """
     kept = current(type(recipe), kept)
     for key, value, default in _flat(recipe):
@@ -141,7 +141,7 @@ def first_difference(kept: Mapping[str, Any], recipe: Any) -> tuple[str, Any, An
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of ours with all that is in it; of a link the link alone."""
+    """Remove a folder with its content; of a link, remove only the link."""
     if folder.is_symlink():
         folder.unlink()
     elif folder.is_dir():
@@ -149,7 +149,7 @@ def remove(folder: Path) -> None:
 
 
 def _of_weights(path: Path) -> tuple[Mapping[str, Any], str | None] | None:
-    """The recipe that a file of weights keeps, and its masks; None without a file, or where it names no recipe."""
+    """The recipe in a weights file, and its masks; None if there is no file or no recipe in it."""
     if not path.exists():
         return None
     try:
@@ -158,9 +158,9 @@ def _of_weights(path: Path) -> tuple[Mapping[str, Any], str | None] | None:
         text = metadata.get("recipe")
         kept = None if text is None else json.loads(text)
     except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to train anew") from None
+        raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to train again") from None
     if not isinstance(kept, Mapping):
-        console.print(f"{path} does not say by which recipe it was made; it is taken as it is", highlight=False)
+        console.print(f"{path} does not say its recipe; it is used as it is", highlight=False)
         return None
     return kept, metadata.get("masks")
 
@@ -172,12 +172,12 @@ def _of_state(path: Path) -> tuple[Mapping[str, Any], str | None] | None:
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         kept = json.loads(held["recipe"])
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, LookupError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to start anew") from None
+        raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to start again") from None
     return (kept, held.get("masks")) if isinstance(kept, Mapping) else None
 
 
 def _flat(recipe: Any, before: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Every key of a record and of the records in it, with its value and its default."""
+    """Every key of a record and of its nested records, with value and default."""
     for field in fields(recipe):
         value, key = getattr(recipe, field.name), before + field.name
         if is_dataclass(value):
@@ -203,7 +203,7 @@ def _flat_mapping(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[
 
 
 def _plain(value: Any) -> Any:
-    """As it comes back from JSON; what has no default or no value is None."""
+    """A value as JSON returns it; None if there is no default or value."""
     return None if value is _ABSENT else json.loads(json.dumps(value, default=str))
 
 

@@ -1,4 +1,4 @@
-"""A training stops at the step where its numbers are no longer finite. Files that it wrote before stay."""
+"""Stop a training when its numbers are no longer finite. Files that it wrote before stay unchanged."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from risbench.errors import DataError
 
 
 def clipped(weights: Iterable[Tensor], most: float) -> float:
-    """The norm of all gradients, which are scaled down to ``most``; 0 lets them be as they are."""
+    """Clip the gradients to the norm ``most`` (0 for no clipping), and return their norm before."""
     return float(torch.nn.utils.clip_grad_norm_(weights, most or inf))
 
 
 def check_loss(title: str, step: int, total: int, loss: float, norm: float, optimiser: torch.optim.Optimizer) -> None:
-    """Refuse a step before it changes the weights; with several ranks all must be given the same numbers.
+    """Refuse a step before it changes the weights. All ranks must pass the same numbers.
 
     Args:
-        title: of the training.
-        step: from 0.
-        total: of all steps.
-        loss: of this step.
-        norm: of its gradient.
-        optimiser: whose rates are named.
+        title: the training's name, for the message.
+        step: number of the step, from 0.
+        total: number of all steps.
+        loss: the loss of this step.
+        norm: the norm of its gradient.
+        optimiser: its learning rates are named in the message.
 
     Raises:
         DataError: the loss or the gradient is not finite.
@@ -40,7 +40,7 @@ def check_loss(title: str, step: int, total: int, loss: float, norm: float, opti
 def check_weights(
     title: str, step: int, total: int, weights: Iterable[Tensor], optimiser: torch.optim.Optimizer
 ) -> None:
-    """Refuse weights before they are kept.
+    """Refuse weights before they are saved.
 
     Raises:
         DataError: a weight is not finite.

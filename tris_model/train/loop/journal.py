@@ -1,7 +1,7 @@
-"""What a training writes while it runs: ``log.jsonl``, a progress bar, and a state from which it can continue.
+"""A training's log file, progress bar, and state for continuing.
 
-A killed training loses at most the steps since its last state; continued, it writes the same curve, since the order of
-the data depends on the seed and the step alone.
+A killed training loses at most the steps since its last state. When it continues, it writes the same curve, because the
+order of the data depends only on the seed and the step.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ ONE_CTRL_C = 5.0  # seconds within which torchrun's processes hear one Ctrl-C mo
 
 
 class Journal:
-    """The diary of one stage, kept in a folder.
+    """The log and the state of one stage, in a folder.
 
     Attributes:
-        folder: holds ``log.jsonl``, ``starts.jsonl`` (command, commit and machine of every start) and, until the stage
-            is done, ``state.pt``.
-        writes: false on all ranks but the first.
+        folder: the folder of ``log.jsonl``, ``starts.jsonl`` (command, commit and machine of every start) and, until
+            the stage is finished, ``state.pt``.
+        writes: whether this rank writes files; True only on the first rank.
     """
 
     def __init__(self, folder: Path, *, every: float = 60.0, writes: bool = True):
@@ -55,12 +55,12 @@ class Journal:
             _append(folder / "starts.jsonl", json.dumps(provenance()))
 
     def resume(self, recipe: str, load: Callable[[Mapping[str, Any]], None], kind: type = object) -> int:
-        """The step to go on from, 0 for a new training.
+        """The step to continue from; 0 for a new training.
 
         Args:
             recipe: the recipe as text; a state of another recipe is refused.
-            load: gives the state to networks and optimisers.
-            kind: the record of the recipe, which knows old names of its keys.
+            load: loads the state into networks and optimisers.
+            kind: the record class of the recipe, which knows old names of its keys.
         """
         path = self.folder / "state.pt"
         self._sweep()  # what a training left that was killed while it wrote
@@ -70,16 +70,16 @@ class Journal:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to start anew") from None
+            raise DataError(f"{path} is broken ({str(error)[:80]}); remove it to start again") from None
         if recipe not in (state["recipe"], current_text(kind, state["recipe"])):
-            raise DataError(f"{path} belongs to another recipe; give another --out, or remove it to start anew")
+            raise DataError(f"{path} belongs to another recipe; give another --out, or remove it to start again")
         load(state)
         step = int(state["step"])
         self.forget(step)
         return step
 
     def forget(self, step: int) -> None:
-        """Lines that will be written again are taken away."""
+        """Remove log lines from ``step`` on, because they will be written again."""
         path = self.folder / "log.jsonl"
         if self.writes and path.exists():
             lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
@@ -89,7 +89,7 @@ class Journal:
                 replace(path, lambda file: file.write(content))
 
     def log(self, step: int, **terms: Any) -> None:
-        """Append a line; ``seconds`` is the time since the line before it, or since this start."""
+        """Append a line; ``seconds`` is the time since the previous line, or since this start."""
         if self.writes:
             now = time.monotonic()
             line = {"step": step, **{key: _short(value) for key, value in terms.items()}}
@@ -98,7 +98,7 @@ class Journal:
             _append(self.folder / "log.jsonl", json.dumps(line))
 
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
-        """Write the state if it is time; the file appears whole or not at all."""
+        """Write the state if it is due; the file is written completely or not at all."""
         if self.writes and (now or time.monotonic() - self._saved > self._every):
             path = self.folder / "state.pt"
             held = {"recipe": recipe, "step": step, **state()}
@@ -109,29 +109,29 @@ class Journal:
             self._saved = time.monotonic()
 
     def done(self) -> None:
-        """The state is not needed any more."""
+        """Remove the state, because the stage is finished."""
         if self.writes:
             (self.folder / "state.pt").unlink(missing_ok=True)
             self._sweep()
 
     def _sweep(self) -> None:
-        """Take away half-written states; an older version called them ``state.pt.part``."""
+        """Remove incomplete states; an older version called them ``state.pt.part``."""
         sweep_parts(self.folder, "state.pt")
         (self.folder / "state.pt.part").unlink(missing_ok=True)
 
 
 def _append(path: Path, line: str) -> None:
-    """Add a line, through no link: the folder may be a stranger's."""
+    """Append a line, but never through a link, because the folder may come from someone else."""
     with writing(path), plainfiles.open_to_write(path, "append") as file:
         file.write(line.encode() + b"\n")
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Name the file or folder that cannot be written, as on a full disk.
+    """A context that turns errors of writing, such as a full disk, into an error that names the file.
 
     Raises:
-        DataError: in place of the system's error.
+        DataError: instead of the system's error.
     """
     try:
         yield
@@ -140,7 +140,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _cannot_write(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be written: {reason_of(error)}; the same command goes on when it can")
+    return DataError(f"{path} cannot be written: {reason_of(error)}; run the same command again to continue")
 
 
 def _short(value: Any) -> Any:
@@ -151,14 +151,14 @@ def _short(value: Any) -> Any:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C or SIGTERM asks to stop after the step under work; a second one stops at once.
+    """Ctrl-C or SIGTERM requests a stop after the current step; a second one stops at once.
 
-    One Ctrl-C reaches a process of torchrun twice, from the terminal and from torchrun. Were the second taken for the
-    user's, that rank would leave at once, and the others would wait for it. So it counts only some seconds later.
-    All ranks hear it, and the first one says so.
+    Under torchrun one Ctrl-C reaches each process twice, from the terminal and from torchrun. If the second signal
+    counted, this rank would stop at once, and the others would wait for it. So a second signal counts only some seconds
+    later. All ranks get the request, and the first rank prints a message.
 
     Raises:
-        Stopped: another rank heard it before it came here, and has left, so that nothing can be exchanged any more.
+        Stopped: another rank got the request earlier and has ended, so ranks can no longer communicate.
     """
     with stop_requested(
         lambda: None if rank() else console.print("stopping after this step (Ctrl-C again to stop at once)"),
@@ -174,7 +174,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def bar(title: str, total: int, start: int = 0, shown: bool = True) -> Iterator[Callable[[int, str], None]]:
-    """A bar on stderr with steps, time left and a text; nothing where stderr is no terminal."""
+    """A progress bar on stderr with steps, time left and a text; nothing if stderr is not a terminal."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
@@ -185,7 +185,7 @@ def bar(title: str, total: int, start: int = 0, shown: bool = True) -> Iterator[
 
 
 def memory(device: torch.device) -> float:
-    """Peak memory in MiB: of the GPU, or of this process."""
+    """Peak memory in MiB, of the GPU or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     import resource
@@ -195,11 +195,11 @@ def memory(device: torch.device) -> float:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Let :func:`memory` begin anew on a GPU, so that a stage's peak is its own. A process's peak cannot be reset."""
+    """Reset the GPU's peak for :func:`memory`, so that each stage has its own. A process's peak cannot be reset."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def processors() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

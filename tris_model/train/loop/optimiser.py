@@ -15,12 +15,12 @@ class Rates:
     """Learning rates of stage 1 and stage 2.
 
     Attributes:
-        heads: of all that is new.
+        heads: of the new layers.
         backbone: of CLIP's towers.
-        temperature: of stage 1's ``logit_scale``; 0 leaves it as it is (the authors' grouping forgets it).
-        positions: of the backbone's two tables of positions, which the authors' stage 2 puts with the heads.
-        weight_decay: of everything.
-        power: of the polynomial decay.
+        temperature: of stage 1's ``logit_scale``; 0 keeps it fixed (the authors' parameter groups omit it).
+        positions: of the backbone's two position embeddings; the authors' stage 2 trains them at the heads' rate.
+        weight_decay: of all parameters.
+        power: exponent of the polynomial decay.
     """
 
     heads: Rate = 5e-5
@@ -32,19 +32,19 @@ class Rates:
 
 
 def freeze_unused(network: nn.Module, temperature: bool) -> None:
-    """Parameters without a gradient are left out: the attention pool, CLIP's own temperature, perhaps stage 1's.
+    """Freeze parameters without a gradient: the attention pool, CLIP's own temperature, and perhaps stage 1's.
 
-    The authors' AdamW skips them for want of a gradient; DistributedDataParallel wants them named.
+    The authors' AdamW skips them because they have no gradient, but DistributedDataParallel requires freezing them.
     """
     for name, weight in network.named_parameters():
         unused = "attnpool" in name or name == "backbone.logit_scale" or (name == "logit_scale" and not temperature)
-        # Stage 2 reads words, so the projection of a text's summary is unused there.
+        # Stage 2 uses token features, so the projection of a text's feature is unused there.
         unused = unused or (name == "backbone.text_projection" and not hasattr(network, "lan_project"))
         weight.requires_grad_(not unused)
 
 
 def adamw(network: nn.Module, rates: Rates, *, fused: bool = False) -> torch.optim.AdamW:
-    """The optimiser of a stage 1 or 2; each group remembers its rate as ``initial_lr``."""
+    """The optimiser of stage 1 or 2; each group stores its initial rate as ``initial_lr``."""
     groups: dict[float, list[nn.Parameter]] = {}
     for name, weight in network.named_parameters():
         if not weight.requires_grad:
@@ -66,7 +66,7 @@ def adamw(network: nn.Module, rates: Rates, *, fused: bool = False) -> torch.opt
 
 
 def decay(optimiser: torch.optim.Optimizer, done: int, total: int, power: float) -> float:
-    """Set every group's rate to ``(1 - done / total) ** power`` of its first; gives that factor."""
+    """Set every group's rate to ``(1 - done / total) ** power`` times its initial rate; return this factor."""
     factor = max(0.0, 1 - done / total) ** power
     for group in optimiser.param_groups:
         group["lr"] = group["initial_lr"] * factor

@@ -1,4 +1,7 @@
-"""The batch of each step depends on the seed and the step alone, so that runs continue and ranks agree."""
+"""The batches of all steps.
+
+A batch depends only on the seed and the step, so that runs can continue and ranks agree.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ class Batch:
     """This rank's part of a step.
 
     Attributes:
-        refs: places among the refs, ``B``.
-        pending: their images, under way.
-        texts: one sentence each.
+        refs: indices of the B refs.
+        pending: their images, which threads are reading.
+        texts: one sentence per ref.
         negatives: ``B x K`` texts.
-        flips: how each is mirrored: left to right, top to bottom.
+        flips: whether each is mirrored left to right, and top to bottom.
     """
 
     refs: list[int]
@@ -41,19 +44,20 @@ class BatchOrder:
     """The batches of all steps.
 
     Attributes:
-        an_epoch: steps of an epoch. The last may be smaller, as the authors'; ranks fill it up to share it evenly.
+        an_epoch: steps per epoch. The last batch may be smaller, as in the authors' code; with several ranks it is
+            filled up to divide evenly.
     """
 
     def __init__(self, refs: Refs, photographs: Photographs, batch: int, *, seed: int, negatives: int, mirror: bool):
-        """Arrange refs.
+        """Set up the order.
 
         Args:
-            refs: of a split.
+            refs: the refs of a split.
             photographs: their images.
-            batch: of all ranks together.
-            seed: decides everything.
-            negatives: of each image.
-            mirror: mirror images and texts at random; only for drawn scenes are texts known to allow it.
+            batch: batch size of all ranks together.
+            seed: decides all random choices.
+            negatives: number of negatives per image.
+            mirror: whether to mirror images and texts at random; only texts of drawn scenes can be mirrored.
         """
         self.an_epoch = max(1, -(-len(refs) // batch))
         self._refs = refs
@@ -66,7 +70,7 @@ class BatchOrder:
         self._order = np.zeros(0, np.int64)
 
     def start(self, step: int) -> Batch:
-        """Begin to read the images of a step, and draw its texts."""
+        """Start reading the images of a step, and draw its texts."""
         drawn = self.draw(step)
         return replace(drawn, pending=self._photographs.start([self._refs.refs[at].image for at in drawn.refs]))
 
@@ -77,7 +81,7 @@ class BatchOrder:
             self._epoch, self._order = epoch, self._refs.order(self._seed, epoch)
         chosen = self._order[place * self._batch : (place + 1) * self._batch]
         part = -(-len(chosen) // world())
-        # Ranks need equal parts; what is missing is taken from the front once more.
+        # Ranks need equal parts; missing refs are taken again from the front.
         mine = np.resize(chosen, part * world())[rank() * part : (rank() + 1) * part].tolist()
         texts, negatives, flips = [], [], []
         for at in mine:
@@ -92,14 +96,14 @@ class BatchOrder:
         return Batch(mine, [], texts, negatives, flips)
 
     def images(self, batch: Batch) -> np.ndarray:
-        """uint8 ``(B, S, S, 3)``, mirrored."""
+        """The images of a batch, mirrored: uint8 ``(B, S, S, 3)``."""
         images = self._photographs.take(batch.pending)
         for at, (across, down) in enumerate(batch.flips):
             images[at] = images[at, :: -1 if down else 1, :: -1 if across else 1].copy()
         return images
 
     def turned(self, masks: Tensor, batch: Batch) -> Tensor:
-        """``(B, S, S)``, mirrored as the images are."""
+        """Masks ``(B, S, S)``, mirrored like the images."""
         parts = [
             mask.flip([axis for axis, flipped in ((1, across), (0, down)) if flipped])
             for mask, (across, down) in zip(masks, batch.flips, strict=True)

@@ -1,4 +1,4 @@
-"""Several processes train as one: each uses the texts of all processes as negatives."""
+"""Training with several processes: each uses the texts of all processes as negatives."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _JOINED = b"\xff"  # no signal has this number
 
 
 def rank() -> int:
-    """This process's number."""
+    """The number of this process."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """How many there are."""
+    """The number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def wait() -> None:
-    """Until all are here: what one has written, the others may read then.
+    """Wait until all processes are here; then the others may read what one has written.
 
-    Looks again and again, for a process that waits inside of torch hears no Ctrl-C.
+    It polls, because a process that waits inside torch gets no Ctrl-C.
     """
     if dist.is_initialized():
         work = dist.barrier(async_op=True)
@@ -49,10 +49,10 @@ def wait() -> None:
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether the flag is true on some rank; all must ask at the same place, and all are told the same.
+    """Whether the flag is true on some rank. All ranks must call it at the same place, and all get the same result.
 
-    Ctrl-C reaches ranks at different times. If each stopped at a step of its own, the others would wait for it for
-    ever in the next exchange.
+    Ctrl-C reaches ranks at different times. If each rank stopped at a different step, the others would wait for it
+    forever in the next communication.
     """
     if not dist.is_initialized():
         return flag
@@ -63,7 +63,7 @@ def any_rank(flag: bool) -> bool:
 
 
 def mean_of(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The mean over ranks of numbers that each rank has by the same names; all must ask at the same place."""
+    """The means over ranks of numbers with the same names. All ranks must call it at the same place."""
     own = {name: term.detach() for name, term in terms.items()}
     if world() == 1:
         return own
@@ -73,14 +73,14 @@ def mean_of(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def averaged(module: nn.Module) -> Any:
-    """A module whose gradients become the mean over ranks; itself where there is one rank.
+    """Wrap a module so that its gradients are averaged over ranks; with one rank, return the module itself.
 
-    Wrap last: the memory format of a parameter, and whatever else changes its values, is fixed from then on. The
-    parameters of rank 0 are given to all; statistics of BatchNorm stay each rank's own.
+    Wrap it last: afterwards memory formats and other changes of parameters have no effect. All ranks get the parameters
+    of rank 0. Each rank keeps its own BatchNorm statistics.
     """
     if world() == 1:
         return module
-    # Torch renamed the option, and warns of the old name where it knows the new one.
+    # Torch renamed the option; versions with the new name warn about the old one.
     known = inspect.signature(DistributedDataParallel.__init__).parameters
     option: dict[str, Any] = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
     return DistributedDataParallel(module, **option)
@@ -96,8 +96,8 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        # Every rank's loss depends on every rank's texts: the sum over ranks; DistributedDataParallel then averages.
-        # A clone, for the gradient is autograd's, which may give it to others.
+        # Every rank's loss depends on all texts, so gradients are summed; DistributedDataParallel then averages.
+        # A clone, because autograd may use the same gradient elsewhere.
         whole = grads[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(whole)
         return whole[rank() * ctx.count : (rank() + 1) * ctx.count]
@@ -111,23 +111,25 @@ def gather(own: Tensor) -> Tensor:
 
 
 def _own_card(device: str) -> str:
-    """The card of this process among those that torchrun started on this machine."""
+    """The GPU of this process, by its number among torchrun's processes on this machine."""
     here = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
     number = int(os.environ.get("LOCAL_RANK", "0"))
     if device.startswith("cuda:"):
         if here > 1:
-            raise UsageError(f"{device} would put all {here} processes on one GPU; --device cuda gives each its own")
+            raise UsageError(
+                f"{device} would put all {here} processes on one GPU; give --device cuda, so that each uses its own"
+            )
         return device
     if number >= (cards := torch.cuda.device_count()):
-        raise UsageError(f"torchrun started {here} processes for {cards} cards; give --nproc-per-node {cards}")
+        raise UsageError(f"torchrun started {here} processes for {cards} GPUs; give --nproc-per-node {cards}")
     return f"cuda:{number}"
 
 
 @contextmanager
 def _leaving_at_once() -> Iterator[None]:
-    """While this process waits inside of torch for others to join, where Python hears no signal, Ctrl-C ends it.
+    """End this process on Ctrl-C while it waits inside torch for others to join, where Python handles no signals.
 
-    Else it waits for a process that was ended by the same Ctrl-C until torchrun kills it half a minute later.
+    Otherwise it would wait for a process that the same Ctrl-C ended, until torchrun kills it half a minute later.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) in (
         signal.SIG_IGN,
@@ -160,10 +162,10 @@ def _leaving_at_once() -> Iterator[None]:
 
 @contextmanager
 def torchrun(device: str) -> Iterator[str]:
-    """Join the other processes of ``torchrun``, if there are any; gives the device of this one.
+    """Join the other processes of ``torchrun``, if there are any; yields the device of this process.
 
     Raises:
-        UsageError: a device that all processes would share, or more processes than cards.
+        UsageError: all processes would share one device, or there are more processes than GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
         yield device
@@ -172,7 +174,7 @@ def torchrun(device: str) -> Iterator[str]:
     place = _own_card(device) if cuda else device
     if cuda:
         torch.cuda.set_device(place)
-    # IRN learns on one rank while the others wait, which takes longer than the minutes that are allowed by default.
+    # IRN is trained on one rank while the others wait, longer than the default timeout.
     with _leaving_at_once():
         dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(days=1))
     try:

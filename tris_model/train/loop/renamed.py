@@ -1,4 +1,4 @@
-"""Keys of recipes that have another name now. A record lists them as ``RENAMED``: the old name, and the new one."""
+"""Keys of recipes that have new names. A record lists them in ``RENAMED``: old name to new name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from risbench.errors import UsageError
 
 
 def current(kind: type, table: Mapping[str, Any], what: str | None = None) -> dict[str, Any]:
-    """A table of a recipe with the names that its keys have now.
+    """A table of a recipe with the current names of its keys.
 
     Args:
-        kind: the record of the table.
-        table: its keys may be old ones.
-        what: the name of the table, which a warning on stderr begins with; None for no warning.
+        kind: the record class of the table.
+        table: the table; its keys may have old names.
+        what: the name of the table, for warnings on stderr; None for no warnings.
 
     Raises:
         UsageError: the table has a key under both names.
@@ -30,14 +30,14 @@ def current(kind: type, table: Mapping[str, Any], what: str | None = None) -> di
             old = next(old for old, name in renamed.items() if name == new)
             raise UsageError(f"{what or 'the recipe'} has both {new} and {old}, its old name; leave {old} out")
         if new != key and what is not None:
-            line = f"warning: {what}.{key} is called {what}.{new} now; the old name will go"
+            line = f"warning: {what}.{key} is called {what}.{new} now; the old name will be removed"
             Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False)
         found[new] = value
     return found
 
 
 def current_text(kind: type, text: str) -> str:
-    """The text of a kept recipe, as the same recipe is written today; other texts are returned as they are."""
+    """The text of a stored recipe with the current names of keys; other texts are returned unchanged."""
     try:
         kept = json.loads(text)
     except ValueError:

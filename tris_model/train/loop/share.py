@@ -1,4 +1,4 @@
-"""Work that falls into equal pieces, shared by ranks, and on the CPU by processes."""
+"""Divide independent pieces of work among ranks, and on the CPU among processes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ P = TypeVar("P")
 
 
 def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Sequence[P]], processes: int) -> None:
-    """Do all pieces, and return when all ranks have done theirs.
+    """Do all pieces, and return when all ranks have finished.
 
     Args:
-        title: of the bar.
-        work: does a piece. For several processes it must be picklable, and what it writes must be whole or absent.
-        pieces: the same on all ranks; every rank takes its share.
-        processes: of this rank; with 1 the work is done here.
+        title: of the progress bar.
+        work: does one piece. For several processes it must be picklable, and write files completely or not at all.
+        pieces: the pieces, the same on all ranks; every rank takes its share.
+        processes: number of processes of this rank; with 1 the work is done in this process.
 
     Raises:
-        Stopped: Ctrl-C or SIGTERM came; pieces under work were finished.
+        Stopped: after Ctrl-C or SIGTERM; started pieces were finished.
     """
     mine = pieces[rank() :: world()]
     done, stop = 0, False
@@ -39,7 +39,7 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
                 if stop := stopping():
                     break
         else:
-            # Spawned, for a fork would copy torch's threads in whatever state they are.
+            # Spawned, because a forked process would copy torch's threads in an undefined state.
             with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _alone) as pool:
                 running = [pool.submit(work, piece) for piece in mine]
                 for done, one in enumerate(as_completed(running), start=1):
@@ -62,6 +62,6 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
 
 
 def _alone() -> None:
-    """A process of several: one thread, and Ctrl-C is the parent's to hear."""
+    """Set up a worker process: one thread, and Ctrl-C is ignored, because the parent handles it."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

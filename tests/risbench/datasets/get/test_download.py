@@ -79,9 +79,9 @@ def test_the_next_source_is_tried_when_one_gives_nothing(site: Site, bring, hear
 @pytest.mark.parametrize(
     ("right", "message"),
     [
-        ({"sha256": sha256(BODY)}, f"its SHA-256 is {sha256(OTHER)}, right is {sha256(BODY)}"),
+        ({"sha256": sha256(BODY)}, f"its SHA-256 is {sha256(OTHER)} instead of {sha256(BODY)}"),
         ({"md5": hashlib.md5(BODY).hexdigest()}, "its MD5 is "),
-        ({"size": len(BODY)}, f"has {len(OTHER)} bytes where {len(BODY)} are right"),
+        ({"size": len(BODY)}, f"has {len(OTHER)} bytes instead of {len(BODY)}"),
     ],
 )
 def test_wrong_bytes_are_refused_by_name_and_the_next_source_is_tried(
@@ -119,7 +119,7 @@ def test_when_no_source_will_do_each_reason_is_told(site: Site, bring):
 
 def test_a_broken_off_download_says_what_is_kept_and_goes_on(site: Site, bring, tmp_path: Path):
     page = site.put("/a", BODY, script=[("cut", 100), 404])
-    with pytest.raises(DataError, match="100 B are kept, and the same command goes on from there"):
+    with pytest.raises(DataError, match="100 B are kept, and the same command continues from there"):
         bring(archive_on(site, "/a"))
     page.script.clear()
     assert bring(archive_on(site, "/a")).path.read_bytes() == BODY
@@ -149,7 +149,7 @@ def test_an_archive_that_is_there_is_not_got_again_unless_it_is_wrong(site: Site
     assert len(site.requests) == 1
     (bring(archive).path).write_bytes(OTHER)
     assert bring(archive).path.read_bytes() == BODY
-    assert any("downloaded anew" in line for line in heard.lines)
+    assert any("downloaded again" in line for line in heard.lines)
 
 
 def test_what_came_first_is_trusted_and_compared_later(site: Site, bring, tmp_path: Path):

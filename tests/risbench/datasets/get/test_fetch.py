@@ -173,8 +173,8 @@ def test_a_pause_is_told(site: Site, part: Path):
     on_progress = []
     get(site.url("/a"), part, say=on_progress.append)
     assert on_progress == [
-        "answers 500 Internal Server Error; again in 0 s",
-        "answers 503 Service Unavailable; again in 0 s",
+        "answers 500 Internal Server Error; trying again in 0 s",
+        "answers 503 Service Unavailable; trying again in 0 s",
     ]
 
 
@@ -242,17 +242,17 @@ def test_redirects_lead_to_http_only(site: Site, part: Path, target: str):
 
 def test_a_wrong_size_is_refused_before_anything_comes(site: Site, part: Path):
     site.put("/a", BODY)
-    with pytest.raises(SourceRefused, match=f"has {len(BODY)} bytes where 5 are right"):
+    with pytest.raises(SourceRefused, match=f"has {len(BODY)} bytes instead of 5"):
         get(site.url("/a"), part, size=5)
     assert not part.exists()
 
 
 def test_more_than_is_believed_is_refused_whether_it_is_announced_or_not(site: Site, part: Path):
     site.put("/a", BODY)
-    with pytest.raises(SourceRefused, match="more than the 100 that are believed"):
+    with pytest.raises(SourceRefused, match="more than the accepted 100"):
         get(site.url("/a"), part, most=100)
     site.put("/b", BODY, says=None)
-    with pytest.raises(SourceRefused, match="more than the 100 bytes"):
+    with pytest.raises(SourceRefused, match="more than the accepted 100 bytes"):
         get(site.url("/b"), part, most=100)
     assert not part.exists() or part.stat().st_size <= 1 << 16
 
@@ -302,7 +302,7 @@ def test_a_full_disk_is_one_line_and_what_came_is_kept(site: Site, tmp_path: Pat
     site.put("/a", BODY)
     full = tmp_path / "file.part"
     full.symlink_to("/dev/full")
-    with pytest.raises(DataError, match=r"file\.part: No space left on device; what came so far is kept"):
+    with pytest.raises(DataError, match=r"file\.part: No space left on device; the received part is kept"):
         get(site.url("/a"), full)
 
 

@@ -24,7 +24,7 @@ def test_a_split_comes_with_only_the_images_that_it_needs_each_asked_for_once(si
     images = {f"train2014/{mirror.file_of(number)}" for number in (1, 2)}
     assert there(root) == {"refer/refcoco/instances.json", "refer/refcoco/refs(unc).p", *images}
     assert result.out == "refcoco_val: there, with 2 of 2 images\n  next: risbench data check refcoco_val\n"
-    assert "nobody published a checksum" in result.err
+    assert "no checksum is published" in result.err
     checked = ask("data", "check", "refcoco_val", "--json")
     assert json.loads(checked.out)[0]["images_absent"] == 0
 
@@ -34,7 +34,7 @@ def test_what_is_there_is_not_got_again(site: Site, root: Path, ask: Ask):
     site.requests.clear()
     result = ask("data", "get", "refcoco_val", "refcoco")
     assert (result.code, site.requests) == (0, [])
-    assert "all its 2 images are there" in result.err
+    assert "all its 2 images exist" in result.err
     (root / VAL[0].replace("/coco", "train2014")).unlink()
     assert ask("data", "get", "refcoco_val").code == 0
     assert site.paths() == [VAL[0]]
@@ -103,7 +103,7 @@ def test_a_file_that_was_changed_since_is_told_and_left(site: Site, root: Path, 
     path.write_text(path.read_text() + " ")
     result = ask("data", "get", "refcoco_val")
     assert result.code == 0
-    assert f"warning: {path} is not the file that was downloaded" in result.err
+    assert f"warning: {path} is not the downloaded file" in result.err
     path.unlink()
     site.requests.clear()
     assert ask("data", "get", "refcoco_val").code == 0
@@ -185,7 +185,7 @@ def test_a_broken_image_out_of_an_archive_is_replaced_from_it(site: Site, root: 
     (root / "referit/images/112.jpg").write_bytes(b"")
     result = ask("data", "get", "referit_test")
     assert result.code == 0
-    assert "1 file written, 1 lay there already, 1 of them differed from the archive's and were replaced" in result.err
+    assert "1 file written, 1 existed already, 1 of them differed from the archive's and were replaced" in result.err
     assert ask("data", "check", "referit_test").code == 0
     assert site.paths().count("/saiapr.zip") == 2
 
@@ -240,7 +240,7 @@ def test_our_own_table_refuses_what_is_not_the_known_archive(
     result = ask("data", "get", "refcoco", "--from", site.base)
     size = len(site.pages["/refcoco.zip"].body)
     assert result.code == 1
-    assert f"has {size} bytes where 53993993 are right" in result.err.splitlines()[-1]
+    assert f"has {size} bytes instead of 53993993" in result.err.splitlines()[-1]
     assert "by hand: https://www.kaggle.com" in result.err.splitlines()[-1]
 
 
@@ -263,7 +263,7 @@ def test_the_authors_tiny_copy_comes_as_it_is(site: Site, root: Path, mini: Path
 def test_drawn_scenes_need_nothing(site: Site, ask: Ask):
     result = ask("data", "get", "shapes_val")
     assert (result.code, site.requests) == (0, [])
-    assert "drawn scenes are made when first read" in result.err
+    assert "drawn scenes are drawn at the first use" in result.err
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ def test_no_network_is_one_plain_line_and_soon(site: Site, tmp_path: Path, ask: 
     annotations.write_refer(tmp_path / "data")
     result = ask("data", "get", "refcoco_val")
     assert result.code == 1
-    assert "no connection (refused) (2 tries); 0 images came, the same command goes on" in result.err.splitlines()[-1]
+    assert (
+        "no connection (refused) (2 tries); 0 images downloaded, the same command continues"
+        in result.err.splitlines()[-1]
+    )
 
 
 def test_a_root_that_cannot_be_written_is_one_line(site: Site, tmp_path: Path, ask: Ask):
@@ -54,14 +57,14 @@ def test_a_full_disk_is_one_line(site: Site, root: Path, ask: Ask):
     (root / "downloads/refcoco.zip.part").symlink_to("/dev/full")
     result = ask("data", "get", "refcoco")
     assert result.code == 1
-    assert "refcoco.zip.part: No space left on device; what came so far is kept" in result.err.splitlines()[-1]
+    assert "refcoco.zip.part: No space left on device; the received part is kept" in result.err.splitlines()[-1]
 
 
 def test_two_at_work_in_one_root_are_one_too_many(site: Site, root: Path, ask: Ask):
     with get._locked(root):
         result = ask("data", "get", "refcoco")
     assert result.code == 1
-    assert "another `risbench data get` is at work" in result.err
+    assert "another `risbench data get` is running" in result.err
 
 
 def test_many_images_come_by_several_connections(site: Site, tmp_path: Path, ask: Ask):

@@ -195,7 +195,7 @@ def test_a_mark_left_beside_other_annotations_says_nothing_of_them(tmp_path: Pat
 def test_a_broken_mark_is_named(tmp_path: Path, content: str):
     import_copy(copies.lmms(tmp_path / "mine"), tmp_path / "data")
     (tmp_path / "data/refer/refcoco/origin.json").write_text(content)
-    with pytest.raises(DataError, match=r"origin.json.*import the copy anew"):
+    with pytest.raises(DataError, match=r"origin.json.*import the copy again"):
         load_split("refcoco_testA", tmp_path / "data")
 
 
@@ -204,7 +204,7 @@ def test_beside_refers_own_files_nothing_is_converted_and_nothing_left_half(tmp_
     before = (tmp_path / "data/refer/refcoco/refs(unc).p").read_bytes()
     (tmp_path / "data/refer/refcoco/instances.json").unlink()
     report = import_copy(copies.jxu124(tmp_path / "mine"), tmp_path / "data")
-    assert "another file is there, and was kept" in report.refused[0].reason
+    assert "another file exists there and was kept" in report.refused[0].reason
     assert [file.name for file in (tmp_path / "data/refer/refcoco").iterdir()] == ["refs(unc).p"]
     assert (tmp_path / "data/refer/refcoco/refs(unc).p").read_bytes() == before
 

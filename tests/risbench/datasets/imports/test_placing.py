@@ -73,8 +73,8 @@ def test_another_file_that_is_there_is_kept_and_named(ask: Ask, tmp_path: Path):
         file.write_bytes(content)
     result = ask("data", "import", "--from", "mine", "--data-root", "data")
     assert {file: file.read_bytes() for file in kept} == kept
-    assert "data/refer/refcoco/instances.json: another file is there, and was kept" in result.err
-    assert "data/train2014/COCO_train2014_000000000001.jpg: another file is there, and was kept" in result.err
+    assert "data/refer/refcoco/instances.json: another file exists there and was kept" in result.err
+    assert "data/train2014/COCO_train2014_000000000001.jpg: another file exists there and was kept" in result.err
     assert "images  train2014: 3 linked, 1 refused" in result.out
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_taken(tmp_path: Pat
     monkeypatch.setattr(Path, "open", denied)
     report = import_copy(tmp_path / "mine", tmp_path / "data", copy=True)
     assert report.images == {"train2014": {"copied": 3, "refused": 1}}
-    assert report.refused[0].reason == f"{locked}: cannot be read, or is broken (Permission denied); get it anew"
+    assert report.refused[0].reason == f"{locked}: cannot be read, or is broken (Permission denied); get it again"
 
 
 def test_a_tree_that_is_a_data_root_already_is_found_so(tmp_path: Path):
