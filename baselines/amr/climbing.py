@@ -1,4 +1,4 @@
-"""Adversarial climbing (Lee et al., AntiAdversarial, CVPR 2021): change an image so that its class shows in more places.
+"""Adversarial climbing (Lee et al., CVPR 2021): change an image so that its class shows in more places.
 
 Each step adds the class's map to a sum, and then moves the pixels so that the class's logit grows and the others' do
 not, while what already responds strongly stays as it is.
@@ -19,9 +19,7 @@ HOLD = 7.0  # weight of what holds the strong places as they are
 STRONG = 0.5  # of a map's maximum
 
 
-def climbed(
-    features: Callable[[Tensor], Tensor], head: Tensor, pair: Tensor, label: int, steps: int
-) -> Tensor:
+def climbed(features: Callable[[Tensor], Tensor], head: Tensor, pair: Tensor, label: int, steps: int) -> Tensor:
     """The sum of a class's maps over the steps.
 
     The image and its mirror image are climbed as independent pixels. A step needs one forward and one backward pass,

@@ -7,6 +7,7 @@ is answered as the floor ``centre`` answers, and counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.20
 MOST_PIXELS = 1024 * 1024  # of an image at scale 1; a larger one is shrunk to that
-LEAST_SIDE = 32  # a map of one position has no deviation, and the modulation is not defined
+LEAST_SIDE = 32  # of an image at its smallest scale: a map of one position has no deviation, which modulation needs
 CARD: Mapping[str, Any] = MappingProxyType(
     {
         "paper": "Qin et al., Activation Modulation and Recalibration Scheme for Weakly Supervised Semantic "
@@ -133,16 +134,15 @@ class Amr:
         from PIL import Image
 
         height, width = image.shape[:2]
-        factor = max(1.0, LEAST_SIDE / min(height, width) / min(1.0, *self._scales))
-        # An image that is both too narrow and too large keeps its narrow side.
-        if factor == 1.0:
-            factor = min(1.0, (MOST_PIXELS / (height * width)) ** 0.5)
-        self.facts["images_enlarged"] += factor > 1
-        self.facts["images_shrunk"] += factor < 1
-        if factor == 1.0:
+        least = math.ceil(LEAST_SIDE / min(1.0, *self._scales))
+        factor = min(1.0, (MOST_PIXELS / (height * width)) ** 0.5)
+        rows, columns = (min(max(least, round(side * factor)), MOST_PIXELS // least) for side in (height, width))
+        self.facts["images_enlarged"] += rows > height or columns > width
+        self.facts["images_shrunk"] += rows < height or columns < width
+        if (rows, columns) == (height, width):
             return image
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BICUBIC))
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        return np.asarray(picture.resize((columns, rows), Image.Resampling.BICUBIC))
 
 
 def make(

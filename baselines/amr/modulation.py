@@ -62,7 +62,7 @@ class SpatialNorm(nn.BatchNorm2d):
         super().__init__(1, eps=1e-5, momentum=0.01)
         self.statistics: Statistics = "batch"
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+    def forward(self, input: Tensor) -> Tensor:
         """``(B, 1, h, w)``, normalised."""
         if self.training or self.statistics == "running":
             return super().forward(input)

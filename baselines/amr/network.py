@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +52,8 @@ class AmrConfig:
             ValueError, TypeError: no configuration of AMR.
         """
         held = json.loads(text)
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in held.items()})
+        sizes: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in held.items()}
+        return cls(**sizes)
 
 
 def class_names(classes: str) -> tuple[str, ...]:
@@ -127,9 +128,7 @@ class CamNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.resnet50 = AmrResNet(config.stem, config.planes, config.depth, config.strides)
-        self.classifier = nn.Conv2d(
-            EXPANSION * config.planes[3], len(class_names(config.classes)), 1, bias=False
-        )
+        self.classifier = nn.Conv2d(EXPANSION * config.planes[3], len(class_names(config.classes)), 1, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(B, 3, H, W)`` -> logits of the classes ``(B, C)``, from the mean of the features."""

@@ -20,7 +20,7 @@ class FixedBatchNorm(nn.BatchNorm2d):
 
     live: bool = False
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+    def forward(self, input: Tensor) -> Tensor:
         """``(B, C, h, w)``, normalised."""
         if self.live:
             return super().forward(input)
@@ -85,8 +85,7 @@ class AmrResNet(nn.Module):
         self.bn1 = FixedBatchNorm(stem)
         widths = (stem, *(EXPANSION * width for width in planes))
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            _layer(widths[at], planes[at], depth[at], stride, reduction)
-            for at, stride in enumerate((1, *strides[1:]))
+            _layer(widths[at], planes[at], depth[at], stride, reduction) for at, stride in enumerate((1, *strides[1:]))
         )
 
     def first(self, x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from .labelled import Augmentation, ShownImages, labelled_images
 from .loss import Quirks, losses
 from .method import make
 from .network import AmrConfig, AmrNetwork, CamNetwork, class_names, freeze_stem, set_live
-from .weights_file import fill_trunk, load_cam, load_imagenet
+from .weights_file import IMAGENET, fill_trunk, load_cam, load_imagenet
 
 FOLDER = Path(__file__).parent / "recipes"
 TABLE = "amr"
@@ -42,7 +42,6 @@ class CamRecipe:
 
     Attributes:
         start: a CAM network that is there already; then this stage is not trained.
-        imagenet: torchvision's file of a ResNet; None for drawn weights, whose BatchNorms are then ordinary ones.
         epochs: how often the split is seen.
         objects: the first so many epochs see pictures of one object, drawn on seeds that belong to no split, in place
             of the split's. In the drawn world they stand for ImageNet.
@@ -51,7 +50,6 @@ class CamRecipe:
     """
 
     start: str | None = None
-    imagenet: str | None = None
     epochs: Count = 8
     objects: Number = 0
     rate: Rate = 0.01
@@ -65,6 +63,10 @@ class ImageRecipe(TrainingRecipe):
 
     Attributes:
         network: sizes and classes.
+        trunk: what a trunk starts from. ``imagenet``, the file of that name, in both branches, as the authors.
+            ``drawn``, drawn weights in the first stage, whose BatchNorms are then ordinary ones; the modulated branch
+            starts from what the first stage learnt.
+        imagenet: torchvision's file of a ResNet.
         long, crop, hole: see :class:`.labelled.Augmentation`.
         quirks: ``authors`` has SGD's momentum at the weight decay, whose value lands in its place in their program, and
             compares the maps of two images of a batch (see :func:`baselines.amr.losses`); ``repaired`` has a momentum
@@ -74,6 +76,8 @@ class ImageRecipe(TrainingRecipe):
     """
 
     network: AmrConfig = field(default_factory=AmrConfig)
+    trunk: Literal["imagenet", "drawn"] = "imagenet"
+    imagenet: str | None = None
     long: tuple[Count, Count] = (320, 640)
     crop: Count = 512
     hole: Count = 128
@@ -100,14 +104,11 @@ class AmrRecipe(ImageRecipe):
 
     Attributes:
         cam: the first stage.
-        second: what the modulated branch's trunk starts from: torchvision's file of a ResNet, as the authors; or
-            ``cam``, the first stage's weights.
         rate1, rate2, head_rate: of the plain branch (which gets no gradient), of the modulated one and of the two
             classifiers.
     """
 
     cam: CamRecipe = field(default_factory=CamRecipe)
-    second: str = "cam"
     rate1: Rate = 0.01
     rate2: Rate = 0.1
     head_rate: Rate = 0.01
@@ -151,6 +152,11 @@ def train(
     own = one(AmrRecipe, recipe, TABLE, options, FOLDER)
     if own.long[0] > own.long[1]:
         raise UsageError(f"{TABLE}.long={own.long[0]},{own.long[1]}: give the smaller number first")
+    if own.trunk == "imagenet" and own.imagenet is None:
+        raise UsageError(
+            f"{TABLE} starts from ImageNet's weights: get {IMAGENET} and pass --set imagenet=FILE (or, for a small "
+            "network, --set trunk=drawn)"
+        )
     root, folder = None if data_root is None else Path(data_root), Path(out)
     with torchrun(device) as place:
         where, cam = pick(place), folder / "amr_cam.safetensors"
@@ -161,9 +167,7 @@ def train(
             if own.cam.start is not None:
                 raise UsageError(f"cam.start={own.cam.start} is the first stage's network; leave it out to train one")
             return cam
-        return fit(
-            TABLE, own, lambda: AmrTrainer(own, cam, where, root), folder, where, root, overwrite=overwrite
-        )
+        return fit(TABLE, own, lambda: AmrTrainer(own, cam, where, root), folder, where, root, overwrite=overwrite)
 
 
 class CamTrainer:
@@ -173,16 +177,16 @@ class CamTrainer:
         torch.manual_seed(recipe.seed)
         with building(TABLE):
             network = CamNetwork(recipe.network)
-        if recipe.cam.imagenet is not None:
-            what = f"cam.imagenet: {recipe.cam.imagenet} as the recipe's trunk"
-            fill_trunk(network.resnet50, load_imagenet(recipe.cam.imagenet), what)
-        set_live(network, recipe.cam.imagenet is None)
-        if recipe.cam.imagenet is not None:
+        if recipe.trunk == "imagenet":
+            fill_trunk(
+                network.resnet50, load_imagenet(str(recipe.imagenet)), f"{recipe.imagenet} as the recipe's trunk"
+            )
             freeze_stem(network.resnet50)
+        set_live(network, recipe.trunk == "drawn")
         self.network: nn.Module = network.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
         rates = ((network.resnet50, recipe.cam.rate), (network.classifier, recipe.cam.head_rate))
-        self.optimiser = _sgd(recipe, rates)
-        self.metadata = {"config": recipe.network.to_json()}
+        self.optimiser: torch.optim.Optimizer = _sgd(recipe, rates)
+        self.metadata: Mapping[str, str] = {"config": recipe.network.to_json()}
         self._recipe, self._device = recipe, device
         self._images = _shown(recipe, root, recipe.cam.holes)
         self._objects = _objects(recipe, self._images.an_epoch * recipe.batch) if recipe.cam.objects else None
@@ -226,9 +230,10 @@ class AmrTrainer:
         trunk = {key.removeprefix("resnet50."): value for key, value in first.items() if key.startswith("resnet50.")}
         fill_trunk(network.resnet50, trunk, "the CAM network as the recipe's trunk")
         network.classifier.load_state_dict({"weight": first["classifier.weight"]})
-        what = f"second: {recipe.second} as the recipe's trunk"
-        fill_trunk(network.resnet50_2, trunk if recipe.second == "cam" else load_imagenet(recipe.second), what)
-        if recipe.second == "cam":
+        if recipe.trunk == "imagenet":
+            trunk = load_imagenet(str(recipe.imagenet))
+        fill_trunk(network.resnet50_2, trunk, f"{recipe.imagenet or 'the CAM network'} as the recipe's trunk")
+        if recipe.trunk == "drawn":
             network.classifier2.load_state_dict({"weight": first["classifier.weight"]})
         # What gets no gradient, see `AmrNetwork.forward`; torch's SGD lets it be, weight decay included.
         for part in (network.resnet50, network.resnet50_2.conv1, network.resnet50_2.bn1, network.resnet50_2.layer1):
@@ -236,8 +241,8 @@ class AmrTrainer:
         self.network: nn.Module = network.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
         heads = nn.ModuleList([network.classifier, network.classifier2])
         rates = ((network.resnet50, recipe.rate1), (network.resnet50_2, recipe.rate2), (heads, recipe.head_rate))
-        self.optimiser = _sgd(recipe, rates)
-        self.metadata = {"config": recipe.network.to_json()}
+        self.optimiser: torch.optim.Optimizer = _sgd(recipe, rates)
+        self.metadata: Mapping[str, str] = {"config": recipe.network.to_json()}
         self._recipe, self._device = recipe, device
         self._images = _shown(recipe, root, holes=0)
         self.an_epoch = self._images.an_epoch
@@ -281,7 +286,7 @@ def _shown(recipe: ImageRecipe, root: Path | None, holes: int) -> ShownImages:
 def _objects(recipe: CamStage, count: int) -> ShownImages:
     """As many drawn pictures of one object as an epoch has images."""
     if recipe.network.classes != "shapes":
-        raise UsageError("cam.objects draws shapes; with other classes give cam.imagenet, and leave cam.objects out")
+        raise UsageError("cam.objects draws shapes; with other classes leave cam.objects out")
     size = recipe.crop * 2 // 3
     drawn = drawn_pictures("objects", count, 0, size)
     places: Mapping[str, int] = {name: place for place, name in enumerate(class_names("shapes"))}

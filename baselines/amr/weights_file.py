@@ -18,6 +18,7 @@ from .layout import aliases, looks_like_amr, looks_like_cam, owner, sizes_of
 from .network import AmrConfig, AmrNetwork, CamNetwork
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "shapes_amr.safetensors"
+IMAGENET = "download.pytorch.org/models/resnet50-19c8e357.pth"
 N = TypeVar("N", AmrNetwork, CamNetwork)
 
 
@@ -89,7 +90,7 @@ def load_imagenet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     file, entry = split_entry(path)
     if not file.exists():
-        raise missing(file, "get download.pytorch.org/models/resnet50-19c8e357.pth")
+        raise missing(file, f"get {IMAGENET}")
     place = with_entry(weights_file(file), entry)
     held = read(place, lambda names: "layer1.0.conv1.weight" in names and "conv1.weight" in names)
     if "layer1.0.conv1.weight" not in held.state:
