@@ -14,6 +14,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
     {
         "mask": "Supervised with masks",
         "box": "Supervised with boxes",
+        "class": "Supervised with class labels of images",
         "text": "Supervised with text alone",
         "none": "Not trained for the task",
         "oracle": "Controls that read the truth",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,26 @@ def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": "shapes",
         "files": {file: facts},
-        "data": "scenes drawn by risbench.datasets.shapes, on seeds that belong to no split",
+        "data": _data(recipe),
         "seed": recipe["seed"],
         "recipe": recipe,
         "training": training,
+        **_earlier(name, out),
     }
     card.write(box, made, f"{name}.json")
     return made
+
+
+def _data(recipe: Mapping[str, Any]) -> str:
+    if "split" in recipe:
+        return f"the scenes of {recipe['split']}, drawn by risbench.datasets.shapes"
+    return "scenes drawn by risbench.datasets.shapes, on seeds that belong to no split"
+
+
+def _earlier(name: str, out: Path) -> dict[str, Any]:
+    """The trainings that the last one started from, by their names: ``amr_cam`` before ``amr``."""
+    found = {folder.name: card.of_part(folder) for folder in sorted(out.glob(f"{name}_*")) if folder.is_dir()}
+    return {"earlier": found} if found else {}
 
 
 @click.command()

@@ -25,12 +25,22 @@ KEYS = (
     "note",
 )  # fmt: skip
 GRADES = ("native", "hosted", "external")
-SUPERVISION = ("mask", "box", "text", "none", "oracle")
+SUPERVISION = ("mask", "box", "class", "text", "none", "oracle")
 SYNONYMS: Mapping[str, str] = MappingProxyType(
-    {"masks": "mask", "boxes": "box", "texts": "text", "image-text": "text", "zero-shot": "none"}
+    {
+        "masks": "mask",
+        "boxes": "box",
+        "classes": "class",
+        "class-labels": "class",
+        "image-level": "class",
+        "texts": "text",
+        "image-text": "text",
+        "zero-shot": "none",
+    }
 )
 _QUALIFIED = re.compile(r"\s*(?:\d[\d.]*\s*%\s+([\w-]+)|([\w-]+)\s+or\s+[\w-]+\s*$)")
 _FIRST = re.compile(r"\s*([\w-]+)\s*(?:[+,;]\s*|(?=\()|$)")
+_CLASS_LABELS = re.compile(r"(?i)^\s*(?:class|image-level) labels?(?=\W|$)")
 
 
 class Supervision(NamedTuple):
@@ -55,16 +65,19 @@ def supervision_of(text: str) -> Supervision:
 
     If no group is named, the whole text is extra. A share of labels (``"5 % masks"``) and a choice of labels (``"box
     or point"``) belong to the group of the label that is named first, and the whole text is extra too.
+    ``"class labels"`` is the group ``class``.
     """
-    if qualified := _QUALIFIED.match(text or ""):
+    given = text or ""
+    text = _CLASS_LABELS.sub("class", given)
+    if qualified := _QUALIFIED.match(text):
         word = (qualified[1] or qualified[2]).lower()
         if (group := SYNONYMS.get(word, word)) in SUPERVISION:
-            return Supervision(group, text.strip())
-    match = _FIRST.match(text or "")
+            return Supervision(group, given.strip())
+    match = _FIRST.match(text)
     word = match[1].lower() if match else ""
     group = SYNONYMS.get(word, word)
     if match is None or group not in SUPERVISION:
-        return Supervision("", text or "")
+        return Supervision("", given)
     rest = text[match.end() :].strip()
     # "(training-free), CLIP": brackets round the first part are removed, because they look wrong in a footnote.
     return Supervision(group, re.sub(r"^\(([^()]*)\)", r"\1", rest))

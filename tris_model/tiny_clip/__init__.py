@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .contrast import contrastive_loss
     from .course import Course
     from .lessons import Lesson, ShownLesson, ask, show
-    from .pictures import Pictures
+    from .pictures import Pictures, drawn_pictures
     from .questions import Thing, alone, mixed
     from .towers import WARMUP, TowerTrainer
     from .trainer import centre_texts, teach, word_ids
@@ -39,6 +39,7 @@ __all__ = [
     "ask",
     "centre_texts",
     "contrastive_loss",
+    "drawn_pictures",
     "mixed",
     "show",
     "teach",
@@ -60,6 +61,7 @@ _HOMES = {
     "ask": "lessons",
     "centre_texts": "trainer",
     "contrastive_loss": "contrast",
+    "drawn_pictures": "pictures",
     "mixed": "questions",
     "show": "lessons",
     "teach": "trainer",

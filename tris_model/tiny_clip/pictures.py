@@ -100,6 +100,9 @@ def pictures(
     return _read(np.concatenate(images), descriptions)
 
 
+drawn_pictures = pictures  # at the package's door, where `pictures` is this module
+
+
 def _read(images: np.ndarray, descriptions: list) -> Pictures:
     things = [[Thing(*thing[:6], *map(tuple, thing[6:])) for thing in some] for some, _ in descriptions]
     return Pictures(images, things, [sentences for _, sentences in descriptions])

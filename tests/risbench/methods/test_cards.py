@@ -52,7 +52,7 @@ def test_every_word_of_supervision_has_its_group_in_the_tables():
         ('license = "MIT"', r"no key 'license' \(did you mean 'licence'\?\)"),
         ("[method]\nname = 'a'", "no key 'method'"),
         ('supervision = "txet"', "supervision 'txet' does not begin with a group of the tables .*did you mean 'text'"),
-        ('supervision = "weakly supervised"', r"\(mask, box, text, none, oracle\)"),
+        ('supervision = "weakly supervised"', r"\(mask, box, class, text, none, oracle\)"),
         ("supervision = true", "supervision 'True' does not begin with a group"),
         ('grade = "nativ"', "grade 'nativ' must be one of native, hosted, external"),
         ("reads = [1]", "reads is a text or a list of texts"),
