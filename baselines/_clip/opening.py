@@ -85,7 +85,9 @@ def open_model(
     if model is not None:
         opened = _of_open_clip(method, model, weights, pretrained, activation)
     else:
-        opened = _of_file(method, _path(clip_advice(method, FILES[best], option), weights, split, tower, best), activation)
+        opened = _of_file(
+            method, _path(clip_advice(method, FILES[best], option), weights, split, tower, best), activation
+        )
     found: Tower = "vit" if isinstance(opened.clip, VitClip) else "resnet"
     if tower is not None and found != tower:
         kinds = {"resnet": "a ResNet", "vit": "a vision transformer"}

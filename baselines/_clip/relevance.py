@@ -1,7 +1,7 @@
 """The relevance of each patch for CLIP's answer, read from the last attention of its image transformer.
 
-Generic attention explainability (Chefer et al., ICCV 2021) on the last block alone, as WWbL uses it: attention times its
-gradient, the positive part, the mean over heads, and of that the class token's row. Only that row of the attention
+Generic attention explainability (Chefer et al., ICCV 2021) on the last block alone, as WWbL uses it: attention times
+its gradient, the positive part, the mean over heads, and of that the class token's row. Only that row of the attention
 reaches the answer, so only it is computed and differentiated.
 """
 
@@ -24,7 +24,7 @@ class Relevance:
         """The relevance of every patch for a text.
 
         Args:
-            pixels: one image for all texts, ``(1, 3, H, W)``, or an image a text, ``(N, 3, H, W)``.
+            pixels: ``(B, 3, H, W)``; N is a multiple of B, and each image's texts stand in a row.
             text_features: ``(N, D)``, unit length.
 
         Returns:
@@ -35,10 +35,11 @@ class Relevance:
             tokens = visual.before_last(pixels)
             queries, keys, values = block.attn.split(block.ln_1(tokens))  # (B, heads, L, C / heads)
             row = (queries[:, :, :1] @ keys.transpose(2, 3) * queries.shape[3] ** -0.5).softmax(3)  # (B, heads, 1, L)
+        copies = len(text_features) // len(pixels)
+        row, values, before = (part.repeat_interleave(copies, 0) for part in (row, values, tokens[:, 0]))
         with torch.enable_grad():
-            # A copy for every text: all gradients in one pass.
-            rows = row.expand(len(text_features), -1, -1, -1).clone().requires_grad_()
-            first = tokens[:, 0] + block.attn.out_proj((rows @ values)[:, :, 0].flatten(1))
+            rows = row.clone().requires_grad_()  # of every text: all gradients in one pass
+            first = before + block.attn.out_proj((rows @ values)[:, :, 0].flatten(1))
             first = first + block.mlp(block.ln_2(first))
             cosines = (normalize(visual.summary(first), dim=1) * text_features).sum(1)
             (gradient,) = torch.autograd.grad(cosines.sum(), rows)

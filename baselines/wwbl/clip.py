@@ -16,20 +16,21 @@ TINY = "the tiny ViT of the drawn world"
 OPTION = "--set clip=FILE"
 
 
-def open_clip(clip: str | None, device: str) -> OpenedClip:
+def open_clip(clip: str | None, device: str, option: str = OPTION) -> OpenedClip:
     """The CLIP that is meant.
 
     Args:
         clip: a file, a folder, an id of the Hugging Face hub that was fetched before, ``shapes``, or ``NAME,TAG`` of
             open_clip, which fetches it.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
+        option: how users give it, for errors.
 
     Raises:
         UsageError: none is named, or it has no vision transformer.
         DataError: a file that cannot be used.
     """
     if clip is None:
-        raise UsageError(clip_advice("wwbl", "ViT-B-32", OPTION))
+        raise UsageError(clip_advice("wwbl", "ViT-B-32", option))
     of_open_clip = "," in clip and not Path(clip).exists()
     return open_model(
         "wwbl",
@@ -40,7 +41,7 @@ def open_clip(clip: str | None, device: str) -> OpenedClip:
         device=device,
         tower="vit",
         best="vit32",
-        option=OPTION,
+        option=option,
     )
 
 

@@ -130,7 +130,7 @@ def make(
 
     Args:
         weights: the authors' state dict, what ``risbench weights convert`` made of their ``net_best.pth``, a training
-            of ours, or ``shapes``, the shipped small network of the drawn world (which needs no asking on ``shapes_*``).
+            of ours, or ``shapes``, the shipped small network of the drawn world (on ``shapes_*`` the default).
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split that will be answered, given by the runner.
         clip: OpenAI's ``ViT-B-32.pt`` or another file of it, an id of the Hugging Face hub that was fetched before, or

@@ -31,6 +31,8 @@ class WWbLConfig:
         widths: channels of the 3x3 convolutions of each stage; the image is halved between stages. The last number is
             also the length of a text's vector.
         up: channels of the first upward block.
+        batchnorm: whether a BatchNorm follows each convolution of the trunk, which lets a trunk learn that starts from
+            nothing. The authors' has none and starts from ImageNet.
         image_size: side of the square input at evaluation, in pixels. It is no part of the weights.
         clip: the CLIP whose text vectors the network was trained with.
         clip_sha256: that CLIP's file, where the file of weights names it.
@@ -39,6 +41,7 @@ class WWbLConfig:
 
     widths: tuple[tuple[Count, ...], ...] = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))
     up: Count = 512
+    batchnorm: bool = False
     image_size: Count = 224
     clip: str = AUTHORS_CLIP
     clip_sha256: str = ""
@@ -75,7 +78,7 @@ class WWbLConfig:
             raise DataError(f"the config of a WWbL network cannot be read ({error})") from None
 
 
-def trunk(widths: tuple[tuple[int, ...], ...]) -> nn.Sequential:
+def trunk(widths: tuple[tuple[int, ...], ...], batchnorm: bool = False) -> nn.Sequential:
     """VGG: 3x3 convolutions with bias, a ReLU after each, and a maximum over 2x2 cells between stages.
 
     With VGG16's widths the modules bear the numbers 0 to 22 of torchvision's ``features``.
@@ -86,7 +89,8 @@ def trunk(widths: tuple[tuple[int, ...], ...]) -> nn.Sequential:
         if place:
             layers.append(nn.MaxPool2d(2))
         for width in stage:
-            layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU()]
+            layers.append(nn.Conv2d(before, width, 3, padding=1))
+            layers += [nn.BatchNorm2d(width), nn.ReLU()] if batchnorm else [nn.ReLU()]
             before = width
     return nn.Sequential(*layers)
 
@@ -94,9 +98,9 @@ def trunk(widths: tuple[tuple[int, ...], ...]) -> nn.Sequential:
 class VggEncoder(nn.Module):
     """The trunk, under the authors' key ``E.Org_model``."""
 
-    def __init__(self, widths: tuple[tuple[int, ...], ...]):
+    def __init__(self, config: WWbLConfig):
         super().__init__()
-        self.Org_model = trunk(widths)
+        self.Org_model = trunk(config.widths, config.batchnorm)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, S, S)`` -> ``(B, C, S / 8, S / 8)``, not negative."""
@@ -137,8 +141,8 @@ class GatedDecoder(nn.Module):
         self.up0 = DoubleConvolution(width, up)
         self.up1 = DoubleConvolution(up, 1, bare=True)
 
-    def forward(self, features: Tensor, text: Tensor, size: tuple[int, int]) -> Tensor:
-        """The map before the sigmoid.
+    def forward(self, features: Tensor, text: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """The map before the sigmoid, and the gate.
 
         Args:
             features: of the bottleneck, ``(N or 1, C, h, w)``.
@@ -146,12 +150,12 @@ class GatedDecoder(nn.Module):
             size: of the map, ``(height, width)``.
 
         Returns:
-            ``(N, 1, height, width)``.
+            ``(N, 1, height, width)``, and ``(N, 1, h, w)`` as of :func:`gate`.
         """
-        x = features * gate(features, text)
-        x = self.up0(doubled(x))
+        gates = gate(features, text)
+        x = self.up0(doubled(features * gates))
         x = self.up1(doubled(x))
-        return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=True), gates
 
 
 def gate(features: Tensor, text: Tensor) -> Tensor:
@@ -180,7 +184,7 @@ class WWbLNetwork(nn.Module):
     def __init__(self, config: WWbLConfig | None = None):
         super().__init__()
         self.config = WWbLConfig() if config is None else config
-        self.E = VggEncoder(self.config.widths)
+        self.E = VggEncoder(self.config)
         self.D = GatedDecoder(self.config.text, self.config.up)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -193,7 +197,7 @@ class WWbLNetwork(nn.Module):
         Returns:
             ``(N, 1, *size)``, after the sigmoid.
         """
-        return torch.sigmoid(self.D(features, text, size))
+        return torch.sigmoid(self.D(features, text, size)[0])
 
     def attention(self, images: Tensor, text: Tensor) -> Tensor:
         """What of an image goes on to the decoder, in [-1, 1].
@@ -207,15 +211,20 @@ class WWbLNetwork(nn.Module):
         """
         return gate(self.encode(images), text)
 
-    def forward(self, images: Tensor, text: Tensor) -> Tensor:
+    def forward(self, images: Tensor, text: Tensor, *, with_gate: bool = False) -> Any:
         """One map for each image and its text.
 
         Args:
             images: float32 ``(B, 3, S, S)``, mean and deviation 0.5; any S of at least 8 pixels.
-            text: ``(B, 512)``, CLIP's text features of unit length.
+            text: ``(B, 512)``, CLIP's text features of unit length; or ``(K * B, 512)``, each image's K in a row.
+
+            with_gate: also return what :meth:`attention` gives, of the same pass.
 
         Returns:
-            ``(B, 1, S, S)``, after the sigmoid: in (0, 1).
+            ``(B, 1, S, S)`` or ``(K * B, 1, S, S)``, after the sigmoid: in (0, 1).
         """
         height, width = images.shape[2:]
-        return self.decode(self.encode(images), text, (height, width))
+        features = self.encode(images).repeat_interleave(len(text) // len(images), 0)
+        logits, gates = self.D(features, text, (height, width))
+        maps = torch.sigmoid(logits)
+        return (maps, gates) if with_gate else maps

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._clip.prompting import OpenedClip, encode_texts, enlarged, spread
 from .._clip.relevance import Relevance
-from .losses import aligned
+from .loss import aligned
 from .pixels import DEVIATION, MEAN
 
 Pixels = Literal["network", "clip"]

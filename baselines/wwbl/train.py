@@ -1,11 +1,12 @@
 """WWbL's training: ``risbench train wwbl --recipe NAME``. Texts alone, and a frozen CLIP.
 
-Each image is shown once an epoch, with one of its expressions drawn at random. CLIP says where in the image it looks for
-the expression, what it finds where the network's map is high, and what it still finds where the map is low.
+Each image is shown once an epoch, with one of its expressions drawn at random. CLIP says where in the image it looks
+for the expression, what it finds where the network's map is high, and what it still finds where the map is low.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import tris_model
 from risbench import DataError, Method, Split, UsageError, load_split
 from risbench.datasets.shapes import exchange
 from tris_model.devices import autocast, pick
@@ -27,7 +27,7 @@ from tris_model.train.loop import Photographs, gather, rank, torchrun, world
 
 from ..train.fitting import TrainingRecipe, fit
 from .clip import check_clip, open_clip, origin
-from .losses import Pairs, WWbLWeights, losses, masked
+from .loss import Pairs, WWbLWeights, disagreement, losses, masked
 from .network import WWbLConfig, WWbLNetwork
 from .pixels import normalised
 from .teacher import ClipTeacher, Pixels
@@ -42,16 +42,18 @@ class WWbLRecipe(TrainingRecipe):
     """Everything that decides a training; the defaults are the authors'.
 
     Attributes:
-        clip: the teacher: a file, ``shapes``, or ``NAME,TAG`` of open_clip.
+        teacher: the CLIP: a file, ``shapes``, or ``NAME,TAG`` of open_clip.
         vgg: torchvision's VGG16 of ImageNet, from which the trunk starts; None draws it.
         network: sizes, the prompt, and the side of the input at evaluation.
         side: of the input in training, in pixels.
         weights: of the four terms.
-        pairs: see :func:`baselines.wwbl.losses.losses`; ``all`` is the authors'.
+        gate: weight of a fifth term, see :func:`baselines.wwbl.loss.disagreement`; the authors' 0.
+        pairs: see :func:`baselines.wwbl.losses`; ``all`` is the authors'.
         pixels: see :class:`baselines.wwbl.teacher.ClipTeacher`; ``network`` is the authors'.
         flip: what a mirrored image does to its text. ``image``: nothing, as the authors have it. ``both``: left and
             right change places in the text too, which is known to be true of drawn scenes only. ``none``: no image is
             mirrored.
+        texts: expressions of each image in a step; the authors' 1. With more, CLIP judges the masks of the first alone.
         keep_words: the probability with which each word of a text is kept; 0.8 for the authors' training on COCO's
             captions, 1 for that on Visual Genome.
         optimiser: ``sgd`` or ``adamw``, one group of all parameters.
@@ -61,14 +63,16 @@ class WWbLRecipe(TrainingRecipe):
         channels_last: the memory format of the network; quicker in bf16 on a CPU.
     """
 
-    clip: str = "ViT-B-32.pt"
+    teacher: str = "ViT-B-32.pt"
     vgg: str | None = None
     network: WWbLConfig = field(default_factory=WWbLConfig)
     side: Count = 304
     weights: WWbLWeights = field(default_factory=WWbLWeights)
+    gate: Rate = 0.0
     pairs: Pairs = "all"
     pixels: Pixels = "network"
     flip: Literal["image", "both", "none"] = "image"
+    texts: Count = 1
     keep_words: Share = 1.0
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: Rate = 1.2e-3
@@ -80,11 +84,11 @@ class WWbLRecipe(TrainingRecipe):
 
 
 class Captioned(NamedTuple):
-    """This rank's images of a step, one text each.
+    """This rank's images of a step, and their texts.
 
     Attributes:
         pending: uint8 ``(S, S, 3)`` each, under way.
-        texts: in their prompt.
+        texts: in their prompt, those of an image in a row.
         mirrored: which images are mirrored, left to right.
     """
 
@@ -117,13 +121,14 @@ class CaptionOrder:
         texts, mirrored = [], []
         for at in mine:
             draw = np.random.default_rng((recipe.seed, epoch, at))
-            text = self._texts[at][draw.integers(len(self._texts[at]))]
+            own = self._texts[at]
             turned = recipe.flip != "none" and bool(draw.random() < 0.5)
-            if recipe.keep_words < 1:
-                words = text.split()
-                text = " ".join(word for word in words if draw.random() < recipe.keep_words)
-            texts.append(exchange(text) if turned and recipe.flip == "both" else text)
             mirrored.append(turned)
+            for place in np.resize(draw.permutation(len(own)), recipe.texts).tolist():
+                text = own[place]
+                if recipe.keep_words < 1:
+                    text = " ".join(word for word in text.split() if draw.random() < recipe.keep_words)
+                texts.append(exchange(text) if turned and recipe.flip == "both" else text)
         prompted = [recipe.network.prompt.replace("{}", text) for text in texts]
         return Captioned(self._photographs.start(mine), prompted, mirrored)
 
@@ -138,7 +143,7 @@ class WWbLTrainer:
     """See :class:`baselines.train.fitting.RivalTrainer`."""
 
     def __init__(self, recipe: WWbLRecipe, device: torch.device, data_root: Path | None):
-        opened = open_clip(recipe.clip, str(device))
+        opened = open_clip(recipe.teacher, str(device), "--set teacher=FILE")
         config = replace(recipe.network, **origin(opened))
         check_clip(opened, config)
         with building(TABLE):
@@ -175,24 +180,25 @@ class WWbLTrainer:
         with autocast(recipe.precision, self._device):
             shown = teacher.input(images)
             relevance = teacher.relevance(shown, text)
-            maps = learner(images, text)
-            foreground, background = (teacher.features(part) for part in masked(shown, maps))
-        rows = [gather(part.float()) for part in (foreground, background, text)]
-        terms = losses(
-            maps.float(), relevance, *rows, weights=recipe.weights, pairs=recipe.pairs, side=teacher.side
-        )
+            maps, gates = learner(images, text, with_gate=True)
+            foreground, background = (teacher.features(part) for part in masked(shown, maps[:: recipe.texts]))
+        rows = [gather(part.float()) for part in (foreground, background, text[:: recipe.texts])]
+        terms = losses(maps.float(), relevance, *rows, weights=recipe.weights, pairs=recipe.pairs, side=teacher.side)
+        if recipe.gate:
+            terms["gate"] = recipe.gate * disagreement(gates.float(), relevance)
+            terms["loss"] = terms["loss"] + terms["gate"]
         return terms, len(images)
 
     def rate(self, step: int, total: int) -> float:
         """Of the schedule."""
         warm = min(1.0, (step + 1) / (self._recipe.warmup + 1))
-        return warm if self._recipe.schedule == "constant" else warm * (1 + np.cos(np.pi * step / total)) / 2
+        return warm if self._recipe.schedule == "constant" else warm * (1 + math.cos(math.pi * step / total)) / 2
 
     def method(self, weights: Path) -> Method:
         """WWbL with these weights."""
         from .method import make
 
-        return make(weights=str(weights), clip=self._recipe.clip, device=str(self._device))
+        return make(weights=str(weights), clip=self._recipe.teacher, device=str(self._device))
 
 
 def started(recipe: WWbLRecipe) -> WWbLNetwork:
@@ -252,9 +258,7 @@ def train(
     root = None if data_root is None else Path(data_root)
     with torchrun(device) as place_name:
         place = pick(place_name)
-        return fit(
-            TABLE, made, lambda: WWbLTrainer(made, place, root), Path(out), place, root, overwrite=overwrite
-        )
+        return fit(TABLE, made, lambda: WWbLTrainer(made, place, root), Path(out), place, root, overwrite=overwrite)
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

@@ -106,8 +106,8 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> WWbLNetwork:
     """WWbL's network from a file, float32, in eval mode.
 
     Args:
-        path: the authors' plain state dict (62 entries ``E.Org_model.*`` and ``D.*``, with or without ``module.`` before
-            each), a file of ours or one that ``risbench weights convert`` wrote, or ``shapes``.
+        path: the authors' plain state dict (62 entries ``E.Org_model.*`` and ``D.*``, with or without ``module.``
+            before each), a file of ours or one that ``risbench weights convert`` wrote, or ``shapes``.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns:

@@ -46,7 +46,7 @@ LAYERS = frozenset(
         )
     }
 )  # fmt: skip
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files of torch before 1.6 begin
+_LEGACY = 0x1950A86A20F9469CFC6C  # the number that files of torch before 1.6 begin with
 _HEAD = 4096  # bytes, in which the outermost object's class is named
 _MOST = 10_000  # modules of a network
 _DEEP = 64  # modules inside one another
@@ -86,10 +86,9 @@ def module_class(path: Path) -> str | None:
             with zipfile.ZipFile(path) as archive, archive.open(_member(archive, "data.pkl")) as file:
                 return _first_class(file.read(_HEAD))
         with path.open("rb") as file:
-            if file.read(len(_LEGACY)) != _LEGACY:
-                return None
-            file.seek(0)
             head = io.BytesIO(file.read(2 * _HEAD))
+        if not _is_legacy(head):
+            return None
         for _ in range(3):
             _skip(head)
         return _first_class(head.read())
@@ -111,6 +110,8 @@ def read_module(path: Path, classes: Collection[str], what: str) -> dict[str, Te
     Raises:
         DataError: the file is broken, no pickled network, or names anything else, which is named; nothing was run.
     """
+    if module_class(path) is None:
+        raise DataError(f"{path} holds no pickled network; a file of weights alone needs no conversion")
     names = LAYERS | set(classes)
     try:
         if members_of(path):
@@ -119,7 +120,7 @@ def read_module(path: Path, classes: Collection[str], what: str) -> dict[str, Te
         else:
             found = _of_legacy(path, names, what)
         if not isinstance(found, ModuleRecord):
-            raise DataError(f"{path} holds no pickled network; if it holds weights alone, it needs no conversion")
+            raise DataError(f"{path} holds no pickled network")
         state = without_wrappers(dict(_tensors(found)), str(path))
     except DataError:
         raise
@@ -228,8 +229,6 @@ def _of_archive(path: Path, names: Collection[str], what: str) -> Any:
 def _of_legacy(path: Path, names: Collection[str], what: str) -> Any:
     """Magic number, version, the writer's machine, the object, the keys of its numbers, and the numbers."""
     raw = bytearray(path.read_bytes())
-    if not raw.startswith(_LEGACY):
-        raise DataError(f"{path} is no file of torch.save")
     stream = io.BytesIO(raw)
     for _ in range(3):
         _skip(stream)
@@ -286,6 +285,17 @@ def _skip(stream: io.BytesIO) -> int:
     for _ in pickletools.genops(stream):
         pass
     return stream.tell()
+
+
+def _is_legacy(stream: io.BytesIO) -> bool:
+    """Whether a stream begins with the magic number, pickled in any protocol; its position stays."""
+    place = stream.tell()
+    try:
+        return any(
+            argument == _LEGACY for _, (code, argument, _) in zip(range(5), pickletools.genops(stream), strict=False)
+        )
+    finally:
+        stream.seek(place)
 
 
 def _first_class(head: bytes) -> str | None:

@@ -90,6 +90,24 @@ def masked(images: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
     return images * maps, images * (1 - maps)
 
 
+def disagreement(gates: Tensor, relevance: Tensor) -> Tensor:
+    """How little the gate's cosines go up and down with CLIP's relevance: 1 less their correlation over an image.
+
+    It is none of the authors' terms. A trunk that starts from nothing, and not from ImageNet, has no features among
+    which a text could choose, and through the decoder alone it learns them slowly.
+
+    Args:
+        gates: ``(N, 1, h, w)``.
+        relevance: ``(N, 1, S, S)``; its mean over each cell counts.
+
+    Returns:
+        The mean over the maps, from 0 to 2; a scalar.
+    """
+    wanted = F.adaptive_avg_pool2d(relevance.detach(), gates.shape[2:])
+    one, other = (part.flatten(1) - part.flatten(1).mean(1, keepdim=True) for part in (gates, wanted))
+    return (1 - F.cosine_similarity(one, other, dim=1, eps=1e-6)).mean()
+
+
 def aligned(maps: Tensor, side: int) -> Tensor:
     """``(B, C, s, s)`` at another size, ``(B, C, side, side)``: bilinear with aligned corners."""
     if maps.shape[2:] == (side, side):
