@@ -1,20 +1,15 @@
-"""Floor: the relevance of each patch to CLIP's score, from the last attention (the baseline in WWbL).
+"""Floor: the relevance of each patch to CLIP's score, from the last attention (the baseline and the teacher of WWbL).
 
-Generic attention explainability (Chefer et al., ICCV 2021) on the last block of the image transformer: the attention
-times its gradient, the positive part of that, the mean over heads, and then the class token's row. Only this row of the
-attention affects the score, so only this row is computed and differentiated.
+``_clip/relevance.py`` says what is computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from risbench import Method
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 DRAWN = 0.25  # the threshold with the tiny CLIP, by `risbench sweep` on shapes_val, rules clean
 CARD: Mapping[str, Any] = MappingProxyType(
@@ -31,32 +26,6 @@ CARD: Mapping[str, Any] = MappingProxyType(
         "reads": (),
     }
 )
-
-
-class Relevance:
-    """The relevance of patches in the class token's row of the last attention."""
-
-    def __init__(self, visual: Any):
-        self._visual = visual
-
-    def __call__(self, pixels: Tensor, text_features: Tensor) -> Tensor:
-        """The relevance of every patch for every text, ``(N, h, w)``, not negative."""
-        import torch
-        from torch.nn.functional import normalize
-
-        visual, block = self._visual, self._visual.blocks[-1]
-        with torch.no_grad():
-            tokens = visual.before_last(pixels)
-            queries, keys, values = (part[0] for part in block.attn.split(block.ln_1(tokens)))
-            row = (queries[:, :1] @ keys.transpose(1, 2) * queries.shape[2] ** -0.5).softmax(2)  # (heads, 1, L)
-        # One copy per text, so that one pass gives all gradients.
-        rows = row.expand(len(text_features), -1, -1, -1).clone().requires_grad_()
-        first = tokens[:, 0] + block.attn.out_proj((rows @ values)[:, :, 0].flatten(1))
-        first = first + block.mlp(block.ln_2(first))
-        cosines = (normalize(visual.summary(first), dim=1) * text_features).sum(1)
-        (gradient,) = torch.autograd.grad(cosines.sum(), rows)
-        grid = [side // visual.patch for side in pixels.shape[2:]]
-        return (gradient * row).relu().mean(1)[:, 0, 1:].unflatten(1, grid)
 
 
 def make(
@@ -93,6 +62,7 @@ def make(
     """
     from ._clip.heat_method import HeatMethod
     from ._clip.opening import open_model
+    from ._clip.relevance import Relevance
 
     opened = open_model(
         "clip_gae",

@@ -46,6 +46,7 @@ def open_model(
     activation: Activation | None = None,
     tower: Tower | None = None,
     best: str = "vit",
+    option: str = "--weights FILE",
 ) -> OpenedClip:
     """Open the CLIP that a method's options name.
 
@@ -61,6 +62,7 @@ def open_model(
         activation: the activation of the weights, if the user knows it.
         tower: the kind of image tower that the method needs; None for any.
         best: a key of `FILES`; the file that an error message advises if no weights are given.
+        option: the option that names the file, for error messages.
 
     Raises:
         UsageError: a name is unknown, two options contradict each other, no weights are given, or the tower is of the
@@ -85,7 +87,9 @@ def open_model(
     if model is not None:
         opened = _of_open_clip(method, model, weights, pretrained, activation)
     else:
-        opened = _of_file(method, _path(method, weights, split, tower, best), activation)
+        opened = _of_file(
+            method, _path(clip_advice(method, FILES[best], option), weights, split, tower, best), activation
+        )
     found: Tower = "vit" if isinstance(opened.clip, VitClip) else "resnet"
     if tower is not None and found != tower:
         kinds = {"resnet": "a ResNet", "vit": "a vision transformer"}
@@ -97,8 +101,7 @@ def open_model(
     return opened._replace(parameter_count=count)
 
 
-def _path(method: str, weights: str | None, split: str | None, tower: Tower | None, best: str) -> Path:
-    advice = clip_advice(method, FILES[best])
+def _path(advice: str, weights: str | None, split: str | None, tower: Tower | None, best: str) -> Path:
     if weights is None and (split is None or not is_drawn(split)):
         get, _, shipped = advice.partition(", or ")
         raise UsageError(f"{get}, name one of open_clip's with --set model=… --set pretrained=…, or take {shipped}")
@@ -129,9 +132,9 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedCl
     if config.trimmed and ("config" in held.metadata or not vit):  # not CLIP's vocabulary: one of ours
         read = ClipReading(config.quick_gelu if vit else True, f"tiny {'ViT' if vit else 'RN'}", OURS)
     elif vit and "config" in held.metadata:
-        read = ClipReading(config.quick_gelu, _name(config), UNKNOWN, "the file's config")
+        read = ClipReading(config.quick_gelu, name_of(config), UNKNOWN, "the file's config")
     else:
-        read = reading(method, held, _name(config), activation)
+        read = reading(method, held, name_of(config), activation)
     if vit:
         inside = held.state.get("transformer.resblocks.0.mlp.c_fc.bias")
         network = VitClip(replace(config, quick_gelu=read.quick_gelu), None if inside is None else len(inside))
@@ -221,7 +224,7 @@ def _filled(clip: C, state: Mapping[str, Tensor], what: str) -> C:
     return clip
 
 
-def _name(config: tris_model.Config | VitConfig) -> str:
+def name_of(config: tris_model.Config | VitConfig) -> str:
     """The usual name of these sizes, or a description if they have none."""
     if not isinstance(config, VitConfig):
         return config.backbone.removeprefix("clip-")

@@ -61,7 +61,20 @@ def amr(folder: Path) -> str:
     return str(made_up_amr(folder / "res50_amr.pth.pth"))
 
 
-# What makes the weights, and the method's options.
+def wwbl(folder: Path) -> str:
+    """A WWbL of the authors' sizes, beside the CLIP whose text vectors it takes."""
+    import torch
+
+    from baselines.wwbl.network import WWbLNetwork
+
+    clip("ViT-B-32", folder)
+    torch.manual_seed(0)
+    path = folder / "wwbl.pth"
+    torch.save(WWbLNetwork().state_dict(), path)
+    return str(path)
+
+
+# What makes the weights, and the method's options, in which {folder} is where the weights lie.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
     "clip_sim (ViT-B/16)": (partial(clip, "ViT-B-16"), {}),
@@ -71,6 +84,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "groupvit (competitors)": (groupvit, {"reading": "competitors"}),
     "clip_es": (partial(clip, "ViT-B-16"), {}),
     "amr": (amr, {}),
+    "wwbl": (wwbl, {"clip": "{folder}/ViT-B-32.pt"}),
 }
 
 
@@ -91,7 +105,8 @@ def one(name: str, weights: str, root: Path | None, split: str, count: int) -> d
     """What one method costs."""
     from risbench.methods import factory
 
-    method, _ = factory.make(name.split()[0], weights=weights, options=METHODS[name][1])
+    options = {key: value.format(folder=Path(weights).parent) for key, value in METHODS[name][1].items()}
+    method, _ = factory.make(name.split()[0], weights=weights, options=options)
     some = list(pictures(root, split, count))
     method.predict(some[0][0], some[0][1][:1])  # what is only done once
     together = [_timed(lambda image=image, texts=texts: method.predict(image, texts)) for image, texts in some]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .clip_file import ClipFile, load_clip, read_clip
     from .clip_names import looks_like_clip
     from .hub_cache import hub_id, snapshot
+    from .modules import LAYERS, module_class, read_module
     from .names import (
         NAMES,
         OPENAI_FILES,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INDEX",
+    "LAYERS",
     "NAMES",
     "OPENAI_FILES",
     "SUFFIXES",
@@ -45,8 +47,10 @@ __all__ = [
     "load_clip",
     "looks_like_clip",
     "missing",
+    "module_class",
     "read",
     "read_clip",
+    "read_module",
     "snapshot",
     "split_entry",
     "weights_file",
@@ -56,6 +60,7 @@ __all__ = [
 
 _HOMES = {
     "INDEX": "shards",
+    "LAYERS": "modules",
     "NAMES": "names",
     "OPENAI_FILES": "names",
     "SUFFIXES": "names",
@@ -71,8 +76,10 @@ _HOMES = {
     "load_clip": "clip_file",
     "looks_like_clip": "clip_names",
     "missing": "names",
+    "module_class": "modules",
     "read": "checkpoint",
     "read_clip": "clip_file",
+    "read_module": "modules",
     "snapshot": "hub_cache",
     "split_entry": "names",
     "weights_file": "names",

@@ -64,7 +64,7 @@ def read_archive(path: Path) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             inside = next(name for name in archive.namelist() if Path(name).name == "data.pkl")
-            tree = _Unpickler(archive, str(Path(inside).parent)).load()
+            tree = ArchiveUnpickler(archive, str(Path(inside).parent)).load()
         return dict(_tensors(tree))
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} was not opened: {' '.join(str(error).split())[:200]}") from None
@@ -81,8 +81,10 @@ def _tensors(box: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from _tensors(value, f"{prefix}{name}.")
 
 
-class _Unpickler(BoundedUnpickler):
-    _settable = (PlainObject,)
+class ArchiveUnpickler(BoundedUnpickler):
+    """Reads ``data.pkl`` of a zip archive of torch's, and the numbers that lie beside it."""
+
+    _settable: tuple[type, ...] = (PlainObject,)
 
     def __init__(self, archive: zipfile.ZipFile, folder: str):
         super().__init__(content_of(archive, f"{folder}/data.pkl"))
@@ -97,7 +99,7 @@ class _Unpickler(BoundedUnpickler):
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
+            return stored_tensor
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch.jit._pickle" and name in ("build_intlist", "build_doublelist", "build_boollist"):
@@ -118,7 +120,10 @@ class _Unpickler(BoundedUnpickler):
         return self._storages[key]
 
 
-def _tensor(numbers: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_ignored: Any) -> Tensor:
+def stored_tensor(
+    numbers: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_ignored: Any
+) -> Tensor:
+    """A tensor of numbers that lie in the file: a view of them, in place of torch's own rebuilder."""
     if not isinstance(numbers, Tensor):
         raise pickle.UnpicklingError("a tensor does not consist of numbers")
     return numbers.as_strided(tuple(size), tuple(stride), offset)  # raises where it would leave the storage

@@ -2,7 +2,7 @@
 
 The names below are the public ones. Each is imported when it is first used. A loop needs:
 
-- ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``: training with several processes;
+- ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``, ``gather``: several processes;
 - ``settle``: whether a folder holds a finished training by this recipe; ``Journal``: a training's log and state;
 - ``Ahead``, ``Photographs``: arrays and images that threads prepare before the step that needs them;
 - ``interruptible`` and ``Stopped``: Ctrl-C ends a training after the current step; ``bar``: a progress bar;
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .finished import settle
     from .finite import check_loss, check_weights, clipped
     from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
-    from .ranks import any_rank, averaged, mean_of, rank, torchrun, world
+    from .ranks import any_rank, averaged, gather, mean_of, rank, torchrun, world
 
 __all__ = [
     "Ahead",
@@ -38,6 +38,7 @@ __all__ = [
     "check_weights",
     "clipped",
     "forget_peak",
+    "gather",
     "interruptible",
     "mean_of",
     "memory",
@@ -61,6 +62,7 @@ _HOMES = {
     "check_weights": "finite",
     "clipped": "finite",
     "forget_peak": "journal",
+    "gather": "ranks",
     "interruptible": "journal",
     "mean_of": "ranks",
     "memory": "journal",
