@@ -4,7 +4,8 @@ The names below are the public ones. Each is imported when it is first used. A l
 
 - ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``: several processes that train as one;
 - ``settle``: is the training in the folder finished, and by this recipe; ``Journal``: its log and its state;
-- ``Ahead``, ``Photographs``: arrays and images that threads make before the step that needs them;
+- ``Ahead``, ``Photographs``: arrays and images that threads make before the step that needs them; ``BatchOrder``: which
+  refs a step reads, with which of their sentences;
 - ``interruptible`` and ``Stopped``: Ctrl-C ends a training after its step; ``bar``: progress on a terminal;
 - ``clipped``, ``check_loss``, ``check_weights``: nothing that is not finite is kept;
 - ``Best``, ``check_selection``: the weights that are best on a validation split; ``memory``: the peak so far.
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from .finished import settle
     from .finite import check_loss, check_weights, clipped
     from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
+    from .order import Batch, BatchOrder
     from .ranks import any_rank, averaged, mean_of, rank, torchrun, world
 
 __all__ = [
     "Ahead",
+    "Batch",
+    "BatchOrder",
     "Best",
     "Journal",
     "Photographs",
@@ -49,6 +53,8 @@ __all__ = [
 
 _HOMES = {
     "Ahead": "ahead",
+    "Batch": "order",
+    "BatchOrder": "order",
     "Best": "best",
     "Journal": "journal",
     "Photographs": "ahead",
