@@ -139,11 +139,17 @@ class BertSum(nn.Module):
 
 
 @torch.no_grad()
-def draw_weights(bert: Bert) -> None:
-    """Weights as BERT draws them before it learns: normal with deviation 0.02, biases 0, norms 1."""
+def draw_weights(bert: Bert, *, by_width: bool = False) -> None:
+    """Weights as BERT draws them before it learns: normal with deviation 0.02, biases 0, norms 1.
+
+    Args:
+        bert: changed in place.
+        by_width: let the deviation follow from the width, ``width ** -0.5``. 0.02 is chosen for 768 channels, and leaves
+            a small BERT almost deaf for hundreds of steps.
+    """
     for module in bert.modules():
         if isinstance(module, (nn.Linear, nn.Embedding)):
-            module.weight.normal_(std=DEVIATION)
+            module.weight.normal_(std=module.weight.shape[1] ** -0.5 if by_width else DEVIATION)
         if isinstance(module, nn.Linear):
             module.bias.zero_()
     bert.embeddings.word_embeddings.weight[0].zero_()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDE = 480  # of the heat, where LAVT's evaluation compares
+LARGEST = 2048  # pixels of the input's side
 TOGETHER = 4  # expressions at a time at 480 x 480; more of a smaller image
 CARD: Mapping[str, Any] = MappingProxyType(
     {
@@ -69,6 +70,8 @@ class LavtMethod:
         self._answer = answer
         self.sizes = sizes = loaded.network.sizes
         self._side = sizes.image_size if size is None else size
+        if not sizes.smallest_image <= self._side <= LARGEST:
+            raise UsageError(f"size={size}: give a number of pixels from {sizes.smallest_image} to {LARGEST}")
         if loaded.words is not None and vocab is None:
             self._words = loaded.words
         else:
@@ -162,8 +165,6 @@ def make(
         raise UsageError(advice())
     if answer not in ("both", "heat"):
         raise UsageError(f"answer={answer}: give both or heat")
-    if size is not None and not 1 <= size <= 4096:
-        raise UsageError(f"size={size}: give a number of pixels from 1 to 4096")
     heads = mha.split("-")
     if len(heads) != 4 or not all(part.isdecimal() and int(part) for part in heads):
         raise UsageError(f"mha={mha}: give four numbers of heads, one for each stage, such as 4-4-4-4")

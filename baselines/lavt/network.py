@@ -182,17 +182,22 @@ def enlarged_to(x: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 @torch.no_grad()
-def drawn_lavt(sizes: LavtSizes) -> Lavt:
+def drawn_lavt(sizes: LavtSizes, *, by_width: bool = False) -> Lavt:
     """A network before it learns: weights as the authors draw them, with torch's generator.
 
     The backbone's linear layers and tables of biases are normal with deviation 0.02, cut at 2; its biases are 0. The
     convolutions keep torch's start. BERT's weights are drawn as BERT does.
+
+    Args:
+        sizes: of the network.
+        by_width: let the deviations of linear layers follow from their width, ``width ** -0.5``. The authors start from
+            trained weights, and 0.02 in a small network is a whisper: gates stay shut and attentions even.
     """
     network = Lavt(sizes)
-    draw_weights(network.text_encoder)
+    draw_weights(network.text_encoder, by_width=by_width)
     for module in network.backbone.modules():
         if isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.trunc_normal_(module.weight, std=module.weight.shape[1] ** -0.5 if by_width else 0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, WindowAttention):

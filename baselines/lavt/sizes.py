@@ -56,6 +56,11 @@ class LavtSizes:
         """Channels of the stages."""
         return tuple(self.embed * 2**stage for stage in range(len(self.depths)))
 
+    @property
+    def smallest_image(self) -> int:
+        """The smallest side of an image in pixels: of a last map of one patch there is no variance to divide by."""
+        return self.patch * 2 ** (len(self.depths) - 1) + 1
+
     def to_json(self) -> str:
         """As it stands in a file of ours."""
         return json.dumps(asdict(self), sort_keys=True)

@@ -52,12 +52,15 @@ def vocabulary_of(recipe: Vocabulary, texts: Sequence[str]) -> WordPiece:
     return WordPiece([*SPECIAL, *sorted({word for text in texts for word in basic_words(text)})])
 
 
-def started(sizes: LavtSizes, seed: int, *, swin: str | None = None, bert: str | None = None) -> Lavt:
+def started(
+    sizes: LavtSizes, seed: int, *, by_width: bool = False, swin: str | None = None, bert: str | None = None
+) -> Lavt:
     """The network before it learns, in float32.
 
     Args:
         sizes: of the network.
         seed: of the weights that are drawn.
+        by_width: see :func:`baselines.lavt.network.drawn_lavt`.
         swin: a file of ImageNet weights for the Swin transformer; its head and last norm are not read.
         bert: see :func:`baselines._bert.load_bert`.
 
@@ -66,7 +69,7 @@ def started(sizes: LavtSizes, seed: int, *, swin: str | None = None, bert: str |
         DataError: it is broken or does not fit; the keys are named.
     """
     torch.manual_seed(seed)
-    network = drawn_lavt(sizes)
+    network = drawn_lavt(sizes, by_width=by_width)
     if swin is not None:
         _put_swin(network, Path(swin))
     if bert is not None:

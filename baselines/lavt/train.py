@@ -42,6 +42,7 @@ class LavtRecipe(TrainingRecipe):
         network: sizes.
         swin: the file of ImageNet weights that the Swin transformer starts from; None draws them.
         bert: the file or folder of Hugging Face's that BERT starts from; None draws it.
+        by_width: how what starts from no file is drawn; see :func:`baselines.lavt.network.drawn_lavt`.
         vocab: BERT's vocabulary; None takes the words of the split, for a BERT that is drawn.
         lr, weight_decay: of AdamW.
         power: of the polynomial decay, which is made every step.
@@ -55,6 +56,7 @@ class LavtRecipe(TrainingRecipe):
     network: LavtSizes = field(default_factory=LavtSizes)
     swin: str | None = None
     bert: str | None = None
+    by_width: bool = False
     vocab: str | None = None
     lr: Rate = 5e-5
     weight_decay: Rate = 1e-2
@@ -117,8 +119,11 @@ class LavtTrainer:
         refs = Refs(split)
         self._text = vocabulary_of(recipe, refs.texts)
         sizes = replace(recipe.network, bert=replace(recipe.network.bert, vocabulary=len(self._text)))
+        side = sizes.image_size
+        if side < sizes.smallest_image:
+            raise UsageError(f"lavt.network.image_size is {side}; give {sizes.smallest_image} or more")
         with building(TABLE):
-            network = started(sizes, recipe.seed, swin=recipe.swin, bert=recipe.bert)
+            network = started(sizes, recipe.seed, by_width=recipe.by_width, swin=recipe.swin, bert=recipe.bert)
         freeze(network, recipe.bert_learns)
         if world() > 1 and device.type == "cuda":
             torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
@@ -126,7 +131,6 @@ class LavtTrainer:
         self.optimiser = adamw(network, recipe.lr, recipe.weight_decay, fused=device.type == "cuda")
         self.metadata: Mapping[str, str] = {"config": sizes.to_json(), "vocabulary": json.dumps(self._text.words)}
 
-        side = sizes.image_size
         self._batches = BatchOrder(
             refs, Photographs(refs.paths, side), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
         )
