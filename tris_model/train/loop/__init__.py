@@ -5,6 +5,7 @@ The names below are the public ones. Each is imported when it is first used. A l
 - ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``, ``gather``: several processes;
 - ``settle``: whether a folder holds a finished training by this recipe; ``Journal``: a training's log and state;
 - ``Ahead``, ``Photographs``: arrays and images that threads prepare before the step that needs them;
+- ``BatchOrder``: which refs a step reads, and which sentence of each;
 - ``interruptible`` and ``Stopped``: Ctrl-C ends a training after the current step; ``bar``: a progress bar;
 - ``clipped``, ``check_loss``, ``check_weights``: gradient clipping, and refusal of values that are not finite;
 - ``Best``, ``check_selection``: selection of the best weights on a validation split; ``memory``: peak memory.
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from .finished import settle
     from .finite import check_loss, check_weights, clipped
     from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
+    from .order import Batch, BatchOrder
     from .ranks import any_rank, averaged, gather, mean_of, rank, torchrun, world
 
 __all__ = [
     "Ahead",
+    "Batch",
+    "BatchOrder",
     "Best",
     "Journal",
     "Photographs",
@@ -50,6 +54,8 @@ __all__ = [
 
 _HOMES = {
     "Ahead": "ahead",
+    "Batch": "order",
+    "BatchOrder": "order",
     "Best": "best",
     "Journal": "journal",
     "Photographs": "ahead",
