@@ -62,7 +62,7 @@ def read_upright(path: str | Path) -> Picture:
             is_turned = image.format == "TIFF"  # PIL turns these itself
     if orientation in range(2, 9):
         notes.insert(
-            0, f"{path} is rotated by its EXIF orientation ({orientation}): predictions are for the rotated image"
+            0, f"{path} is rotated by its EXIF orientation {orientation}: predictions are for the rotated image"
         )
         pixels = pixels if is_turned else turned(pixels, orientation)
     return Picture(pixels, tuple(notes))
