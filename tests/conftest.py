@@ -1,4 +1,4 @@
-"""What all tests share: one cache, in which scenes are drawn once for all workers, and the tiny real data."""
+"""Fixtures of all tests: one cache, in which scenes are drawn once for all workers, and the tiny real data."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The files from which a split is read, and the folders in which its images may lie.
+"""The annotation files of a split, and the folders that may contain its images.
 
-ReferIt's Berkeley splits come in two layouts. Where both are there, the pickles are read: they are what TRIS and its
-rivals were tested on, and nobody has them unless he wants those numbers, while ``refs(berkeley).p`` comes along with
-every copy of refclef. What was read is in `Split.sources`, and so in every result.
+ReferIt's Berkeley splits have two layouts. If both exist, the pickles are read, because TRIS and the compared methods
+were tested on them, while every copy of refclef contains ``refs(berkeley).p``. `Split.sources`, and so every result,
+records which files were read.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _INSTANCES = re.compile(r"instances ?\(\d+\)\.json", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way in which a split can be there.
+    """One possible layout of a split.
 
     Attributes:
         reader: ``refer`` or ``referit``.
-        files: the annotation files, all needed.
-        folders: where images may lie, the likeliest first.
-        origin: where the annotations come from.
-        nested: whether images may lie below, as ``00/images/112.jpg`` (the SAIAPR archive's own tree).
-        renamed: whether images may lie under another of their common names; see `image_names`.
+        files: the annotation files; all are needed.
+        folders: folders that may contain the images, the most likely first.
+        origin: where to get the annotations.
+        nested: whether images may be in subfolders, as ``00/images/112.jpg`` (the tree of SAIAPR's archive).
+        renamed: whether images may have another of their usual names; see `image_names`.
     """
 
     reader: str
@@ -48,7 +48,7 @@ class Layout:
 
 
 def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
-    """The ways in which a split can lie below a data root, the preferred first; none for drawn scenes."""
+    """The possible layouts of a split below a data root, the preferred one first; none for drawn scenes."""
     if entry.family == "drawn":
         return ()
     folder = root / ("own" if entry.family == "own" else "refer") / entry.folder
@@ -66,7 +66,7 @@ def layouts(entry: Entry, root: Path) -> tuple[Layout, ...]:
 
 
 def plain_name(name: str) -> str:
-    """The name that REFER gives a file which a download, a browser or a tool has named otherwise.
+    """REFER's name of a file that a browser or a tool has renamed.
 
     ``refs_unc.p``, ``refs%28unc%29.p``, ``refs (unc).p`` and ``refs(unc)(1).p`` are ``refs(unc).p``.
     """
@@ -76,7 +76,7 @@ def plain_name(name: str) -> str:
 
 
 def _present(file: Path) -> Path:
-    """The file, or the one beside it that REFER calls so, where there is one and no other."""
+    """The file, or the only file in its folder with this `plain_name`."""
     if file.is_file():
         return file
     try:
@@ -87,15 +87,15 @@ def _present(file: Path) -> Path:
 
 
 def drawn_layout(entry: Entry, folder: Path) -> Layout:
-    """The layout of drawn scenes in the folder that they were written to."""
+    """The layout of drawn scenes in their folder."""
     return Layout("refer", (folder / entry.refs_file, folder / "instances.json"), (folder / "images",), entry.origin)
 
 
 def present_layout(entry: Entry, root: Path) -> Layout:
-    """The first layout whose annotation files are all there.
+    """The first layout whose annotation files all exist.
 
     Raises:
-        DataError: none is; naming the first missing file and where it comes from.
+        DataError: there is none; the message names the first missing file and where to get it.
     """
     ways = layouts(entry, root)
     for way in ways:
@@ -106,7 +106,7 @@ def present_layout(entry: Entry, root: Path) -> Layout:
             f"{root}: no such data root (needed for {entry.name}); set --data-root or $RISBENCH_DATA"
             f"{_to_get(entry)}; {entry.origin}"
         )
-    # Of two layouts the half-present one is meant; with nothing there, REFER's is the one that has all splits.
+    # Of two layouts the partly existing one is assumed; if nothing exists, REFER's, which has all splits.
     begun = [way for way in ways if any(file.is_file() for file in way.files)] or [ways[-1]]
     missing = next(file for file in begun[0].files if not file.is_file())
     other = "" if len(ways) == 1 else f" (or {ways[0].files[0]})"
@@ -117,7 +117,7 @@ def present_layout(entry: Entry, root: Path) -> Layout:
 
 
 def _to_get(entry: Entry) -> str:
-    return f"; `risbench data get {entry.name}` gets it" if entry.name in names() else ""
+    return f"; `risbench data get {entry.name}` downloads it" if entry.name in names() else ""
 
 
 def _below(root: Path, folders: tuple[str, ...]) -> tuple[Path, ...]:
@@ -129,9 +129,9 @@ class ImageFiles:
     """Finds the file of an image.
 
     Attributes:
-        folders: the folders that are there, the likeliest first; or the likeliest, when none is.
-        nested: whether to look below, too.
-        renamed: whether to look for another of its common names, too.
+        folders: the existing folders, the most likely first; the most likely one if none exists.
+        nested: whether to search subfolders, too.
+        renamed: whether to search other usual names, too.
     """
 
     folders: tuple[Path, ...]
@@ -141,14 +141,14 @@ class ImageFiles:
 
     @classmethod
     def of(cls, layout: Layout) -> ImageFiles:
-        """Those of a layout, as the folders are now."""
+        """The finder for a layout; existing folders are checked now."""
         there = tuple(folder for folder in layout.folders if folder.is_dir())
         if layout.renamed and all(folder.name.startswith("val") for folder in there):
             there = (*layout.folders[:1], *there)  # the images of other releases alone: the others do not belong there
         return cls(there or layout.folders[:1], layout.nested, layout.renamed and len(there) > 0)
 
     def find(self, file: str) -> Path:
-        """Where an image lies, or should lie when it is nowhere."""
+        """The path of an image; for a missing image, the path where it should be."""
         first = self.folders[0] / file
         # A look at the disk for each of 20,000 images is slow on network drives. Where there is one folder, and the
         # first image that is looked for lies in it under its own name, the others do as well, or nowhere.
@@ -175,7 +175,7 @@ class ImageFiles:
 def _nested(folder: Path, file: str) -> Path | None:
     stem = Path(file).stem
     if stem.isascii() and stem.isdigit():
-        # SAIAPR's archive puts a thousand images into each of its numbered folders.
+        # SAIAPR's archive has a thousand images in each of its numbered folders.
         likely = folder / f"{int(stem[:9]) // 1000:02d}" / "images" / file
         if likely.is_file():
             return likely
@@ -183,5 +183,5 @@ def _nested(folder: Path, file: str) -> Path | None:
 
 
 def _plain(file: str) -> str:
-    """A file name whose wildcards mean themselves."""
+    """A file name with escaped wildcards."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in file)

@@ -1,4 +1,4 @@
-"""Loads a split by its name."""
+"""Load a split by its name."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Progress = Callable[[int, int], object]
 
 
 def load_split(name: str, data_root: str | Path | None = None, progress: Progress | None = None) -> Split:
-    """The samples of a split.
+    """Load the samples of a split.
 
     Args:
         name: one of `risbench.datasets.catalog.names`, or an own split of the data root.
         data_root: the folder of the data; by default ``$RISBENCH_DATA``, else the user data folder. Drawn scenes need
-            none: they are drawn into the cache when first asked for.
+            none: they are drawn into the cache at the first use.
         progress: called with ``(done, total)`` while scenes are drawn.
 
     Raises:
-        UsageError: no such split, with the near names.
-        DataError: a file is missing (with where it comes from) or broken.
+        UsageError: there is no such split; similar names are listed.
+        DataError: a file is missing (the message says where to get it) or broken.
     """
     entry = find(name, data_root)
     root, layout = locate(entry, data_root, progress)
@@ -40,7 +40,7 @@ def load_split(name: str, data_root: str | Path | None = None, progress: Progres
 
 
 def is_to_be_drawn(entry: Entry) -> bool:
-    """Whether a split is of drawn scenes that are not drawn yet, which takes up to minutes."""
+    """Whether a split has drawn scenes that are not drawn yet; drawing takes up to minutes."""
     if entry.family != "drawn":
         return False
     from .shapes.write import folder_of, is_whole
@@ -52,13 +52,13 @@ def is_to_be_drawn(entry: Entry) -> bool:
 
 
 def locate(entry: Entry, data_root: str | Path | None = None, progress: Progress | None = None) -> tuple[Path, Layout]:
-    """The data root and the files of a split, after drawing them where they are drawn scenes.
+    """The data root and the files of a split; drawn scenes are drawn first.
 
     Raises:
         DataError: a file is missing.
     """
     if entry.family == "drawn":
-        # Only who asks for drawn scenes loads the drawing.
+        # Imported here, because only drawn scenes need it.
         from . import shapes  # pyright: ignore[reportAttributeAccessIssue]
 
         root = places.cache_folder()
@@ -70,10 +70,10 @@ def locate(entry: Entry, data_root: str | Path | None = None, progress: Progress
 def split_of(
     entry: Entry, table: AnnotationTable, sources: tuple[SourceFile, ...], data_root: Path, image_files: ImageFiles
 ) -> Split:
-    """The split that an entry means in a table.
+    """Make the split of an entry from a table.
 
     Raises:
-        DataError: two of its samples have one id.
+        DataError: two of its samples have the same id.
     """
     words = [table.ref_split.texts[code] for code in range(len(table.ref_split.texts))]
     taken = np.array([entry.takes(word) for word in words], bool)
@@ -81,7 +81,7 @@ def split_of(
     if entry.least_percent:
         height_by_width = table.image_size[table.ref_image[refs]].astype(np.int64).prod(axis=1)
         whole = np.where(table.ref_ann[refs] >= 0, table.ann_whole[table.ref_ann[refs]], 0) if len(refs) else refs
-        # In whole numbers, so that a box of exactly 5 % is left out however 0.05 rounds.
+        # In whole numbers, so that a box of exactly 5 % is left out regardless of the rounding of 0.05.
         refs = refs[100 * whole > entry.least_percent * height_by_width]
     starts, counts = table.ref_sentences[refs], np.diff(table.ref_sentences)[refs]
     rows = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())

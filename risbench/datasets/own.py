@@ -1,7 +1,7 @@
-"""A user's own splits: made by ``data import FILE --as NAME``, kept below a data root in ``own/NAME``.
+"""A user's own splits: made by ``data import FILE --as NAME``, stored in ``own/NAME`` of a data root.
 
-The folder has REFER's two files and the images, read by the same reader as everything else, and ``split.json``, which
-is written last: a folder without it is no split yet. It says what the split is for, and what it counted when made.
+The folder has REFER's two files, which REFER's reader reads, the images, and ``split.json``. This file is written last;
+a folder without it is not a split. It has the split's role and its counts at the import.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 def folder_of(name: str, data_root: str | Path | None = None) -> Path:
-    """Where a split of one's own lies."""
+    """The folder of an own split."""
     return places.data_root(data_root) / "own" / name
 
 
@@ -35,7 +35,7 @@ def names(data_root: str | Path | None = None) -> tuple[str, ...]:
 
 
 def entry_of(name: str, data_root: str | Path | None = None) -> Entry | None:
-    """The entry of an own split; None where there is none of this name.
+    """The entry of an own split; None if there is none of this name.
 
     Raises:
         DataError: its ``split.json`` cannot be read.
@@ -46,8 +46,8 @@ def entry_of(name: str, data_root: str | Path | None = None) -> Entry | None:
     record = read_json(path, origin)
     role, counts = (record.get("role"), record.get("counts")) if isinstance(record, dict) else (None, None)
     if role not in ("train", "val", "test") or not isinstance(counts, dict):
-        raise DataError(f"{path}: says no role and counts; {origin}")
+        raise DataError(f"{path}: has no role or no counts; {origin}")
     numbers: list[Any] = [counts.get(key) for key in Counts._fields]
     if not all(type(number) is int for number in numbers):
-        raise DataError(f"{path}: a count is no whole number; {origin}")
+        raise DataError(f"{path}: a count is not a whole number; {origin}")
     return Entry(name, "own", name, REFS, role, "exact", role, Counts(*numbers), origin=origin, images_origin=origin)

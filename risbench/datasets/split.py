@@ -1,4 +1,4 @@
-"""A split: samples in the annotation's order, created when they are needed."""
+"""A split: its samples in the annotation's order, created when they are used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .entry import Counts, Entry
 from .layout import ImageFiles
 from .truth import OtherTruth, with_truth
 
-# Masks drawn last are kept: the sentences of a ref follow one another, and by_image asks for few objects at a time.
+# The last drawn masks are cached: a ref's sentences are consecutive, and by_image uses few objects at a time.
 _KEPT = 512
 
 
@@ -37,20 +37,20 @@ class Object:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The samples of one split; iterable, with a length, and not to be changed.
+    """The samples of one split; iterable, with a length, and read-only.
 
     Attributes:
-        entry: what the catalog says of it.
-        table: all that its files say.
-        rows: int64 ``(n,)``, the sentence rows that are its samples.
-        ref_rows: int64, the refs that belong to it, also those without a sentence.
-        sources: the files read, with their SHA-256.
-        data_root: the data root they were found in (for drawn scenes, the cache).
-        image_files: where its images lie.
-        counts: its images, refs and expressions.
-        partial: whether it is not the whole split that the literature uses: its counts differ from the expected ones,
-            or it was limited. Never for whole drawn scenes.
-        truth: where masks come from another file, that file; see `with_truth`.
+        entry: its entry in the catalog.
+        table: the content of its annotation files.
+        rows: int64 ``(n,)``, the sentence rows of its samples.
+        ref_rows: int64, the rows of its refs, also of those without a sentence.
+        sources: the files that were read, with their SHA-256.
+        data_root: the data root of these files (for drawn scenes, the cache).
+        image_files: finds its image files.
+        counts: the number of its images, refs and expressions.
+        partial: whether it differs from the split in the literature: its counts are not the expected ones, or it was
+            limited. Complete drawn splits are never partial.
+        truth: the file of other masks, or None; see `with_truth`.
     """
 
     entry: Entry
@@ -71,17 +71,17 @@ class Split:
 
     @property
     def expected(self) -> Counts:
-        """The counts of the literature; None where unconfirmed."""
+        """The counts in the literature; None if unconfirmed."""
         return self.entry.expected
 
     @property
     def image_folder(self) -> Path:
-        """The folder in which its images (mostly) lie."""
+        """The folder with most of its images."""
         return self.image_files.folders[0]
 
     @cached_property
     def images(self) -> tuple[Ident, ...]:
-        """The ids of its images, in the order in which samples first show them."""
+        """The ids of its images, in the order of their first sample."""
         return tuple(self.table.image_id[row] for row in self._groups[0].tolist())
 
     @cached_property
@@ -92,7 +92,7 @@ class Split:
         return tuple(f"{self.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
 
     def __getstate__(self) -> dict[str, Any]:
-        # What was drawn and found so far stays behind when a split travels to another process.
+        # Caches are not sent to other processes.
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __len__(self) -> int:
@@ -121,23 +121,23 @@ class Split:
         )
 
     def sample(self, ident: str) -> Sample:
-        """The sample of an id.
+        """The sample with an id.
 
         Raises:
-            UsageError: the split has none of this id.
+            UsageError: the split has no sample with this id.
         """
         if ident not in self._places:
             raise UsageError(f"{self.name} has no sample {ident!r:.80}; an id is '{self.name}/<ref_id>/<sent_id>'")
         return self[self._places[ident]]
 
     def by_image(self) -> Iterator[tuple[Sample, ...]]:
-        """The samples of one image after the other: images as they first appear, samples in the split's order."""
+        """The samples grouped by image: images in the order of their first sample, samples in the split's order."""
         _, starts, order = self._groups
         for first, last in pairwise(starts.tolist()):
             yield tuple(self[at] for at in order[first:last].tolist())
 
     def objects(self, image_id: Ident) -> tuple[Object, ...]:
-        """Every annotated object of an image in the whole data set, in file order.
+        """All annotated objects of an image in the whole data set, in file order.
 
         Raises:
             UsageError: the data set has no such image.
@@ -149,27 +149,27 @@ class Split:
         return tuple(self._object(ann) for ann in order[first:last].tolist())
 
     def first_images(self, count: int) -> Split:
-        """The samples of the first ``count`` images; partial, unless that is all of them."""
+        """The samples of the first ``count`` images; partial, unless these are all images."""
         if count < 0:
             raise UsageError(f"cannot take the first {count} images; give 0 or more")
         limited = self._of_images(np.arange(len(self._groups[0])) < count)
         return replace(limited, partial=self.partial or len(limited) < len(self))
 
     def shard(self, index: int, count: int) -> Split:
-        """The samples of every ``count``-th image, from image ``index`` (0 to ``count - 1``) on.
+        """The samples of every ``count``-th image, starting from image ``index`` (0 to ``count - 1``).
 
-        The shards of a split are disjoint, and together are the split; so one is no more partial than the whole.
+        The shards of a split are disjoint, and together they are the split. So a shard is only partial if the split is.
         """
         if not 0 <= index < count:
             raise UsageError(f"there is no shard {index} of {count}; the first is 0, the last {count - 1}")
         return self._of_images(np.arange(len(self._groups[0])) % count == index)
 
     def with_truth(self, path: str | Path, only: bool = False) -> Split:
-        """The split with masks from another file, for all who read it; `risbench.datasets.truth` tells its form.
+        """The split with masks from another file; see `risbench.datasets.truth` for its form.
 
         Args:
             path: the file.
-            only: leave out the samples that the file has no mask for; otherwise they keep their annotated masks.
+            only: leave out samples without a mask in the file; otherwise they keep their annotated masks.
 
         Raises:
             DataError: the file is missing or broken, or an entry cannot be used; the first few are named.
@@ -178,7 +178,7 @@ class Split:
 
     @property
     def without_mask(self) -> int:
-        """How many of its samples have no true mask: nothing is meant, or a box alone is annotated."""
+        """The number of its samples without a true mask: there is no target, or only a box is annotated."""
         outlines, anns = self.table.outlines, self.sample_anns
         has = (np.diff(outlines.polygons) + np.diff(outlines.codes)) > 0
         if self.truth is not None:
@@ -187,7 +187,7 @@ class Split:
 
     @property
     def sample_anns(self) -> np.ndarray:
-        """The annotation row of each sample: int32 ``(n,)``, -1 where there is no target."""
+        """The annotation row of each sample: int32 ``(n,)``, -1 if there is no target."""
         return self.table.ref_ann[self._refs]
 
     @property
@@ -213,7 +213,7 @@ class Split:
 
     @cached_property
     def _groups(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Image rows by first appearance, where each one's samples start in the order, and the order of samples."""
+        """Image rows by first appearance, the start of each image's samples in the order, and the order of samples."""
         rows, first, inverse, counts = np.unique(
             self.table.ref_image[self._refs], return_index=True, return_inverse=True, return_counts=True
         )
@@ -264,7 +264,7 @@ class Split:
             if box is not None and (box.x1 < box.x0 or box.y1 < box.y0):
                 raise DataError(
                     f"{self.sources[-1].path}: annotation {table.ann_id[ann]!r}: its box has a negative width or "
-                    "height, so no answer could meet it; mend the file, or get it again"
+                    "height, so no prediction could match it; correct the file, or get it again"
                 )
         found = Object(table.ann_id[ann], table.ann_category[ann], box, parts)
         if len(self._drawn) >= _KEPT:
@@ -285,10 +285,10 @@ class Split:
 
 
 def refuse_empty(split: Split) -> Split:
-    """The split itself, if it has anything to score.
+    """Return the split, or refuse it if it has no expressions.
 
     Raises:
-        DataError: it has no expressions, with the files that say so.
+        DataError: the split has no expressions; the message names its files.
     """
     if len(split):
         return split

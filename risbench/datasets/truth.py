@@ -1,4 +1,4 @@
-"""Other masks for a split, read from a file: the same images and expressions, segmented again.
+"""Other masks for a split, from a file: new segmentations of the same images and expressions.
 
 The file is JSON, in one of three forms; ids are those of refs or of annotations, numbers or text::
 
@@ -9,19 +9,19 @@ The file is JSON, in one of three forms; ids are those of refs or of annotations
 
     {"annotations": [{"id": 4, "segmentation": …, "bbox": …}]}                           COCO's instances.json
 
-A segmentation is whatever an annotation may hold: one run-length code, compressed or as a list of lengths, a list of
-codes, or a list of polygons. Rules combine several parts as they do for annotations, so one code is one mask under all
-of them. A ``bbox`` is x, y, width and height, as in COCO.
+A segmentation has any form of an annotation: one run-length code, compressed or as a list of lengths, a list of codes,
+or a list of polygons. Rules combine several parts as they do for annotations. One code is the same mask under all
+rules. A ``bbox`` is x, y, width and height, as in COCO.
 
-What is decided here:
+The rules of this module are:
 
-- The box becomes the one round the new mask, because PointIt and Accbox must not judge another truth than mIoU does;
-  an entry with a ``bbox`` (x y w h, as in COCO) keeps that.
-- An object that the file does not name keeps its annotated mask, and how many do is recorded; with ``only`` its
-  expressions are left out, and the split is partial.
-- Entries about objects of the data set that lie in other splits' images are passed over: one file serves all splits.
-- All else is refused by name: ids that the data set does not have, sizes that are not the image's, empty masks, two
-  masks for one object.
+- The box is the one round the new mask, because PointIt, Accbox and mIoU must use the same truth. An entry with a
+  ``bbox`` (x y w h, as in COCO) keeps it.
+- An object that the file does not name keeps its annotated mask, and the number of such samples is recorded. With
+  ``only`` its expressions are left out, and the split is partial.
+- Entries about objects in images of other splits are ignored, so that one file can serve all splits.
+- All other entries are refused by name: unknown ids, sizes that differ from the image's, empty masks, two masks for one
+  object.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ FORMS = 'a list of {"ref_id" or "ann_id", "segmentation"}, {"ref_id": {id: segme
 
 
 class Mask(NamedTuple):
-    """What a truth file says of one object."""
+    """The new mask and box of one object."""
 
     parts: tuple[RLE, ...]
     box: Box
 
 
 class TruthEntry(NamedTuple):
-    """One mask of the file, and whose it is: ``key`` is ``ref_id`` or ``ann_id``; the rest is as it stands there."""
+    """One entry of the file; ``key`` is ``ref_id`` or ``ann_id``, the other values are as in the file."""
 
     name: str
     key: str
@@ -69,7 +69,7 @@ class TruthEntry(NamedTuple):
 
 
 def entries_of(path: Path) -> Iterator[TruthEntry]:
-    """The entries of a file, in its order.
+    """Read the entries of a file, in its order.
 
     Raises:
         DataError: the file is missing or broken, or of another form.
@@ -84,10 +84,10 @@ def entries_of(path: Path) -> Iterator[TruthEntry]:
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or "segmentation" not in row:
             raise DataError(f"{path}: entry {number} has no 'segmentation'; a truth file is {FORMS}")
-        # In COCO's own form an annotation's id is just "id".
+        # In COCO's own form an annotation's id has the key "id".
         keys = [key for key in ("ref_id", "ann_id") if row.get(key) is not None] or ["id"]
         if len(keys) > 1:
-            raise DataError(f"{path}: entry {number} has both 'ref_id' and 'ann_id'; one of them says which object")
+            raise DataError(f"{path}: entry {number} has both 'ref_id' and 'ann_id'; give only one of them")
         ident = row.get(keys[0])
         if ident is None:
             raise DataError(f"{path}: entry {number} has neither 'ref_id' nor 'ann_id'")
@@ -97,7 +97,7 @@ def entries_of(path: Path) -> Iterator[TruthEntry]:
 def _mapped(path: Path, whole: dict[str, Any]) -> Iterator[TruthEntry]:
     for key, masks in whole.items():
         if key not in ("ref_id", "ann_id") or not isinstance(masks, dict):
-            raise DataError(f"{path}: {key!r:.40} stands where 'ref_id' or 'ann_id' should; a truth file is {FORMS}")
+            raise DataError(f"{path}: {key!r:.40} is in the place of 'ref_id' or 'ann_id'; a truth file is {FORMS}")
         for ident, segmentation in masks.items():
             yield _entry(key, ident, segmentation, None)
 
@@ -108,15 +108,15 @@ def _entry(key: str, ident: Ident, segmentation: Any, bbox: Any) -> TruthEntry:
 
 
 def mask_of(entry: TruthEntry, size: tuple[int, int]) -> Mask:
-    """The mask of an entry, in an image of a size.
+    """The mask of an entry, for an image of a given size.
 
     Raises:
-        MaskError: it has none, or one that does not fit.
+        MaskError: there is no mask, or it does not fit.
     """
     parts = parts_of(entry.segmentation, size)
     box = box_round(parts)
     if box is None:
-        raise MaskError("its mask is empty (leave the entry out, and the annotated one stays)")
+        raise MaskError("its mask is empty (without the entry the annotated mask is kept)")
     if entry.bbox is None:
         return Mask(parts, box)
     sides = entry.bbox
@@ -133,15 +133,15 @@ def mask_of(entry: TruthEntry, size: tuple[int, int]) -> Mask:
 
 @dataclass(frozen=True, eq=False)
 class OtherTruth:
-    """Another truth of a split.
+    """The other masks of a split.
 
     Attributes:
         path, sha256: the file.
-        whole: the split as it is annotated, with all its samples.
-        masks: by annotation row.
-        replaces: how many samples of ``whole`` have another mask than annotated.
+        whole: the split with its annotated masks and all its samples.
+        masks: the new masks, by annotation row.
+        replaces: number of samples of ``whole`` with a new mask.
         only: whether the other samples are left out.
-        elsewhere: entries about objects of other splits' images.
+        elsewhere: number of entries about objects in images of other splits.
     """
 
     path: Path
@@ -154,12 +154,12 @@ class OtherTruth:
 
     @property
     def kept(self) -> int:
-        """The samples that the file does not name: annotated as ever, or left out."""
+        """The number of samples that the file does not name; they keep their annotated masks, or are left out."""
         return len(self.whole) - self.replaces
 
     @cached_property
     def left_out(self) -> frozenset[str]:
-        """The names of samples that are left out: their ids, and their ``sent_id`` as text."""
+        """The names of samples that are left out: their ids, and their ``sent_id`` as texts."""
         if not self.only:
             return frozenset()
         rows = self.whole.rows[~_named(self.whole, self.masks)]
@@ -168,7 +168,7 @@ class OtherTruth:
         return frozenset([*sentences, *(name for name, out in zip(self.whole.ids, left.tolist(), strict=True) if out)])
 
     def record(self) -> dict[str, Any]:
-        """What a result stores of it, and a resumed run compares."""
+        """The record for results; a resumed run compares it."""
         return {
             "file": self.path.name,
             "sha256": self.sha256,
@@ -183,16 +183,16 @@ def with_truth(split: Split, path: Path, only: bool = False) -> Split:
 
     Raises:
         DataError: the file is missing or broken, or an entry cannot be used; the first few are named.
-        UsageError: the split has another truth already.
+        UsageError: the split already has another truth.
     """
     if split.truth is not None:
-        raise UsageError(f"{split.name} has the truth of {split.truth.path} already: start from the split as annotated")
+        raise UsageError(f"{split.name} already has the truth of {split.truth.path}: start from the annotated split")
     before = state_of(path)
     digest = sha256_of(path)
     with collector_at_rest():
         masks, elsewhere = _masks(split, path)
     if state_of(path) != before:
-        raise DataError(f"{path}: was changed while it was read; start again")
+        raise DataError(f"{path}: changed while it was read; start again")
     named = _named(split, masks)
     if not named.any():
         about = counted(elsewhere, "entry is", "entries are")
@@ -207,7 +207,7 @@ def with_truth(split: Split, path: Path, only: bool = False) -> Split:
 
 
 def _named(split: Split, masks: dict[int, Mask]) -> np.ndarray:
-    """Which samples are about an object that has another mask: bool ``(n,)``."""
+    """Whether each sample's object has a new mask: bool ``(n,)``."""
     return np.isin(split.sample_anns, list(masks))
 
 
@@ -245,7 +245,7 @@ def _masks(split: Split, path: Path) -> tuple[dict[int, Mask], int]:
 
 
 class _Finder:
-    """The annotation rows of an id."""
+    """Finds the annotation rows of ids."""
 
     def __init__(self, split: Split) -> None:
         table = split.table
@@ -257,7 +257,7 @@ class _Finder:
             self._refs.setdefault(str(ident), []).append(ann)
 
     def rows(self, key: str, ident: Any) -> list[int] | str:
-        """The rows, or what is wrong with the id."""
+        """The rows of an id, or the fault of the id."""
         if isinstance(ident, bool) or not isinstance(ident, (int, str)):
             return "an id is a whole number or a text"
         if key == "ann_id":

@@ -1,7 +1,8 @@
-"""A user's own picture in the orientation that a viewer shows, with notes about what was left out.
+"""Read a user's own image in the orientation that viewers show, with notes about changes.
 
-Pictures of data sets are read as they lie (`risbench.datasets.images`), because their boxes and masks were drawn on
-stored pixels. A photograph from a telephone is stored as the sensor lay, and says how to turn it.
+Images of data sets are read without rotation (`risbench.datasets.images`), because their boxes and masks were drawn on
+stored pixels. A photograph from a phone is stored in the orientation of the sensor, and its EXIF data say how to rotate
+it.
 """
 
 from __future__ import annotations
@@ -18,36 +19,36 @@ from .images import read_image
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _ORIENTATION = 0x0112
-# Forms that telephones write and PIL cannot read by itself: an ISO container that names its brand.
+# Formats of phones that PIL cannot read by itself: an ISO container that names its brand.
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 
 
 class Picture(NamedTuple):
-    """The pixels as shown, uint8 ``(H, W, 3)``, and what a user should know of them, a sentence each."""
+    """The pixels as shown, uint8 ``(H, W, 3)``, and notes for the user, one sentence each."""
 
     pixels: np.ndarray
     notes: tuple[str, ...]
 
 
 def read_upright(path: str | Path) -> Picture:
-    """Read a picture as it is seen.
+    """Read an image as viewers show it.
 
     Args:
-        path: as for `read_image`.
+        path: see `read_image`.
 
     Raises:
-        UsageError: an address on the network, or a folder.
-        DataError: no file, or none that can be read, with what to do.
+        UsageError: the path is a URL or a folder.
+        DataError: the file does not exist or cannot be read; the message says what to do.
     """
     from PIL import Image
 
     if _ADDRESS.match(str(path)):
-        raise UsageError(f"{path} is an address: get the picture first (curl -O, wget) and give the file")
+        raise UsageError(f"{path} is a URL: download the picture first (curl -O, wget) and give the file")
     path = Path(path)
     if path.is_dir():
-        raise UsageError(f"{path} is a folder: give one picture; `risbench run` asks about a whole split")
+        raise UsageError(f"{path} is a folder: give one picture; `risbench run` predicts a whole split")
     if kind := _container(path):
-        raise DataError(f"{path} is {kind}, which is not read: save it as JPEG or PNG first")
+        raise DataError(f"{path} is {kind}, which is not supported: save it as JPEG or PNG first")
     notes: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of damaged EXIF
@@ -55,20 +56,20 @@ def read_upright(path: str | Path) -> Picture:
         with Image.open(path) as image:
             orientation = image.getexif().get(_ORIENTATION, 1)
             if getattr(image, "n_frames", 1) > 1:
-                notes.append(f"{path} is animated or has several pages: the first is taken")
+                notes.append(f"{path} is animated or has several pages: the first one is used")
             if "A" in image.getbands() or "transparency" in image.info:
-                notes.append(f"{path} is transparent in places: the colours below are taken")
+                notes.append(f"{path} is partly transparent: transparency is ignored")
             is_turned = image.format == "TIFF"  # PIL turns these itself
     if orientation in range(2, 9):
         notes.insert(
-            0, f"{path} is turned as its EXIF says (orientation {orientation}): answers are about what is seen"
+            0, f"{path} is rotated by its EXIF orientation {orientation}: predictions are for the rotated image"
         )
         pixels = pixels if is_turned else turned(pixels, orientation)
     return Picture(pixels, tuple(notes))
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Pixels turned or mirrored by one of EXIF's orientations, 1 to 8; any other number leaves them."""
+    """Rotate or mirror pixels by an EXIF orientation, 1 to 8; other numbers change nothing."""
     found = pixels.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else pixels
     if orientation in (3, 4, 7, 8):
         found = found[::-1]

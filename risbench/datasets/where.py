@@ -12,14 +12,14 @@ from .layout import layouts
 
 
 class WantedFile(NamedTuple):
-    """A file or folder that was looked for.
+    """A file or folder that a split needs.
 
     Attributes:
-        path: where.
-        found: whether it is there.
+        path: its path.
+        found: whether it exists.
         what: ``annotations`` or ``images``.
-        choice: files of one number belong together; another number is another way to have the same split.
-        origin: where it comes from.
+        choice: files with the same number belong together; each number is another layout of the same split.
+        origin: where to get it.
     """
 
     path: Path
@@ -30,10 +30,10 @@ class WantedFile(NamedTuple):
 
 
 def where(name: str, data_root: str | Path | None = None) -> list[WantedFile]:
-    """Every place that is looked at for a split, the preferred layout first.
+    """All files and folders that are searched for a split, the preferred layout first.
 
     Raises:
-        UsageError: no such split.
+        UsageError: there is no such split.
     """
     entry = find(name, data_root)
     if entry.family == "drawn":
@@ -48,9 +48,9 @@ def where(name: str, data_root: str | Path | None = None) -> list[WantedFile]:
 
 
 def to_get(name: str, wanted: list[WantedFile]) -> str | None:
-    """What `data get` is to be asked for; None if some way to have the split is there, or it cannot be got.
+    """The name for `data get`; None if some layout of the split exists, or it cannot be downloaded.
 
-    A way is there with all its annotations and a folder of images.
+    A layout exists if all its annotation files and a folder of images exist.
     """
     canonical = find(name).name if name.replace("refcocoplus_", "refcoco+_", 1) in names() else None
     if canonical is None or all(item.origin == DRAWN_ORIGIN for item in wanted):

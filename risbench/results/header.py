@@ -1,8 +1,8 @@
 """A run's header, ``header.json``: what was run, on what, by which rules, where and when.
 
-The classes are the file: a field bears its key's name, fields stand in the order of the keys, and the check of a
-header that is read follows from them (`risbench.results.jsonrecord`). Every class has a field ``source``: the JSON
-object it was read from, with keys of other versions, which are written again; None for what was made here.
+The classes define the file: each field has the name of its key, and fields are in the order of the keys. The check of a
+header that is read is derived from them (`risbench.results.jsonrecord`). Every class has a field ``source``: the JSON
+object that it was read from, with keys of other versions, which are written again; None for a new object.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodRecord:
-    """The method that was run, or that the predictions are of.
+    """The method that was run, or that made the predictions.
 
     Attributes:
-        name: of an installed method; or what its runs are called.
-        entry_point: the factory ``package.module:name`` behind the name; None for an object or predictions brought.
-        card: what the method says of itself; see `risbench.methods.cards`.
+        name: the name of an installed method, or the name given to its runs.
+        entry_point: the factory ``package.module:name`` of the name; None for an object or for predictions from files.
+        card: the method's card; see `risbench.methods.cards`.
     """
 
     name: str
@@ -32,15 +32,15 @@ class MethodRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgumentsRecord:
-    """What the method was made with, or which predictions were scored.
+    """The arguments of the method, or the predictions that were scored.
 
     Attributes:
         given: the options that were given.
         defaulted: the other options of the method's factory, with their defaults.
-        weights: the file or name of the weights, of a method given by name.
-        predictions: the form of predictions that were brought.
-        sha256: of the predictions that were brought.
-        allow_missing: whether predictions might be missing.
+        weights: the file or name of the weights, for a method given by name.
+        predictions: the format of predictions from files.
+        sha256: the SHA-256 of predictions from files.
+        allow_missing: whether predictions were allowed to be missing.
     """
 
     given: Json = field(default_factory=dict)
@@ -63,9 +63,10 @@ class RulesRecord:
 
     Attributes:
         name: ``tris``, ``lavt`` or ``clean``.
-        text: the protocol in one sentence, as the version that ran said it.
-        threshold: what overrode the protocol's own, or the card's under ``clean``; None for the protocol's own.
-        version: of what the protocol computes; absent for the first.
+        text: the protocol in one sentence, in the wording of the version that ran.
+        threshold: the threshold that replaced the protocol's own, or under ``clean`` the card's; None for the
+            protocol's own.
+        version: the version of the protocol's computation; absent for the first.
     """
 
     name: str
@@ -77,12 +78,12 @@ class RulesRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountsRecord:
-    """How much a split holds; None where nobody knows.
+    """The counts of a split; None for an unknown count.
 
     Attributes:
-        images: of them, each counted once.
-        refs: objects that expressions are about.
-        expressions: samples.
+        images: number of distinct images.
+        refs: number of objects with expressions.
+        expressions: number of samples.
     """
 
     images: int | None
@@ -98,7 +99,7 @@ class SourceRecord:
     Attributes:
         file: its name.
         folder: the name of its folder; absent from the oldest headers.
-        sha256: of its content.
+        sha256: the SHA-256 of its content.
     """
 
     file: str
@@ -112,10 +113,10 @@ class SplitRecord:
     """The split as annotated, before a limit, a shard or other masks.
 
     Attributes:
-        name: the canonical one.
-        counts: what this copy holds.
-        expected: what the literature's copy holds.
-        partial: whether it is not the literature's whole split.
+        name: its canonical name.
+        counts: the counts of this copy.
+        expected: the counts in the literature.
+        partial: whether it differs from the split in the literature.
         sources: the files it was read from.
     """
 
@@ -129,13 +130,13 @@ class SplitRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TruthRecord:
-    """The file that other masks than the annotated ones came from.
+    """The file of masks that replaced the annotated ones.
 
     Attributes:
         file: its name.
-        sha256: of its content.
-        replaces: how many expressions it gives a mask.
-        of: how many expressions the split has.
+        sha256: the SHA-256 of its content.
+        replaces: number of expressions with a mask from it.
+        of: number of expressions of the split.
         only: whether the other expressions are left out.
     """
 
@@ -153,9 +154,9 @@ class MachineRecord:
 
     Attributes:
         system: its operating system.
-        processor: the model.
-        cores: how many this process may use.
-        gpu: the model of the first one; None where torch was not in use, or found none.
+        processor: its model.
+        cores: number of cores that this process may use.
+        gpu: the model of the first GPU; None if torch was not in use, or found no GPU.
     """
 
     system: str
@@ -167,23 +168,23 @@ class MachineRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartRecord:
-    """One part of a run: each time that its command was given adds one. Parts are recorded, not compared.
+    """One part of a run; every call of its command adds a part. Parts are recorded, not compared.
 
     Attributes:
         command: the command line.
-        started: UTC.
-        python: its version.
+        started: start time, UTC.
+        python: the version of Python.
         packages: versions by distribution.
-        commit: of this project's checkout; None where it was installed.
+        commit: the commit of this project's checkout; None if it was installed.
         machine: the computer.
-        truth: the path of the file of other masks, where it lay.
-        device: where the method ran.
-        method_commit: of the method's checkout; None where there was none.
-        refiner: what the refiner's name stood for.
-        predictions: the path of predictions that were brought.
-        cautions: what was odd about the predictions, in sentences.
-        facts: what the method learnt while running.
-        finished: UTC, of the part that finished the run.
+        truth: the path of the file of other masks.
+        device: the method's device.
+        method_commit: the commit of the method's checkout; None if there was none.
+        refiner: the refiner's entry point.
+        predictions: the path of predictions from files.
+        cautions: warnings about the predictions, in sentences.
+        facts: facts that the method reported during the run.
+        finished: end time, UTC, of the part that finished the run.
     """
 
     command: tuple[str, ...] = ()
@@ -208,21 +209,21 @@ class Header:
     """All of ``header.json``.
 
     Attributes:
-        schema: the version of the run folder's form.
-        method: what was run.
-        arguments: what it was made with.
+        schema: the version of the run folder's format.
+        method: the method.
+        arguments: its arguments.
         texts: ``given``, or the control that was run.
-        refine: the refiner that made the masks; None without one.
-        rules: how it was scored.
-        split: what it was scored on.
-        truth: where other masks came from; None for the annotated ones.
-        partial: whether less than the literature's split was to be run, before shards.
-        limit: how many images, from the first; None for all.
+        refine: the refiner that made the masks; None for no refiner.
+        rules: the rules of the scores.
+        split: the split.
+        truth: the file of other masks; None for the annotated ones.
+        partial: whether the run is of less than the split in the literature, without regard to shards.
+        limit: number of images, from the first; None for all.
         shard: ``(i, n)``: every n-th image from the i-th; None for all.
-        save_heat: the type that heats are kept in; None where they are not kept.
-        data_root: where the data lay.
-        origin: the code and files that made the rows; see `risbench.results.origin`. None where nobody recorded it.
-        provenance: the parts, the first one first.
+        save_heat: the type of saved heats; None if heats are not saved.
+        data_root: the folder of the data.
+        origin: the code and files that made the rows; see `risbench.results.origin`. None if it was not recorded.
+        provenance: the parts, in order.
     """
 
     schema: int
@@ -244,5 +245,5 @@ class Header:
 
     @property
     def is_part(self) -> bool:
-        """Whether fewer images than the split's were to be run, by a limit or a shard."""
+        """Whether the run is of only a part of the split's images, by a limit or a shard."""
         return self.limit is not None or self.shard is not None

@@ -1,4 +1,4 @@
-"""Files of one JSON object a line that survive being killed: appended to, read back, cut to their whole lines."""
+"""Files with one JSON object per line that survive a kill: append, read, and remove incomplete lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a file with their line numbers, counted from 1.
 
     Raises:
-        DataError: the file is absent or a line is not a JSON object or too long, with its number.
+        DataError: the file is absent, or a line is not a JSON object or too long; the message has its number.
     """
     for number, raw in reading.lines_of(path):
         if raw.strip():
@@ -24,10 +24,10 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def object_in(raw: bytes, path: Path, number: int) -> dict[str, Any]:
-    """The object of one line.
+    """Parse the object of one line.
 
     Raises:
-        DataError: it is none, with the line's number.
+        DataError: the line is not a JSON object; the message has its number.
     """
     try:
         found = json.loads(raw, object_pairs_hook=without_repeats)
@@ -40,10 +40,10 @@ def object_in(raw: bytes, path: Path, number: int) -> dict[str, Any]:
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object's keys and values as a dict; for `json.loads`, which would keep the last of two values in silence.
+    """An object's keys and values as a dict; for `json.loads`, which would silently use the last of two values.
 
     Raises:
-        ValueError: a key is there twice.
+        ValueError: a key occurs twice.
     """
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -54,7 +54,7 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def cut_half_line(path: Path) -> None:
-    """Take away a last line without its newline, which a kill leaves behind; an absent file stays absent."""
+    """Remove a last line without newline, which a killed process leaves; an absent file stays absent."""
     try:
         with plainfiles.open_to_write(path, "update") as file:
             size = end = file.seek(0, os.SEEK_END)
@@ -74,7 +74,7 @@ def cut_half_line(path: Path) -> None:
 
 
 def append(path: Path, lines: Iterable[str]) -> None:
-    """Append all lines or none; only a kill can leave a half line, which the next opening cuts."""
+    """Append all lines or none; only a kill can leave an incomplete line, which the next opening removes."""
     try:
         with plainfiles.open_to_write(path, "append") as file:
             data = encoded("".join(line + "\n" for line in lines))
@@ -82,7 +82,7 @@ def append(path: Path, lines: Iterable[str]) -> None:
             try:
                 _write_all(file, data)
             except BaseException:
-                # A half line would become a broken one in the middle of the file as soon as another follows it.
+                # An incomplete line would become a broken line in the middle of the file when another follows.
                 file.truncate(before)
                 raise
     except OSError as error:
@@ -90,10 +90,10 @@ def append(path: Path, lines: Iterable[str]) -> None:
 
 
 def put_in_order(path: Path, ids: Iterable[str]) -> None:
-    """Rewrite a file of lines with ids in the order given; the last of several with one id stays.
+    """Rewrite a file of lines with ids in a given order; of several lines with the same id the last is kept.
 
     Raises:
-        DataError: a line is broken, with its number, or there is none for an id.
+        DataError: a line is broken (the message has its number), or an id has no line.
     """
     places: dict[Any, tuple[int, int]] = {}
     place = 0
@@ -127,20 +127,20 @@ def encoded(text: str) -> bytes:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a text whole or not at all."""
+    """Write a text completely or not at all."""
     replace_bytes(path, encoded(text))
 
 
 def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
-    """Write a file that a user named, whole or not at all; a device or a pipe gets the content as it comes.
+    """Write a file that a user named, completely or not at all; a device or a pipe gets the content directly.
 
     Args:
-        path: the file; its folder is made.
-        content: all of it.
-        sweep: take away what killed processes left of this file; costs a look at the whole folder.
+        path: the file; its folder is created.
+        content: the complete content.
+        sweep: remove drafts of this file from killed processes; this reads the whole folder.
 
     Raises:
-        RisbenchError: it cannot be written, with its name; nothing is left behind.
+        RisbenchError: the file cannot be written; it is named, and no draft is left.
     """
     try:
         is_plain = path.is_file() or not path.exists()
@@ -152,7 +152,7 @@ def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
 
 
 def replace_own(path: Path, content: str | bytes) -> None:
-    """Write a file of a run, whole or not at all; whatever has its name, a link as well, makes room for it."""
+    """Write a file of a run, completely or not at all; an existing file or link of that name is replaced."""
     data = encoded(content) if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
 
 
 def full(path: Path, error: OSError) -> RisbenchError:
-    """The error of a write that failed, most often for want of space."""
+    """The error of a failed write, usually for lack of space."""
     return RisbenchError(
         f"{path}: cannot be written: {error.strerror or error}; what was written before is whole: "
         "make room and give the same command with the same --out to go on"

@@ -1,8 +1,8 @@
-"""Frozen dataclasses that stand for JSON objects: read from one, written as one, and the check that follows from them.
+"""Frozen dataclasses for JSON objects: read one, write one, and derive its check.
 
-A field bears its key's name, and fields stand in the order in which keys are written. A field with a default may be
-absent from a file. What a file holds besides, of a later version or of its user, is kept in ``source`` and written
-again in its place.
+A field has the name of its key, and fields are in the order in which keys are written. A field with a default may be
+absent from a file. Other keys in a file, of a later version or of its user, are kept in ``source`` and written again in
+their place.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _SCALARS = {str: kinds.TEXT, int: kinds.WHOLE, float: kinds.NUMBER, bool: kinds.
 
 
 def from_json(kind: type[Made], record: Mapping[str, Any]) -> Made:
-    """A dataclass of the values of a JSON object, which was checked with `kinds_of`.
+    """Make a dataclass from a JSON object that was checked with `kinds_of`.
 
     Args:
         kind: the dataclass.
-        record: the object; keys that the dataclass does not name stay in its ``source``.
+        record: the object; keys that the dataclass does not have stay in its ``source``.
     """
     values: dict[str, Any] = {SOURCE: record}
     for name, read in _readers(kind):
@@ -36,10 +36,9 @@ def from_json(kind: type[Made], record: Mapping[str, Any]) -> Made:
 
 
 def to_json(value: Any) -> Any:
-    """A dataclass as the JSON object that it was read from, or would be, with its values of today.
+    """Make the JSON object of a dataclass, with its current values.
 
-    Keys stand as they were read, then what was added since; those of an object that was made here stand in the order
-    of the fields.
+    Keys that were read keep their order, and new ones follow; the keys of a new object are in the order of the fields.
     """
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
@@ -55,7 +54,7 @@ def to_json(value: Any) -> Any:
 
 
 def kinds_of(kind: type) -> dict[str, Any]:
-    """The description (see `risbench.results.kinds`) of the JSON object that a dataclass stands for."""
+    """The description (see `risbench.results.kinds`) of a dataclass's JSON object."""
     optional = {field.name for field in fields(kind) if _default(field) is not MISSING}
     found = {name: _kind(hint) for name, hint in _hints(kind).items()}
     return {name: kinds.Maybe(wanted) if name in optional else wanted for name, wanted in found.items()}
@@ -72,7 +71,7 @@ def _default(field: Field[Any]) -> Any:
 
 @lru_cache(maxsize=64)
 def _readers(kind: type) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
-    """How the value of each field is made of a JSON value that is not null; None for values that are taken as is."""
+    """The function that converts a non-null JSON value for each field; None for values that are used unchanged."""
     return tuple((name, _reader(hint)) for name, hint in _hints(kind).items())
 
 
@@ -87,7 +86,7 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
 
 
 def _without_none(hint: Any) -> Any:
-    """The type itself of one that may be None."""
+    """A type without the alternative None."""
     if get_origin(hint) is UnionType:
         return next(inner for inner in get_args(hint) if inner is not NoneType)
     return hint

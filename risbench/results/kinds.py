@@ -1,8 +1,8 @@
-"""Descriptions of JSON values, and the check of a value against one: other people's runs are read, too.
+"""Describe JSON values, and check values against a description, because other people's runs are read, too.
 
-A dict describes an object by its keys (`Maybe` one that may be absent), a list of one description a list, `Each` an
-object of any keys, `Nullable` what may be null instead, a tuple the types of a value. Types are exact: JSON's true is
-no number, NaN is none either.
+A dict describes an object by its keys; `Maybe` marks a key that may be absent. A list of one description describes a
+list. `Each` describes an object with any keys, `Nullable` a value that may be null, and a tuple the types of a value.
+Types are exact: JSON's true is not a number, and neither is NaN.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ _MOST = 1 << 63  # larger whole numbers count nothing
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """An object whose values all are of one kind."""
+    """An object whose values all have the same description."""
 
     of: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """What may be absent."""
+    """A key that may be absent."""
 
     of: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Nullable:
-    """An object or list that may be null; a value's types name null themselves."""
+    """An object or list that may be null; for other values, their types include null."""
 
     of: Any
 
 
 def check(value: Any, wanted: Any, where: str, place: str = "", *, closed: str | None = None) -> None:
-    """Raise unless a value is what is wanted.
+    """Raise an error unless a value fits its description.
 
     Args:
-        value: as it came out of a JSON file.
-        wanted: its description.
-        where: the file.
-        place: of the value in it.
-        closed: what it is, in words, if keys that are not described are refused (but for those inside lists).
+        value: a value from a JSON file.
+        wanted: the description.
+        where: the file, for the message.
+        place: the place of the value in the file.
+        closed: if given, keys that are not described are refused (except inside lists); it names the object, in words.
 
     Raises:
-        DataError: a key that is absent (or unknown), or a value of the wrong type, by name.
+        DataError: a key is absent (or unknown), or a value has the wrong type; it is named.
     """
     if isinstance(wanted, Nullable):
         if value is not None:

@@ -1,4 +1,4 @@
-"""The split that a run was scored on: what its header records of it, and the split loaded again from that record."""
+"""The split of a run: its record in the header, and the split loaded again from that record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .run import Run
 
 
 def split_record(split: Split) -> SplitRecord:
-    """What a result says of its split as annotated: counts, and the names and hashes of the files it was read from."""
+    """The record of a split as annotated: counts, and the names and hashes of its files."""
     if split.truth is not None:
         split = split.truth.whole
     return SplitRecord(
@@ -29,12 +29,12 @@ def split_record(split: Split) -> SplitRecord:
 
 
 def truth_record(split: Split) -> TruthRecord | None:
-    """What a result says of the file that other masks came from; None where they are the annotated ones."""
+    """The record of the file of other masks; None for the annotated masks."""
     return None if split.truth is None else from_json(TruthRecord, split.truth.record())
 
 
 def refuse_other_split(run: Run, split: Split) -> None:
-    """Refuse a split that a run was not made on; the truth may be another.
+    """Refuse a split that is not the run's split; the truth may differ.
 
     Raises:
         UsageError: the split is another one, or another copy.
@@ -45,7 +45,7 @@ def refuse_other_split(run: Run, split: Split) -> None:
 
 
 def part_of(run: Run, split: Split) -> Split:
-    """The part of a split that a run is of, by its limit."""
+    """The part of a split that a run covers, by its limit."""
     limit = run.about.limit
     return split if limit is None else split.first_images(limit)
 
@@ -54,12 +54,12 @@ def scored_split(header: Header, run: Path, data_root: str | Path | None = None)
     """The split that a run's header names; the caller must check that it is the same copy.
 
     Args:
-        header: the run's.
+        header: the run's header.
         run: its folder, for the message.
-        data_root: where the split lies; by default where the run found it.
+        data_root: the folder of the split; by default the run's data root.
 
     Raises:
-        DataError: the split is not there, or the truth file is gone or was changed.
+        DataError: the split is missing, or the truth file is missing or was changed.
     """
     split = load_split(header.split.name, data_root if data_root is not None else header.data_root)
     truth = header.truth

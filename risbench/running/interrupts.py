@@ -23,11 +23,11 @@ def stop_requested(on_request: Callable[[], object], grace: float = 0.0) -> Iter
     """Turn the first Ctrl-C or SIGTERM inside a block into a request to stop.
 
     Args:
-        on_request: called at the first signal, to tell the user.
+        on_request: called at the first signal, to inform the user.
         grace: seconds after the first signal in which a second one counts as the same request.
 
     Yields:
-        A function that says whether a stop was requested. Outside a process's main thread, which alone gets signals,
+        A function that returns whether a stop was requested. Outside a process's main thread, which alone gets signals,
         it always returns False.
 
     Raises:
@@ -56,8 +56,8 @@ def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
     """Let SIGTERM end a block by KeyboardInterrupt, as Ctrl-C does; otherwise it ends the process without a message.
 
     Yields:
-        A function that says whether one of the two came. It is needed, because code in other languages may turn a
-        KeyboardInterrupt into another exception.
+        A function that returns whether one of the two signals came. It is needed, because code in other languages may
+        turn a KeyboardInterrupt into another exception.
     """
     came = threading.Event()
 

@@ -1,4 +1,4 @@
-"""CLIP-ES: its map against a Grad-CAM by hand, what stands against an expression, images of any size."""
+"""CLIP-ES: its map against a Grad-CAM by hand, the competitors of an expression, images of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hugging Face's CLIPs are read as transformers reads them; what is no such CLIP is named."""
+"""Hugging Face's CLIPs are read as transformers reads them; other files are refused by name."""
 
 from __future__ import annotations
 

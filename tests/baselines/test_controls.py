@@ -1,4 +1,4 @@
-"""Floors and controls: what they answer, that chance needs nothing but its seed, and all keep the contract."""
+"""Floors and controls: their predictions, that random ones depend only on the seed, and that all keep the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The authors' rule and the sizes of images, by hand and against another way to compute them."""
+"""The authors' rule and the sizes of images, by hand and against another computation."""
 
 from __future__ import annotations
 

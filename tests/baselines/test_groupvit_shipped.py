@@ -1,4 +1,4 @@
-"""The tiny GroupViT in the box: the file of its card, small, whole, and asked on drawn scenes without being named."""
+"""The shipped tiny GroupViT: its file is that of its card, small and complete, and the default on drawn scenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tiny CLIP with a vision transformer knows, and where it says it.
+"""Measure what a tiny CLIP with a vision transformer recognises, and where in the image.
 
     python tests/bench/vit.py FILE [--split shapes_val] [--images 60]
 

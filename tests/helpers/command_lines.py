@@ -1,4 +1,4 @@
-"""What the tests of cli share."""
+"""Helpers of the tests of the command line."""
 
 from __future__ import annotations
 

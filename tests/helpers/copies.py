@@ -1,4 +1,4 @@
-"""What users have: the made-up data sets of `helpers.annotations` in each tree and archive in which they lie about."""
+"""The made-up data sets of `helpers.annotations` in all trees and archives that users have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run folder says, but for time and place."""
+"""The content of a run folder without times and paths."""
 
 from __future__ import annotations
 

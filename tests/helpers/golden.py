@@ -1,4 +1,4 @@
-"""Texts that were looked at once and must stay: ``RISBENCH_GOLDEN=write pytest …`` writes them anew."""
+"""Texts that were checked once and must not change: ``RISBENCH_GOLDEN=write pytest …`` writes them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `data get` brought into a data root."""
+"""The files that `data get` put into a data root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the joined training share: a recipe of a few steps for the made-up data of `training`."""
+"""Helpers of the tests of the whole training: a recipe of a few steps for the made-up data of `training`."""
 
 from __future__ import annotations
 

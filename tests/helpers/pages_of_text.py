@@ -1,4 +1,4 @@
-"""The pages in words: which there are, and what stands in their blocks of code."""
+"""The pages of the documentation, and the content of their code blocks."""
 
 from __future__ import annotations
 

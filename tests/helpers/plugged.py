@@ -1,4 +1,4 @@
-"""What the tests of origin share."""
+"""Helpers of the tests of a run's origin."""
 
 from __future__ import annotations
 

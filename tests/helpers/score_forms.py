@@ -1,4 +1,4 @@
-"""What the tests of score share."""
+"""Helpers of the tests of scoring."""
 
 from __future__ import annotations
 

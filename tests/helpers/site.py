@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that behaves as badly as it is told to."""
+"""A local HTTP server with selectable faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of training share: a tiny data set in REFER's form, a tiny CLIP in a file, recipes of a few steps."""
+"""Helpers of the tests of training: a tiny data set in REFER's form, a tiny CLIP in a file, recipes of a few steps."""
 
 from __future__ import annotations
 

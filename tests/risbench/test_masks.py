@@ -1,4 +1,4 @@
-"""Masks in and out of COCO's run-length code, held against the COCO tools and against what strangers may write."""
+"""Masks in and out of COCO's run-length code, compared with the COCO tools, and with malformed codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other people's text is made fit to print."""
+"""Other people's text is made safe to print."""
 
 from __future__ import annotations
 

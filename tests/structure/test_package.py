@@ -1,4 +1,4 @@
-"""What `import risbench` gives, and what it leaves alone."""
+"""The names that `import risbench` provides, and the libraries that it does not import."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def read_clip(path: str | os.PathLike[str]) -> ClipFile:
     held = read_checkpoint(path, looks_like_clip)
     folder = split_entry(held.path)[0].parent
     if not looks_like_clip(held.state.keys()):
-        raise DataError(f"{held.path} is not a CLIP:  {_stranger(held.state, folder)}")
+        raise DataError(f"{held.path} is not a CLIP: {_stranger(held.state, folder)}")
     layout = layout_of(held.state.keys())
     if layout == "huggingface":
         settings = clip_settings.of_hugging_face(folder)

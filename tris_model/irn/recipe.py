@@ -26,7 +26,7 @@ class Recipe:
         momentum: 1e-4, because the authors pass their weight decay as the momentum.
         decay: weight decay.
         crop: side of the square input, a multiple of 4.
-        radius: largest distance of a pair, in cells of 4 pixels.
+        radius: the cells of a pair are closer than this, in cells of 4 pixels.
         scales: lowest and highest factor of the images' sides.
         mirror: whether half of the images are mirrored.
         width: width of the network's heads.

@@ -1,7 +1,8 @@
 """Pixel-word attention, as in LAVT: every cell of a feature map attends to the words of the text.
 
-The map has C channels and P = h * w cells; the L words have D channels: A = softmax over words of norm(Wq V)^T (Wk L) /
-sqrt(C),  G = A (Wv L), out = ReLU(Wo(ReLU(Wm V) * norm(Ww G))).
+The map has C channels and P = h * w cells; the L words have D channels:
+    A = softmax over words of norm(Wq V)^T (Wk L) / sqrt(C),  G = A (Wv L),
+    out = ReLU(Wo(ReLU(Wm V) * norm(Ww G))).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Drawn scenes: pictures of coloured shapes with sentences that are true of one object alone.
+"""Drawn scenes: images of coloured shapes, with sentences that are true of only one object.
 
-Three splits of them are frozen, written in REFER's form and read like RefCOCO. They make every part of the toolkit
-testable without a download, and tiny models trainable. Drawn with whole numbers only, so that every machine gets the
-same pixels.
+Three splits of them are fixed, written in REFER's form and read like RefCOCO. With them every part of the toolkit can
+be tested without a download, and tiny models can be trained. Drawing uses only whole numbers, so that every machine
+gets the same pixels.
 """
 
 from .mirror import exchange, mirror

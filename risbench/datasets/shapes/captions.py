@@ -1,4 +1,4 @@
-"""Sentences about a whole picture, for methods that learn from captions."""
+"""Captions of whole images, for methods that learn from captions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LISTED = 3  # more objects than this are too much for one sentence
 
 
 def named(dice: Dice, thing: DrawnObject) -> str:
-    """An object with an article and some of its attributes."""
+    """A phrase for an object, with an article and some of its attributes."""
     phrase = Phrase(
         thing.shape,
         thing.size if thing.size != "medium" and dice.chance(40) else None,
@@ -25,7 +25,7 @@ def named(dice: Dice, thing: DrawnObject) -> str:
 
 
 def spot(thing: DrawnObject, size: tuple[int, int]) -> str | None:
-    """Where an object lies in the picture, if it can be said plainly."""
+    """The position of an object in the image; None if it is not clear."""
     found = []
     for axis, (low, high) in ((0, ("on the left", "on the right")), (1, ("at the top", "at the bottom"))):
         length = size[1 - axis]
@@ -38,12 +38,12 @@ def spot(thing: DrawnObject, size: tuple[int, int]) -> str | None:
 
 
 def captions(dice: Dice, things: Sequence[DrawnObject], size: tuple[int, int]) -> tuple[str, ...]:
-    """Two to four true sentences about a picture.
+    """Two to four true sentences about an image.
 
     Args:
-        dice: decides.
+        dice: the random generator.
         things: the objects.
-        size: height and width of the picture.
+        size: height and width of the image.
     """
     order = dice.shuffled(things)
     names = [named(dice, thing) for thing in order[:_LISTED]]

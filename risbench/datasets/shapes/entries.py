@@ -1,4 +1,4 @@
-"""A scene as COCO and REFER write it down. Ids follow from the seed, so no two splits share one."""
+"""A scene in the format of COCO and REFER. Ids are derived from the seed, so no two splits share one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CATEGORIES: list[dict[str, Any]] = [
 
 
 def file_name(split: str, seed: int) -> str:
-    """The name of a scene's picture."""
+    """The file name of a scene's image."""
     return f"shapes_{split}_{seed:08d}.png"
 
 
 def image_entry(scene: Scene, split: str) -> dict[str, Any]:
-    """The scene in ``images`` of instances.json."""
+    """The scene's entry in ``images`` of instances.json."""
     height, width = scene.image.shape[:2]
     return {
         "id": scene.seed,
@@ -33,7 +33,7 @@ def image_entry(scene: Scene, split: str) -> dict[str, Any]:
 
 
 def annotation_entries(scene: Scene) -> list[dict[str, Any]]:
-    """The scene's objects in ``annotations`` of instances.json; a mask is what is seen of the object."""
+    """The scene's objects in ``annotations`` of instances.json; a mask is the visible part of an object."""
     entries = []
     for thing in scene.objects:
         x0, y0, x1, y1 = thing.box
@@ -56,7 +56,7 @@ def annotation_entries(scene: Scene) -> list[dict[str, Any]]:
 
 
 def ref_entries(scene: Scene, split: str) -> list[dict[str, Any]]:
-    """The scene's targets in REFER's refs file."""
+    """The scene's targets as entries of REFER's refs file."""
     entries = []
     for target, expressions in scene.expressions.items():
         ann_id = scene.seed * _ROOM + target  # a target is referred to once, so its ref bears the same number

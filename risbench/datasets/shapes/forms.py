@@ -1,7 +1,7 @@
-"""The eight shapes, each a test that says which points lie inside it. Whole numbers only.
+"""The eight shapes; each is a test of which points lie inside, with whole numbers only.
 
 A test takes the points ``u`` (to the right) and ``v`` (downwards) from the shape's centre and its radius ``r``, all
-int64 in one unit, whichever it is. Squares of numbers up to 10**6 times 10**4 still fit into 64 bits.
+int64 in the same unit. Squares of numbers up to 10**6 times 10**4 still fit into 64 bits.
 """
 
 from __future__ import annotations

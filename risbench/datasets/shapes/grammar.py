@@ -1,4 +1,4 @@
-"""The sentences of a target: one of each form that can be true of it alone."""
+"""The sentences about a target: one of each form that can be true of only this object."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def express(
     names: Sequence[Sequence[Phrase]],
     size: tuple[int, int],
 ) -> tuple[Expression, ...] | None:
-    """Sentences that are true of one object alone, each of another form; None if there are fewer than three.
+    """Sentences of different forms that are true of only one object; None if there are fewer than three.
 
     Args:
-        dice: decides.
-        target: the place of the object among all.
-        things: all objects of the picture.
-        names: for each of them the phrases that can mean no other.
-        size: height and width of the picture.
+        dice: the random generator.
+        target: the index of the object.
+        things: all objects of the image.
+        names: for each object the phrases that describe no other object.
+        size: height and width of the image.
     """
     held = [
         (anchor, link)
@@ -67,7 +67,7 @@ def express(
 
 
 def best_phrase(dice: Dice, options: Sequence[Phrase]) -> Phrase:
-    """A short phrase, as people say it: rarely more adjectives than are needed."""
+    """Choose a short, natural phrase: it rarely has more adjectives than necessary."""
     fewest = min(phrase.adjectives for phrase in options)
     longest = fewest + (1 if dice.chance(25) else 0)
     return dice.pick([phrase for phrase in options if phrase.adjectives <= longest])
@@ -106,7 +106,7 @@ def _attributes(
 
 
 def _much_larger(first: DrawnObject, second: DrawnObject) -> bool:
-    # By extent and by area, whole and as seen: a wide thin star against a compact square is nobody's "largest".
+    # By extent and by area, complete and visible: a wide thin star next to a compact square is not clearly "largest".
     return (
         100 * reach(first) >= 122 * reach(second)
         and 100 * visible_reach(first) >= 115 * visible_reach(second)
@@ -124,7 +124,7 @@ def _placed(
     return [
         (template.format(phrase.words), ambiguous)
         for template in templates
-        # "left small star" is not how people talk; "leftmost small star" is.
+        # "left small star" is not natural; "leftmost small star" is.
         if phrase.adjectives == 0 or template.startswith(("{}", *ends))
     ]
 

@@ -1,4 +1,4 @@
-"""The contents of a picture: attributes, places, and which object covers which."""
+"""The layout of an image: attributes, places, and which object covers which."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TINIEST = 9  # thousandths of the picture that an object must cover
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """An object with its stamp laid down.
+    """An object with its stamp in place.
 
     Attributes:
-        shape, colour, size, pattern: its attributes, by their words.
-        radius: in units (sixths of a pixel).
-        stamp: its shape; `area` the pixels of it, `at` the pixel where the stamp's origin lies.
+        shape, colour, size, pattern: the words for its attributes.
+        radius: in units of a sixth of a pixel.
+        stamp: its shape; `area` is its number of pixels, `at` the pixel of the stamp's origin.
         turn: direction of its stripes.
-        whole: the box of the whole shape, hidden or cut off parts included.
+        whole: the box of the complete shape, with parts that are hidden or outside the image.
     """
 
     shape: str
@@ -53,7 +53,7 @@ def picture_size(dice: Dice) -> tuple[int, int]:
 
 
 def attributes(dice: Dice, earlier: list[Placed]) -> tuple[str, str, str, str]:
-    """Shape, colour, size and pattern; often shared with an object that is there already, to make it hard."""
+    """Shape, colour, size and pattern; often shared with an earlier object, to make the task hard."""
     shape, colour = dice.pick(SHAPES), dice.pick(tuple(COLOURS))
     size, pattern = dice.pick(tuple(SIZES)), PATTERNS[dice.weigh((40, 22, 19, 19))]
     if earlier:
@@ -69,7 +69,7 @@ def attributes(dice: Dice, earlier: list[Placed]) -> tuple[str, str, str, str]:
 
 
 def stamp_of(dice: Dice, shape: str, size: str, area: int) -> tuple[Stamp, int]:
-    """A stamp for an object in a picture of so many square pixels, and its radius in units."""
+    """A stamp for an object in an image of ``area`` pixels, and its radius in units."""
     low, high = SIZES[size]
     radius = max(3 * UNIT, isqrt(area * UNIT * UNIT) * dice.between(low, high) // 1000)
     shift = dice.below(UNIT), dice.below(UNIT)
@@ -77,13 +77,13 @@ def stamp_of(dice: Dice, shape: str, size: str, area: int) -> tuple[Stamp, int]:
 
 
 def box(mask: np.ndarray) -> Corners:
-    """The box round a mask that is not empty."""
+    """The box round a non-empty mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def weight(mask: np.ndarray) -> tuple[int, tuple[int, int]]:
-    """How many pixels a mask has, and twice its centre of mass (x, y), rounded down."""
+    """The number of pixels of a mask, and twice its centre of mass (x, y), rounded down."""
     rows, columns = np.nonzero(mask)
     area = int(rows.size)
     return area, (2 * int(columns.sum()) // area + 1, 2 * int(rows.sum()) // area + 1)
@@ -92,15 +92,15 @@ def weight(mask: np.ndarray) -> tuple[int, tuple[int, int]]:
 def place(
     dice: Dice, height: int, width: int, earlier: list[Placed], visible: np.ndarray, kind: tuple[str, str, str, str]
 ) -> Placed | None:
-    """Finds room for one more object in front of the earlier ones; None where there is none.
+    """Place one more object in front of the earlier ones; None if there is no room.
 
     Args:
-        dice: decides.
-        height, width: of the picture.
-        earlier: the objects that are there, from the back to the front.
-        visible: int8 ``(H, W)``, the place in `earlier` of the object seen in each pixel, or -1. Changed when
-            room is found.
-        kind: shape, colour, size and pattern.
+        dice: the random generator.
+        height, width: size of the image.
+        earlier: the existing objects, from back to front.
+        visible: int8 ``(H, W)``, the index in `earlier` of the object visible in each pixel, or -1. It is changed if
+            the object is placed.
+        kind: shape, colour, size and pattern of the new object.
     """
     shape, colour, size, pattern = kind
     stamp, radius = stamp_of(dice, shape, size, height * width)
@@ -148,7 +148,7 @@ def _too_near(at: tuple[int, int], radius: int, other: Placed) -> bool:
 
 
 def crowd(dice: Dice) -> tuple[tuple[int, int], list[Placed], np.ndarray]:
-    """The size of a picture, its objects from the back to the front, and which is seen in each pixel (or -1)."""
+    """An image's size, its objects from back to front, and the index of the object visible in each pixel (or -1)."""
     height, width = picture_size(dice)
     visible = np.full((height, width), -1, dtype=np.int8)
     placed: list[Placed] = []

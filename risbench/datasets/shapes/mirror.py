@@ -1,4 +1,4 @@
-"""The mirrored picture, with the words exchanged that a mirror exchanges."""
+"""Mirror a scene, and exchange the words that a mirror exchanges."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def exchange(text: str, axis: str = "left-right") -> str:
         axis: ``left-right`` or ``top-bottom``.
 
     Raises:
-        UsageError: another axis.
+        UsageError: the axis has another name.
     """
     if axis not in _EXCHANGED:
         raise UsageError(f"a picture is mirrored {' or '.join(_EXCHANGED)}, not {axis!r}")
@@ -34,14 +34,14 @@ def exchange(text: str, axis: str = "left-right") -> str:
 
 
 def mirror(scene: Scene, axis: str = "left-right") -> Scene:
-    """A scene with its picture, masks and boxes mirrored and its sentences made true of them again.
+    """A scene with mirrored image, masks and boxes, and with sentences that are true of the mirrored image.
 
     Args:
         scene: any drawn scene.
-        axis: ``left-right`` or ``top-bottom``: what changes sides.
+        axis: ``left-right`` or ``top-bottom``, the sides that are exchanged.
 
     Raises:
-        UsageError: another axis.
+        UsageError: the axis has another name.
     """
     expressions = {
         target: tuple(replace(one, text=exchange(one.text, axis)) for one in sentences)

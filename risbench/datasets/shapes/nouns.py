@@ -1,4 +1,4 @@
-"""Noun phrases: which objects fit one, and which phrases fit one object alone."""
+"""Noun phrases: the objects that a phrase fits, and the phrases that fit only one object."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Phrase:
 
     @property
     def adjectives(self) -> int:
-        """How many."""
+        """The number of adjectives."""
         return sum(word is not None for word in (self.size, self.pattern, self.colour))
 
     def fits(self, thing: DrawnObject) -> bool:
-        """Whether the phrase is true of an object beyond doubt."""
+        """Whether the phrase is certainly true of an object."""
         return (
             self.noun in (GENERIC, thing.shape)
             and self.size in (None, thing.size)
@@ -39,19 +39,19 @@ class Phrase:
         )
 
     def may_fit(self, thing: DrawnObject) -> bool:
-        """Whether somebody might say it of an object: a medium one may pass for small or for large."""
+        """Whether the phrase may describe an object: a medium object may be called small or large."""
         if self.size is not None and thing.size == "medium":
             return Phrase(self.noun, None, self.pattern, self.colour).fits(thing)
         return self.fits(thing)
 
 
 def rivals(phrase: Phrase, target: int, things: Sequence[DrawnObject]) -> list[int]:
-    """The other objects that the phrase might mean."""
+    """The other objects that the phrase may describe."""
     return [place for place, thing in enumerate(things) if place != target and phrase.may_fit(thing)]
 
 
 def phrases(target: int, things: Sequence[DrawnObject]) -> list[Phrase]:
-    """All phrases that are true of an object and that a person would say of it."""
+    """All natural phrases that are true of an object."""
     thing = things[target]
     sizes = (None,) if thing.size == "medium" else (None, thing.size)
     found = []
@@ -69,5 +69,5 @@ def phrases(target: int, things: Sequence[DrawnObject]) -> list[Phrase]:
 
 
 def unique(target: int, things: Sequence[DrawnObject]) -> list[Phrase]:
-    """Those that can mean no other object."""
+    """The phrases that describe no other object."""
     return [phrase for phrase in phrases(target, things) if not rivals(phrase, target, things)]

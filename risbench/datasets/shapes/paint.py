@@ -1,4 +1,4 @@
-"""Laying an object's colours on the picture: body, pattern, a dark rim that parts it from its neighbours."""
+"""Paint an object on the image: body, pattern, and a dark rim that separates it from its neighbours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _POINTS = SUB * SUB
 
 
 def _marked(pattern: str, turn: int, stamp: Stamp) -> np.ndarray:
-    """The points that carry the second tone: bool ``(3 h, 3 w)``."""
+    """The points with the second tone: bool ``(3 h, 3 w)``."""
     u, v = stamp.u, stamp.v
     period = max(stamp.radius * 50 // 100, 6 * UNIT * 1024)
     if pattern == "striped":
@@ -28,7 +28,7 @@ def _marked(pattern: str, turn: int, stamp: Stamp) -> np.ndarray:
 
 
 def _core(inside: np.ndarray) -> np.ndarray:
-    """The points that are not within a pixel of the edge."""
+    """The points more than one pixel away from the edge."""
     core = inside.copy()
     for axis in (0, 1):
         for step in (-SUB, SUB):
@@ -44,12 +44,12 @@ def lay(
     pattern: str,
     turn: int,
 ) -> None:
-    """Paints a stamp over a picture, in place.
+    """Paint a stamp on an image, in place.
 
     Args:
         picture: int32 ``(H, W, 3)`` in [0, 255].
         stamp: the shape.
-        at: ``(x, y)``, where the stamp's origin comes to lie, in whole pixels.
+        at: ``(x, y)``, the place of the stamp's origin, in whole pixels.
         tones: body and mark, red, green, blue each.
         pattern: one of `PATTERNS`.
         turn: 0 to 3, the direction of stripes.
@@ -71,7 +71,7 @@ def lay(
 
 
 def overlap(stamp: Stamp, at: tuple[int, int], height: int, width: int) -> tuple[slice, slice, slice, slice]:
-    """Where stamp and picture meet: rows and columns of the stamp, rows and columns of the picture."""
+    """The overlap of stamp and image: rows and columns of the stamp, rows and columns of the image."""
     left, top = at[0] + stamp.left, at[1] + stamp.top
     high, wide = stamp.cover.shape
     x0, y0 = max(0, left), max(0, top)

@@ -1,7 +1,8 @@
-"""Positions: what can be said of where an object lies, so that none of its rivals lies there too.
+"""Positions: phrases for the place of an object that are not true of any other possible object.
 
-Every position is true of the target by a margin and false of every rival by a margin, by every reading of `spans`.
-A template has ``{}`` where the noun phrase stands; the ones that start with the position are for bare nouns only.
+Every position is true of the target by a margin and false of all other possible objects by a margin, by every measure
+of `spans`. A template has ``{}`` for the noun phrase. Templates that start with the position are only for nouns without
+adjectives.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ _ENDS = (("leftmost", "rightmost"), ("highest", "lowest"))
 
 
 def positions(target: DrawnObject, others: Sequence[DrawnObject], size: tuple[int, int], certain: bool) -> list[str]:
-    """Templates that single out the target among the others.
+    """Templates that are true only of the target.
 
     Args:
-        target: the object meant.
-        others: every other object that the noun phrase might mean.
-        size: height and width of the picture.
-        certain: whether the noun phrase fits all the others beyond doubt, so that they can be counted.
+        target: the target object.
+        others: all other objects that the noun phrase may describe.
+        size: height and width of the image.
+        certain: whether the noun phrase certainly fits all the others, so that they can be counted.
     """
     lengths = size[1], size[0]
     found: list[str] = []
@@ -38,13 +39,13 @@ def positions(target: DrawnObject, others: Sequence[DrawnObject], size: tuple[in
 
 
 def _from_end(thing: DrawnObject, axis: int, end: int, length: int) -> tuple[int, int]:
-    """Twice the distance of the middle from one end of the picture, the nearer and the farther reading."""
+    """Twice the distance of the middle from one end of the image, by the nearest and the farthest measure."""
     low, *_, high = sorted(middles(thing, axis))
     return (low, high) if end == 0 else (2 * length - high, 2 * length - low)
 
 
 def _beyond(target: DrawnObject, other: DrawnObject, axis: int, end: int) -> int:
-    """How far (doubled) the target lies nearer to an end than another object."""
+    """Twice the distance by which the target is nearer to an end than another object."""
     return least_gap(target, other, axis) if end == 0 else least_gap(other, target, axis)
 
 
@@ -66,7 +67,7 @@ def _extreme(target: DrawnObject, others: Sequence[DrawnObject], axis: int, end:
     for other in others:
         if 100 * _beyond(target, other, axis, end) < 2 * 8 * length:
             return []
-        # Somebody may look at the edges instead of the middles; then the answer must be the same.
+        # Comparing edges instead of middles must give the same result.
         edge = other.box[axis] - target.box[axis] if end == 0 else target.box[axis + 2] - other.box[axis + 2]
         if edge < 3:
             return []

@@ -1,6 +1,6 @@
-"""Random whole numbers that are the same on every machine, for ever.
+"""Random whole numbers that are the same on every machine and never change.
 
-The streams of numpy's and Python's generators may change between versions; frozen pictures must not. This is
+The streams of numpy's and Python's generators may change between versions, but the fixed images must not. This is
 splitmix64 (Steele, Lea, Flood 2014), written out: one stream of 64-bit numbers, and one hash of a grid of numbers.
 """
 
@@ -18,7 +18,7 @@ _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 def mix(value: int) -> int:
-    """One 64-bit number made of another, every bit of it depending on every bit of the other."""
+    """A 64-bit hash of a 64-bit number: every bit of the result depends on every bit of the number."""
     value &= _WORD
     value = ((value ^ (value >> 30)) * _MIX[0]) & _WORD
     value = ((value ^ (value >> 27)) * _MIX[1]) & _WORD
@@ -47,15 +47,15 @@ class Dice:
         return low + self.below(high - low + 1)
 
     def chance(self, percent: int) -> bool:
-        """True in so many of a hundred throws."""
+        """True with a probability in percent."""
         return self.below(100) < percent
 
     def pick(self, items: Sequence[_T]) -> _T:
-        """One of the items, all alike."""
+        """One of the items, with equal probability."""
         return items[self.below(len(items))]
 
     def weigh(self, weights: Sequence[int]) -> int:
-        """A place in the list, as often as its weight says."""
+        """An index of the list, with a probability proportional to its weight."""
         left = self.below(sum(weights))
         for place, weight in enumerate(weights):
             left -= weight
@@ -64,7 +64,7 @@ class Dice:
         return len(weights) - 1
 
     def shuffled(self, items: Sequence[_T]) -> list[_T]:
-        """The items in another order."""
+        """The items in random order."""
         result = list(items)
         for last in range(len(result) - 1, 0, -1):
             other = self.below(last + 1)

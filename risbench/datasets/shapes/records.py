@@ -1,4 +1,4 @@
-"""A drawn scene, as it is handed out."""
+"""The records of a drawn scene."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class DrawnObject:
     """One object of a scene.
 
     Attributes:
-        shape, colour, size, pattern: its attributes, by their words; the shape is its class.
-        depth: 0 lies furthest back; the greater hides the smaller.
-        mask: bool ``(H, W)``, the pixels where it is seen.
-        box: ``(x0, y0, x1, y1)`` round the mask, whole pixels, half-open.
-        whole: the same round the whole shape, parts that are hidden or outside the picture included.
-        area: pixels of the mask.
+        shape, colour, size, pattern: the words for its attributes; the shape is its class.
+        depth: 0 is farthest back; a greater depth hides a smaller one.
+        mask: bool ``(H, W)``, its visible pixels.
+        box: ``(x0, y0, x1, y1)`` round the mask, in whole pixels, half-open.
+        whole: the box round the complete shape, with parts that are hidden or outside the image.
+        area: number of pixels of the mask.
         mass: twice the mask's centre of mass, ``(x, y)`` in pixels, rounded down to whole numbers.
     """
 
@@ -44,13 +44,13 @@ class DrawnObject:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A sentence that is true of one object alone.
+    """A sentence that is true of only one object.
 
     Attributes:
         text: lower-case English.
         form: ``attribute``, ``position``, ``relation``, or ``combined`` (attributes with a position or a relation).
-        ambiguous: whether another object fits the noun phrase alone: the phrase without its position or relation,
-            and in an attribute expression the bare noun.
+        ambiguous: whether the noun phrase also fits another object: the phrase without its position or relation, or in
+            an attribute expression the noun without adjectives.
     """
 
     text: str
@@ -60,14 +60,14 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A picture and what is true of it.
+    """An image, its objects and true sentences about it.
 
     Attributes:
-        seed: what it was drawn from.
+        seed: the seed that it was drawn from.
         image: uint8 ``(H, W, 3)``.
-        objects: from the back to the front.
-        expressions: for each target (a place in `objects`) its sentences.
-        captions: sentences about the whole picture.
+        objects: its objects, from back to front.
+        expressions: maps each target, an index of `objects`, to its sentences.
+        captions: sentences about the whole image.
     """
 
     seed: int

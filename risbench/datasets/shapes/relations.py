@@ -1,7 +1,7 @@
-"""Relations: how an object lies to another one, so that none of its rivals lies so too.
+"""Relations: phrases for the place of an object relative to another one that no other possible object has.
 
-True of the target by the strict reading (whole extents apart, well within the direction's quarter of the plane) and
-false of every rival by the lenient one (not even its middle lies that way).
+A relation is true of the target by a strict test (extents do not overlap, and the direction is clear), and false of all
+other possible objects by a lenient test (not even the middle lies in this direction).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TEXTS = {
 
 
 def links(target: DrawnObject, anchor: DrawnObject) -> list[str]:
-    """Every relation that the target has to the anchor by the strict reading."""
+    """All relations of the target to the anchor by the strict test."""
     found = [link for link, (axis, end) in _WAYS.items() if _lies(target, anchor, axis, end)]
     found.append("closest to")  # whether it is depends on the others
     if touching(target, anchor):
@@ -30,12 +30,12 @@ def links(target: DrawnObject, anchor: DrawnObject) -> list[str]:
 
 
 def singles_out(link: str, target: DrawnObject, others: Sequence[DrawnObject], anchor: DrawnObject) -> bool:
-    """Whether no rival has the target's relation to the anchor, even by the lenient reading.
+    """Whether no other possible object has the same relation to the anchor, even by the lenient test.
 
     Args:
         link: one of the target's `links` to the anchor.
-        target: the object meant.
-        others: every other object that the noun phrase might mean, the anchor not among them.
+        target: the target object.
+        others: all other objects that the noun phrase may describe, without the anchor.
         anchor: the object that the target is related to.
     """
     if link in _WAYS:
@@ -65,7 +65,7 @@ def _much_nearer(target: DrawnObject, other: DrawnObject, anchor: DrawnObject) -
 
 def touching(first: DrawnObject, second: DrawnObject) -> bool:
     """Whether the front one of two objects visibly hides a part of the other."""
-    # Boxes that merely meet at an edge are not "in front of" each other.
+    # Boxes that only touch at an edge are not "in front of" each other.
     if any(
         min(first.whole[axis + 2], second.whole[axis + 2]) - max(first.whole[axis], second.whole[axis]) < 5
         for axis in (0, 1)

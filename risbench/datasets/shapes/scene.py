@@ -1,4 +1,4 @@
-"""A picture from a seed: objects, the picture itself, its sentences and captions."""
+"""Draw a scene from a seed: objects, image, sentences and captions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LONELY = 90  # per cent: how often an object without another of its class becom
 
 
 def draw_scene(seed: int) -> Scene:
-    """The scene of a seed: 2 to 7 objects, up to three of them with sentences.
+    """Draw the scene of a seed: 2 to 7 objects, up to three of them with sentences.
 
-    The same seed gives the same scene on every machine. The seeds of the frozen splits are in `SPLITS`; those from
+    The same seed gives the same scene on every machine. The seeds of the fixed splits are in `SPLITS`; seeds from
     `FREE_SEEDS` on belong to no split.
     """
     size, placed, things, expressions, sentences = compose(seed)
@@ -34,7 +34,7 @@ def draw_scene(seed: int) -> Scene:
 def compose(
     seed: int,
 ) -> tuple[tuple[int, int], list[Placed], tuple[DrawnObject, ...], dict[int, tuple[Expression, ...]], tuple[str, ...]]:
-    """All of a scene but its picture: size, objects as placed and as seen, sentences, captions."""
+    """All of a scene except its image: size, placed and visible objects, sentences, captions."""
     attempt = 0
     while True:
         dice = Dice(seed, 1, attempt)
@@ -92,16 +92,16 @@ def draw_object(
     pattern: str | None = None,
     ground: tuple[int, int, int] | None = None,
 ) -> Scene:
-    """A picture of a single object, for training: its captions name it, and say where it lies if that is plain.
+    """Draw an image of a single object, for training; captions name the object, and its place if that is clear.
 
     Args:
-        seed: decides all that is not given.
-        size: height and width of the picture, at least 32 pixels each.
-        shape, colour, object_size, pattern: the object's attributes, by their words.
-        ground: red, green, blue of a plain ground instead of a textured one.
+        seed: decides all values that are not given.
+        size: height and width of the image, at least 32 pixels each.
+        shape, colour, object_size, pattern: the words for the object's attributes.
+        ground: red, green, blue of a plain background, instead of a textured one.
 
     Raises:
-        UsageError: a word that no object has, or a picture too small.
+        UsageError: a word is unknown, or the size is too small.
     """
     dice = Dice(seed, 3)
     height, width = size or picture_size(dice)

@@ -1,4 +1,4 @@
-"""The frozen splits: how many pictures, from which seeds."""
+"""The fixed splits: their numbers of images and their seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VERSION = 1  # raised whenever a pixel, a mask or a sentence changes
 
 
 class FrozenSplit(NamedTuple):
-    """A split: its pictures are drawn from ``seeds``, ``seeds + 1``, …"""
+    """A split; its images are drawn from ``seeds``, ``seeds + 1``, …"""
 
     images: int
     seeds: int

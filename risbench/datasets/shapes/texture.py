@@ -1,4 +1,4 @@
-"""Backgrounds: muted and textured, so that objects stand out by hue while edges alone do not find them."""
+"""Backgrounds: muted and textured, so that objects differ by hue but cannot be found by edges alone."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ _WEAVES: tuple[Callable[[Dice, np.ndarray, np.ndarray], np.ndarray], ...] = (
 
 
 def muted(dice: Dice) -> tuple[int, int, int]:
-    """A tone with little hue: red, green, blue in [0, 255]."""
+    """A colour with low saturation: red, green, blue in [0, 255]."""
     grey = dice.between(56, 206)
     return grey + dice.between(-16, 16), grey + dice.between(-12, 12), grey + dice.between(-16, 16)
 
 
 def background(dice: Dice, height: int, width: int) -> np.ndarray:
-    """A textured ground: int32 ``(height, width, 3)`` in [0, 255]."""
+    """A textured background: int32 ``(height, width, 3)`` in [0, 255]."""
     first = muted(dice)
     rise = dice.between(14, 44) * dice.pick((-1, 1))
     y, x = np.arange(height, dtype=np.int32)[:, None], np.arange(width, dtype=np.int32)[None, :]

@@ -1,4 +1,4 @@
-"""The attributes an object can have, by the words that the sentences use for them."""
+"""The attributes of objects, as the words that sentences use for them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .forms import FORMS
 
 SHAPES: tuple[str, ...] = tuple(FORMS)
 
-# Red, green, blue of the body, and of the stripes, dots or checks upon it: a tone of the same hue, so that a striped
-# red object is red and nothing else.
+# Red, green, blue of the body, and of its stripes, dots or checks: a tone of the same hue, so that a striped red
+# object is only red.
 COLOURS: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = MappingProxyType(
     {
         "red": ((214, 36, 40), (255, 168, 158)),
@@ -26,8 +26,8 @@ COLOURS: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = Mappi
 
 PATTERNS: tuple[str, ...] = ("plain", "striped", "dotted", "checked")
 
-# Radii in thousandths of the square root of the picture's area. The bands lie a quarter apart; the sentences never
-# say "medium", and a medium object counts as one that might be called small or large.
+# Radii in thousandths of the square root of the image's area. The ranges are a quarter apart. Sentences never say
+# "medium"; a medium object counts as one that may be called small or large.
 SIZES: Mapping[str, tuple[int, int]] = MappingProxyType({"small": (88, 105), "medium": (132, 150), "large": (190, 225)})
 
 GENERIC = "shape"  # the noun that fits every object

@@ -1,8 +1,8 @@
-"""Draws a share of a split: ``python -m risbench.datasets.shapes.worker SPLIT FOLDER FIRST STEP COUNT``.
+"""Draw a share of a split: ``python -m risbench.datasets.shapes.worker SPLIT FOLDER FIRST STEP COUNT``.
 
-Pictures go to FOLDER, and a line of JSON for each to standard output. A program of its own, not a forked or spawned
-copy of the caller: forking a process with threads is unsafe, and spawning would run the caller's script once more.
-When the caller is gone, the next line cannot be written and the worker ends.
+Images are written to FOLDER, and one line of JSON per image to standard output. The worker is a separate program and
+not a forked or spawned copy of the caller: forking a process with threads is unsafe, and spawning would run the
+caller's script again. If the caller has ended, the next line cannot be written, and the worker ends.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .splits import SPLITS
 
 
 def draw(split: str, folder: Path, first: int, step: int, count: int) -> Iterator[dict[str, Any]]:
-    """Draws and saves every ``step``-th scene of a split's first ``count``, and yields what is written of each."""
+    """Draw and save every ``step``-th of a split's first ``count`` scenes, and yield the entries of each."""
     from PIL import Image
 
     for number in range(first, count, step):
         scene = draw_scene(SPLITS[split].seeds + number)
-        # Level 1 is four times as fast as the default and a few per cent larger; filtering is Pillow's own choice.
+        # Level 1 is four times as fast as the default, and files are a few per cent larger; Pillow chooses the filter.
         Image.fromarray(scene.image).save(folder / file_name(split, scene.seed), compress_level=1)
         yield {
             "image": image_entry(scene, split),
@@ -35,7 +35,7 @@ def draw(split: str, folder: Path, first: int, step: int, count: int) -> Iterato
 
 
 def main(arguments: list[str]) -> int:
-    """Runs a share; 1 when it could not be finished."""
+    """Draw a share; the exit code is 1 if it was not finished."""
     split, folder, first, step, count = arguments
     try:
         for entry in draw(split, Path(folder), int(first), int(step), int(count)):

@@ -1,6 +1,6 @@
-"""A split on disk in REFER's form: written once, whole or not at all.
+"""Write a drawn split in REFER's form: once, and completely or not at all.
 
-The folder is made under another name and renamed into place, under a lock: whoever comes second waits and finds it.
+The folder is written under a temporary name and then renamed, under a lock. A second process waits and then uses it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WORTH_A_WORKER = 25  # pictures: starting a worker takes as long as drawing the
 
 
 def folder_of(split: str, root: str | Path) -> Path:
-    """Where a split lies, or would lie, below a root.
+    """The folder of a split below a root; it need not exist.
 
     Raises:
         UsageError: no such split.
@@ -41,12 +41,12 @@ def folder_of(split: str, root: str | Path) -> Path:
 
 
 def write_split(split: str, root: str | Path, progress: Progress | None = None) -> Path:
-    """Draws a split, unless it is there already.
+    """Draw a split, unless it exists already.
 
     Args:
         split: ``train``, ``val`` or ``test``.
-        root: the folder that gets ``shapes-v<VERSION>/<split>/``.
-        progress: called with the pictures done and the pictures in all.
+        root: the folder for ``shapes-v<VERSION>/<split>/``.
+        progress: called with the number of finished images and of all images.
 
     Returns:
         The split's folder: ``images/``, ``instances.json``, ``refs(drawn).p``.
@@ -65,12 +65,12 @@ def write_split(split: str, root: str | Path, progress: Progress | None = None) 
                 _make(split, SPLITS[split].images, home, progress)
     except OSError as fault:
         reason = f"cannot write the drawn scenes to {home}: {fault}"
-        raise DataError(f"{reason}; set RISBENCH_CACHE to a folder that can be written") from fault
+        raise DataError(f"{reason}; set RISBENCH_CACHE to a writable folder") from fault
     return home
 
 
 def is_whole(home: Path) -> bool:
-    """Whether a split's folder holds all that is drawn."""
+    """Whether a split's folder is complete."""
     return all((home / name).exists() for name in ("images", "instances.json", "refs(drawn).p"))
 
 
@@ -111,14 +111,14 @@ def _make(split: str, count: int, home: Path, progress: Progress | None) -> None
 
 
 def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dict[str, Any]]:
-    """What is written of every picture, in no particular order."""
+    """The entries of every image, in arbitrary order."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = max(1, min(processors, _MOST_WORKERS, count // _WORTH_A_WORKER))
     entries: list[dict[str, Any]] = []
     counting = Lock()
 
     def gather(line: str) -> None:
-        # A decoder of its own: threads that share one may share keys, and then the pickle's bytes would vary.
+        # A separate decoder, because threads with a common one may share keys, and then the pickle's bytes would vary.
         entry = json.JSONDecoder().decode(line)
         with counting:
             entries.append(entry)
@@ -141,7 +141,7 @@ def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dic
 
 def _start(split: str, folder: Path, first: int, step: int, count: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "risbench.datasets.shapes.worker", split, str(folder)]
-    # The caller may have found this package through sys.path alone.
+    # The caller may have found this package only through sys.path.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path)}
     return subprocess.Popen(
         [*command, str(first), str(step), str(count)],

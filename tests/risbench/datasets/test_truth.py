@@ -152,7 +152,7 @@ BAD = {
     "entry 0 has neither": [{"segmentation": code_of(NEW)}],
     "entry 0 has both": [{"ref_id": 100, "ann_id": 11, "segmentation": code_of(NEW)}],
     "holds a int": 5,
-    "'100' stands where 'ref_id' or 'ann_id' should": {"100": code_of(NEW)},
+    "'100' is in the place of 'ref_id' or 'ann_id'": {"100": code_of(NEW)},
     "a polygon must be a list": [{"ref_id": 100, "segmentation": "all of it"}],
     "2 entries cannot be used": {"ref_id": {"7": code_of(NEW), "8": code_of(NEW)}},
     "4 entries cannot be used: .*ref 9: .*; …$": {"ref_id": {str(n): code_of(NEW) for n in (7, 8, 9, 10)}},

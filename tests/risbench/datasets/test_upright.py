@@ -47,7 +47,7 @@ def test_masks_overlays_heats_and_numbers_are_about_what_is_seen(tmp_path: Path,
     result = ask("predict", "--method", "centre", path, "x", "--mask", "m.png", "--heat", "h.npy", "--json")
     height, width = (20, 12) if orientation > 4 else (12, 20)
     assert result.code == 0, result.err
-    assert "is turned as its EXIF says" in result.err
+    assert "is rotated by its EXIF orientation" in result.err
     with Image.open("m.png") as mask:
         assert mask.size == (width, height)
     x, y = json.loads(result.out)["answers"][0]["point"]
@@ -73,20 +73,20 @@ def test_of_an_animation_the_first_picture_is_taken_and_that_is_said(tmp_path: P
         frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
         found = read_upright(tmp_path / f"a.{suffix}")
         assert found.pixels.max() < 20
-        assert any("the first is taken" in note for note in found.notes)
+        assert any("the first one is used" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
 def test_forms_of_telephones_that_are_not_read_say_what_to_do(tmp_path: Path, brand: bytes):
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0" * 50)
-    with pytest.raises(DataError, match=r"is (HEIC|HEIF|AVIF), which is not read: save it as JPEG"):
+    with pytest.raises(DataError, match=r"is (HEIC|HEIF|AVIF), which is not supported: save it as JPEG"):
         read_upright(path)
 
 
 def test_an_address_and_a_folder_are_no_picture(tmp_path: Path):
     for address in ("https://example.org/a.jpg", "s3://bucket/a.jpg"):
-        with pytest.raises(UsageError, match="is an address: get the picture first"):
+        with pytest.raises(UsageError, match="is a URL: download the picture first"):
             read_upright(address)
     with pytest.raises(UsageError, match="is a folder"):
         read_upright(tmp_path)

@@ -1,4 +1,4 @@
-"""Masks of the whole image and empty ones: counted right, said where it matters, and never of a normal run."""
+"""Masks of the whole image and empty masks are counted and reported, and a normal run gets no warning."""
 
 from __future__ import annotations
 

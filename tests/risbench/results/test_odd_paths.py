@@ -1,4 +1,4 @@
-"""Paths that are no text, that lead nowhere or in a circle: kept, or refused in one line before the work."""
+"""Paths that are not valid text, do not exist or form a loop are kept, or refused in one line before the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run folder from a stranger, continued: no link in it is written through, and nothing in it keeps one waiting."""
+"""A run folder from someone else can be continued: no link in it is written through, and no file in it blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows come back from their lines as they went, and become columns in which nothing is invented."""
+"""Rows are read back unchanged from their lines, and their columns have no invented values."""
 
 from __future__ import annotations
 

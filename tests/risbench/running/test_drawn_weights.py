@@ -1,4 +1,4 @@
-"""Weights that saw drawn scenes alone say so where photographs are answered, in a line and under a table."""
+"""Weights trained only on drawn scenes give a warning for photographs, as a message and under a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each prediction is about one expression: names that agree are understood, others are refused by name."""
+"""Each prediction is matched to one expression; names that contradict each other are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs held against each other: differences overall, by kind of expression, and where they differ most."""
+"""Comparisons of runs: differences overall, by kind of expression, and where they differ most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paired differences: what the test says of two runs, against what is known of them."""
+"""Paired differences: the result of the test against known differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of expressions are told by their words, their target and what stands beside it."""
+"""Kinds of expressions are determined by their words, their target and the other objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure a number is: intervals over images against plain loops, against other libraries, and at their edges."""
+"""Intervals over images, against plain loops, against other libraries, and in edge cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The method `tris` as the benchmark meets it."""
+"""The method `tris` in the benchmark."""
 
 from __future__ import annotations
 

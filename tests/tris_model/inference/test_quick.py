@@ -1,4 +1,4 @@
-"""A quickened network answers what the network answers."""
+"""A fused network gives the same outputs as the original one."""
 
 from __future__ import annotations
 

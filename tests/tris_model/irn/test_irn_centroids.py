@@ -1,4 +1,4 @@
-"""Displacements followed to where they lead."""
+"""Following displacements, and dividing the image by them."""
 
 from __future__ import annotations
 

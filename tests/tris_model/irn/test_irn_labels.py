@@ -1,4 +1,4 @@
-"""Sure labels and the folders they lie in."""
+"""Confident labels and the folders of their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: what it is fed with, that it learns, and that a killed run ends as if it had not been killed."""
+"""Training: its input, that it learns, and that a killed run ends as if it had not been killed."""
 
 from __future__ import annotations
 

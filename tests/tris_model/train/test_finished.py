@@ -1,4 +1,4 @@
-"""What is finished was made by the recipe that is given: else it is refused, or made anew where that is wanted."""
+"""A finished part by another recipe is refused, or made again with --overwrite."""
 
 from __future__ import annotations
 

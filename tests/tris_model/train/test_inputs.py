@@ -1,4 +1,4 @@
-"""What a training needs is looked at first: nothing is drawn, and nothing written, for a training that cannot be."""
+"""The inputs of a training are checked first; if one is wrong, nothing is drawn or written."""
 
 from __future__ import annotations
 

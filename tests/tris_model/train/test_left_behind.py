@@ -1,4 +1,4 @@
-"""What a training leaves behind when it is killed or cannot write, and what it says of test splits."""
+"""The files that a killed or failed training leaves, and the warnings about test splits."""
 
 from __future__ import annotations
 

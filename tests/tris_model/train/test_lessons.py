@@ -1,4 +1,4 @@
-"""What the tiny CLIP is shown: subjects, what is in focus, what is said of them."""
+"""The training images of the tiny CLIP: subjects, focus and captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training becomes the box: smaller files that answer alike, and a card that says how they were made."""
+"""Packing a training: smaller files with the same predictions, and a card of the training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shipped: the files are those of the card, small, whole, and answer."""
+"""The shipped weights: the files are those of the card, small and complete, and they work."""
 
 from __future__ import annotations
 

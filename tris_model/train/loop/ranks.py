@@ -116,9 +116,7 @@ def _own_card(device: str) -> str:
     number = int(os.environ.get("LOCAL_RANK", "0"))
     if device.startswith("cuda:"):
         if here > 1:
-            raise UsageError(
-                f"{device} would put all {here} processes on one GPU; give --device cuda, so that each uses its own"
-            )
+            raise UsageError(f"{device} would put all {here} processes on one GPU; --device cuda gives each its own")
         return device
     if number >= (cards := torch.cuda.device_count()):
         raise UsageError(f"torchrun started {here} processes for {cards} GPUs; give --nproc-per-node {cards}")

@@ -225,7 +225,7 @@ def test_what_is_missing_names_the_command_that_gets_it(site: Site, root: Path, 
     assert checked.code == 1
     assert "`risbench data get refcoco_val`" in checked.out + checked.err
     root.mkdir(exist_ok=True)
-    assert "`risbench data get refcoco_val` gets it" in "".join(
+    assert "`risbench data get refcoco_val` downloads it" in "".join(
         ask("data", "leaks", "refcoco_val", "refcoco_train")[1:]
     )
     ask("data", "get", "refcoco_val")

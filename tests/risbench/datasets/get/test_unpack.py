@@ -58,7 +58,7 @@ def test_what_fits_is_left_and_what_differs_is_not_overwritten(tmp_path: Path):
     mine = root / "refer/set/refs(unc).p"
     assert take(path, root) == Unpacked(0, 2, 0)
     mine.write_bytes(b"my own")
-    with pytest.raises(DataError, match=r"refs\(unc\)\.p: differs from the one in a\.zip; move it away"):
+    with pytest.raises(DataError, match=r"refs\(unc\)\.p: differs from the one in a\.zip; to use that one"):
         take(path, root)
     assert mine.read_bytes() == b"my own"
 

@@ -110,7 +110,7 @@ def test_a_truncated_archive_is_one_named_line(ask: Ask, tmp_path: Path, cut: in
     path.write_bytes(content[: len(content) * cut // 100])
     result = ask("data", "import", "--from", "mine", "--data-root", "data")
     assert result.code == 0  # the images are welcome
-    assert result.err.startswith(f"not taken: {path}: not a whole zip archive")
+    assert result.err.startswith(f"not taken: {path}: not a complete zip archive")
     assert result.err.count("\n") == 1
 
 

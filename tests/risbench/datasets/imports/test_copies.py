@@ -211,5 +211,5 @@ def test_referits_pickles_are_read_where_refclef_is_there_too(tmp_path: Path):
 
 def test_the_error_of_an_unreadable_source_is_a_data_error(tmp_path: Path):
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match=r"broken.zip: not a whole zip archive"):
+    with pytest.raises(DataError, match=r"broken.zip: not a complete zip archive"):
         import_copy(tmp_path / "broken.zip", tmp_path / "data")

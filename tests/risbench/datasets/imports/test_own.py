@@ -279,9 +279,9 @@ def test_a_half_made_split_is_none_and_is_finished_by_the_next_try(tmp_path: Pat
     ("content", "fault"),
     [
         ("{", "not JSON"),
-        ("[]", "says no role and counts"),
-        ('{"role": "test"}', "says no role and counts"),
-        ('{"role": "test", "counts": {"images": 1, "refs": 4, "expressions": "5"}}', "a count is no whole number"),
+        ("[]", "has no role or no counts"),
+        ('{"role": "test"}', "has no role or no counts"),
+        ('{"role": "test", "counts": {"images": 1, "refs": 4, "expressions": "5"}}', "a count is not a whole number"),
     ],
 )
 def test_a_split_with_a_broken_mark_is_named(tmp_path: Path, example: dict[str, Any], content: str, fault: str):

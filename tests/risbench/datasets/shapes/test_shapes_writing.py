@@ -141,7 +141,7 @@ def test_a_folder_that_is_there_is_not_drawn_again(tmp_path, few):
 
 def test_a_split_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="set RISBENCH_CACHE to a folder"):
+    with pytest.raises(DataError, match="set RISBENCH_CACHE to a writable folder"):
         write_split("val", tmp_path / "file")
     with pytest.raises(UsageError, match="train, val, test"):
         write_split("dev", tmp_path)
