@@ -41,7 +41,7 @@ def test_drawn_scenes_name_the_cache_and_its_variable(home: Path):
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 1
     assert last.startswith(f"risbench: cannot write the drawn scenes to {home}/.cache/risbench/")
-    assert last.endswith("set RISBENCH_CACHE to a folder that can be written")
+    assert last.endswith("set RISBENCH_CACHE to a writable folder")
 
 
 @pytest.mark.parametrize("words", [("data", "import", "--from", "mine"), ("data", "get", "refcoco_val")])
