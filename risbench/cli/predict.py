@@ -72,7 +72,7 @@ def command(
         show.say(remark)
     given = options.options_of(pairs)
     refine = refiner_of(given)
-    built, _ = make(method, weights=weights, device=chosen(device), options=given)
+    built, _ = make(method, weights=weights, device=chosen(device), rules=rules, options=given)
     for note in method_notes(built):
         show.say(note)
     cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))

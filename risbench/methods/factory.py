@@ -21,6 +21,7 @@ def make(
     device: str = "cpu",
     split: str | None = None,
     data_root: Path | None = None,
+    rules: str | None = None,
     options: Mapping[str, str] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Make a method from its entry point.
@@ -31,6 +32,8 @@ def make(
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split's name, passed to factories that have this parameter.
         data_root: the split's data root, passed to factories that have this parameter.
+        rules: the name of the rules that will score, passed to factories that have this parameter: a method with a size
+            of its own may answer under rules that count in this size without being resized twice.
         options: texts, converted by the factory's annotations.
 
     Returns:
@@ -51,7 +54,7 @@ def make(
         raise RisbenchError(f"method '{name}': an annotation of its factory cannot be read: {error}") from error
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
     arguments: dict[str, Any] = {}
-    given = {"weights": weights, "device": device, "split": split, "data_root": data_root}
+    given = {"weights": weights, "device": device, "split": split, "data_root": data_root, "rules": rules}
     for key, value in given.items():
         if key in accepted or (open_ended and key in ("weights", "device")):
             arguments[key] = value

@@ -106,7 +106,7 @@ def evaluate(
         split = load_split(split, data_root)
     refuse_empty(split)
     if isinstance(method, str):
-        made = made_by_name(method, split, weights=weights, device=device, options=options)
+        made = made_by_name(method, split, weights=weights, device=device, options=options, rules=plan.rules.name)
     else:
         made = made_of_object(method, name, weights=weights, device=device, options=options)
     return evaluate_made(made, split, plan, out=out, overwrite=overwrite, hooks=hooks)

@@ -57,7 +57,13 @@ class MadeMethod:
 
 
 def made_by_name(
-    name: str, split: Split, *, weights: str | None, device: str, options: Mapping[str, str] | None
+    name: str,
+    split: Split,
+    *,
+    weights: str | None,
+    device: str,
+    options: Mapping[str, str] | None,
+    rules: str | None = None,
 ) -> MadeMethod:
     """The method of an entry point, made for a split.
 
@@ -67,13 +73,14 @@ def made_by_name(
         weights: a file or a name that the method knows.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         options: as text.
+        rules: the name of the rules that will score.
 
     Raises:
         RisbenchError: what `risbench.methods.factory.make` refuses.
     """
     given = options or {}
     method, values = make(
-        name, weights=weights, device=device, split=split.name, data_root=split.data_root, options=options
+        name, weights=weights, device=device, split=split.name, data_root=split.data_root, rules=rules, options=options
     )
     record = {
         "given": {key: _plain(values[key]) for key in given},

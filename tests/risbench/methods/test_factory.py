@@ -176,3 +176,14 @@ def test_an_annotation_that_cannot_be_read_is_said(install: Install):
 
     with pytest.raises(RisbenchError, match="'mine': an annotation of its factory cannot be read"):
         make(install(factory))
+
+
+def test_a_factory_that_has_the_keyword_is_given_the_name_of_the_rules(install: Install):
+    name = install(lambda *, rules=None: {"rules": rules})
+    assert make(name, rules="lavt") == ({"rules": "lavt"}, {})
+    with pytest.raises(UsageError, match="give --rules instead"):
+        make(name, options={"rules": "tris"})
+
+
+def test_a_factory_without_the_keyword_is_made_as_before(install: Install):
+    assert make(install(lambda *, count=1: count), rules="lavt") == (1, {"count": 1})
