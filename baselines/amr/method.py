@@ -48,8 +48,8 @@ class Amr:
         card: frozen; what the method is.
         parameter_count: weights of the network.
         weights_notes: what a user should know of how the weights were read, a sentence each.
-        facts: texts without a class of the network's, images that were shrunk or enlarged, and images whose maps were
-            not numbers; all but the shrunk and enlarged are answered as ``centre``.
+        facts: texts that name no class of the network's; images that were shrunk or enlarged; images whose maps were
+            no numbers, all of whose texts are answered as ``centre``.
     """
 
     def __init__(
@@ -101,19 +101,21 @@ class Amr:
         """
         named = [head(text, self._classes) for text in texts]
         self.facts["texts_without_class"] += sum(name is None for name in named)
-        distinct = sorted({self._places[name] for name in named if name is not None})
-        heats = self._heats(image, distinct) if distinct else None
-        floor = self._floor.predict(image, [""])[0] if heats is None or None in named else None
+        classes = sorted({self._places[name] for name in named if name is not None})
+        floor = self._floor.predict(image, [""])[0]
+        heats = self._heats(image, classes) if classes else None
         if heats is None:
-            return [floor for _ in texts if floor is not None]
-        largest = heats.max(0) if self._siblings else heats
-        found = {}
-        for at, place in enumerate(distinct):
-            # Of classes that compete the largest wins, and of equals the first, as in the authors' argmax.
-            first = (heats[:at] < heats[at]).all(0) & (heats[at] >= largest) if self._siblings else True
-            found[place] = Prediction(mask=(heats[at] > self._threshold) & first, heat=heats[at])
-        answers = [floor if name is None else found[self._places[name]] for name in named]
-        return [answer for answer in answers if answer is not None]
+            return [floor] * len(texts)
+        pairs = zip(self._masks(heats), heats, strict=True)
+        answers = [Prediction(mask=mask, heat=heat) for mask, heat in pairs]
+        return [floor if name is None else answers[classes.index(self._places[name])] for name in named]
+
+    def _masks(self, heats: np.ndarray) -> np.ndarray:
+        """Where each of some heats ``(N, H, W)`` exceeds the threshold; of classes that compete the largest alone."""
+        masks = heats > self._threshold
+        if self._siblings:  # of equals the first, as in the authors' argmax
+            masks &= heats.argmax(0) == np.arange(len(heats))[:, None, None]
+        return masks
 
     def _heats(self, image: np.ndarray, classes: Sequence[int]) -> np.ndarray | None:
         """The maps of some classes, float32 ``(N, H, W)``; None where they are not numbers."""

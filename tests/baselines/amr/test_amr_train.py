@@ -19,7 +19,8 @@ from baselines.amr import labelled
 from baselines.amr.labelled import Augmentation, ShownImages, augmented, labelled_images
 from baselines.amr.layout import aliases
 from baselines.amr.network import AmrConfig, class_names
-from baselines.amr.train import FOLDER, AmrRecipe, AmrTrainer, CamTrainer, _objects, train
+from baselines.amr.recipe import AmrRecipe
+from baselines.amr.train import FOLDER, AmrTrainer, CamTrainer, _objects, train
 from baselines.train import fitting
 from risbench import DataError, UsageError, load_split
 from tris_model.files import read
@@ -210,7 +211,7 @@ def test_the_optimiser_has_the_authors_three_groups_and_their_momentum(
         assert [group["initial_lr"] for group in cam.optimiser.param_groups] == [0.01, 0.1]
     assert trainer.rate(0, 16) == 1
     assert trainer.rate(4, 16) == pytest.approx(0.75**0.9)
-    assert (own.long, own.crop, own.epochs, own.batch) == ((320, 640), 512, 1, 2)
+    assert (own.long, own.crop, own.epochs, own.batch) == ((320, 640), 512, 8, 2)
 
 
 def test_recipes_of_the_papers_size_have_the_authors_numbers():
