@@ -22,7 +22,8 @@ from ..floors.centre import Centre
 if TYPE_CHECKING:
     from .weights_file import LoadedAmr
 
-THRESHOLD = 0.20
+THRESHOLD = 0.20  # the authors'
+DRAWN = 0.20  # with the small network of the drawn world, by `risbench sweep` on shapes_val, rules clean
 MOST_PIXELS = 1024 * 1024  # of an image at scale 1; a larger one is shrunk to that
 LEAST_SIDE = 32  # of an image at its smallest scale: a map of one position has no deviation, which modulation needs
 CARD: Mapping[str, Any] = MappingProxyType(
@@ -61,7 +62,7 @@ class Amr:
         adv_iter: int,
         statistics: Literal["batch", "running"],
         competitors: Literal["none", "siblings"],
-        threshold: float,
+        threshold: float | None,
     ):
         import torch  # here, so that methods can be listed without it
 
@@ -71,14 +72,16 @@ class Amr:
         self._branches = network.branches
         self._classes = network.config.classes
         self._places = {name: place for place, name in enumerate(class_names(self._classes))}
-        self._scales, self._adv_iter, self._threshold = scales, adv_iter, threshold
+        drawn = loaded.trained_on == "drawn scenes"
+        self._threshold = threshold if threshold is not None else DRAWN if drawn else THRESHOLD
+        self._scales, self._adv_iter = scales, adv_iter
         self._siblings = competitors == "siblings"
         self._floor = Centre()
         self.parameter_count = sum(weight.numel() for weight in network.parameters())
         self.weights_notes = loaded.notes
         self.facts = {"texts_without_class": 0, "images_shrunk": 0, "images_enlarged": 0, "images_undefined": 0}
         origin: dict[str, Any] = {}
-        if loaded.trained_on == "drawn scenes":
+        if drawn:
             origin = {"extra_data": "none", "licence": "MIT", "trained_on": loaded.trained_on}
         elif loaded.trained_on is not None:
             origin = {"trained_on": loaded.trained_on}
@@ -86,7 +89,7 @@ class Amr:
             "scales": scales, "adv_iter": adv_iter, "statistics": statistics, "competitors": competitors,
             "classes": self._classes, "model": f"{len(scales)} scale{'s' * (len(scales) > 1)}, adv_iter {adv_iter}",
         }  # fmt: skip
-        changes = {"threshold": threshold, "weights": loaded.digest, "reads": ("refs",) if self._siblings else ()}
+        changes = {"threshold": self._threshold, "weights": loaded.digest, "reads": ("refs",) if self._siblings else ()}
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **origin, **setting, **changes})
 
     def predict(
@@ -199,7 +202,7 @@ def make(
         adv_iter=adv_iter,
         statistics=statistics,
         competitors=competitors,
-        threshold=THRESHOLD if threshold is None else threshold,
+        threshold=threshold,
     )
 
 

@@ -92,6 +92,8 @@ class AmrRecipe(ImageRecipe):
     head_rate: Rate = 0.01
 
     def first_stage(self) -> CamStage:
-        """The recipe of the first stage: what is shared, and the epochs of its own table."""
+        """The recipe of the first stage: what is shared, and the epochs of its own table; gradients are not clipped."""
         shared = {part.name: getattr(self, part.name) for part in fields(ImageRecipe)}
-        return CamStage(**{**shared, "epochs": self.cam.epochs, "val": None, "select": "last", "cam": self.cam})
+        return CamStage(
+            **{**shared, "epochs": self.cam.epochs, "clip": 0.0, "val": None, "select": "last", "cam": self.cam}
+        )

@@ -194,9 +194,7 @@ def _shown(recipe: ImageRecipe, root: Path | None, holes: int) -> ShownImages:
     split = split if recipe.limit is None else split.first_images(recipe.limit)
     paths, labels = labelled_images(split, recipe.network.classes)
     how = Augmentation(recipe.long, recipe.crop, holes, recipe.hole)
-    return ShownImages(
-        lambda place: read_image(paths[place]), labels, how, batch=recipe.batch, seed=recipe.seed, epochs=recipe.epochs
-    )
+    return ShownImages(lambda place: read_image(paths[place]), labels, how, batch=recipe.batch, seed=recipe.seed)
 
 
 def _objects(recipe: CamStage, count: int) -> ShownImages:
@@ -210,9 +208,7 @@ def _objects(recipe: CamStage, count: int) -> ShownImages:
     for at, things in enumerate(drawn.things):
         labels[at, [places[thing.shape] for thing in things]] = 1
     how = Augmentation((size * 3 // 4, size), size)
-    return ShownImages(
-        lambda place: drawn.images[place], labels, how, batch=recipe.batch, seed=recipe.seed, epochs=recipe.epochs
-    )
+    return ShownImages(lambda place: drawn.images[place], labels, how, batch=recipe.batch, seed=recipe.seed)
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

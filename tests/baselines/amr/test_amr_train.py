@@ -153,7 +153,7 @@ def test_ranks_share_a_batch_and_an_epoch_shows_each_image_at_most_once(monkeypa
     def images() -> ShownImages:
         return ShownImages(
             lambda place: np.full((8, 8, 3), place, np.uint8), np.eye(10, dtype=np.float32), Augmentation((8, 8), 8),
-            batch=4, seed=3, epochs=2,
+            batch=4, seed=3,
         )  # fmt: skip
 
     whole = images()
@@ -174,7 +174,7 @@ def test_ranks_share_a_batch_and_an_epoch_shows_each_image_at_most_once(monkeypa
     with pytest.raises(DataError, match="10 images with a class do not fill a batch of 16"):
         ShownImages(
             lambda place: np.zeros((8, 8, 3), np.uint8), np.eye(10, dtype=np.float32), Augmentation((8, 8), 8),
-            batch=16, seed=0, epochs=1,
+            batch=16, seed=0,
         )  # fmt: skip
 
 
