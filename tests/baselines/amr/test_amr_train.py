@@ -24,6 +24,7 @@ from baselines.amr.train import FOLDER, AmrTrainer, CamTrainer, _objects, train
 from baselines.train import fitting
 from risbench import DataError, UsageError, load_split
 from tris_model.files import read
+from tris_model.tiny_clip import Pictures, Thing
 from tris_model.train import one
 from tris_model.train.loop import Stopped
 
@@ -70,9 +71,18 @@ def stopping_after(steps: int) -> Callable:
     return interruptible
 
 
+def objects(kind: str, count: int, first: int, size: int) -> Pictures:
+    """In place of drawn pictures of one object, whose processes would take longer than this whole file."""
+    draw = np.random.default_rng(first)
+    images = draw.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    things = [[Thing(shape, "red", "large", "plain", 0.5, 0.5)] for shape in draw.choice(class_names("shapes"), count)]
+    return Pictures(images, things, [[[]]] * count)
+
+
 def test_both_stages_go_on_to_the_same_weights_where_they_were_stopped(
-    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("baselines.amr.train.drawn_pictures", objects)
     whole = train(recipe, out=tmp_path / "whole")
     for stage, steps in (("cam", 3), ("amr", 2)):
         with monkeypatch.context() as patch:
