@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from risbench import UsageError, load_split
 from risbench.datasets.images import read_image
 from tris_model.devices import autocast, pick
+from tris_model.files import fill
 from tris_model.tiny_clip import drawn_pictures
 from tris_model.train import building, names, one
 from tris_model.train.loop import torchrun
@@ -145,12 +146,13 @@ class AmrTrainer:
             network = AmrNetwork(recipe.network)
         trunk = {key.removeprefix("resnet50."): value for key, value in first.items() if key.startswith("resnet50.")}
         fill_trunk(network.resnet50, trunk, "the CAM network as the recipe's trunk")
-        network.classifier.load_state_dict({"weight": first["classifier.weight"]})
+        head = {"weight": first["classifier.weight"]}
+        fill(network.classifier, head, "the CAM network's classifier as the recipe's")
         if recipe.trunk == "imagenet":
             trunk = load_imagenet(str(recipe.imagenet))
         fill_trunk(network.resnet50_2, trunk, f"{recipe.imagenet or 'the CAM network'} as the recipe's trunk")
         if recipe.trunk == "drawn":
-            network.classifier2.load_state_dict({"weight": first["classifier.weight"]})
+            fill(network.classifier2, head, "the CAM network's classifier as the recipe's")
         # What gets no gradient, see `AmrNetwork.forward`; torch's SGD lets it be, weight decay included.
         for part in (network.resnet50, network.resnet50_2.conv1, network.resnet50_2.bn1, network.resnet50_2.layer1):
             part.requires_grad_(False)
