@@ -20,6 +20,7 @@ from .._words.classes import head
 from ..floors.centre import Centre
 
 if TYPE_CHECKING:
+    from .network import ClassList
     from .weights_file import LoadedAmr
 
 THRESHOLD = 0.20  # the authors'
@@ -70,7 +71,7 @@ class Amr:
 
         network = loaded.network.use(statistics).requires_grad_(False).to(torch.device(device))
         self._branches = network.branches
-        self._classes = network.config.classes
+        self._classes: ClassList = network.config.classes
         self._places = {name: place for place, name in enumerate(class_names(self._classes))}
         drawn = loaded.trained_on == "drawn scenes"
         self._threshold = threshold if threshold is not None else DRAWN if drawn else THRESHOLD
