@@ -6,6 +6,7 @@ are not looked at.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -120,7 +121,6 @@ class ShownImages:
         *,
         batch: int,
         seed: int,
-        epochs: int,
     ):
         """Arrange images.
 
@@ -130,7 +130,6 @@ class ShownImages:
             how: what is done to each.
             batch: of all ranks together.
             seed: decides everything, with the epoch and the image.
-            epochs: how many there will be.
 
         Raises:
             DataError: fewer images than a batch.
@@ -141,8 +140,7 @@ class ShownImages:
         self._read, self._labels, self._how = read, labels, how
         self._batch, self._seed = batch, seed
         self._order = lru_cache(2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(labels)))
-        size = 3 * how.crop**2 * 4
-        self._ahead = Ahead(self._shown, epochs * len(labels) * size)
+        self._ahead = Ahead(self._shown, sys.maxsize)  # no image is shown twice alike, so none is kept
 
     def start(self, step: int) -> tuple[list[int], list[Future[np.ndarray]]]:
         """Begin to make this rank's images of a step."""

@@ -20,9 +20,11 @@ from .._words.classes import head
 from ..floors.centre import Centre
 
 if TYPE_CHECKING:
+    from .network import ClassList
     from .weights_file import LoadedAmr
 
-THRESHOLD = 0.20
+THRESHOLD = 0.20  # the authors'
+DRAWN = 0.45  # with the small network of the drawn world, by `risbench sweep` on shapes_val, rules clean
 MOST_PIXELS = 1024 * 1024  # of an image at scale 1; a larger one is shrunk to that
 LEAST_SIDE = 32  # of an image at its smallest scale: a map of one position has no deviation, which modulation needs
 CARD: Mapping[str, Any] = MappingProxyType(
@@ -48,8 +50,8 @@ class Amr:
         card: frozen; what the method is.
         parameter_count: weights of the network.
         weights_notes: what a user should know of how the weights were read, a sentence each.
-        facts: texts without a class of the network's, images that were shrunk or enlarged, and images whose maps were
-            not numbers; all but the shrunk and enlarged are answered as ``centre``.
+        facts: texts that name no class of the network's; images that were shrunk or enlarged; images whose maps were
+            no numbers, all of whose texts are answered as ``centre``.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Amr:
         adv_iter: int,
         statistics: Literal["batch", "running"],
         competitors: Literal["none", "siblings"],
-        threshold: float,
+        threshold: float | None,
     ):
         import torch  # here, so that methods can be listed without it
 
@@ -69,16 +71,18 @@ class Amr:
 
         network = loaded.network.use(statistics).requires_grad_(False).to(torch.device(device))
         self._branches = network.branches
-        self._classes = network.config.classes
+        self._classes: ClassList = network.config.classes
         self._places = {name: place for place, name in enumerate(class_names(self._classes))}
-        self._scales, self._adv_iter, self._threshold = scales, adv_iter, threshold
+        drawn = loaded.trained_on == "drawn scenes"
+        self._threshold = threshold if threshold is not None else DRAWN if drawn else THRESHOLD
+        self._scales, self._adv_iter = scales, adv_iter
         self._siblings = competitors == "siblings"
         self._floor = Centre()
         self.parameter_count = sum(weight.numel() for weight in network.parameters())
         self.weights_notes = loaded.notes
         self.facts = {"texts_without_class": 0, "images_shrunk": 0, "images_enlarged": 0, "images_undefined": 0}
         origin: dict[str, Any] = {}
-        if loaded.trained_on == "drawn scenes":
+        if drawn:
             origin = {"extra_data": "none", "licence": "MIT", "trained_on": loaded.trained_on}
         elif loaded.trained_on is not None:
             origin = {"trained_on": loaded.trained_on}
@@ -86,7 +90,7 @@ class Amr:
             "scales": scales, "adv_iter": adv_iter, "statistics": statistics, "competitors": competitors,
             "classes": self._classes, "model": f"{len(scales)} scale{'s' * (len(scales) > 1)}, adv_iter {adv_iter}",
         }  # fmt: skip
-        changes = {"threshold": threshold, "weights": loaded.digest, "reads": ("refs",) if self._siblings else ()}
+        changes = {"threshold": self._threshold, "weights": loaded.digest, "reads": ("refs",) if self._siblings else ()}
         self.card: Mapping[str, Any] = MappingProxyType({**CARD, **origin, **setting, **changes})
 
     def predict(
@@ -101,19 +105,21 @@ class Amr:
         """
         named = [head(text, self._classes) for text in texts]
         self.facts["texts_without_class"] += sum(name is None for name in named)
-        distinct = sorted({self._places[name] for name in named if name is not None})
-        heats = self._heats(image, distinct) if distinct else None
-        floor = self._floor.predict(image, [""])[0] if heats is None or None in named else None
+        classes = sorted({self._places[name] for name in named if name is not None})
+        floor = self._floor.predict(image, [""])[0]
+        heats = self._heats(image, classes) if classes else None
         if heats is None:
-            return [floor for _ in texts if floor is not None]
-        largest = heats.max(0) if self._siblings else heats
-        found = {}
-        for at, place in enumerate(distinct):
-            # Of classes that compete the largest wins, and of equals the first, as in the authors' argmax.
-            first = (heats[:at] < heats[at]).all(0) & (heats[at] >= largest) if self._siblings else True
-            found[place] = Prediction(mask=(heats[at] > self._threshold) & first, heat=heats[at])
-        answers = [floor if name is None else found[self._places[name]] for name in named]
-        return [answer for answer in answers if answer is not None]
+            return [floor] * len(texts)
+        pairs = zip(self._masks(heats), heats, strict=True)
+        answers = [Prediction(mask=mask, heat=heat) for mask, heat in pairs]
+        return [floor if name is None else answers[classes.index(self._places[name])] for name in named]
+
+    def _masks(self, heats: np.ndarray) -> np.ndarray:
+        """Where each of some heats ``(N, H, W)`` exceeds the threshold; of classes that compete the largest alone."""
+        masks = heats > self._threshold
+        if self._siblings:  # of equals the first, as in the authors' argmax
+            masks &= heats.argmax(0) == np.arange(len(heats))[:, None, None]
+        return masks
 
     def _heats(self, image: np.ndarray, classes: Sequence[int]) -> np.ndarray | None:
         """The maps of some classes, float32 ``(N, H, W)``; None where they are not numbers."""
@@ -197,7 +203,7 @@ def make(
         adv_iter=adv_iter,
         statistics=statistics,
         competitors=competitors,
-        threshold=THRESHOLD if threshold is None else threshold,
+        threshold=threshold,
     )
 
 

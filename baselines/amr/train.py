@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,104 +18,22 @@ from torch import Tensor, nn
 from risbench import UsageError, load_split
 from risbench.datasets.images import read_image
 from tris_model.devices import autocast, pick
-from tris_model.ranges import Count, Number, Rate
+from tris_model.files import fill
 from tris_model.tiny_clip import drawn_pictures
 from tris_model.train import building, names, one
 from tris_model.train.loop import torchrun
 
-from ..train.fitting import TrainingRecipe, fit
+from ..train.fitting import fit
 from .labelled import Augmentation, ShownImages, labelled_images
-from .loss import Quirks, losses
+from .loss import losses
 from .method import make
-from .network import AmrConfig, AmrNetwork, CamNetwork, class_names, freeze_stem, set_live
+from .network import AmrNetwork, CamNetwork, class_names, freeze_stem, set_live
+from .recipe import AmrRecipe, CamStage, ImageRecipe
 from .weights_file import IMAGENET, fill_trunk, load_cam, load_imagenet
 
 FOLDER = Path(__file__).parent / "recipes"
 TABLE = "amr"
 STAGES = ("cam", "amr")
-
-
-@dataclass(frozen=True, slots=True)
-class CamRecipe:
-    """The first stage; the defaults are the authors'.
-
-    Attributes:
-        start: a CAM network that is there already; then this stage is not trained.
-        epochs: how often the split is seen.
-        objects: the first so many epochs see pictures of one object, drawn on seeds that belong to no split, in place
-            of the split's. In the drawn world they stand for ImageNet.
-        rate, head_rate: of the trunk and of the classifier.
-        holes: see :class:`.labelled.Augmentation`.
-    """
-
-    start: str | None = None
-    epochs: Count = 8
-    objects: Number = 0
-    rate: Rate = 0.01
-    head_rate: Rate = 0.1
-    holes: Number = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRecipe(TrainingRecipe):
-    """What both stages share; the defaults are the authors'.
-
-    Attributes:
-        network: sizes and classes.
-        trunk: what a trunk starts from. ``imagenet``, the file of that name, in both branches, as the authors.
-            ``drawn``, drawn weights in the first stage, whose BatchNorms are then ordinary ones; the modulated branch
-            starts from what the first stage learnt.
-        imagenet: torchvision's file of a ResNet.
-        long, crop, hole: see :class:`.labelled.Augmentation`.
-        quirks: ``authors`` has SGD's momentum at the weight decay, whose value lands in its place in their program, and
-            compares the maps of two images of a batch (see :func:`baselines.amr.losses`); ``repaired`` has a momentum
-            of 0.9, and compares all images.
-        weight_decay: of all weights that learn.
-        power: of ``(1 - step / steps) ** power``, by which all rates fall.
-    """
-
-    network: AmrConfig = field(default_factory=AmrConfig)
-    trunk: Literal["imagenet", "drawn"] = "imagenet"
-    imagenet: str | None = None
-    long: tuple[Count, Count] = (320, 640)
-    crop: Count = 512
-    hole: Count = 128
-    quirks: Quirks = "authors"
-    weight_decay: Rate = 1e-4
-    power: Rate = 0.9
-
-    @property
-    def momentum(self) -> float:
-        """Of SGD."""
-        return self.weight_decay if self.quirks == "authors" else 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class CamStage(ImageRecipe):
-    """The first stage's recipe as a whole."""
-
-    cam: CamRecipe = field(default_factory=CamRecipe)
-
-
-@dataclass(frozen=True, slots=True)
-class AmrRecipe(ImageRecipe):
-    """Everything that decides AMR.
-
-    Attributes:
-        cam: the first stage.
-        rate1, rate2, head_rate: of the plain branch (which gets no gradient), of the modulated one and of the two
-            classifiers.
-    """
-
-    cam: CamRecipe = field(default_factory=CamRecipe)
-    rate1: Rate = 0.01
-    rate2: Rate = 0.1
-    head_rate: Rate = 0.01
-
-    def first_stage(self) -> CamStage:
-        """The recipe of the first stage: what is shared, and the epochs of its own table."""
-        shared = {part.name: getattr(self, part.name) for part in fields(ImageRecipe)}
-        return CamStage(**{**shared, "epochs": self.cam.epochs, "val": None, "select": "last", "cam": self.cam})
 
 
 def train(
@@ -229,12 +146,13 @@ class AmrTrainer:
             network = AmrNetwork(recipe.network)
         trunk = {key.removeprefix("resnet50."): value for key, value in first.items() if key.startswith("resnet50.")}
         fill_trunk(network.resnet50, trunk, "the CAM network as the recipe's trunk")
-        network.classifier.load_state_dict({"weight": first["classifier.weight"]})
+        head = {"weight": first["classifier.weight"]}
+        fill(network.classifier, head, "the CAM network's classifier as the recipe's")
         if recipe.trunk == "imagenet":
             trunk = load_imagenet(str(recipe.imagenet))
         fill_trunk(network.resnet50_2, trunk, f"{recipe.imagenet or 'the CAM network'} as the recipe's trunk")
         if recipe.trunk == "drawn":
-            network.classifier2.load_state_dict({"weight": first["classifier.weight"]})
+            fill(network.classifier2, head, "the CAM network's classifier as the recipe's")
         # What gets no gradient, see `AmrNetwork.forward`; torch's SGD lets it be, weight decay included.
         for part in (network.resnet50, network.resnet50_2.conv1, network.resnet50_2.bn1, network.resnet50_2.layer1):
             part.requires_grad_(False)
@@ -278,9 +196,7 @@ def _shown(recipe: ImageRecipe, root: Path | None, holes: int) -> ShownImages:
     split = split if recipe.limit is None else split.first_images(recipe.limit)
     paths, labels = labelled_images(split, recipe.network.classes)
     how = Augmentation(recipe.long, recipe.crop, holes, recipe.hole)
-    return ShownImages(
-        lambda place: read_image(paths[place]), labels, how, batch=recipe.batch, seed=recipe.seed, epochs=recipe.epochs
-    )
+    return ShownImages(lambda place: read_image(paths[place]), labels, how, batch=recipe.batch, seed=recipe.seed)
 
 
 def _objects(recipe: CamStage, count: int) -> ShownImages:
@@ -294,9 +210,7 @@ def _objects(recipe: CamStage, count: int) -> ShownImages:
     for at, things in enumerate(drawn.things):
         labels[at, [places[thing.shape] for thing in things]] = 1
     how = Augmentation((size * 3 // 4, size), size)
-    return ShownImages(
-        lambda place: drawn.images[place], labels, how, batch=recipe.batch, seed=recipe.seed, epochs=recipe.epochs
-    )
+    return ShownImages(lambda place: drawn.images[place], labels, how, batch=recipe.batch, seed=recipe.seed)
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

@@ -66,7 +66,7 @@ def load(place: str | os.PathLike[str]) -> LoadedAmr:
 
 
 def load_cam(path: str | os.PathLike[str]) -> CamNetwork:
-    """The plain branch of a CAM checkpoint, of the authors' names or ours, or of an AMR network.
+    """The network of a CAM checkpoint, under the authors' names or ours.
 
     Raises:
         UsageError, DataError: see :func:`load`.
