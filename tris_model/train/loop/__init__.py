@@ -2,7 +2,7 @@
 
 The names below are the public ones. Each is imported when it is first used. A loop needs:
 
-- ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``, ``gather``: several processes train as one;
+- ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``, ``gather``: processes that train as one;
 - ``settle``: is the training in the folder finished, and by this recipe; ``Journal``: its log and its state;
 - ``Ahead``, ``Photographs``: arrays and images that threads make before the step that needs them;
 - ``interruptible`` and ``Stopped``: Ctrl-C ends a training after its step; ``bar``: progress on a terminal;
