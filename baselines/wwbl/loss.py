@@ -103,7 +103,8 @@ def disagreement(gates: Tensor, relevance: Tensor) -> Tensor:
     Returns:
         The mean over the maps, from 0 to 2; a scalar.
     """
-    wanted = F.adaptive_avg_pool2d(relevance.detach(), gates.shape[2:])
+    height, width = gates.shape[2:]
+    wanted = F.adaptive_avg_pool2d(relevance.detach(), (height, width))
     one, other = (part.flatten(1) - part.flatten(1).mean(1, keepdim=True) for part in (gates, wanted))
     return (1 - F.cosine_similarity(one, other, dim=1, eps=1e-6)).mean()
 

@@ -34,6 +34,7 @@ from .teacher import ClipTeacher, Pixels
 
 FOLDER = Path(__file__).parent / "recipes"
 TABLE = "wwbl"
+LOW = -2.0  # of the map before its sigmoid: an eighth
 VGG16 = "https://download.pytorch.org/models/vgg16-397923af.pth"
 
 
@@ -202,7 +203,11 @@ class WWbLTrainer:
 
 
 def started(recipe: WWbLRecipe) -> WWbLNetwork:
-    """The network before it learns: the trunk from ImageNet or drawn for ReLUs, the decoder as torch draws it.
+    """The network before it learns.
+
+    The authors': the trunk from ImageNet, the decoder as torch draws it. Without ImageNet the trunk is drawn for ReLUs,
+    and the last convolution, which has one channel behind a ReLU, begins positive and low: what the ReLU cuts off is
+    then the background. Where torch draws it negative, the object is cut off, its map is flat, and no point is highest.
 
     Raises:
         UsageError: there is no file of VGG16.
@@ -216,6 +221,10 @@ def started(recipe: WWbLRecipe) -> WWbLNetwork:
             if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
+        last = network.D.up1.conv2
+        with torch.no_grad():
+            last.weight.abs_()
+            nn.init.constant_(last.bias, LOW)  # pyright: ignore[reportArgumentType] - it has one
         return network
     path = Path(recipe.vgg)
     if not path.is_file():

@@ -52,7 +52,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     given = replace(recipe, optimiser=optimiser, schedule="cosine", warmup=2, clip=1.0, texts=2)  # type: ignore[arg-type]
     whole = read(trained(given, root, tmp_path / "whole")).state
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "interruptible", stopping_at(3))
+        patch.setattr(fitting, "interruptible", stopping_at(2))  # this loop looks once a step
         with pytest.raises(Stopped, match="stopped at step 3 of 6"):
             trained(given, root, tmp_path / "parts")
     again = read(trained(given, root, tmp_path / "parts"))
