@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +52,9 @@ class LavtRecipe(TrainingRecipe):
             and the last two layers; or ``all``.
         background, target: the weights of a pixel in the loss.
         mirror: mirror images and texts at random; the authors do nothing of that kind.
+        together: the refs of an image stand side by side in an epoch, so that most batches show an image with several
+            expressions, which only the words tell apart. The authors' order knows no images.
+        short: steps in which each ref shows its shortest sentence alone.
     """
 
     network: LavtSizes = field(default_factory=LavtSizes)
@@ -66,6 +70,8 @@ class LavtRecipe(TrainingRecipe):
     background: Rate = BACKGROUND
     target: Rate = OBJECT
     mirror: bool = False
+    together: bool = False
+    short: Number = 0
 
 
 def train(
@@ -116,7 +122,7 @@ class LavtTrainer:
         self._recipe, self._device = recipe, device
         split = load_split(recipe.split, data_root)
         split = split if recipe.limit is None else split.first_images(recipe.limit)
-        refs = Refs(split)
+        refs = RefsTogether(split) if recipe.together else Refs(split)
         self._text = vocabulary_of(recipe, refs.texts)
         sizes = replace(recipe.network, bert=replace(recipe.network.bert, vocabulary=len(self._text)))
         side = sizes.image_size
@@ -131,10 +137,12 @@ class LavtTrainer:
         self.optimiser = adamw(network, recipe.lr, recipe.weight_decay, fused=device.type == "cuda")
         self.metadata: Mapping[str, str] = {"config": sizes.to_json(), "vocabulary": json.dumps(self._text.words)}
 
-        self._batches = BatchOrder(
-            refs, Photographs(refs.paths, side), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
+        photographs = Photographs(refs.paths, side)
+        self._short, self._batches = (
+            BatchOrder(some, photographs, recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror)
+            for some in (shortest(refs), refs)
         )
-        self.an_epoch = self._batches.an_epoch = len(refs) // recipe.batch
+        self.an_epoch = self._short.an_epoch = self._batches.an_epoch = len(refs) // recipe.batch
         if not self.an_epoch:
             raise UsageError(f"lavt.batch is {recipe.batch}, but {recipe.split} has {len(refs)} refs; make it smaller")
         samples = {sample.ref_id: sample for sample in split}
@@ -145,7 +153,7 @@ class LavtTrainer:
 
     def start(self, step: int) -> tuple[Batch, list[Future[np.ndarray]]]:
         """Begin to read the images and masks of a step."""
-        batch = self._batches.start(step)
+        batch = (self._short if step < self._recipe.short else self._batches).start(step)
         return batch, self._masks.start(batch.refs)
 
     def losses(
@@ -170,6 +178,24 @@ class LavtTrainer:
         from .method import make
 
         return make(weights=str(weights), device=str(self._device))
+
+
+class RefsTogether(Refs):
+    """Refs in an order in which those of an image follow one another."""
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:
+        """Images in random order, and the refs of each one in random order."""
+        draw = np.random.default_rng((seed, epoch))
+        place = draw.permutation(len(self.paths))
+        shuffled = draw.permutation(len(self.refs))
+        return shuffled[np.argsort([place[self.refs[at].image] for at in shuffled], kind="stable")]
+
+
+def shortest(refs: Refs) -> Refs:
+    """The same refs, each with its shortest sentence alone."""
+    some = copy(refs)
+    some.refs = [replace(ref, texts=(min(ref.texts, key=lambda text: (len(text.split()), text)),)) for ref in refs.refs]
+    return some
 
 
 def resized_mask(mask: np.ndarray, side: int) -> np.ndarray:
