@@ -46,6 +46,8 @@ class LavtRecipe(TrainingRecipe):
         by_width: how what starts from no file is drawn; see :func:`baselines.lavt.network.drawn_lavt`.
         vocab: BERT's vocabulary; None takes the words of the split, for a BERT that is drawn.
         lr, weight_decay: of AdamW.
+        bert_lr: of BERT; None is the rate of all else, as the authors have it. A BERT that begins untaught and learns
+            as fast as the rest unlearns to tell texts apart, before images are understood well enough to need them.
         power: of the polynomial decay, which is made every step.
         warmup: steps until the rate is whole; the authors have none.
         bert_learns: ``ten``: the first ten layers alone, as in the authors' program, which leaves out the embeddings
@@ -63,6 +65,7 @@ class LavtRecipe(TrainingRecipe):
     by_width: bool = False
     vocab: str | None = None
     lr: Rate = 5e-5
+    bert_lr: Rate | None = None
     weight_decay: Rate = 1e-2
     power: Rate = 0.9
     warmup: Number = 0
@@ -134,7 +137,9 @@ class LavtTrainer:
         if world() > 1 and device.type == "cuda":
             torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
         self.network: Lavt = network.to(device).train()
-        self.optimiser = adamw(network, recipe.lr, recipe.weight_decay, fused=device.type == "cuda")
+        self.optimiser = adamw(
+            network, recipe.lr, recipe.weight_decay, bert_lr=recipe.bert_lr, fused=device.type == "cuda"
+        )
         self.metadata: Mapping[str, str] = {"config": sizes.to_json(), "vocabulary": json.dumps(self._text.words)}
 
         photographs = Photographs(refs.paths, side)
