@@ -73,9 +73,7 @@ class LanguageGate(nn.Sequential):
     """How much of each channel of the fused map goes on to the next stage: from -1 to 1 (equation 6)."""
 
     def __init__(self, width: int):
-        super().__init__(
-            nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, width, bias=False), nn.Tanh()
-        )
+        super().__init__(nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, width, bias=False), nn.Tanh())
 
 
 def instance_norm(x: Tensor) -> Tensor:

@@ -23,13 +23,12 @@ from tris_model.ranges import Number, Rate
 from tris_model.train import Refs, building, names, one
 from tris_model.train.loop import Ahead, Batch, BatchOrder, Photographs, torchrun, world
 
-from .._bert import WordPiece
 from ..train.fitting import TrainingRecipe, fit
 from .losses import BACKGROUND, OBJECT, loss
 from .network import Lavt
 from .optimiser import adamw, freeze
-from .start import started, vocabulary_of
 from .sizes import LavtSizes
+from .start import started, vocabulary_of
 
 FOLDER = Path(__file__).parent / "recipes"
 TABLE = "lavt"
@@ -126,7 +125,9 @@ class LavtTrainer:
         split = load_split(recipe.split, data_root)
         split = split if recipe.limit is None else split.first_images(recipe.limit)
         refs = RefsTogether(split) if recipe.together else Refs(split)
-        self._text = vocabulary_of(recipe, refs.texts)
+        self._text = vocabulary_of(
+            refs.texts, vocab=recipe.vocab, bert=recipe.bert, size=recipe.network.bert.vocabulary
+        )
         sizes = replace(recipe.network, bert=replace(recipe.network.bert, vocabulary=len(self._text)))
         side = sizes.image_size
         if side < sizes.smallest_image:

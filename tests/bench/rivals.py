@@ -53,6 +53,14 @@ def groupvit(folder: Path) -> str:
     return str(made_up_groupvit(folder / "groupvit"))
 
 
+def lavt(folder: Path) -> str:
+    """A LAVT of the published sizes, as the authors save it, with a vocabulary beside it."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from helpers.lavts import full_lavt
+
+    return full_lavt(folder)
+
+
 # What makes the weights, and the method's options.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
@@ -62,6 +70,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "groupvit": (groupvit, {}),
     "groupvit (competitors)": (groupvit, {"reading": "competitors"}),
     "clip_es": (partial(clip, "ViT-B-16"), {}),
+    "lavt": (lavt, {}),
 }
 
 

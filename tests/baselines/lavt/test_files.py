@@ -96,7 +96,7 @@ def test_a_lavt_without_bert_and_files_of_other_methods_are_refused_by_name(netw
     with pytest.raises(UsageError, match=r"no weights file .*lavt needs weights: get one of the authors'"):
         baselines.lavt.load(tmp_path / "absent.pth")
     (tmp_path / "broken.pth").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(DataError, match="broken.pth"):
+    with pytest.raises(DataError, match=r"broken\.pth"):
         baselines.lavt.load(tmp_path / "broken.pth")
 
 

@@ -123,5 +123,7 @@ def test_what_does_not_fit_is_refused_in_a_line(file: Path, tmp_path: Path):
     with pytest.raises(DataError, match="no LAVT can be built"):
         make(weights=str(file), mha="3-3-3-3")
     alone = made_up_lavt(tmp_path / "alone.pth", sizes=SMALL, words=False)
-    with pytest.raises(UsageError, match=r"needs BERT's vocabulary, and there is no .*vocab.txt: pass --set vocab=FILE"):
+    with pytest.raises(
+        UsageError, match=r"needs BERT's vocabulary, and there is no .*vocab.txt: pass --set vocab=FILE"
+    ):
         make(weights=str(alone))

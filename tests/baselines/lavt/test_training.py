@@ -1,9 +1,10 @@
-"""LAVT's training: what learns and how fast, what a step sees, and that a stopped training goes on to the same weights."""
+"""LAVT's training: what learns and how fast, what a step sees, and that a stopped one goes on to the same weights."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_refs_of_an_image_follow_one_another_and_every_ref_is_shown_once():
     order = refs.order(0, 0)
     assert sorted(order) == list(range(len(refs)))
     images = [refs.refs[at].image for at in order]
-    assert sum(one != other for one, other in zip(images, images[1:], strict=False)) == 5
+    assert sum(one != other for one, other in pairwise(images)) == 5
     assert not np.array_equal(order, refs.order(0, 1))
     assert all(len(ref.texts) == 1 for ref in shortest(refs).refs)
     for ref, short in zip(refs.refs, shortest(refs).refs, strict=True):
@@ -141,23 +142,28 @@ def test_a_swin_transformer_and_a_bert_are_put_in_and_all_else_is_drawn(tmp_path
     for key, value in network.state_dict().items():
         own = key.removeprefix("backbone.") in swin or key.startswith("text_encoder.")
         assert value.equal((given if own else plain).state_dict()[key]), key
-    torch.save({"model": {key: value for key, value in swin.items() if "0.qkv" not in key} | {"x": torch.ones(1)}}, tmp_path / "x.pth")
+    torch.save(
+        {"model": {key: value for key, value in swin.items() if "0.qkv" not in key} | {"x": torch.ones(1)}},
+        tmp_path / "x.pth",
+    )
     with pytest.raises(DataError, match=r"as the Swin transformer of the recipe's sizes: .*unexpected \(x\)"):
         started(SMALL, 0, swin=str(tmp_path / "x.pth"))
-    with pytest.raises(UsageError, match="swin_base_patch4_window12_384_22k.pth"):
+    with pytest.raises(UsageError, match=r"swin_base_patch4_window12_384_22k.pth"):
         started(SMALL, 0, swin=str(tmp_path / "absent.pth"))
     with pytest.raises(DataError, match="is no Swin transformer"):
         started(SMALL, 0, swin=str(tmp_path / "bert.bin"))
 
 
 def test_words_are_those_of_the_texts_or_of_the_file(tmp_path: Path):
-    words = vocabulary_of(RECIPE, ["the red circle", "red dog"])
+    words = vocabulary_of(["the red circle", "red dog"], vocab=None, bert=None, size=14)
     assert words.words == ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "circle", "dog", "red", "the")
     (tmp_path / "vocab.txt").write_text("\n".join(WORDS) + "\n")
-    assert vocabulary_of(replace(RECIPE, vocab=str(tmp_path / "vocab.txt")), []).words == WORDS
-    assert vocabulary_of(replace(RECIPE, bert=str(tmp_path)), []).words == WORDS
+    assert vocabulary_of([], vocab=str(tmp_path / "vocab.txt"), bert=None, size=14).words == WORDS
+    assert vocabulary_of([], vocab=None, bert=str(tmp_path), size=14).words == WORDS
     with pytest.raises(UsageError, match="needs BERT's vocabulary"):
-        vocabulary_of(replace(RECIPE, bert=str(tmp_path / "bert" / "model.safetensors")), [])
+        vocabulary_of([], vocab=None, bert=str(tmp_path / "bert" / "model.safetensors"), size=14)
+    with pytest.raises(DataError, match="has 14 words, but the weights know 30522"):
+        vocabulary_of([], vocab=None, bert=str(tmp_path), size=30522)
 
 
 def test_recipes_that_cannot_work_are_refused_before_anything_is_written(tmp_path: Path):
