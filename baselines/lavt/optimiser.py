@@ -19,7 +19,6 @@ def freeze(network: Lavt, bert_learns: Literal["ten", "all"]) -> None:
     for name, weight in network.named_parameters():
         gate = name.startswith(f"backbone.layers.{last}.res_gate.")
         rest = name.startswith("text_encoder.") and bert_learns == "ten" and _layer(name) not in range(TEN)
-        # The row of [PAD] has no gradient, for no attention looks at padding; its table learns without it.
         weight.requires_grad_(not (gate or rest))
 
 
