@@ -12,9 +12,9 @@ class Pointwise(nn.Conv1d):
     def __init__(self, channels: int, out: int):
         super().__init__(channels, out, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The same as the convolution, without exchanging the axes."""
-        return F.linear(x, self.weight[:, :, 0], self.bias)
+        return F.linear(input, self.weight[:, :, 0], self.bias)
 
 
 class PixelWordAttention(nn.Module):

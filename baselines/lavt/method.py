@@ -56,7 +56,14 @@ class LavtMethod:
     """
 
     def __init__(
-        self, weights: str, *, device: str, vocab: str | None, answer: str, size: int | None, mha: tuple[int, ...]
+        self,
+        weights: str,
+        *,
+        device: str,
+        vocab: str | None,
+        answer: str,
+        size: int | None,
+        mha: tuple[int, int, int, int],
     ):
         import torch  # here, so that methods can be listed without it
 
@@ -163,11 +170,17 @@ def make(
         raise UsageError(advice())
     if answer not in ("both", "heat"):
         raise UsageError(f"answer={answer}: give both or heat")
-    heads = mha.split("-")
-    if len(heads) != 4 or not all(part.isdecimal() and int(part) for part in heads):
+    heads = [int(part) if part.isdecimal() else 0 for part in mha.split("-")]
+    if len(heads) != 4 or not all(heads):
         raise UsageError(f"mha={mha}: give four numbers of heads, one for each stage, such as 4-4-4-4")
+    first, second, third, fourth = heads
     return LavtMethod(
-        weights or "shapes", device=device, vocab=vocab, answer=answer, size=size, mha=tuple(map(int, heads))
+        weights or "shapes",
+        device=device,
+        vocab=vocab,
+        answer=answer,
+        size=size,
+        mha=(first, second, third, fourth),
     )
 
 

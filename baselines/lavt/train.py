@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from risbench import Method, UsageError, load_split
+from risbench import Method, Sample, UsageError, load_split
 from risbench.metrics.rules.tris import layers_of
 from tris_model.clip import normalised
 from tris_model.devices import autocast, pick
@@ -25,7 +25,6 @@ from tris_model.train.loop import Ahead, Batch, BatchOrder, Photographs, torchru
 
 from ..train.fitting import TrainingRecipe, fit
 from .losses import BACKGROUND, OBJECT, loss
-from .network import Lavt
 from .optimiser import adamw, freeze
 from .sizes import LavtSizes
 from .start import started, vocabulary_of
@@ -137,8 +136,8 @@ class LavtTrainer:
         freeze(network, recipe.bert_learns)
         if world() > 1 and device.type == "cuda":
             torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        self.network: Lavt = network.to(device).train()
-        self.optimiser = adamw(
+        self.network: nn.Module = network.to(device).train()
+        self.optimiser: torch.optim.Optimizer = adamw(
             network, recipe.lr, recipe.weight_decay, bert_lr=recipe.bert_lr, fused=device.type == "cuda"
         )
         self.metadata: Mapping[str, str] = {"config": sizes.to_json(), "vocabulary": json.dumps(self._text.words)}
@@ -151,7 +150,7 @@ class LavtTrainer:
         self.an_epoch = self._short.an_epoch = self._batches.an_epoch = len(refs) // recipe.batch
         if not self.an_epoch:
             raise UsageError(f"lavt.batch is {recipe.batch}, but {recipe.split} has {len(refs)} refs; make it smaller")
-        samples = {sample.ref_id: sample for sample in split}
+        samples: dict[object, Sample] = {sample.ref_id: sample for sample in split}
         self._masks = Ahead(
             lambda at: resized_mask(layers_of((sample := samples[refs.ids[at]]).parts, sample.size) == 1, side),
             len(refs) * side * side,
