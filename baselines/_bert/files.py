@@ -97,7 +97,7 @@ def find_vocabulary(method: str, vocab: str | os.PathLike[str] | None, beside: P
     Args:
         method: who asks, for messages.
         vocab: the file, or a folder with ``vocab.txt``; None looks beside the weights.
-        beside: the file of weights.
+        beside: the file of weights, or its folder.
         size: how many pieces the weights know.
 
     Raises:
@@ -106,7 +106,7 @@ def find_vocabulary(method: str, vocab: str | os.PathLike[str] | None, beside: P
     """
     option = f"--set vocab=FILE (get {HUB}/resolve/main/{VOCABULARY})"
     if vocab is None:
-        path = None if beside is None else beside.parent / VOCABULARY
+        path = None if beside is None else (beside if beside.is_dir() else beside.parent) / VOCABULARY
         if path is None or not path.is_file():
             where = "" if path is None else f", and there is no {path}"
             raise UsageError(f"{method} needs BERT's vocabulary{where}: pass {option}, or put it beside the weights")

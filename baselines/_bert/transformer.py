@@ -144,8 +144,8 @@ def draw_weights(bert: Bert, *, by_width: bool = False) -> None:
 
     Args:
         bert: changed in place.
-        by_width: let the deviation follow from the width, ``width ** -0.5``. 0.02 is chosen for 768 channels, and leaves
-            a small BERT almost deaf for hundreds of steps.
+        by_width: let the deviation follow from the width, ``width ** -0.5``. 0.02 is chosen for 768 channels, and in a
+            small BERT all attentions begin even.
     """
     for module in bert.modules():
         if isinstance(module, (nn.Linear, nn.Embedding)):

@@ -12,9 +12,9 @@ class Pointwise(nn.Conv1d):
     def __init__(self, channels: int, out: int):
         super().__init__(channels, out, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The same as the convolution, without exchanging the axes."""
-        return F.linear(x, self.weight[:, :, 0], self.bias)
+        return F.linear(input, self.weight[:, :, 0], self.bias)
 
 
 class PixelWordAttention(nn.Module):
@@ -73,9 +73,7 @@ class LanguageGate(nn.Sequential):
     """How much of each channel of the fused map goes on to the next stage: from -1 to 1 (equation 6)."""
 
     def __init__(self, width: int):
-        super().__init__(
-            nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, width, bias=False), nn.Tanh()
-        )
+        super().__init__(nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, width, bias=False), nn.Tanh())
 
 
 def instance_norm(x: Tensor) -> Tensor:

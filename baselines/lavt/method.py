@@ -1,4 +1,4 @@
-"""The method ``lavt``: the fully supervised reference. It learnt from masks, which weakly supervised methods do not see.
+"""The method ``lavt``, the fully supervised reference: it learnt from masks, which weak supervision does not have.
 
 The image is squashed to a square, 480 x 480 for the authors' files, and the network's logits are enlarged to 480 x 480,
 corners on corners, as the network itself does. The heat is the softmax probability of the object there. The mask is
@@ -29,7 +29,7 @@ TOGETHER = 4  # expressions at a time at 480 x 480; more of a smaller image
 CARD: Mapping[str, Any] = MappingProxyType(
     {
         "paper": "Yang et al., LAVT: Language-Aware Vision Transformer for Referring Image Segmentation, CVPR 2022",
-        "code": "written from the paper and from measurements of github.com/yz93/LAVT-RIS at 1da0af9, not from its text",
+        "code": "from the paper, checked against what github.com/yz93/LAVT-RIS at 1da0af9 computes",
         "licence": "MIT; the authors' weights and code: GPL-3.0",
         "supervision": "mask",
         "extra_data": "ImageNet-22k (Swin-B), BooksCorpus and Wikipedia (BERT-base)",
@@ -56,7 +56,14 @@ class LavtMethod:
     """
 
     def __init__(
-        self, weights: str, *, device: str, vocab: str | None, answer: str, size: int | None, mha: tuple[int, ...]
+        self,
+        weights: str,
+        *,
+        device: str,
+        vocab: str | None,
+        answer: str,
+        size: int | None,
+        mha: tuple[int, int, int, int],
     ):
         import torch  # here, so that methods can be listed without it
 
@@ -114,9 +121,7 @@ class LavtMethod:
 
     def _heats(self, patches: Tensor, texts: Sequence[str]) -> Tensor:
         """The probability of the object, ``(N, 480, 480)``, from one image's patches."""
-        token_ids, token_mask = (
-            one.to(self._device) for one in self._words.tokenize(texts, self.sizes.text_length)
-        )
+        token_ids, token_mask = (one.to(self._device) for one in self._words.tokenize(texts, self.sizes.text_length))
         shared = patches.expand(len(texts), -1, -1, -1)
         return self._network.logits(shared, token_ids, token_mask, (SIDE, SIDE)).softmax(1)[:, 1]
 
@@ -165,11 +170,17 @@ def make(
         raise UsageError(advice())
     if answer not in ("both", "heat"):
         raise UsageError(f"answer={answer}: give both or heat")
-    heads = mha.split("-")
-    if len(heads) != 4 or not all(part.isdecimal() and int(part) for part in heads):
+    heads = [int(part) if part.isdecimal() else 0 for part in mha.split("-")]
+    if len(heads) != 4 or not all(heads):
         raise UsageError(f"mha={mha}: give four numbers of heads, one for each stage, such as 4-4-4-4")
+    first, second, third, fourth = heads
     return LavtMethod(
-        weights or "shapes", device=device, vocab=vocab, answer=answer, size=size, mha=tuple(map(int, heads))
+        weights or "shapes",
+        device=device,
+        vocab=vocab,
+        answer=answer,
+        size=size,
+        mha=(first, second, third, fourth),
     )
 
 

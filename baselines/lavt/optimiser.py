@@ -19,11 +19,12 @@ def freeze(network: Lavt, bert_learns: Literal["ten", "all"]) -> None:
     for name, weight in network.named_parameters():
         gate = name.startswith(f"backbone.layers.{last}.res_gate.")
         rest = name.startswith("text_encoder.") and bert_learns == "ten" and _layer(name) not in range(TEN)
-        # The row of [PAD] has no gradient, for no attention looks at padding; its table learns without it.
         weight.requires_grad_(not (gate or rest))
 
 
-def adamw(network: Lavt, lr: float, weight_decay: float, *, fused: bool = False) -> torch.optim.AdamW:
+def adamw(
+    network: Lavt, lr: float, weight_decay: float, *, bert_lr: float | None = None, fused: bool = False
+) -> torch.optim.AdamW:
     """AdamW over what learns; each group remembers its rate as ``initial_lr``.
 
     The groups, in the authors' order: the backbone's norms and tables of biases, without weight decay; all else of
@@ -33,10 +34,11 @@ def adamw(network: Lavt, lr: float, weight_decay: float, *, fused: bool = False)
     for number, weight in _grouped(network):
         groups[number].append(weight)
     decays = (0.0, weight_decay, weight_decay, weight_decay)
+    rates = (lr, lr, lr, lr if bert_lr is None else bert_lr)
     return torch.optim.AdamW(
         [
-            {"params": weights, "lr": lr, "initial_lr": lr, "weight_decay": decay}
-            for weights, decay in zip(groups, decays, strict=True)
+            {"params": weights, "lr": rate, "initial_lr": rate, "weight_decay": decay}
+            for weights, rate, decay in zip(groups, rates, decays, strict=True)
             if weights
         ],
         betas=(0.9, 0.999),

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from risbench import DataError
 from tris_model.ranges import Count, Positive, Share
@@ -73,10 +73,12 @@ class LavtSizes:
             DataError: the text is something else.
         """
         try:
-            held = json.loads(text)
+            held: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()
+            }
             held["bert"] = BertSizes(**held["bert"])
-            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in held.items()})
-        except (ValueError, TypeError, KeyError):
+            return cls(**held)
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise DataError(f"{source} does not hold the sizes of a LAVT in its config; give another file") from None
 
 

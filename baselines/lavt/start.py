@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -17,38 +16,23 @@ from .network import Lavt, drawn_lavt
 from .sizes import LavtSizes
 
 SWIN = "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_base_patch4_window12_384_22k.pth"
-BASE_WORDS = 30522  # of BERT-base, uncased
 
 
-class Vocabulary(Protocol):
-    """The keys of a recipe that decide the words."""
+def vocabulary_of(texts: Sequence[str], *, vocab: str | None, bert: str | None, size: int) -> WordPiece:
+    """The words that a training reads: those of a file, or all words of its texts, whole.
 
-    @property
-    def vocab(self) -> str | None:
-        """The file."""
-        ...
-
-    @property
-    def network(self) -> LavtSizes:
-        """The sizes."""
-        ...
-
-    @property
-    def bert(self) -> str | None:
-        """What BERT starts from."""
-        ...
-
-
-def vocabulary_of(recipe: Vocabulary, texts: Sequence[str]) -> WordPiece:
-    """The words that a training reads: those of the recipe's file, or all words of its texts, whole.
+    Args:
+        texts: of the split.
+        vocab: BERT's vocabulary; None looks beside the BERT that the training starts from.
+        bert: that BERT; None where none is read.
+        size: how many words a file must have.
 
     Raises:
-        UsageError: there is no such file, or a BERT to start from and no file.
-        DataError: it is no vocabulary, or one of another size than BERT's.
+        UsageError: there is no such file.
+        DataError: it is no vocabulary, or one of another size.
     """
-    if recipe.vocab is not None or recipe.bert is not None:
-        beside = None if recipe.bert is None else Path(recipe.bert) / "x" if Path(recipe.bert).is_dir() else Path(recipe.bert)
-        return find_vocabulary("lavt", recipe.vocab, beside, recipe.network.bert.vocabulary)
+    if vocab is not None or bert is not None:
+        return find_vocabulary("lavt", vocab, None if bert is None else Path(bert), size)
     return WordPiece([*SPECIAL, *sorted({word for text in texts for word in basic_words(text)})])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from risbench import Method, UsageError, load_split
+from risbench import Method, Sample, UsageError, load_split
 from risbench.metrics.rules.tris import layers_of
 from tris_model.clip import normalised
 from tris_model.devices import autocast, pick
@@ -22,13 +23,11 @@ from tris_model.ranges import Number, Rate
 from tris_model.train import Refs, building, names, one
 from tris_model.train.loop import Ahead, Batch, BatchOrder, Photographs, torchrun, world
 
-from .._bert import WordPiece
 from ..train.fitting import TrainingRecipe, fit
 from .losses import BACKGROUND, OBJECT, loss
-from .network import Lavt
 from .optimiser import adamw, freeze
-from .start import started, vocabulary_of
 from .sizes import LavtSizes
+from .start import started, vocabulary_of
 
 FOLDER = Path(__file__).parent / "recipes"
 TABLE = "lavt"
@@ -45,12 +44,17 @@ class LavtRecipe(TrainingRecipe):
         by_width: how what starts from no file is drawn; see :func:`baselines.lavt.network.drawn_lavt`.
         vocab: BERT's vocabulary; None takes the words of the split, for a BERT that is drawn.
         lr, weight_decay: of AdamW.
+        bert_lr: of BERT; None is the rate of all else, as the authors have it. A BERT that begins untaught and learns
+            as fast as the rest unlearns to tell texts apart, before images are understood well enough to need them.
         power: of the polynomial decay, which is made every step.
         warmup: steps until the rate is whole; the authors have none.
         bert_learns: ``ten``: the first ten layers alone, as in the authors' program, which leaves out the embeddings
             and the last two layers; or ``all``.
         background, target: the weights of a pixel in the loss.
         mirror: mirror images and texts at random; the authors do nothing of that kind.
+        together: the refs of an image stand side by side in an epoch, so that most batches show an image with several
+            expressions, which only the words tell apart. The authors' order knows no images.
+        short: steps in which each ref shows its shortest sentence alone.
     """
 
     network: LavtSizes = field(default_factory=LavtSizes)
@@ -59,6 +63,7 @@ class LavtRecipe(TrainingRecipe):
     by_width: bool = False
     vocab: str | None = None
     lr: Rate = 5e-5
+    bert_lr: Rate | None = None
     weight_decay: Rate = 1e-2
     power: Rate = 0.9
     warmup: Number = 0
@@ -66,6 +71,8 @@ class LavtRecipe(TrainingRecipe):
     background: Rate = BACKGROUND
     target: Rate = OBJECT
     mirror: bool = False
+    together: bool = False
+    short: Number = 0
 
 
 def train(
@@ -116,8 +123,10 @@ class LavtTrainer:
         self._recipe, self._device = recipe, device
         split = load_split(recipe.split, data_root)
         split = split if recipe.limit is None else split.first_images(recipe.limit)
-        refs = Refs(split)
-        self._text = vocabulary_of(recipe, refs.texts)
+        refs = RefsTogether(split) if recipe.together else Refs(split)
+        self._text = vocabulary_of(
+            refs.texts, vocab=recipe.vocab, bert=recipe.bert, size=recipe.network.bert.vocabulary
+        )
         sizes = replace(recipe.network, bert=replace(recipe.network.bert, vocabulary=len(self._text)))
         side = sizes.image_size
         if side < sizes.smallest_image:
@@ -127,17 +136,21 @@ class LavtTrainer:
         freeze(network, recipe.bert_learns)
         if world() > 1 and device.type == "cuda":
             torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        self.network: Lavt = network.to(device).train()
-        self.optimiser = adamw(network, recipe.lr, recipe.weight_decay, fused=device.type == "cuda")
+        self.network: nn.Module = network.to(device).train()
+        self.optimiser: torch.optim.Optimizer = adamw(
+            network, recipe.lr, recipe.weight_decay, bert_lr=recipe.bert_lr, fused=device.type == "cuda"
+        )
         self.metadata: Mapping[str, str] = {"config": sizes.to_json(), "vocabulary": json.dumps(self._text.words)}
 
-        self._batches = BatchOrder(
-            refs, Photographs(refs.paths, side), recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror
+        photographs = Photographs(refs.paths, side)
+        self._short, self._batches = (
+            BatchOrder(some, photographs, recipe.batch, seed=recipe.seed, negatives=0, mirror=recipe.mirror)
+            for some in (shortest(refs), refs)
         )
-        self.an_epoch = self._batches.an_epoch = len(refs) // recipe.batch
+        self.an_epoch = self._short.an_epoch = self._batches.an_epoch = len(refs) // recipe.batch
         if not self.an_epoch:
             raise UsageError(f"lavt.batch is {recipe.batch}, but {recipe.split} has {len(refs)} refs; make it smaller")
-        samples = {sample.ref_id: sample for sample in split}
+        samples: dict[object, Sample] = {sample.ref_id: sample for sample in split}
         self._masks = Ahead(
             lambda at: resized_mask(layers_of((sample := samples[refs.ids[at]]).parts, sample.size) == 1, side),
             len(refs) * side * side,
@@ -145,7 +158,7 @@ class LavtTrainer:
 
     def start(self, step: int) -> tuple[Batch, list[Future[np.ndarray]]]:
         """Begin to read the images and masks of a step."""
-        batch = self._batches.start(step)
+        batch = (self._short if step < self._recipe.short else self._batches).start(step)
         return batch, self._masks.start(batch.refs)
 
     def losses(
@@ -170,6 +183,24 @@ class LavtTrainer:
         from .method import make
 
         return make(weights=str(weights), device=str(self._device))
+
+
+class RefsTogether(Refs):
+    """Refs in an order in which those of an image follow one another."""
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:
+        """Images in random order, and the refs of each one in random order."""
+        draw = np.random.default_rng((seed, epoch))
+        place = draw.permutation(len(self.paths))
+        shuffled = draw.permutation(len(self.refs))
+        return shuffled[np.argsort([place[self.refs[at].image] for at in shuffled], kind="stable")]
+
+
+def shortest(refs: Refs) -> Refs:
+    """The same refs, each with its shortest sentence alone."""
+    some = copy(refs)
+    some.refs = [replace(ref, texts=(min(ref.texts, key=lambda text: (len(text.split()), text)),)) for ref in refs.refs]
+    return some
 
 
 def resized_mask(mask: np.ndarray, side: int) -> np.ndarray:

@@ -97,9 +97,7 @@ def load(
     return loaded.network
 
 
-def load_with_origin(
-    path: str | os.PathLike[str], *, mha: tuple[int, int, int, int] = (1, 1, 1, 1)
-) -> LoadedLavt:
+def load_with_origin(path: str | os.PathLike[str], *, mha: tuple[int, int, int, int] = (1, 1, 1, 1)) -> LoadedLavt:
     """As :func:`load`, with what the file says of itself."""
     place = _found(path)
     held = read(place, looks_like_lavt)
@@ -122,7 +120,13 @@ def load_with_origin(
     _check_places(network, place)
     trained_on = held.trained_on
     return LoadedLavt(
-        network.eval(), words, split_entry(place)[0], digest(place), trained_on == "drawn scenes", trained_on, held.notes
+        network.eval(),
+        words,
+        split_entry(place)[0],
+        digest(place),
+        trained_on == "drawn scenes",
+        trained_on,
+        held.notes,
     )
 
 

@@ -63,7 +63,9 @@ def test_old_names_heads_poolers_and_positions_do_not_matter_and_all_else_does(t
     read = load_bert(tmp_path / "pytorch_model.bin")
     assert read.sizes == SIZES
     assert all(value.equal(read.state_dict()[key]) for key, value in bert.state_dict().items())
-    torch.save({key: value for key, value in old.items() if "layer.1.output.dense.bias" not in key}, tmp_path / "less.bin")
+    torch.save(
+        {key: value for key, value in old.items() if "layer.1.output.dense.bias" not in key}, tmp_path / "less.bin"
+    )
     with pytest.raises(DataError, match=r"1 missing \(encoder.layer.1.output.dense.bias\)"):
         load_bert(tmp_path / "less.bin")
     torch.save({"patch_embed.proj.weight": torch.zeros(2)}, tmp_path / "swin.bin")

@@ -74,6 +74,14 @@ def wwbl(folder: Path) -> str:
     return str(path)
 
 
+def lavt(folder: Path) -> str:
+    """A LAVT of the published sizes, as the authors save it, with a vocabulary beside it."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from helpers.lavts import full_lavt
+
+    return full_lavt(folder)
+
+
 # What makes the weights, and the method's options, in which {folder} is where the weights lie.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
@@ -85,6 +93,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_es": (partial(clip, "ViT-B-16"), {}),
     "amr": (amr, {}),
     "wwbl": (wwbl, {"clip": "{folder}/ViT-B-32.pt"}),
+    "lavt": (lavt, {}),
 }
 
 

@@ -32,7 +32,9 @@ class ByHand:
             found.append(self.norm(fused, f"backbone.norm{stage}.").transpose(2, 0, 1))
             if stage < 3:
                 gate = f"backbone.layers.{stage}.res_gate."
-                opened = np.tanh(np.maximum(fused @ self.state[gate + "0.weight"].T, 0) @ self.state[gate + "2.weight"].T)
+                opened = np.tanh(
+                    np.maximum(fused @ self.state[gate + "0.weight"].T, 0) @ self.state[gate + "2.weight"].T
+                )
                 x = self.merged(x + opened * fused, f"backbone.layers.{stage}.downsample.")
         return found
 
@@ -90,10 +92,9 @@ class ByHand:
             for other, (r2, c2) in enumerate(places):
                 bias[one, other] = table[(r - r2 + side - 1) * (2 * side - 1) + (c - c2 + side - 1)]
                 if shift:
-                    apart[one, other] = (
-                        region(r, size[0], side, shift) != region(r2, size[0], side, shift)
-                        or region(c, size[1], side, shift) != region(c2, size[1], side, shift)
-                    )
+                    apart[one, other] = region(r, size[0], side, shift) != region(r2, size[0], side, shift) or region(
+                        c, size[1], side, shift
+                    ) != region(c2, size[1], side, shift)
         return bias, apart
 
     def fused(self, x: np.ndarray, words: np.ndarray, mask: np.ndarray, name: str) -> np.ndarray:

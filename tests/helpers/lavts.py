@@ -13,7 +13,22 @@ from baselines._bert import BertSizes
 from baselines.lavt.network import Lavt, drawn_lavt
 from baselines.lavt.sizes import LavtSizes
 
-WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "red", "circle", "left", "##most", "on", "of", "blue", "dog")
+WORDS = (
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "the",
+    "red",
+    "circle",
+    "left",
+    "##most",
+    "on",
+    "of",
+    "blue",
+    "dog",
+)
 # BERT's heads have 64 channels, as in all published files, so that the layout shows the sizes.
 SMALL = LavtSizes(
     embed=8, depths=(2, 2, 3, 2), heads=(1, 2, 2, 4), window=3, decoder=6,
@@ -40,7 +55,9 @@ def lavt(sizes: LavtSizes = SMALL, seed: int = 0) -> Lavt:
     return network
 
 
-def checkpoint_of(network: Lavt, kind: str = "lavt", *, pooler: bool = False, positions: bool = False) -> dict[str, Any]:
+def checkpoint_of(
+    network: Lavt, kind: str = "lavt", *, pooler: bool = False, positions: bool = False
+) -> dict[str, Any]:
     """What the authors' training saves: ``lavt`` with BERT beside the model, ``lavt_one`` with BERT in it."""
     state = {key: value for key, value in network.state_dict().items() if not key.startswith("text_encoder.")}
     bert = dict(network.text_encoder.state_dict())
@@ -51,7 +68,13 @@ def checkpoint_of(network: Lavt, kind: str = "lavt", *, pooler: bool = False, po
         bert["embeddings.position_ids"] = torch.arange(network.sizes.bert.positions)[None]
     if kind == "lavt_one":
         state |= {f"text_encoder.{key}": value for key, value in bert.items()}
-    schedule = {"base_lrs": [5e-5] * 4, "last_epoch": 7, "_step_count": 8, "_last_lr": [1e-5] * 4, "lr_lambdas": [None] * 4}
+    schedule = {
+        "base_lrs": [5e-5] * 4,
+        "last_epoch": 7,
+        "_step_count": 8,
+        "_last_lr": [1e-5] * 4,
+        "lr_lambdas": [None] * 4,
+    }
     moments: dict[int, dict[str, Tensor]] = {0: {"exp_avg": torch.zeros(3)}}
     return {
         "model": state,
