@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from risbench import Prediction, Sample, UsageError
+from risbench.datasets.catalog import is_drawn
 
 from .._words.classes import head
 from ..floors.centre import Centre
@@ -186,7 +187,7 @@ def make(
     """
     from .weights_file import advice, load
 
-    if weights is None and (split is None or not split.startswith("shapes_")):
+    if weights is None and (split is None or not is_drawn(split)):
         raise UsageError(advice())
     if adv_iter < 1:
         raise UsageError(f"adv_iter={adv_iter}: give 1 or more; the authors' is 27")

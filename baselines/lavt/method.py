@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from risbench import Prediction, UsageError
+from risbench.datasets.catalog import is_drawn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,8 +141,9 @@ def make(
     weights: str | None = None,
     device: str = "cpu",
     split: str | None = None,
+    rules: str | None = None,
     vocab: str | None = None,
-    answer: Literal["both", "heat"] = "both",
+    answer: Literal["both", "heat"] | None = None,
     size: int | None = None,
     mha: str = "1-1-1-1",
 ) -> LavtMethod:
@@ -153,9 +155,10 @@ def make(
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split that will be answered, given by the runner.
         vocab: BERT's ``vocab.txt``; by default the one beside the weights. Files of ours hold theirs.
-        answer: ``both``, mask and heat; or ``heat`` alone. The rules ``lavt`` score a mask if there is one, resized
-            from the image's size; with ``heat`` they score the authors' own mask at 480 x 480, which differs for images
-            with a side below 480.
+        rules: the name of the rules that will score, given by the runner.
+        answer: ``both``, mask and heat; or ``heat`` alone, from which rules with a threshold for probabilities make the
+            mask. By default ``heat`` under the rules ``lavt``, which then score the authors' own mask at 480 x 480, and
+            ``both`` otherwise. A mask at the image's size loses pixels where a side is below 480.
         size: side of the square input; the authors' 480, or what a file of ours was trained at.
         mha: heads of the attention from pixels to words in each stage, for files of trainings with the authors' option
             ``--mha``, which leaves no trace in the tensors; their published files have one each.
@@ -164,10 +167,12 @@ def make(
         UsageError: no weights, no vocabulary, or an option that does not fit.
         DataError: weights or a vocabulary that cannot be used.
     """
-    if weights is None and (split is None or not split.startswith("shapes_")):
+    if weights is None and (split is None or not is_drawn(split)):
         from .weights_file import advice
 
         raise UsageError(advice())
+    if answer is None:
+        answer = "heat" if rules == "lavt" else "both"
     if answer not in ("both", "heat"):
         raise UsageError(f"answer={answer}: give both or heat")
     heads = [int(part) if part.isdecimal() else 0 for part in mha.split("-")]

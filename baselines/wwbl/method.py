@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from risbench import Prediction, UsageError
+from risbench.datasets.catalog import is_drawn
 
 AT_ONCE = 8  # texts that are decoded together
 CARD: Mapping[str, Any] = MappingProxyType(
@@ -145,7 +146,7 @@ def make(
         UsageError: no weights or no CLIP, or an option that does not fit.
         DataError: a file that cannot be used.
     """
-    if weights is None and (split is None or not split.startswith("shapes_")):
+    if weights is None and (split is None or not is_drawn(split)):
         from .weights_file import advice
 
         raise UsageError(advice())

@@ -68,6 +68,12 @@ def test_the_rules_lavt_score_the_authors_mask_of_a_heat_and_of_a_large_images_m
             assert np.array_equal(observed, heat[0].numpy() > 0.5)
 
 
+def test_under_the_rules_lavt_the_heat_alone_is_given_unless_the_user_wants_the_mask(file: Path):
+    for rules, answer, has_mask in (("lavt", None, False), ("lavt", "both", True), ("tris", None, True)):
+        (given,) = make(weights=str(file), size=64, rules=rules, answer=answer).predict(PICTURE, ["the dog"])
+        assert (given.mask is not None) is has_mask
+
+
 def test_it_keeps_the_contract(file: Path):
     findings = check_method(make(weights=str(file), size=64), load_split("shapes_val"), images=2)
     assert [one for one in findings if one.holds is False] == []
