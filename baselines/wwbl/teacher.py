@@ -35,17 +35,19 @@ class ClipTeacher:
         self._opened = opened
         self._pixels = pixels
         self._relevance = Relevance(opened.clip.visual)
-        self._read: dict[str, Tensor] = {}
         for block in opened.clip.visual.blocks:  # the attention of training, whose backward is quicker on a CPU
             block.attn.train()
 
     def text(self, texts: Sequence[str]) -> Tensor:
-        """Text vectors ``(N, D)`` of unit length; each text is read once."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._read]
-        if new:
-            with torch.no_grad():
-                self._read.update(zip(new, encode_texts(self._opened, new).float(), strict=True))
-        return torch.stack([self._read[text] for text in texts])
+        """Text vectors ``(N, D)`` of unit length.
+
+        Nothing is kept from step to step: which texts are read together decides the last bits, and a training that goes
+        on must read what one read that was never stopped.
+        """
+        distinct = list(dict.fromkeys(texts))
+        with torch.no_grad():
+            vectors = encode_texts(self._opened, distinct).float()
+        return vectors[[distinct.index(text) for text in texts]]
 
     def input(self, images: Tensor) -> Tensor:
         """The network's images ``(B, 3, S, S)`` as CLIP gets them: ``(B, 3, side, side)``."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .clip_file import ClipFile, load_clip, read_clip
     from .clip_names import looks_like_clip
     from .hub_cache import hub_id, snapshot
-    from .modules import LAYERS, module_class, read_module
+    from .modules import LAYERS, read_module
     from .names import (
         NAMES,
         OPENAI_FILES,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         weights_file,
         with_entry,
     )
+    from .pickled_heads import module_class
     from .shards import INDEX, index_of
 
 __all__ = [
@@ -76,7 +77,7 @@ _HOMES = {
     "load_clip": "clip_file",
     "looks_like_clip": "clip_names",
     "missing": "names",
-    "module_class": "modules",
+    "module_class": "pickled_heads",
     "read": "checkpoint",
     "read_clip": "clip_file",
     "read_module": "modules",

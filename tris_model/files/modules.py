@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from risbench.errors import DataError
 from risbench.plain import plain
 
 from .entries import without_wrappers
+from .pickled_heads import member_named, module_class, skip_pickle
 from .pickles import refuse_unfolding
 from .torchscript import STORAGES, ArchiveUnpickler, stored_tensor
 from .zips import content_of, members_of, refuse_packed
@@ -46,12 +46,8 @@ LAYERS = frozenset(
         )
     }
 )  # fmt: skip
-_LEGACY = 0x1950A86A20F9469CFC6C  # the number that files of torch before 1.6 begin with
-_HEAD = 4096  # bytes, in which the outermost object's class is named
 _MOST = 10_000  # modules of a network
 _DEEP = 64  # modules inside one another
-# Objects that a file of weights alone begins with.
-_DATA = ("collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter")
 
 
 class ModuleRecord:
@@ -67,33 +63,6 @@ class ModuleRecord:
         if not isinstance(state, dict):
             raise pickle.UnpicklingError("an object's state is not a dict")
         self.attributes = state
-
-
-def module_class(path: Path) -> str | None:
-    """The class of the object that a file of ``torch.save`` holds, by its name in the file.
-
-    Nothing is unpickled: the beginning of the file is read as text.
-
-    Args:
-        path: any file, or none.
-
-    Returns:
-        Such as ``torch.nn.parallel.data_parallel.DataParallel``; None for a dict of tensors, for a file of another kind
-        and for one that cannot be read.
-    """
-    try:
-        if members_of(path):
-            with zipfile.ZipFile(path) as archive, archive.open(_member(archive, "data.pkl")) as file:
-                return _first_class(file.read(_HEAD))
-        with path.open("rb") as file:
-            head = io.BytesIO(file.read(2 * _HEAD))
-        if not _is_legacy(head):
-            return None
-        for _ in range(3):
-            _skip(head)
-        return _first_class(head.read())
-    except (DataError, OSError, ValueError, KeyError, StopIteration, zipfile.BadZipFile, NotImplementedError):
-        return None
 
 
 def read_module(path: Path, classes: Collection[str], what: str) -> dict[str, Tensor]:
@@ -220,7 +189,7 @@ class _LegacyModule(BoundedUnpickler):
 
 def _of_archive(path: Path, names: Collection[str], what: str) -> Any:
     with zipfile.ZipFile(path) as archive:
-        folder = str(Path(_member(archive, "data.pkl")).parent)
+        folder = str(Path(member_named(archive, "data.pkl")).parent)
         if f"{folder}/byteorder" in archive.namelist() and content_of(archive, f"{folder}/byteorder") != b"little":
             raise pickle.UnpicklingError("its numbers were written by a big-endian machine")
         return _ArchivedModule(archive, folder, names, what).load()
@@ -231,11 +200,11 @@ def _of_legacy(path: Path, names: Collection[str], what: str) -> Any:
     raw = bytearray(path.read_bytes())
     stream = io.BytesIO(raw)
     for _ in range(3):
-        _skip(stream)
+        skip_pickle(stream)
     # Each pickle's end is found before it is opened.
-    reader = _LegacyModule(bytes(raw[stream.tell() : _skip(stream)]), len(raw), names, what)
+    reader = _LegacyModule(bytes(raw[stream.tell() : skip_pickle(stream)]), len(raw), names, what)
     found = reader.load()
-    keys = BoundedUnpickler(bytes(raw[stream.tell() : _skip(stream)])).load()
+    keys = BoundedUnpickler(bytes(raw[stream.tell() : skip_pickle(stream)])).load()
     if not isinstance(keys, list) or set(keys) != set(reader.storages):
         raise pickle.UnpicklingError("the numbers of its tensors are not those that it names")
     place = stream.tell()
@@ -274,42 +243,3 @@ def _tensors(module: ModuleRecord) -> Iterator[tuple[str, Tensor]]:
 def _table(held: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = held.get(name)
     return {key: value for key, value in found.items() if isinstance(key, str)} if isinstance(found, dict) else {}
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> str:
-    return next(one for one in archive.namelist() if Path(one).name == name)
-
-
-def _skip(stream: io.BytesIO) -> int:
-    """Where the pickle that begins at a stream's position ends; the stream stands there then. Nothing is unpickled."""
-    for _ in pickletools.genops(stream):
-        pass
-    return stream.tell()
-
-
-def _is_legacy(stream: io.BytesIO) -> bool:
-    """Whether a stream begins with the magic number, pickled in any protocol; its position stays."""
-    place = stream.tell()
-    try:
-        return any(
-            argument == _LEGACY for _, (code, argument, _) in zip(range(5), pickletools.genops(stream), strict=False)
-        )
-    finally:
-        stream.seek(place)
-
-
-def _first_class(head: bytes) -> str | None:
-    """The first name in a pickle, if the object that it begins with is made by it."""
-    words: list[str] = []
-    try:
-        for code, argument, _ in pickletools.genops(head):
-            if code.name in ("EMPTY_DICT", "EMPTY_LIST", "DICT", "LIST"):
-                return None
-            if code.name in ("GLOBAL", "STACK_GLOBAL"):
-                found = str(argument).replace(" ", ".") if code.name == "GLOBAL" else ".".join(words[-2:])
-                return None if found in _DATA else found
-            if isinstance(argument, str):
-                words.append(argument)
-    except ValueError:  # the head ends within the pickle
-        pass
-    return None
