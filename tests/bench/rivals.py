@@ -219,7 +219,8 @@ def main() -> None:
             f"{row['together'] / row['alone']:.1f} |",
             flush=True,
         )
-    print("\n".join(["", *notes]) if notes else "", end="")
+    for note in notes:
+        print(f"\n{note}")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def at(scale: float) -> Tensor:
     return torch.stack([pixels, pixels.flip(2)])
 
 
-@pytest.mark.parametrize("adv_iter", [1, 2, 5, 8, 27])
+@pytest.mark.parametrize("adv_iter", [1, 5, 8, 27])
 def test_the_whole_loop_is_the_authors_on_a_smooth_network(adv_iter: int):
     branches = [Smooth(1), Smooth(2)]
     labels = [2, 0, 3]

@@ -30,7 +30,7 @@ def test_drawn_scenes_need_no_weights_to_be_named_and_the_file_is_that_of_the_ca
 
 
 def test_it_points_at_the_class_that_is_named_and_cannot_tell_its_objects_apart():
-    split, method = load_split("shapes_val").first_images(16), amr.make(split="shapes_val")
+    split, method = load_split("shapes_val").first_images(10), amr.make(split="shapes_val")
     floor = Centre()
     alone, several, by_chance, ious = [], [], [], []
     for samples in split.by_image():
