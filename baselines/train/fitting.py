@@ -190,7 +190,7 @@ def fit(
         for step in range(begun, total):
             tick = time.perf_counter()
             data, ahead = ahead, trainer.start(step + 1) if step + 1 < total else None
-            factor = trainer.rate(step, total)
+            factor = float(trainer.rate(step, total))  # a number of NumPy could not be loaded from the state
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             torch.manual_seed(int(np.random.SeedSequence((recipe.seed, step, rank())).generate_state(1)[0]))
