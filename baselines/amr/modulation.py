@@ -50,9 +50,9 @@ class ChannelGate(nn.Module):
 class SpatialNorm(nn.BatchNorm2d):
     """BatchNorm of one channel that keeps to the statistics of its batch at inference too.
 
-    The authors' network overrides ``train()`` without calling torch's, so evaluation mode changes nothing in it, and their
-    stored statistics never enter a result. Here they are kept up to date in training, are not touched at inference, and
-    are used where ``statistics`` is ``running``.
+    The authors' network overrides ``train()`` without calling torch's, so evaluation mode changes nothing in it, and
+    their stored statistics never enter a result. Here they are kept up to date in training, are not touched at
+    inference, and are used where ``statistics`` is ``running``.
 
     Attributes:
         statistics: ``batch`` as the authors compute, ``running`` as they meant.
