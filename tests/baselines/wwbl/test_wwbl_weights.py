@@ -141,7 +141,7 @@ def test_files_that_do_not_fit_are_named(theirs: MultiModel, tmp_path: Path, ask
     assert result.code == 1
     assert "not of WWbL" in result.err
     path.write_text("not found\n")
-    with pytest.raises(DataError, match="is a text and holds no weights"):
+    with pytest.raises(DataError, match="is a text without weights"):
         baselines.wwbl.load(path)
     with pytest.raises(UsageError, match=r"there is no weights file .*net_best\.pth.*ViT-B/32"):
         baselines.wwbl.load(tmp_path / "absent.pth")
