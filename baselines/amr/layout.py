@@ -11,22 +11,12 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-from tris_model.files import looks_like_clip
-
 from .network import AmrConfig
 
 _PART = re.compile(r"resnet50(_2)?\.(conv1|bn1|layer([1-4]))\.(.+)")
 _IN_FIRST = {"conv1": "0", "bn1": "1", "layer1": "4"}  # ReLU and pooling, at 2 and 3, hold nothing
 _HEADS = {20: "voc", 80: "coco", 8: "shapes"}
 # A part of a name that only one method's network has.
-_OTHERS = (
-    (r"\.fusion\.image_lang_att\.|^text_encoder\.|^bert\.", "LAVT"),
-    (r"^E\.Org_model\.|^D\.bottleneck\.", "WWbL"),
-    (r"^pre_cond\.|^decoder_blocks\.|\.pre_cond\.\d", "GbS"),
-    (r"^fc_edge\d", "IRN"),
-    (r"(^|\.)attn_fusion\.|(^|\.)attention2\.", "TRIS"),
-    (r"^img_encoder\.|^vision_model\.encoder\.stages\.", "GroupViT"),
-)
 
 
 def aliases(name: str) -> tuple[str, ...]:
@@ -55,22 +45,6 @@ def looks_like_amr(names: Collection[str]) -> bool:
 def looks_like_cam(names: Collection[str]) -> bool:
     """Whether a set of names is that of the plain branch alone, from which AMR's training starts."""
     return not looks_like_amr(names) and any(name.startswith("resnet50.") for name in names)
-
-
-def owner(names: Collection[str]) -> str | None:
-    """The method that a set of names belongs to, as a noun with its article; None if no method here has such names."""
-    if looks_like_amr(names):
-        return "an AMR network"
-    if looks_like_cam(names):
-        return "a CAM network, one branch, from which AMR's training starts (risbench train amr --set cam.start=FILE)"
-    for pattern, method in _OTHERS:
-        if any(re.search(pattern, name) for name in names):
-            return f"a checkpoint of {method}"
-    if looks_like_clip(names):
-        return "a CLIP"
-    if "layer1.0.conv1.weight" in names:
-        return "a ResNet of torchvision, trained for ImageNet"
-    return None
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> AmrConfig:

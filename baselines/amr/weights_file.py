@@ -14,7 +14,8 @@ from risbench import DataError, UsageError
 from tris_model import digest
 from tris_model.files import fill, missing, read, split_entry, weights_file, with_entry
 
-from .layout import aliases, looks_like_amr, looks_like_cam, owner, sizes_of
+from .._owners import owner_of
+from .layout import aliases, looks_like_amr, looks_like_cam, sizes_of
 from .network import AmrConfig, AmrNetwork, CamNetwork
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "shapes_amr.safetensors"
@@ -59,7 +60,7 @@ def load(place: str | os.PathLike[str]) -> LoadedAmr:
     path = with_entry(weights_file(path), entry)
     held = read(path, looks_like_amr)
     if not looks_like_amr(held.state):
-        raise DataError(f"{path} is {_described(held.state)}, and no AMR network; {advice()}")
+        raise DataError(f"{path} is {owner_of(held.state)}, and no AMR network; {advice()}")
     state, config = _checked(held.state, held.metadata, held.kind, str(path))
     network = _built(AmrNetwork, config, state, f"{path} as AMR")
     return LoadedAmr(network, digest(path), held.trained_on, held.notes)
@@ -77,7 +78,7 @@ def load_cam(path: str | os.PathLike[str]) -> CamNetwork:
     place = with_entry(weights_file(file), entry)
     held = read(place, lambda names: looks_like_cam(names) or looks_like_amr(names))
     if not looks_like_cam(held.state):
-        raise DataError(f"{place} is {_described(held.state)}, and no CAM network of one branch")
+        raise DataError(f"{place} is {owner_of(held.state)}, and no CAM network of one branch")
     state, config = _checked(held.state, held.metadata, held.kind, str(place))
     return _built(CamNetwork, config, state, f"{place} as a CAM network")
 
@@ -94,7 +95,7 @@ def load_imagenet(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     place = with_entry(weights_file(file), entry)
     held = read(place, lambda names: "layer1.0.conv1.weight" in names and "conv1.weight" in names)
     if "layer1.0.conv1.weight" not in held.state:
-        raise DataError(f"{place} is {_described(held.state)}, and no ResNet of torchvision")
+        raise DataError(f"{place} is {owner_of(held.state)}, and no ResNet of torchvision")
     return {key: value for key, value in held.state.items() if not key.startswith("fc.")}
 
 
@@ -169,8 +170,3 @@ def _built(kind: type[N], config: AmrConfig, state: Mapping[str, Tensor], what: 
         raise DataError(f"{what}: no network can be built with its sizes ({reason})") from None
     fill(network, state, what)
     return network.eval()
-
-
-def _described(state: Mapping[str, Tensor]) -> str:
-    some = ", ".join(list(state)[:3]) or "nothing"
-    return owner(state.keys()) or f"a file of another network (it begins with {some:.120})"

@@ -30,7 +30,7 @@ TOGETHER = 4  # expressions at a time at 480 x 480; more of a smaller image
 CARD: Mapping[str, Any] = MappingProxyType(
     {
         "paper": "Yang et al., LAVT: Language-Aware Vision Transformer for Referring Image Segmentation, CVPR 2022",
-        "code": "from the paper, checked against what github.com/yz93/LAVT-RIS at 1da0af9 computes",
+        "code": "from the paper and from facts about what github.com/yz93/LAVT-RIS at 1da0af9 computes",
         "licence": "MIT; the authors' weights and code: GPL-3.0",
         "supervision": "mask",
         "extra_data": "ImageNet-22k (Swin-B), BooksCorpus and Wikipedia (BERT-base)",

@@ -22,9 +22,9 @@ from tris_model import digest
 from tris_model.files import NAMES, fill, missing, read, split_entry, weights_file, with_entry
 
 from .._bert import WordPiece, find_vocabulary, looks_like_bert, tidied
+from .._owners import owner_of
 from .network import Lavt
 from .sizes import LavtSizes, detected
-from .strangers import owner_of
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "shapes_lavt.safetensors"
 BERT = "text_encoder."
@@ -103,7 +103,7 @@ def load_with_origin(path: str | os.PathLike[str], *, mha: tuple[int, int, int, 
     held = read(place, looks_like_lavt)
     state = dict(held.state)
     if not looks_like_lavt(state):
-        raise DataError(f"{place} is no LAVT: {owner_of(state)}; {advice()}")
+        raise DataError(f"{place} is {owner_of(state)}, and no LAVT; {advice()}")
     words = None
     if "config" in held.metadata:
         sizes = LavtSizes.from_json(held.metadata["config"], str(place))

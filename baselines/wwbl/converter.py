@@ -18,8 +18,9 @@ from risbench import DataError, RisbenchError, UsageError
 from tris_model import digest
 from tris_model.files import LAYERS, missing, module_class, read, read_module, weights_file, write
 
+from .._owners import owner_of
 from .network import WWbLConfig, WWbLNetwork
-from .weights_file import advice, built, looks_like_wwbl, owner
+from .weights_file import advice, built, looks_like_wwbl
 
 # The authors' classes by the modules in which their program has them.
 CLASSES = ("model.MultiModel", "models.vgg16.VGG16", "base.MMDecoder", "base.BottleneckBlock", "base.UpBlock")
@@ -103,6 +104,6 @@ def _opened(path: Path) -> OpenedFile:
         held = read(path, looks_like_wwbl)
         kind, state, metadata = held.kind, held.state, held.metadata
     if not looks_like_wwbl(state):
-        raise DataError(f"{path} is {owner(state)}, not of WWbL; {advice()}")
+        raise DataError(f"{path} is {owner_of(state)}, and no WWbL; {advice()}")
     config = WWbLConfig.from_json(metadata["config"]) if "config" in metadata else WWbLConfig()
     return OpenedFile(path, kind, state, metadata, built(config, state, f"{path} as WWbL"))

@@ -7,7 +7,6 @@ takes the tensors out of it (see ``converter``); here such a file is refused in 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,23 +16,15 @@ from torch import Tensor
 
 from risbench import DataError, UsageError
 from tris_model import digest
-from tris_model.files import fill, looks_like_clip, missing, module_class, read, split_entry, weights_file, with_entry
+from tris_model.files import fill, missing, module_class, read, split_entry, weights_file, with_entry
 
+from .._owners import owner_of
 from .network import WWbLConfig, WWbLNetwork
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "shapes_wwbl.safetensors"
 SOURCE = "github.com/talshaharabany/what-is-where-by-looking"
 FIRST = "E.Org_model.0.weight"
 # What the names of other networks' weights begin with or hold.
-_OTHERS = (
-    ("lavt", "backbone.layers.0.fusion."),
-    ("amr", "resnet50_2."),
-    ("amr", "newly_added."),
-    ("groupvit", "img_encoder."),
-    ("groupvit", "vision_model.encoder.stages."),
-    ("tris", "attn_fusion."),
-    ("tris", "attention2."),
-)
 
 
 class LoadedWWbL(NamedTuple):
@@ -95,7 +86,7 @@ def open_weights(place: str | os.PathLike[str]) -> LoadedWWbL:
     path = with_entry(file, entry)
     held = read(path, looks_like_wwbl)
     if not looks_like_wwbl(held.state):
-        raise DataError(f"{path} is {owner(held.state)}, not of WWbL (it has no key {FIRST}); {advice()}")
+        raise DataError(f"{path} is {owner_of(held.state)}, and no WWbL (it has no key {FIRST}); {advice()}")
     ours = "config" in held.metadata
     config = WWbLConfig.from_json(held.metadata["config"]) if ours else WWbLConfig()
     network = built(config, held.state, f"{path} as WWbL")
@@ -134,16 +125,3 @@ def built(config: WWbLConfig, state: Mapping[str, Tensor], what: str) -> WWbLNet
         network = WWbLNetwork(config)
     fill(network, state, what)
     return network.eval().requires_grad_(False)
-
-
-def owner(names: Collection[str]) -> str:
-    """Whose weights they are, in words: ``a file of lavt``."""
-    for method, start in _OTHERS:
-        if any(name.startswith(start) for name in names):
-            return f"a file of {method}"
-    if looks_like_clip(names):
-        return "a CLIP"
-    if any(re.match(r"features\.\d+\.weight", name) for name in names):
-        return "a VGG of torchvision"
-    first = ", ".join(list(names)[:3]) or "nothing"
-    return f"a file of another network ({first} …)"

@@ -159,5 +159,5 @@ def test_a_checkpoint_of_another_method_ends_the_command_in_one_line(tmp_path: P
     torch.save({"model": {"backbone.layers.0.fusion.image_lang_att.W.0.weight": torch.zeros(1)}}, path)
     result = ask("run", "--method", "amr", "--split", "shapes_val", "--weights", path, "--out", tmp_path / "out")
     assert result.code == 1
-    assert "is a checkpoint of LAVT, and no AMR network; amr needs weights" in result.err
+    assert "is a checkpoint of LAVT (--method lavt), and no AMR network; amr needs weights" in result.err
     assert "Traceback" not in result.err

@@ -82,16 +82,16 @@ def test_a_lavt_without_bert_and_files_of_other_methods_are_refused_by_name(netw
 
     refused({"model": checkpoint_of(network)["model"]}, "is a LAVT without its BERT")
     tensor = torch.zeros(2, 2)
-    refused({"attention2.x": tensor}, "a TRIS network, --method tris")
-    refused({"E.Org_model.0.weight": tensor, "D.up0.conv1.weight": tensor}, "WWbL's network, --method wwbl")
-    refused({"resnet50_2.conv1.weight": tensor, "classifier2.weight": tensor}, "AMR's network, --method amr")
-    refused({"img_encoder.x": tensor, "text_encoder.y": tensor}, "a GroupViT, --method groupvit")
+    refused({"attention2.x": tensor}, "a checkpoint of TRIS")
+    refused({"E.Org_model.0.weight": tensor, "D.up0.conv1.weight": tensor}, "a checkpoint of WWbL")
+    refused({"resnet50_2.conv1.weight": tensor, "classifier2.weight": tensor}, "a checkpoint of AMR")
+    refused({"img_encoder.x": tensor, "text_encoder.y": tensor}, "a checkpoint of GroupViT")
     refused({"patch_embed.proj.weight": tensor, "head.weight": tensor}, "a Swin transformer alone")
     refused(dict(network.text_encoder.state_dict()), "a BERT alone")
-    refused({"x.y": tensor}, "is no LAVT: it begins with x.y")
+    refused({"x.y": tensor}, r"another network \(it begins with x.y\), and no LAVT")
     clip = load_clip("shapes")
     write(clip.state_dict(), tmp_path / "clip.safetensors", {"config": clip.config.to_json()})
-    with pytest.raises(DataError, match="a CLIP, --method clip_sim"):
+    with pytest.raises(DataError, match=r"a CLIP \(--method clip_sim"):
         baselines.lavt.load(tmp_path / "clip.safetensors")
     with pytest.raises(UsageError, match=r"no weights file .*lavt needs weights: get one of the authors'"):
         baselines.lavt.load(tmp_path / "absent.pth")

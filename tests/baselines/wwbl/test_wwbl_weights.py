@@ -127,19 +127,19 @@ def test_files_that_do_not_fit_are_named(theirs: MultiModel, tmp_path: Path, ask
     ):
         baselines.wwbl.load(path)
     for key, words in (
-        ("backbone.layers.0.fusion.vis_project.0.weight", "a file of lavt"),
-        ("resnet50_2.conv1.weight", "a file of amr"),
-        ("attn_fusion.weight", "a file of tris"),
+        ("backbone.layers.0.fusion.vis_project.0.weight", "a checkpoint of LAVT"),
+        ("resnet50_2.conv1.weight", "a checkpoint of AMR"),
+        ("attn_fusion.weight", "a checkpoint of TRIS"),
         ("visual.class_embedding", "a CLIP"),
         ("features.0.weight", "a VGG of torchvision"),
         ("something.weight", "a file of another network"),
     ):
         torch.save({key: torch.zeros(2), "more.weight": torch.zeros(1)}, path)
-        with pytest.raises(DataError, match=f"is {words}.*not of WWbL"):
+        with pytest.raises(DataError, match=f"is {words}.*, and no WWbL"):
             baselines.wwbl.load(path)
     result = ask("weights", "convert", path, "x.safetensors", "--of", "wwbl")
     assert result.code == 1
-    assert "not of WWbL" in result.err
+    assert "and no WWbL" in result.err
     path.write_text("not found\n")
     with pytest.raises(DataError, match="is a text without weights"):
         baselines.wwbl.load(path)
