@@ -16,7 +16,10 @@ _NETWORKS = (
     (r"^pre_cond\.|^decoder_blocks\.|\.pre_cond\.\d", "a checkpoint of GbS"),
     (r"^fc_edge\d", "a checkpoint of IRN"),
     (r"^img_encoder\.|^vision_model\.encoder\.stages\.", "a checkpoint of GroupViT (--method groupvit)"),
-    (r"^resnet50\.", "a CAM network, one branch, from which AMR's training starts (risbench train amr --set cam.start=FILE)"),
+    (
+        r"^resnet50\.",
+        "a CAM network, one branch, from which a training starts (risbench train amr --set cam.start=FILE)",
+    ),
     (r"^patch_embed\.|^layers\.0\.blocks\.", "a Swin transformer alone, from which LAVT's training starts"),
     (r"^(bert\.)?(embeddings|encoder\.layer)\.", "a BERT alone, from which LAVT's training starts"),
     (r"^features\.\d+\.weight", "a VGG of torchvision, trained for ImageNet"),

@@ -156,7 +156,7 @@ def test_the_cam_network_that_training_starts_from_is_read_by_its_own_names(stat
     with torch.no_grad():
         expected = class_maps(amr_state(), images)[0].flatten(2).mean(2)
         torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=1e-5)
-    with pytest.raises(DataError, match="a checkpoint of AMR .*, and no CAM network of one branch"):
+    with pytest.raises(DataError, match=r"a checkpoint of AMR .*, and no CAM network of one branch"):
         load_cam(saved(tmp_path / "both.pth", state))
     with pytest.raises(UsageError, match="give a CAM checkpoint"):
         load_cam(tmp_path / "absent.pth")
