@@ -34,5 +34,5 @@ def test_drawn_scenes_need_no_weights_to_be_named_and_the_file_is_that_of_the_ca
 def test_it_finds_objects_better_than_the_middle_of_the_image_does(method: LavtMethod, tmp_path):
     split = load_split("shapes_val").first_images(12)
     scores = evaluate(method, split, out=tmp_path / "run", name="lavt").summary["metrics"]
-    assert scores["mIoU"]["value"] > 0.12  # `centre` has 0.10
-    assert scores["PointM"]["value"] > 0.2
+    assert scores["mIoU"]["value"] > 0.25  # `centre` has 0.10
+    assert scores["PointM"]["value"] > 0.4
