@@ -89,7 +89,7 @@ class LavtMethod:
         self.weights_notes = loaded.notes
         origin: dict[str, Any] = {"variant": "lavt_one" if sizes.one else "lavt", "size": self._side, "answer": answer}
         if loaded.drawn:
-            origin |= {"extra_data": "masks of drawn scenes alone", "licence": "MIT", "trained_on": DRAWN}
+            origin |= {"extra_data": "none", "licence": "MIT", "trained_on": DRAWN}
         elif loaded.trained_on is not None:
             origin |= {"extra_data": UNKNOWN, "trained_on": loaded.trained_on}
         if sizes.fusion_heads != (1, 1, 1, 1):

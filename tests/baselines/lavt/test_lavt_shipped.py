@@ -22,7 +22,7 @@ def test_drawn_scenes_need_no_weights_to_be_named_and_the_file_is_that_of_the_ca
     (file,) = (FOLDER / name for name in json.loads((FOLDER / "lavt.json").read_text())["files"])
     assert method.card["weights"] == digest(file)
     assert method.card["trained_on"] == "drawn scenes"
-    assert method.card["extra_data"] == "masks of drawn scenes alone"
+    assert method.card["extra_data"] == "none"
     assert file.stat().st_size <= MOST
     picture = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
     red, blue = method.predict(picture, ["the red circle", "blue square on the left"])
