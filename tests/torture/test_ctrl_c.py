@@ -124,6 +124,7 @@ def _cut(place: Path, at: Callable[[Training], object], *options: str, twice: bo
     return result
 
 
+@pytest.mark.torture  # the torchrun of the other rank tests is enough for every day
 def test_a_ctrl_c_to_torchrun_ends_all_processes_and_the_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     made(tmp_path)
     options = ("--stage", "1", "--set", "stage1.epochs=8", "--set", "val=none")
