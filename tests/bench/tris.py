@@ -100,12 +100,12 @@ def naive(heat: torch.Tensor, truth: Truth) -> None:
 
 def clock(work: Callable[[], object], times: int = 9) -> float:
     """The least seconds of a few calls: what else the machine does can only add."""
-    times = []
+    seconds = []
     for _ in range(times):
         start = time.perf_counter()
         work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def memory() -> float:

@@ -30,13 +30,13 @@ from tris_model.inference.predictor import Tris
 
 def seconds(work: Callable[[], object], device: torch.device, times: int = 5) -> float:
     """The least of a few calls, after one to warm up, the device's queue emptied around each."""
-    times = []
+    measured = []
     for _ in range(times + 1):
         start = time.perf_counter()
         work()
         synchronize(device)
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+        measured.append(time.perf_counter() - start)
+    return min(measured[1:])
 
 
 @torch.inference_mode()
