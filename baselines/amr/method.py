@@ -178,7 +178,7 @@ def make(
             compute; ``running``, the stored statistics, as they meant.
         competitors: ``siblings``, a pixel belongs to the largest class among those that the texts of the call name, as
             the authors do with the true classes of an image. By default no class competes with another, so that an
-            answer does not depend on what else is asked.
+            answer does not depend on the other texts of the call.
         threshold: where the heat becomes a mask; the authors' 0.20, in the drawn world the best of shapes_val.
 
     Raises:

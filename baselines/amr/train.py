@@ -119,7 +119,7 @@ class CamTrainer:
         return self._images
 
     def losses(self, learner: Any, data: Any, step: int) -> tuple[dict[str, Tensor], int]:
-        """How badly the classes of a batch are told."""
+        """The loss of a batch: how badly its classes are recognised."""
         images, labels = (torch.from_numpy(part).to(self._device) for part in self._of(step).take(data))
         with autocast(self._recipe.precision, self._device):
             logits = learner(images)

@@ -20,6 +20,7 @@ import numpy as np
 
 from risbench import Prediction, UsageError
 from risbench.datasets.catalog import is_drawn
+from risbench.metrics.rules.protocols import own_size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -172,7 +173,7 @@ def make(
 
         raise UsageError(advice())
     if answer is None:
-        answer = "heat" if rules == "lavt" else "both"
+        answer = "heat" if rules is not None and own_size(rules) == (SIDE, SIDE) else "both"
     if answer not in ("both", "heat"):
         raise UsageError(f"answer={answer}: give both or heat")
     heads = [int(part) if part.isdecimal() else 0 for part in mha.split("-")]

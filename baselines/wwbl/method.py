@@ -36,7 +36,7 @@ DRAWN_THRESHOLD = 0.3  # the best of shapes_val for the shipped network (`risben
 
 
 class WWbL:
-    """Sees an image once, whatever is asked about it; see :func:`make` for the options.
+    """Encodes each image once for all its texts; see :func:`make` for the options.
 
     Attributes:
         card: frozen; what the method is.
@@ -138,7 +138,7 @@ def make(
         prompt: what is read, the expression standing for ``{}``. By default that of the network's training. The
             authors' loops: ``image of {}`` on ReferIt and Flickr30k, ``image of image of {}`` on Visual Genome, where
             the words are put in twice (they also lower the case there, which CLIP does itself). They never evaluated
-            RefCOCO; it is asked with ``image of {}`` too.
+            RefCOCO; ``image of {}`` is used there too.
         size: side of the square input in pixels; 224 as the authors evaluate (they train at 304).
         threshold: of the map, in [0, 1); by default 0.5, in the drawn world the best of shapes_val.
 

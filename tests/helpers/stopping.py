@@ -12,6 +12,6 @@ def stopping_at(step: int) -> Callable:
     @contextmanager
     def interruptible() -> Iterator[Callable[[], bool]]:
         requested = iter(range(1000))
-        yield lambda: next(requested) // 2 + 1 >= step  # asked twice a step
+        yield lambda: next(requested) // 2 + 1 >= step  # called twice a step
 
     return interruptible

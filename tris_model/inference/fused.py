@@ -90,7 +90,7 @@ class Conv(nn.Module):
 
 
 class Linear(nn.Module):
-    """A linear layer; its weight is packed if asked for."""
+    """A linear layer; its weight is packed on request."""
 
     weight: Tensor
     bias: Tensor | None

@@ -1,4 +1,4 @@
-"""The small LAVT in the box: the file of its card, small, whole, and asked on drawn scenes without being named."""
+"""The small LAVT in the box: the file of its card, small, whole, and the default on drawn scenes."""
 
 from __future__ import annotations
 

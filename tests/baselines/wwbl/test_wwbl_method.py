@@ -1,4 +1,4 @@
-"""The method wwbl: two files, one encoding of an image, one line for whatever is wrong."""
+"""The method wwbl: two files, one encoding of an image, one line for each error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small WWbL in the box: the file of its card, small, asked without being named, and better than its teacher."""
+"""The small WWbL in the box: the file of its card, small, the default on drawn scenes, and better than its teacher."""
 
 from __future__ import annotations
 

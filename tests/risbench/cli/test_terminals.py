@@ -24,7 +24,7 @@ def test_a_reader_that_goes_away_is_no_occasion_for_words(words: list[str]):
     process = start(*words, stdout=writer)
     os.close(writer)
     assert process.communicate()[1] == ""
-    assert process.returncode in (0, 141)  # 0: all was said before it went
+    assert process.returncode in (0, 141)  # 0: everything was written before the reader closed
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")

@@ -73,7 +73,7 @@ def test_texts_become_what_the_factory_says(install: Install, key: str, text: st
     assert built[key] == value
     assert type(built[key]) is type(value)
     assert options[key] == value
-    # The defaults of all the others are told, too.
+    # The defaults of all the others are reported, too.
     assert options == {**_everything(), key: value}
 
 
