@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from risbench import DataError, UsageError
 from tris_model import digest
-from tris_model.files import fill, missing, read, split_entry, weights_file, with_entry
+from tris_model.files import Checkpoint, fill, missing, read, split_entry, weights_file, with_entry
 
 from .._owners import owner_of
 from .layout import aliases, looks_like_amr, looks_like_cam, sizes_of
@@ -50,6 +50,28 @@ def advice() -> str:
 
 def load(place: str | os.PathLike[str]) -> LoadedAmr:
     """See :func:`baselines.amr.load`."""
+    file = read_amr(place)
+    return LoadedAmr(file.network, digest(file.path), file.held.trained_on, file.held.notes)
+
+
+class AmrFile(NamedTuple):
+    """A file and the network that is built of it.
+
+    Attributes:
+        path: the file, with the entry that was chosen.
+        held: what was read.
+        state: its tensors, each once, under the names that a file of ours has.
+        network: float32, in eval mode.
+    """
+
+    path: Path
+    held: Checkpoint
+    state: Mapping[str, Tensor]
+    network: AmrNetwork
+
+
+def read_amr(place: str | os.PathLike[str]) -> AmrFile:
+    """A file's tensors and network; see :func:`baselines.amr.load` for what is refused."""
     path, entry = split_entry(place)
     if not path.exists():
         if str(place) != "shapes":
@@ -62,8 +84,7 @@ def load(place: str | os.PathLike[str]) -> LoadedAmr:
     if not looks_like_amr(held.state):
         raise DataError(f"{path} is {owner_of(held.state)}, and no AMR network; {advice()}")
     state, config = _checked(held.state, held.metadata, held.kind, str(path))
-    network = _built(AmrNetwork, config, state, f"{path} as AMR")
-    return LoadedAmr(network, digest(path), held.trained_on, held.notes)
+    return AmrFile(path, held, state, _built(AmrNetwork, config, state, f"{path} as AMR"))
 
 
 def load_cam(path: str | os.PathLike[str]) -> CamNetwork:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from risbench import DataError, UsageError
 from tris_model import digest
-from tris_model.files import NAMES, fill, missing, read, split_entry, weights_file, with_entry
+from tris_model.files import NAMES, Checkpoint, fill, missing, read, split_entry, weights_file, with_entry
 
 from .._bert import WordPiece, find_vocabulary, looks_like_bert, tidied
 from .._owners import owner_of
@@ -99,28 +99,16 @@ def load(
 
 def load_with_origin(path: str | os.PathLike[str], *, mha: tuple[int, int, int, int] = (1, 1, 1, 1)) -> LoadedLavt:
     """As :func:`load`, with what the file says of itself."""
-    place = _found(path)
-    held = read(place, looks_like_lavt)
-    state = dict(held.state)
-    if not looks_like_lavt(state):
-        raise DataError(f"{place} is {owner_of(state)}, and no LAVT; {advice()}")
+    file = read_lavt(path, mha=mha)
+    place, held, sizes = file.place, file.held, file.sizes
     words = None
-    if "config" in held.metadata:
-        sizes = LavtSizes.from_json(held.metadata["config"], str(place))
+    if "config" in held.metadata and not ("source_sha256" in held.metadata and "vocabulary" not in held.metadata):
         words = WordPiece(_list_of(held.metadata.get("vocabulary"), place), str(place))
-    else:
-        one = any(key.startswith(BERT) for key in state)
-        state = _with_one_bert(state, place, one=one)
-        sizes = replace(detected(state, one=one), fusion_heads=mha)
-    with torch.device("meta"):  # no default weights to draw and throw away
-        network = _built(sizes, place)
-    fill(network, state, f"{place} as LAVT")
-    if words is not None and len(words) != sizes.bert.vocabulary:
-        raise DataError(f"{place} has {len(words)} words, but its weights know {sizes.bert.vocabulary}")
-    _check_places(network, place)
+        if len(words) != sizes.bert.vocabulary:
+            raise DataError(f"{place} has {len(words)} words, but its weights know {sizes.bert.vocabulary}")
     trained_on = held.trained_on
     return LoadedLavt(
-        network.eval(),
+        file.network,
         words,
         split_entry(place)[0],
         digest(place),
@@ -128,6 +116,46 @@ def load_with_origin(path: str | os.PathLike[str], *, mha: tuple[int, int, int, 
         trained_on,
         held.notes,
     )
+
+
+class LavtFile(NamedTuple):
+    """A file and the network that is built of it.
+
+    Attributes:
+        place: the file, with the entry that was chosen.
+        held: what was read.
+        state: its tensors under the names that a file of ours has.
+        sizes: of the network.
+        network: in eval mode, float32.
+    """
+
+    place: Path
+    held: Checkpoint
+    state: Mapping[str, Tensor]
+    sizes: LavtSizes
+    network: Lavt
+
+
+def read_lavt(path: str | os.PathLike[str], *, mha: tuple[int, int, int, int] = (1, 1, 1, 1)) -> LavtFile:
+    """A file's tensors and network; see :func:`load` for what is refused."""
+    place = _found(path)
+    held = read(place, looks_like_lavt)
+    state = dict(held.state)
+    if not looks_like_lavt(state):
+        raise DataError(f"{place} is {owner_of(state)}, and no LAVT; {advice()}")
+    if "config" in held.metadata:
+        sizes = LavtSizes.from_json(held.metadata["config"], str(place))
+        # A converted file keeps no trace of the heads either: its shapes are those of the authors' file.
+        sizes = replace(sizes, fusion_heads=mha) if "source_sha256" in held.metadata else sizes
+    else:
+        one = any(key.startswith(BERT) for key in state)
+        state = _with_one_bert(state, place, one=one)
+        sizes = replace(detected(state, one=one), fusion_heads=mha)
+    with torch.device("meta"):  # no default weights to draw and throw away
+        network = _built(sizes, place)
+    fill(network, state, f"{place} as LAVT")
+    _check_places(network, place)
+    return LavtFile(place, held, state, sizes, network.eval())
 
 
 def _found(path: str | os.PathLike[str]) -> Path:

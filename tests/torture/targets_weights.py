@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import warnings
 import zipfile
@@ -19,7 +20,7 @@ from torch import nn
 import tris_model
 from tris_model.clip.towers import Clip
 from tris_model.config import STAGE1
-from tris_model.files import clip_file
+from tris_model.files import clip_file, read_module
 from tris_model.files.checkpoint import save
 from tris_model.network.stage1 import Stage1
 from tris_model.tiny_clip.train import ClipRecipe
@@ -91,6 +92,27 @@ def _data_in_checkpoints(folder: Path, name: str) -> Target:
     return Target(name, "w.pth", [inside for inside, _ in opened], tris_model.load, wrap=opened[1][1], reserves=True)
 
 
+def _modules(folder: Path, name: str) -> Target:
+    """A network that was pickled with its classes: the old form and the archive, or the pickle inside the archive."""
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Upsample(scale_factor=2))
+    inner.args = argparse.Namespace(Isize=304, nested={"a": [1, 2]})  # type: ignore[assignment]
+    network = nn.DataParallel(inner)
+    files = []
+    for archive in (False, True):
+        held = io.BytesIO()
+        torch.save(network, held, _use_new_zipfile_serialization=archive)
+        files.append(held.getvalue())
+    if name == "module":
+        return Target(name, "net.pth", files, _read_module, reserves=True)
+    inside, wrap = _opened(files[1])
+    return Target(name, "net.pth", [inside], _read_module, wrap=wrap, reserves=True)
+
+
+def _read_module(path: Path) -> None:
+    read_module(path, (), "a small network")
+
+
 def _opened(whole: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
     """The pickle in one of torch's archives, and what puts another in its place."""
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
@@ -127,6 +149,8 @@ MADE: dict[str, Callable[[Path, str], Target]] = {
     "torchscript": _archives,
     "torchscript-data": _data_in_archives,
     "pth-data": _data_in_checkpoints,
+    "module": _modules,
+    "module-data": _modules,
     "recipe": _recipes,
 }
 NAMES = tuple(MADE)

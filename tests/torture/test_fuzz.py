@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 
 import risbench
 
-_WEIGHTS = ("pth", "safetensors", "torchscript", "torchscript-data", "pth-data", "recipe")
+_WEIGHTS = ("pth", "safetensors", "torchscript", "torchscript-data", "pth-data", "module", "module-data", "recipe")
 _STALLED = 120  # seconds of the clock, on a machine that has other work
 _COUNT = int(os.environ.get("RISBENCH_TORTURE", "200000"))
 # Weights take twenty times as long as all else, and torch reads them.
-_SHARE = dict.fromkeys(targets.NAMES, _COUNT * 94 // 100 // len(targets.NAMES) + 1)
+_SHARE = dict.fromkeys(targets.NAMES, _COUNT * 92 // 100 // len(targets.NAMES) + 1)
 _SHARE.update(dict.fromkeys(_WEIGHTS, _COUNT // 100))
 
 
@@ -64,7 +64,7 @@ def fuzz(folder: Path, first: int, last: int, *names: str) -> list[dict[str, Any
 
 @pytest.mark.parametrize(
     ("names", "count"),
-    [(targets.NAMES, 30), (("pth", "safetensors", "torchscript-data", "recipe"), 6)],
+    [(targets.NAMES, 30), (("pth", "safetensors", "torchscript-data", "module", "module-data", "recipe"), 6)],
     ids=["data", "weights"],
 )
 def test_a_file_that_is_nearly_right_is_read_or_refused(tmp_path: Path, names: tuple[str, ...], count: int):

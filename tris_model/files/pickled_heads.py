@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import pickletools
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from risbench.errors import DataError
@@ -40,7 +42,9 @@ def module_class(path: Path) -> str | None:
         for _ in range(3):
             skip_pickle(head)
         return _first_class(head.read())
-    except (DataError, OSError, ValueError, KeyError, StopIteration, zipfile.BadZipFile, NotImplementedError):
+    except (DataError, OSError, ValueError, KeyError, StopIteration, EOFError, NotImplementedError):
+        return None
+    except (zipfile.BadZipFile, zlib.error, struct.error):  # of archives that are cut off or damaged
         return None
 
 

@@ -177,5 +177,7 @@ def test_recipes_that_cannot_work_are_refused_before_anything_is_written(tmp_pat
         LavtTrainer(replace(RECIPE, batch=900), CPU)
     with pytest.raises(UsageError, match="no network can be built with these sizes"):
         LavtTrainer(replace(RECIPE, network=replace(TINY, heads=(3, 3, 3, 3))), CPU)
-    assert set(train.recipes) >= {"shapes", "refcoco", "refcoco_one"}  # type: ignore[attr-defined]
+    assert set(train.recipes) >= {"shapes", "refcoco", "refcoco_one", "refcoco+", "refcocog_umd", "refcocog_google"}  # type: ignore[attr-defined]
+    for name in train.recipes:  # type: ignore[attr-defined]
+        assert one(LavtRecipe, name, TABLE, {}, FOLDER).split.endswith(("_train", "_train_u", "_train_g")), name
     assert Refs is not RefsTogether

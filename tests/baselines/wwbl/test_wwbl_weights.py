@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import baselines.wwbl
-from baselines.wwbl import converter
+from baselines.wwbl.converter import converter
 from baselines.wwbl.network import WWbLConfig, WWbLNetwork
 from risbench import DataError, UsageError
 from tris_model import digest
-from tris_model.files import write
+from tris_model.files import module_class, write
 
 SMALL = WWbLConfig(widths=((4,), (8, 8)), up=5, image_size=16)
 
@@ -157,3 +158,15 @@ def test_our_files_have_sizes_of_their_own(tmp_path: Path):
     write(network.state_dict(), tmp_path / "huge.safetensors", {"config": huge})
     with pytest.raises(DataError, match="too few for the convolutions"):
         baselines.wwbl.load(tmp_path / "huge.safetensors")
+
+
+def test_an_archive_that_promises_more_than_it_holds_is_no_network(tmp_path: Path):
+    path = tmp_path / "cut.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + bytes(98))
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"PK\x01\x02")  # the directory's entry: sizes packed and unpacked at 20 and 24
+    raw[at + 20 : at + 28] = (5000).to_bytes(4, "little") * 2
+    path.write_bytes(raw)
+    assert module_class(path) is None
+    assert not converter.claims(path)
