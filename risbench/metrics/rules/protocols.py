@@ -21,7 +21,7 @@ import numpy as np
 from ...errors import UsageError
 from ...records import Overlap, Prediction, Sample
 from ..scores import Verdict
-from . import clean, lavt, tris
+from . import clean, lavt, mg, tris, wwbl
 
 DEFAULT = "tris"
 
@@ -71,7 +71,9 @@ class Protocol(typing.Protocol):
         ...
 
 
-_PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({"tris": tris, "lavt": lavt, "clean": clean})
+_PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {"tris": tris, "lavt": lavt, "clean": clean, "wwbl": wwbl, "mg": mg}
+)
 RULES: Mapping[str, str] = MappingProxyType({name: protocol.TEXT for name, protocol in _PROTOCOLS.items()})
 _FIRST = 1  # the version of a protocol if its record has none
 _REMEMBERED = 32
@@ -106,7 +108,7 @@ class Rules:
     """One protocol, ready to score.
 
     Attributes:
-        name: ``tris``, ``lavt`` or ``clean``.
+        name: ``tris``, ``lavt``, ``clean``, ``wwbl`` or ``mg``.
         text: the protocol in one sentence.
         threshold: replaces the protocol's own threshold; None keeps it.
     """
