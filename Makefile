@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: board demo docs gpu gpu-wheels pictures test test-matrix torture lint lint-quick clean
+.PHONY: board comparison demo docs gpu gpu-wheels pictures test test-matrix torture lint lint-quick clean
 
 # The trained model in the box beside the floors.
 FLOORS := centre clip_sim random_same_class oracle_class
@@ -87,6 +87,11 @@ board: $(STAMP)
 	for method in $(BOARD); do $(BIN)/risbench submit runs/board/$$method --replace || exit 1; done
 	$(BIN)/risbench leaderboard --as markdown --out reports/leaderboard/README.md
 	$(BIN)/risbench report $(addprefix runs/board/,tris $(RIVALS)) --as grid --count 4 --rows random:7 --out reports/pictures/rivals.png
+
+# The paper's two tables in miniature, to reports/comparison. The same command goes on where it was stopped.
+# make comparison TRAIN=1 trains every network anew first.
+comparison: $(STAMP)
+	$(BIN)/python -m reports.comparison $(if $(TRAIN),--train)
 
 clean:
 	rm -rf .venv .venv-* runs dist site
