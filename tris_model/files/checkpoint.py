@@ -39,7 +39,7 @@ from .torchscript import is_archive, read_archive
 from .zips import members_of, refuse_packed
 
 # Metadata of our own files, in both formats.
-METADATA = ("config", "recipe", "selected", "source", "source_sha256")
+METADATA = ("config", "method", "recipe", "selected", "source", "source_sha256")
 DRAWN = "drawn scenes"
 
 
@@ -107,6 +107,8 @@ def load_with_origin(
     """Like :func:`load`; also returns the checkpoint that the network came from."""
     place = pick(device)
     held = read(find(path_or_name, stage), looks_like_tris)
+    if (method := held.metadata.get("method", "tris")) != "tris":  # TRIS's stage 2, trained with other supervision
+        raise DataError(f"{held.path} is a network of {plain(method, 40)}; give it to --method {plain(method, 40)}")
     config = held.config
     if stage is not None and config.stage != stage:
         raise UsageError(
