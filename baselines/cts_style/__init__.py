@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .co_teaching import co_teaching_losses as co_teaching_losses
     from .co_teaching import kept_share as kept_share
     from .contour import contour_losses as contour_losses
-    from .proposals import proposals as proposals
+    from .grid_cuts import proposals as proposals
     from .pseudo_masks import best_proposal as best_proposal
     from .weights_file import load as load
 
@@ -37,7 +37,7 @@ _HOMES = {
     "contour_losses": "contour",
     "kept_share": "co_teaching",
     "load": "weights_file",
-    "proposals": "proposals",
+    "proposals": "grid_cuts",
 }
 
 

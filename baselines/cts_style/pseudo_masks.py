@@ -26,8 +26,8 @@ from tris_model.train.loop import processors, settle_head, share
 from .boxed import BoxedObject, window_round
 from .contour import ContourNetwork, contour_maps
 from .contour_train import load_contour
+from .grid_cuts import cut_window
 from .proposal_file import ProposalFile
-from .proposals import cut_window
 
 PIECE = 16  # images; what a process does at a time
 THRESHOLD = 0.3  # of the contour map, in parts of its largest value

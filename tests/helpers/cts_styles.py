@@ -14,8 +14,8 @@ from tris_model.config import STAGE2
 from tris_model.files import write
 
 SMALL = Config(
-    stage=2, image_size=32, text_length=12, stride=8, depth=(1, 1, 1, 1), width=2, pool_grid=0, context=12, text_width=8,
-    text_depth=1, text_heads=2, embed=8, hidden=0, decoder=2, vocabulary=49408,
+    stage=2, image_size=32, text_length=12, stride=8, depth=(1, 1, 1, 1), width=2, pool_grid=0, context=12,
+    text_width=8, text_depth=1, text_heads=2, embed=8, hidden=0, decoder=2, vocabulary=49408,
 )  # fmt: skip
 
 
