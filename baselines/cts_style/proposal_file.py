@@ -42,8 +42,7 @@ class ProposalFile:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        if not self.path.is_file():
-            raise UsageError(f"masks.proposals: there is no file {self.path}; give a file with lines {FORM}")
+        refuse_absent(self.path)
         self._places: dict[str, tuple[int, int]] = {}  # of each image's line: where it begins, and its number
         begin = 0
         for number, raw in reading.lines_of(self.path):
@@ -91,6 +90,16 @@ class ProposalFile:
         if not isinstance(ident, (int, str)) or isinstance(ident, bool) or not _are_codes(masks):
             raise DataError(f"{self.path}:{number}: not of the form {FORM}, of at most {MOST:,} masks")
         return line
+
+
+def refuse_absent(path: Path) -> None:
+    """Refuse a file of proposals that is not there.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if not path.is_file():
+        raise UsageError(f"masks.proposals: there is no file {path}; give a file with lines {FORM}")
 
 
 def _are_codes(masks: Any) -> bool:

@@ -22,7 +22,7 @@ from risbench.datasets.shapes import exchange
 from tris_model import Stage2, tokenize
 from tris_model.clip import normalised
 from tris_model.devices import autocast, pick
-from tris_model.files import start
+from tris_model.files import clip_advice, find_clip, start
 from tris_model.train import Refs, building, check_split, names, one
 from tris_model.train.loop import Ahead, Photographs, rank, torchrun, world
 
@@ -32,6 +32,7 @@ from .co_teaching import co_teaching_losses, kept_share
 from .contour_train import NAME as CONTOUR
 from .contour_train import ContourTrainer
 from .networks import TwoNetworks, adamw, freeze_unused
+from .proposal_file import refuse_absent
 from .pseudo_masks import read_mask, write_masks
 from .recipe import CtsRecipe
 from .weights_file import metadata_of
@@ -82,6 +83,11 @@ def train(
     root, folder = None if data_root is None else Path(data_root), Path(out)
     check_split(f"{TABLE}.split", own.split, root)
     contour, masks = folder / f"{CONTOUR}.safetensors", folder / MASKS
+    # What would otherwise fail hours later, after the masks.
+    if own.masks.proposals is not None:
+        refuse_absent(Path(own.masks.proposals))
+    if stage is None and not (folder / f"{TABLE}.safetensors").exists():
+        started(own)
     with torchrun(device) as place:
         where = pick(place)
         if stage in (None, "contour"):
@@ -127,9 +133,7 @@ class CtsTrainer:
 
     def __init__(self, recipe: CtsRecipe, masks: Path, device: torch.device, root: Path | None):
         self._recipe, self._device = recipe, device
-        with building(TABLE):
-            networks = started(recipe)
-        networks = networks.to(device).train()
+        networks = started(recipe).to(device).train()
         if recipe.channels_last:
             networks = networks.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.network: nn.Module = networks
@@ -207,13 +211,15 @@ def started(recipe: CtsRecipe) -> TwoNetworks:
     """Both networks before they learn: the same CLIP, and heads that are drawn by different seeds.
 
     Raises:
-        UsageError: the recipe's network is no segmentation network.
-        DataError: the file is no CLIP.
+        UsageError: there is no file of a CLIP, or the recipe's network is no segmentation network.
+        DataError: the file is no CLIP with a ResNet.
     """
     found = []
+    find_clip(recipe.start, clip_advice(TABLE, option="--set start=FILE"))
     for number in range(2):
         torch.manual_seed(int(np.random.SeedSequence((recipe.seed, number)).generate_state(1)[0]))
-        network = start(recipe.start, recipe.network)
+        with building(TABLE):
+            network = start(recipe.start, recipe.network)
         if not isinstance(network, Stage2):
             raise UsageError(f"{TABLE}.network.stage must be 2")
         freeze_unused(network, text_learns=recipe.text_learns)

@@ -193,4 +193,5 @@ def test_what_does_not_fit_is_one_line(recipe: str, trained: Path, tmp_path: Pat
     refused(UsageError, r"masks\.proposals: there is no file", proposals="none.jsonl", stage=None)
     refused(DataError, "belongs to another recipe", out=trained, weight="3.0")
     refused(DataError, "holds pseudo masks of another", out=trained, **{"masks.threshold": "0.7"})
+    refused(UsageError, r"cts_style needs a CLIP: get .*RN50\.pt and pass --set start=FILE", start="RN50.pt")
     refused(UsageError, "no recipe 'shape'", name="shape")
