@@ -70,7 +70,7 @@ def pixels_of(box: Sequence[float], size: tuple[int, int]) -> tuple[slice, slice
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class BoxWindow:
     """A part of an image: a box with the background round it.
 
     Attributes:
@@ -93,7 +93,7 @@ class Window:
         return whole
 
 
-def window_round(box: Sequence[float], size: tuple[int, int], context: float = CONTEXT) -> Window:
+def window_round(box: Sequence[float], size: tuple[int, int], context: float = CONTEXT) -> BoxWindow:
     """A box with some of the image round it.
 
     Args:
@@ -110,4 +110,4 @@ def window_round(box: Sequence[float], size: tuple[int, int], context: float = C
     ]
     inside = np.zeros(size, bool)
     inside[rows, columns] = True
-    return Window(wide[0], wide[1], inside[wide[0], wide[1]].copy())
+    return BoxWindow(wide[0], wide[1], inside[wide[0], wide[1]].copy())

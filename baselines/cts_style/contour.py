@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tris_model.clip import DEVIATION, MEAN
 from tris_model.ranges import Count, Rate
 
-from .boxed import Window
+from .boxed import BoxWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class ContourNetwork(nn.Module):
         return self.layers(windows)[:, 0]
 
 
-def contour_input(image: np.ndarray, window: Window, side: int) -> tuple[np.ndarray, np.ndarray]:
+def contour_input(image: np.ndarray, window: BoxWindow, side: int) -> tuple[np.ndarray, np.ndarray]:
     """What the network sees of a window, brought to a square.
 
     Args:
@@ -132,7 +132,7 @@ def contour_input(image: np.ndarray, window: Window, side: int) -> tuple[np.ndar
 
 
 @torch.inference_mode()
-def contour_maps(network: ContourNetwork, image: np.ndarray, windows: list[Window]) -> list[np.ndarray]:
+def contour_maps(network: ContourNetwork, image: np.ndarray, windows: list[BoxWindow]) -> list[np.ndarray]:
     """The contour map of each window of an image: float32 ``(h, w)`` in [0, 1], 0 outside of the box."""
     if not windows:
         return []
