@@ -101,13 +101,23 @@ def open_weights(place: str | os.PathLike[str]) -> LoadedNetworks:
                         f"{advice()}")  # fmt: skip
     config = Config.from_json(held.metadata["config"]) if "config" in held.metadata else STAGE2
     state = with_text(held.state, held.metadata, path)
-    both = any(key.startswith(SECOND) for key in state)
-    if config.stage != 2 or sum(config.depth) > len(state):
-        raise DataError(f"{path}: its config is not that of a segmentation network with {len(state)} tensors")
-    with torch.device("meta"):  # no default weights to draw and throw away
-        networks = TwoNetworks(Stage2(config), Stage2(config) if both else None)
+    networks = _built(config, state, path)
     fill(networks, state, f"{path} as cts_style")
     return LoadedNetworks(networks.eval().requires_grad_(False), digest(path), held.trained_on, held.notes)
+
+
+def _built(config: Config, state: Mapping[str, Tensor], path: Path) -> TwoNetworks:
+    """Networks of these sizes without numbers; two if the file holds any of the second."""
+    both = any(key.startswith(SECOND) for key in state)
+    try:
+        if config.stage != 2 or sum(config.depth) + config.text_depth > len(state):
+            raise ValueError
+        with torch.device("meta"):  # no default weights to draw and throw away
+            return TwoNetworks(Stage2(config), Stage2(config) if both else None)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+        raise DataError(
+            f"{path}: its config is not that of a segmentation network with {len(state)} tensors; give another file"
+        ) from None
 
 
 def load(path: str | os.PathLike[str], device: str = "cpu") -> TwoNetworks:
@@ -140,6 +150,8 @@ def with_text(state: Mapping[str, Tensor], metadata: Mapping[str, str], path: Pa
     name = metadata.get("text_clip")
     if name is None or f"{FIRST}{TOWERS}ln_final.weight" in state:
         return whole
+    if name not in NAMES:
+        raise DataError(f"{path} holds no text encoder, and refers to a CLIP {name!r:.60} that is not shipped")
     clip = find_clip(name)
     if digest(clip) != metadata.get("text_clip_sha256"):
         raise DataError(

@@ -171,6 +171,12 @@ def test_files_that_do_not_fit_are_named(networks: TwoNetworks, weights: Path, t
     refused(tmp_path / "half.safetensors", "broken or incomplete")
     write(state, tmp_path / "odd.safetensors", {"config": "{}"})
     refused(tmp_path / "odd.safetensors", "its config is not that of a segmentation network")
+    for part, value in (("text_depth", 10**9), ("width", "x"), ("depth", [1, 1])):
+        write(state, tmp_path / "odd.safetensors", {"config": json.dumps({**json.loads(SMALL.to_json()), part: value})})
+        refused(tmp_path / "odd.safetensors", "its config is not that of a segmentation network")
+    cut = {key: value for key, value in state.items() if "ln_final" not in key and not key.startswith("second.")}
+    write(cut, tmp_path / "odd.safetensors", {**config, "text_clip": "/etc/passwd"})
+    refused(tmp_path / "odd.safetensors", "refers to a CLIP '/etc/passwd' that is not shipped")
     refused(tmp_path / "none.safetensors", "cts_style needs weights, and its authors published none", UsageError)
     with pytest.raises(UsageError, match="cts_style needs weights"):
         make(split="refcoco_val")
