@@ -9,6 +9,7 @@ from tris_model.files import looks_like_clip
 
 # Names that only one network has, and what it is; the first that fits counts.
 _NETWORKS = (
+    (r"(^|\.)first\.attention2\.", "a checkpoint of CTS-style (--method cts_style)"),
     (r"(^|\.)attn_fusion\.|(^|\.)attention2\.", "a checkpoint of TRIS (--method tris)"),
     (r"\.fusion\.(image_lang_att|vis_project)\.", "a checkpoint of LAVT (--method lavt)"),
     (r"^E\.Org_model\.|^D\.bottleneck\.", "a checkpoint of WWbL (--method wwbl)"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .weights_file import LoadedAmr
 
 THRESHOLD = 0.20  # the authors'
-DRAWN = 0.45  # with the small network of the drawn world, by `risbench sweep` on shapes_val, rules clean
+DRAWN = 0.3  # with the small network of the drawn world, by `risbench sweep` on shapes_val, rules clean
 MOST_PIXELS = 1024 * 1024  # of an image at scale 1; a larger one is shrunk to that
 LEAST_SIDE = 32  # of an image at its smallest scale: a map of one position has no deviation, which modulation needs
 CARD: Mapping[str, Any] = MappingProxyType(

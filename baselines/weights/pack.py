@@ -1,7 +1,8 @@
 """Add a finished training to the shipped weights: ``python -m baselines.weights.pack clip_vit OUT``.
 
-It writes ``shapes_NAME.safetensors``, in half precision where this changes no result visibly, and the card
-``NAME.json``: recipe, seed, command, minutes, machine, commit, date and hash.
+It writes ``shapes_NAME.safetensors``, in half precision where this changes no result visibly and without what the file
+says may be left out (``leave_out``, beginnings of names), and the card ``NAME.json``: recipe, seed, command, minutes,
+machine, commit, date and hash.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,8 @@ def pack(name: str, out: Path, box: Path = FOLDER) -> dict[str, Any]:
             f"{out} is not a finished training: it has no {source.name} or no log; finish the training first"
         )
     held = read(source)
+    left_out = tuple(json.loads(held.metadata.get("leave_out", "[]")))  # what its method does without
+    held = replace(held, state={key: value for key, value in held.state.items() if not key.startswith(left_out)})
     box.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=box) as folder:
         facts = shrink(held, Path(folder) / file)

@@ -82,6 +82,14 @@ def lavt(folder: Path) -> str:
     return full_lavt(folder)
 
 
+def cts_style(folder: Path) -> str:
+    """One network of cts_style at the size of TRIS's stage 2; there is no layout of its authors."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from helpers.cts_styles import full_cts_style
+
+    return full_cts_style(folder)
+
+
 # What makes the weights, and the method's options, in which {folder} is where the weights lie.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
@@ -94,6 +102,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "amr": (amr, {}),
     "wwbl": (wwbl, {"clip": "{folder}/ViT-B-32.pt"}),
     "lavt": (lavt, {}),
+    "cts_style": (cts_style, {}),
 }
 
 

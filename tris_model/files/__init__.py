@@ -12,7 +12,7 @@ from ..doors import door
 if TYPE_CHECKING:
     from .architecture import detect_clip, fill
     from .checkpoint import Checkpoint, digest, load, read, write
-    from .clip_file import ClipFile, load_clip, read_clip
+    from .clip_file import ClipFile, load_clip, read_clip, start
     from .clip_names import looks_like_clip
     from .hub_cache import hub_id, snapshot
     from .modules import LAYERS, read_module
@@ -55,6 +55,7 @@ __all__ = [
     "read_module",
     "snapshot",
     "split_entry",
+    "start",
     "weights_file",
     "with_entry",
     "write",
@@ -85,6 +86,7 @@ _HOMES = {
     "read_module": "modules",
     "snapshot": "hub_cache",
     "split_entry": "names",
+    "start": "clip_file",
     "weights_file": "names",
     "with_entry": "names",
     "write": "checkpoint",

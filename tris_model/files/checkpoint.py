@@ -39,7 +39,7 @@ from .torchscript import is_archive, read_archive
 from .zips import members_of, refuse_packed
 
 # Metadata of our own files, in both formats.
-METADATA = ("config", "recipe", "selected", "source", "source_sha256")
+METADATA = ("config", "method", "recipe", "selected", "source", "source_sha256")
 DRAWN = "drawn scenes"
 
 
@@ -106,13 +106,21 @@ def load_with_origin(
 ) -> tuple[Stage1 | Stage2, Checkpoint]:
     """Like :func:`load`; also returns the checkpoint that the network came from."""
     place = pick(device)
-    held = read(find(path_or_name, stage), looks_like_tris)
+    held = _read_own(find(path_or_name, stage))
     config = held.config
     if stage is not None and config.stage != stage:
         raise UsageError(
             f"{held.path} is TRIS stage {config.stage}, not {stage}; leave stage out, because the file determines it"
         )
     return build(config, held.state, str(held.path)).to(place), held
+
+
+def _read_own(path: str | os.PathLike[str]) -> Checkpoint:
+    """A file of TRIS; one of another method that uses the same network, trained with other supervision, is refused."""
+    held = read(path, looks_like_tris)
+    if (method := held.metadata.get("method", "tris")) != "tris":
+        raise DataError(f"{held.path} is a network of {plain(method, 40)}; give it to --method {plain(method, 40)}")
+    return held
 
 
 def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint:
@@ -236,7 +244,7 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict
     source, out = find(source), Path(out)
     if out.suffix not in (".safetensors", ".pth"):
         raise UsageError(f"{out} must end in .safetensors or .pth, which decides the kind of file")
-    held = read(source, looks_like_tris)
+    held = _read_own(source)
     config = held.config
     build(config, held.state, str(source))
     origin = {"source": source.name, "source_sha256": digest(source)} if "source_sha256" not in held.metadata else {}
@@ -248,7 +256,7 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> dict
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """A flat record of a file and its network, for JSON; ``risbench weights show`` prints it."""
     path = find(path)
-    held = read(path, looks_like_tris)
+    held = _read_own(path)
     config = held.config
     network = build(config, held.state, str(path))
     kinds = Counter(str(value.dtype).removeprefix("torch.") for value in held.state.values())

@@ -36,7 +36,7 @@ from ..ranges import Count, Seed, Share
 from .loop.finished import settle_head
 from .loop.journal import Journal, Stopped, bar, interruptible, processors
 from .loop.ranks import any_rank, rank
-from .loop.share import share
+from .loop.sharing import share
 from .maps import Chosen, heat_of
 from .refs import Refs
 

@@ -61,12 +61,12 @@ def _asked_at(step: int, rank: int, own: int) -> Any:
 def interrupted(rank: int, folder: str) -> None:
     """In a rank: every part is stopped by a Ctrl-C that reaches rank 1 alone, and then done; print where it stopped."""
     from tris_model.train import maps, pseudo, stage1, stage2
-    from tris_model.train.loop import share
+    from tris_model.train.loop import sharing
     from tris_model.train.tris import train
 
     given: dict[str, Any] = {"out": f"{folder}/out", "device": "cpu", "data_root": f"{folder}/data", "val": "none"}
     maps.CHUNK = pseudo.PIECE = 1
-    modules: dict[str, Any] = {"1": stage1, "maps": maps, "labels": share, "2": stage2}
+    modules: dict[str, Any] = {"1": stage1, "maps": maps, "labels": sharing, "2": stage2}
     for part, module in modules.items():
         kept, module.interruptible = module.interruptible, lambda part=part: _asked_at(part in "12", 1, rank)
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tris_model.train.loop.journal import Stopped
-from tris_model.train.loop.share import share
+from tris_model.train.loop.sharing import share
 
 
 def write(piece: list[int], folder: Path) -> None:
