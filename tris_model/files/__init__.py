@@ -11,7 +11,7 @@ from ..doors import door
 
 if TYPE_CHECKING:
     from .architecture import detect_clip, fill
-    from .checkpoint import digest, load, read, write
+    from .checkpoint import Checkpoint, digest, load, read, write
     from .clip_file import ClipFile, load_clip, read_clip
     from .clip_names import looks_like_clip
     from .hub_cache import hub_id, snapshot
@@ -36,6 +36,7 @@ __all__ = [
     "NAMES",
     "OPENAI_FILES",
     "SUFFIXES",
+    "Checkpoint",
     "ClipFile",
     "clip_advice",
     "detect_clip",
@@ -65,6 +66,7 @@ _HOMES = {
     "NAMES": "names",
     "OPENAI_FILES": "names",
     "SUFFIXES": "names",
+    "Checkpoint": "checkpoint",
     "ClipFile": "clip_file",
     "clip_advice": "names",
     "detect_clip": "architecture",
