@@ -80,7 +80,9 @@ def _seed(first: int | str, second: int | str) -> np.uint32:
     try:
         numbers = [int(one) for one in (first, second)]
     except (TypeError, ValueError):
-        raise DataError(f"images are numbered for their alphas, but these are {first!r:.40} and {second!r:.40}") from None
+        raise DataError(
+            f"images are numbered for their alphas, but these are {first!r:.40} and {second!r:.40}"
+        ) from None
     return np.uint32(sum(numbers) % 2**32)
 
 

@@ -205,7 +205,9 @@ class GbsNetwork(nn.Module):
         repeated = [level.repeat_interleave(texts, 0) if texts > 1 else level for level in levels]
         maps = [self.decode(repeated, text) for text in (first, second, second.roll(texts, 0))]
         without = self.decode_without_text(levels)
-        return Separation(maps[0], maps[1], maps[2], without, None if clean is None else self.pixels(self.encode(clean)))
+        return Separation(
+            maps[0], maps[1], maps[2], without, None if clean is None else self.pixels(self.encode(clean))
+        )
 
     def forward(self, images: Tensor, text: Tensor) -> Tensor:
         """One map for each image and its text.

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from risbench import DataError, Split
 from risbench.datasets.images import read_image
@@ -20,6 +19,7 @@ from risbench.datasets.shapes import exchange
 from tris_model.train.loop import Ahead, Photographs, rank, world
 
 from .blending import alphas, kinds
+from .objects import StepPairs
 from .pixels import normalised
 from .recipe import GbsRecipe
 
@@ -141,17 +141,20 @@ class PairOrder:
         masks = np.ones((count, side, side), bool)
         return torch.stack(alphas(first, second, masks, counts=kinds(count, rank(), world()))).numpy()
 
-    def take(self, data: PairedImages) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """The first images, the second ones, float32 ``(B, 3, S, S)``, and their three alphas ``(B, 1, S, S)``."""
+    def take(self, data: PairedImages) -> StepPairs:
+        """Wait for what was begun."""
         pixels = self._photographs.take(data.pixels)
         if self._recipe.shown == "mirrored":
             for at, one in enumerate(data.images):
                 across, down = one.turned
                 pixels[at] = pixels[at, :: -1 if down else 1, :: -1 if across else 1].copy()
-        images = normalised(torch.from_numpy(pixels))
         alpha, alpha1, alpha2 = torch.from_numpy(self._alphas.take(data.alphas)[0])
-        first, second = images.chunk(2)
-        return first, second, (alpha, alpha1, alpha2)
+        half = len(data.images) // 2
+        first, second = (
+            [text for one in part for text in one.texts] for part in (data.images[:half], data.images[half:])
+        )
+        images = normalised(torch.from_numpy(pixels)).chunk(2)
+        return StepPairs(images[0], images[1], (alpha, alpha1, alpha2), (first, second))
 
 
 def with_words_dropped(text: str, rate: float, draw: np.random.Generator) -> str:
@@ -206,5 +209,3 @@ def _number(image_id: object) -> int:
     """The number of an image that seeds its alphas: its id, or the checksum of an id that is none."""
     text = str(image_id)
     return int(text) if text.isdecimal() else zlib.crc32(text.encode())
-
-

@@ -84,7 +84,9 @@ def fuse(map: Any, words_map: Any = None, *, border: tuple[int, int] = BORDER) -
     if words_map is not None:
         words = torch.as_tensor(words_map).float().clamp(0, 1)
         stacked = words.reshape(-1, 1, *words.shape[-2:])
-        words = F.interpolate(stacked, size=heat.shape[-2:], mode="nearest").reshape(*words.shape[:-2], *heat.shape[-2:])
+        words = F.interpolate(stacked, size=heat.shape[-2:], mode="nearest").reshape(
+            *words.shape[:-2], *heat.shape[-2:]
+        )
         heat = torch.sqrt(heat * words)
     inside = torch.ones_like(heat)
     first, last = border

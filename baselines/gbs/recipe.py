@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
-from tris_model.ranges import Count, Number, Rate, Share
+from tris_model.ranges import Count, Number, Positive, Rate, Share
 
 from ..train.fitting import TrainingRecipe
 from .config import GbsConfig
 from .objective import GbsWeights
+from .trunk import TrunkRecipe, TrunkStage
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectsRecipe:
+    """How a network that starts from nothing learns on pictures of one object each, before it is shown scenes.
+
+    Attributes:
+        pictures: how many are drawn; 0 leaves this stage out.
+        epochs: how often each is shown.
+        batch: pairs in a step.
+        scale: side of such a picture, in sides of a scene.
+    """
+
+    pictures: Number = 0
+    epochs: Count = 4
+    batch: Count = 16
+    scale: Positive = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +40,13 @@ class GbsRecipe(TrainingRecipe):
         side: of the input in training, in pixels.
         weights: of the terms.
         vgg: torchvision's VGG16 with BatchNorm of ImageNet, from which the trunk starts; None draws it.
+        trunk: what a drawn trunk learns first, see :mod:`baselines.gbs.trunk`; the authors' starts from ImageNet.
+        objects: the stage after it, see :class:`ObjectsRecipe`; the authors have none.
         bert: the file or folder of Hugging Face's that encodes words, and that does not learn; None draws a BERT, which
             learns with the rest.
         vocab: BERT's vocabulary; None looks beside ``bert``, or takes the words of the split for a BERT that is drawn.
+        gate: what the first weights of the gates' text side are multiplied by; the authors' 1. Torch draws them so small
+            that all texts open a gate nearly alike, and a short training never finds out what they are for.
         texts: expressions of each image in a step, an epoch showing each image once. 0, the authors' way: every
             expression is a sample of its own, with its image.
         shown: what is done to images. ``cropped``: a square of 70 to 100 % of the image's area (or the largest one in its
@@ -52,8 +72,11 @@ class GbsRecipe(TrainingRecipe):
     side: Count = 512
     weights: GbsWeights = field(default_factory=GbsWeights)
     vgg: str | None = None
+    trunk: TrunkRecipe = field(default_factory=TrunkRecipe)
+    objects: ObjectsRecipe = field(default_factory=ObjectsRecipe)
     bert: str | None = None
     vocab: str | None = None
+    gate: Positive = 1.0
     texts: Number = 0
     shown: Literal["cropped", "mirrored"] = "cropped"
     drop_words: Share = 0.0
@@ -67,3 +90,20 @@ class GbsRecipe(TrainingRecipe):
     warmup: Number = 0
     sync_bn: bool = False
     channels_last: bool = False
+
+    def first_stage(self) -> TrunkStage:
+        """The recipe of the first stage: what is shared, and the numbers of its own table."""
+        shared = {part.name: getattr(self, part.name) for part in fields(TrainingRecipe)}
+        own = {"epochs": self.trunk.epochs, "batch": self.trunk.batch, "val": None, "select": "last", "limit": None}
+        return TrunkStage(
+            **{**shared, **own},
+            widths=self.network.widths,
+            side=self.side,
+            pictures=max(1, self.trunk.pictures),
+            lr=self.trunk.lr,
+            weight_decay=self.weight_decay,
+        )
+
+    def second_stage(self) -> GbsRecipe:
+        """The recipe of the stage of single objects: its own number of epochs and pairs, and nothing to score on."""
+        return replace(self, epochs=self.objects.epochs, batch=self.objects.batch, val=None, select="last")

@@ -25,10 +25,13 @@ from tris_model.train.loop import torchrun, world
 from .._bert import WordPiece, draw_weights, find_vocabulary, load_bert
 from ..train.fitting import fit
 from .captions import tokenize
+from .config import GbsConfig
 from .model import GbsModel
 from .network import VggLevels
-from .pairs import PairedImages, PairOrder
+from .objects import ObjectPairs
+from .pairs import PairOrder
 from .recipe import GbsRecipe
+from .trunk import TrunkTrainer, draw_trunk
 
 FOLDER = Path(__file__).parent / "recipes"
 TABLE = "gbs"
@@ -39,7 +42,24 @@ FALL = 0.1  # of the rates, every so many steps
 class GbsTrainer:
     """What :func:`baselines.train.fitting.fit` needs; see :class:`baselines.train.fitting.RivalTrainer`."""
 
-    def __init__(self, recipe: GbsRecipe, device: torch.device, data_root: Path | None = None):
+    def __init__(
+        self,
+        recipe: GbsRecipe,
+        device: torch.device,
+        data_root: Path | None = None,
+        first: Path | None = None,
+        *,
+        objects: bool = False,
+    ):
+        """Begin.
+
+        Args:
+            recipe: what decides the training.
+            device: of the batches.
+            data_root: where the data lie.
+            first: weights of the stage before, from which this one starts.
+            objects: show pictures of one object each, and not the split's images.
+        """
         self._recipe, self._device = recipe, device
         split = load_split(recipe.split, data_root)
         split = split if recipe.limit is None else split.first_images(recipe.limit)
@@ -52,7 +72,7 @@ class GbsTrainer:
         config = replace(recipe.network, bert=sizes)
         if recipe.side < config.smallest:
             raise UsageError(f"{TABLE}.side is {recipe.side}; give {config.smallest} or more")
-        model = started(config, recipe)
+        model = started(config, recipe, first)
         if recipe.sync_bn and world() > 1 and device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         if recipe.channels_last:
@@ -62,26 +82,28 @@ class GbsTrainer:
         self.network: nn.Module = self._model
         self.optimiser = _optimiser(self._model, recipe)
         self.metadata: Mapping[str, str] = {"config": config.to_json(), "vocabulary": json.dumps(self._words.words)}
-        self._order = PairOrder(split, recipe)
+        self._order: Any
+        if objects:
+            side = round(recipe.side * recipe.objects.scale)
+            own = {"batch": recipe.batch, "texts": recipe.texts, "seed": recipe.seed}
+            self._order = ObjectPairs(recipe.objects.pictures, side, **own)
+        else:
+            self._order = PairOrder(split, recipe)
         self.an_epoch = self._order.an_epoch
 
-    def start(self, step: int) -> PairedImages:
+    def start(self, step: int) -> Any:
         """Begin to read a step's images and to draw its alphas."""
         return self._order.start(step)
 
-    def losses(self, learner: Any, data: PairedImages, step: int) -> tuple[dict[str, Tensor], int]:
+    def losses(self, learner: Any, data: Any, step: int) -> tuple[dict[str, Tensor], int]:
         """See :func:`baselines.gbs.losses`, and the number of images."""
-        first, second, alphas = self._order.take(data)
-        half = len(data.images) // 2
-        texts = [
-            self._tokens([text for one in part for text in one.texts])
-            for part in (data.images[:half], data.images[half:])
-        ]
-        images = first.to(self._device), second.to(self._device)
-        given = dict(zip(("alpha", "alpha1", "alpha2"), (one.to(self._device) for one in alphas), strict=True))
+        shown = self._order.take(data)
+        texts = tuple(self._tokens(some) for some in shown.texts)
+        images = shown.first.to(self._device), shown.second.to(self._device)
+        given = dict(zip(("alpha", "alpha1", "alpha2"), (one.to(self._device) for one in shown.alphas), strict=True))
         with autocast(self._recipe.precision, self._device):
-            terms = learner(images, tuple(texts), **given)
-        return terms, len(data.images)
+            terms = learner(images, texts, **given)
+        return terms, 2 * len(shown.first)
 
     def _tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         ids, mask = tokenize(self._words, texts, self._longest)
@@ -102,11 +124,11 @@ class GbsTrainer:
         return make(weights=str(weights), device=str(self._device))
 
 
-def started(config: Any, recipe: GbsRecipe) -> GbsModel:
+def started(config: GbsConfig, recipe: GbsRecipe, first: Path | None = None) -> GbsModel:
     """The networks before they learn.
 
     The authors': the trunk from ImageNet, BERT as it was pre-trained, the rest as torch draws it. A trunk that is drawn
-    is drawn for ReLUs.
+    is drawn for ReLUs, and starts from the first stage where there is one.
 
     Raises:
         UsageError: there is no file of VGG16 or of BERT.
@@ -115,6 +137,9 @@ def started(config: Any, recipe: GbsRecipe) -> GbsModel:
     torch.manual_seed(recipe.seed)
     with building(TABLE):
         model = GbsModel(config, weights=recipe.weights, learns_words=recipe.bert is None)
+    with torch.no_grad():
+        for gate in model.image_model.conditions:
+            gate.cap_fc.weight.mul_(recipe.gate)
     trunk = model.image_model.backbone
     if recipe.bert is not None:
         model.bert.load_state_dict(load_bert(recipe.bert).state_dict())
@@ -123,10 +148,14 @@ def started(config: Any, recipe: GbsRecipe) -> GbsModel:
     if recipe.vgg is not None:
         _put_vgg(trunk, Path(recipe.vgg))
         return model
-    for layer in trunk.layers:
-        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+    draw_trunk(trunk)
+    if first is not None:
+        state = read(first).state
+        if any(key.startswith("model.") for key in state):
+            fill(model, state, f"{first} as the stage before")
+        else:
+            own = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
+            fill(trunk, own, f"{first} as the trunk")
     return model
 
 
@@ -201,9 +230,21 @@ def train(
         raise UsageError("gbs trains in one piece; leave --stage out")
     made = one(GbsRecipe, recipe, TABLE, options, FOLDER)
     root = None if data_root is None else Path(data_root)
+    folder, first = Path(out), None
     with torchrun(device) as place_name:
         place = pick(place_name)
-        return fit(TABLE, made, lambda: GbsTrainer(made, place, root), Path(out), place, root, overwrite=overwrite)
+        if made.trunk.pictures and made.vgg is None:
+            stage1 = made.first_stage()
+            first = fit(
+                "gbs_trunk", stage1, lambda: TrunkTrainer(stage1, place), folder, place, root, overwrite=overwrite
+            )
+        if made.objects.pictures:
+            stage2, trunk = made.second_stage(), first
+            first = fit(
+                "gbs_objects", stage2, lambda: GbsTrainer(stage2, place, root, trunk, objects=True), folder, place, root,
+                overwrite=overwrite,
+            )  # fmt: skip
+        return fit(TABLE, made, lambda: GbsTrainer(made, place, root, first), folder, place, root, overwrite=overwrite)
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them

@@ -161,7 +161,9 @@ def _built(config: GbsConfig, keys: int, place: Path) -> GbsNetwork:
     if sum(map(len, config.widths)) + len(config.decoder) + config.bert.depth > keys:
         raise DataError(f"{place} has {keys} keys, too few for the layers that its config names")
     if len(config.decoder) > len(config.widths):
-        raise DataError(f"{place}: a decoder of {len(config.decoder)} blocks has no {len(config.widths)} levels to read")
+        raise DataError(
+            f"{place}: a decoder of {len(config.decoder)} blocks has no {len(config.widths)} levels to read"
+        )
     try:
         return GbsNetwork(config)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
