@@ -9,7 +9,6 @@ fade. A random slope stretches it to [0, 1]: gently, or until hardly anything li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -34,7 +33,7 @@ def alphas(
     Args:
         first_id: the number of the first pair's first image, an integer or its digits.
         second_id: of the first pair's second image.
-        masks: where both images of a pair are, 0 or 1, ``(B, H, W)``, an array or a tensor. Sides have at least 8 pixels.
+        masks: where both images of a pair are, 0 or 1, ``(B, H, W)``, an array or a tensor; 8 pixels a side or more.
         counts: how many pairs are blended by Perlin noise, and how many by Gaussians; by default half each, half of an
             odd number being rounded to the even neighbour.
 
@@ -88,7 +87,7 @@ def _seed(first: int | str, second: int | str) -> np.uint32:
 
 def _perlin(masks: np.ndarray, draw: np.random.RandomState) -> np.ndarray:
     """Float32 ``(B, H, W)``: noise within the box round each mask, and 0 outside of it."""
-    grids: Sequence[int] = 1 + draw.choice(np.arange(MOST_LAYERS), draw.randint(1, MOST_LAYERS + 1))
+    grids = 1 + draw.choice(np.arange(MOST_LAYERS), draw.randint(1, MOST_LAYERS + 1))
     found = np.zeros(masks.shape, np.float32)
     for mask, alpha in zip(masks, found, strict=True):
         inside = np.nonzero(mask)

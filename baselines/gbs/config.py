@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from risbench import DataError
@@ -120,7 +120,11 @@ def detected(state: Mapping[str, Tensor], *, img2txt: bool = True) -> GbsConfig:
         before = place
     decoder = {int(match[1]): int(value.shape[0]) for key, value in state.items() if (match := _DECODER.fullmatch(key))}
     first = state.get("pre_cond.0.conv0.weight")
-    bert = bert_sizes(state, BERT) if any(key.startswith(BERT) for key in state) else base.bert
+    gate = state.get("conditions.0.cap_fc.weight")
+    if any(key.startswith(BERT) for key in state):
+        bert = bert_sizes(state, BERT)
+    else:
+        bert = base.bert if gate is None or gate.ndim != 2 else replace(base.bert, width=int(gate.shape[1]))
     return GbsConfig(
         widths=tuple(map(tuple, stages)) if convolutions else base.widths,
         decoder=tuple(decoder[place] for place in sorted(decoder)) if decoder else base.decoder,

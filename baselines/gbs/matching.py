@@ -1,8 +1,8 @@
 """Words and cells: where a word is found in an image, and which caption an image belongs to.
 
-Section 3.4 of the paper, after MultiGrounding (Akbari et al., CVPR 2019). All vectors have unit length. A word's heat on
-a level is the positive part of its cosine with every cell; the level's score is the cosine of the word with what the
-heat picks from the cells; and of all levels the one with the highest score speaks.
+This branch is that of MultiGrounding (Akbari et al., CVPR 2019). All vectors have unit length. A word's heat on a level
+is the positive part of its cosine with every cell. The level's score is the cosine of the word with what the heat picks
+from the cells. Of all levels the one with the highest score counts.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def words_heat(pixels: Tensor, words: Tensor) -> Tensor:
     """Where texts are found: the mean of their words' heats on their best levels, weighted by the words' scores.
 
     Args:
-        pixels: as of :meth:`baselines.gbs.network.GbsNetwork.pixels`, ``(N, L, P, D)``, or of one image for all texts.
-        words: as of :func:`unit_words`, ``(N, T, D)``.
+        pixels: of one image, as of :meth:`baselines.gbs.network.GbsNetwork.pixels`, ``(L, P, D)``.
+        words: of N texts, as of :func:`unit_words`, ``(N, T, D)``.
 
     Returns:
         ``(N, P)`` in [0, 1].
     """
-    heats = torch.einsum("ntd,nlpd->ntlp", words, pixels.expand(len(words), -1, -1, -1)).relu()
-    found = F.normalize(torch.einsum("ntlp,nlpd->ntld", heats, pixels.expand(len(words), -1, -1, -1)), dim=3)
+    heats = torch.einsum("ntd,lpd->ntlp", words, pixels).relu()
+    found = F.normalize(torch.einsum("ntlp,lpd->ntld", heats, pixels), dim=3)
     scores, levels = torch.einsum("ntld,ntd->ntl", found, words).max(2)
     best = heats.gather(2, levels[..., None, None].expand(-1, -1, 1, heats.shape[3]))[:, :, 0]
     weights = scores / (scores.sum(1, keepdim=True) + SMALLEST)
@@ -87,4 +87,5 @@ def matching_losses(pixels: Tensor, words: Tensor, sentences: Tensor) -> tuple[T
 def _contrast(scores: Tensor) -> Tensor:
     """The own pair against all others, over captions and over images: ``(C, C)`` -> a number."""
     logits = PAIR_GAMMA * scores
-    return -sum(logits.log_softmax(axis).diagonal().mean() for axis in (0, 1))
+    over_captions, over_images = (logits.log_softmax(axis).diagonal().mean() for axis in (0, 1))
+    return -(over_captions + over_images)

@@ -1,4 +1,4 @@
-"""The method ``gbs``: a network that learned to take blended images apart by their texts, and now finds what a text means.
+"""The method ``gbs``: a network that learned to take blended images apart by texts, and so finds what a text means.
 
 The image is resized and encoded once. Each text gates the deepest features, and a small decoder makes a map; its words
 are looked up among the features of all levels, which makes another map. The heat is the root of their product.
@@ -23,13 +23,12 @@ LARGEST = 2048  # pixels of the input's side
 CARD: Mapping[str, Any] = MappingProxyType(
     {
         "paper": "Arbelle et al., Detector-Free Weakly Supervised Grounding by Separation, ICCV 2021",
-        "code": "from the paper and from facts about what github.com/aarbelle/GroundingBySeparation at 826457c computes",
+        "code": "from the paper and facts about what github.com/aarbelle/GroundingBySeparation at 826457c computes",
         "licence": "MIT; the authors' code: Apache-2.0; they published no weights",
         "supervision": "text",
         "extra_data": "ImageNet (the trunk's start), BooksCorpus and Wikipedia (BERT-base)",
         "grade": "native",
-        # Of the heat. The authors have none for masks: half, the middle of what the map of separation is trained to, is
-        # ours.
+        # Of the heat. The authors have none for masks. Half is ours, the middle of what the map is trained to.
         "threshold": 0.5,
         "weights": None,
         "reads": (),
@@ -65,8 +64,8 @@ class GbsMethod:
             raise UsageError(f"bert={bert}: {loaded.path} holds its own BERT; leave bert out")
         if loaded.bert is None and bert is None:
             raise UsageError(
-                f"{loaded.path} holds no BERT; pass the one that it was trained with, --set bert=FILE (bert-base-uncased: "
-                "model.safetensors of huggingface.co/google-bert/bert-base-uncased)"
+                f"{loaded.path} holds no BERT; pass the one that it was trained with, --set bert=FILE "
+                "(model.safetensors of huggingface.co/google-bert/bert-base-uncased)"
             )
         encoder = load_bert(str(bert)) if loaded.bert is None else loaded.bert
         if encoder.sizes.width != config.bert.width:
@@ -129,7 +128,7 @@ class GbsMethod:
         with computing("float32"), torch.inference_mode():
             pixels = prepare(image, self._side, square=square, smallest=self.config.smallest)
             levels = self._network.encode(pixels[None].to(self._device))
-            cells = self._network.pixels(levels) if self._maps != "separation" else None
+            cells = self._network.pixels(levels)[0] if self._maps != "separation" else None
             for at in range(0, len(distinct), AT_ONCE):
                 some = distinct[at : at + AT_ONCE]
                 heats = self._heats(levels, cells, some)

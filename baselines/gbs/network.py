@@ -188,8 +188,9 @@ class GbsNetwork(nn.Module):
             ``(B, 1, 32, 32)`` in [0, 1].
         """
         side = self.config.words_side
-        heat = words_heat(self.pixels(self.encode(images)), unit_words(words, mask))
-        return heat.unflatten(1, (1, side, side))
+        pixels, units = self.pixels(self.encode(images)), unit_words(words, mask)
+        heats = [words_heat(cells, own[None]) for cells, own in zip(pixels, units, strict=True)]
+        return torch.stack(heats).unflatten(2, (side, side))
 
     def separate(self, blended: Tensor, clean: Tensor | None, first: Tensor, second: Tensor) -> Separation:
         """The passes of a training step, in the authors' order, which decides what BatchNorms count.

@@ -84,7 +84,8 @@ class PairOrder:
         self.an_epoch = len(self._samples) // (2 * recipe.batch)
         if not self.an_epoch:
             raise DataError(
-                f"gbs.batch is {recipe.batch} pairs, but {split.name} has {len(self._samples)} samples; give a smaller one"
+                f"gbs.batch is {recipe.batch} pairs, but {split.name} has {len(self._samples)} samples; give a smaller "
+                "one"
             )
         paths = [group[0].image_path for group in groups]
         self._recipe, self._paths = recipe, paths

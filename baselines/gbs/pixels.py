@@ -53,10 +53,8 @@ def prepare(image: np.ndarray, size: int = 512, *, square: bool = False, smalles
 def _kept(height: int, width: int, size: int) -> tuple[int, int]:
     """Height and width whose shorter one is ``size``; whole numbers decide, as in torchvision."""
     short, long = min(height, width), max(height, width)
-    if long > LONGEST * short:
-        sides = (LONGEST * size * short // long, LONGEST * size)
-    else:
-        sides = (size, size * long // short)
+    too_long = long > LONGEST * short
+    sides = (LONGEST * size * short // long, LONGEST * size) if too_long else (size, size * long // short)
     return sides if height <= width else (sides[1], sides[0])
 
 

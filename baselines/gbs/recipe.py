@@ -45,17 +45,17 @@ class GbsRecipe(TrainingRecipe):
         bert: the file or folder of Hugging Face's that encodes words, and that does not learn; None draws a BERT, which
             learns with the rest.
         vocab: BERT's vocabulary; None looks beside ``bert``, or takes the words of the split for a BERT that is drawn.
-        gate: what the first weights of the gates' text side are multiplied by; the authors' 1. Torch draws them so small
-            that all texts open a gate nearly alike, and a short training never finds out what they are for.
+        gate: what the first weights of the gates' text side are multiplied by; the authors' 1. Torch draws them so
+            small that all texts open a gate nearly alike.
         texts: expressions of each image in a step, an epoch showing each image once. 0, the authors' way: every
             expression is a sample of its own, with its image.
-        shown: what is done to images. ``cropped``: a square of 70 to 100 % of the image's area (or the largest one in its
-            middle), mirrored left to right at random without a change of the text, and one in ten grey, as the authors
-            do. ``mirrored``: the whole image squashed to a square, mirrored along both axes at random, with the words of
-            the text exchanged, which is known to be right of drawn scenes only.
-        drop_words: the probability with which a word of a text is left out; of texts that lose all, it is drawn again. The
-            authors' default is 0: it reads ``drop:0.5``, but their program takes it letter by letter, and drops nothing
-            unless it is given on the command line. 0.5 is what was meant.
+        shown: what is done to images. ``cropped``, as the authors do: a square of 70 to 100 % of the image's area (or
+            the largest one in its middle), mirrored left to right at random without a change of the text, and one in
+            ten grey. ``mirrored``: the whole image squashed to a square, mirrored along both axes at random, with the
+            words of the text exchanged, which is known to be right of drawn scenes only.
+        drop_words: the probability with which a word of a text is left out; of texts that lose all, it is drawn again.
+            The authors' default is 0: it reads ``drop:0.5``, but their program takes it letter by letter, and drops
+            nothing unless it is given on the command line. 0.5 is what was meant.
         optimiser: ``adam``, or ``adamw``, whose weight decay is apart from the rates.
         lr, backbone_lr, text_lr: of the image network, of its trunk, and of a BERT that learns.
         weight_decay: of all weights that learn.

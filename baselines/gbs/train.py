@@ -27,7 +27,7 @@ from ..train.fitting import fit
 from .captions import tokenize
 from .config import GbsConfig
 from .model import GbsModel
-from .network import VggLevels
+from .network import TextGate, VggLevels
 from .objects import ObjectPairs
 from .pairs import PairOrder
 from .recipe import GbsRecipe
@@ -75,6 +75,7 @@ class GbsTrainer:
         model = started(config, recipe, first)
         if recipe.sync_bn and world() > 1 and device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            assert isinstance(model, GbsModel)
         if recipe.channels_last:
             model.image_model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._longest = sizes.positions
@@ -139,6 +140,7 @@ def started(config: GbsConfig, recipe: GbsRecipe, first: Path | None = None) -> 
         model = GbsModel(config, weights=recipe.weights, learns_words=recipe.bert is None)
     with torch.no_grad():
         for gate in model.image_model.conditions:
+            assert isinstance(gate, TextGate)
             gate.cap_fc.weight.mul_(recipe.gate)
     trunk = model.image_model.backbone
     if recipe.bert is not None:
@@ -239,11 +241,12 @@ def train(
                 "gbs_trunk", stage1, lambda: TrunkTrainer(stage1, place), folder, place, root, overwrite=overwrite
             )
         if made.objects.pictures:
-            stage2, trunk = made.second_stage(), first
-            first = fit(
-                "gbs_objects", stage2, lambda: GbsTrainer(stage2, place, root, trunk, objects=True), folder, place, root,
-                overwrite=overwrite,
-            )  # fmt: skip
+            second, trunk = made.second_stage(), first
+
+            def build() -> GbsTrainer:
+                return GbsTrainer(second, place, root, trunk, objects=True)
+
+            first = fit("gbs_objects", second, build, folder, place, root, overwrite=overwrite)
         return fit(TABLE, made, lambda: GbsTrainer(made, place, root, first), folder, place, root, overwrite=overwrite)
 
 

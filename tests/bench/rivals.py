@@ -82,6 +82,14 @@ def lavt(folder: Path) -> str:
     return full_lavt(folder)
 
 
+def gbs(folder: Path) -> str:
+    """A GbS of the published sizes, as the authors save it, with a vocabulary beside it."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from helpers.gbss import full_gbs
+
+    return full_gbs(folder)
+
+
 # What makes the weights, and the method's options, in which {folder} is where the weights lie.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
@@ -94,6 +102,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "amr": (amr, {}),
     "wwbl": (wwbl, {"clip": "{folder}/ViT-B-32.pt"}),
     "lavt": (lavt, {}),
+    "gbs": (gbs, {}),
 }
 
 

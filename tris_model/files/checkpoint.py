@@ -32,7 +32,7 @@ from ..network.stage2 import Stage2
 from .architecture import build, detect, looks_like_tris
 from .entries import Looks, choose
 from .names import find, split_entry, with_entry
-from .pickles import read_pickle, refuse_unfolding
+from .pickles import plain_values, read_pickle, refuse_unfolding
 from .shards import is_index, shards_of
 from .strange_files import strange
 from .torchscript import is_archive, read_archive
@@ -135,21 +135,8 @@ def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint
         size = sum(file.stat().st_size for file in files_of(path))
         refuse_unfolding(path, found.state, size)
     address = f"{found.entry}/{found.prefix}" if found.entry and found.prefix else found.entry or found.prefix
-    settings = _plain_values(held) if kind == "pth" else {}
+    settings = plain_values(held) if kind == "pth" else {}
     return Checkpoint(with_entry(path, entry), kind, dict(found.state), metadata, address, found.notes, settings)
-
-
-def _plain_values(held: Any) -> dict[str, Any]:
-    plain_types = (bool, int, float, str)
-    return {
-        key: value
-        for key, value in (held.items() if isinstance(held, Mapping) else ())
-        if isinstance(key, str)
-        and (
-            isinstance(value, plain_types)
-            or (isinstance(value, (list, tuple)) and all(isinstance(one, plain_types) for one in value))
-        )
-    }
 
 
 def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:

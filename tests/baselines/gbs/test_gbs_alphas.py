@@ -115,7 +115,7 @@ def test_what_cannot_be_blended_is_refused_in_a_line():
     ):
         with pytest.raises(DataError, match=words):
             alphas(1, 2, masks)
-    with pytest.raises(DataError, match="these are 'a.jpg' and 2"):
+    with pytest.raises(DataError, match=r"these are 'a\.jpg' and 2"):
         alphas("a.jpg", 2, np.ones((1, 32, 32)))
 
 
