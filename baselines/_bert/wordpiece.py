@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from risbench import DataError
@@ -52,14 +52,21 @@ class WordPiece:
         if self._ids.get(PADDING) != 0:
             raise DataError(f"{source} is no vocabulary of BERT: its first line is not {PADDING}")
 
+    @classmethod
+    def of_texts(cls, texts: Iterable[str]) -> WordPiece:
+        """A vocabulary of all words of some texts, whole."""
+        return cls([*SPECIAL, *sorted({word for text in texts for word in basic_words(text)})])
+
     def __len__(self) -> int:
         return len(self.words)
 
+    def id_of(self, piece: str) -> int:
+        """The id of a piece, or that of [UNK] for one that the vocabulary does not have."""
+        return self._ids.get(piece, self._ids[UNKNOWN])
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text of any length, between those of ``[CLS]`` and ``[SEP]``."""
-        unknown = self._ids[UNKNOWN]
-        pieces = (self._ids.get(piece, unknown) for piece in self.pieces(text))
-        return [self._ids[START], *pieces, self._ids[END]]
+        return [self._ids[START], *map(self.id_of, self.pieces(text)), self._ids[END]]
 
     def pieces(self, text: str) -> Iterator[str]:
         """The pieces of a text, in order. Special tokens that stand in it, in capitals, stay whole."""

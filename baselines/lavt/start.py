@@ -11,7 +11,6 @@ from risbench import DataError
 from tris_model.files import fill, missing, read, weights_file
 
 from .._bert import WordPiece, find_vocabulary, load_bert
-from .._bert.wordpiece import SPECIAL, basic_words
 from .network import Lavt, drawn_lavt
 from .sizes import LavtSizes
 
@@ -33,7 +32,7 @@ def vocabulary_of(texts: Sequence[str], *, vocab: str | None, bert: str | None, 
     """
     if vocab is not None or bert is not None:
         return find_vocabulary("lavt", vocab, None if bert is None else Path(bert), size)
-    return WordPiece([*SPECIAL, *sorted({word for text in texts for word in basic_words(text)})])
+    return WordPiece.of_texts(texts)
 
 
 def started(

@@ -90,6 +90,14 @@ def cts_style(folder: Path) -> str:
     return full_cts_style(folder)
 
 
+def gbs(folder: Path) -> str:
+    """A GbS of the published sizes, as the authors save it, with a vocabulary beside it."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from helpers.gbss import full_gbs
+
+    return full_gbs(folder)
+
+
 # What makes the weights, and the method's options, in which {folder} is where the weights lie.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
@@ -103,6 +111,7 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "wwbl": (wwbl, {"clip": "{folder}/ViT-B-32.pt"}),
     "lavt": (lavt, {}),
     "cts_style": (cts_style, {}),
+    "gbs": (gbs, {}),
 }
 
 

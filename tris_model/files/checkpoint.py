@@ -32,7 +32,7 @@ from ..network.stage2 import Stage2
 from .architecture import build, detect, looks_like_tris
 from .entries import Looks, choose
 from .names import find, split_entry, with_entry
-from .pickles import read_pickle, refuse_unfolding
+from .pickles import plain_values, read_pickle, refuse_unfolding
 from .shards import is_index, shards_of
 from .strange_files import strange
 from .torchscript import is_archive, read_archive
@@ -54,6 +54,8 @@ class Checkpoint:
         metadata: the file's metadata, by key.
         entry: the entry of the file that held the tensors; empty for its root.
         notes: what a user should know about how it was read, one sentence each.
+        settings: plain values beside the tensors of a ``.pth``, by key: a truth value, a number, a text, or a list of
+            these. Anything else that training programs store there is left out.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Checkpoint:
     metadata: Mapping[str, str] = field(default_factory=dict)
     entry: str = ""
     notes: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def trained_on(self) -> str | None:
@@ -140,7 +143,8 @@ def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint
         size = sum(file.stat().st_size for file in files_of(path))
         refuse_unfolding(path, found.state, size)
     address = f"{found.entry}/{found.prefix}" if found.entry and found.prefix else found.entry or found.prefix
-    return Checkpoint(with_entry(path, entry), kind, dict(found.state), metadata, address, found.notes)
+    settings = plain_values(held) if kind == "pth" else {}
+    return Checkpoint(with_entry(path, entry), kind, dict(found.state), metadata, address, found.notes, settings)
 
 
 def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:

@@ -89,6 +89,19 @@ def read_pickle(path: Path, *, mapped: bool) -> Any:
             ) from None
 
 
+def plain_values(held: Any) -> dict[str, Any]:
+    """The truth values, numbers and texts of a file, and lists of these, by their key; all else is left out."""
+    kinds = (bool, int, float, str)
+    return {
+        key: value
+        for key, value in (held.items() if isinstance(held, Mapping) else ())
+        if isinstance(key, str)
+        and (
+            isinstance(value, kinds) or (isinstance(value, (list, tuple)) and all(isinstance(v, kinds) for v in value))
+        )
+    }
+
+
 def refuse_unfolding(path: Path, held: Mapping[str, Tensor], size: int) -> None:
     """Refuse tensors that need more numbers than the file holds.
 
