@@ -23,14 +23,14 @@ from .method import make as make
 if TYPE_CHECKING:
     from .attention import query_map as query_map
     from .bundle import read_bundle as read_bundle
-    from .losses import losses as losses
-    from .losses import regulariser as regulariser
+    from .loss import losses as losses
+    from .loss import regulariser as regulariser
     from .pixels import prepare as prepare
     from .weights_file import load as load
 
 _HOMES = {
-    "load": "weights_file", "losses": "losses", "prepare": "pixels", "query_map": "attention", "read_bundle": "bundle",
-    "regulariser": "losses",
+    "load": "weights_file", "losses": "loss", "prepare": "pixels", "query_map": "attention", "read_bundle": "bundle",
+    "regulariser": "loss",
 }  # fmt: skip
 
 

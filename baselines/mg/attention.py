@@ -25,7 +25,7 @@ class WordMaps:
     level_score: Tensor
 
 
-def attend(pixels: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+def attend(pixels: Tensor, words: Tensor, squared: int = 0) -> tuple[Tensor, Tensor]:
     """Heats and scores of all words in all cells.
 
     The heat is the cosine of a word with a cell, where it is positive. The cells' vectors, weighted with it and summed,
@@ -34,11 +34,14 @@ def attend(pixels: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         pixels: ``(…, N, D)``, unit length.
         words: ``(…, M, D)``, unit length; leading dimensions are broadcast.
+        squared: how often the heat is squared; the authors' 0.
 
     Returns:
         Heats ``(…, M, N)``, and scores ``(…, M)``, which are 0 where a word has no heat.
     """
     heat = torch.matmul(pixels, words.transpose(-1, -2)).relu()
+    for _ in range(squared):
+        heat = heat.square()
     attended = torch.matmul(heat.transpose(-1, -2), pixels).float()
     length = attended.square().sum(-1).clamp(min=1e-12).rsqrt()
     return heat.transpose(-1, -2), (attended * words).sum(-1) * length

@@ -37,6 +37,8 @@ class MgConfig:
         norm: ``each``: vectors of texts get unit length after both dense layers; ``last``: after the second alone.
         mix: of ELMo's layers: ``thirds``, the mean, as the authors' inference computes whatever was learnt; ``stored``,
             the softmax of the stored weights, as in their training; ``given``: the word vectors come mixed.
+        squared: how often heats are squared; the authors' 0. A trunk that starts from nothing makes all objects alike
+            at first, and squares tell apart what fits a word well and what fits it best.
         sentence: a sentence's score is the ``max`` over the levels, or their ``mean``.
     """
 
@@ -53,6 +55,7 @@ class MgConfig:
     resize: Literal["legacy", "aligned"] = "legacy"
     norm: Literal["each", "last"] = "each"
     mix: Mix = "thirds"
+    squared: Number = 0
     sentence: Literal["max", "mean"] = "max"
 
     @property
@@ -88,7 +91,7 @@ class MgConfig:
             values = {key: value for key, value in values.items() if key != "kind"}
             if unknown := sorted(set(values) - {field.name for field in fields(cls)}):
                 raise TypeError(f"unknown field {', '.join(unknown)}")
-            for name in ("image_size", "kernel", "embed", "vocabulary"):
+            for name in ("image_size", "kernel", "embed", "vocabulary", "squared"):
                 if not 0 <= int(values.get(name, 1)) <= 1 << 20:
                     raise ValueError(f"{name} is out of range")
             values["widths"] = tuple(tuple(int(width) for width in stage) for stage in values["widths"])

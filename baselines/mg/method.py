@@ -122,7 +122,8 @@ class MultiGrounding:
                 some = distinct[at : at + AT_ONCE]
                 batch = self._source.batch(some).to(self._device)
                 words, _ = self._network.encode_text(batch.words, batch.lstm1, batch.lstm2, batch.lengths)
-                maps = query_map(compared(cells, grid, words), batch.lengths.to(self._device))
+                found = compared(cells, grid, words, self._network.config.squared)
+                maps = query_map(found, batch.lengths.to(self._device))
                 heats = spread(maps)
                 masks = enlarged(heats, image.shape[:2]) > self._threshold
                 for text, heat, mask in zip(some, heats.cpu().numpy(), masks.cpu().numpy(), strict=True):

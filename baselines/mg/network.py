@@ -85,7 +85,7 @@ class MgNetwork(nn.Module):
             (B, T, 4)``. Padding has maps too, which mean nothing.
         """
         pixels, grid = self.encode_image(images)
-        return compared(pixels, grid, self.encode_text(words, lstm1, lstm2, lengths)[0])
+        return compared(pixels, grid, self.encode_text(words, lstm1, lstm2, lengths)[0], self.config.squared)
 
     def forward(
         self, images: Tensor, words: Tensor, lstm1: Tensor | None, lstm2: Tensor | None, lengths: Tensor | None = None
@@ -94,9 +94,9 @@ class MgNetwork(nn.Module):
         return self.encode_image(images)[0], *self.encode_text(words, lstm1, lstm2, lengths)
 
 
-def compared(pixels: Tensor, grid: tuple[int, int], words: Tensor) -> WordMaps:
+def compared(pixels: Tensor, grid: tuple[int, int], words: Tensor, squared: int = 0) -> WordMaps:
     """The maps of words ``(B, T, D)`` in the cells ``(B or 1, L, N, D)`` of their images."""
-    heat, score = attend(pixels, words[:, None])
+    heat, score = attend(pixels, words[:, None], squared)
     return best(heat.unflatten(3, grid), score)
 
 

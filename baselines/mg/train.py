@@ -27,7 +27,7 @@ from tris_model.train.loop import Ahead, rank, torchrun, world
 
 from ..train.fitting import TrainingRecipe, fit
 from .config import MgConfig
-from .losses import GAMMA_MATCH, GAMMA_WORDS, losses, regulariser
+from .loss import GAMMA_MATCH, GAMMA_WORDS, losses, regulariser
 from .pixels import squashed
 from .start import started, text_side
 
@@ -200,7 +200,7 @@ class MgTrainer:
         pixels, words, sentences = (part.bfloat16() if half else part for part in found)
         terms = losses(
             pixels, words, sentences, mask, gamma_words=recipe.gamma_words, gamma_match=recipe.gamma_match,
-            sentence=recipe.network.sentence,
+            sentence=recipe.network.sentence, squared=recipe.network.squared,
         )  # fmt: skip
         if recipe.regularised:
             terms["regulariser"] = regulariser(self._plain)

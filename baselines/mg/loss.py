@@ -25,6 +25,7 @@ def losses(
     gamma_words: float = GAMMA_WORDS,
     gamma_match: float = GAMMA_MATCH,
     sentence: str = "max",
+    squared: int = 0,
 ) -> dict[str, Tensor]:
     """The four terms, and ``loss``, their sum: ``losses(*net(images, words, lstm1, lstm2, lengths))``.
 
@@ -40,6 +41,7 @@ def losses(
         sentences: ``(K * B, D)``, unit length.
         mask: bool ``(K * B, T)``, which words count; by default all, padding included, as in the authors' program.
         gamma_words, gamma_match: the 5 and the 10.
+        squared: see :func:`baselines.mg.attention.attend`.
         sentence: ``max`` over the levels; ``mean`` as in the authors' older notebooks.
 
     Returns:
@@ -49,7 +51,8 @@ def losses(
     count, length, width = words.shape
     both = torch.cat([words.reshape(count * length, width), sentences])
     # One level of one image at a time, so that what lies between stays in the processor's cache: (B, L, C * T + C).
-    scores = torch.stack([attend(cells, both)[1] for cells in pixels.flatten(0, 1)]).unflatten(0, pixels.shape[:2])
+    each = [attend(cells, both, squared)[1] for cells in pixels.flatten(0, 1)]
+    scores = torch.stack(each).unflatten(0, pixels.shape[:2])
     of_words = scores[..., : count * length].amax(1).unflatten(1, (count, length)) * gamma_words
     if mask is not None:
         of_words = of_words.masked_fill(~mask, -torch.inf)
