@@ -35,7 +35,7 @@ CARD: Mapping[str, Any] = MappingProxyType(
         "note": "its authors never evaluated it on RefCOCO; the whole expression is the query",
     }
 )
-DRAWN_THRESHOLD = 0.5  # the best of shapes_val for the shipped network (`risbench sweep`, rules clean)
+DRAWN_THRESHOLD = 0.05  # the best of shapes_val for the shipped network (`risbench sweep`, rules clean)
 
 
 class MultiGrounding:

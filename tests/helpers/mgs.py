@@ -5,11 +5,11 @@ The forward pass is NumPy alone, written for these tests; it shares no code with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from helpers.bundles import BundleWriter
+from helpers.bundles import BundleWriter, fast_checksums
 
 STAGES = (2, 2, 3, 3, 3)
 WIDTHS = (64, 128, 256, 512, 512)
@@ -210,3 +210,21 @@ def attended(pixels: np.ndarray, word: np.ndarray) -> tuple[np.ndarray, float]:
     """The heat ``(N,)`` and the score of one word in the cells ``(N, D)`` of one level."""
     heat = np.maximum(pixels @ word, 0)
     return heat, float(unit((heat[:, None] * pixels).sum(0)) @ word)
+
+
+def made_up_mg(prefix: Path, text: str = "elmo") -> Path:
+    """A full-size checkpoint, written quickly: its checksums are by the code that other tests compare with a loop."""
+    from baselines.mg.crc32c import crc32c, masked
+
+    with fast_checksums(lambda raw: masked(crc32c(raw))):
+        return save(variables(text), prefix)
+
+
+def save_features(path: Path, texts: Sequence[str], embed: int = 512) -> Path:
+    """Made-up features of ELMo for some texts, in the form that the method reads."""
+    lengths = np.array([len(text.split()) for text in texts])
+    draw = np.random.default_rng(5)
+    widths = {"words": embed, "lstm1": 2 * embed, "lstm2": 2 * embed}
+    rows = {name: draw.standard_normal((lengths.sum(), width)).astype(np.float16) for name, width in widths.items()}
+    np.savez(path, texts=np.array(texts), lengths=lengths, **rows)  # pyright: ignore[reportArgumentType]
+    return path
