@@ -81,7 +81,7 @@ class MgRecipe(TrainingRecipe):
     channels_last: bool = False
 
 
-class Matched(NamedTuple):
+class MatchBatch(NamedTuple):
     """This rank's images of a step, and the expressions about them.
 
     Attributes:
@@ -116,7 +116,7 @@ class MatchOrder:
         self._images = Ahead(lambda at: squashed(read_image(paths[at]), side), len(paths) * side * side * 3)
         self._recipe = recipe
 
-    def start(self, step: int) -> Matched:
+    def start(self, step: int) -> MatchBatch:
         """Begin to read the images of a step, and draw its texts."""
         recipe = self._recipe
         epoch, place = divmod(step, self.an_epoch)
@@ -137,9 +137,9 @@ class MatchOrder:
                     text = exchange(text, axis) if flipped else text
                 texts.append(text)
             flips.append((bool(turned[0]), bool(turned[1])))
-        return Matched(self._images.start(mine), texts, flips)
+        return MatchBatch(self._images.start(mine), texts, flips)
 
-    def images(self, batch: Matched) -> Tensor:
+    def images(self, batch: MatchBatch) -> Tensor:
         """uint8 ``(B, S, S, 3)``, mirrored."""
         images = self._images.take(batch.pending)
         for at, (across, down) in enumerate(batch.flips):
@@ -180,11 +180,11 @@ class MgTrainer:
         self.metadata: Mapping[str, str] = {"config": config.to_json(), **vocabulary}
         self._recipe, self._device, self._plain = recipe, device, network
 
-    def start(self, step: int) -> Matched:
+    def start(self, step: int) -> MatchBatch:
         """Begin to read a step's images."""
         return self._order.start(step)
 
-    def losses(self, learner: Any, data: Matched, step: int) -> tuple[dict[str, Tensor], int]:
+    def losses(self, learner: Any, data: MatchBatch, step: int) -> tuple[dict[str, Tensor], int]:
         """The four terms and, where the recipe has it, the regulariser; and how many images they are of."""
         recipe = self._recipe
         images = self._order.images(data).to(self._device).permute(0, 3, 1, 2).float()
