@@ -98,6 +98,14 @@ def gbs(folder: Path) -> str:
     return full_gbs(folder)
 
 
+def mg(kind: str, folder: Path) -> str:
+    """An MG of the authors' sizes, as its TensorFlow checkpoint, and made-up features of ELMo beside it."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from helpers.mgs import made_up_mg
+
+    return str(made_up_mg(folder / "mg", kind))
+
+
 # What makes the weights, and the method's options, in which {folder} is where the weights lie.
 METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "clip_sim": (partial(clip, "RN50"), {}),
@@ -112,6 +120,8 @@ METHODS: dict[str, tuple[Callable[[Path], str], dict[str, str]]] = {
     "lavt": (lavt, {}),
     "cts_style": (cts_style, {}),
     "gbs": (gbs, {}),
+    "mg": (partial(mg, "elmo"), {"text": "{folder}/elmo.npz"}),
+    "mg (BiLSTM)": (partial(mg, "bilstm"), {"text": "{folder}/elmo.npz"}),
 }
 
 
@@ -132,9 +142,14 @@ def one(name: str, weights: str, root: Path | None, split: str, count: int) -> d
     """What one method costs."""
     from risbench.methods import factory
 
+    some = list(pictures(root, split, count))
+    if name.startswith("mg"):
+        sys.path.append(str(Path(__file__).parents[1]))
+        from helpers.mgs import save_features
+
+        save_features(Path(weights).parent / "elmo.npz", sorted({text for _, texts in some for text in texts}))
     options = {key: value.format(folder=Path(weights).parent) for key, value in METHODS[name][1].items()}
     method, _ = factory.make(name.split()[0], weights=weights, options=options)
-    some = list(pictures(root, split, count))
     method.predict(some[0][0], some[0][1][:1])  # what is only done once
     together = [_timed(lambda image=image, texts=texts: method.predict(image, texts)) for image, texts in some]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
