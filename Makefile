@@ -77,7 +77,7 @@ lint-quick: $(STAMP)
 
 # TRIS, floors and controls on drawn scenes: run anew, then all entered; commit what changes in reports/leaderboard.
 # All run before the first is entered, because a changed entry would make the checkout's commit a changed one.
-RIVALS := lavt wwbl amr clip_gae clip_es clip_sim clip_gradcam groupvit
+RIVALS := lavt cts_style amr wwbl gbs mg clip_gae clip_es clip_sim clip_gradcam groupvit
 BOARD := tris $(RIVALS) centre full random_box random_point oracle_box oracle_class random_same_class
 board: $(STAMP)
 	rm -rf runs/board

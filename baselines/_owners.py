@@ -14,7 +14,7 @@ _NETWORKS = (
     (r"\.fusion\.(image_lang_att|vis_project)\.", "a checkpoint of LAVT (--method lavt)"),
     (r"^E\.Org_model\.|^D\.bottleneck\.", "a checkpoint of WWbL (--method wwbl)"),
     (r"^resnet50_2\.|^stage2_1\.|^newly_added\.1\.", "a checkpoint of AMR (--method amr)"),
-    (r"^pre_cond\.|^decoder_blocks\.|\.pre_cond\.\d", "a checkpoint of GbS"),
+    (r"(^|\.)pre_cond\.\d|^decoder_blocks\.", "a checkpoint of GbS (--method gbs)"),
     (r"^image_mapping\.v1\.|^text_mapping\.(word|sentence)_level\.", "a checkpoint of MG (--method mg)"),
     (r"^fc_edge\d", "a checkpoint of IRN"),
     (r"^img_encoder\.|^vision_model\.encoder\.stages\.", "a checkpoint of GroupViT (--method groupvit)"),

@@ -18,7 +18,7 @@ from .config import GbsConfig
 from .matching import unit_words, words_heat
 
 
-class VggLevels(nn.Module):
+class GbsLevels(nn.Module):
     """VGG with BatchNorm: its features at every halving."""
 
     def __init__(self, widths: Sequence[Sequence[int]]):
@@ -123,7 +123,7 @@ class GbsNetwork(nn.Module):
         text, depths = config.bert.width, config.depths
         upwards = depths[::-1]  # the channels of the levels, the deepest first
         read = upwards[: len(config.decoder) + 1]
-        self.backbone = VggLevels(config.widths)
+        self.backbone = GbsLevels(config.widths)
         self.pre_cond = nn.ModuleList(WideBottleneck(depth, config.bottleneck) for depth in depths[1:])
         self.pre_cond_up = nn.ModuleList(WideBottleneck(depth, config.bottleneck) for depth in config.decoder)
         self.pre_cond_up.requires_grad_(False)  # in the authors' files, and read by nothing
@@ -138,7 +138,7 @@ class GbsNetwork(nn.Module):
         self.last_conv = nn.Conv2d(befores[-1] + read[-1], 1, 3, padding=1, bias=False)
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        """All that does not depend on the text: the images and each level, see :class:`VggLevels`."""
+        """All that does not depend on the text: the images and each level, see :class:`GbsLevels`."""
         return self.backbone(images)
 
     def decode(self, levels: Sequence[Tensor], text: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from ..train.fitting import fit
 from .captions import tokenize
 from .config import GbsConfig
 from .model import GbsModel
-from .network import TextGate, VggLevels
+from .network import TextGate, GbsLevels
 from .objects import ObjectPairs
 from .pairs import PairOrder
 from .recipe import GbsRecipe
@@ -161,7 +161,7 @@ def started(config: GbsConfig, recipe: GbsRecipe, first: Path | None = None) -> 
     return model
 
 
-def _put_vgg(trunk: VggLevels, path: Path) -> None:
+def _put_vgg(trunk: GbsLevels, path: Path) -> None:
     if not path.is_file():
         raise missing(path, f"get {VGG16_BN} and pass --set vgg=FILE, or --set vgg=none to draw the trunk")
     state = read(path).state

@@ -24,7 +24,7 @@ from tris_model.tiny_clip import drawn_pictures
 from tris_model.train.loop import rank, world
 
 from ..train.fitting import TrainingRecipe
-from .network import VggLevels
+from .network import GbsLevels
 from .pixels import normalised
 
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -73,7 +73,7 @@ class ObjectNames(nn.Module):
 
     def __init__(self, widths: tuple[tuple[int, ...], ...]):
         super().__init__()
-        self.backbone = VggLevels(widths)
+        self.backbone = GbsLevels(widths)
         self.heads = nn.ModuleDict({kind: nn.Linear(widths[-1][-1], len(names)) for kind, names in KINDS.items()})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -129,7 +129,7 @@ class TrunkTrainer:
 
 
 @torch.no_grad()
-def draw_trunk(trunk: VggLevels) -> None:
+def draw_trunk(trunk: GbsLevels) -> None:
     """Weights for ReLUs, as torchvision draws a VGG."""
     for layer in trunk.layers:
         if isinstance(layer, nn.Conv2d) and layer.bias is not None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .attention import WordMaps, attend, best
 from .config import MgConfig
 from .text import BilstmLayers, DensePair, ElmoLayers
-from .vgg import ImageMapping, VggLevels
+from .vgg import ImageMapping, MgLevels
 
 
 class MgNetwork(nn.Module):
@@ -26,7 +26,7 @@ class MgNetwork(nn.Module):
     def __init__(self, config: MgConfig | None = None):
         super().__init__()
         self.config = config = MgConfig() if config is None else config
-        self.vgg = VggLevels(config)
+        self.vgg = MgLevels(config)
         self.image_mapping = ImageMapping(config)
         self.text = ElmoLayers(config) if config.text == "elmo" else BilstmLayers(config)
         width, space = 2 * config.embed, config.head[-1]

@@ -15,7 +15,7 @@ from tris_model.files import fill, missing, read
 
 from .config import MgConfig
 from .network import MgNetwork, drawn_mg
-from .vgg import MEAN, VggLevels
+from .vgg import MEAN, MgLevels
 from .words import OwnWords, TextSource
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def started(recipe: MgRecipe) -> MgNetwork:
     return network
 
 
-def put_vgg(trunk: VggLevels, place: str) -> None:
+def put_vgg(trunk: MgLevels, place: str) -> None:
     """Give a trunk the weights of torchvision's VGG16, for pixels from 0 to 255 with the mean subtracted.
 
     Torchvision's network reads pixels from 0 to 1 that are also divided by their deviation. Both go into the first

@@ -14,7 +14,7 @@ MEAN = (123.68, 116.78, 103.94)  # red, green, blue, of pixels from 0 to 255
 SLOPE = 0.25  # of the leaky ReLU, in all heads
 
 
-class VggLevels(nn.Module):
+class MgLevels(nn.Module):
     """VGG's 3x3 convolutions with a ReLU after each; the maxima over 2x2 cells drop an odd last row and column."""
 
     def __init__(self, config: MgConfig):

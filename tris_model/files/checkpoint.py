@@ -121,8 +121,8 @@ def load_with_origin(
 def _read_own(path: str | os.PathLike[str]) -> Checkpoint:
     """A file of TRIS; one of another method that uses the same network, trained with other supervision, is refused."""
     held = read(path, looks_like_tris)
-    if (method := held.metadata.get("method", "tris")) != "tris":
-        raise DataError(f"{held.path} is a network of {plain(method, 40)}; give it to --method {plain(method, 40)}")
+    if (method := plain(held.metadata.get("method", "tris"), 40)) != "tris":
+        raise DataError(f"{held.path} is a network of {method}; give it to --method {method}")
     return held
 
 
@@ -140,8 +140,7 @@ def read(path: str | os.PathLike[str], looks: Looks | None = None) -> Checkpoint
     held, kind, metadata = _held(path)
     found = choose(held, str(path), looks, entry)
     if kind == "pth":
-        size = sum(file.stat().st_size for file in files_of(path))
-        refuse_unfolding(path, found.state, size)
+        refuse_unfolding(path, found.state, sum(file.stat().st_size for file in files_of(path)))
     address = f"{found.entry}/{found.prefix}" if found.entry and found.prefix else found.entry or found.prefix
     settings = plain_values(held) if kind == "pth" else {}
     return Checkpoint(with_entry(path, entry), kind, dict(found.state), metadata, address, found.notes, settings)
@@ -156,13 +155,12 @@ def _held(path: Path) -> tuple[Any, str, Mapping[str, str]]:
             held, kind, _ = _held(shard)
             if not isinstance(held, Mapping):
                 raise DataError(f"{shard} holds no weights: a shard is a dict of tensors")
-            whole.update(held)
+            whole |= held
         return whole, kind, {}
     try:
         with path.open("rb") as file:
             head = file.read(9)
-        safe = _is_safetensors(head)
-        if not safe and (other := strange(path)) is not None:
+        if not (safe := _is_safetensors(head)) and (other := strange(path)) is not None:
             raise DataError(f"{path} {other}")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None

@@ -17,7 +17,7 @@ import baselines.mg
 from baselines.mg.config import MgConfig
 from baselines.mg.start import put_vgg
 from baselines.mg.train import FOLDER, TABLE, MatchOrder, MgRecipe, MgTrainer, train
-from baselines.mg.vgg import VggLevels
+from baselines.mg.vgg import MgLevels
 from baselines.train import fitting
 from risbench import DataError, UsageError, load_split
 from tris_model.files import read
@@ -131,7 +131,7 @@ def test_torchvisions_vgg16_gives_the_same_features_for_pixels_from_0_to_255(tmp
     layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3, padding=1))
     path = tmp_path / "vgg.pth"
     torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, path)
-    trunk = VggLevels(config)
+    trunk = MgLevels(config)
     put_vgg(trunk, str(path))
     image = torch.randint(0, 256, (1, 3, 8, 8)).float()
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
