@@ -1,4 +1,4 @@
-"""The small MG in the box: the file of its card, small, the default on drawn scenes, above the floors, led by the text."""
+"""The small MG in the box: the file of its card, the default on drawn scenes, above the floors, led by the text."""
 
 from __future__ import annotations
 
