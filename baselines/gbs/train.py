@@ -27,7 +27,7 @@ from ..train.fitting import fit
 from .captions import tokenize
 from .config import GbsConfig
 from .model import GbsModel
-from .network import TextGate, GbsLevels
+from .network import GbsLevels, TextGate
 from .objects import ObjectPairs
 from .pairs import PairOrder
 from .recipe import GbsRecipe

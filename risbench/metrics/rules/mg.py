@@ -126,7 +126,7 @@ def _regions(unit: np.ndarray, whole: np.ndarray) -> list[GrownRegion]:
         if not above[row, column]:  # a maximum of a coarse map may lie beside the pixel in its middle
             continue
         _, labels, table, _ = cv2.connectedComponentsWithStats(above, connectivity=4)
-        x, y, width, height, _ = table[labels[row, column]].tolist()
+        x, y, width, height, _ = table.tolist()[int(labels[row, column])]
         box = Box(float(x), float(y), float(x + width - 1), float(y + height - 1))
         found.append(GrownRegion(box, float(heats[place])))
     return found
