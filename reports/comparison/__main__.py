@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from risbench import Run
+from risbench.statistics.comparable import mismatch
 
 from .. import grid
 from ..picture import given_or_written
@@ -45,7 +46,9 @@ def main(split: str, rules: str, runs: Path, out: Path, only: str | None, train:
     else:  # what an earlier training gave is shown again
         for method in wanted:
             if (runs / "anew" / method.folder / "summary.json").exists():
-                anew[method.folder] = Run.load(runs / "anew" / method.folder)
+                earlier = Run.load(runs / "anew" / method.folder)
+                if mismatch(done[method.folder], earlier) is None:
+                    anew[method.folder] = earlier
     if only is not None:
         click.echo("--only runs and writes no tables; leave it out to write them", err=True)
         return

@@ -66,7 +66,7 @@ def page_of(runs: Mapping[str, Run], trained: Mapping[str, Run]) -> str:
         "",
         "Made by `make comparison` from these runs:",
         "",
-        *_made(runs),
+        *_made({**runs, **{f"{name}, trained anew": run for name, run in trained.items()}}),
     ]
     return "\n".join(lines) + "\n"
 
@@ -112,7 +112,8 @@ def _against(
         if place != at:
             cells = [_difference(result.overall, at, place, metric) for metric in metrics]
             lines.append(f"| {escaped(method.title)} | " + " | ".join(cells) + " |")
-    return lines
+    cautions = [f"{method.title}: {text}" for method in methods for text in runs[method.folder].cautions()]
+    return [*lines, *(f"\nCAUTION: {escaped(text)}." for text in (*cautions, *result.changed))]
 
 
 def _difference(tests: Sequence[Contrast], base: int, other: int, metric: str) -> str:

@@ -124,3 +124,13 @@ def test_the_command_runs_what_is_asked_for_once_and_goes_on(tmp_path: Path):
     strange = CliRunner().invoke(main, [*words, "--only", "center"])
     assert strange.exit_code == 2
     assert "no method center" in strange.output
+
+
+def test_what_makes_a_figure_mean_something_else_stands_below_its_table(
+    runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+):
+    assert "CAUTION" not in page_of(runs, {})
+    known = Run.cautions
+    monkeypatch.setattr(Run, "cautions", lambda run: ["odd"] if run.path.name == "mg" else known(run))
+    assert "CAUTION: MG: odd." in section(page_of(runs, {}), "Table 1")
+    assert "CAUTION: MG: odd." in section(page_of(runs, {}), "Table 2")
