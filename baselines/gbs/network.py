@@ -166,7 +166,7 @@ class GbsNetwork(nn.Module):
         """The levels as vectors that words are compared with.
 
         Returns:
-            ``(B, L, S * S, D)``, unit length: L levels, S cells along each side whatever the image's shape, and the D
+            ``(B, L, S * S, D)``, unit length: L levels, S cells along each side for an image of any shape, and the D
             channels of a word.
         """
         side = (self.config.words_side,) * 2

@@ -35,7 +35,7 @@ class MgConfig:
         resize: ``legacy``: TensorFlow 1's bilinear rule, in which cell i lies at ``i * old / new``; ``aligned``:
             corners on corners.
         norm: ``each``: vectors of texts get unit length after both dense layers; ``last``: after the second alone.
-        mix: of ELMo's layers: ``thirds``, the mean, as the authors' inference computes whatever was learnt; ``stored``,
+        mix: of ELMo's layers: ``thirds``, the mean, as the authors' inference computes always; ``stored``,
             the softmax of the stored weights, as in their training; ``given``: the word vectors come mixed.
         squared: how often heats are squared; the authors' 0. A trunk that starts from nothing makes all objects alike
             at first, and squares tell apart what fits a word well and what fits it best.

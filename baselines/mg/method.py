@@ -182,7 +182,7 @@ def make(
         split: the split that will be answered, given by the runner.
         text: an ``.npz`` of ELMo's features (:mod:`baselines.mg.elmo_file`); or ``bilstm``, the text side that lies in
             the weights, where one was trained here, as in the drawn world; it is the default there.
-        mix: how ELMo's layers are mixed: ``thirds``, the mean, is what the authors' inference computes whatever was
+        mix: how ELMo's layers are mixed: ``thirds``, the mean, is what the authors' inference computes, not what was
             learnt, and the default for their files; ``stored`` uses the learnt weights; ``given`` reads word vectors
             that are mixed already, ``words`` being ``(M, 1024)``.
         edition: ``code``, the authors' published programs; or ``notebooks``, the older ones of the paper's numbers, in

@@ -94,7 +94,7 @@ def test_half_of_a_batch_is_perlins_and_half_of_one_is_rounded_to_the_even_numbe
     assert torch.equal(perlin[:2], first[:2])
 
 
-def test_two_images_always_get_the_same_alpha_whatever_else_is_drawn():
+def test_two_images_get_the_same_alpha_with_any_other_draws_before():
     masks = np.ones((3, 32, 32))
     one = alphas(391895, "522418", masks)
     np.random.seed(3)
