@@ -24,6 +24,7 @@ import tempfile
 import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,18 @@ from session import LAST, Session, figures, stop
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "tests/bench"
 KEPT_BACK = 200  # seconds that timings must leave to the training and the tests
+RIVALS = (
+    "clip_sim", "clip_gradcam", "clip_gae", "clip_es", "groupvit", "amr", "wwbl", "lavt", "cts_style", "gbs", "mg",
+)  # fmt: skip
+# The least training of each rival: does every stage of it run on a GPU?
+LEAST = {
+    "amr": ("amr.limit=64", "amr.epochs=1", "amr.cam.epochs=1"),
+    "wwbl": ("wwbl.limit=64", "wwbl.epochs=1"),
+    "lavt": ("lavt.limit=64", "lavt.epochs=1"),
+    "cts_style": ("cts_style.limit=48", "cts_style.epochs=1", "cts_style.contour.limit=48"),
+    "gbs": ("gbs.limit=64", "gbs.epochs=1", "gbs.trunk.pictures=128", "gbs.objects.pictures=64"),
+    "mg": ("mg.limit=64", "mg.epochs=1"),
+}
 CHECK = """
 import json, sys, torch
 cuda = torch.cuda.is_available()
@@ -106,6 +119,13 @@ def training(python: str, scratch: Path, seed: int, device: str, rehearse: bool)
     return ["bash", "-c", f"{timed} && echo finished at $SECONDS s"]
 
 
+def least(python: str, scratch: Path, method: str, device: str) -> list[str]:
+    """The drawn recipe of a rival, cut short."""
+    command = [python, "-m", "risbench", "train", method, "--recipe", "shapes", "--device", device]
+    changes = [part for pair in LEAST[method] for part in ("--set", pair)]
+    return [*command, *changes, "--out", str(scratch / f"train-{method}")]
+
+
 def seeds_trained(session: Session, running: Mapping[int, tuple[subprocess.Popen[str], Path]], scratch: Path) -> None:
     """Wait for the trainings while there is time, and write what each reached."""
     for seed, (process, log) in running.items():
@@ -157,6 +177,8 @@ def timings(session: Session, scratch: Path, tiny: bool, device: str) -> None:
         kept = {name: out / f"{name}.json" for name in ("cost", "summary", "header")}
         found = {name: json.loads(path.read_text()) for name, path in kept.items() if path.is_file()}
         session.write(step=f"files of risbench run {precision}", complete="summary" in found, figures=[found])
+    few = ("--images", "2", "--texts", "2") if tiny else ("--images", "192", "--precision", "float32", "bf16")
+    bench("end_to_end", 120, "end_to_end.py", *few, "--stage", *(("1",) if tiny else ("1", "2")))
     bench("irn", 40, "irn.py", *(("--size", "64x80") if tiny else ()))
 
 
@@ -187,9 +209,16 @@ def steps(session: Session, options: argparse.Namespace, scratch: Path) -> None:
             with log.open("w") as out:
                 running[seed] = (session.start(command if not number else ["nice", "-n", "10", *command], out), log)
         tests(session, python, scratch, tiny)
-        for method in ("clip_sim", "clip_gradcam", "clip_gae", "clip_es", "groupvit"):
-            given = ("--limit", "20", "--out", str(scratch / f"run-{method}"))
-            session.step(f"risbench run {method}", run(scratch, method, tiny, device, *given), 30, 25)
+        with ThreadPoolExecutor(2 if tiny else 6) as together:
+            for method in RIVALS:
+                given = ("--limit", "20", "--out", str(scratch / f"run-{method}"))
+                together.submit(
+                    session.step, f"risbench run {method}", run(scratch, method, tiny, device, *given), 60, 25
+                )
+            for method in () if tiny else LEAST:  # on a CPU the suite trains them
+                together.submit(
+                    session.step, f"risbench train {method}", least(python, scratch, method, device), 90, 25
+                )
     finally:
         seeds_trained(session, running, scratch)
 

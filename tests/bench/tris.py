@@ -34,7 +34,7 @@ from naive_tris import Truth
 
 from risbench.records import Box, Prediction, Sample
 from tris_model import load, preprocess, save, tokenize
-from tris_model.config import STAGE1
+from tris_model.config import STAGE1, STAGE2
 from tris_model.inference.predictor import Tris
 from tris_model.network.stage1 import Stage1
 
@@ -184,9 +184,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--post", choices=("auto", "risbench", "naive", "none"), default="auto")
     parser.add_argument("--write", type=Path, help="only write the made-up weights to this file")
+    parser.add_argument("--stage", type=int, choices=(1, 2), default=1, help="of the weights that are written")
     options = parser.parse_args()
     if options.write:
-        return save(built(STAGE1), options.write)
+        return save(built(STAGE1 if options.stage == 1 else STAGE2), options.write)
     torch.set_num_threads(options.threads)
     print(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {hardware()}, {options.threads} threads")
     with tempfile.TemporaryDirectory() as folder:
