@@ -16,6 +16,7 @@ from .. import grid
 from ..picture import given_or_written
 from ..tables import latex
 from .methods import ALL, METRICS1, METRICS2, TABLE1, TABLE2, ComparedMethod
+from .minutes import minutes_of, timed
 from .page import page_of
 
 HERE = Path(__file__).parent
@@ -37,10 +38,13 @@ def main(split: str, rules: str, runs: Path, out: Path, only: str | None, train:
     wanted = _wanted(only)
     done = {method.folder: _run(method, split, rules, runs / method.folder) for method in wanted}
     anew: dict[str, Run] = {}
+    trainers = dict.fromkeys(str(method.trainer) for method in wanted if method.trainer is not None)
     if train:
+        for trainer in trainers:
+            _train(trainer, runs / "training" / trainer)
         for method in wanted:
             if method.trainer is not None:
-                weights = _trained(method, runs / "training") / method.weights
+                weights = runs / "training" / method.trainer / method.weights
                 place = runs / "anew" / method.folder
                 anew[method.folder] = _run(method, split, rules, place, ("--weights", str(weights)))
     else:  # what an earlier training gave is shown again
@@ -52,7 +56,8 @@ def main(split: str, rules: str, runs: Path, out: Path, only: str | None, train:
     if only is not None:
         click.echo("--only runs and writes no tables; leave it out to write them", err=True)
         return
-    _write(out, done, anew)
+    minutes = {name: minutes_of(runs / "training" / name) for name in trainers} if anew else {}
+    _write(out, done, anew, minutes)
     click.echo(f"written: {out / 'README.md'}", err=True)
 
 
@@ -73,11 +78,10 @@ def _run(method: ComparedMethod, split: str, rules: str, folder: Path, more: Seq
     return Run.load(folder)
 
 
-def _trained(method: ComparedMethod, folder: Path) -> Path:
-    """The folder of a method's training, whole; methods of one trainer share it."""
-    trainer = str(method.trainer)
-    _risbench(["train", trainer, "--recipe", "shapes", "--out", str(folder / trainer)])
-    return folder / trainer
+def _train(trainer: str, folder: Path) -> None:
+    """A training, whole, by the recipe of the drawn scenes; methods of one trainer share it."""
+    with timed(folder):
+        _risbench(["train", trainer, "--recipe", "shapes", "--out", str(folder)])
 
 
 def _risbench(words: Sequence[str]) -> None:
@@ -88,9 +92,9 @@ def _risbench(words: Sequence[str]) -> None:
         sys.exit(code if code > 0 else 128 - code)
 
 
-def _write(out: Path, runs: dict[str, Run], anew: dict[str, Run]) -> None:
+def _write(out: Path, runs: dict[str, Run], anew: dict[str, Run], minutes: dict[str, float]) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    given_or_written(page_of(runs, anew).rstrip("\n"), out / "README.md")
+    given_or_written(page_of(runs, anew, minutes).rstrip("\n"), out / "README.md")
     for name, methods, metrics in (("table1", TABLE1, METRICS1), ("table2", TABLE2, METRICS2)):
         latex.render([runs[method.folder] for method in methods], out=out / f"{name}.tex", metrics=",".join(metrics))
     grid.render([runs[method.folder] for method in TABLE1], out=out / "grid.png", count=_GRID, rows="random:7")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from risbench import Run
@@ -14,16 +15,20 @@ from risbench.statistics.compare import Contrast, compare
 from ..supervision import GROUPS, of_card
 from ..tables.markdown import escaped
 from .methods import METRICS1, METRICS2, TABLE1, TABLE2, TRIS, ComparedMethod
+from .minutes import told
 
 _DASH = "–"
 
 
-def page_of(runs: Mapping[str, Run], trained: Mapping[str, Run]) -> str:
+def page_of(
+    runs: Mapping[str, Run], trained: Mapping[str, Run], minutes: Mapping[str, float] = MappingProxyType({})
+) -> str:
     """The whole page.
 
     Args:
         runs: by the folders of the methods, each of one split under the same rules.
         trained: runs of networks that were trained anew, by the same names; may be empty.
+        minutes: that these trainings took, by trainer.
     """
     first = next(iter(runs.values()))
     summary = first.summary
@@ -51,7 +56,7 @@ def page_of(runs: Mapping[str, Run], trained: Mapping[str, Run]) -> str:
         "",
     ]
     if trained:
-        lines += ["## Trained anew", "", *_anew(runs, trained), ""]
+        lines += ["## Trained anew", "", *_anew(runs, trained), "", *filter(None, [told(minutes)]), ""]
     lines += [
         "## Published figures",
         "",

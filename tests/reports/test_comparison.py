@@ -12,6 +12,7 @@ from helpers.runs import ious_of, write_run
 
 from reports.comparison.__main__ import main
 from reports.comparison.methods import ALL, TABLE1, TABLE2
+from reports.comparison.minutes import minutes_of, timed
 from reports.comparison.page import page_of
 from reports.tables import latex
 from risbench import Run
@@ -134,3 +135,15 @@ def test_what_makes_a_figure_mean_something_else_stands_below_its_table(
     monkeypatch.setattr(Run, "cautions", lambda run: ["odd"] if run.path.name == "mg" else known(run))
     assert "CAUTION: MG: odd." in section(page_of(runs, {}), "Table 1")
     assert "CAUTION: MG: odd." in section(page_of(runs, {}), "Table 2")
+
+
+def test_minutes_of_a_training_add_up_over_calls_and_are_told_with_their_sum(runs: dict[str, Run], tmp_path: Path):
+    folder = tmp_path / "lavt"
+    with pytest.raises(KeyboardInterrupt), timed(folder):
+        raise KeyboardInterrupt
+    (folder / "minutes.json").write_text('{"minutes": 20.0}')
+    with timed(folder):
+        pass
+    assert minutes_of(folder) == pytest.approx(20, abs=0.01)
+    page = page_of(runs, {"lavt": runs["lavt"]}, {"lavt": minutes_of(folder), "mg": 40.0, "gbs": 0.0})
+    assert "Minutes by the clock: lavt 20, mg 40; together 1.0 hours." in section(page, "Trained anew")
