@@ -19,9 +19,10 @@ from PIL import Image
 from risbench import DataError
 from risbench.datasets.images import read_image
 from risbench.io.atomic import write_whole
+from risbench.machine import processors
 from tris_model import digest
 from tris_model.ranges import Count, Share
-from tris_model.train.loop import processors, settle_head, share
+from tris_model.train.loop import settle_head, share
 
 from .boxed import BoxedObject, window_round
 from .contour import ContourNetwork, contour_maps

@@ -29,7 +29,7 @@ def minutes_of(folder: Path) -> float:
     return float(json.loads(file.read_text(encoding="utf-8"))["minutes"]) if file.is_file() else 0.0
 
 
-def told(minutes: Mapping[str, float]) -> str:
+def minutes_sentence(minutes: Mapping[str, float]) -> str:
     """A sentence about all trainings together.
 
     Args:

@@ -15,7 +15,7 @@ from risbench.statistics.compare import Contrast, compare
 from ..supervision import GROUPS, of_card
 from ..tables.markdown import escaped
 from .methods import METRICS1, METRICS2, TABLE1, TABLE2, TRIS, ComparedMethod
-from .minutes import told
+from .minutes import minutes_sentence
 
 _DASH = "–"
 
@@ -56,7 +56,7 @@ def page_of(
         "",
     ]
     if trained:
-        lines += ["## Trained anew", "", *_anew(runs, trained), "", *filter(None, [told(minutes)]), ""]
+        lines += ["## Trained anew", "", *_anew(runs, trained), "", *filter(None, [minutes_sentence(minutes)]), ""]
     lines += [
         "## Published figures",
         "",

@@ -16,6 +16,7 @@ from ..errors import RisbenchError, UsageError
 from ..io import reading
 from ..plain import counted
 from ..results.run import Run
+from ..running.workers import WORTH, workers_of
 from . import show
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ metrics: Decorator = click.option(
     "--metrics",
     callback=lambda ctx, param, value: _known(value),
     help="What to print, e.g. mIoU,P@0.5,PointM [default: all].",
+)
+workers: Decorator = click.option(
+    "--workers",
+    default="auto",
+    show_default=True,
+    callback=lambda ctx, param, value: workers_of(value),
+    help=f"Processes that score; 0 is one thread. auto: all processors that the method leaves, from {WORTH:,} "
+    "expressions on.",
 )
 _truth: Decorator = click.option(
     "--truth",

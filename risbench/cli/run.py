@@ -46,6 +46,7 @@ _PATIENCE = "Under torchrun: stop waiting for other ranks after so many seconds 
 @options.data_root
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--batch", type=int, help="Images per call of the method [default: its own choice, else 1].")
+@options.workers
 @click.option("--save-heat", is_flag=True, help="Keep heats, for other rules and thresholds.")
 @click.option("--heat-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out (with --shard only that shard).")
@@ -68,6 +69,7 @@ def command(
     data_root: Path | None,
     device: str,
     batch: int | None,
+    workers: int | None,
     save_heat: bool,
     heat_dtype: str,
     overwrite: bool,
@@ -130,7 +132,7 @@ def command(
             refine=refine,
             limit=limit,
             shard=part,
-            settings=Settings(batch, skip_bad, save_heat, heat_dtype),
+            settings=Settings(batch, skip_bad, save_heat, heat_dtype, workers),
             progress=progress,
             stop=stopping,
             overwrite=overwrite,

@@ -42,6 +42,12 @@ class Geometry:
             self._image_sizes.add((height, width))
             self._heat_sizes.add(prediction.heat.shape)
 
+    def merge(self, other: Geometry) -> None:
+        """Add the counts of other predictions."""
+        for name, value in vars(other).items():
+            mine = getattr(self, name)
+            setattr(self, name, mine | value if isinstance(value, set) else mine + value)
+
     def cautions(self) -> list[str]:
         """The warnings, one sentence each; empty if there are none."""
         found = []

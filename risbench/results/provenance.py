@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..machine import processors
+
 _PACKAGES = (
     "risbench",
     "torch",
@@ -35,7 +37,7 @@ def provenance() -> dict[str, Any]:
         "machine": {
             "system": platform.platform(),
             "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": processors(),
             "gpu": _gpu(),
         },
     }

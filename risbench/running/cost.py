@@ -18,6 +18,7 @@ class Stopwatch:
             device: where the method computes. If it is a GPU, the peak memory is that of this GPU; otherwise it is
                 that of all GPUs together, because a method that was given as an object may use any of them.
         """
+        self.on_cpu = device == "cpu"
         self._device = device if device.startswith("cuda") else None
         _forget_gpu_peaks(self._device)
         self._start = time.perf_counter()

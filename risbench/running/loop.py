@@ -1,7 +1,7 @@
 """The loop of a run: read images ahead, predict, score while the next image is predicted, append to the run folder.
 
 Images are the unit of work. An image is read and encoded once for all its expressions, and a killed run loses at most
-the images that are in progress. Reading and scoring have threads of their own; memory holds a few images.
+the images that are in progress. Reading has threads, scoring a thread or processes; memory holds a few images.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,20 +19,23 @@ import numpy as np
 from ..datasets.images import read_image
 from ..errors import DataError, RisbenchError, UsageError
 from ..faults import Watched
+from ..machine import processors
 from ..methods.answers import predictions_of
 from ..methods.contract import inner_of, reads
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import Rules
 from ..plain import counted
-from ..records import Sample
+from ..records import Prediction, Sample
 from ..results import heats, masklines
 from ..results.folder import RunFolder
 from ..results.rows import Row
 from ..scorer import missing_row, row_of
 from .cost import Stopwatch
 from .progress import Progress, Tally
+from .workers import Workers, automatic
 
 Group = tuple[Sample, ...]
+_READERS = min(8, max(2, processors() - 1))
 
 
 class Stopped(RisbenchError):
@@ -48,12 +52,15 @@ class Settings:
         skip_bad: record an image that cannot be read as missing instead of stopping.
         save_heat: keep heats.
         heat_dtype: ``float32`` or ``float16``.
+        workers: processes that score; 0 scores in a thread. None decides by the number of expressions and by what the
+            method computes on. From a script, more than 0 needs the usual guard ``if __name__ == "__main__":``.
     """
 
     batch: int | None = None
     skip_bad: bool = False
     save_heat: bool = False
     heat_dtype: str = "float32"
+    workers: int | None = 0
 
     @property
     def at_once(self) -> int:
@@ -68,6 +75,16 @@ class _Unreadable:
 class _Scored(NamedTuple):
     rows: list[Row]
     masks: list[str]
+    geometry: Geometry
+
+
+class _How(NamedTuple):
+    """What scoring an image needs beside the image and the answer."""
+
+    folder: Path
+    rules: Rules
+    heat_dtype: str | None
+    heats_only: bool
 
 
 def run_images(
@@ -116,24 +133,34 @@ def run_images(
     folder.rows = [row for row in folder.rows if row.id not in again]
     tally = Tally(folder.rows, len(groups), len(groups) - len(todo))
     geometry = Geometry()
-    with ThreadPoolExecutor(2, "read") as readers, ThreadPoolExecutor(1, "score") as scorer:
+    how = _How(folder.path, rules, settings.heat_dtype if settings.save_heat else None, heats_only)
+    count = settings.workers
+    if count is None:
+        count = automatic(sum(map(len, todo)), method_on_cpu=watch.on_cpu)
+    with ThreadPoolExecutor(_READERS, "read") as readers, Workers(_score, min(count, len(todo))) as scoring:
         pending: deque[Future[_Scored]] = deque()
+
+        def write() -> None:
+            scored = scoring.result(pending.popleft())
+            geometry.merge(scored.geometry)
+            _write(folder, scored, tally, progress)
+
         try:
             for batch in _read_ahead(todo, readers, settings):
                 for group, answer, seconds in _predicted(method, batch, texts, settings):
-                    pending.append(
-                        scorer.submit(_score, folder, group, answer, seconds, rules, settings, heats_only, geometry)
-                    )
-                    if not isinstance(answer, _Unreadable):
+                    # Checked here, for what a method returns need not be something that can be sent to a process.
+                    predictions = None if isinstance(answer, _Unreadable) else predictions_of(answer, group)
+                    pending.append(scoring.submit(how, group, predictions, seconds))
+                    if predictions is not None:
                         watch.count(len(group), seconds * len(group))
-                while len(pending) > 2 * settings.at_once:
-                    _write(folder, pending.popleft().result(), tally, progress)
+                while len(pending) > 2 * max(settings.at_once, scoring.count):
+                    write()
                 if stop is not None and stop():
                     break
         finally:
             # Finished predictions are written even if the next image fails; an error in scoring is raised here.
             while pending:
-                _write(folder, pending.popleft().result(), tally, progress)
+                write()
             folder.note_cautions(geometry.cautions())
     if len(folder.rows) < sum(len(group) for group in groups):
         raise Stopped(f"stopped after {tally.done} of {counted(len(groups), 'image')}")
@@ -217,23 +244,15 @@ def _watched(method: Any, groups: Sequence[Group]) -> Watched:
     return Watched(f"predicting {names}", inner_of(method))
 
 
-def _score(
-    folder: RunFolder,
-    group: Group,
-    answer: Any,
-    seconds: float,
-    rules: Rules,
-    settings: Settings,
-    heats_only: bool,
-    geometry: Geometry,
-) -> _Scored:
-    if isinstance(answer, _Unreadable):
+def _score(how: _How, group: Group, predictions: Sequence[Prediction] | None, seconds: float) -> _Scored:
+    """The rows and lines of one image, in a thread or in another process; None stands for an unreadable image."""
+    geometry, rules = Geometry(), how.rules
+    if predictions is None:
         rows = [missing_row(sample, rules) for sample in group]
-        return _Scored(rows, [masklines.missing_line(sample) for sample in group])
-    predictions = predictions_of(answer, group)
+        return _Scored(rows, [masklines.missing_line(sample) for sample in group], geometry)
     rows, lines, kept = [], [], {}
     for sample, prediction in zip(group, predictions, strict=True):
-        if heats_only and prediction.mask is not None:
+        if how.heats_only and prediction.mask is not None:
             raise UsageError(
                 f"prediction for {sample.id}: --threshold cuts heats, but this method returns masks: "
                 "leave --threshold out, or give the method's own option with --set"
@@ -242,8 +261,9 @@ def _score(
         verdict = rules.judge(sample, prediction)
         rows.append(row_of(sample, verdict, seconds))
         lines.append(masklines.line_of(sample.id, verdict.mask, prediction, verdict.point, rules.name))
-        if settings.save_heat and prediction.heat is not None:
+        if how.heat_dtype is not None and prediction.heat is not None:
             kept[sample.id] = prediction.heat
     if kept:
-        heats.save(folder.path, group[0].image_id, kept, settings.heat_dtype)
-    return _Scored(rows, lines)
+        assert how.heat_dtype is not None
+        heats.save(how.folder, group[0].image_id, kept, how.heat_dtype)
+    return _Scored(rows, lines, geometry)

@@ -1,6 +1,6 @@
 """All that can only be known on a GPU, in one command of at most eight minutes: `make gpu`.
 
-    python tests/bench/gpu.py [--out DIR] [--site DIR] [--minutes 8] [--seeds 3] [--skip-timings] [--rehearse]
+    python tests/bench/gpu.py [--out DIR] [--site DIR] [--minutes 8] [--seeds 3] [--steps A,B] [--rehearse]
 
 It needs a Python with torch, torchvision, timm, opencv and pytest, and no network: what else risbench imports lies in
 the folder ``--site`` (`make gpu-wheels` fills it), and risbench itself runs from the tree. Each step has a time limit
@@ -93,6 +93,8 @@ def tests(session: Session, python: str, scratch: Path, rehearse: bool) -> None:
     report = scratch / "gpu-tests.xml"
     wanted = ["-m", "gpu", "-W", "default", "-rA", "--continue-on-collection-errors", f"--junitxml={report}"]
     text = session.step("pytest -m gpu", [python, "-m", "pytest", *wanted, "tests/tris_model"], 150)
+    if not session.wants("pytest"):
+        return
     if text is None or not report.is_file():
         session.write(step="verdict of the tests", passed=False, reason="there is no report")
         return
@@ -154,12 +156,12 @@ def seeds_trained(session: Session, running: Mapping[int, tuple[subprocess.Popen
         )  # fmt: skip
 
 
-def timings(session: Session, scratch: Path, tiny: bool, device: str) -> None:
-    """What must have the machine to itself; time is left for what follows."""
+def timings(session: Session, scratch: Path, tiny: bool, device: str, kept_back: float) -> None:
+    """What must have the machine to itself; so many seconds are left for what follows."""
     python = sys.executable
 
     def bench(name: str, limit: float, script: str, *given: str) -> None:
-        session.step(name, [python, str(BENCH / script), "--device", device, *given], limit, KEPT_BACK)
+        session.step(name, [python, str(BENCH / script), "--device", device, *given], limit, kept_back)
 
     few = ("--images", "2", "--texts", "2", "--batch", "1") if tiny else ("--images", "128", "--texts", "7")
     bench("tris_device", 90, "tris_device.py", *few, "--json")
@@ -173,12 +175,18 @@ def timings(session: Session, scratch: Path, tiny: bool, device: str) -> None:
     for precision in ("float32", "bf16"):
         out = scratch / f"run-{precision}"
         given = ["--set", f"precision={precision}", "--out", str(out)]
-        session.step(f"risbench run {precision}", run(scratch, "tris", tiny, device, *given), 60, KEPT_BACK)
+        session.step(f"risbench run {precision}", run(scratch, "tris", tiny, device, *given), 60, kept_back)
+        if not session.wants(f"risbench run {precision}"):
+            continue
         kept = {name: out / f"{name}.json" for name in ("cost", "summary", "header")}
         found = {name: json.loads(path.read_text()) for name, path in kept.items() if path.is_file()}
         session.write(step=f"files of risbench run {precision}", complete="summary" in found, figures=[found])
-    few = ("--images", "2", "--texts", "2") if tiny else ("--images", "192", "--precision", "float32", "bf16")
-    bench("end_to_end", 120, "end_to_end.py", *few, "--stage", *(("1",) if tiny else ("1", "2")))
+    few = ("--images", "2", "--texts", "2") if tiny else ("--images", "384", "--precision", "float32", "bf16")
+    for workers in ("0", "2" if tiny else "12"):
+        stages = ("1",) if tiny or workers == "0" else ("1", "2")
+        bench(f"end_to_end {workers}", 100, "end_to_end.py", *few, "--stage", *stages, "--", "--workers", workers)
+    if not tiny:
+        bench("stage1_step compiled", 150, "stage1_step.py", *sizes, "--precision", "bf16", "--only-ours", "--compile")
     bench("irn", 40, "irn.py", *(("--size", "64x80") if tiny else ()))
 
 
@@ -198,11 +206,10 @@ def steps(session: Session, options: argparse.Namespace, scratch: Path) -> None:
         made += f"from helpers.joined import made; made(Path({str(scratch / 'made')!r}))"
         (scratch / "made").mkdir()
         session.step("made-up data", [python, "-c", made], 60)
-    if not options.skip_timings:
-        timings(session, scratch, tiny, device)
+    timings(session, scratch, tiny, device, 5 if options.steps else KEPT_BACK)
     running: dict[int, tuple[subprocess.Popen[str], Path]] = {}
     try:
-        for number in range(options.seeds):
+        for number in range(options.seeds if session.wants("drawn recipe") else 0):
             seed = 1234 + number
             log = scratch / f"seed-{seed}.log"
             command = training(python, scratch, seed, device, tiny)
@@ -230,7 +237,7 @@ def main() -> int:
     parser.add_argument("--site", type=Path, default=ROOT / ".gpu/site", help="what the machine's Python lacks")
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--seeds", type=int, default=3, help="trainings of the drawn recipe, side by side")
-    parser.add_argument("--skip-timings", action="store_true", help="only the training, the tests and the rivals")
+    parser.add_argument("--steps", help="only steps whose names begin with one of these, separated by commas")
     parser.add_argument("--rehearse", action="store_true", help="on a CPU, at tiny sizes")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, which ends the steps and the scratch folder
@@ -265,6 +272,7 @@ def main() -> int:
             environment,
             options.minutes,
             8 if options.rehearse else 1,
+            options.steps.split(",") if options.steps else None,
         )
         session.write(
             step="machine", rehearsal=options.rehearse, date=f"{now:%Y-%m-%d %H:%M} UTC", commit=commit(options.site),

@@ -18,7 +18,14 @@ LAST = 60  # lines of a step's output that are kept
 class Session:
     """The steps of one run: how much time is left, and where their lines go."""
 
-    def __init__(self, file: Path, environment: Mapping[str, str], minutes: float, patience: float = 1):
+    def __init__(
+        self,
+        file: Path,
+        environment: Mapping[str, str],
+        minutes: float,
+        patience: float = 1,
+        only: Sequence[str] | None = None,
+    ):
         """Begin.
 
         Args:
@@ -26,11 +33,17 @@ class Session:
             environment: of all steps.
             minutes: until all must be done.
             patience: by which limits of steps are multiplied.
+            only: beginnings of the names of the steps that are wanted; None for all.
         """
         self.file = file
         self._patience = patience
+        self._only = only
         self.environment = dict(environment)
         self._end = time.monotonic() + 60 * minutes
+
+    def wants(self, name: str) -> bool:
+        """Whether a step was asked for."""
+        return self._only is None or any(name.startswith(one) for one in self._only)
 
     @property
     def left(self) -> float:
@@ -48,8 +61,10 @@ class Session:
         """Do a step within its limit and what time is left.
 
         Returns:
-            What it printed, or None where it was left out for want of time.
+            What it printed, or None where it was not wanted, or was left out for want of time.
         """
+        if not self.wants(name):
+            return None
         limit = min(self._patience * limit, self.left - reserve)
         if limit < 1:
             self.write(step=name, skipped="no time was left")

@@ -137,7 +137,7 @@ def test_what_makes_a_figure_mean_something_else_stands_below_its_table(
     assert "CAUTION: MG: odd." in section(page_of(runs, {}), "Table 2")
 
 
-def test_minutes_of_a_training_add_up_over_calls_and_are_told_with_their_sum(runs: dict[str, Run], tmp_path: Path):
+def test_minutes_of_a_training_add_up_over_calls_and_stand_with_their_sum(runs: dict[str, Run], tmp_path: Path):
     folder = tmp_path / "lavt"
     with pytest.raises(KeyboardInterrupt), timed(folder):
         raise KeyboardInterrupt

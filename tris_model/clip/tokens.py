@@ -68,13 +68,13 @@ def pack(rows: Sequence[Sequence[int]], *, keep_end: bool = False, length: int =
     """Cut and zero-pad the rows of :func:`encode`, int64 ``(N, length)``."""
     import torch
 
-    tokens = torch.zeros(len(rows), length, dtype=torch.int64)
-    for target, row in zip(tokens, rows, strict=True):
+    packed = []
+    for row in rows:
         kept = list(row[:length])
         if keep_end and len(row) > length:
             kept[-1] = END
-        target[: len(kept)] = torch.tensor(kept)
-    return tokens
+        packed.append(kept + [0] * (length - len(kept)))
+    return torch.tensor(packed, dtype=torch.int64).reshape(len(rows), length)
 
 
 def tokenize(texts: Sequence[str] | str, keep_end: bool = False, length: int = LENGTH) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from risbench.errors import DataError, UsageError
+from risbench.machine import processors
 from risbench.records import Sample
 
 from ..clip.pixels import preprocess
@@ -28,7 +29,7 @@ from .half import HalfClip
 from .prms import ClipScorer, ImageTextScorer, choose
 
 Heats = list[np.ndarray]
-READERS = 4
+READERS = max(4, min(12, processors() - 2))
 UNKNOWN = "unknown (the file does not say)"
 
 
@@ -195,16 +196,18 @@ class Tris:
         distinct, which = torch.unique(torch.cat([one.tokens for one in tasks]), dim=0, return_inverse=True)
         if not len(distinct):
             return [[] for _ in tasks]
-        answers: list[Heats] = []
-        parts = which.split([len(one.tokens) for one in tasks])
+        answers: list[Tensor] = []
+        counts = [len(one.tokens) for one in tasks]
         with computing(self._precision):
             features = network.encode_image(images)
             texts = network.encode_text(distinct.to(device))
-            for index, (one, rows) in enumerate(zip(tasks, parts, strict=True)):
-                response = network.compare(features.of(index), texts[rows.to(device)])  # pyright: ignore[reportArgumentType]
+            for index, (one, rows) in enumerate(zip(tasks, which.to(device).split(counts), strict=True)):
+                response = network.compare(features.of(index), texts[rows])  # pyright: ignore[reportArgumentType]
                 heats = network.heat(response)[0]
-                answers.append(list(self._select(one, images[index], heats).float().cpu().numpy()))
-        return answers
+                answers.append(self._select(one, images[index], heats).float())
+            # One copy: copies of single images would make the GPU wait for each before it begins the next.
+            whole = iter(torch.cat(answers).cpu().numpy())
+        return [[next(whole) for _ in range(count)] for count in counts]
 
     def _select(self, one: ImageTask, pixels: Tensor, heats: Tensor) -> Tensor:
         """With a scorer, give all texts of one object the same map."""

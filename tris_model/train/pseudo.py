@@ -19,6 +19,7 @@ from PIL import Image
 
 from risbench.datasets.images import read_image
 from risbench.errors import DataError, UsageError
+from risbench.machine import processors
 
 from ..clip.trunk import Trunk
 from ..files.checkpoint import digest, load
@@ -34,7 +35,7 @@ from ..irn.trunks import RESNET50, ClipTrunk, FiveDepthResNet, FiveDepths
 from ..irn.walk import Walk
 from ..ranges import Count, Seed, Share
 from .loop.finished import settle_head
-from .loop.journal import Journal, Stopped, bar, interruptible, processors
+from .loop.journal import Journal, Stopped, bar, interruptible
 from .loop.ranks import any_rank, rank
 from .loop.sharing import share
 from .maps import Chosen, heat_of

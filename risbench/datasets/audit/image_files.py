@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import DataError
+from ...machine import processors
 from ..images import looked_for, read_header, read_image
 from ..split import Split
 
@@ -37,8 +37,7 @@ def look_at_images(split: Split, rows: np.ndarray, deep: bool = False) -> Iterat
         rows: rows of its table.
         deep: also decode every pixel.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = ThreadPoolExecutor(cores if deep else _READERS, "look")
+    pool = ThreadPoolExecutor(processors() if deep else _READERS, "look")
     try:
         # In pieces, to limit the memory and the delay after Ctrl-C.
         for start in range(0, len(rows), _AHEAD):

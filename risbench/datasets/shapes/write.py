@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any
 
 from ...errors import DataError, UsageError
+from ...machine import processors
 from .entries import CATEGORIES
 from .splits import SPLITS, VERSION
 
@@ -112,8 +113,7 @@ def _make(split: str, count: int, home: Path, progress: Progress | None) -> None
 
 def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dict[str, Any]]:
     """The entries of every image, in arbitrary order."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, min(processors, _MOST_WORKERS, count // _WORTH_A_WORKER))
+    workers = max(1, min(processors(), _MOST_WORKERS, count // _WORTH_A_WORKER))
     entries: list[dict[str, Any]] = []
     counting = Lock()
 

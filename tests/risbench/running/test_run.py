@@ -220,24 +220,17 @@ def test_few_images_are_in_memory_at_any_time(tmp_path: Path, monkeypatch: pytes
     assert batch < most[0] <= 4 * batch + 2  # read ahead, but not far
 
 
-class Answer:
-    """A prediction that can be counted as long as it lives."""
-
-    def __init__(self, heat: np.ndarray) -> None:
-        self.heat = heat
-
-
 def test_prediction_runs_ahead_of_scoring_by_a_few_images_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    alive: weakref.WeakSet[Answer] = weakref.WeakSet()
+    heats_made: list[weakref.ref[np.ndarray]] = []
     most, predicted, scored = [0], [0], [0]
 
     class Quick(Heats):
         def predict(self, image: np.ndarray, texts: list[str]) -> Any:
-            answer = Answer(heat_for(image, texts[0]))
-            alive.add(answer)
-            most[0] = max(most[0], len(alive))
+            heat = heat_for(image, texts[0])
+            heats_made.append(weakref.ref(heat))
+            most[0] = max(most[0], sum(one() is not None for one in heats_made))
             predicted[0] += 1
-            return [answer] * len(texts)
+            return [heat] * len(texts)
 
     original = loop._score
 

@@ -4,7 +4,7 @@ The names below are the public ones. Each is imported when it is first used. A l
 
 - ``torchrun``, ``rank``, ``world``, ``averaged``, ``mean_of``, ``any_rank``, ``gather``: several processes;
 - ``settle``: whether a folder holds a finished training by this recipe; ``settle_head``: likewise of many files;
-- ``Journal``: a training's log and state; ``share``: divides many files among ranks and ``processors``;
+- ``Journal``: a training's log and state; ``share``: divides many files among ranks and processes;
 - ``Ahead``, ``Photographs``: arrays and images that threads prepare before the step that needs them;
 - ``BatchOrder``: which refs a step reads, and which sentence of each;
 - ``interruptible`` and ``Stopped``: Ctrl-C ends a training after the current step; ``bar``: a progress bar;
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .best import Best, check_selection
     from .finished import settle, settle_head
     from .finite import check_loss, check_weights, clipped
-    from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory, processors
+    from .journal import Journal, Stopped, bar, forget_peak, interruptible, memory
     from .order import Batch, BatchOrder
     from .ranks import any_rank, averaged, gather, mean_of, rank, torchrun, world
     from .sharing import share
@@ -48,7 +48,6 @@ __all__ = [
     "interruptible",
     "mean_of",
     "memory",
-    "processors",
     "rank",
     "settle",
     "settle_head",
@@ -77,7 +76,6 @@ _HOMES = {
     "interruptible": "journal",
     "mean_of": "ranks",
     "memory": "journal",
-    "processors": "journal",
     "rank": "ranks",
     "settle": "finished",
     "settle_head": "finished",

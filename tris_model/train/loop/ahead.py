@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from risbench.datasets.images import read_image
+from risbench.machine import processors
 
 from ...clip.pixels import squash
-from .journal import processors
 
 MOST_KEPT = 4 * 2**30  # bytes
 

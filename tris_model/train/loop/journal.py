@@ -198,8 +198,3 @@ def forget_peak(device: torch.device) -> None:
     """Reset the GPU's peak for :func:`memory`, so that each stage has its own. A process's peak cannot be reset."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-
-
-def processors() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,93 @@
+"""Score images beside the method: in one thread, or in processes of their own, whose rows are the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Generic, TypeVar
+
+from ..errors import RisbenchError, UsageError
+from ..machine import processors
+
+R = TypeVar("R")
+WORTH = 20_000  # expressions from which `auto` takes processes: below it, starting them costs what they save
+_MOST = 16
+
+
+def workers_of(text: str) -> int | None:
+    """``--workers``: a number, or None for ``auto``.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) > 1024:
+        raise UsageError(f"--workers {text:.20}: give a number of processes (0 scores in a thread), or auto")
+    return int(text)
+
+
+def automatic(expressions: int, *, method_on_cpu: bool) -> int:
+    """The number of processes that ``auto`` takes; 0 is a thread.
+
+    A method that computes on the processors needs them more than scoring does, so it keeps them.
+    """
+    spare = processors() - 2
+    return min(_MOST, spare) if spare > 1 and expressions >= WORTH and not method_on_cpu else 0
+
+
+class Workers(Generic[R]):
+    """Calls ``work`` for one task after another, in a thread or in processes; used in a ``with`` block.
+
+    Attributes:
+        count: number of processes; 0 for a thread.
+    """
+
+    def __init__(self, work: Callable[..., R], count: int) -> None:
+        """Prepare.
+
+        Args:
+            work: called with each task's arguments; for processes it, its arguments and its result must be picklable.
+            count: number of processes; 0 does the work in one thread of this process.
+        """
+        self.count = count
+        self._work = work
+        # Spawned, because a forked process would copy the threads of a method's library in an undefined state.
+        self._pool = (
+            ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _ignoring_ctrl_c)
+            if count
+            else ThreadPoolExecutor(1, "score")
+        )
+
+    def __enter__(self) -> Workers[R]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+
+    def submit(self, *task: Any) -> Future[R]:
+        """Begin a task; ask `result` for what it gave."""
+        return self._pool.submit(self._work, *task)
+
+    @staticmethod
+    def result(task: Future[R]) -> R:
+        """What a task gave; it raises what the task raised.
+
+        Raises:
+            RisbenchError: its process was ended from outside.
+        """
+        try:
+            return task.result()
+        except BrokenProcessPool:
+            raise RisbenchError(
+                "a process that scored was ended from outside (is memory short?); the same command goes on, "
+                "and --workers 0 needs none"
+            ) from None
+
+
+def _ignoring_ctrl_c() -> None:
+    """Leave Ctrl-C to the process that began this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
