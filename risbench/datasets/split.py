@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from ..records import RLE, Box, Sample
 from .annotations.columns import Ident
 from .annotations.index import SourceFile
 from .annotations.table import AnnotationTable
+from .choose import Selection, containing, html_form, short_form, sliced
+from .choose import refuse_empty as refuse_empty
 from .entry import Counts, Entry
 from .layout import ImageFiles
 from .truth import OtherTruth, with_truth
@@ -35,9 +37,9 @@ class Object:
     parts: tuple[RLE, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """The samples of one split; iterable, with a length, and read-only.
+    """The samples of one split; iterable, with a length, and read-only. ``split[:10]`` is a partial split.
 
     Attributes:
         entry: its entry in the catalog.
@@ -51,6 +53,7 @@ class Split:
         partial: whether it differs from the split in the literature: its counts are not the expected ones, or it was
             limited. Complete drawn splits are never partial.
         truth: the file of other masks, or None; see `with_truth`.
+        selection: which samples were chosen by a slice or by `find`; None for all.
     """
 
     entry: Entry
@@ -63,6 +66,11 @@ class Split:
     counts: Counts
     partial: bool
     truth: OtherTruth | None = None
+    selection: Selection | None = None
+
+    __repr__ = short_form
+    _repr_html_ = html_form
+    find = containing
 
     @property
     def name(self) -> str:
@@ -101,7 +109,14 @@ class Split:
     def __iter__(self) -> Iterator[Sample]:
         return (self[at] for at in range(len(self)))
 
-    def __getitem__(self, at: int) -> Sample:
+    @overload
+    def __getitem__(self, at: slice) -> Split: ...
+    @overload
+    def __getitem__(self, at: int) -> Sample: ...
+
+    def __getitem__(self, at: int | slice) -> Sample | Split:
+        if isinstance(at, slice):
+            return sliced(self, at)
         table, row, ref = self.table, int(self.rows[at]), int(self._refs[at])
         image, ann = int(table.ref_image[ref]), int(table.ref_ann[ref])
         ref_id, sent_id = table.ref_id[ref], table.sent_id[row]
@@ -282,17 +297,3 @@ class Split:
         if code not in self._known_tags:
             self._known_tags[code] = json.loads(self.table.sent_tags.texts[code])
         return self._known_tags[code]
-
-
-def refuse_empty(split: Split) -> Split:
-    """Return the split, or refuse it if it has no expressions.
-
-    Raises:
-        DataError: the split has no expressions; the message names its files.
-    """
-    if len(split):
-        return split
-    if split.truth is not None and split.truth.left_out:
-        raise DataError(f"{split.name} has no expressions left: {split.truth.path} has no mask for any of them")
-    files = ", ".join(str(source.path) for source in split.sources)
-    raise DataError(f"{split.name} has no expressions, so there is nothing to score: see {files}")

@@ -51,6 +51,8 @@ def merge(
     whole = split or scored_split(header, path, data_root)
     if split_record(whole) != header.split or truth_record(whole) != header.truth:
         raise RisbenchError(f"{path} was run on another copy of {header.split.name} than the one in {whole.data_root}")
+    if header.chosen != (whole.selection and whole.selection.text):
+        raise UsageError(f"{path} is of chosen samples ({header.chosen}): give merge that part of the split as split=")
     part = refuse_empty(whole if header.limit is None else whole.first_images(header.limit))
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
     if (path / HEADER).exists() and not overwrite:

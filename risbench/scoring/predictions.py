@@ -106,7 +106,7 @@ def score(
     scope = Scope(partial=part.partial)
     if earlier is not None:
         variant = earlier.about
-        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit)
+        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit, chosen=variant.chosen)
     header = header_of(whole, chosen, how, scope)
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if real(target) == real(given):
