@@ -57,12 +57,11 @@ def in_html(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note
     """A small table for a notebook: everything is escaped, nothing is loaded, and the page's own colours are used."""
 
     def escaped(text: str) -> str:
-        return html.escape(plain(text, 400))
+        return html.escape(plain(text, 2000))
 
     def line(kind: str, cells: Sequence[str]) -> str:
-        return "".join(
-            ["<tr>", *(f'<{kind} style="text-align:left">{escaped(cell)}</{kind}>' for cell in cells), "</tr>"]
-        )
+        inside = (f'<{kind} style="text-align:left">{escaped(cell)}</{kind}>' for cell in cells)
+        return "".join(["<tr>", *inside, "</tr>"])
 
     table = "".join(["<table>", line("th", head), *(line("td", row) for row in rows), "</table>"])
     below = "".join(f"<div><small>{escaped(note)}</small></div>" for note in notes)

@@ -18,7 +18,6 @@ from .annotations.columns import Ident
 from .annotations.index import SourceFile
 from .annotations.table import AnnotationTable
 from .choose import Selection, containing, html_form, short_form, sliced
-from .choose import refuse_empty as refuse_empty
 from .entry import Counts, Entry
 from .layout import ImageFiles
 from .truth import OtherTruth, with_truth
@@ -68,9 +67,10 @@ class Split:
     truth: OtherTruth | None = None
     selection: Selection | None = None
 
-    __repr__ = short_form
-    _repr_html_ = html_form
-    find = containing
+    find, _repr_html_ = containing, html_form
+
+    def __repr__(self) -> str:
+        return short_form(self)
 
     @property
     def name(self) -> str:

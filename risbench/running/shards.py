@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..datasets.split import Split, refuse_empty
+from ..datasets.choose import refuse_empty
+from ..datasets.split import Split
 from ..errors import RisbenchError, UsageError
 from ..io import atomic, plainfiles
 from ..io.jsonfile import read_record

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
-from ..datasets.split import Split, refuse_empty
+from ..datasets.split import Split
 from ..errors import MaskError, UsageError
 from ..io.plainfiles import real
 from ..methods.answers import prediction_of

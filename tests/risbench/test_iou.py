@@ -78,5 +78,5 @@ def test_what_is_no_mask_is_refused_by_name(pred: Any, reason: str):
 
 
 def test_a_wrong_truth_is_called_the_truth():
-    with pytest.raises(MaskError, match="^truth is dict; give a bool array"):
+    with pytest.raises(MaskError, match=r"^truth is dict; give a bool array"):
         iou(TRUTH, {"mask": TRUTH})

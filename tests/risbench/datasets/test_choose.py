@@ -81,8 +81,8 @@ def test_a_run_of_a_part_says_so_and_is_not_mixed_with_another(split: Split, tmp
 
 def test_a_run_of_a_part_is_scored_again_as_that_part(split: Split, tmp_path: Path):
     run = evaluate(Heats(), split[3:9], out=tmp_path / "run")
-    for again, given in (("whole", split), ("part", split[3:9])):
-        found = score(run.path, given, out=tmp_path / again)
+    for again, brought in (("whole", split), ("part", split[3:9])):
+        found = score(run.path, brought, out=tmp_path / again)
         assert (found.about.chosen, found.summary["partial"]) == ("[3:9]", True)
         assert found.summary["metrics"] == run.summary["metrics"]
 

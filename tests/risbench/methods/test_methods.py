@@ -292,7 +292,7 @@ def test_the_run_length_code_of_coco_is_a_mask(kind: str):
     }[kind]
     assert (prediction_of(code, SAMPLE).mask == MASK).all()
     turned = {**packed, "size": [9, 6]}
-    with pytest.raises(MaskError, match="mask is 9x6, the image is 6x9 .*: the axes of the mask or of its RLE size"):
+    with pytest.raises(MaskError, match=r"mask is 9x6, the image is 6x9 .*: the axes of the mask or of its RLE size"):
         prediction_of(turned, SAMPLE)
 
 
