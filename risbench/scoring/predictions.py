@@ -30,6 +30,7 @@ from ..results.scored import part_of, refuse_other_split
 from ..running.evaluation import close, default_folder
 from ..running.header import HowMade, Scope, header_of
 from ..running.progress import Progress, Tally
+from ..running.shown import shown
 from ..scorer import missing_row, row_of
 from .lines import Lines
 from .names import Matched, match
@@ -47,7 +48,7 @@ def score(
     card: str | Path | None = None,
     name: str | None = None,
     allow_missing: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = True,
 ) -> Run:
     """Score a file or folder of predictions, or a run folder again under other rules.
 
@@ -62,7 +63,8 @@ def score(
         card: a TOML file about the method: ``name``, ``paper``, ``supervision``, …; see `risbench.methods.cards.KEYS`.
         name: the method's name; by default the card's, else the file's.
         allow_missing: count a missing prediction as an empty mask instead of refusing.
-        progress: called after every image.
+        progress: as in `evaluate`: True shows a bar in a notebook or on a terminal, False none; or a function that is
+            called after every image.
 
     Raises:
         DataError: a prediction is missing, duplicate, unknown or unreadable; it is named.
@@ -113,7 +115,10 @@ def score(
     if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")
     groups = [tuple(group) for group in part.by_image()]
-    with RunFolder(target, header, "anew") as folder:
+    with (
+        RunFolder(target, header, "anew") as folder,
+        shown(progress, f"scoring {title} on {whole.name}") as on_progress,
+    ):
         folder.clear()
         tally, geometry = Tally([], len(groups), 0), Geometry()
         try:
@@ -121,8 +126,8 @@ def score(
                 scored = [_scored(sample, brought, chosen, geometry, requested is not None) for sample in group]
                 folder.append([row for row, _ in scored], [line for _, line in scored])
                 tally.add([row for row, _ in scored], images=1)
-                if progress is not None:
-                    progress(tally.progress())
+                if on_progress is not None:
+                    on_progress(tally.progress())
         except BaseException:
             # Scoring is never continued: after the predictions are corrected, it may start again in the same folder.
             folder.forget()
