@@ -43,8 +43,12 @@ def html_of(run: Run) -> str:
         table = json.loads(load(REPORTS, "json")([run]))
         names = [column["metric"] for column in table["columns"]]
         for name, cell in zip(names, table["lines"][0]["cells"], strict=True):
-            rows.append(_row(name, cell, "".join(cell["marks"]) if cell else ""))
-        notes = [f"{note['mark']} {note['text']}" for note in table["notes"]]
+            rows.append(_row(name, cell, "".join(f" ({mark})" for mark in cell["marks"]) if cell else ""))
+        # The marks of the line itself would point at the only line there is.
+        of_cells = {mark for cell in table["lines"][0]["cells"] if cell for mark in cell["marks"]}
+        notes = [
+            f"({note['mark']}) {note['text']}" if note["mark"] in of_cells else note["text"] for note in table["notes"]
+        ]
     except RisbenchError as error:  # a notebook shows what there is; the file that is missing or broken is named
         rows = [_row(name, number, "") for name, number in run.summary["metrics"].items()]
         notes = [f"Rules {run.summary['rules']['name']}: {text_of(run.summary['rules'])}.", f"UNCHECKED: {error}"]
