@@ -71,6 +71,14 @@ def with_ids(split: Split, ids: Collection[str], text: str) -> Split:
     return _taken(split, np.array(places, dtype=np.int64), text)
 
 
+def of_images(split: Split, wanted: np.ndarray, text: str) -> Split:
+    """The samples of some images, bool by the order of `Split.images`; ``text`` says which they are."""
+    images = split._groups[0][wanted]
+    rows = split.rows[np.isin(split.sample_images, images)]
+    refs = split.ref_rows[np.isin(split.table.ref_image[split.ref_rows], images)]
+    return _part(split, rows, refs, text)
+
+
 def annotated(split: Split) -> Split:
     """The whole split as annotated: before a choice, and without other masks."""
     while True:
@@ -109,7 +117,8 @@ def html_form(split: Split) -> str:
     rows = [(one.id, one.text, one.category or "") for one in first]
     notes = []
     if split.selection is not None:
-        notes.append(f"PARTIAL: chosen from {counted(len(split.selection.whole), 'expression')}.")
+        mark = "PARTIAL: chosen" if split.partial else "Chosen"
+        notes.append(f"{mark} from {counted(len(split.selection.whole), 'expression')}.")
     elif split.partial:
         notes.append("PARTIAL: less than the split in the literature, or another copy.")
     if len(split) > len(rows):
@@ -136,13 +145,13 @@ def _taken(split: Split, places: np.ndarray, text: str) -> Split:
     if len(places) == len(split):
         return split
     rows, refs = split.rows[places], np.unique(split.sample_refs[places])
+    return replace(_part(split, rows, refs, text), partial=True)
+
+
+def _part(split: Split, rows: np.ndarray, refs: np.ndarray, text: str) -> Split:
+    if len(rows) == len(split):
+        return split
     earlier = split.selection.text if split.selection is not None else ""
     whole = split.selection.whole if split.selection is not None else split
-    return replace(
-        split,
-        rows=rows,
-        ref_rows=refs,
-        counts=split.table.count(refs, rows),
-        partial=True,
-        selection=Selection(earlier + text, whole),
-    )
+    counts = split.table.count(refs, rows)
+    return replace(split, rows=rows, ref_rows=refs, counts=counts, selection=Selection(earlier + text, whole))

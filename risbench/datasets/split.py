@@ -17,7 +17,7 @@ from ..records import RLE, Box, Sample
 from .annotations.columns import Ident
 from .annotations.index import SourceFile
 from .annotations.table import AnnotationTable
-from .choose import Selection, containing, html_form, short_form, sliced
+from .choose import Selection, containing, html_form, of_images, short_form, sliced
 from .entry import Counts, Entry
 from .layout import ImageFiles
 from .truth import OtherTruth, with_truth
@@ -52,7 +52,7 @@ class Split:
         partial: whether it differs from the split in the literature: its counts are not the expected ones, or it was
             limited. Complete drawn splits are never partial.
         truth: the file of other masks, or None; see `with_truth`.
-        selection: which samples were chosen by a slice or by `find`; None for all.
+        selection: which samples were chosen by a slice, `find`, `first_images` or `shard`; None for all.
     """
 
     entry: Entry
@@ -167,7 +167,7 @@ class Split:
         """The samples of the first ``count`` images; partial, unless these are all images."""
         if count < 0:
             raise UsageError(f"cannot take the first {count} images; give 0 or more")
-        limited = self._of_images(np.arange(len(self._groups[0])) < count)
+        limited = of_images(self, np.arange(len(self._groups[0])) < count, f".first_images({count})")
         return replace(limited, partial=self.partial or len(limited) < len(self))
 
     def shard(self, index: int, count: int) -> Split:
@@ -177,7 +177,7 @@ class Split:
         """
         if not 0 <= index < count:
             raise UsageError(f"there is no shard {index} of {count}; the first is 0, the last {count - 1}")
-        return self._of_images(np.arange(len(self._groups[0])) % count == index)
+        return of_images(self, np.arange(len(self._groups[0])) % count == index, f".shard({index}, {count})")
 
     def with_truth(self, path: str | Path, only: bool = False) -> Split:
         """The split with masks from another file; see `risbench.datasets.truth` for its form.
@@ -214,12 +214,6 @@ class Split:
     def sample_refs(self) -> np.ndarray:
         """The ref row of each sample: int64 ``(n,)``."""
         return self._refs
-
-    def _of_images(self, wanted: np.ndarray) -> Split:
-        images = self._groups[0][wanted]
-        kept = self.rows[np.isin(self.table.ref_image[self._refs], images)]
-        refs = self.ref_rows[np.isin(self.table.ref_image[self.ref_rows], images)]
-        return replace(self, rows=kept, ref_rows=refs, counts=self.table.count(refs, kept))
 
     @cached_property
     def _refs(self) -> np.ndarray:

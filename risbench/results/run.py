@@ -75,6 +75,7 @@ class Run:
         The columns are ids (``id``, ``image_id``, ``ref_id``, ``sent_id``), what the split knows (``text``,
         ``category``, ``area``: the share of the image that the true mask covers, ``words``: how many) and the scores as
         `rows` has them (``iou``, ``hit_box``, ``hit_mask``, ``box_iou``, …). Absent values are pandas' missing ones.
+        ``text`` is the sample's own, also where a control gave the method another.
 
         Args:
             split: the run's split, if it is loaded already.
@@ -82,7 +83,7 @@ class Run:
                 from the split is missing, and a `DataWarning` says why.
 
         Raises:
-            UsageError: ``split`` is not the run's split.
+            UsageError: ``split`` is not the run's split, or lacks some of its expressions.
             DataError: a row is broken, or ``data_root`` does not hold the run's split.
         """
         from .export.table import frame_of

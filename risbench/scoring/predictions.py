@@ -116,8 +116,8 @@ def score(
         raise UsageError(f"{target} holds the predictions: give another --out")
     groups = [tuple(group) for group in part.by_image()]
     with (
-        RunFolder(target, header, "anew") as folder,
         shown(progress, f"scoring {title} on {whole.name}") as on_progress,
+        RunFolder(target, header, "anew") as folder,
     ):
         folder.clear()
         tally, geometry = Tally([], len(groups), 0), Geometry()

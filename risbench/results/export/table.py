@@ -86,7 +86,7 @@ def records_of(
         data_root: where the split lies; by default where the run found it.
 
     Raises:
-        UsageError: the split that is given is not the run's.
+        UsageError: the split that is given is not the run's, or lacks some of its expressions.
         DataError: ``data_root`` is given and does not hold the run's split.
     """
     facts = _facts(run, split_at_hand(run, split, data_root), {row.id for row in rows})
@@ -134,6 +134,9 @@ def _facts(run: Run, split: Split | None, wanted: set[str]) -> dict[str, dict[st
             shares[key] = share_of(sample) if sample.parts else None
         values = sample.text, sample.category, shares[key], len(words_of(sample.text))
         found[ident] = dict(zip(_FROM_SPLIT, values, strict=True))
+    if len(found) < len(wanted):
+        ident = min(wanted - found.keys())
+        raise UsageError(f"{run.path}: its expression {ident} is not in {split!r}: give the whole split")
     return found
 
 

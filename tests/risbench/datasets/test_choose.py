@@ -96,6 +96,17 @@ def test_shards_of_a_part_merge_into_the_part_alone(split: Split, tmp_path: Path
     assert merge(tmp_path / "run", split=split[:9]).summary == whole.summary
 
 
+def test_first_images_and_shards_given_by_hand_are_parts_too(split: Split, tmp_path: Path):
+    for part, text in ((split.first_images(2), ".first_images(2)"), (split[:9].shard(1, 3), "[:9].shard(1, 3)")):
+        run = evaluate(Heats(), part, out=tmp_path / text)
+        assert run.about.chosen == text
+        assert run.about.split == split_record(split)
+        assert score(run.path, split, out=tmp_path / f"{text} again").summary["metrics"] == run.summary["metrics"]
+    with pytest.raises(UsageError, match="holds another run: its chosen is"):
+        evaluate(Heats(), split[:9].shard(2, 3), out=tmp_path / "[:9].shard(1, 3)")
+    assert split.first_images(100).selection is None
+
+
 def test_a_part_without_samples_is_refused(split: Split, tmp_path: Path):
     with pytest.raises(DataError, match=r'refcoco_val\.find\("zzz"\) has no expressions'):
         evaluate(Heats(), split.find("zzz"), out=tmp_path / "run")

@@ -110,6 +110,8 @@ def test_a_run_of_a_part_has_that_part(split: Split, tmp_path: Path):
     run = evaluate(Heats(), split[2:6], out=tmp_path / "run")
     assert run.to_frame()["text"].tolist() == [sample.text for sample in split[2:6]]
     pandas.testing.assert_frame_equal(run.to_frame(split[2:6]), run.to_frame(split))
+    with pytest.raises(UsageError, match=r"is not in <Split refcoco_val\[:3\]: .*: give the whole split"):
+        run.to_frame(split[:3])
 
 
 def test_a_run_shows_itself_in_a_line(run: Run):
