@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
-from ..datasets.split import Split, refuse_empty
+from ..datasets.split import Split
 from ..errors import MaskError, UsageError
 from ..io.plainfiles import real
 from ..methods.answers import prediction_of
@@ -31,6 +32,7 @@ from ..results.scored import part_of, refuse_other_split
 from ..running.evaluation import close, default_folder
 from ..running.header import HowMade, Scope, header_of
 from ..running.progress import Progress, Tally
+from ..running.shown import shown
 from ..running.workers import Workers, automatic
 from ..scorer import missing_row, row_of
 from .lines import Lines
@@ -51,7 +53,7 @@ def score(
     card: str | Path | None = None,
     name: str | None = None,
     allow_missing: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = True,
     workers: int | None = 0,
 ) -> Run:
     """Score a file or folder of predictions, or a run folder again under other rules.
@@ -67,7 +69,8 @@ def score(
         card: a TOML file about the method: ``name``, ``paper``, ``supervision``, …; see `risbench.methods.cards.KEYS`.
         name: the method's name; by default the card's, else the file's.
         allow_missing: count a missing prediction as an empty mask instead of refusing.
-        progress: called after every image, or after some.
+        progress: as in `evaluate`: True shows a bar in a notebook or on a terminal, False none; or a function that is
+            called after every image, or after some.
         workers: processes that read and score; 0 does it in one thread, None decides by the number of expressions. From
             a script, more than 0 needs the usual guard ``if __name__ == "__main__":``.
 
@@ -114,13 +117,16 @@ def score(
     scope = Scope(partial=part.partial)
     if earlier is not None:
         variant = earlier.about
-        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit)
+        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit, chosen=variant.chosen)
     header = header_of(whole, chosen, how, scope)
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")
     groups = [tuple(group) for group in part.by_image()]
-    with RunFolder(target, header, "anew") as folder:
+    with (
+        shown(progress, f"scoring {title} on {whole.name}") as on_progress,
+        RunFolder(target, header, "anew") as folder,
+    ):
         folder.clear()
         tally, geometry = Tally([], len(groups), 0), Geometry()
         count = automatic(len(part), kept=0) if workers is None else workers
@@ -135,8 +141,8 @@ def score(
                     folder.append(scored.rows, scored.lines)
                     geometry.merge(scored.geometry)
                     tally.add(scored.rows, images=len(piece))
-                    if progress is not None:
-                        progress(tally.progress())
+                    if on_progress is not None:
+                        on_progress(tally.progress())
         except BaseException:
             # Scoring is never continued: after the predictions are corrected, it may start again in the same folder.
             folder.forget()
