@@ -155,8 +155,9 @@ def track(folder: Path, step: int, line: Mapping[str, Any]) -> None:
     if session is None or not session.trackers:
         return
     stage = folder.name
-    with suppress(ValueError):
-        stage = folder.absolute().relative_to(session.out.absolute()).as_posix()
+    with suppress(ValueError):  # a journal that lies elsewhere keeps its own name
+        below = folder.absolute().relative_to(session.out.absolute())
+        stage = below.as_posix() if below.parts else stage
     terms = {key: float(value) for key, value in line.items() if type(value) in (int, float) and key != "step"}
     session.each(lambda tracker: tracker.add(stage, step, terms), f"logging step {step}")
 
