@@ -81,13 +81,15 @@ def _names(found: Comparison) -> list[str]:
 
 
 def _print_tests(tests: Sequence[Contrast], names: Sequence[str], title: str) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in ("metric", "first", "second"):
+    two = len(names) == 2  # whose names are in the title, so that the figures have room
+    table = Table(title=f"{title}: {escape(' minus '.join(names))}" if two else title, title_justify="left")
+    for column in ("metric",) if two else ("metric", "first", "second"):
         table.add_column(column)
     _add_numbers(table)
     for test in tests:
-        table.add_row(test.metric, escape(names[test.first]), escape(names[test.second]), *_numbers(test))
-    show.print_table(table)
+        about = [] if two else [escape(names[test.first]), escape(names[test.second])]
+        table.add_row(test.metric, *about, *_numbers(test))
+    show.print_table(table, keys=1 if two else 3)
 
 
 def _print_slices(tests: Sequence[Contrast], title: str) -> None:
@@ -103,7 +105,7 @@ def _print_slices(tests: Sequence[Contrast], title: str) -> None:
         name, part = "" if before == test.slice else test.slice, escape(plain(str(test.part)))
         table.add_row(name, part, str(test.expressions), *_numbers(test))
         before = test.slice
-    show.print_table(table)
+    show.print_table(table, keys=2)
 
 
 def _print_apart(found: Comparison, names: Sequence[str]) -> None:

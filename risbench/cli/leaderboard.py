@@ -79,7 +79,7 @@ def _print(ranking: Ranking) -> None:
         cells = [_cell(place, name) for name in ranking.metrics]
         rank = "" if place.rank is None else str(place.rank)
         table.add_row(rank, escape(plain(place.method, 100)), *cells, "" if commit is None else commit[:10])
-    show.print_table(table)
+    show.print_table(table, keys=2)
     notes = [f"in percent, with 95 % intervals; ranked by {ranking.metrics[0]}"]
     if ranking.rules is not None:
         notes.append(f"rules {ranking.rules['name']}: {text_of(ranking.rules)}")

@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.table import Table
@@ -22,6 +21,7 @@ from ..plain import counted, in_json, plain, visible, without_controls
 from ..results.origin import unknown_note
 from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
+from ..running import terminal_table
 from ..running.bar import Bar
 from ..running.progress import Progress
 from ..statistics.comparable import truth_note
@@ -48,8 +48,6 @@ class _Console(Console):
         """Leave it to `main`, which exits with the code of a closed pipe; rich would exit with 1."""
         raise BrokenPipeError
 
-
-_WIDEST, _NARROW = 10_000, 8  # characters
 
 out = _Console(color_system=_COLOURS)
 err = _Console(color_system=_COLOURS, stderr=True)
@@ -105,17 +103,9 @@ def print_line(text: str, *, markup: bool = False) -> None:
     out.print(text, highlight=False, markup=markup, soft_wrap=True)
 
 
-def print_table(table: Table) -> None:
-    """Print a table on stdout. It may be wider than the terminal, so that no figure is cut off."""
-    wide = out.options.update(width=_WIDEST)
-    for column in table.columns:
-        least = max(Measurement.get(out, wide, cell).minimum for cell in (column.header, *column.cells))
-        folds = column.overflow == "fold" and not column.no_wrap
-        column.min_width = min(least, _NARROW) if folds else least
-    needed = Measurement.get(out, wide, table).minimum
-    if needed > out.width:
-        table.width = needed
-    out.print(table, crop=False)
+def print_table(table: Table, keys: int = 1) -> None:
+    """Print a table on stdout so that no figure is cut off; the first ``keys`` columns name its rows."""
+    terminal_table.print_table(out, table, keys)
 
 
 def print_json(value: Any) -> None:
