@@ -39,6 +39,7 @@ _COMMANDS = {
     "train": ("train", "Train a method from a recipe."),
     "weights": ("weights", "Inspect weights files, and convert them."),
     "data": ("data", "Data sets: get, import, check, where, leaks."),
+    "runs": ("runs", "List past runs, the newest first."),
     "report": ("report", "Make tables and pictures of runs."),
     "compare": ("compare", "Test whether runs differ, overall and by kind of expression."),
     "sweep": ("sweep", "Score saved heats at several thresholds."),

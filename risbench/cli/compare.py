@@ -16,13 +16,13 @@ from ..results.rows import answer_notes, truth_notes
 from ..statistics.comparable import truth_note
 from ..statistics.compare import Comparison, Contrast, compare
 from . import options, show
-from .folders import runs_in
+from .folders import RunPath, runs_in
 
 _LONGEST = 300  # characters of an expression; the whole is in --json
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunPath())
 @options.metrics
 @click.option(
     "--slices/--no-slices", default=True, show_default=True, help="Also by kind of expression; needs the data."

@@ -11,11 +11,11 @@ import click
 from .. import plugins
 from ..errors import UsageError
 from . import options, show
-from .folders import runs_in
+from .folders import RunPath, runs_in
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunPath())
 @click.option("--as", "kind", default="markdown", show_default=True, help="A renderer: `list reports`.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
 @options.metrics

@@ -24,9 +24,13 @@ def print_table(console: Console, table: Table, keys: int = 1) -> None:
 
     Args:
         console: where it is printed. A pipe has no width, unless the environment variable COLUMNS gives one.
-        table: its columns with figures are aligned to the right, and their cells are never broken.
+        table: its columns with figures are aligned to the right, and their cells are never broken. Its title, a text
+            with markup, is printed above it.
         keys: how many of the first columns name a row.
     """
+    if table.title is not None:  # rich would break it at the width of a narrow table
+        console.print(f"[italic]{table.title}[/]", highlight=False, soft_wrap=not console.is_terminal)
+        table.title = None
     if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         table.width = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
         console.print(table, crop=False)
@@ -39,10 +43,11 @@ def print_table(console: Console, table: Table, keys: int = 1) -> None:
     named = _folded(least[:keys], console.width - _width(least[keys:]) + 1, _NAME)
     if _width([*named, *least[keys:]]) > console.width:
         named = _folded(least[:keys], console.width - max(least[keys:]) - _BORDERS, _NARROW)
-    widths = [*named, *least[keys:]]
-    for number, places in enumerate(_blocks(widths, keys, console.width)):
-        block = _part(table, places, keys, with_title=number == 0)
-        _print_block(console, block, [widths[place] for place in places])
+    # Folded text may have a block of its own.
+    room = console.width - _width(named) - _BORDERS
+    widths = [*named, *(_in_a_block(console, table.columns[at], least[at], room) for at in range(keys, len(least)))]
+    for places in _blocks(widths, keys, console.width):
+        _print_block(console, _part(table, places, keys), [widths[place] for place in places])
 
 
 def _least(console: Console, column: Column) -> int:
@@ -54,6 +59,14 @@ def _least(console: Console, column: Column) -> int:
         return max([head, *(cell.maximum for cell in cells)])
     widest = max([head, *(cell.minimum for cell in cells)])
     return min(widest, max(head, _NARROW)) if column.overflow == "fold" else widest
+
+
+def _in_a_block(console: Console, column: Column, least: int, room: int) -> int:
+    if column.overflow != "fold" or column.justify == "right":
+        return least
+    wide = console.options.update(width=_WIDEST)
+    natural = max(Measurement.get(console, wide, cell).maximum for cell in (column.header, *column.cells))
+    return max(least, min(natural, room))
 
 
 def _width(columns: Sequence[int]) -> int:
@@ -79,9 +92,9 @@ def _blocks(widths: Sequence[int], keys: int, most: int) -> list[list[int]]:
     return blocks
 
 
-def _part(table: Table, places: Sequence[int], keys: int, with_title: bool) -> Table:
+def _part(table: Table, places: Sequence[int], keys: int) -> Table:
     """A table of some of the columns; the first ``keys`` may be folded."""
-    part = Table(title=table.title if with_title else None, title_justify=table.title_justify)
+    part = Table()
     columns = [table.columns[place] for place in places]
     for number, column in enumerate(columns):
         folds = number < keys
