@@ -72,7 +72,6 @@ def _last(number: int) -> Path:
     return run.path
 
 
-
 def runs_in(paths: Sequence[Path]) -> list[Run]:
     """The runs that paths name.
 

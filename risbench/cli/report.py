@@ -25,6 +25,9 @@ from .folders import RunPath, runs_in
 @click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
 @click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
 @click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
+@options.intervals
+@options.caption
+@options.label
 @click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID,... [default: spread].")
 @click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
 @click.option("--heat", is_flag=True, help="grid: also show saved heats.")

@@ -52,16 +52,17 @@ def command(folder: Path, split: str | None, method: str | None, everything: boo
         show.print_json([_record(name, run) for name, run in chosen])
         return
     if not chosen:
-        what = f"{counted(len(runs), 'run')} below {folder}, none of that split and method" if runs else (
-            f"no runs below {folder}: `risbench run` and `risbench score` write them there, --in FOLDER looks elsewhere"
-        )
+        what = f"no runs below {folder}: `risbench run` and `risbench score` write them; --in FOLDER looks elsewhere"
+        if runs:
+            what = f"{counted(len(runs), 'run')} below {folder}, none of that split and method"
         show.say(what)
         return
     shown = chosen if everything else chosen[:_MOST]
     _print(shown)
     for _, run in shown:
         if run.about:
-            show.print_line(f"{run.state}: {run.path}: {run.about}" if run.state != "broken" else f"broken: {run.about}")
+            # The text about a broken run begins with its file.
+            show.print_line(f"{run.state}: {'' if run.state == 'broken' else f'{run.path}: '}{run.about}")
     if len(shown) < len(chosen):
         show.say(f"{len(chosen) - len(shown)} older runs are not shown (--all shows them)")
 

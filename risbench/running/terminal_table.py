@@ -110,8 +110,16 @@ def _part(table: Table, places: Sequence[int], keys: int) -> Table:
 
 
 def _print_block(console: Console, table: Table, least: Sequence[int]) -> None:
+    """Print a table whose columns are as wide as their text if there is room, and never narrower than ``least``."""
+    wide = console.options.update(width=_WIDEST)
+    widths = list(least)
+    room = console.width - _width(least)
     for column, width in zip(table.columns, least, strict=True):
-        column.min_width = width
-    if (needed := _width(least)) > console.width:
-        table.width = needed  # one column of figures alone is wider than the terminal
+        column.width = max(width, *(Measurement.get(console, wide, c).maximum for c in (column.header, *column.cells)))
+    while room > 0 and (short := [at for at, column in enumerate(table.columns) if widths[at] < (column.width or 0)]):
+        widths[min(short, key=widths.__getitem__)] += 1
+        room -= 1
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = width
+    table.width = _width(widths)  # without it rich would narrow the columns
     console.print(table, crop=False)
