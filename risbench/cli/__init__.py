@@ -38,7 +38,7 @@ _COMMANDS = {
     "predict": ("predict", "Predict masks for one image and one or more texts."),
     "train": ("train", "Train a method from a recipe."),
     "weights": ("weights", "Inspect weights files, and convert them."),
-    "data": ("data", "Data sets: get, import, check, where, leaks."),
+    "data": ("data", "Data sets: get, import, check, where, show, leaks."),
     "runs": ("runs", "List past runs, the newest first."),
     "report": ("report", "Make tables and pictures of runs."),
     "compare": ("compare", "Test whether runs differ, overall and by kind of expression."),
