@@ -104,7 +104,7 @@ def _run() -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("stopped", 1)
+        _fail("stopped; give the same command again", 1)
     except SystemExit:
         if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click's mark of a pipe that was closed
             sys.exit(_CLOSED_PIPE)

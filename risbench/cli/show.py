@@ -22,7 +22,7 @@ from ..results.origin import unknown_note
 from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
 from ..running import terminal_table
-from ..running.bar import Bar
+from ..running.bar import Bar, SpeedColumn
 from ..running.progress import Progress
 from ..statistics.comparable import truth_note
 from . import streams
@@ -64,7 +64,7 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[scores]}"),
     )
-    with Bar(*columns, console=err, transient=not err.is_terminal, disable=not err.is_terminal) as bar:
+    with Bar(*columns, console=err, transient=False) as bar:
         task = bar.add_task(title, total=None, speed="", scores="")
 
         def on_progress(state: Progress) -> None:
@@ -82,8 +82,15 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def counting(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A plain progress bar; yields a function to call with ``(done, total)``."""
-    with Bar(console=err, transient=True, disable=not err.is_terminal) as bar:
+    """A progress bar with the speed and the time left; yields a function to call with ``(done, total)``."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        SpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=err) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -59,6 +59,43 @@ def test_last_is_the_newest_run_and_its_folder_is_printed(made: Callable[..., Pa
         assert "last is runs/two" in ask(*words).err  # whatever these refuse afterwards
 
 
+def test_a_run_that_is_not_complete_is_marked_and_never_last(made: Callable[..., Path], ask: Ask):
+    made("one", 10)
+    (made("two", 20) / "summary.json").unlink()
+    (made("three", 30) / "header.json").write_text("{")
+    states = {run["folder"]: run["state"] for run in json.loads(ask("runs", "--json").out)}
+    assert states == {"runs/one": "complete", "runs/two": "unfinished", "runs/three": "broken"}
+    assert "120 of 120 expressions are scored" in ask("runs").out
+    result = ask("report", "last")
+    assert "last is runs/one" in result.err
+    assert "a newer run is not complete, so it is not `last`" in result.err
+
+
+def test_a_run_that_is_being_written_is_called_running(made: Callable[..., Path], ask: Ask):
+    folder = made("one", 10)
+    (folder / "summary.json").unlink()
+    with (folder / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert [run["state"] for run in json.loads(ask("runs", "--json").out)] == ["running"]
+
+
+def test_shards_that_are_not_merged_are_one_run_to_be_merged(made: Callable[..., Path], ask: Ask):
+    made("sharded/shards/0-of-2", 10)
+    (run,) = json.loads(ask("runs", "--json").out)
+    assert (run["folder"], run["state"], run["about"]) == ("runs/sharded", "unfinished", "1 of 2 shards finished")
+    made("sharded/shards/1-of-2", 10)
+    (run,) = json.loads(ask("runs", "--json").out)
+    assert run["about"] == "2 of 2 shards finished; `risbench merge runs/sharded` makes the run"
+
+
+def test_a_folder_that_is_called_last_is_meant_by_last(made: Callable[..., Path], ask: Ask, tmp_path: Path):
+    made("one", 10, "one")
+    write_run(tmp_path / "last", ious_of(0.5), method="folder")
+    result = ask("report", "last", "--metrics", "mIoU")
+    assert "| folder |" in result.out
+    assert result.err == ""
+
+
 @pytest.mark.parametrize("name", ["last", "last:2", "last:0"])
 def test_a_run_that_is_not_there_is_one_line(made: Callable[..., Path], ask: Ask, name: str):
     if name != "last":
