@@ -12,7 +12,7 @@ from risbench.leaderboard.board import Rank, Ranking
 from risbench.leaderboard.entry import entry_warnings
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted, plain
-from risbench.statistics.summary import interval_note, interval_text
+from risbench.statistics.interval_text import interval_note, interval_text
 
 from .supervision import of_card
 from .tables.markdown import escaped
@@ -62,7 +62,7 @@ def html(rankings: Sequence[Ranking], *, intervals: str | None = None) -> str:
 
     Args:
         rankings: one for each split and set of rules.
-        intervals: the form of the intervals; see `risbench.statistics.summary.interval_text`. By default their ends.
+        intervals: the form of the intervals; see `risbench.statistics.interval_text`. By default their ends.
     """
     parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">', "<title>risbench leaderboard</title>"]
     parts += [

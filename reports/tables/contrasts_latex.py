@@ -5,12 +5,16 @@ Single expressions are left out: a paper shows them as pictures (``risbench repo
 
 from __future__ import annotations
 
+import warnings
+
+from risbench import DataWarning
 from risbench.statistics.compare import Comparison
 from risbench.statistics.compared import notes_below
 
 from .contrasts import ContrastTable, contrast_tables
 from .tex import breakable, caption_lines, escaped
 
+_MOST_LINES = 45  # of a page, beside the notes
 # The natural width, or the line's where that is less.
 _SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
@@ -22,11 +26,22 @@ def comparison_text(
 
     Args:
         found: the comparison.
-        intervals: also print the intervals of the scores; see `risbench.statistics.summary.interval_text`.
+        intervals: also print the intervals of the scores; see `risbench.statistics.interval_text`.
         caption, label: plain text above the tables, and the name for ``\\ref``.
+
+    Warns:
+        DataWarning: the tables are higher than a page, so LaTeX would print only a part of them.
     """
     titled = caption_lines(caption, label)
     tables = [table for table in contrast_tables(found, intervals) if not table.is_example]
+    lines_high = sum(len(table.rows) + 3 for table in tables)
+    if lines_high > _MOST_LINES:
+        warnings.warn(
+            f"the comparison has {lines_high} lines, but LaTeX prints at most one page of a table (about {_MOST_LINES} "
+            "lines): give --no-slices, or fewer runs",
+            DataWarning,
+            stacklevel=2,
+        )
     narrow = intervals is None and len(found.runs) == 2
     kind, width = ("table", r"\columnwidth") if narrow else ("table*", r"\textwidth")
     lines = [r"% needs \usepackage{booktabs} and \usepackage{graphicx}", rf"\begin{{{kind}}}[t]", r"\centering"]

@@ -28,7 +28,7 @@ def comparison_text(found: Comparison, *, intervals: str | None = None) -> str:
 
     Args:
         found: the comparison.
-        intervals: also print the intervals of the scores; see `risbench.statistics.summary.interval_text`.
+        intervals: also print the intervals of the scores; see `risbench.statistics.interval_text`.
     """
     lines: list[str] = []
     for table in contrast_tables(found, intervals):

@@ -13,7 +13,7 @@ from risbench.leaderboard.published import figures_on
 from risbench.metrics.metric_names import refuse_generalised
 from risbench.plain import plain
 from risbench.statistics.comparable import mismatch
-from risbench.statistics.summary import INTERVAL_FORMS, interval_note, interval_text
+from risbench.statistics.interval_text import INTERVAL_FORMS, interval_note, interval_text
 
 from ..supervision import GROUPS
 from . import efficiency

@@ -18,7 +18,8 @@ from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.jsonlines import replace
-from ..statistics.summary import interval_note, with_interval
+from ..statistics.interval_text import interval_note
+from ..statistics.summary import with_interval
 from . import options, show
 
 _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"

@@ -52,7 +52,8 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
     rows = [_flat(entry) for entry in entries]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
-        is_count = all(row.get(column, "?").replace(",", "").isdecimal() or row[column] == "?" for row in rows)
+        cells = [row.get(column, "?") for row in rows]
+        is_count = all(cell == "?" or cell.replace(",", "").isdecimal() for cell in cells)
         table.add_column(column, overflow="fold", no_wrap=column == "name", justify="right" if is_count else "left")
     for row in rows:
         table.add_row(*(escape(row.get(column, "")) for column in columns))

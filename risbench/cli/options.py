@@ -17,7 +17,7 @@ from ..io import reading
 from ..plain import counted
 from ..results.run import Run
 from ..running.workers import WORTH, workers_of
-from ..statistics.summary import INTERVAL_FORMS, PLUS_MINUS
+from ..statistics.interval_text import INTERVAL_FORMS, PLUS_MINUS
 from . import show
 
 if TYPE_CHECKING:

@@ -13,9 +13,12 @@ from typing import Any, Literal
 from ..errors import RisbenchError
 from ..plain import counted
 from .folder import HEADER, ROWS, SHARDS, SUMMARY, TIME
+from .header import Header
+from .jsonrecord import from_json
 from .run import Run, read_header
 
 _DEPTH = 5  # of folders; a run's own place is runs/<split>/<method>/<time>
+_LATEST = 253_000_000_000.0  # seconds: near the end of the year 9987, beyond which Python has no dates
 _OF_A_TRAINING = ("recipe.json", "starts.jsonl", "log.jsonl")  # its scores are its own, not runs that somebody made
 
 
@@ -53,41 +56,49 @@ class PastRun:
 
 def past_runs(base: Path) -> list[PastRun]:
     """The runs below a folder, the newest first; none if there is no such folder. Links are not followed."""
-    found = [_read(folder) for folder in _folders(base, _DEPTH)]
+    found = [_readable(folder) for folder in _folders(base, _DEPTH)]
     return sorted(found, key=lambda run: (run.when, run.written, str(run.path)), reverse=True)
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / HEADER).is_file() or (folder / SHARDS).is_dir():
-        yield folder
-        return
-    if depth == 0 or any((folder / name).is_file() for name in _OF_A_TRAINING):
-        return
+    inside: list[Path] = []
     try:
-        inside = sorted(item for item in folder.iterdir() if item.is_dir() and not item.is_symlink())
-    except OSError:
+        is_run = (folder / HEADER).is_file() or (folder / SHARDS).is_dir()
+        if not is_run and depth and not any((folder / name).is_file() for name in _OF_A_TRAINING):
+            inside = sorted(item for item in folder.iterdir() if item.is_dir() and not item.is_symlink())
+    except OSError:  # a folder that may not be looked into hides no other
         return
+    if is_run:
+        yield folder
     for item in inside:
         if not item.name.startswith("."):
             yield from _folders(item, depth - 1)
 
 
+def _readable(folder: Path) -> PastRun:
+    try:
+        return _read(folder)
+    except OSError as error:
+        about = f"{folder}: {error.strerror}"
+        return PastRun(path=folder, state="broken", about=about, when=datetime.fromtimestamp(0, UTC), written=0)
+
+
 def _read(folder: Path) -> PastRun:
     written = _written(folder)
-    stamp = datetime.fromtimestamp(written / 1e9, UTC).replace(microsecond=0)
+    stamp = datetime.fromtimestamp(min(written / 1e9, _LATEST), UTC).replace(microsecond=0)
     if not (folder / HEADER).is_file():
         return _shards(folder, stamp, written)
     try:
         if (folder / SUMMARY).is_file():
             return _complete(Run.load(folder), stamp, written)
-        header = read_header(folder / HEADER)
+        header = from_json(Header, read_header(folder / HEADER))
     except RisbenchError as error:
         return PastRun(path=folder, state="broken", about=str(error), when=stamp, written=written)
     busy = _is_busy(folder)
     count = _lines(folder / ROWS)
-    whole = header["split"]["counts"]["expressions"]
+    whole = header.split.counts.expressions
     # Of a limit or a shard the number of its expressions is not recorded.
-    of = f" of {whole}" if whole is not None and header["limit"] is None and header["shard"] is None else ""
+    of = f" of {whole}" if whole is not None and not header.is_part else ""
     return PastRun(
         path=folder,
         state="running" if busy else "unfinished",
@@ -95,12 +106,12 @@ def _read(folder: Path) -> PastRun:
         + ("" if busy else "; its command with --out of this folder goes on"),
         when=stamp,
         written=written,
-        split=header["split"]["name"],
-        method=header["method"]["name"],
-        rules=header["rules"]["name"],
-        texts=_control(header["texts"]),
-        refine=header.get("refine"),
-        partial=bool(header["partial"]),
+        split=header.split.name,
+        method=header.method.name,
+        rules=header.rules.name,
+        texts=_control(header.texts),
+        refine=header.refine,
+        partial=header.partial,
         count=count,
     )
 

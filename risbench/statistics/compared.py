@@ -9,7 +9,7 @@ from ..plain import plain
 from ..results.rows import answer_notes, truth_notes
 from .comparable import truth_note
 from .compare import Comparison, Contrast
-from .summary import interval_note, interval_text
+from .interval_text import interval_note, interval_text
 
 HEADS = ("first %", "second %", "difference", "95 % interval", "p (Holm)")
 _DASH = "–"
@@ -39,7 +39,7 @@ def printed(test: Contrast, form: str | None = None) -> list[str]:
 
     Args:
         test: the test.
-        form: prints the intervals of the two scores too; see `risbench.statistics.summary.interval_text`.
+        form: prints the intervals of the two scores too; see `risbench.statistics.interval_text`.
     """
     values = [_value(value, *both, form) for value, both in zip(test.values, test.bounds, strict=True)]
     if test.difference is None:

@@ -14,7 +14,8 @@ from helpers.runs import ious_of, write_run
 from reports.tables import as_csv, as_json, latex, markdown
 from risbench import Run, UsageError
 from risbench.statistics.compare import compare
-from risbench.statistics.summary import interval_text, with_interval
+from risbench.statistics.interval_text import interval_text
+from risbench.statistics.summary import with_interval
 
 
 @pytest.fixture
