@@ -40,9 +40,10 @@ def print_table(console: Console, table: Table, keys: int = 1) -> None:
         _print_block(console, table, least)
         return
     keys = min(keys, len(least) - 1)
-    named = _folded(least[:keys], console.width - _width(least[keys:]) + 1, _NAME)
+    texts = [at for at in range(keys) if table.columns[at].justify != "right"]  # which may be folded
+    named = _folded(least[:keys], texts, console.width - _width(least[keys:]) + 1, _NAME)
     if _width([*named, *least[keys:]]) > console.width:
-        named = _folded(least[:keys], console.width - max(least[keys:]) - _BORDERS, _NARROW)
+        named = _folded(least[:keys], texts, console.width - max(least[keys:]) - _BORDERS, _NARROW)
     # Folded text may have a block of its own.
     room = console.width - _width(named) - _BORDERS
     widths = [*named, *(_in_a_block(console, table.columns[at], least[at], room) for at in range(keys, len(least)))]
@@ -73,11 +74,14 @@ def _width(columns: Sequence[int]) -> int:
     return sum(columns) + _BORDERS * len(columns) + 1
 
 
-def _folded(named: Sequence[int], room: int, narrowest: int) -> list[int]:
-    """The widths of the columns that name the rows, folded into a room if none gets narrower than ``narrowest``."""
+def _folded(named: Sequence[int], texts: Sequence[int], room: int, narrowest: int) -> list[int]:
+    """The widths of the columns that name the rows, those of texts folded into a room, but not below ``narrowest``."""
     found = list(named)
-    while found and _width(found) > room and max(found) > narrowest:
-        found[found.index(max(found))] -= 1
+    while texts and _width(found) > room:
+        longest = max(texts, key=found.__getitem__)
+        if found[longest] <= narrowest:
+            break
+        found[longest] -= 1
     return found
 
 
@@ -97,7 +101,7 @@ def _part(table: Table, places: Sequence[int], keys: int) -> Table:
     part = Table()
     columns = [table.columns[place] for place in places]
     for number, column in enumerate(columns):
-        folds = number < keys
+        folds = number < keys and column.justify != "right"
         part.add_column(
             column.header,
             justify=column.justify,

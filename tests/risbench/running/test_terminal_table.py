@@ -97,3 +97,12 @@ def test_sections_stay():
     table.add_row("length", "1", end_section=True)
     table.add_row("area", "2")
     assert sum(line.startswith("├") for line in printed(60, table)) == 1
+
+
+def test_a_figure_that_names_a_row_is_not_folded():
+    table = Table()
+    table.add_column("threshold", justify="right")
+    for name in ("mIoU", "oIoU", "P@0.5"):
+        table.add_column(name, justify="right")
+    table.add_row("0.123456789012", *(["12345678.12345678"] * 3))
+    assert sum("0.123456789012" in line for line in printed(40, table)) == 3
