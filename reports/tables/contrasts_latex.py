@@ -22,7 +22,7 @@ _SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 def comparison_text(
     found: Comparison, *, intervals: str | None = None, caption: str | None = None, label: str | None = None
 ) -> str:
-    """The comparison; it takes one column of a page, unless names or intervals make it wider.
+    """The comparison; of two runs without kinds of expression and intervals, it takes one column of a page.
 
     Args:
         found: the comparison.
@@ -42,7 +42,7 @@ def comparison_text(
             DataWarning,
             stacklevel=2,
         )
-    narrow = intervals is None and len(found.runs) == 2
+    narrow = intervals is None and len(found.runs) == 2 and not found.slices  # else scaled until nobody can read it
     kind, width = ("table", r"\columnwidth") if narrow else ("table*", r"\textwidth")
     lines = [r"% needs \usepackage{booktabs} and \usepackage{graphicx}", rf"\begin{{{kind}}}[t]", r"\centering"]
     lines += [*titled, r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"]
@@ -51,7 +51,7 @@ def comparison_text(
         lines += [_SCALED, *_tabular(table), "}"]
     lines += [r"\par\smallskip", rf"\begin{{minipage}}{{{width}}}\scriptsize\raggedright"]
     notes = [*(table.title for table in tables), *notes_below(found, intervals)]
-    lines += [rf"{breakable(text)}.\par" for text in notes]
+    lines += [rf"{breakable(text[:1].upper() + text[1:])}.\par" for text in notes]
     return "\n".join([*lines, r"\end{minipage}", rf"\end{{{kind}}}"])
 
 

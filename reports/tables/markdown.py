@@ -34,7 +34,7 @@ def comparison_text(found: Comparison, *, intervals: str | None = None) -> str:
     for table in contrast_tables(found, intervals):
         kinds = "|".join([":--"] * table.texts + ["--:"] * (len(table.heads) - table.texts))
         lines += [f"### {escaped(table.title)}", "", _row(table.heads), f"|{kinds}|", *map(_row, table.rows), ""]
-    return "\n".join([*lines, *(f"- {escaped(note)}" for note in notes_below(found, intervals))])
+    return "\n".join([*lines, *(f"- {escaped(note[:1].upper() + note[1:])}" for note in notes_below(found, intervals))])
 
 
 render = table_renderer(table_text, comparison_text)

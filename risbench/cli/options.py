@@ -95,7 +95,7 @@ intervals: Decorator = click.option(
     cls=_IntervalsOption,
     type=click.Choice(INTERVAL_FORMS),
     metavar="[pm|low-high]",
-    help="95 % intervals behind the figures: pm for ±, low-high for both ends [default: none; alone: pm].",
+    help="95 % intervals behind the figures: pm for +/-, low-high for both ends [default: none; alone: pm].",
 )
 
 
