@@ -12,6 +12,7 @@ from risbench.leaderboard.board import Rank, Ranking
 from risbench.leaderboard.entry import entry_warnings
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted, plain
+from risbench.statistics.interval_text import interval_note, interval_text
 
 from .supervision import of_card
 from .tables.markdown import escaped
@@ -39,25 +40,30 @@ def folder() -> Path:
     return Path(__file__).parent / "leaderboard"
 
 
-def markdown(rankings: Sequence[Ranking]) -> str:
-    """All rankings as Markdown, one section for each."""
+def markdown(rankings: Sequence[Ranking], *, intervals: str | None = None) -> str:
+    """All rankings as Markdown, one section for each; see `html`."""
     lines = ["# Leaderboard"]
     for ranking in rankings:
         heads = [*_HEADS, *ranking.metrics, *_TAIL]
         lines += ["", f"## {escaped(title_of(ranking))}", ""]
         lines += ["| " + " | ".join(heads) + " |", "|--:|:--|:--" + "|--:" * len(ranking.metrics) + "|:--" * 3 + "|"]
         for place in ranking.places:
-            cells = [_cell(place, name) for name in ranking.metrics]
+            cells = [_cell(place, name, intervals) for name in ranking.metrics]
             figures = [f"{escaped(main)}{f' <sub>{escaped(side)}</sub>' if side else ''}" for main, side in cells]
             lines.append(
                 "| " + " | ".join([*(escaped(text) for text in _about(place)), *figures, *_made(place)]) + " |"
             )
-        lines += ["", *(f"{escaped(note)}  " for note in ranking_notes(ranking))]
+        lines += ["", *(f"{escaped(note)}  " for note in ranking_notes(ranking, intervals))]
     return "\n".join(lines).rstrip()
 
 
-def html(rankings: Sequence[Ranking]) -> str:
-    """All rankings as one self-contained page."""
+def html(rankings: Sequence[Ranking], *, intervals: str | None = None) -> str:
+    """All rankings as one self-contained page.
+
+    Args:
+        rankings: one for each split and set of rules.
+        intervals: the form of the intervals; see `risbench.statistics.interval_text`. By default their ends.
+    """
     parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">', "<title>risbench leaderboard</title>"]
     parts += [
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -72,12 +78,12 @@ def html(rankings: Sequence[Ranking]) -> str:
             parts.append("<tr>" if place.rank is not None else '<tr class="aside">')
             parts += [_tag("td", text, number > 0) for number, text in enumerate(_about(place))]
             for name in ranking.metrics:
-                main, side = _cell(place, name)
+                main, side = _cell(place, name, intervals)
                 parts.append(f"<td>{_safe(main)}{f'<small>{_safe(side)}</small>' if side else ''}</td>")
             parts += [_tag("td", text, True) for text in _made(place, whole=True)]
             parts.append("</tr>")
         parts.append("</tbody></table></div>")
-        parts += [f'<p class="note">{_safe(note)}</p>' for note in ranking_notes(ranking)]
+        parts += [f'<p class="note">{_safe(note)}</p>' for note in ranking_notes(ranking, intervals)]
     return "\n".join([*parts, "</body></html>"])
 
 
@@ -86,11 +92,13 @@ def title_of(ranking: Ranking) -> str:
     return ranking.split if ranking.rules is None else f"{ranking.split}, rules {ranking.rules['name']}"
 
 
-def ranking_notes(ranking: Ranking) -> list[str]:
+def ranking_notes(ranking: Ranking, intervals: str | None = None) -> list[str]:
     """The notes that a reader of a ranking needs."""
     notes = ["In percent; nothing was measured here yet."]
     if ranking.rules is not None:
         notes = [f"In percent, with 95 % intervals over images; ranked by {ranking.metrics[0]}."]
+        if intervals is not None:
+            notes.append(f"{interval_note(intervals)}.")
         counts = ranking.counts
         notes.append(f"{counted(counts['expressions'], 'expression')} about {counted(counts['images'], 'image')}.")
         notes.append(f"Rules {ranking.rules['name']}: {text_of(ranking.rules)}.")
@@ -126,7 +134,7 @@ def _about(place: Rank) -> tuple[str, str, str]:
     return rank, plain(place.method, 80), words or _DASH
 
 
-def _cell(place: Rank, metric: str) -> tuple[str, str]:
+def _cell(place: Rank, metric: str, intervals: str | None = None) -> tuple[str, str]:
     """The measured figure; and, in small print, its interval and the published figure."""
     number, figure = place.values.get(metric), place.reported.get(metric)
     reported = ""
@@ -135,6 +143,8 @@ def _cell(place: Rank, metric: str) -> tuple[str, str]:
     if number is None or number["value"] is None:
         return reported or _DASH, ""
     bounds = "" if number["low"] is None else f"{100 * number['low']:.1f} to {100 * number['high']:.1f}"
+    if intervals is not None:
+        bounds = interval_text(number["value"], number["low"], number["high"], intervals)
     return f"{100 * number['value']:.1f}", ", ".join(part for part in (bounds, reported) if part)
 
 

@@ -15,6 +15,7 @@ from risbench import Run, UsageError
 from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of_runs, titles_of
 from .answers import answers_of
 from .contents import Contents, Overview
+from .expressions import write_expressions
 from .page import Page
 from .thumbnails import Thumbnails
 
@@ -67,3 +68,6 @@ def render(
         overview = Overview(split.name, titles, [numbers_of(run, metrics) for run in runs], notes)
         page.add("overview", overview.record(contents))
     return None
+
+
+render.__dict__["expressions"] = write_expressions  # for `risbench data show`

@@ -9,6 +9,7 @@ from typing import Any
 
 from risbench import Run
 from risbench.results.jsonrecord import to_json
+from risbench.statistics.compare import Comparison
 
 from .as_csv import row_origin
 from .efficiency import cost_of
@@ -21,7 +22,7 @@ SCHEMA = 1
 
 def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     """The table of some runs; see `reports.tables.table`."""
-    table = table_of(runs, replace(options, efficiency=False))  # what runs cost is no column here
+    table = table_of(runs, replace(options, efficiency=False, intervals=None))  # costs and bounds are no columns
     record = {
         "schema": SCHEMA,
         "unit": "fraction",
@@ -32,7 +33,12 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False)
 
 
-render = table_renderer(table_text)
+def comparison_text(found: Comparison, *, intervals: str | None = None) -> str:
+    """A comparison of runs, as ``risbench compare --json`` prints it; it has all intervals in any case."""
+    return json.dumps(found.record(), indent=2, ensure_ascii=False)
+
+
+render = table_renderer(table_text, comparison_text)
 
 
 def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from risbench import DataWarning, Run
 
+from .contrasts_latex import comparison_text
 from .table import Cell, ReportTable, TableRow, table_of
 from .table_options import TableOptions, table_renderer
-from .tex import breakable, escaped, length_of, marked
+from .tex import breakable, caption_lines, escaped, length_of, marked
 
 _COLUMN, _PAGE = 3.25 * 72.27, 6.9 * 72.27  # points
 _NARROWEST = 229.5  # points of a column of LaTeX's own twocolumn article, narrower than any conference's
@@ -62,20 +63,21 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
             DataWarning,
             stacklevel=3,
         )
-    return "\n".join(lines_of(table))
+    return "\n".join(lines_of(table, options.caption, options.label))
 
 
-render = table_renderer(table_text)
+render = table_renderer(table_text, comparison_text, captioned=True)
 
 
-def lines_of(table: ReportTable) -> list[str]:
-    """A whole ``table`` or ``table*``, with its notes below it."""
+def lines_of(table: ReportTable, caption: str | None = None, label: str | None = None) -> list[str]:
+    """A whole ``table`` or ``table*``, with its caption above and its notes below it."""
+    titled = caption_lines(caption, label)
     layout, wide, blocks = _fitted(table)
     # A table that fits every page needs no scaling, and so no graphicx package.
     scaled = max(_width(table, spans, layout) for spans in blocks) > _NARROWEST
     packages = r"\usepackage{booktabs}" + (r" and \usepackage{graphicx}" if layout.turned or scaled else "")
     kind, width = ("table*", r"\textwidth") if wide else ("table", r"\columnwidth")
-    lines = [f"% needs {packages}", rf"\begin{{{kind}}}[t]", r"\centering", rf"\{layout.command}"]
+    lines = [f"% needs {packages}", rf"\begin{{{kind}}}[t]", r"\centering", *titled, rf"\{layout.command}"]
     lines.append(rf"\setlength{{\tabcolsep}}{{{layout.gap:g}pt}}")
     for number, spans in enumerate(blocks):
         if number:
@@ -121,7 +123,8 @@ def _title(row: TableRow) -> str:
 
 def _cell(cell: Cell) -> str:
     wrap = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[cell.place]
-    return wrap.format(escaped(cell.text)) + marked(cell.marks)
+    interval = f" {escaped(cell.interval)}" if cell.interval else ""
+    return wrap.format(escaped(cell.text)) + marked(cell.marks) + interval
 
 
 def _head(title: str, layout: PageLayout) -> str:
@@ -163,6 +166,10 @@ def _height(table: ReportTable) -> float:
     return 1.2 * (len(blocks) * (lines + heads) * layout.size + notes * note_size)
 
 
+def _characters(cell: Cell) -> float:
+    return len(cell.text) + 0.7 * len(cell.marks) + (1 + len(cell.interval) if cell.interval else 0)
+
+
 def _width(table: ReportTable, spans: Sequence[int], layout: PageLayout) -> float:
     """The width in points, estimated generously: a character is half its type size wide, a mark a third."""
     rows = table.rows
@@ -172,7 +179,7 @@ def _width(table: ReportTable, spans: Sequence[int], layout: PageLayout) -> floa
         title, _ = table.spans[span]
         cells = 0.0
         for place in _places(table, span):
-            widest = max(len(row.cells[place].text) + 0.7 * len(row.cells[place].marks) for row in rows)
+            widest = max(_characters(row.cells[place]) for row in rows)
             head = 2.4 if layout.turned else float(len(table.heads[place]))
             cells += max(widest, head) * layout.size * _EM + 2 * layout.gap
         total += max(cells, len(title) * layout.size * _EM + 2 * layout.gap if len(table.spans) > 1 else 0.0)

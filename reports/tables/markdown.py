@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from risbench import Run
 from risbench.plain import is_right_to_left, plain
+from risbench.statistics.compare import Comparison
+from risbench.statistics.compared import notes_below
 
+from .contrasts import contrast_tables
 from .notes import READS
 from .table import Cell, ReportTable, table_of
 from .table_options import TableOptions, table_renderer
@@ -20,7 +23,21 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     return "\n".join(lines_of(table_of(runs, options)))
 
 
-render = table_renderer(table_text)
+def comparison_text(found: Comparison, *, intervals: str | None = None) -> str:
+    """A comparison of runs: a section for each table, and the notes.
+
+    Args:
+        found: the comparison.
+        intervals: also print the intervals of the scores; see `risbench.statistics.interval_text`.
+    """
+    lines: list[str] = []
+    for table in contrast_tables(found, intervals):
+        kinds = "|".join([":--"] * table.texts + ["--:"] * (len(table.heads) - table.texts))
+        lines += [f"### {escaped(table.title)}", "", _row(table.heads), f"|{kinds}|", *map(_row, table.rows), ""]
+    return "\n".join([*lines, *(f"- {escaped(note[:1].upper() + note[1:])}" for note in notes_below(found, intervals))])
+
+
+render = table_renderer(table_text, comparison_text)
 
 
 def lines_of(table: ReportTable) -> list[str]:
@@ -47,6 +64,10 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", isolated)
 
 
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(map(escaped, cells)) + " |"
+
+
 def _heads(table: ReportTable) -> list[str]:
     if len({column.split for column in table.columns}) == 1:
         return [escaped(head) for head in table.heads]
@@ -58,7 +79,7 @@ def _heads(table: ReportTable) -> list[str]:
 
 def _cell(cell: Cell) -> str:
     text = {0: "{}", 1: "**{}**", 2: "<ins>{}</ins>"}[cell.place].format(escaped(cell.text))
-    return text + _marks(cell.marks)
+    return text + _marks(cell.marks) + (f" {escaped(cell.interval)}" if cell.interval else "")
 
 
 def _marks(marks: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from risbench.leaderboard.published import figures_on
 from risbench.metrics.metric_names import refuse_generalised
 from risbench.plain import plain
 from risbench.statistics.comparable import mismatch
+from risbench.statistics.interval_text import INTERVAL_FORMS, interval_note, interval_text
 
 from ..supervision import GROUPS
 from . import efficiency
@@ -24,6 +25,7 @@ from .recount import Recount
 from .table_options import TableOptions
 
 DASH = "–"
+_BUT_SEEDS = "; a mean over seeds has its standard deviation after ±, and no interval"
 _TITLE = 100  # characters of a method's name; a longer one is cut, and whole in CSV and JSON
 
 
@@ -34,14 +36,16 @@ class Cell:
     Attributes:
         text: as printed, not escaped.
         value: the printed value; None for a dash and for costs.
-        place: 1 for the best of its column, 2 for the second, 0 for others.
+        place: 1 for the best of its column, 2 for the second, 0 for others and for a figure that is printed as 0.0.
         marks: the marks of its footnotes.
+        interval: its interval as printed after the figure; empty for none.
     """
 
     text: str
     value: Value | None = None
     place: int = 0
     marks: tuple[str, ...] = ()
+    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ def table_of(runs: Sequence[Run], options: TableOptions) -> ReportTable:
     """
     if not runs:
         raise UsageError("a table needs at least one run")
+    if options.intervals not in (None, *INTERVAL_FORMS):
+        raise UsageError(f"intervals {options.intervals}: must be {' or '.join(INTERVAL_FORMS)}")
     by_split: dict[str, list[Run]] = {}
     for run in runs:
         by_split.setdefault(run.summary["split"], []).append(run)
@@ -112,6 +118,9 @@ def table_of(runs: Sequence[Run], options: TableOptions) -> ReportTable:
     places = places_of(lines, all_columns, recount, mixtures)
     about_places(notes, lines, places)
     _about_seeds(notes, lines)
+    if options.intervals is not None and any(_interval(value, options.intervals) for value in _values_of(lines)):
+        seeds = any(value.sd is not None for value in _values_of(lines))
+        notes.add(f"{interval_note(options.intervals)}{_BUT_SEEDS if seeds else ''}.")
     costs = [efficiency.cost_of(line) for line in lines] if options.efficiency else []
     rows: dict[str, list[TableRow]] = {key: [] for key in GROUPS}
     for number, line in enumerate(lines):
@@ -121,9 +130,9 @@ def table_of(runs: Sequence[Run], options: TableOptions) -> ReportTable:
             marks = marks_of_cell(notes, line, column, recount)
             if column.split in mixtures:
                 marks += marks_of_mixture(notes, by_split[column.split][0], line, column.split)
-            cells.append(
-                Cell(_printed(value), value, 1 if number in place.best else 2 if number in place.second else 0, marks)
-            )
+            rank, text = 1 if number in place.best else 2 if number in place.second else 0, _printed(value)
+            rank = 0 if text.partition(" ")[0] == "0.0" else rank  # a mark on it would praise a zero
+            cells.append(Cell(text, value, rank, marks, _interval(value, options.intervals)))
         title_marks = title_marks_of(notes, line, all_columns, recount)
         if options.efficiency:
             cells += [Cell(DASH if figure is None else f"{figure:.1f}") for figure in costs[number].cells()]
@@ -174,6 +183,16 @@ def _printed(value: Value | None) -> str:
     if value is None:
         return DASH
     return f"{100 * value.value:.1f}" + ("" if value.sd is None else f" ± {100 * value.sd:.1f}")
+
+
+def _interval(value: Value | None, form: str | None) -> str:
+    if value is None or form is None:
+        return ""
+    return interval_text(value.value, value.low, value.high, form)
+
+
+def _values_of(lines: Sequence[Line]) -> list[Value]:
+    return [value for line in lines for value in line.values.values()]
 
 
 def _about_seeds(notes: Notes, lines: Sequence[Line]) -> None:

@@ -21,6 +21,8 @@ class TableOptions:
         mixed: put runs that cannot be compared into one column, with a footnote.
         published: add lines of published figures.
         efficiency: add columns of what the runs cost.
+        intervals: ``pm`` or ``low-high``: print 95 % intervals in this form; None for none.
+        caption, label: of a LaTeX table, as plain text.
     """
 
     metrics: str | None = None
@@ -28,16 +30,26 @@ class TableOptions:
     mixed: bool = False
     published: bool = False
     efficiency: bool = False
+    intervals: str | None = None
+    caption: str | None = None
+    label: str | None = None
 
 
-def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str]) -> Callable[..., str | None]:
+def table_renderer(
+    table_text: Callable[[Sequence[Run], TableOptions], str],
+    comparison_text: Callable[..., str],
+    *,
+    captioned: bool = False,
+) -> Callable[..., str | None]:
     """The renderer of a form of tables, as an entry point in ``risbench.reports`` names it.
 
     ``risbench report`` calls it with the options that its signature has. It returns the text, or None once the text
-    stands in ``out``.
+    stands in ``out``. Its attribute ``comparison`` is called by ``risbench compare``.
 
     Args:
         table_text: the table of some runs as text.
+        comparison_text: a comparison of runs as text.
+        captioned: whether the form has a caption and a label.
     """
 
     def render(
@@ -50,8 +62,29 @@ def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str]) -> 
         mixed: bool = False,
         published: bool = False,
         efficiency: bool = False,
+        intervals: str | None = None,
     ) -> str | None:
-        return given_or_written(table_text(runs, TableOptions(metrics, columns, mixed, published, efficiency)), out)
+        options = TableOptions(metrics, columns, mixed, published, efficiency, intervals)
+        return given_or_written(table_text(runs, options), out)
 
-    render.__doc__ = table_text.__doc__
-    return render
+    def render_captioned(
+        runs: Sequence[Run],
+        *,
+        out: Path | None = None,
+        metrics: str | None = None,
+        data_root: Path | None = None,
+        columns: str | None = None,
+        mixed: bool = False,
+        published: bool = False,
+        efficiency: bool = False,
+        intervals: str | None = None,
+        caption: str | None = None,
+        label: str | None = None,
+    ) -> str | None:
+        options = TableOptions(metrics, columns, mixed, published, efficiency, intervals, caption, label)
+        return given_or_written(table_text(runs, options), out)
+
+    chosen = render_captioned if captioned else render
+    chosen.__doc__ = table_text.__doc__
+    chosen.__dict__["comparison"] = comparison_text
+    return chosen

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from risbench import UsageError
 from risbench.plain import plain
 
 _ESCAPES: Mapping[str, str] = MappingProxyType(
@@ -41,6 +43,7 @@ _ESCAPES: Mapping[str, str] = MappingProxyType(
     }
 )
 _MARKS: Mapping[str, str] = MappingProxyType({"†": r"\dagger", "‡": r"\ddagger", "*": r"\ast"})
+_LABEL = re.compile(r"[A-Za-z0-9:./_+-]+")
 _CODE = r"\texttt{"
 _LONG_WORD, _PIECE = 20, 8  # characters
 _LETTERS = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝ")
@@ -66,6 +69,21 @@ def _pieces(word: str) -> list[str]:
             pieces.append("")
         pieces[-1] += character
     return pieces
+
+
+def caption_lines(caption: str | None, label: str | None) -> list[str]:
+    """The caption of a float, printed as it is given, and its label.
+
+    Raises:
+        UsageError: a label without a caption, which would refer to the section, or one that TeX cannot read.
+    """
+    if label is not None and caption is None:
+        raise UsageError("--label needs --caption: in LaTeX a label without a caption refers to the section")
+    if label is not None and not _LABEL.fullmatch(label):
+        raise UsageError(f"--label {label}: write letters, digits and : - . / _ + only, such as tab:results")
+    if caption is None:
+        return []
+    return [rf"\caption{{{breakable(caption)}}}", *([rf"\label{{{label}}}"] if label is not None else [])]
 
 
 def length_of(text: str) -> int:

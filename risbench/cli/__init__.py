@@ -38,7 +38,8 @@ _COMMANDS = {
     "predict": ("predict", "Predict masks for one image and one or more texts."),
     "train": ("train", "Train a method from a recipe."),
     "weights": ("weights", "Inspect weights files, and convert them."),
-    "data": ("data", "Data sets: get, import, check, where, leaks."),
+    "data": ("data", "Data sets: get, import, check, where, show, leaks."),
+    "runs": ("runs", "List past runs, the newest first."),
     "report": ("report", "Make tables and pictures of runs."),
     "export": ("export", "Write runs as COCO files, for FiftyOne and pycocotools."),
     "compare": ("compare", "Test whether runs differ, overall and by kind of expression."),
@@ -104,7 +105,7 @@ def _run() -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("stopped", 1)
+        _fail("stopped; give the same command again", 1)
     except SystemExit:
         if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click's mark of a pipe that was closed
             sys.exit(_CLOSED_PIPE)

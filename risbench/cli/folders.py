@@ -1,23 +1,75 @@
-"""Find the runs that a user names: run folders, or folders that contain run folders.
+"""Find the runs that a user names: run folders, folders that contain run folders, and ``last``, ``last:2``.
 
 A shell's ``*`` may name other files too; they are skipped with a message.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import click
 
 from ..errors import DataError, UsageError
 from ..io.plainfiles import real
+from ..plain import counted, plain
 from ..results.folder import HEADER, MASKS, ROWS, SUMMARY
+from ..results.past import past_runs
 from ..results.run import Run
 from . import show
+
+RUNS = Path("runs")  # where a run without --out is written, and where ``last`` is looked for
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html", ".htm")
 _TABLES = (".md", ".tex", ".csv", ".json", ".txt", ".toml", ".parquet")
 _DEPTH = 3  # runs lie in runs/<split>/<method>/<time>
 _MOST = 3  # named in one line
+_LAST = re.compile(r"last(?::(\d{1,6}))?")
+
+
+class RunPath(click.Path):
+    """An argument that is a path, or ``last`` or ``last:N``: the newest complete run below ./runs, or the N-th newest.
+
+    A file or folder of that name is taken before any run. The folder that was chosen is printed on stderr.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; see the class."""
+        text = os.fspath(value)
+        match = _LAST.fullmatch(text) if isinstance(text, str) else None
+        if match is None or os.path.lexists(text):
+            return super().convert(value, param, ctx)
+        return _last(int(match[1] or 1))
+
+
+def name_of_last(number: int) -> str:
+    """The name of the N-th newest complete run."""
+    return "last" if number == 1 else f"last:{number}"
+
+
+def _last(number: int) -> Path:
+    """The folder of the N-th newest complete run.
+
+    Raises:
+        UsageError: there are fewer complete runs below ./runs.
+    """
+    found = past_runs(RUNS)
+    complete = [run for run in found if run.state == "complete"]
+    name = name_of_last(number)
+    if not 1 <= number <= len(complete):
+        there = counted(len(complete), "complete run is", "complete runs are") if complete else "no complete run is"
+        raise UsageError(f"{name}: {there} below ./{RUNS} here; `risbench runs --in FOLDER` looks elsewhere")
+    run = complete[number - 1]
+    show.say(f"{name} is {run.path} ({plain(run.method, 60)} on {plain(run.split, 60)}, rules {plain(run.rules, 30)})")
+    if number == 1 and found[0] is not run:
+        show.say(f"a newer run is not complete, so it is not `last`: {found[0].path}")
+    return run.path
 
 
 def runs_in(paths: Sequence[Path]) -> list[Run]:

@@ -18,6 +18,7 @@ from ..metrics.metric_names import parse_all
 from ..metrics.rules.protocols import text_of
 from ..plain import plain
 from ..results.jsonlines import replace
+from ..statistics.interval_text import interval_note
 from ..statistics.summary import with_interval
 from . import options, show
 
@@ -35,9 +36,12 @@ _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
     help="How to show it.",
 )
 @click.option("--metrics", default=_METRICS, show_default=True, help="The columns; the first one ranks.")
+@options.intervals
 @options.board
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
-def command(split: str | None, kind: str, metrics: str, board: Path | None, out: Path | None) -> None:
+def command(
+    split: str | None, kind: str, metrics: str, intervals: str | None, board: Path | None, out: Path | None
+) -> None:
     """Rank the submitted runs, with published figures beside them."""
     name = None if split is None else catalog.find(split).name
     entries = entries_in(board if board is not None else options.own_board(), name)
@@ -46,13 +50,13 @@ def command(split: str | None, kind: str, metrics: str, board: Path | None, out:
         show.say("no entries" if name is None else f"no entries on {name}")
     if kind == "terminal" and out is None:
         for ranking in rankings:
-            _print(ranking)
+            _print(ranking, intervals)
         return
     form = "markdown" if kind == "terminal" else kind  # a file is not a terminal
     text = (
         json.dumps([_marked(entry) for entry in entries], indent=2, ensure_ascii=False)
         if kind == "json"
-        else plugins.load(plugins.BOARDS, form)(rankings)
+        else plugins.load(plugins.BOARDS, form)(rankings, **({} if intervals is None else {"intervals": intervals}))
     )
     if out is None:
         show.print_data(text, form)
@@ -66,7 +70,7 @@ def _marked(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "marks": marks} if (marks := entry_warnings(entry)) else entry
 
 
-def _print(ranking: Ranking) -> None:
+def _print(ranking: Ranking, intervals: str | None) -> None:
     title = ranking.split if ranking.rules is None else f"{ranking.split}, rules {ranking.rules['name']}"
     table = Table(title=escape(title), title_justify="left")
     table.add_column("#", justify="right")
@@ -76,11 +80,13 @@ def _print(ranking: Ranking) -> None:
     table.add_column("commit")
     for place in ranking.places:
         commit = None if place.entry is None else place.entry["measured"]["commit"]
-        cells = [_cell(place, name) for name in ranking.metrics]
+        cells = [_cell(place, name, intervals) for name in ranking.metrics]
         rank = "" if place.rank is None else str(place.rank)
         table.add_row(rank, escape(plain(place.method, 100)), *cells, "" if commit is None else commit[:10])
-    show.print_table(table)
+    show.print_table(table, keys=2)
     notes = [f"in percent, with 95 % intervals; ranked by {ranking.metrics[0]}"]
+    if intervals is not None:
+        notes.append(interval_note(intervals))
     if ranking.rules is not None:
         notes.append(f"rules {ranking.rules['name']}: {text_of(ranking.rules)}")
     for place in ranking.places:
@@ -96,11 +102,11 @@ def _print(ranking: Ranking) -> None:
         show.print_line(note)
 
 
-def _cell(place: Rank, metric: str) -> str:
+def _cell(place: Rank, metric: str, intervals: str | None) -> str:
     number, figure = place.values.get(metric), place.reported.get(metric)
     parts = []
     if number is not None and number["value"] is not None:
-        parts.append(with_interval(number))
+        parts.append(with_interval(number, intervals))
     if figure is not None:
         parts.append(f"{100 * figure.value:.1f}{'‡' if figure.confidence == 'derived' else '†'}")
     return " ".join(parts) or "–"

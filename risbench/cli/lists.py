@@ -13,6 +13,7 @@ from rich.table import Table
 
 from .. import plugins
 from ..datasets import catalog, own
+from ..datasets.where import state_of
 from ..errors import RisbenchError, UsageError
 from ..methods.contract import card_of
 from ..metrics import metric_names
@@ -28,7 +29,8 @@ from . import options, show
 def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: bool) -> None:
     """List methods, splits, metrics, rules, reports, recipes or refiners. With NAMES, print all about these alone.
 
-    The splits include your own, imported into the data root.
+    The splits include your own, imported into the data root. Their state says whether their files are here: `here`,
+    `partial` (annotations without images are enough for `score`) or `absent`; `data check` counts what is in them.
     """
     entries = _splits(data_root) if what == "splits" else _LISTS[what]()
     known = [entry["name"] for entry in entries]
@@ -50,7 +52,9 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
     rows = [_flat(entry) for entry in entries]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "name")
+        cells = [row.get(column, "?") for row in rows]
+        is_count = all(cell == "?" or cell.replace(",", "").isdecimal() for cell in cells)
+        table.add_column(column, overflow="fold", no_wrap=column == "name", justify="right" if is_count else "left")
     for row in rows:
         table.add_row(*(escape(row.get(column, "")) for column in columns))
     show.print_table(table)
@@ -104,7 +108,15 @@ def _card(name: str) -> dict[str, Any] | None:
 
 def _splits(data_root: Path | None) -> list[dict[str, Any]]:
     entries = [catalog.find(name, data_root) for name in (*catalog.names(), *own.names(data_root))]
-    return [{"name": entry.name, "expected": entry.expected._asdict(), "from": entry.origin} for entry in entries]
+    return [
+        {
+            "name": entry.name,
+            "state": state_of(entry, data_root),
+            "expected": entry.expected._asdict(),
+            "from": entry.origin,
+        }
+        for entry in entries
+    ]
 
 
 def _metrics() -> list[dict[str, Any]]:

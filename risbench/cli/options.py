@@ -17,6 +17,7 @@ from ..io import reading
 from ..plain import counted
 from ..results.run import Run
 from ..running.workers import WORTH, workers_of
+from ..statistics.interval_text import INTERVAL_FORMS, PLUS_MINUS
 from . import show
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ _truth: Decorator = click.option(
 _truth_only: Decorator = click.option(
     "--truth-only", is_flag=True, help="With --truth: leave out expressions whose object it does not name."
 )
+caption: Decorator = click.option("--caption", help="latex: a caption, printed as you write it.")
+label: Decorator = click.option("--label", help="latex: the caption's label, e.g. tab:results.")
 settings: Decorator = click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
 )
@@ -67,6 +70,32 @@ board: Decorator = click.option(
     "--board",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the board [default: the one that came with risbench].",
+)
+
+
+class _IntervalsOption(click.Option):
+    """``--intervals``, alone or with the name of a form; what follows it otherwise is an argument of its own."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        parse = parser.parse_args
+
+        def parse_args(args: list[str]) -> Any:
+            words = zip(args, [*args[1:], ""], strict=True) if args else ()
+            alone = f"--intervals={PLUS_MINUS}"
+            return parse(
+                args=[alone if word == "--intervals" and then not in INTERVAL_FORMS else word for word, then in words]
+            )
+
+        parser.parse_args = parse_args
+
+
+intervals: Decorator = click.option(
+    "--intervals",
+    cls=_IntervalsOption,
+    type=click.Choice(INTERVAL_FORMS),
+    metavar="[pm|low-high]",
+    help="95 % intervals behind the figures: pm for +/-, low-high for both ends [default: none; alone: pm].",
 )
 
 

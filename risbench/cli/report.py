@@ -11,11 +11,11 @@ import click
 from .. import plugins
 from ..errors import UsageError
 from . import options, show
-from .folders import runs_in
+from .folders import RunPath, runs_in
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunPath())
 @click.option("--as", "kind", default="markdown", show_default=True, help="A renderer: `list reports`.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here [default: stdout].")
 @options.metrics
@@ -25,6 +25,9 @@ from .folders import runs_in
 @click.option("--mixed", is_flag=True, help="Tables: allow runs that cannot be compared, with a footnote.")
 @click.option("--published", is_flag=True, help="Tables: add published figures, marked, with their sources.")
 @click.option("--efficiency", is_flag=True, help="Tables: add parameters, images a second and memory.")
+@options.intervals
+@options.caption
+@options.label
 @click.option("--rows", help="grid: spread, random:SEED, worst, best, disagree or ids:ID,ID,... [default: spread].")
 @click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
 @click.option("--heat", is_flag=True, help="grid: also show saved heats.")

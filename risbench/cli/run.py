@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ..results.folder import TIME
 from ..results.run import Run
 from ..running.evaluation import default_folder, evaluate
 from ..running.interrupts import stop_requested
-from ..running.loop import Settings
+from ..running.loop import Settings, Stopped
 from ..running.made import make_before_drawing
 from ..running.plan import refuse_wrong
 from ..running.shards import PATIENCE, merge, wait_for_shards
@@ -115,6 +116,7 @@ def command(
     folder = out or default_folder(loaded.name, method)
     show.say(f"folder: {folder}")
     with (
+        _stopped_at_once(folder),
         show.scoring(f"{method} on {loaded.name}") as progress,
         stop_requested(_say_stopping) as stopping,
         redirect_stdout(sys.stderr),  # stdout is for figures only, not for what a method prints
@@ -151,6 +153,19 @@ def _merged(folder: Path, count: int, split: Split, patience: float, begun_after
 
     wait_for_shards(folder, count, on_ready, patience=patience, begun_after=begun_after)
     return merge(folder, split=split, overwrite=begun_after is not None)
+
+
+@contextmanager
+def _stopped_at_once(folder: Path) -> Iterator[None]:
+    """Tell how to go on after a second Ctrl-C: without --out the same command would begin another folder.
+
+    Raises:
+        Stopped: instead of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped(f"stopped at once; give the same command with --out {folder} to go on") from None
 
 
 def _say_nothing(_: str) -> None:

@@ -14,10 +14,11 @@ from ..results.run import Run
 from ..scoring.predictions import score
 from ..statistics.changes import change_texts
 from . import options, show
+from .folders import RunPath
 
 
 @click.command("score")
-@click.argument("predictions", type=click.Path(path_type=Path))
+@click.argument("predictions", type=RunPath())
 @click.option("--split", required=True, help="The split they are of: `list splits`.")
 @options.rules
 @options.truth

@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.table import Table
@@ -22,7 +21,8 @@ from ..plain import counted, in_json, plain, visible, without_controls
 from ..results.origin import unknown_note
 from ..results.rows import answer_notes, truth_notes
 from ..results.run import Run
-from ..running.bar import Bar
+from ..running import terminal_table
+from ..running.bar import Bar, SpeedColumn
 from ..running.progress import Progress
 from ..statistics.comparable import truth_note
 from . import streams
@@ -49,8 +49,6 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-_WIDEST, _NARROW = 10_000, 8  # characters
-
 out = _Console(color_system=_COLOURS)
 err = _Console(color_system=_COLOURS, stderr=True)
 
@@ -66,7 +64,7 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[scores]}"),
     )
-    with Bar(*columns, console=err, transient=not err.is_terminal, disable=not err.is_terminal) as bar:
+    with Bar(*columns, console=err, transient=False) as bar:
         task = bar.add_task(title, total=None, speed="", scores="")
 
         def on_progress(state: Progress) -> None:
@@ -84,8 +82,15 @@ def scoring(title: str) -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def counting(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A plain progress bar; yields a function to call with ``(done, total)``."""
-    with Bar(console=err, transient=True, disable=not err.is_terminal) as bar:
+    """A progress bar with the speed and the time left; yields a function to call with ``(done, total)``."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        SpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=err) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -105,17 +110,9 @@ def print_line(text: str, *, markup: bool = False) -> None:
     out.print(text, highlight=False, markup=markup, soft_wrap=True)
 
 
-def print_table(table: Table) -> None:
-    """Print a table on stdout. It may be wider than the terminal, so that no figure is cut off."""
-    wide = out.options.update(width=_WIDEST)
-    for column in table.columns:
-        least = max(Measurement.get(out, wide, cell).minimum for cell in (column.header, *column.cells))
-        folds = column.overflow == "fold" and not column.no_wrap
-        column.min_width = min(least, _NARROW) if folds else least
-    needed = Measurement.get(out, wide, table).minimum
-    if needed > out.width:
-        table.width = needed
-    out.print(table, crop=False)
+def print_table(table: Table, keys: int = 1) -> None:
+    """Print a table on stdout so that no figure is cut off; the first ``keys`` columns name its rows."""
+    terminal_table.print_table(out, table, keys)
 
 
 def print_json(value: Any) -> None:

@@ -9,10 +9,11 @@ import click
 from ..leaderboard.entry import entry_warnings, read
 from ..leaderboard.submit import submit
 from . import options, show
+from .folders import RunPath
 
 
 @click.command("submit")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RunPath())
 @options.board
 @click.option("--name", help="The method's name on the board [default: as in the run].")
 @click.option("--replace", is_flag=True, help="Replace another run of this name.")

@@ -20,10 +20,11 @@ from ..results.rows import truth_notes
 from ..scoring.sweep import CAUTION, Sweep, sweep, sweepable_metrics, thresholds_of
 from ..statistics.comparable import truth_note
 from . import options, show
+from .folders import RunPath
 
 
 @click.command("sweep")
-@click.argument("predictions", type=click.Path(path_type=Path))
+@click.argument("predictions", type=RunPath())
 @click.option("--split", required=True, help="The split they are of: `list splits`.")
 @options.rules
 @options.truth

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from ..io import places
 from .catalog import find, names
-from .entry import DRAWN_ORIGIN
+from .entry import DRAWN_ORIGIN, Entry
 from .layout import layouts
+from .load import is_to_be_drawn
 
 
 class WantedFile(NamedTuple):
@@ -45,6 +46,32 @@ def where(name: str, data_root: str | Path | None = None) -> list[WantedFile]:
         for folder in layout.folders:
             wanted.append(WantedFile(folder, folder.is_dir(), "images", choice, entry.images_origin))
     return wanted
+
+
+def state_of(entry: Entry, data_root: str | Path | None = None) -> str:
+    """Whether the files of a split are there, in words that begin with ``here``, ``partial``, ``absent`` or ``drawn``.
+
+    Only names of files are looked at; `data check` counts and reads what is in them.
+    """
+    if entry.family == "drawn":
+        return "drawn at first use" if is_to_be_drawn(entry) else "here"
+    states = []
+    for layout in layouts(entry, places.data_root(data_root)):
+        annotated = [file.is_file() for file in layout.files]
+        pictured = any(_has_files(folder) for folder in layout.folders)
+        if all(annotated):
+            states.append("here" if pictured else "partial: no images")
+        elif layout.files[0].is_file():  # the file of refs; the other one may be there for other splits
+            missing = layout.files[annotated.index(False)].name
+            states.append(f"partial: no {missing}")
+    return min(states, key=len, default="absent")  # `here` is the shortest
+
+
+def _has_files(folder: Path) -> bool:
+    try:
+        return next(folder.iterdir(), None) is not None
+    except OSError:
+        return False
 
 
 def to_get(name: str, wanted: list[WantedFile]) -> str | None:

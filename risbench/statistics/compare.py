@@ -21,7 +21,9 @@ from ..results.scored import scored_split
 from .changes import change_texts
 from .comparable import refuse_mixture
 from .paired import LEVEL, Difference, Estimate, corrected_of, estimates, in_step, paired_difference
+from .ratios import intervals
 from .slices import slices_of
+from .summary import bound
 
 SCHEMA = 1
 _MOST = 10
@@ -38,6 +40,7 @@ class Contrast(NamedTuple):
         values: the scores of the two runs on them, fractions; None where no expression counts.
         difference: with interval and uncorrected p-value; None if it cannot be computed.
         corrected: the p-value corrected for the number of tests beside this one.
+        bounds: the 95 % intervals of the two scores, ``(low, high)`` each; None where there is none.
     """
 
     first: int
@@ -49,6 +52,7 @@ class Contrast(NamedTuple):
     values: tuple[float | None, float | None]
     difference: Difference | None
     corrected: float | None
+    bounds: tuple[tuple[float | None, float | None], ...] = ((None, None), (None, None))
 
     @property
     def differs(self) -> bool:
@@ -169,13 +173,23 @@ def _tests(
     runs: Sequence[Sequence[Estimate]], metrics: Sequence[Metric], name: str | None, part: str | None, count: int
 ) -> list[Contrast]:
     found = []
+    bounds = [[_bounds(estimate) for estimate in run] for run in runs]
     for first, second in combinations(range(len(runs)), 2):
         for turn, metric in enumerate(metrics):
             both = runs[first][turn], runs[second][turn]
             values = tuple(None if math.isnan(each.value) else each.value for each in both)
             test = paired_difference(*both)
             found.append(Contrast(first, second, metric.name, name, part, count, (values[0], values[1]), test, None))
+            found[-1] = found[-1]._replace(bounds=(bounds[first][turn], bounds[second][turn]))
     return found
+
+
+def _bounds(estimate: Estimate) -> tuple[float | None, float | None]:
+    """The 95 % interval of one score, as in a run's summary."""
+    if not len(estimate.sums):
+        return None, None
+    low, high = intervals(estimate.sums[:, :1], estimate.sums[:, 1:])
+    return bound(low[0]), bound(high[0])
 
 
 def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
@@ -205,6 +219,7 @@ def _record(test: Contrast) -> dict[str, Any]:
     return record | {
         "count": test.expressions,
         "values": list(test.values),
+        "bounds": [list(each) for each in test.bounds],
         "difference": None if found is None else found.value,
         "low": None if found is None else found.low,
         "high": None if found is None else found.high,

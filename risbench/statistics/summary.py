@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..metrics.metric import Metric
+from .interval_text import interval_text
 from .ratios import intervals
 
 
@@ -46,10 +47,18 @@ def bound(number: float) -> float | None:
     return None if math.isnan(number) else float(number)
 
 
-def with_interval(number: Mapping[str, Any]) -> str:
-    """A metric of a summary in percent, as in ``12.3 (10.1 to 14.5)``; without bounds if it has none, else a dash."""
+def with_interval(number: Mapping[str, Any], form: str | None = None) -> str:
+    """A metric of a summary in percent, as in ``12.3 (10.1 to 14.5)``; without bounds if it has none, else a dash.
+
+    Args:
+        number: value, low and high as fractions.
+        form: another form of the interval; see `risbench.statistics.interval_text`.
+    """
     if number["value"] is None:
         return "–"
+    if form is not None:
+        interval = interval_text(number["value"], number["low"], number["high"], form)
+        return f"{100 * number['value']:.1f} {interval}".strip()
     bounds = "" if number["low"] is None else f" ({100 * number['low']:.1f} to {100 * number['high']:.1f})"
     return f"{100 * number['value']:.1f}{bounds}"
 

@@ -18,6 +18,7 @@ from reports.tables.columns import PAPER_SPLITS
 from reports.tables.latex import lines_of
 from reports.tables.tex import escaped
 from risbench import DataWarning, Run
+from risbench.statistics.compare import compare
 
 SCALED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 ENGINE = next((name for name in ("tectonic", "pdflatex", "xelatex", "lualatex") if shutil.which(name)), None)
@@ -161,6 +162,10 @@ def test_the_tables_compile_and_fit_every_page(wild: list[Run], wide: list[Run],
         latex.render(wide),
         latex.render(wide[:8], columns="paper1"),
         latex.render(wide[:2], metrics="mIoU"),
+        latex.render(wide[:2], intervals="pm", caption=r"50 % of \\them & a_b", label="tab:a"),
+        latex.render(wide[:2], metrics="mIoU,oIoU", intervals="low-high"),
+        latex.render.comparison(compare(wide[:2], slices=False), caption="Two runs", label="tab:b"),
+        latex.render.comparison(compare(wild[:4], metrics="mIoU", slices=False), intervals="pm"),
     ]
     log = compiled(PAGES[page], "\n".join(f"{table}\n\\clearpage" for table in tables), tmp_path)
     assert "Overfull \\hbox" not in log

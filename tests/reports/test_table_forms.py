@@ -79,7 +79,7 @@ def test_every_form_says_the_same(runs: list[Run]):
     heads = lines[0]
     for line, result in zip(lines[1:], table["lines"], strict=True):
         for column, cell in zip(table["columns"], result["cells"], strict=True):
-            text = line[heads.index(f"{column['split']} {column['metric']}")]
+            text = line[heads.index(f"{column['split']} {column['metric']} (%)")]
             assert text == ("" if cell is None else f"{100 * cell['value']:.4f}")
     rows = [
         line for line in (markdown.render(runs, metrics=metrics, published=True) or "").splitlines()[2:] if "|" in line

@@ -89,9 +89,9 @@ def teach(trainer: Trainer, out: Path, device: torch.device, *, overwrite: bool 
     total = course.first.steps + course.second.steps
 
     # The images, and the centred start.
-    with bar("drawing pictures", 1) as on_progress:
-        objects = pictures("objects", course.objects, course.object_seed, size, _counted(on_progress))
-        scenes = pictures("scenes", course.scenes, course.scene_seed, size, _counted(on_progress))
+    with bar("drawing pictures", course.objects + course.scenes) as on_progress:
+        objects = pictures("objects", course.objects, course.object_seed, size, _after(0, on_progress))
+        scenes = pictures("scenes", course.scenes, course.scene_seed, size, _after(course.objects, on_progress))
     if not begun and course.centred and course.start is None:
         with computing(course.precision):
             trainer.centre(*_sample(objects, course, network.config.text_length, device))
@@ -157,5 +157,6 @@ def centre_texts(network: TextTower, tokens: Tensor) -> None:
     network.ln_final.bias.sub_(words.mean(0))
 
 
-def _counted(on_progress: Callable[[int, str], None]) -> Callable[[int, int], None]:
-    return lambda done, total: on_progress(0, f"{done} of {total}")
+def _after(before: int, on_progress: Callable[[int, str], None]) -> Callable[[int, int], None]:
+    """Counts pictures after those that were drawn before."""
+    return lambda done, _: on_progress(before + done, "")

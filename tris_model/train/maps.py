@@ -145,7 +145,7 @@ def choose_all(
         of_image.setdefault(refs.refs[at].image, []).append(at)
     chunks = [list(of_image)[first : first + CHUNK] for first in range(0, len(of_image), CHUNK)]
     done, stop = 0, False
-    with bar("maps", len(chunks), 0, rank() == 0) as on_progress, interruptible() as stopping, computing("float32"):
+    with bar("maps", len(of_image), 0, rank() == 0) as on_progress, interruptible() as stopping, computing("float32"):
         for number, images in enumerate(chunks):
             path = folder / f"{number:05}.npz"
             if number % world() != rank():
@@ -162,7 +162,7 @@ def choose_all(
             with writing(path):
                 write_whole(path, lambda file, held=held: np.savez(file, **held))
             done = number + 1
-            on_progress(done, "")
+            on_progress(min(done * CHUNK, len(of_image)), "")
             if stop := stopping():
                 break
     if any_rank(stop):

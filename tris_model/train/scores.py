@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from risbench.io.atomic import write_whole
+from risbench.plain import counted
+from risbench.running.terminal_table import print_table
 from risbench.statistics.summary import with_interval
 
 from ..files.checkpoint import digest
@@ -52,15 +54,19 @@ def score_all(out: Path, vals: Mapping[int, str | None], device: torch.device, d
 def _print(rows: list[dict[str, Any]]) -> None:
     console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
     splits = ", ".join(dict.fromkeys(row["split"] for row in rows))
-    table = Table(title=f"TRIS on {splits}: %, with 95 % intervals", title_justify="left")
+    counts = [counted(row["count"], "expression") + (" (partial)" if row["partial"] else "") for row in rows]
+    same = len(set(counts)) == 1
+    title = f"TRIS on {splits}: %, with 95 % intervals" + (f"; {counts[0]}" if same else "")
+    table = Table(title=title, title_justify="left")
     table.add_column("stage")
     for name in SHOWN:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("expressions", justify="right")
-    for row in rows:
+        table.add_column(name, justify="right")
+    if not same:
+        table.add_column("scored on", justify="right")
+    for row, count in zip(rows, counts, strict=True):
         cells = [with_interval(row["metrics"][name]) for name in SHOWN]
-        table.add_row(str(row["stage"]), *cells, str(row["count"]) + (" (partial)" if row["partial"] else ""))
-    console.print(table)
+        table.add_row(str(row["stage"]), *cells, *([] if same else [count]))
+    print_table(console, table)
     console.print(f"rules {rows[0]['rules']['name']}", highlight=False)
     for row in rows:
         console.print(f"stage {row['stage']}: {row['weights']}", highlight=False, soft_wrap=True, markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import check, get, imports, leaks, where
+from . import check, get, imports, leaks, show, where
 
 
 @click.group("data")
@@ -12,5 +12,5 @@ def command() -> None:
     """Get, import and check data sets."""
 
 
-for one in (get, imports, check, where, leaks):
+for one in (get, imports, check, where, show, leaks):
     command.add_command(one.command)

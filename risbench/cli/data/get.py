@@ -97,6 +97,6 @@ class _Terminal:
     def bar(self, title: str, *, in_bytes: bool) -> Iterator[OnProgress]:
         amount = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), *amount, TimeRemainingColumn())
-        with Bar(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as shown:
+        with Bar(*columns, console=show.err, in_bytes=in_bytes) as shown:
             task = shown.add_task(title, total=None)
             yield lambda done, total: shown.update(task, completed=done, total=total)

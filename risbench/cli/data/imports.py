@@ -65,7 +65,8 @@ def command(
 def _own(file: Path, name: str, copy: bool, data_root: Path | None, as_json: bool) -> None:
     from ...datasets.imports.own import import_own
 
-    made = import_own(file, name, data_root, copy=copy)
+    with show.counting("importing images") as on_progress:
+        made = import_own(file, name, data_root, copy=copy, progress=on_progress)
     split = made.split
     if made.box_only:
         show.say(

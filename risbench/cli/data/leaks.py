@@ -72,7 +72,7 @@ def _print_table(leaks: list[Leak]) -> None:
     for leak in leaks:
         objects = "?" if leak.objects is None else f"{leak.objects} of {leak.of_objects}"
         table.add_row(leak.trained_on, leak.tested, f"{leak.images} of {leak.of_images}", objects)
-    show.print_table(table)
+    show.print_table(table, keys=2)
 
 
 def _print_pair(leak: Leak) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,14 @@ class MadeSplit:
     turned: tuple[str, ...] = ()
 
 
-def import_own(file: str | Path, name: str, data_root: str | Path | None = None, *, copy: bool = False) -> MadeSplit:
+def import_own(
+    file: str | Path,
+    name: str,
+    data_root: str | Path | None = None,
+    *,
+    copy: bool = False,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> MadeSplit:
     """Make an own split; every command then knows it by its name in this data root.
 
     A second import of the same file changes nothing; another file is refused.
@@ -49,6 +57,7 @@ def import_own(file: str | Path, name: str, data_root: str | Path | None = None,
         name: the split's name.
         data_root: the target; by default ``$RISBENCH_DATA``, else the user data folder.
         copy: copy the images instead of linking to them.
+        progress: called with the number of images that are placed, and of all images.
 
     Raises:
         UsageError: the name is not allowed for an own split.
@@ -67,8 +76,9 @@ def import_own(file: str | Path, name: str, data_root: str | Path | None = None,
             raise UsageError(
                 f"--as {name}: {folder} is a split made of another file; move it away, or choose another name"
             )
-    for image in data.files:
+    for done, image in enumerate(data.files, start=1):
         place(FoundFile(image.parts, path.parent.absolute() / image), folder / "images" / image, copy)
+        progress(done, len(data.files))
     for place_name, content in contents.items():
         place_bytes(content, folder / place_name)
     split = load_split(name, data_root)

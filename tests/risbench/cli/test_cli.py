@@ -227,7 +227,7 @@ def test_a_report_goes_to_stdout_or_to_a_file(ask: Ask, root: Path, predicted: P
     ("what", "keys", "some"),
     [
         ("methods", {"name", "card", "entry_point"}, {"centre", "full", "oracle_box"}),
-        ("splits", {"name", "expected", "from"}, set(catalog.names())),
+        ("splits", {"name", "state", "expected", "from"}, set(catalog.names())),
         ("metrics", {"name", "definition"}, {"mIoU", "oIoU", "P@k", "PointIt", "PointM", "Accbox"}),
         ("rules", {"name", "text"}, {"tris", "lavt", "clean"}),
         ("reports", {"name", "entry_point"}, {"markdown", "latex", "grid"}),

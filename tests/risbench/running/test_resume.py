@@ -230,7 +230,8 @@ def test_a_second_ctrl_c_does_not_wait_for_the_image_under_work(command_line: Co
         assert any("Ctrl-C again to stop at once" in line for line in process.stderr or ())
         process.send_signal(signal.SIGINT)
         _, result = process.communicate(timeout=GUARD)
-    assert (process.returncode, result.splitlines()[-1]) == (1, "risbench: stopped")
+    how = "risbench: stopped at once; give the same command with --out mine to go on"
+    assert (process.returncode, result.splitlines()[-1]) == (1, how)
     assert costs_of(command_line.folder / "mine")[0]["images"] == 4
 
 

@@ -23,7 +23,7 @@ from risbench.errors import DataError
 from risbench.io import plainfiles
 from risbench.io.atomic import replace, sweep_parts
 from risbench.results.provenance import provenance
-from risbench.running.bar import Bar
+from risbench.running.bar import Bar, SpeedColumn
 from risbench.running.interrupts import STOPPED, stop_requested
 from risbench.running.loop import Stopped as Stopped
 from risbench.running.tracking import track
@@ -176,12 +176,12 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def bar(title: str, total: int, start: int = 0, shown: bool = True) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on stderr with steps, time left and a text; nothing if stderr is not a terminal."""
+    """A progress bar on stderr with steps, speed, time left and a text; lines if stderr is not a terminal."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), SpeedColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )  # fmt: skip
-    with Bar(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
+    with Bar(*columns, console=console, shown=shown, transient=False) as progress:
         task = progress.add_task(title, total=total, completed=start, text="")
         yield lambda done, text: progress.update(task, completed=done, text=text)
 
