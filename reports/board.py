@@ -14,7 +14,7 @@ from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted, plain
 
 from .supervision import of_card
-from .tables.markdown import escaped
+from .tables.escapes import escaped
 
 _DASH = "–"
 _HEADS = ("#", "Method", "Learnt from")

@@ -16,6 +16,15 @@ from risbench.results.jsonlines import object_in
 from .style import labelled, legend, look_of
 
 _STEPS = ("step", "iteration", "iter", "epoch")
+# Units of what our trainers log, for the vertical axis; other numbers are drawn as they are logged.
+_UNITS = {
+    "lr": "learning rate",
+    "images_per_second": "images / s",
+    "memory": "peak memory, MiB",
+    "seconds": "s since the line before",
+}
+_SCORES = ("mIoU", "oIoU", "P@", "PointIt", "PointM", "Accbox")  # fractions
+_ACROSS = {"step": "training step", "iteration": "iteration", "iter": "iteration", "line": "line of the log"}
 _MANY = 150  # steps above which a mean over neighbours is drawn on the values
 
 
@@ -80,10 +89,20 @@ def draw_term(cell: Any, logs: Sequence[Log], term: str) -> None:
             cell.plot(steps, values, color=look["color"], alpha=0.3, linewidth=0.6)
             values = running_mean(values, len(values) // 40)
         cell.plot(steps, values, label=log.title, **look)
-    across = ", ".join(dict.fromkeys(log.across for log in logs if term in log.terms))
-    labelled(cell, term, across, "")
+    across = dict.fromkeys(_ACROSS.get(log.across, log.across) for log in logs if term in log.terms)
+    labelled(cell, term, ", ".join(across), unit_of(term))
     if len(logs) > 1:
-        legend(cell, loc="best")
+        legend(cell)
+
+
+def unit_of(term: str) -> str:
+    """The label of a term's vertical axis, with its unit."""
+    name = term.rpartition(".")[2]
+    if name in _UNITS:
+        return _UNITS[name]
+    if name.startswith(_SCORES):
+        return "score, a fraction"
+    return "loss, no unit" if name == "loss" or name.endswith("_loss") else "value as logged"
 
 
 def running_mean(values: np.ndarray, reach: int) -> np.ndarray:

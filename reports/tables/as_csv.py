@@ -7,9 +7,9 @@ import io
 from collections.abc import Sequence
 
 from risbench import Run
-from risbench.plain import plain
 from risbench.results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 
+from .escapes import harmless
 from .table import ReportTable, TableRow, table_of
 from .table_options import TableOptions, table_renderer
 
@@ -49,13 +49,7 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     return stream.getvalue().rstrip("\n")
 
 
-render = table_renderer(table_text)
-
-
-def harmless(text: str) -> str:
-    """Text that a spreadsheet shows and does not execute as a formula."""
-    found = plain(text)
-    return f"'{found}" if found.startswith(("=", "+", "-", "@")) else found
+render = table_renderer(table_text, "csv")
 
 
 def _line(row: TableRow, table: ReportTable, seeds: Sequence[bool]) -> list[str]:

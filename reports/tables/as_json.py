@@ -32,7 +32,7 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False)
 
 
-render = table_renderer(table_text)
+render = table_renderer(table_text, "json")
 
 
 def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]:

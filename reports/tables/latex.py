@@ -65,7 +65,7 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     return "\n".join(lines_of(table))
 
 
-render = table_renderer(table_text)
+render = table_renderer(table_text, "latex")
 
 
 def lines_of(table: ReportTable) -> list[str]:

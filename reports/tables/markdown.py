@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from risbench import Run
-from risbench.plain import is_right_to_left, plain
 
+from .escapes import escaped
 from .notes import READS
 from .table import Cell, ReportTable, table_of
 from .table_options import TableOptions, table_renderer
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
 
 def table_text(runs: Sequence[Run], options: TableOptions) -> str:
@@ -20,7 +17,7 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     return "\n".join(lines_of(table_of(runs, options)))
 
 
-render = table_renderer(table_text)
+render = table_renderer(table_text, "markdown")
 
 
 def lines_of(table: ReportTable) -> list[str]:
@@ -37,14 +34,6 @@ def lines_of(table: ReportTable) -> list[str]:
     lines += [f"{_marks((note.mark,)) + ' ' if note.mark else ''}{escaped(note.text)}  " for note in table.notes]
     lines[-1] = lines[-1].rstrip()
     return lines
-
-
-def escaped(text: str) -> str:
-    """Text without special meaning in Markdown and HTML."""
-    found = plain(text)
-    # Isolated, so that text written from right to left does not reorder other cells.
-    isolated = f"\u2068{found}\u2069" if is_right_to_left(found) else found
-    return _SPECIAL.sub(r"\\\1", isolated)
 
 
 def _heads(table: ReportTable) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from risbench import Run
+from risbench import Run, UsageError
 
 from ..picture import given_or_written
 
@@ -30,7 +30,7 @@ class TableOptions:
     efficiency: bool = False
 
 
-def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str]) -> Callable[..., str | None]:
+def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str], form: str) -> Callable[..., str | None]:
     """The renderer of a form of tables, as an entry point in ``risbench.reports`` names it.
 
     ``risbench report`` calls it with the options that its signature has. It returns the text, or None once the text
@@ -38,6 +38,7 @@ def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str]) -> 
 
     Args:
         table_text: the table of some runs as text.
+        form: the name of the form, a key of `reports.breakdown.forms.FORMS`, for ``--by``.
     """
 
     def render(
@@ -50,8 +51,25 @@ def table_renderer(table_text: Callable[[Sequence[Run], TableOptions], str]) -> 
         mixed: bool = False,
         published: bool = False,
         efficiency: bool = False,
+        by: str | None = None,
     ) -> str | None:
+        if by is not None:
+            from ..breakdown.forms import breakdown_text
+
+            refuse_with_by(by, columns=columns, mixed=mixed, published=published, efficiency=efficiency)
+            return given_or_written(breakdown_text(form, runs, by, metrics, data_root), out)
         return given_or_written(table_text(runs, TableOptions(metrics, columns, mixed, published, efficiency)), out)
 
     render.__doc__ = table_text.__doc__
     return render
+
+
+def refuse_with_by(by: str, **options: object) -> None:
+    """Refuse options of tables of runs beside ``--by``, whose table has columns of its own.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"--{name} is of tables of runs: leave it out beside --by {by}")

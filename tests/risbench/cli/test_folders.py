@@ -47,7 +47,7 @@ def test_a_folder_of_runs_stands_for_them(runs: Path, ask: Ask, words: tuple[str
     ("name", "words"),
     [
         ("grid.png", "grid.png is a picture or page"),
-        ("t1", "t1 is a training's folder (`report --as curves` reads its log.jsonl)"),
+        ("t1", "t1 is a training's folder (`report --as curves` draws it)"),
         ("empty", "empty is an empty folder"),
         ("t1/log.jsonl", "log.jsonl is a file of lines (a training's log is read by `report --as curves`)"),
     ],
