@@ -30,14 +30,15 @@ th.text, td.text { text-align: left; }
 td.text { overflow-wrap: anywhere; min-width: 6rem; }
 small { opacity: .75; display: block; white-space: nowrap; }
 tr.aside td { font-style: italic; }
-th button { font: inherit; text-align: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
+th button { font: inherit; text-align: inherit; color: inherit; background: none; border: 0; padding: 0; }
+th button { cursor: pointer; }
 th button:hover { text-decoration: underline; }
 th[aria-sort="descending"] button::after { content: " ▾"; }
 th[aria-sort="ascending"] button::after { content: " ▴"; }
 p.note { font-size: .87em; margin: .35rem 0; max-width: 60rem; }
 """.strip()
-# A click on a head sorts its table: numbers from the largest, then from the smallest; texts from A. What is absent stays
-# last, and equal rows keep their order.
+# A click on a head sorts its table: numbers from the largest, then from the smallest; texts from A. What is absent
+# stays last, and equal rows keep their order.
 _SCRIPT = """
 document.querySelectorAll("table").forEach((table) => {
   const body = table.tBodies[0];

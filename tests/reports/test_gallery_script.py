@@ -223,7 +223,8 @@ def test_keys_walk_over_expressions_and_pages(node, page, here):
     const found = [];
     for (const name of ["j", "j", "k", "n", "p", "/"]) {{
       key(name);
-      found.push([now(), page.getElementById("page").textContent, document.activeElement === page.getElementById("words")]);
+      const isSearching = document.activeElement === page.getElementById("words");
+      found.push([now(), page.getElementById("page").textContent, isSearching]);
     }}
     cards()[23].children[0].focus();
     key("j");
