@@ -64,6 +64,7 @@ def render(
         raise UsageError("curves need runs, or a training's log.jsonl: give one of them")
     panels: list[Panel] = []
     notes: list[str] = []
+    read: list[Log] = []
     if runs:
         of_runs, notes = _of_runs(runs, data_root)
         panels += of_runs
@@ -77,7 +78,7 @@ def render(
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
     caption = [] if no_notes else [line for note in notes for line in wrapped(note, 62 * columns).split("\n")]
-    height = HEIGHT + legend_height(_legend_of(runs, logs), WIDTH)
+    height = HEIGHT + legend_height(_legend_of(runs, [log.title for log in read]), WIDTH)
     with drawing(columns * WIDTH, lines * height, caption) as (figure, area):
         axes = list(area.subplots(lines, columns, squeeze=False).flat)
         for cell in axes:
@@ -91,11 +92,11 @@ def render(
     return None
 
 
-def _legend_of(runs: Sequence[Run], logs: Sequence[Path]) -> list[str]:
+def _legend_of(runs: Sequence[Run], logs: Sequence[str]) -> list[str]:
     """About the labels of the longest legend, for its height."""
     titles = [f"{title}, mIoU 00.0" for title in titles_of(runs)] if runs else []
     hot = [title for title, run in zip(titles, runs, strict=True) if (run.path / HEATS).is_dir()]
-    return max(titles, 2 * hot, [str(log) for log in logs] if len(logs) > 1 else [], key=len)
+    return max(titles, 2 * hot, list(logs) if len(logs) > 1 else [], key=len)
 
 
 def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], list[str]]:

@@ -67,9 +67,14 @@ class Log:
 
     @staticmethod
     def read_all(paths: Sequence[Path]) -> list[Log]:
-        """Read logs, named after their folders; if two names are the same, by their whole paths."""
-        short = [real(path).parent.name if path.stem == "log" else path.stem for path in paths]
-        titles = short if len(set(short)) == len(paths) else [str(path) for path in paths]
+        """Read logs, named after their folders; if two names are the same, the folders above them are added."""
+        names = [real(path).parent.parts if path.stem == "log" else real(path.with_suffix("")).parts for path in paths]
+        for count in range(1, max(map(len, names), default=1) + 1):
+            titles = ["/".join(parts[-count:]) for parts in names]
+            if len(set(titles)) == len(paths):
+                break
+        else:
+            titles = [str(path) for path in paths]
         return [Log(path, title) for path, title in zip(paths, titles, strict=True)]
 
     @staticmethod

@@ -76,7 +76,7 @@ def kind_of(path: Path) -> str:
         return f"a folder of shards (`risbench merge {path}` makes the run)"
     if not any(path.iterdir()):
         return "an empty folder"
-    return "a folder without runs"
+    return "a folder whose runs are all unfinished" if _inside(path) else "a folder without runs"
 
 
 def logs_in(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -124,7 +124,7 @@ def test_logs_of_one_folder_name_are_told_apart(tmp_path):
     paths = [tmp_path / name / "stage1" / "log.jsonl" for name in ("a", "b")]
     for path in paths:
         _log(path, [{"step": 0, "loss": 1}])
-    assert len({log.title for log in Log.read_all(paths)}) == 2
+    assert [log.title for log in Log.read_all(paths)] == ["a/stage1", "b/stage1"]
 
 
 def test_a_running_mean_keeps_constants_and_passes_over_gaps():

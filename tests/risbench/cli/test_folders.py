@@ -78,6 +78,9 @@ def test_an_unfinished_run_in_a_folder_is_named(runs: Path, ask: Ask):
     (runs / "demo" / "four" / "summary.json").unlink()
     result = ask("report", runs / "demo")
     assert (result.code, f"{runs}/demo/four is an unfinished run" in result.err) == (0, True)
+    (runs / "demo" / "three" / "summary.json").unlink()
+    result = ask("report", runs / "demo")
+    assert (result.code, "demo is a folder whose runs are all unfinished" in result.err) == (2, True)
 
 
 def test_a_trainings_folder_is_drawn_with_every_stage(runs: Path, ask: Ask, tmp_path: Path):
