@@ -76,6 +76,8 @@ def kind_of(path: Path) -> str:
         return f"a folder of shards (`risbench merge {path}` makes the run)"
     if not any(path.iterdir()):
         return "an empty folder"
+    if not _inside(path) and _logs_below(path):
+        return "a folder of trainings (`report --as curves` draws them)"
     return "a folder whose runs are all unfinished" if _inside(path) else "a folder without runs"
 
 
