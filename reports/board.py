@@ -15,7 +15,7 @@ from risbench.plain import counted, plain
 from risbench.statistics.interval_text import interval_note, interval_text
 
 from .supervision import of_card
-from .tables.markdown import escaped
+from .tables.escapes import escaped
 
 _DASH = "–"
 _HEADS = ("#", "Method", "Learnt from")
@@ -31,7 +31,42 @@ th.text, td.text { text-align: left; }
 td.text { overflow-wrap: anywhere; min-width: 6rem; }
 small { opacity: .75; display: block; white-space: nowrap; }
 tr.aside td { font-style: italic; }
+th button { font: inherit; text-align: inherit; color: inherit; background: none; border: 0; padding: 0; }
+th button { cursor: pointer; }
+th button:hover { text-decoration: underline; }
+th[aria-sort="descending"] button::after { content: " ▾"; }
+th[aria-sort="ascending"] button::after { content: " ▴"; }
 p.note { font-size: .87em; margin: .35rem 0; max-width: 60rem; }
+""".strip()
+# A click on a head sorts its table: numbers from the largest, then from the smallest; texts from A. What is absent
+# stays last, and equal rows keep their order.
+_SCRIPT = """
+document.querySelectorAll("table").forEach((table) => {
+  const body = table.tBodies[0];
+  const rank = (row, at) => {
+    const text = row.cells[at].querySelector("bdi").textContent.trim();
+    if (text === "–" || !text) return null;
+    return row.cells[at].classList.contains("text") ? text.toLowerCase() : Number.parseFloat(text);
+  };
+  const before = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
+  [...table.tHead.rows[0].cells].forEach((head, at) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const upwards = at === 0 || head.classList.contains("text");
+      const now = head.getAttribute("aria-sort");
+      const order = now ? (now === "ascending" ? "descending" : "ascending") : (upwards ? "ascending" : "descending");
+      const sign = order === "ascending" ? 1 : -1;
+      [...table.tHead.rows[0].cells].forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", order);
+      const rows = [...body.rows].map((row) => [rank(row, at), row]);
+      rows.sort(([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : sign * before(a, b)));
+      body.append(...rows.map(([, row]) => row));
+    });
+  });
+});
 """.strip()
 
 
@@ -84,7 +119,7 @@ def html(rankings: Sequence[Ranking], *, intervals: str | None = None) -> str:
             parts.append("</tr>")
         parts.append("</tbody></table></div>")
         parts += [f'<p class="note">{_safe(note)}</p>' for note in ranking_notes(ranking, intervals)]
-    return "\n".join([*parts, "</body></html>"])
+    return "\n".join([*parts, f"<script>{_SCRIPT}</script>", "</body></html>"])
 
 
 def title_of(ranking: Ranking) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from risbench import DataError, Run, Sample, UsageError
 from risbench.datasets.images import read_image
-from risbench.masks import decode, union_of
+from risbench.masks import at_size, decode, union_of
 from risbench.plain import plain
 from risbench.results import heats
 from risbench.results.folder import HEATS
@@ -20,7 +20,7 @@ from risbench.results.scored import scored_split, split_record
 from .about import common_rows, notes_of, titles_of
 from .choice import SPREAD, chosen_samples
 from .letters import wrapped
-from .picture import save
+from .picture import require_picture, save, save_notes
 
 # Okabe and Ito's orange and blue, which colour-blind readers can distinguish. A white rim separates them from images.
 TRUTH, PREDICTED = (0.90, 0.62, 0.00), (0.00, 0.45, 0.70)
@@ -55,8 +55,9 @@ def render(
     rows: str = SPREAD,
     count: int | None = None,
     heat: bool = False,
+    no_notes: bool = False,
 ) -> str | None:
-    """Draw the grid to ``out``, a PNG or PDF: image, expression, truth, and a column for each run.
+    """Draw the grid to ``out``, a PNG, PDF or SVG: image, expression, truth, and a column for each run.
 
     Args:
         runs: of one split.
@@ -66,6 +67,7 @@ def render(
         rows: the rule that chooses the expressions; see `reports.choice.chosen_samples`.
         count: the number of expressions.
         heat: add a column for each run that saved its heats.
+        no_notes: write the notes to a text file beside the picture, not into it.
 
     Raises:
         UsageError: ``out`` is absent or has another suffix, the runs are of different splits, or ``rows`` is wrong.
@@ -73,8 +75,7 @@ def render(
     """
     if not runs:
         raise UsageError("a grid needs at least one run")
-    if out is None or out.suffix not in (".png", ".pdf"):
-        raise UsageError("a grid is a picture: give --out FILE.png or FILE.pdf")
+    out = require_picture(out, "a grid is")
     if len({run.summary["split"] for run in runs}) > 1:
         raise UsageError("a grid holds runs of one split")
     split = scored_split(runs[0].about, runs[0].path, data_root)
@@ -102,7 +103,9 @@ def render(
     notes = [f"Rows: {rule}. Orange: truth; blue: prediction.", *notes_of(runs)]
     if heat:
         notes.insert(1, "Heats: each from its own lowest value (dark) to its highest (yellow), as printed.")
-    _draw(samples, columns, notes, out)
+    _draw(samples, columns, [] if no_notes else notes, out)
+    if no_notes:
+        save_notes(out, notes)
     return None
 
 
@@ -126,7 +129,7 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
     columns = 2 + len(methods)
     shapes = [min(_TALLEST, sample.size[0] / sample.size[1]) for sample in samples]
     caption = [line for note in notes for line in wrapped(note, 27 * columns).split("\n")]
-    below = _LINE * (len(caption) + 1)
+    below = _LINE * (len(caption) + 1) if caption else 0.0
     height = _TITLE + sum(_CELL * shape + _CAPTION for shape in shapes) + below
     # The user's own matplotlib settings must not change the picture.
     with context("default"):
@@ -154,7 +157,7 @@ def _draw(samples: Sequence[Sample], methods: Sequence[GridColumn], notes: Seque
                 elif method.is_heat:
                     pictures.append(coloured(pictures[0], found))
                 else:
-                    pictures.append(tinted(image, _at_size(found, sample.size), PREDICTED))
+                    pictures.append(tinted(image, at_size(found, sample.size), PREDICTED))
                 captions.append(text)
             for cell, picture, caption in zip(line, pictures, captions, strict=True):
                 cell.imshow(picture, interpolation="antialiased")
@@ -201,15 +204,6 @@ def _enlarged(pixels: np.ndarray) -> np.ndarray:
     """An image or mask with each pixel as a square of k by k; k is 1 for a large one."""
     factor = max(1, -(-_FINE // max(pixels.shape[:2])))
     return np.ascontiguousarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
-
-
-def _at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A mask at the image's size; rules with a size of their own (``lavt``) store it at that size."""
-    if mask.shape == size:
-        return mask
-    rows = (np.arange(size[0]) * mask.shape[0]) // size[0]
-    columns = (np.arange(size[1]) * mask.shape[1]) // size[1]
-    return mask[rows][:, columns]
 
 
 def heats_of(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray] | None:

@@ -26,11 +26,14 @@ _SHAPES_TEXT = (3, 11)  # the first matplotlib version that joins letters and wr
 _JOINED = ("ARABIC", "SYRIAC", "DEVANAGARI", "BENGALI", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "GUJARATI", "THAI")
 
 
-def set_fonts(figure: Any) -> None:
+def set_fonts(figure: Any) -> tuple[str, ...]:
     """Give every text of a figure the fonts that its characters need, and remove control characters.
 
     Args:
         figure: a matplotlib figure, complete but not yet drawn.
+
+    Returns:
+        The families that are used beside matplotlib's own.
 
     Warns:
         DataWarning: a font of this machine is used, no installed font has some characters, or this matplotlib cannot
@@ -55,6 +58,22 @@ def set_fonts(figure: Any) -> None:
     if absent:
         _warn_of_absent(absent)
     _warn_of_unjoined(letters)
+    return families
+
+
+def is_truetype(family: str) -> bool:
+    """Whether a family's file has TrueType outlines; others (CFF, as in Noto Sans CJK) are not valid there."""
+    from matplotlib import font_manager
+
+    try:
+        with Path(font_manager.findfont(family)).open("rb") as file:
+            kind = file.read(16)
+            if kind[:4] == b"ttcf":  # a collection: its first font begins at this offset
+                file.seek(int.from_bytes(kind[12:16], "big"))
+                kind = file.read(4)
+    except (OSError, ValueError):
+        return False
+    return kind[:4] in (b"\0\1\0\0", b"true")
 
 
 def wrapped(text: str, width: int, lines: int | None = None) -> str:

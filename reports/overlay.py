@@ -22,7 +22,7 @@ def draw(image: np.ndarray, answers: Sequence[Any], out: Path) -> None:
     Args:
         image: uint8 ``(H, W, 3)``.
         answers: objects with ``text``, ``mask`` and ``point``.
-        out: a PNG or PDF.
+        out: a PNG, PDF or SVG.
     """
     import matplotlib
 

@@ -15,7 +15,7 @@ from risbench.results.jsonlines import replace_bytes
 from risbench.statistics.changes import change_texts
 from risbench.statistics.comparable import truth_name
 
-from .tables.as_csv import harmless
+from .tables.escapes import harmless
 
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
 # The type of each column in Parquet.

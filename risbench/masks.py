@@ -238,6 +238,20 @@ def union_of(parts: Sequence[RLE], size: tuple[int, int]) -> np.ndarray:
     return covered
 
 
+def at_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask at an image's size by the nearest pixel; rules with a size of their own (``lavt``) store it at that size.
+
+    Args:
+        mask: bool ``(h, w)``.
+        size: ``(height, width)`` of the image.
+    """
+    if mask.shape == size:
+        return mask
+    rows = (np.arange(size[0]) * mask.shape[0]) // size[0]
+    columns = (np.arange(size[1]) * mask.shape[1]) // size[1]
+    return mask[rows][:, columns]
+
+
 def box_of(mask: np.ndarray) -> Box | None:
     """The smallest box round a mask, half-open at its right and lower side; None for an empty mask."""
     rows = np.flatnonzero(mask.any(axis=1))

@@ -13,7 +13,7 @@ from risbench.plain import counted
 from risbench.statistics.compare import Contrast, compare
 
 from ..supervision import GROUPS, of_card
-from ..tables.markdown import escaped
+from ..tables.escapes import escaped
 from .methods import METRICS1, METRICS2, TABLE1, TABLE2, TRIS, ComparedMethod
 from .minutes import minutes_sentence
 

@@ -15,10 +15,10 @@ from risbench.results.folder import HEATS
 
 from ..about import common_rows, left_out_note, notes_of, split_of_runs, titles_of
 from ..letters import wrapped
-from ..picture import save
+from ..picture import require_picture, save, save_notes
 from .area import draw_area
 from .precision import draw_precision
-from .style import HEIGHT, WIDTH, drawing
+from .style import HEIGHT, WIDTH, drawing, legend_height
 from .sweep import draw_sweep, sweep_of
 from .training import Log, draw_term
 
@@ -32,28 +32,39 @@ def render(
     metrics: str | None = None,
     data_root: Path | None = None,
     logs: Sequence[Path] = (),
+    by: str | None = None,
+    no_notes: bool = False,
 ) -> str | None:
-    """Draw the curves to ``out``, a PNG or PDF.
+    """Draw the curves to ``out``, a PNG, PDF or SVG.
 
     Args:
         runs: of one split; may be empty if there are logs.
         out: the picture.
-        metrics: must be None.
+        metrics: must be None, but for scores by kind of expression.
         data_root: where the annotations lie, by default where the first run found them.
         logs: files that trainings write, with one JSON object for each step.
+        by: draw the picture of one kind of breakdown instead; see `reports.breakdown.KINDS`.
+        no_notes: write the notes to a text file beside the picture, not into it.
 
     Raises:
         UsageError: ``out`` is absent or has another suffix, there is nothing to draw, or ``metrics`` is given.
         DataError: no expression has a true mask.
     """
-    if out is None or out.suffix not in (".png", ".pdf"):
-        raise UsageError("curves are a picture: give --out FILE.png or FILE.pdf")
+    if by is not None:
+        from ..breakdown import draw
+
+        if logs:
+            raise UsageError("--by shows runs: leave the training's log out")
+        draw(runs, by, out, metrics, data_root, no_notes)
+        return None
+    out = require_picture(out, "curves are")
     if metrics is not None:
         raise UsageError("curves show fixed metrics: leave --metrics out")
     if not runs and not logs:
         raise UsageError("curves need runs, or a training's log.jsonl: give one of them")
     panels: list[Panel] = []
     notes: list[str] = []
+    read: list[Log] = []
     if runs:
         of_runs, notes = _of_runs(runs, data_root)
         panels += of_runs
@@ -66,8 +77,9 @@ def render(
         notes += [note for log in read for note in log.notes]
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    caption = [line for note in notes for line in wrapped(note, 62 * columns).split("\n")]
-    with drawing(columns * WIDTH, lines * HEIGHT, caption) as (figure, area):
+    caption = [] if no_notes else [line for note in notes for line in wrapped(note, 62 * columns).split("\n")]
+    height = HEIGHT + legend_height(_legend_of(runs, [log.title for log in read]), WIDTH)
+    with drawing(columns * WIDTH, lines * height, caption) as (figure, area):
         axes = list(area.subplots(lines, columns, squeeze=False).flat)
         for cell in axes:
             cell.set_axis_off()
@@ -75,7 +87,16 @@ def render(
             cell.set_axis_on()
             panel(cell)
         save(figure, out)
+    if no_notes:
+        save_notes(out, notes)
     return None
+
+
+def _legend_of(runs: Sequence[Run], logs: Sequence[str]) -> list[str]:
+    """About the labels of the longest legend, for its height."""
+    titles = [f"{title}, mIoU 00.0" for title in titles_of(runs)] if runs else []
+    hot = [title for title, run in zip(titles, runs, strict=True) if (run.path / HEATS).is_dir()]
+    return max(titles, 2 * hot, list(logs) if len(logs) > 1 else [], key=len)
 
 
 def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], list[str]]:

@@ -70,7 +70,7 @@ def draw_area(cell: Any, split: Split, runs: Sequence[Sequence[Row]], titles: Se
     cell.set_ylim(0, 101)
     each = f"{len(middle)} bins of ≈ {len(shares) // len(middle)}"
     labelled(cell, "IoU against object size", f"object, % of the image ({each})", "mean IoU, %")
-    legend(cell, loc="best")
+    legend(cell)
 
 
 def _plain_ticks(cell: Any, middle: np.ndarray) -> None:

@@ -40,4 +40,4 @@ def draw_precision(cell: Any, runs: Sequence[Sequence[Row]], titles: Sequence[st
     cell.set_xlim(0, 1)
     cell.set_ylim(0, 101)
     labelled(cell, "P@k: how many are at least this good", "k (IoU)", "P@k, %")
-    legend(cell, loc="upper right")
+    legend(cell)

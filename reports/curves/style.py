@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 WIDTH, HEIGHT = 3.35, 2.6  # inches of a panel: a column of a two-column paper
 _LINE = 0.135  # inches of a caption line
+_BELOW = 0.42  # inches from the axes to a legend below them: the ticks and the label
+_LONGEST = 34  # letters of a name in a legend
 # Okabe & Ito (2008), without yellow, which is not visible on white paper; black is last, because it is conspicuous.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)))
@@ -25,7 +27,6 @@ _SETTINGS = {
     "lines.markersize": 4,
     "legend.frameon": False,
     "legend.handlelength": 2.6,
-    "pdf.fonttype": 42,  # embed TrueType fonts, which publishers require
 }
 
 
@@ -45,13 +46,48 @@ def labelled(cell: Any, title: str, across: str, up: str) -> None:
     cell.set_ylabel(up, parse_math=False)
 
 
-def legend(cell: Any, **more: Any) -> None:
-    """Add a legend with plain text; long names are cut, so that they do not hide the curves."""
-    found = cell.legend(**more)
+def legend(cell: Any, width: float = WIDTH) -> None:
+    """Put a legend with plain text below the axes, where it hides no curve; long names are cut.
+
+    Args:
+        cell: the axes.
+        width: the inches that the legend may fill.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    handles, labels = cell.get_legend_handles_labels()
+    if not handles:
+        return
+    titles = [_short(label) for label in labels]
+    below = cell.transAxes + ScaledTranslation(0, -_BELOW, cell.figure.dpi_scale_trans)
+    found = cell.legend(
+        handles,
+        titles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=below,
+        ncols=_columns(titles, width),
+        borderaxespad=0,
+        columnspacing=1.2,
+    )
     for text in found.get_texts():
         text.set_parse_math(False)
-        title = text.get_text()
-        text.set_text(title if len(title) <= 34 else title[:33] + "…")
+
+
+def legend_height(labels: Iterable[str], width: float) -> float:
+    """The inches that `legend` needs below axes of a width in inches; 0 without labels."""
+    titles = [_short(label) for label in labels]
+    return -(-len(titles) // _columns(titles, width)) * 0.135 + 0.06 if titles else 0.0
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= _LONGEST else title[: _LONGEST - 1] + "…"
+
+
+def _columns(titles: Sequence[str], width: float) -> int:
+    """How many names fit beside each other: a letter of 7 points is 0.055 inches wide, a line's sample 0.4."""
+    each = 0.055 * max(map(len, titles), default=1) + 0.45
+    return max(1, min(len(titles), int(width / each)))
 
 
 @contextmanager
@@ -61,6 +97,10 @@ def drawing(width: float, height: float, caption: Sequence[str]) -> Iterator[tup
     from matplotlib.style import context
 
     with context(["default", _SETTINGS]):
+        if not caption:
+            figure = Figure(figsize=(width, height), layout="constrained")
+            yield figure, figure.subfigures(1, 1)
+            return
         below = _LINE * (len(caption) + 1)
         figure = Figure(figsize=(width, height + below), layout="constrained")
         area, foot = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, below))[:, 0]

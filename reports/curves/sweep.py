@@ -11,7 +11,7 @@ from risbench.plain import counted
 
 from ..letters import wrapped
 from ..picture import save
-from .style import HEIGHT, WIDTH, drawing, labelled, legend, look_of
+from .style import HEIGHT, WIDTH, drawing, labelled, legend, legend_height, look_of
 
 
 def sweep_of(run: Run, split: Split) -> Any:
@@ -43,11 +43,11 @@ def draw_sweep(cell: Any, swept: Sequence[tuple[int, str, Any]]) -> None:
     cell.set_ylim(0, min(101, 1.3 * top))
     rules = ", ".join(dict.fromkeys(found.rules for _, _, found in swept))
     labelled(cell, f"Heats cut at a threshold, rules {rules}", "threshold, in the rules' units", "%")
-    legend(cell, loc="best")
+    legend(cell)
 
 
 def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> None:
-    """Draw every metric of one sweep, with the best threshold of the first one marked; ``out`` is a PNG or PDF."""
+    """Draw every metric of one sweep, with the best threshold of the first one marked; ``out`` is a PNG, PDF or SVG."""
     best = found.best()
     peak = (
         f"{found.metrics[0]} is the same at each threshold"
@@ -60,7 +60,7 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
         f"{counted(found.expressions, 'expression')}, rules {found.rules}. {peak}. Bands: 95 % intervals over images."
     )
     caption = [line for note in (about, *notes) for line in wrapped(note, 92).split("\n")]
-    with drawing(1.5 * WIDTH, 1.2 * HEIGHT, caption) as (figure, area):
+    with drawing(1.5 * WIDTH, 1.2 * HEIGHT + legend_height(found.metrics, 1.5 * WIDTH), caption) as (figure, area):
         cell = area.subplots()
         for turn, name in enumerate(found.metrics):
             value, low, high = ([100 * line[turn] for line in table] for table in (found.values, found.low, found.high))
@@ -72,5 +72,5 @@ def draw_found(found: Any, title: str, out: Path, notes: Sequence[str] = ()) -> 
         top = max((100 * bound for line in found.high for bound in line if bound == bound), default=101)
         cell.set_ylim(0, min(101, 1.1 * max(top, 1)))
         labelled(cell, title, "threshold, in the rules' units", "%")
-        legend(cell, loc="best")
+        legend(cell, 1.5 * WIDTH)
         save(figure, out)

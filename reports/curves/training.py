@@ -16,6 +16,15 @@ from risbench.results.jsonlines import object_in
 from .style import labelled, legend, look_of
 
 _STEPS = ("step", "iteration", "iter", "epoch")
+# Units of what our trainers log, for the vertical axis; other numbers are drawn as they are logged.
+_UNITS = {
+    "lr": "learning rate",
+    "images_per_second": "images / s",
+    "memory": "peak memory, MiB",
+    "seconds": "s since the line before",
+}
+_SCORES = ("mIoU", "oIoU", "P@", "PointIt", "PointM", "Accbox")  # fractions
+_ACROSS = {"step": "training step", "iteration": "iteration", "iter": "iteration", "line": "line of the log"}
 _MANY = 150  # steps above which a mean over neighbours is drawn on the values
 
 
@@ -58,9 +67,14 @@ class Log:
 
     @staticmethod
     def read_all(paths: Sequence[Path]) -> list[Log]:
-        """Read logs, named after their folders; if two names are the same, by their whole paths."""
-        short = [real(path).parent.name if path.stem == "log" else path.stem for path in paths]
-        titles = short if len(set(short)) == len(paths) else [str(path) for path in paths]
+        """Read logs, named after their folders; if two names are the same, the folders above them are added."""
+        names = [real(path).parent.parts if path.stem == "log" else real(path.with_suffix("")).parts for path in paths]
+        for count in range(1, max(map(len, names), default=1) + 1):
+            titles = ["/".join(parts[-count:]) for parts in names]
+            if len(set(titles)) == len(paths):
+                break
+        else:
+            titles = [str(path) for path in paths]
         return [Log(path, title) for path, title in zip(paths, titles, strict=True)]
 
     @staticmethod
@@ -80,10 +94,20 @@ def draw_term(cell: Any, logs: Sequence[Log], term: str) -> None:
             cell.plot(steps, values, color=look["color"], alpha=0.3, linewidth=0.6)
             values = running_mean(values, len(values) // 40)
         cell.plot(steps, values, label=log.title, **look)
-    across = ", ".join(dict.fromkeys(log.across for log in logs if term in log.terms))
-    labelled(cell, term, across, "")
+    across = dict.fromkeys(_ACROSS.get(log.across, log.across) for log in logs if term in log.terms)
+    labelled(cell, term, ", ".join(across), unit_of(term))
     if len(logs) > 1:
-        legend(cell, loc="best")
+        legend(cell)
+
+
+def unit_of(term: str) -> str:
+    """The label of a term's vertical axis, with its unit."""
+    name = term.rpartition(".")[2]
+    if name in _UNITS:
+        return _UNITS[name]
+    if name.startswith(_SCORES):
+        return "score, a fraction"
+    return "loss, no unit" if name == "loss" or name.endswith("_loss") else "value as logged"
 
 
 def running_mean(values: np.ndarray, reach: int) -> np.ndarray:

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from risbench import Run, UsageError
+from risbench.statistics.failures import failures_of
 
 from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of_runs, titles_of
+from ..breakdown.failures import DEFINITIONS
 from .answers import answers_of
 from .contents import Contents, Overview
 from .expressions import write_expressions
@@ -56,7 +58,9 @@ def render(
     beside = thumbnails == BESIDE or (thumbnails is None and len(split.images) > _MOST_INSIDE)
     folder = out.with_name(f"{out.stem}_files") if beside else None
     titles = titles_of(runs)
-    contents = Contents(split, rows, [answers_of(run, set(rows[0])) for run in runs], [run.path for run in runs])
+    answers = [answers_of(run, set(rows[0])) for run in runs]
+    failures = failures_of(split, runs, rows)
+    contents = Contents(split, rows, answers, [run.path for run in runs], failures.outcomes)
     with Page(out, f"{split.name}: {', '.join(titles)}") as page, Thumbnails(folder) as pictures:
         for number, block in contents.blocks(pictures):
             page.add(f"image-{number}", block)
@@ -64,6 +68,7 @@ def render(
         if left_out:
             notes.append(left_out_note(left_out))
         notes += pictures.notes(split.image_folder)
+        notes += [f"Outcomes: {DEFINITIONS}", *(f"{note}." for note in failures.notes())]
         notes.append("Truth is drawn as the union of the annotated parts; areas are shares of the image it covers.")
         overview = Overview(split.name, titles, [numbers_of(run, metrics) for run in runs], notes)
         page.add("overview", overview.record(contents))

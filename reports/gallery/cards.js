@@ -16,9 +16,10 @@ function blockOf(number) {
   return BLOCKS.get(number);
 }
 
-function verdicts(score) {
+function verdicts(score, outcomes) {
   const words = [score[1] === null ? "no true mask" : `IoU ${percent(iouOf(score))}`];
   if (score[5]) words.push("no prediction");
+  else if (score[6] && score[6] !== "right") words.push(outcomes[score[6]]);
   if (score[3] !== null) words.push(score[3] ? "on the mask ✓" : "off the mask ✗");
   else if (score[2] !== null) words.push(score[2] ? "in the box ✓" : "outside the box ✗");
   return words.join(" · ");
@@ -38,7 +39,7 @@ function panel(overview, place, run, wide) {
   else picture.append(make("span", { className: "none", textContent: `no image, ${height} × ${width}` }));
   picture.append(canvas);
   const title = make("strong", { textContent: overview.runs[run].title, dir: "auto" });
-  const numbers = make("span", { textContent: verdicts(sample.scores[run]) });
+  const numbers = make("span", { textContent: verdicts(sample.scores[run], overview.outcomes) });
   const bar = make("i", { className: "bar" });
   bar.style.setProperty("--part", `${percent(iouOf(sample.scores[run]))}%`);
   const figure = make("figure", {}, picture, make("figcaption", {}, title, " ", numbers, bar));
@@ -90,7 +91,7 @@ function enlarged(overview, measure) {
   const pictures = make("div", { className: "panels" }, ...panels.map((one) => one.figure));
   const lines = panels.map((one, run) => {
     const score = sample.scores[run];
-    const words = [`${overview.runs[run].title}: ${verdicts(score)}`];
+    const words = [`${overview.runs[run].title}: ${verdicts(score, overview.outcomes)}`];
     if (score[1] !== null) words.push(`intersection ${score[0]}, union ${score[1]} pixels`);
     if (score[4] !== null) words.push(`box IoU ${percent(score[4])}`);
     if (one.heat) words.push(`heat from ${one.heat.low} to ${one.heat.high}`);

@@ -77,9 +77,20 @@ function chosen(overview, measures, choice) {
         && (!choice.category || sample.category === choice.category)
         && (!choice.form || sample.form === choice.form)
         && (!hit || hit(sample.scores[run]))
+        && (!choice.outcome || sample.scores[run][6] === choice.outcome)
         && words.every((word) => measure.found.includes(word));
     })
     .sort(ORDERS[choice.sort](run));
+}
+
+// How many expressions of a run have each outcome; those without a true mask have none.
+function outcomesOf(overview, run) {
+  const counts = {};
+  for (const sample of overview.samples) {
+    const outcome = sample.scores[run][6];
+    if (outcome) counts[outcome] = (counts[outcome] || 0) + 1;
+  }
+  return counts;
 }
 
 // Percent with one digit, the way tables print it.

@@ -11,6 +11,7 @@ from typing import Any
 from risbench import Sample, Split
 from risbench.masks import encode, union_of
 from risbench.results.rows import Row
+from risbench.statistics.failures import OUTCOMES
 
 from ..about import area_of
 from .answers import small_heats_of
@@ -34,9 +35,11 @@ class Contents:
         rows: Sequence[Mapping[str, Row]],
         answers: Sequence[Mapping[str, dict[str, Any]]],
         folders: Sequence[Path],
+        outcomes: Sequence[Mapping[str, str]],
     ) -> None:
-        """Take each run's rows and answers by sample id, and its folder for the heats."""
+        """Take each run's rows, answers and outcomes by sample id, and its folder for the heats."""
         self._split, self._rows, self._answers, self._folders = split, rows, answers, folders
+        self._outcomes = outcomes
         self._place = {name: at for at, name in enumerate(name for name in split.ids if name in rows[0])}
         self.images: list[list[Any]] = []
         self.samples: dict[int, dict[str, Any]] = {}
@@ -77,7 +80,10 @@ class Contents:
         return block
 
     def _line(self, sample: Sample, number: int, area: int) -> dict[str, Any]:
-        scores = [_scores(rows[sample.id]) for rows in self._rows]
+        scores = [
+            [*_scores(rows[sample.id]), outcomes.get(sample.id)]
+            for rows, outcomes in zip(self._rows, self._outcomes, strict=True)
+        ]
         line = {"id": sample.id, "image": number, "text": sample.text, "area": area, "scores": scores}
         if sample.category is not None:
             line["category"] = sample.category
@@ -103,6 +109,7 @@ class Overview:
             "split": self.split,
             "notes": list(self.notes),
             "runs": [{"title": title, "metrics": numbers, "heats": heated} for title, numbers, heated in runs],
+            "outcomes": dict(OUTCOMES),
             "images": contents.images,
             "samples": [contents.samples[place] for place in sorted(contents.samples)],
         }

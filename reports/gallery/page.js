@@ -5,7 +5,7 @@ const byId = (name) => document.getElementById(name);
 function start() {
   const overview = JSON.parse(byId("overview").textContent);
   const measures = measured(overview);
-  const state = { list: [], page: 0, cards: new Map(), large: null };
+  const state = { list: [], page: 0, cards: new Map(), large: null, drawLarge: () => {} };
 
   head(overview);
   fill(overview);
@@ -17,7 +17,7 @@ function start() {
     iouLow: byId("iou-low").value, iouHigh: byId("iou-high").value,
     lengthLow: byId("length-low").value, lengthHigh: byId("length-high").value,
     areaLow: byId("area-low").value, areaHigh: byId("area-high").value,
-    category: byId("category").value, form: byId("form").value,
+    category: byId("category").value, form: byId("form").value, outcome: byId("outcome").value,
   });
 
   const near = new IntersectionObserver((entries) => entries.forEach((entry) => {
@@ -26,10 +26,25 @@ function start() {
     state.cards.get(entry.target).draw(byId("show").value);
   }), { rootMargin: "400px" });
 
-  function listed() {
+  function listed(page = 0) {
+    countOutcomes(overview, Number(byId("run").value));
     state.list = chosen(overview, measures, choice());
-    state.page = 0;
+    state.page = page;
     shown();
+  }
+
+  // The address keeps what differs from the start: controls, page, and the enlarged expression.
+  function remember() {
+    const open = state.large === null ? "" : overview.samples[state.list[state.large].place].id;
+    writeAddress(state.page, open);
+  }
+
+  function restore() {
+    const { page, open: ident } = readAddress();
+    listed(page);
+    const at = ident ? state.list.findIndex((one) => overview.samples[one.place].id === ident) : -1;
+    if (at >= 0) open(at);
+    else if (byId("large").open) byId("large").close();
   }
 
   function shown() {
@@ -58,6 +73,21 @@ function start() {
     });
     byId("cards").replaceChildren(...items);
     items.forEach((item) => near.observe(item));
+    remember();
+  }
+
+  // The next card or the one before, from the one with the focus; past the last one the page turns.
+  function walk(step) {
+    const cards = [...state.cards.keys()];
+    const now = cards.findIndex((item) => item.contains(document.activeElement));
+    const next = now < 0 ? (step > 0 ? 0 : cards.length - 1) : now + step;
+    if (next >= cards.length && !byId("after").disabled) turn(1);
+    else if (next < 0 && !byId("before").disabled) turn(-1);
+    else if (cards[next]) focusOn(cards[next]);
+    if (next >= cards.length || next < 0) {
+      const turned = [...state.cards.keys()];
+      if (turned[0] !== cards[0]) focusOn(turned[next < 0 ? turned.length - 1 : 0]);
+    }
   }
 
   function turn(step) {
@@ -91,41 +121,60 @@ function start() {
     byId("large").replaceChildren(line, ...big.body);
     if (!byId("large").open) byId("large").showModal();
     state.drawLarge(byId("show").value);
+    remember();
   }
 
   function redraw() {
     const view = byId("show").value;
     state.cards.forEach((card) => card.isMade() && card.draw(view));
     if (byId("large").open) state.drawLarge(view);
+    remember();
   }
 
   let waiting = 0;
   byId("controls").addEventListener("input", (event) => {
     if (["show", "hover"].includes(event.target.id)) return redraw();
     clearTimeout(waiting);
-    waiting = setTimeout(listed, event.target.tagName === "INPUT" ? 120 : 0);
+    waiting = setTimeout(() => listed(), event.target.tagName === "INPUT" ? 120 : 0);
     return undefined;
   });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
-  byId("controls").addEventListener("reset", () => setTimeout(listed, 0));
-  byId("many").addEventListener("change", shown);
+  byId("controls").addEventListener("reset", () => setTimeout(() => listed(), 0));
+  byId("large").addEventListener("close", () => { state.large = null; remember(); });
+  byId("many").addEventListener("change", () => shown());
   byId("before").addEventListener("click", () => turn(-1));
   byId("after").addEventListener("click", () => turn(1));
+  window.addEventListener("hashchange", restore);
   window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(redraw, 200); });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
     const large = byId("large").open;
-    if (large && event.key === "ArrowLeft") open(state.large - 1);
-    else if (large && event.key === "ArrowRight") open(state.large + 1);
+    if (large && ["ArrowLeft", "k"].includes(event.key)) open(state.large - 1);
+    else if (large && ["ArrowRight", "j"].includes(event.key)) open(state.large + 1);
+    else if (!large && event.key === "j") walk(1);
+    else if (!large && event.key === "k") walk(-1);
     else if (byId("show").options[Number(event.key) - 1]) {
       byId("show").value = byId("show").options[Number(event.key) - 1].value;
       redraw();
     }
     else if (!large && event.key === "/") { event.preventDefault(); byId("words").focus(); }
-    else if (!large && event.key === "[" && !byId("before").disabled) turn(-1);
-    else if (!large && event.key === "]" && !byId("after").disabled) turn(1);
+    else if (!large && ["[", "p"].includes(event.key) && !byId("before").disabled) turn(-1);
+    else if (!large && ["]", "n"].includes(event.key) && !byId("after").disabled) turn(1);
   });
-  listed();
+  restore();
+}
+
+function focusOn(card) {
+  card.children[0].focus();
+  card.scrollIntoView({ block: "nearest" });
+}
+
+// Each outcome with how many expressions of the chosen run have it.
+function countOutcomes(overview, run) {
+  const counts = outcomesOf(overview, run);
+  for (const option of byId("outcome").options) {
+    if (option.value) option.textContent = `${overview.outcomes[option.value]} (${counts[option.value] || 0})`;
+  }
 }
 
 // Title, numbers and notes; what warns stands outside the fold.
@@ -156,6 +205,7 @@ function fill(overview) {
   byId("run").replaceChildren(...options(overview.runs.map((run, at) => [String(at), run.title])));
   byId("show").replaceChildren(...options(views));
   byId("hover").replaceChildren(...options([views[1], views[0], ...views.slice(2)]));
+  byId("outcome").replaceChildren(...options([["", "any"], ...Object.entries(overview.outcomes)]));
   for (const key of ["category", "form"]) {
     const found = choicesOf(key);
     byId(key).replaceChildren(...options([["", "any"], ...found.map((one) => [one, one])]));

@@ -13,7 +13,7 @@ from typing import IO, Any
 from risbench.io.atomic import part_of, sweep_parts
 from risbench.results.jsonlines import full
 
-_SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "page.js")
+_SCRIPTS = ("masks.js", "choose.js", "draw.js", "cards.js", "address.js", "page.js")
 # Inside <script> only these characters could end the block or start another; JSON can escape all of them.
 _UNSAFE = {character: f"\\u{ord(character):04x}" for character in "<>&"}
 

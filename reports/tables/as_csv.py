@@ -7,11 +7,11 @@ import io
 from collections.abc import Sequence
 
 from risbench import Run
-from risbench.plain import plain
 from risbench.results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 from risbench.statistics.compare import Comparison
 from risbench.statistics.compared import run_names
 
+from .escapes import harmless
 from .table import ReportTable, TableRow, table_of
 from .table_options import TableOptions, table_renderer
 
@@ -78,13 +78,7 @@ def comparison_text(found: Comparison, *, intervals: str | None = None) -> str:
     return stream.getvalue().rstrip("\n")
 
 
-render = table_renderer(table_text, comparison_text)
-
-
-def harmless(text: str) -> str:
-    """Text that a spreadsheet shows and does not execute as a formula."""
-    found = plain(text)
-    return f"'{found}" if found.startswith(("=", "+", "-", "@")) else found
+render = table_renderer(table_text, comparison_text, "csv")
 
 
 def _line(row: TableRow, table: ReportTable, seeds: Sequence[bool], intervals: bool) -> list[str]:

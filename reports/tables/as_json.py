@@ -38,7 +38,7 @@ def comparison_text(found: Comparison, *, intervals: str | None = None) -> str:
     return json.dumps(found.record(), indent=2, ensure_ascii=False)
 
 
-render = table_renderer(table_text, comparison_text)
+render = table_renderer(table_text, comparison_text, "json")
 
 
 def _line(row: TableRow, table: ReportTable, efficiency: bool) -> dict[str, Any]:

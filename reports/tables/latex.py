@@ -66,7 +66,7 @@ def table_text(runs: Sequence[Run], options: TableOptions) -> str:
     return "\n".join(lines_of(table, options.caption, options.label))
 
 
-render = table_renderer(table_text, comparison_text, captioned=True)
+render = table_renderer(table_text, comparison_text, "latex", captioned=True)
 
 
 def lines_of(table: ReportTable, caption: str | None = None, label: str | None = None) -> list[str]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from risbench import Run
-from risbench.plain import is_right_to_left, plain
 from risbench.statistics.compare import Comparison
 from risbench.statistics.compared import notes_below
 
 from .contrasts import contrast_tables
+from .escapes import escaped
 from .notes import READS
 from .table import Cell, ReportTable, table_of
 from .table_options import TableOptions, table_renderer
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
 
 def table_text(runs: Sequence[Run], options: TableOptions) -> str:
@@ -37,7 +34,7 @@ def comparison_text(found: Comparison, *, intervals: str | None = None) -> str:
     return "\n".join([*lines, *(f"- {escaped(note[:1].upper() + note[1:])}" for note in notes_below(found, intervals))])
 
 
-render = table_renderer(table_text, comparison_text)
+render = table_renderer(table_text, comparison_text, "markdown")
 
 
 def lines_of(table: ReportTable) -> list[str]:
@@ -54,14 +51,6 @@ def lines_of(table: ReportTable) -> list[str]:
     lines += [f"{_marks((note.mark,)) + ' ' if note.mark else ''}{escaped(note.text)}  " for note in table.notes]
     lines[-1] = lines[-1].rstrip()
     return lines
-
-
-def escaped(text: str) -> str:
-    """Text without special meaning in Markdown and HTML."""
-    found = plain(text)
-    # Isolated, so that text written from right to left does not reorder other cells.
-    isolated = f"\u2068{found}\u2069" if is_right_to_left(found) else found
-    return _SPECIAL.sub(r"\\\1", isolated)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from risbench import Run
+from risbench import Run, UsageError
 
 from ..picture import given_or_written
 
@@ -38,6 +38,7 @@ class TableOptions:
 def table_renderer(
     table_text: Callable[[Sequence[Run], TableOptions], str],
     comparison_text: Callable[..., str],
+    form: str,
     *,
     captioned: bool = False,
 ) -> Callable[..., str | None]:
@@ -49,6 +50,7 @@ def table_renderer(
     Args:
         table_text: the table of some runs as text.
         comparison_text: a comparison of runs as text.
+        form: the name of the form, a key of `reports.breakdown.forms.FORMS`, for ``--by``.
         captioned: whether the form has a caption and a label.
     """
 
@@ -63,9 +65,10 @@ def table_renderer(
         published: bool = False,
         efficiency: bool = False,
         intervals: str | None = None,
+        by: str | None = None,
     ) -> str | None:
         options = TableOptions(metrics, columns, mixed, published, efficiency, intervals)
-        return given_or_written(table_text(runs, options), out)
+        return _written(table_text, form, runs, by, data_root, options, out)
 
     def render_captioned(
         runs: Sequence[Run],
@@ -80,11 +83,42 @@ def table_renderer(
         intervals: str | None = None,
         caption: str | None = None,
         label: str | None = None,
+        by: str | None = None,
     ) -> str | None:
         options = TableOptions(metrics, columns, mixed, published, efficiency, intervals, caption, label)
-        return given_or_written(table_text(runs, options), out)
+        return _written(table_text, form, runs, by, data_root, options, out)
 
     chosen = render_captioned if captioned else render
     chosen.__doc__ = table_text.__doc__
     chosen.__dict__["comparison"] = comparison_text
     return chosen
+
+
+def _written(
+    table_text: Callable[[Sequence[Run], TableOptions], str],
+    form: str,
+    runs: Sequence[Run],
+    by: str | None,
+    data_root: Path | None,
+    options: TableOptions,
+    out: Path | None,
+) -> str | None:
+    if by is None:
+        return given_or_written(table_text(runs, options), out)
+    from ..breakdown.forms import breakdown_text
+
+    given = asdict(options)
+    metrics = given.pop("metrics")
+    refuse_with_by(by, **given)
+    return given_or_written(breakdown_text(form, runs, by, metrics, data_root), out)
+
+
+def refuse_with_by(by: str, **options: object) -> None:
+    """Refuse options of tables of runs beside ``--by``, whose table has columns of its own.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"--{name} is of tables of runs: leave it out beside --by {by}")

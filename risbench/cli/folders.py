@@ -27,6 +27,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".html", ".htm")
 _TABLES = (".md", ".tex", ".csv", ".json", ".txt", ".toml", ".parquet")
 _DEPTH = 3  # runs lie in runs/<split>/<method>/<time>
 _MOST = 3  # named in one line
+LOG = "log.jsonl"  # of each stage of a training
 _LAST = re.compile(r"last(?::(\d{1,6}))?")
 
 
@@ -84,10 +85,11 @@ def runs_in(paths: Sequence[Path]) -> list[Run]:
     """
     folders: list[Path] = []
     others: list[str] = []
+    beside: list[str] = []
     for path in paths:
         if (path / HEADER).is_file() or any((path / name).is_file() for name in (ROWS, SUMMARY, MASKS)):
             folders.append(path)  # a broken one is refused when it is read
-        elif inside := _inside(path):
+        elif inside := _inside(path, beside):
             show.say(f"{path} contains {len(inside)} run{'s' if len(inside) > 1 else ''}: all are used")
             folders += inside
         elif not path.exists() and not path.is_symlink():
@@ -95,10 +97,13 @@ def runs_in(paths: Sequence[Path]) -> list[Run]:
         else:
             others.append(f"{path} is {kind_of(path)}")
     if others:
-        listed = "; ".join(others[:_MOST]) + (f"; and {len(others) - _MOST} more" if len(others) > _MOST else "")
         if not folders:
-            raise UsageError(f"no run is given: {listed}: give run folders, as `risbench run --out` makes them")
-        show.say(f"skipped, because it is not a run: {listed}")
+            raise UsageError(
+                f"no run is given: {_listed(others)}: give run folders, as `risbench run --out` makes them"
+            )
+        show.say(f"skipped, because it is not a run: {_listed(others)}")
+    if beside:
+        show.say(f"skipped, because it is not a run: {_listed(beside)}")
     # A run that is named twice, as in `runs runs/one`, or through a link, is used once.
     once: dict[Path, Path] = {}
     for folder in folders:
@@ -117,23 +122,74 @@ def kind_of(path: Path) -> str:
         return "a table or text" if suffix in _TABLES else "a file"
     if not path.is_dir():
         return "neither a file nor a folder"
-    if (path / "log.jsonl").is_file() or (path / "starts.jsonl").is_file() or (path / "recipe.json").is_file():
-        return "a training's folder (`report --as curves` reads its log.jsonl)"
+    if (path / LOG).is_file() or (path / "starts.jsonl").is_file() or (path / "recipe.json").is_file():
+        return "a training's folder (`report --as curves` draws it)"
     if (path / "shards").is_dir():
         return f"a folder of shards (`risbench merge {path}` makes the run)"
     if not any(path.iterdir()):
         return "an empty folder"
-    return "a folder without runs"
+    if not _inside(path) and _logs_below(path):
+        return "a folder of trainings (`report --as curves` draws them)"
+    return "a folder whose runs are all unfinished" if _inside(path) else "a folder without runs"
 
 
-def _inside(path: Path, depth: int = _DEPTH) -> list[Path]:
-    """The run folders below a folder, sorted. Run folders are not searched, and links are not followed."""
+def logs_in(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The logs of trainings among some paths, and the other paths.
+
+    A training is named by its ``log.jsonl`` or by its folder, which has one log for each stage. A folder that contains
+    runs is no training, whatever lies beside them.
+    """
+    logs: list[Path] = []
+    others: list[Path] = []
+    for path in paths:
+        if path.suffix == ".jsonl" and not path.is_dir():
+            logs.append(path)
+        elif path.is_dir() and not (path / HEADER).is_file() and not _inside(path) and (found := _logs_below(path)):
+            logs += found
+        else:
+            others.append(path)
+    return logs, others
+
+
+def _logs_below(path: Path, depth: int = _DEPTH) -> list[Path]:
+    """The logs in a folder and in the folders below it, sorted; links are not followed."""
+    found = [path / LOG] if (path / LOG).is_file() else []
+    if depth:
+        for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.is_symlink()):
+            found += _logs_below(folder, depth - 1)
+    return found
+
+
+def _inside(path: Path, beside: list[str] | None = None, depth: int = _DEPTH) -> list[Path]:
+    """The run folders below a folder, sorted. Run folders are not searched, and links are not followed.
+
+    Args:
+        path: the folder.
+        beside: takes what lies beside runs and is none, in words.
+        depth: how many folders below each other are searched.
+    """
     if depth == 0 or not path.is_dir():
         return []
     found: list[Path] = []
-    for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.is_symlink()):
-        if (folder / HEADER).is_file():
-            found.append(folder)
-        elif folder.name != "shards":
-            found += _inside(folder, depth - 1)
+    others: list[str] = []
+    for item in sorted(path.iterdir()):
+        if item.name.startswith(".") or item.is_symlink():
+            continue
+        if item.is_dir() and (item / HEADER).is_file():
+            # An unfinished run that nobody named is skipped; one that was named is refused when it is read.
+            if beside is None or (item / SUMMARY).is_file():
+                found.append(item)
+            else:
+                others.append(f"{item} is an unfinished run")
+        elif item.is_dir() and item.name != "shards" and (inside := _inside(item, beside, depth - 1)):
+            found += inside
+        else:
+            others.append(f"{item} is {kind_of(item)}")
+    if found and beside is not None:
+        beside += others
     return found
+
+
+def _listed(others: Sequence[str]) -> str:
+    """Some of the things that are no runs, in words."""
+    return "; ".join(others[:_MOST]) + (f"; and {len(others) - _MOST} more" if len(others) > _MOST else "")

@@ -36,7 +36,9 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", 
 @options.rules
 @options.threshold
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--overlay", type=click.Path(path_type=Path, dir_okay=False), help="Draw the masks here (.png or .pdf).")
+@click.option(
+    "--overlay", type=click.Path(path_type=Path, dir_okay=False), help="Draw the masks here (.png, .pdf or .svg)."
+)
 @click.option("--mask", type=click.Path(path_type=Path, dir_okay=False), help="Write the mask here (.png, 0 or 255).")
 @click.option("--heat", type=click.Path(path_type=Path, dir_okay=False), help="Write the heat here (.npy, float32).")
 @options.as_json
@@ -61,8 +63,8 @@ def command(
     With several texts --mask and --heat write one file each: mask.png becomes mask-1.png, mask-2.png, and so on.
     Exit code 1 if --heat is given and the method returns no heat; all other files are written.
     """
-    for path, suffixes in ((overlay, (".png", ".pdf")), (mask, (".png",)), (heat, (".npy",))):
-        if path is not None and path.suffix not in suffixes:
+    for path, suffixes in ((overlay, (".png", ".pdf", ".svg")), (mask, (".png",)), (heat, (".npy",))):
+        if path is not None and path.suffix.lower() not in suffixes:
             raise UsageError(f"{path}: the name must end in {' or '.join(suffixes)}")
     _refuse_odd_texts(texts)
     targets = _targets(mask, heat, len(texts)) + ([] if overlay is None else [overlay])

@@ -31,7 +31,9 @@ from .folders import RunPath
 @click.option("--thresholds", help="0.1,0.2,0.5 or START:STOP:STEP [default: 0:0.95:0.05 and the rules' own].")
 @click.option("--metrics", help="mIoU, oIoU and P@k [default: mIoU,oIoU,P@0.5,P@0.7,P@0.9].")
 @click.option("--allow-missing", is_flag=True, help="Count missing heats as empty masks.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curve here (.png or .pdf).")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curve here (.png, .pdf or .svg)."
+)
 @options.data_root
 @options.as_json
 def command(
@@ -53,8 +55,8 @@ def command(
     of the rules: tris divides each heat by its maximum; lavt and clean use the heat as it is. For a method with a
     threshold option of its own (--set threshold=T), sweep under the rules clean. Refiners are not applied.
     """
-    if out is not None and out.suffix not in (".png", ".pdf"):
-        raise UsageError(f"{out}: the name must end in .png or .pdf")
+    if out is not None and out.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UsageError(f"{out}: the name must end in .png, .pdf or .svg")
     find(split, data_root)
     options.refuse_missing(predictions, truth)
     rules_of(rules)

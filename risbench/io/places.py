@@ -1,4 +1,4 @@
-"""Where data lie: the data root and the cache folder."""
+"""Where data lie: the data root and the cache folder; and the file of notes beside a picture."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("risbench", appauthor=False))
+
+
+def notes_beside(picture: Path) -> Path:
+    """The text file with the notes of a picture that is drawn without them: ``grid.notes.txt`` beside ``grid.pdf``."""
+    return picture.with_name(f"{picture.stem}.notes.txt")

@@ -28,8 +28,9 @@ class Element {
   fire(kind, more = {}) { (this.listeners[kind] || []).forEach((act) => act({ target: this, preventDefault() {}, ...more })); }
   all(test) { return this.children.flatMap((child) => [...(test(child) ? [child] : []), ...child.all(test)]); }
   showModal() { this.open = true; }
-  close() { this.open = false; }
+  close() { this.open = false; this.fire("close"); }
   focus() { document.activeElement = this; }
+  contains(other) { return this === other || this.all((one) => one === other).length > 0; }
   scrollIntoView() {}
   getContext() {
     const canvas = this;
@@ -67,10 +68,12 @@ function documentOf(html) {
 }
 
 // Run a page's own script; what it observes counts as near the window at once.
-function opened(html) {
+function opened(html, hash = "") {
   const script = /<script>([\s\S]*)<\/script>/.exec(html)[1];
   globalThis.document = documentOf(html);
-  globalThis.window = Object.assign(new Element("window"), { devicePixelRatio: 1 });
+  const location = { hash };
+  const history = { replaceState: (_, __, url) => { location.hash = url; } };
+  globalThis.window = Object.assign(new Element("window"), { devicePixelRatio: 1, location, history });
   globalThis.IntersectionObserver = class {
     constructor(act) { this.act = act; }
     observe(target) { this.act([{ target, isIntersecting: true }]); }

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from reports import curves
+from reports import curves, grid
 from reports.curves.area import bins_of, means, shares_of
-from reports.curves.precision import LEVELS, precisions
+from reports.curves.precision import LEVELS, draw_precision, precisions
+from reports.curves.style import drawing
 from reports.curves.sweep import draw_sweep
-from reports.curves.training import Log, running_mean
+from reports.curves.training import Log, draw_term, running_mean
 from risbench import DataError, UsageError, load_split
 from risbench.masks import union_of
 from risbench.metrics.metric_names import parse_all
@@ -68,7 +69,7 @@ def test_equal_objects_are_one_bin():
     assert set(bins_of(np.array([0.5]))) == {0}
 
 
-@pytest.mark.parametrize("suffix", ["png", "pdf"])
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
 def test_the_same_runs_make_the_same_picture_and_another_number_another(drawn_runs, changed, tmp_path, suffix):
     runs = drawn_runs[1:]
     for name in ("one", "two"):
@@ -123,7 +124,7 @@ def test_logs_of_one_folder_name_are_told_apart(tmp_path):
     paths = [tmp_path / name / "stage1" / "log.jsonl" for name in ("a", "b")]
     for path in paths:
         _log(path, [{"step": 0, "loss": 1}])
-    assert len({log.title for log in Log.read_all(paths)}) == 2
+    assert [log.title for log in Log.read_all(paths)] == ["a/stage1", "b/stage1"]
 
 
 def test_a_running_mean_keeps_constants_and_passes_over_gaps():
@@ -150,3 +151,39 @@ def test_a_file_that_is_no_log_is_refused_by_name(tmp_path):
 def test_what_curves_cannot_be_is_said(tmp_path, out, more, result):
     with pytest.raises(UsageError, match=result):
         curves.render([], out=tmp_path / out if out else None, **more)
+
+
+def test_the_axes_of_a_training_have_their_units(tmp_path):
+    _log(tmp_path / "log.jsonl", [{"step": n, "loss": 1.0, "lr": 0.1, "memory": 5.0} for n in range(3)])
+    log = Log(tmp_path / "log.jsonl", "mine")
+    labels = {}
+    for term in log.terms:
+        cell = Figure().subplots()
+        draw_term(cell, [log], term)
+        labels[term] = (cell.get_xlabel(), cell.get_ylabel())
+    assert labels["lr"] == ("training step", "learning rate")
+    assert labels["memory"] == ("training step", "peak memory, MiB")
+    assert labels["loss"] == ("training step", "loss, no unit")
+
+
+def test_a_legend_stands_below_the_axes_and_hides_no_curve(drawn_runs):
+    with drawing(3.35, 3.2, []) as (figure, area):
+        cell = area.subplots()
+        draw_precision(cell, [run.rows() for run in drawn_runs], ["one", "two", "three"])
+        figure.draw_without_rendering()
+        box = cell.get_legend().get_window_extent()
+        assert box.y1 <= cell.get_window_extent().y0
+        assert box.y1 <= cell.xaxis.label.get_window_extent().y0
+        assert box.y0 >= 0
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_notes_may_stand_in_a_file_beside_the_picture(drawn_runs, tmp_path, suffix):
+    curves.render(drawn_runs, out=tmp_path / f"with.{suffix}")
+    curves.render(drawn_runs, out=tmp_path / f"bare.{suffix}", no_notes=True)
+    grid.render(drawn_runs, out=tmp_path / f"grid.{suffix}", count=1, no_notes=True)
+    assert not (tmp_path / "with.notes.txt").exists()
+    for name in ("bare", "grid"):
+        notes = (tmp_path / f"{name}.notes.txt").read_text()
+        assert "PARTIAL" in notes
+        assert "Rules tris" in notes

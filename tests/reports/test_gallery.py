@@ -13,6 +13,7 @@ from helpers.annotations import refer_content, sentence, write_refer
 from reports import gallery
 from risbench import DataError, MaskError, UsageError, load_split, score
 from risbench.masks import decode, encode, union_of
+from risbench.statistics.failures import OUTCOMES, failures_of
 
 NASTY = [
     '</script><script>alert("x")</script>',
@@ -66,6 +67,16 @@ def test_the_page_holds_every_expression_with_the_scores_of_its_row(page, drawn_
     for place, sample in enumerate(overview["samples"]):
         expected = [[of[place].intersection, of[place].union, of[place].hit_box, of[place].hit_mask] for of in rows]
         assert [score[:4] for score in sample["scores"]] == expected
+
+
+def test_the_page_has_the_outcome_of_every_mask_and_its_definition(page, drawn_runs):
+    overview, _, _ = parsed(page)
+    split = load_split("shapes_val")
+    rows = [{row.id: row for row in run.rows()} for run in drawn_runs]
+    for turn, outcomes in enumerate(failures_of(split, drawn_runs, rows).outcomes):
+        assert {sample["id"]: sample["scores"][turn][6] for sample in overview["samples"]} == outcomes
+    assert overview["outcomes"] == dict(OUTCOMES)
+    assert any(note.startswith("Outcomes: right: IoU is at least 50 %") for note in overview["notes"])
 
 
 def test_masks_and_truths_in_the_page_are_those_of_the_run(page, drawn_runs):

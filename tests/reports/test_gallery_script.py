@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import subprocess
 from importlib.resources import files
 
@@ -12,7 +14,9 @@ from helpers.samples import blobs
 from helpers.waiting import GUARD
 
 from reports import gallery
+from risbench import load_split
 from risbench.masks import encode
+from risbench.statistics.failures import failures_of
 
 
 def _result(node, code: str, given: object = None) -> object:
@@ -81,6 +85,8 @@ _BOTH, _POOR, _FAIR = (
     [1, 4, True, True, None, False],
     [9, 10, False, False, None, False],
 )
+_HIT, _FAIR, _BOTH = [*_HIT, "right"], [*_FAIR, "right"], [*_BOTH, "right"]
+_MISS, _POOR, _NEITHER = [*_MISS, "background"], [*_POOR, "partial"], [*_NEITHER, "empty"]
 OVERVIEW = {
     "images": [[1, 10, 10], [2, 20, 10]],
     "samples": [
@@ -107,6 +113,9 @@ CHOICES = [
     ({"hit": "off-mask"}, [0, 2]),
     ({"hit": "half"}, [0, 2]),
     ({"hit": "missing"}, [1]),
+    ({"outcome": "right"}, [0, 2]),
+    ({"outcome": "right", "run": "1"}, [2]),
+    ({"outcome": "same_class"}, []),
     ({"iouLow": "50", "iouHigh": "90"}, [0, 2]),
     ({"iouLow": "50.1"}, [2]),
     ({"lengthLow": "2", "lengthHigh": "2"}, [0]),
@@ -117,7 +126,7 @@ CHOICES = [
 
 
 def test_filters_and_orders_do_what_they_say(node):
-    plain = {"run": "0", "words": "", "sort": "worst", "hit": "", "category": "", "form": ""}
+    plain = {"run": "0", "words": "", "sort": "worst", "hit": "", "category": "", "form": "", "outcome": ""}
     code = (
         _source("choose.js")
         + _GIVEN
@@ -164,6 +173,109 @@ def test_the_page_opens_worst_first_and_follows_its_controls(node, page, here, d
     assert result["none"].startswith("None of")
     assert result["painted"]
     assert result["large"]
+
+
+def test_the_address_keeps_filters_page_and_the_enlarged_expression(node, page, here):
+    code = f"""
+    const {{ opened }} = require({json.dumps(str(here / "dom.js"))});
+    const html = require("fs").readFileSync({json.dumps(str(page))}, "utf8");
+    const states = [];
+    const look = (page) => states.push({{
+      hash: window.location.hash, sort: page.getElementById("sort").value, words: page.getElementById("words").value,
+      show: page.getElementById("show").value, first: page.getElementById("cards").children[0].textContent,
+      page: page.getElementById("page").textContent, open: Boolean(page.getElementById("large").open),
+      text: page.getElementById("large").textContent,
+    }});
+    let page = opened(html, "#many=24");
+    look(page);
+    const set = (id, value) => {{
+      page.getElementById(id).value = value;
+      page.getElementById("controls").fire("input", {{ target: page.getElementById(id) }});
+    }};
+    set("sort", "best");
+    set("show", "truth");
+    page.getElementById("after").fire("click");
+    page.getElementById("cards").children[1].children[0].fire("click");
+    look(page);
+    page = opened(html, window.location.hash);
+    look(page);
+    page = opened(html, "#many=24&sort=nonsense&page=x&open=nothing&unknown=1");
+    look(page);
+    console.log(JSON.stringify(states));
+    """
+    start, changed, again, odd = _result(node, code)
+    assert start["hash"] == "#many=24"
+    assert changed["open"]
+    assert "sort=best" in changed["hash"]
+    assert "page=2" in changed["hash"]
+    assert "open=shapes_val%2F" in changed["hash"]
+    assert again == changed
+    assert odd == start
+
+
+def test_keys_walk_over_expressions_and_pages(node, page, here):
+    code = f"""
+    const {{ opened }} = require({json.dumps(str(here / "dom.js"))});
+    const page = opened(require("fs").readFileSync({json.dumps(str(page))}, "utf8"), "#many=24");
+    const key = (name) => page.fire("keydown", {{ key: name, target: {{ tagName: "BODY" }} }});
+    const cards = () => page.getElementById("cards").children;
+    const now = () => cards().findIndex((card) => card.contains(document.activeElement));
+    const found = [];
+    for (const name of ["j", "j", "k", "n", "p", "/"]) {{
+      key(name);
+      const isSearching = document.activeElement === page.getElementById("words");
+      found.push([now(), page.getElementById("page").textContent, isSearching]);
+    }}
+    cards()[23].children[0].focus();
+    key("j");
+    found.push([now(), page.getElementById("page").textContent]);
+    key("k");
+    found.push([now(), page.getElementById("page").textContent]);
+    cards()[0].children[0].fire("click");
+    const before = page.getElementById("large").textContent;
+    key("j");
+    found.push(before !== page.getElementById("large").textContent);
+    key("k");
+    found.push(before === page.getElementById("large").textContent);
+    console.log(JSON.stringify(found));
+    """
+    found = _result(node, code)
+    pages = found[0][1].rpartition(" ")[2]
+    assert [one[0] for one in found[:3]] == [0, 1, 0]
+    assert [one[1] for one in found[3:5]] == [f"page 2 of {pages}", f"page 1 of {pages}"]
+    assert found[5][2]
+    assert found[6:] == [[0, f"page 2 of {pages}"], [23, f"page 1 of {pages}"], True, True]
+
+
+def test_a_real_browser_opens_an_address_and_fits_400_pixels(chromium, page, drawn_runs, tmp_path):
+    split = load_split("shapes_val")
+    rows = [{row.id: row for row in run.rows()} for run in drawn_runs]
+    outcomes = failures_of(split, drawn_runs, rows).outcomes[1]
+    wanted = [name for name, outcome in outcomes.items() if outcome == "same_class"]
+    assert wanted
+    # Headless Chromium has no window narrower than 500 pixels, but a frame may be.
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<iframe id="f" src="{page.as_uri()}#run=1&amp;outcome=same_class&amp;open={wanted[0]}" '
+        'style="width:400px;height:900px"></iframe><p id="found"></p><script>'
+        'const f = document.getElementById("f"); f.onload = () => setTimeout(() => {'
+        "const inner = f.contentDocument; const all = inner.documentElement;"
+        'document.getElementById("found").textContent = JSON.stringify([all.scrollWidth, all.clientWidth, '
+        'inner.querySelectorAll("dialog figure").length, inner.getElementById("count").textContent, '
+        'inner.getElementById("large").open, inner.getElementById("outcome").selectedOptions[0].textContent]); '
+        "}, 500);</script>"
+    )
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--virtual-time-budget=8000", "--allow-file-access-from-files", "--dump-dom"]
+    shown = subprocess.run([*command, frame.as_uri()], capture_output=True, text=True, timeout=GUARD).stdout
+    found = re.search(r'id="found">(.*?)</p>', shown)
+    assert found is not None
+    across, window, figures, count, is_open, option = json.loads(html.unescape(found[1]))
+    assert across <= window <= 400
+    assert figures == len(drawn_runs)
+    assert count.startswith(f"{len(wanted)} of {len(outcomes)} expressions")
+    assert is_open
+    assert option == f"wrong object of the same class ({len(wanted)})"
 
 
 def test_a_real_browser_shows_the_page_without_network(chromium, page, drawn_runs, tmp_path):

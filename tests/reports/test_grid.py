@@ -122,8 +122,8 @@ def test_an_image_is_left_alone():
 
 
 @pytest.mark.parametrize("out", [None, "grid.jpg", "grid"])
-def test_only_png_and_pdf_are_pictures_here(run: Run, tmp_path: Path, out: str | None):
-    with pytest.raises(UsageError, match=r"give --out FILE\.png or FILE\.pdf"):
+def test_only_png_pdf_and_svg_are_pictures_here(run: Run, tmp_path: Path, out: str | None):
+    with pytest.raises(UsageError, match=r"give --out FILE\.png, FILE\.pdf or FILE\.svg"):
         grid.render([run], out=None if out is None else tmp_path / out)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reports import letters, overlay
+from reports import letters, overlay, picture
 from reports.letters import families_for, set_fonts, wrapped
 from risbench import DataWarning
 from risbench.methods.predict import Answer
@@ -146,3 +147,29 @@ def test_an_overlay_has_the_letters_too(installed: list[str], tmp_path: Path):
     with pytest.warns(DataWarning, match="人"):
         overlay.draw(np.zeros((20, 30, 3), np.uint8), answers, tmp_path / "o.png")
     assert (tmp_path / "o.png").is_file()
+
+
+def fonts_in(pdf: Path) -> str:
+    """The font types that a PDF names."""
+    return " ".join(sorted(set(re.findall(r"/Subtype /(Type3|Type0|CIDFontType\d)", pdf.read_text("latin1")))))
+
+
+def test_a_pdf_embeds_truetype_and_takes_type_3_for_other_outlines(
+    installed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    installed.append(str(write_font(tmp_path / "a.ttf", "W8 True", "人")))
+    answers = [Answer("人 man", np.ones((20, 30), bool), None, None)]
+    with pytest.warns(DataWarning, match="W8 True"):
+        overlay.draw(np.zeros((20, 30, 3), np.uint8), answers, tmp_path / "true.pdf")
+    assert fonts_in(tmp_path / "true.pdf") == "CIDFontType2 Type0"
+    collection = tmp_path / "a.ttc"
+    for start, expected in ((b"OTTO", False), (b"\0\1\0\0", True)):
+        collection.write_bytes(b"ttcf\0\1\0\0\0\0\0\1\0\0\0\x10" + start)
+        monkeypatch.setattr("matplotlib.font_manager.findfont", lambda family: str(collection))
+        assert letters.is_truetype("any") is expected
+        monkeypatch.undo()
+    monkeypatch.setattr(picture, "is_truetype", lambda family: False)
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: installed)
+    with pytest.warns(DataWarning, match="W8 True"):
+        overlay.draw(np.zeros((20, 30, 3), np.uint8), answers, tmp_path / "other.pdf")
+    assert fonts_in(tmp_path / "other.pdf") == "Type3"

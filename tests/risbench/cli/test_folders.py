@@ -8,6 +8,8 @@ import pytest
 from helpers.commands import Ask
 from helpers.runs import ious_of, write_run
 
+from risbench.cli.folders import logs_in
+
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
@@ -47,7 +49,7 @@ def test_a_folder_of_runs_stands_for_them(runs: Path, ask: Ask, words: tuple[str
     ("name", "words"),
     [
         ("grid.png", "grid.png is a picture or page"),
-        ("t1", "t1 is a training's folder (`report --as curves` reads its log.jsonl)"),
+        ("t1", "t1 is a training's folder (`report --as curves` draws it)"),
         ("empty", "empty is an empty folder"),
         ("t1/log.jsonl", "log.jsonl is a file of lines (a training's log is read by `report --as curves`)"),
     ],
@@ -58,6 +60,39 @@ def test_what_is_no_run_is_called_what_it_is(runs: Path, ask: Ask, name: str, wo
         assert result.code == 2
         assert words in result.err
         assert len(result.err.splitlines()) == 1
+
+
+def test_what_lies_in_a_folder_of_runs_and_is_none_is_skipped_with_a_line(runs: Path, ask: Ask):
+    (runs / "two" / "summary.json").unlink()
+    result = ask("report", runs)
+    assert result.code == 0, result.err
+    assert all(name in result.out for name in ("one", "three", "four"))
+    skipped = next(line for line in result.err.splitlines() if "skipped" in line)
+    assert f"{runs}/empty is an empty folder" in skipped
+    assert f"{runs}/grid.png is a picture or page" in skipped
+    assert f"{runs}/t1 is a training's folder" in skipped
+    assert "and 1 more" in skipped
+
+
+def test_an_unfinished_run_in_a_folder_is_named(runs: Path, ask: Ask):
+    (runs / "demo" / "four" / "summary.json").unlink()
+    result = ask("report", runs / "demo")
+    assert (result.code, f"{runs}/demo/four is an unfinished run" in result.err) == (0, True)
+    (runs / "demo" / "three" / "summary.json").unlink()
+    result = ask("report", runs / "demo")
+    assert (result.code, "demo is a folder whose runs are all unfinished" in result.err) == (2, True)
+
+
+def test_a_trainings_folder_is_drawn_with_every_stage(runs: Path, ask: Ask, tmp_path: Path):
+    for stage in ("stage1", "stage2"):
+        (runs / "t2" / stage).mkdir(parents=True)
+        (runs / "t2" / stage / "log.jsonl").write_text('{"step": 1, "loss": 2.0}\n')
+    result = ask("report", runs / "t2", "--out", tmp_path / "t.svg")
+    assert result.code == 0, result.err
+    logs, others = logs_in([runs / "t2", runs / "t1", runs / "one", runs])
+    names = [log.relative_to(runs).as_posix() for log in logs]
+    assert names == ["t2/stage1/log.jsonl", "t2/stage2/log.jsonl", "t1/log.jsonl"]
+    assert others == [runs / "one", runs]
 
 
 def test_a_run_that_is_not_whole_is_not_passed_over(runs: Path, ask: Ask):

@@ -199,7 +199,8 @@ def test_what_papers_report_stands_beside_or_below_and_is_never_ranked(board: Pa
 def test_the_board_reads_as_it_was_looked_at(board: Path, form: Callable, suffix: str):
     text = form(rankings_of(entries_in(board), METRICS))
     assert is_golden(text, f"board.{suffix}")
-    assert "<script" not in text.replace(r"\<script", "")
+    own = text.replace(f"<script>{page._SCRIPT}</script>", "", 1)  # the page sorts itself; names bring no script
+    assert "<script" not in own.replace(r"\<script", "")
 
 
 @pytest.mark.parametrize("kind", ["terminal", "markdown", "html", "json"])
