@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from .. import devices, plugins
+from .. import devices
 from ..datasets.catalog import find
 from ..datasets.split import Split
 from ..errors import UsageError
+from ..methods.named import refuse_unknown, title_of
 from ..methods.refine import refiner_of
 from ..metrics.metric_names import refuse_generalised
 from ..metrics.rules.protocols import rules_of
@@ -103,7 +104,7 @@ def command(
     used = devices.chosen(device, *here)
     if device == "auto" and used == "cpu":
         show.say("device: cpu (no CUDA device found)")
-    plugins.refuse_absent(plugins.METHODS, method)
+    refuse_unknown(method)
     find(split, data_root)
     rules_of(rules, threshold)
     refuse_wrong(texts, limit, batch, refine)
@@ -112,10 +113,10 @@ def command(
         make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
     loaded = options.loaded_split(split, data_root, truth, truth_only)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
-    folder = out or default_folder(loaded.name, method)
+    folder = out or default_folder(loaded.name, title_of(method))
     show.say(f"folder: {folder}")
     with (
-        show.scoring(f"{method} on {loaded.name}") as progress,
+        show.scoring(f"{title_of(method)} on {loaded.name}") as progress,
         stop_requested(_say_stopping) as stopping,
         redirect_stdout(sys.stderr),  # stdout is for figures only, not for what a method prints
     ):
