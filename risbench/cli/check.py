@@ -38,7 +38,7 @@ def command(
     data_root: str | None,
     as_json: bool,
 ) -> None:
-    """Check METHOD's contract on a few drawn scenes, in seconds."""
+    """Check METHOD's contract on a few drawn scenes, in seconds. METHOD is installed, or a file: ./mine.py[:NAME]."""
     refuse_unknown(method)
     given, used = options.options_of(pairs), chosen(device)
     with redirect_stdout(sys.stderr):  # stdout is for findings only, not for what a method prints

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from rich.table import Table
 from .. import plugins
 from ..datasets import catalog, own
 from ..errors import RisbenchError, UsageError
-from ..methods.contract import card_of
 from ..metrics import metric_names
 from ..metrics.rules.protocols import RULES
 from . import options, show
+from .guide import described
 
 
 @click.command("list")
@@ -28,8 +27,16 @@ from . import options, show
 def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: bool) -> None:
     """List methods, splits, metrics, rules, reports, recipes or refiners. With NAMES, print all about these alone.
 
-    The splits include your own, imported into the data root.
+    The splits include your own, imported into the data root. A method may be a file, ./mine.py. Recipes are named by
+    trainer, by TRAINER/RECIPE, or by their own name.
     """
+    if what == "methods" and names:
+        _print_methods([described.method_entry(name) for name in names], as_json)
+        return
+    if what == "recipes" and names:
+        pairs = dict.fromkeys(pair for name in names for pair in described.recipes_named(name))
+        _print_recipes([described.recipe_entry(*pair) for pair in pairs], as_json)
+        return
     entries = _splits(data_root) if what == "splits" else _LISTS[what]()
     known = [entry["name"] for entry in entries]
     for name in names:
@@ -47,7 +54,7 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
         show.say(f"no {what} are installed")
         return
     table = Table()
-    rows = [_flat(entry) for entry in entries]
+    rows = _by_trainer() if what == "recipes" else [_flat(entry) for entry in entries]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "name")
@@ -55,7 +62,35 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
         table.add_row(*(escape(row.get(column, "")) for column in columns))
     show.print_table(table)
     if what == "methods":
-        show.say("`risbench list methods NAME` prints a method's card")
+        show.say("`risbench list methods NAME` prints a method's card and options")
+    if what == "recipes":
+        show.say("`risbench list recipes TRAINER/RECIPE` prints what it says and its values")
+
+
+def _print_methods(entries: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        show.print_json(entries)
+        return
+    for entry in entries:
+        _print_whole({key: value for key, value in entry.items() if key != "options"})
+        for line in described.option_lines(entry):
+            show.print_line(line)
+
+
+def _print_recipes(entries: list[dict[str, Any]], as_json: bool) -> None:
+    """Print recipes: one whole, several by the first line of their comment."""
+    if as_json:
+        show.print_json(entries)
+        return
+    for entry in entries:
+        show.print_line(f"[bold]{escape(entry['trainer'])}/{escape(entry['name'])}[/]", markup=True)
+        notes = entry["notes"] if len(entries) == 1 else entry["notes"][:1]
+        for note in notes:
+            show.print_line(f"  {note}")
+        if len(entries) == 1 and entry["values"] is not None:
+            show.print_line("  values         (--set KEY=VALUE changes one)")
+            for line in described.value_lines(entry["values"]):
+                show.print_line(line)
 
 
 def _print_whole(entry: Mapping[str, Any]) -> None:
@@ -92,13 +127,9 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _card(name: str) -> dict[str, Any] | None:
-    """A method's card without making the method: the factory's, or that of the class in its return annotation."""
     try:
-        factory = plugins.load(plugins.METHODS, name)
-        if not hasattr(factory, "card"):
-            factory = typing.get_type_hints(factory).get("return")
-        return card_of(factory) or None
-    except (RisbenchError, NameError, TypeError):
+        return described.card_shown(plugins.load(plugins.METHODS, name))
+    except RisbenchError:
         return None
 
 
@@ -120,11 +151,11 @@ def _points(group: str) -> list[dict[str, Any]]:
 
 
 def _recipes() -> list[dict[str, Any]]:
-    found = []
-    for name in plugins.installed(plugins.TRAINERS):
-        trainer = plugins.load(plugins.TRAINERS, name)
-        found += [{"name": recipe, "trainer": name} for recipe in getattr(trainer, "recipes", ())]
-    return found
+    return [{"name": item, "trainer": name} for name, items in described.trainers().items() for item in items]
+
+
+def _by_trainer() -> list[dict[str, str]]:
+    return [{"trainer": name, "recipes": ", ".join(items)} for name, items in described.trainers().items()]
 
 
 def _refiners() -> list[dict[str, Any]]:

@@ -31,7 +31,9 @@ data_root: Decorator = click.option(
 )
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 rules: Decorator = click.option("--rules", default="tris", show_default=True, help="Evaluation rules: `list rules`.")
-threshold: Decorator = click.option("--threshold", type=float, help="Cut heats at this value, not at the rules' own.")
+threshold: Decorator = click.option(
+    "--threshold", type=float, help="Cut heats at this value [default: the rules' own]."
+)
 out: Decorator = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -61,7 +63,11 @@ _truth_only: Decorator = click.option(
     "--truth-only", is_flag=True, help="With --truth: leave out expressions whose object it does not name."
 )
 settings: Decorator = click.option(
-    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option, may be repeated: `list methods NAME` and `list recipes NAME` show them.",
 )
 board: Decorator = click.option(
     "--board",

@@ -31,7 +31,7 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", 
 @click.command("predict")
 @click.argument("image", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("texts", nargs=-1, required=True)
-@click.option("--method", required=True, help="An installed method: `list methods`.")
+@click.option("--method", required=True, help="An installed method (`list methods`), or ./FILE.py[:NAME].")
 @click.option("--weights", help="A weights file, or a name that the method knows.")
 @options.settings
 @options.rules

@@ -34,7 +34,7 @@ _PATIENCE = "Under torchrun: stop waiting for other ranks after so many seconds 
 
 
 @click.command("run")
-@click.option("--method", required=True, help="An installed method: `list methods`.")
+@click.option("--method", required=True, help="An installed method (`list methods`), or ./FILE.py[:NAME].")
 @click.option("--split", required=True, help="A split: `list splits`.")
 @options.rules
 @options.truth
