@@ -74,10 +74,7 @@ def option_lines(entry: dict[str, Any]) -> list[str]:
 
 def trainers() -> dict[str, tuple[str, ...]]:
     """The recipes of each trainer."""
-    return {
-        name: tuple(getattr(plugins.load(plugins.TRAINERS, name), "recipes", ()))
-        for name in plugins.installed(plugins.TRAINERS)
-    }
+    return {name: _recipes_of(name) for name in plugins.installed(plugins.TRAINERS)}
 
 
 def recipes_named(name: str) -> list[tuple[str, str]]:
@@ -86,19 +83,22 @@ def recipes_named(name: str) -> list[tuple[str, str]]:
     Raises:
         UsageError: it means none; the message has the nearest names.
     """
+    trainer, slash, recipe = name.partition("/")
+    if trainer in plugins.installed(plugins.TRAINERS):  # the others, which are slow to import, are not needed
+        items = _recipes_of(trainer)
+        if slash and recipe not in items:
+            raise UsageError(f"the trainer '{trainer}' has no recipe '{recipe}': {plugins.near(recipe, items)}")
+        return [(trainer, item) for item in items if not slash or item == recipe]
     known = trainers()
-    trainer, _, recipe = name.partition("/")
-    if trainer in known and recipe:
-        if recipe not in known[trainer]:
-            raise UsageError(
-                f"the trainer '{trainer}' has no recipe '{recipe}': {plugins.near(recipe, known[trainer])}"
-            )
-        return [(trainer, recipe)]
-    found = [(one, item) for one, items in known.items() for item in items if name in (one, item)]
+    found = [(one, item) for one, items in known.items() for item in items if item == name]
     if not found:
         names = dict.fromkeys((*known, *(item for items in known.values() for item in items)))
         raise UsageError(f"no trainer or recipe named '{name}': {plugins.near(name, names)}")
     return found
+
+
+def _recipes_of(trainer: str) -> tuple[str, ...]:
+    return tuple(getattr(plugins.load(plugins.TRAINERS, trainer), "recipes", ()))
 
 
 def recipe_entry(trainer: str, recipe: str) -> dict[str, Any]:
