@@ -52,41 +52,54 @@ def import_file(path: Path) -> ModuleType:
     """
     real = path.resolve()
     if (known := _imported.get(real)) is not None:
-        if all(_state(file) == state for file, state in known.brought.values()):
+        is_there = sys.modules.get(known.module.__name__) is known.module
+        if is_there and all(_state(file) == state for file, state in known.brought.values()):
             return known.module
         for name in known.brought:
             sys.modules.pop(name, None)
     before = frozenset(sys.modules)
+    top, packages = _place_of(real)
     try:
-        module = _executed(real)
-    except KeyboardInterrupt:
-        raise
+        module = _executed(real, top, packages)
     except BaseException as error:  # somebody's code may raise anything, even SystemExit
+        for name in _brought(before, top):  # the next try must not find old neighbours
+            sys.modules.pop(name, None)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise RisbenchError(f"{path} cannot be imported: {described(error)}") from error
-    folder = real.parents[module.__name__.count(".")]
-    brought = {
-        name: (file, _state(file))
-        for name, one in list(sys.modules.items())
-        if name not in before and (file := _own_file(name, one, folder)) is not None
-    }
-    _imported[real] = _Imported(module, {**brought, module.__name__: (real, _state(real))})
+    _imported[real] = _Imported(module, {**_brought(before, top), module.__name__: (real, _state(real))})
     return module
 
 
-def _executed(file: Path) -> ModuleType:
+def _place_of(file: Path) -> tuple[Path, list[str]]:
+    """The folder that must be importable, and the packages below it that the file lies in."""
     packages: list[str] = []
     top = file.parent
     while (top / "__init__.py").is_file() and top.name.isidentifier():
         packages.insert(0, top.name)
         top = top.parent
+    return top, packages
+
+
+def _brought(before: frozenset[str], folder: Path) -> dict[str, tuple[Path, tuple[int, int]]]:
+    """The modules below a folder that were imported since, with their files and these files' states."""
+    return {
+        name: (file, _state(file))
+        for name, one in list(sys.modules.items())
+        if name not in before and (file := _own_file(name, one, folder)) is not None
+    }
+
+
+def _executed(file: Path, top: Path, packages: list[str]) -> ModuleType:
     _make_importable(top, at_front=True)
-    stem = packages.pop() if file.name == "__init__.py" and packages else file.stem
-    if packages:
+    above = packages[:-1] if file.name == "__init__.py" else packages
+    stem = packages[-1] if file.name == "__init__.py" and packages else file.stem
+    if above:
         _make_importable(file.parent, at_front=False)
-        parent = import_module(".".join(packages))
-        if file.parent not in [Path(place).resolve() for place in getattr(parent, "__path__", ())]:
-            packages = []  # another package of this name was imported before
-    name = _free_name(stem) if not packages else ".".join((*packages, stem))
+        parent = import_module(".".join(above))
+        if Path(str(getattr(parent, "__file__", None))).resolve().parent != top.joinpath(*above):
+            above = []  # another package of this name was imported before
+    name = ".".join((*above, stem)) if above else _free_name(stem)
     spec = spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))
     assert spec is not None
     assert spec.loader is not None

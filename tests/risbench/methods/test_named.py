@@ -89,7 +89,10 @@ def test_modules_beside_the_file_and_relative_imports_of_a_package_are_found(wri
     write("pack/__init__.py", "")
     write("pack/parts.py", "SHARE = 0.75\n")
     write("pack/mine.py", "from .parts import SHARE\n", _class(), "def make():\n    return Upper(SHARE)\n")
+    write("pack/within/__init__.py", "from ..parts import SHARE\n", _class(), "def make():\n    return Upper(SHARE)\n")
     assert (_share("work/mine.py"), _share("pack/mine.py"), _share("pack.mine:make")) == (0.25, 0.75, 0.75)
+    assert _share("pack/within/__init__.py") == 0.75
+    assert title_of("pack/within/__init__.py") == "within"
 
 
 def test_a_file_or_its_neighbour_that_was_changed_is_imported_again(write: Write):
@@ -102,6 +105,12 @@ def test_a_file_or_its_neighbour_that_was_changed_is_imported_again(write: Write
     assert _share("mine.py") == 0.5
     write("mine.py", _class(share=0.2))
     assert _share("mine.py") == 0.2
+    write("mine.py", "from neighbour import SHARE\n", "1 / 0\n")  # a try that fails leaves no old neighbour behind
+    with pytest.raises(RisbenchError, match="ZeroDivisionError"):
+        make("mine.py")
+    write("neighbour.py", "SHARE = 0.7\n")
+    write("mine.py", "from neighbour import SHARE\n", _class(), "def make():\n    return Upper(SHARE)\n")
+    assert _share("mine.py") == 0.7
 
 
 def test_the_runs_of_a_file_are_called_after_it(write: Write):
