@@ -221,3 +221,13 @@ def test_a_link_to_a_file_has_the_folder_of_its_target(write: Write):
     write("far/mine.py", "from beside_far import SHARE\n", _class(), "def make():\n    return Upper(SHARE)\n")
     Path("linked.py").symlink_to("far/mine.py")
     assert _share("./linked.py") == 0.25
+
+
+def test_a_class_that_inherits_the_open_keywords_of_a_network_is_made_without_them(write: Write):
+    base = "class Base:\n    def __init__(self, *args, **kwargs):\n        assert not args and not kwargs\n"
+    write("mine.py", base, "class Net(Base):\n    def predict(self, image, texts):\n        return [image[..., 0] == 0]\n")
+    assert _share("mine.py") == 1.0
+    with pytest.raises(UsageError, match="takes no weights"):
+        make("mine.py", weights="w.pt")
+    with pytest.raises(UsageError, match="no option 'x': it has no options"):
+        make("mine.py", options={"x": "1"})
