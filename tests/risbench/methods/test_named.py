@@ -225,7 +225,8 @@ def test_a_link_to_a_file_has_the_folder_of_its_target(write: Write):
 
 def test_a_class_that_inherits_the_open_keywords_of_a_network_is_made_without_them(write: Write):
     base = "class Base:\n    def __init__(self, *args, **kwargs):\n        assert not args and not kwargs\n"
-    write("mine.py", base, "class Net(Base):\n    def predict(self, image, texts):\n        return [image[..., 0] == 0]\n")
+    own = "class Net(Base):\n    def predict(self, image, texts):\n        return [image[..., 0] == 0]\n"
+    write("mine.py", base, own)
     assert _share("mine.py") == 1.0
     with pytest.raises(UsageError, match="takes no weights"):
         make("mine.py", weights="w.pt")
