@@ -10,33 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from risbench import RisbenchError, Run, UsageError
+from risbench.results.export.table import COLUMNS, column_of, records_of
 from risbench.results.jsonlines import replace_bytes
-from risbench.results.rows import Row
 from risbench.statistics.changes import change_texts
 from risbench.statistics.comparable import truth_name
 
 from .tables.as_csv import harmless
 
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
-# The type of each column in Parquet; a column of ids has numbers if all its ids are numbers, else texts.
+# The type of each column in Parquet.
 _TYPES = {
-    "method": "string",
-    "split": "string",
-    "rules": "string",
-    "run": "string",
-    "id": "string",
-    "image_id": "id",
-    "ref_id": "id",
-    "sent_id": "id",
-    "intersection": "int64",
-    "union": "int64",
-    "iou": "float64",
-    "hit_box": "bool",
-    "hit_mask": "bool",
-    "box_iou": "float64",
-    "box_hit": "bool",
-    "seconds": "float64",
-    "missing": "bool",
+    **dict.fromkeys(("method", "split", "rules", "run"), "string"),
+    **COLUMNS,
     "truth": "string",
     "changed": "string",  # what was changed by hand in the run's folder; the column is absent if nothing was
 }
@@ -47,14 +32,22 @@ def render(
 ) -> str | None:
     """All rows of some runs, each with its run, split and rules. Without ``out``, CSV is returned.
 
+    The columns from ``id`` to ``missing`` are those of `risbench.Run.to_frame`. If a run's split is not at hand, its
+    texts, categories, areas and words are empty, with a warning; ``data_root`` says where the split lies.
+
     Raises:
         UsageError: ``out`` has another suffix.
         RisbenchError: pyarrow is missing for Parquet.
+        DataError: a row is broken, or ``data_root`` does not hold the split of a run.
     """
     if out is not None and out.suffix not in _SUFFIXES:
         raise UsageError(f"{out}: rows are written as {', '.join(_SUFFIXES)}")
     read = [(run, run.rows()) for run in runs]
-    records = [_record(run, row) for run, rows in read for row in rows]
+    records = [
+        {**_about(run), **record, "truth": truth_name(run) if run.about.truth else None}
+        for run, rows in read
+        for record in records_of(run, rows, data_root=data_root)
+    ]
     changed = [" ".join(change_texts(run, rows)) for run, rows in read]
     if any(changed):  # the column is added only if it is not empty
         each = (text for text, (_, rows) in zip(changed, read, strict=True) for _ in rows)
@@ -67,26 +60,13 @@ def render(
     return None
 
 
-def _record(run: Run, row: Row) -> dict[str, Any]:
+def _about(run: Run) -> dict[str, Any]:
+    summary = run.summary
     return {
-        "method": run.summary["method"],
-        "split": run.summary["split"],
-        "rules": run.summary["rules"]["name"],
+        "method": summary["method"],
+        "split": summary["split"],
+        "rules": summary["rules"]["name"],
         "run": run.path.name,
-        "id": row.id,
-        "image_id": row.image_id,
-        "ref_id": row.ref_id,
-        "sent_id": row.sent_id,
-        "intersection": row.intersection,
-        "union": row.union,
-        "iou": row.iou,
-        "hit_box": row.hit_box,
-        "hit_mask": row.hit_mask,
-        "box_iou": row.box_iou,
-        "box_hit": None if row.box_iou is None else row.box_iou > 0.5,
-        "seconds": row.seconds,
-        "missing": row.missing,
-        "truth": truth_name(run) if run.about.truth else None,
     }
 
 
@@ -126,11 +106,7 @@ def _parquet(records: Sequence[dict[str, Any]]) -> bytes:
     kinds = {**{name: getattr(pyarrow, name)() for name in names}, "bool": pyarrow.bool_()}
     arrays = {}
     for name in _names(records):
-        kind = _TYPES[name]
-        values = [record[name] for record in records]
-        if kind == "id":
-            kind = "int64" if all(isinstance(value, int) for value in values) else "string"
-            values = values if kind == "int64" else [str(value) for value in values]
+        values, kind = column_of(_TYPES[name], [record[name] for record in records])
         arrays[name] = pyarrow.array(values, kinds[kind])
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.table(arrays), sink)

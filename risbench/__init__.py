@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .running.evaluation import evaluate
     from .running.loop import Settings
     from .running.shards import merge
-    from .scorer import Scorer
+    from .scorer import Scorer, iou
     from .scoring.predictions import score
 
 _HOMES = {
@@ -41,6 +41,7 @@ _HOMES = {
     "Split": "datasets.split",
     "UsageError": "errors",
     "evaluate": "running.evaluation",
+    "iou": "scorer",
     "load_split": "datasets.load",
     "merge": "running.shards",
     "score": "scoring.predictions",
@@ -63,6 +64,7 @@ __all__ = [
     "Split",
     "UsageError",
     "evaluate",
+    "iou",
     "load_split",
     "merge",
     "score",

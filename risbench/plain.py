@@ -7,8 +7,10 @@ such characters as codes, because a file name must stay recognisable. Other outp
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 _JOINERS = "\u200c\u200d"  # part of the spelling of Persian and Indic words, and of emoji
 # The control characters of ASCII and Latin-1, line separators, and characters that are invisible or change the
@@ -49,6 +51,21 @@ def without_controls(text: str, kept: str = "\n\t") -> str:
 def in_json(text: str) -> str:
     """JSON with terminal control characters written as escapes, which changes no value."""
     return _CONTROLS.sub(lambda match: match[0] if match[0] in "\n\t\r" else f"\\u{ord(match[0]):04x}", text)
+
+
+def in_html(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str]) -> str:
+    """A small table for a notebook: everything is escaped, nothing is loaded, and the page's own colours are used."""
+
+    def escaped(text: str) -> str:
+        return html.escape(plain(text, 2000))
+
+    def line(kind: str, cells: Sequence[str]) -> str:
+        inside = (f'<{kind} style="text-align:left">{escaped(cell)}</{kind}>' for cell in cells)
+        return "".join(["<tr>", *inside, "</tr>"])
+
+    table = "".join(["<table>", line("th", head), *(line("td", row) for row in rows), "</table>"])
+    below = "".join(f"<div><small>{escaped(note)}</small></div>" for note in notes)
+    return f"<div><b>{escaped(title)}</b>{table}{below}</div>"
 
 
 def is_right_to_left(text: str) -> bool:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
-from .methods.answers import prediction_of
+from .methods.answers import mask_of, prediction_of
 from .metrics.coverage import Coverage, cautions
 from .metrics.metric import Metric
 from .metrics.metric_names import parse_all, refuse_generalised
+from .metrics.overlap import overlap
 from .metrics.rules.protocols import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
@@ -23,6 +24,25 @@ def summary_of(rows: Iterable[Row], metrics: Sequence[Metric] | None = None) -> 
     """Value, interval and count of each metric over rows in any order."""
     ordered = sorted(rows, key=lambda row: row.id)
     return summarise(columns_of(ordered), [row.image_id for row in ordered], metrics or parse_all(None))
+
+
+def iou(pred: Any, truth: Any) -> float:
+    """Intersection over union of two masks of one size, in [0, 1].
+
+    Two empty masks score 0, as under all rules: nothing was found. Heats are refused, because a threshold is a choice
+    that rules make: compare them with one first.
+
+    Args:
+        pred: a mask in any form that `Scorer.add` takes: bool ``(H, W)``, integers 0 and 1 or 0 and 255, a tensor,
+            COCO's run-length code, a PIL image of one channel, or a `Prediction` with a mask.
+        truth: the true mask, in any of these forms.
+
+    Raises:
+        MaskError: one of them is not a mask, or their sizes differ.
+    """
+    one = mask_of(pred, "pred")
+    other = mask_of(truth, "truth", one.shape)
+    return overlap(one, other).iou
 
 
 class Scorer:
@@ -53,7 +73,8 @@ class Scorer:
     def add(self, sample: Sample, prediction: Any, seconds: float | None = None) -> Row:
         """Score one prediction: a bool mask ``(H, W)``, a float heat of any size, or a `Prediction`.
 
-        Tensors may require a gradient, lie on a GPU or be bfloat16; whole numbers 0 and 1 (or 0 and 255) are a mask.
+        Tensors may require a gradient, lie on a GPU or be bfloat16; whole numbers 0 and 1 (or 0 and 255) are a mask,
+        and so are COCO's run-length code (a dict with ``size`` and ``counts``) and a PIL image of one channel.
 
         Raises:
             MaskError: the prediction cannot be scored.

@@ -95,7 +95,7 @@ def load_with_origin(path: str | os.PathLike[str]) -> LoadedGbs:
     held = read(place, looks_like_gbs)
     if not looks_like_gbs(held.state):
         raise DataError(f"{place} is {owner_of(held.state)}, and no GbS; {advice()}")
-    state = _tidied(held.state)
+    state = tidied_names(held.state)
     if (trunk := held.settings.get("backbone", "vgg")) != "vgg" or not _has_vgg(state):
         kind = f"'{trunk:.40}'" if isinstance(trunk, str) and trunk != "vgg" else "another one"
         raise DataError(f"{place} is a GbS whose trunk is {kind}; only the one on VGG16 ('vgg') can be built here")
@@ -132,7 +132,7 @@ def _found(path: str | os.PathLike[str]) -> Path:
     raise missing(place, advice())
 
 
-def _tidied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def tidied_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The image network's names without what stands before them, and today's names for old ones."""
     found = {}
     for key, value in state.items():

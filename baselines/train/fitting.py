@@ -164,7 +164,8 @@ def fit(
         write(network.state_dict(), path, {**trainer.metadata, "recipe": recipe_text, "selected": recipe.select})
 
     def validate(file: Path, place: Path) -> Run:
-        return evaluate(trainer.method(file), load_split(recipe.val, data_root), out=place, name=name)
+        split = load_split(recipe.val, data_root)
+        return evaluate(trainer.method(file), split, out=place, name=name, progress=False)  # beside the training's bar
 
     best = Best(recipe.select, folder, save, validate)
 

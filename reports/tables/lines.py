@@ -137,6 +137,7 @@ def _method(run: Run) -> str:
         _options(run),
         _threshold(run),
         header.limit,
+        header.chosen,
     ]
     return json.dumps([*about, header.rules.name], sort_keys=True, default=str)
 

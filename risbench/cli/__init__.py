@@ -42,6 +42,7 @@ _COMMANDS = {
     "weights": ("weights", "Inspect weights files, and convert them."),
     "data": ("data", "Data sets: get, import, check, where, leaks."),
     "report": ("report", "Make tables and pictures of runs."),
+    "export": ("export", "Write runs as COCO files, for FiftyOne and pycocotools."),
     "compare": ("compare", "Test whether runs differ, overall and by kind of expression."),
     "sweep": ("sweep", "Score saved heats at several thresholds."),
     "leaderboard": ("leaderboard", "Rank the submitted runs."),

@@ -49,7 +49,7 @@ workers: Decorator = click.option(
     default="auto",
     show_default=True,
     callback=lambda ctx, param, value: workers_of(value),
-    help=f"Processes that score; 0 is one thread. auto: all processors that the method leaves, from {WORTH:,} "
+    help=f"Processes that score; 0 is one thread. auto: all processors that a method leaves, from {WORTH:,} "
     "expressions on.",
 )
 _truth: Decorator = click.option(

@@ -29,6 +29,7 @@ from . import options, show
 @options.out
 @options.data_root
 @click.option("--allow-missing", is_flag=True, help="Count missing predictions as empty masks.")
+@options.workers
 @options.metrics
 @options.as_json
 def command(
@@ -43,6 +44,7 @@ def command(
     out: Path | None,
     data_root: Path | None,
     allow_missing: bool,
+    workers: int | None,
     metrics: str | None,
     as_json: bool,
 ) -> None:
@@ -71,5 +73,6 @@ def command(
             name=name,
             allow_missing=allow_missing,
             progress=progress,
+            workers=workers,
         )
     show.print_run(run, as_json, metrics)

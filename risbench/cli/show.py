@@ -206,6 +206,8 @@ def partial_note(run: Run) -> str:
         return f"shard {number} of {count}"
     if header.limit is not None:
         return f"the first {counted(header.limit, 'image')}"
+    if header.chosen is not None:
+        return f"the expressions {header.split.name}{header.chosen}"
     truth = header.truth
     if truth and truth.only and truth.replaces < truth.of:
         return f"{truth.replaces} of {truth.of} expressions, those with a mask in {truth.file}"

@@ -15,6 +15,7 @@ from .. import plugins
 from ..errors import UsageError
 from ..running.interrupts import STOPPED, ended_by_ctrl_c
 from ..running.loop import Stopped
+from ..running.tracking import NAMES, tracking
 from . import options, show
 
 _OWN = frozenset({"out", "device", "stage", "data_root", "overwrite"})  # given by options of the command, not by --set
@@ -31,6 +32,9 @@ _OWN = frozenset({"out", "device", "stage", "data_root", "overwrite"})  # given 
 @click.option(
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; torchrun gives each rank its own."
 )
+@click.option(
+    "--log", "logs", multiple=True, metavar="|".join(NAMES), help="Also send the curves there; may be repeated."
+)
 def command(
     trainer: str,
     recipe: str,
@@ -40,6 +44,7 @@ def command(
     data_root: Path | None,
     overwrite: bool,
     device: str,
+    logs: tuple[str, ...],
 ) -> None:
     """Train a method with an installed trainer.
 
@@ -63,8 +68,10 @@ def command(
         if known and recipe not in known and not Path(recipe).is_file():
             raise UsageError(f"no recipe {recipe!r}, and no such file: {plugins.near(recipe, known)}")
         folder = out or Path("runs") / "train" / f"{trainer}-{Path(recipe).stem}"
-        show.say(f"folder: {folder}")
-        show.say(f"done: {train(recipe, out=folder, device=device, **given)}")
+        about = {"trainer": trainer, "recipe": recipe, **{key: str(value) for key, value in given.items()}}
+        with tracking(logs, folder, about, show.say):
+            show.say(f"folder: {folder}")
+            show.say(f"done: {train(recipe, out=folder, device=device, **given)}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..records import RLE, Box, Sample
 from .annotations.columns import Ident
 from .annotations.index import SourceFile
 from .annotations.table import AnnotationTable
+from .choose import Selection, containing, html_form, of_images, short_form, sliced
 from .entry import Counts, Entry
 from .layout import ImageFiles
 from .truth import OtherTruth, with_truth
@@ -35,9 +36,9 @@ class Object:
     parts: tuple[RLE, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """The samples of one split; iterable, with a length, and read-only.
+    """The samples of one split; iterable, with a length, and read-only. ``split[:10]`` is a partial split.
 
     Attributes:
         entry: its entry in the catalog.
@@ -51,6 +52,7 @@ class Split:
         partial: whether it differs from the split in the literature: its counts are not the expected ones, or it was
             limited. Complete drawn splits are never partial.
         truth: the file of other masks, or None; see `with_truth`.
+        selection: which samples were chosen by a slice, `find`, `first_images` or `shard`; None for all.
     """
 
     entry: Entry
@@ -63,6 +65,12 @@ class Split:
     counts: Counts
     partial: bool
     truth: OtherTruth | None = None
+    selection: Selection | None = None
+
+    find, _repr_html_ = containing, html_form
+
+    def __repr__(self) -> str:
+        return short_form(self)
 
     @property
     def name(self) -> str:
@@ -101,7 +109,14 @@ class Split:
     def __iter__(self) -> Iterator[Sample]:
         return (self[at] for at in range(len(self)))
 
-    def __getitem__(self, at: int) -> Sample:
+    @overload
+    def __getitem__(self, at: slice) -> Split: ...
+    @overload
+    def __getitem__(self, at: int) -> Sample: ...
+
+    def __getitem__(self, at: int | slice) -> Sample | Split:
+        if isinstance(at, slice):
+            return sliced(self, at)
         table, row, ref = self.table, int(self.rows[at]), int(self._refs[at])
         image, ann = int(table.ref_image[ref]), int(table.ref_ann[ref])
         ref_id, sent_id = table.ref_id[ref], table.sent_id[row]
@@ -152,7 +167,7 @@ class Split:
         """The samples of the first ``count`` images; partial, unless these are all images."""
         if count < 0:
             raise UsageError(f"cannot take the first {count} images; give 0 or more")
-        limited = self._of_images(np.arange(len(self._groups[0])) < count)
+        limited = of_images(self, np.arange(len(self._groups[0])) < count, f".first_images({count})")
         return replace(limited, partial=self.partial or len(limited) < len(self))
 
     def shard(self, index: int, count: int) -> Split:
@@ -162,7 +177,7 @@ class Split:
         """
         if not 0 <= index < count:
             raise UsageError(f"there is no shard {index} of {count}; the first is 0, the last {count - 1}")
-        return self._of_images(np.arange(len(self._groups[0])) % count == index)
+        return of_images(self, np.arange(len(self._groups[0])) % count == index, f".shard({index}, {count})")
 
     def with_truth(self, path: str | Path, only: bool = False) -> Split:
         """The split with masks from another file; see `risbench.datasets.truth` for its form.
@@ -199,12 +214,6 @@ class Split:
     def sample_refs(self) -> np.ndarray:
         """The ref row of each sample: int64 ``(n,)``."""
         return self._refs
-
-    def _of_images(self, wanted: np.ndarray) -> Split:
-        images = self._groups[0][wanted]
-        kept = self.rows[np.isin(self.table.ref_image[self._refs], images)]
-        refs = self.ref_rows[np.isin(self.table.ref_image[self.ref_rows], images)]
-        return replace(self, rows=kept, ref_rows=refs, counts=self.table.count(refs, kept))
 
     @cached_property
     def _refs(self) -> np.ndarray:
@@ -282,17 +291,3 @@ class Split:
         if code not in self._known_tags:
             self._known_tags[code] = json.loads(self.table.sent_tags.texts[code])
         return self._known_tags[code]
-
-
-def refuse_empty(split: Split) -> Split:
-    """Return the split, or refuse it if it has no expressions.
-
-    Raises:
-        DataError: the split has no expressions; the message names its files.
-    """
-    if len(split):
-        return split
-    if split.truth is not None and split.truth.left_out:
-        raise DataError(f"{split.name} has no expressions left: {split.truth.path} has no mask for any of them")
-    files = ", ".join(str(source.path) for source in split.sources)
-    raise DataError(f"{split.name} has no expressions, so there is nothing to score: see {files}")

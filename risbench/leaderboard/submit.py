@@ -124,7 +124,7 @@ def _refuse_incomplete(run: Run) -> None:
     reasons = {
         f"its card's {fault} `risbench score {run.path} --card TOML` gives it another card": fault,
         "it is partial (not the whole split)": run.summary["partial"] or header.partial,
-        "it was limited": header.limit is not None,
+        "it was limited": header.limit is not None or header.chosen is not None,
         "it is one shard: merge them": header.shard is not None,
         f"{counted(missing, 'expression has', 'expressions have')} no prediction": missing,
         "it was scored on other masks than the annotated ones": header.truth is not None,
@@ -161,7 +161,7 @@ def _compare(
         raise DataError(f"{run.path / MASKS}: no mask for {sample.id}")
     line = lines[sample.id]
     answers = {"mask": prediction_in(line)}
-    if heats is not None and line.get("cut") and (brought := heats.get(sample.id, sample.image_id)) is not None:
+    if heats is not None and line.get("cut") and (brought := heats.task(sample.id, sample.image_id)()) is not None:
         # A point of the method itself replaces the maximum of its heat.
         answers["heat"] = replaced(brought, point=None if line.get("found") else answers["mask"].point)
     for kind, prediction in answers.items():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MaskError
+from ..masks import decode
 from ..records import Prediction, Sample
 
 _PICTURE_MODES = ("1", "L", "F", "I", "I;16")  # modes of PIL images with one channel of plain numbers, not indices
@@ -51,20 +52,49 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
         raise MaskError(f"prediction for {sample.id}: {error}") from None
 
 
+def mask_of(raw: Any, name: str, size: tuple[int, ...] | None = None) -> np.ndarray:
+    """A mask in any form that a prediction may have: bool ``(H, W)``.
+
+    Args:
+        raw: the mask, or an object with an attribute ``mask``, such as `risbench.Prediction`.
+        name: what it is called in the message.
+        size: ``(height, width)`` that it must have; None for any.
+
+    Raises:
+        MaskError: it is not a mask, or has another size.
+    """
+    try:
+        given = raw.mask if not isinstance(raw, np.ndarray) and hasattr(raw, "mask") else raw
+        if given is None and given is not raw:
+            raise MaskError("has no mask; a heat becomes one by comparing it with a threshold")
+        array = _array_alone(given)
+        if np.issubdtype(array.dtype, np.integer):
+            array = _of_numbers(array)
+        if array.dtype != np.bool_:
+            raise MaskError(f"is an array of {array.dtype}; a mask is bool (compare a heat with a threshold first)")
+        if array.ndim != 2 or 0 in array.shape:
+            raise MaskError(f"has shape {array.shape}; a mask is (height, width)")
+        if size is not None and array.shape != size:
+            raise MaskError(f"is {_by(array.shape)}, the other mask is {_by(size)} (height x width)")
+    except MaskError as error:
+        raise MaskError(f"{name} {error}") from None
+    return array
+
+
 def _of_array(raw: Any, sample: Sample) -> Prediction:
-    if not isinstance(raw, np.ndarray) and not hasattr(raw, "__array__") and not hasattr(raw, "detach"):
-        raise MaskError(
-            f"is {type(raw).__name__}; give a bool array (mask), a float array (heat) or a Prediction"
-            + ("; numpy.array(…) makes an array of a list" if isinstance(raw, (list, tuple)) else _hint_of_picture(raw))
-        )
-    array = _array(raw)
+    array = _array_alone(raw)
     if array.dtype == np.bool_ or np.issubdtype(array.dtype, np.integer):
         return Prediction(mask=_mask(array, sample.size))
     return Prediction(heat=_heat(array))
 
 
 def _array(raw: Any) -> np.ndarray:
-    """A numpy array from an array of any library, without importing it; tensors are detached and moved to the CPU."""
+    """A numpy array from an array of any library, without importing it; tensors are detached and moved to the CPU.
+
+    A mapping with ``size`` and ``counts`` is a mask as COCO's run-length code, and becomes bool ``(H, W)``.
+    """
+    if _is_code(raw):
+        return decode(raw)
     if np.ma.is_masked(raw):
         raise MaskError("is a NumPy array with masked values: fill what is masked out with .filled(…)")
     if getattr(raw, "is_meta", False) is True:
@@ -85,6 +115,37 @@ def _array(raw: Any) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
         # The error of the library says what to call, as with CuPy's arrays and sparse tensors.
         raise MaskError(f"cannot be read as an array: {' '.join(str(error).split())}") from None
+
+
+def _array_alone(raw: Any) -> np.ndarray:
+    """The array of a prediction that is not an object with attributes; lists, names of files and the like are refused.
+
+    Raises:
+        MaskError: it is no array; the message says what it is and what to give.
+    """
+    if not _is_code(raw) and not any(hasattr(raw, name) for name in ("__array__", "__array_interface__", "detach")):
+        raise MaskError(
+            f"is {type(raw).__name__}; give a bool array (mask), a float array (heat), COCO's run-length code "
+            f"{{'size': [H, W], 'counts': …}} or a Prediction{_hint_of(raw)}"
+        )
+    return _array(raw)
+
+
+def _is_code(raw: Any) -> bool:
+    return isinstance(raw, Mapping) and {"size", "counts"} <= set(raw)
+
+
+def _hint_of(raw: Any) -> str:
+    """What to do with an object that is no array."""
+    if isinstance(raw, Mapping):
+        if "segmentation" in raw:
+            return "; give its 'segmentation'"
+        return "; risbench.Prediction(**…) takes mask and heat by name" if {"mask", "heat"} & set(raw) else ""
+    if isinstance(raw, (list, tuple)):
+        return "; numpy.array(…) makes an array of a list, pycocotools.mask.frPyObjects a code of polygons"
+    if isinstance(raw, (str, bytes)) or hasattr(raw, "__fspath__"):
+        return "; a file of masks is scored by risbench.score"
+    return _hint_of_picture(raw)
 
 
 def _hint_of_picture(raw: Any) -> str:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..datasets.choose import refuse_empty
 from ..datasets.images import read_image
-from ..datasets.split import Split, refuse_empty
+from ..datasets.split import Split
 from ..errors import RisbenchError, UsageError
 from ..faults import described
 from ..metrics.coverage import Coverage, cautions

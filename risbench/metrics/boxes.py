@@ -105,10 +105,17 @@ def component_box(mask: np.ndarray) -> Box | None:
     import cv2
 
     pixels = np.ascontiguousarray(mask).view(np.uint8)
-    count, _, table, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
-    if count < 2:
+    left, top, wide, high = cv2.boundingRect(pixels)
+    if not wide:
         return None
+    # Labels are 32 bits a pixel: outside of the rectangle round the mask they would cost most of the time. OpenCV
+    # numbers components by blocks of two by two pixels, so the rectangle begins at an even place, where the order of
+    # equally large components stays that of the whole image.
+    left, top, right, bottom = left - left % 2, top - top % 2, left + wide, top + high
+    inside = np.ascontiguousarray(pixels[top:bottom, left:right])
+    _, _, table, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
     x, y, width, height, _ = table[1 + int(np.argmax(table[1:, cv2.CC_STAT_AREA]))].tolist()
+    x, y = x + left, y + top
     return Box(float(x), float(y), float(x + width), float(y + height))
 
 

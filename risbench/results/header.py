@@ -220,6 +220,7 @@ class Header:
         partial: whether the run is of less than the split in the literature, without regard to shards.
         limit: number of images, from the first; None for all.
         shard: ``(i, n)``: every n-th image from the i-th; None for all.
+        chosen: which samples of the split were chosen, as ``[:10]``; None for all.
         save_heat: the type of saved heats; None if heats are not saved.
         data_root: the folder of the data.
         origin: the code and files that made the rows; see `risbench.results.origin`. None if it was not recorded.
@@ -240,10 +241,11 @@ class Header:
     save_heat: str | None
     data_root: str
     origin: Json | None = None
+    chosen: str | None = None
     provenance: tuple[PartRecord, ...]
     source: Json | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_part(self) -> bool:
-        """Whether the run is of only a part of the split's images, by a limit or a shard."""
-        return self.limit is not None or self.shard is not None
+        """Whether the run is of only a part of the split, by a limit, a shard or a choice."""
+        return self.limit is not None or self.shard is not None or self.chosen is not None

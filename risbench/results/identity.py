@@ -14,7 +14,7 @@ from ..plain import plain
 SCORED_ANEW = "give another --out, or the same command to continue it"
 RUN_ANEW = f"{SCORED_ANEW}, or --overwrite to replace the run"
 # The keys that must be equal for a run to be continued; the others say how and where the run was made.
-# `refine` is absent from old headers, which is the same as null.
+# `refine` and `chosen` are absent from old headers, which is the same as null.
 IDENTITY = (
     "schema",
     "method",
@@ -26,6 +26,7 @@ IDENTITY = (
     "truth",
     "limit",
     "shard",
+    "chosen",
     "save_heat",
 )
 

@@ -29,7 +29,7 @@ _PACKAGES = (
 def provenance() -> dict[str, Any]:
     """The provenance of this process: command, UTC time, versions, commit, processor, and GPU if torch is in use."""
     return {
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [_program(Path(sys.argv[0])), *sys.argv[1:]],
         "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "python": platform.python_version(),
         "packages": {name: found for name in _PACKAGES if (found := version_of(name))},
@@ -41,6 +41,11 @@ def provenance() -> dict[str, Any]:
             "gpu": _gpu(),
         },
     }
+
+
+def _program(path: Path) -> str:
+    """The name of the program: its file's, or for `python -m PACKAGE` the package's."""
+    return path.parent.name if path.name == "__main__.py" else path.name
 
 
 def version_of(name: str) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..datasets.split import Split
 from ..errors import DataError, MaskError
 from ..io.jsonfile import read_record
 from ..metrics.coverage import cautions, coverage_of
@@ -18,8 +19,11 @@ from .jsonrecord import from_json, kinds_of, to_json
 from .kinds import check
 from .rows import Row
 
+if TYPE_CHECKING:
+    import pandas
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
     """One run folder.
 
@@ -54,6 +58,37 @@ class Run:
         if not header["provenance"]:
             raise DataError(f"{path / HEADER}: provenance is empty, so it is not what a run writes")
         return Run(path, header, summary)
+
+    def __repr__(self) -> str:
+        from .export.notebook import headline
+
+        return f"<Run of {headline(self)}; {self.path}>"
+
+    def _repr_html_(self) -> str:
+        from .export.notebook import html_of
+
+        return html_of(self)
+
+    def to_frame(self, split: Split | None = None, data_root: str | Path | None = None) -> pandas.DataFrame:
+        """The run as a pandas table: a line for each expression, in the split's order.
+
+        The columns are ids (``id``, ``image_id``, ``ref_id``, ``sent_id``), what the split knows (``text``,
+        ``category``, ``area``: the share of the image that the true mask covers, ``words``: how many) and the scores as
+        `rows` has them (``iou``, ``hit_box``, ``hit_mask``, ``box_iou``, …). Absent values are pandas' missing ones.
+        ``text`` is the sample's own, also where a control gave the method another.
+
+        Args:
+            split: the run's split, if it is loaded already.
+            data_root: where the split lies; by default where the run found it. If it is not there any more, what comes
+                from the split is missing, and a `DataWarning` says why.
+
+        Raises:
+            UsageError: ``split`` is not the run's split, or lacks some of its expressions.
+            DataError: a row is broken, or ``data_root`` does not hold the run's split.
+        """
+        from .export.table import frame_of
+
+        return frame_of(self, split, data_root)
 
     @property
     def about(self) -> Header:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..datasets.choose import annotated, with_ids
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import DataError, UsageError
 from ..io.hashes import sha256_of
 from .header import CountsRecord, Header, SourceRecord, SplitRecord, TruthRecord
 from .jsonrecord import from_json
-from .run import Run
+
+if TYPE_CHECKING:
+    from .run import Run
 
 
 def split_record(split: Split) -> SplitRecord:
     """The record of a split as annotated: counts, and the names and hashes of its files."""
-    if split.truth is not None:
-        split = split.truth.whole
+    split = annotated(split)
     return SplitRecord(
         name=split.name,
         counts=CountsRecord(**split.counts._asdict()),
@@ -45,7 +48,9 @@ def refuse_other_split(run: Run, split: Split) -> None:
 
 
 def part_of(run: Run, split: Split) -> Split:
-    """The part of a split that a run covers, by its limit."""
+    """The part of a split that a run covers, by its choice of samples or its limit."""
+    if (chosen := run.about.chosen) is not None:
+        split = with_ids(split, {row.id for row in run.rows()}, chosen)
     limit = run.about.limit
     return split if limit is None else split.first_images(limit)
 

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
-from ..datasets.split import Split, refuse_empty
+from ..datasets.split import Split
 from ..errors import DataWarning, RisbenchError, UsageError
 from ..io.jsonfile import read_record
 from ..io.plainfiles import refuse_link
@@ -35,6 +36,7 @@ from .header import Scope, header_of, summary_record
 from .loop import Progress, Settings, Stopped, run_images
 from .made import MadeMethod, made_by_name, made_of_object, make_before_drawing
 from .plan import Hooks, Plan, refuse_wrong
+from .shown import shown
 
 
 def evaluate(
@@ -54,7 +56,7 @@ def evaluate(
     limit: int | None = None,
     shard: tuple[int, int] | None = None,
     settings: Settings | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = True,
     stop: Callable[[], bool] | None = None,
     overwrite: bool = False,
     on_message: Callable[[str], object] | None = None,
@@ -77,7 +79,8 @@ def evaluate(
         limit: use only the first images.
         shard: ``(i, n)``: every n-th image from the i-th, written to ``out/shards/i-of-n``.
         settings: batch size, unreadable images, saved heats.
-        progress: called after every image.
+        progress: True shows a bar in a notebook or on a terminal, and nothing elsewhere; False shows none. A function
+            is called after every image instead.
         stop: called after every image; if it returns True, the run stops.
         overwrite: replace the run in ``out``, whatever run it is; with ``shard`` only that shard.
         on_message: called with each note about the method before the run (see `method_notes`), with a message if the
@@ -98,7 +101,6 @@ def evaluate(
         shard=shard,
         settings=settings or Settings(),
     )
-    hooks = Hooks(progress, stop, on_message)
     refuse_wrong(texts, limit, plan.settings.batch, refine)
     if isinstance(split, str):
         if isinstance(method, str):
@@ -109,7 +111,9 @@ def evaluate(
         made = made_by_name(method, split, weights=weights, device=device, options=options, rules=plan.rules.name)
     else:
         made = made_of_object(method, name, weights=weights, device=device, options=options)
-    return evaluate_made(made, split, plan, out=out, overwrite=overwrite, hooks=hooks)
+    with shown(progress, f"{made.name} on {split.name}") as on_progress:
+        hooks = Hooks(on_progress, stop, on_message)
+        return evaluate_made(made, split, plan, out=out, overwrite=overwrite, hooks=hooks)
 
 
 def evaluate_made(

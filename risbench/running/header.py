@@ -44,6 +44,7 @@ class Scope:
         limit: how many images, or None for all.
         shard: which part of how many.
         save_heat: the type heats are kept in, or None.
+        chosen: which samples were chosen, if the split that is given does not say it.
     """
 
     partial: bool
@@ -52,6 +53,7 @@ class Scope:
     limit: int | None = None
     shard: tuple[int, int] | None = None
     save_heat: str | None = None
+    chosen: str | None = None
 
 
 def header_of(split: Split, rules: Rules, how: HowMade, scope: Scope) -> Header:
@@ -77,6 +79,7 @@ def header_of(split: Split, rules: Rules, how: HowMade, scope: Scope) -> Header:
         limit=scope.limit,
         shard=scope.shard,
         save_heat=scope.save_heat,
+        chosen=scope.chosen if split.selection is None else split.selection.text,
         data_root=str(split.data_root),
         origin=how.origin,
         provenance=(from_json(PartRecord, {**provenance(), **truth, **how.part}),),

@@ -136,7 +136,7 @@ def run_images(
     how = _How(folder.path, rules, settings.heat_dtype if settings.save_heat else None, heats_only)
     count = settings.workers
     if count is None:
-        count = automatic(sum(map(len, todo)), method_on_cpu=watch.on_cpu)
+        count = automatic(sum(map(len, todo)), kept=None if watch.on_cpu else 2)
     with ThreadPoolExecutor(_READERS, "read") as readers, Workers(_score, min(count, len(todo))) as scoring:
         pending: deque[Future[_Scored]] = deque()
 

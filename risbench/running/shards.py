@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..datasets.split import Split, refuse_empty
+from ..datasets.choose import refuse_empty
+from ..datasets.split import Split
 from ..errors import RisbenchError, UsageError
 from ..io import atomic, plainfiles
 from ..io.jsonfile import read_record
@@ -51,6 +52,8 @@ def merge(
     whole = split or scored_split(header, path, data_root)
     if split_record(whole) != header.split or truth_record(whole) != header.truth:
         raise RisbenchError(f"{path} was run on another copy of {header.split.name} than the one in {whole.data_root}")
+    if header.chosen != (whole.selection and whole.selection.text):
+        raise UsageError(f"{path} is of chosen samples ({header.chosen}): give merge that part of the split as split=")
     part = refuse_empty(whole if header.limit is None else whole.first_images(header.limit))
     order = {sample_id: place for place, sample_id in enumerate(part.ids)}
     if (path / HEADER).exists() and not overwrite:

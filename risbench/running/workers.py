@@ -1,10 +1,11 @@
-"""Score images beside the method: in one thread, or in processes of their own, whose rows are the same."""
+"""Score images in one thread or in processes of their own, beside a method or alone; the rows are the same."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
@@ -30,13 +31,15 @@ def workers_of(text: str) -> int | None:
     return int(text)
 
 
-def automatic(expressions: int, *, method_on_cpu: bool) -> int:
+def automatic(expressions: int, *, kept: int | None) -> int:
     """The number of processes that ``auto`` takes; 0 is a thread.
 
-    A method that computes on the processors needs them more than scoring does, so it keeps them.
+    Args:
+        expressions: to be scored.
+        kept: processors that other work of this process needs; None for all, as a method that computes on them does.
     """
-    spare = processors() - 2
-    return min(_MOST, spare) if spare > 1 and expressions >= WORTH and not method_on_cpu else 0
+    spare = 0 if kept is None else processors() - kept
+    return min(_MOST, spare) if spare > 1 and expressions >= WORTH else 0
 
 
 class Workers(Generic[R]):
@@ -71,6 +74,16 @@ class Workers(Generic[R]):
     def submit(self, *task: Any) -> Future[R]:
         """Begin a task; ask `result` for what it gave."""
         return self._pool.submit(self._work, *task)
+
+    def in_order(self, tasks: Iterable[tuple[Any, ...]]) -> Iterator[R]:
+        """What each task gives, in the order of the tasks; a few are worked on ahead."""
+        pending: deque[Future[R]] = deque()
+        for task in tasks:
+            pending.append(self.submit(*task))
+            if len(pending) > 2 * self.count + 1:
+                yield self.result(pending.popleft())
+        while pending:
+            yield self.result(pending.popleft())
 
     @staticmethod
     def result(task: Future[R]) -> R:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,14 @@ class Array:
             if beside:
                 self.beside[name] = beside
 
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name."""
+    def task(self, name: str, image_id: int | str) -> Callable[[], Prediction | None]:
+        """What reads the prediction under a name."""
         place, line = self.names[name]
-        return None if line.get("missing") else of_entry(line, f"{self.path}, entry {place}")
+        return partial(_of_entry, line, f"{self.path}, entry {place}")
+
+
+def _of_entry(line: Mapping[str, Any], where: str) -> Prediction | None:
+    return None if line.get("missing") else of_entry(line, where)
 
 
 def _entries(found: Any, path: Path) -> list[Any]:

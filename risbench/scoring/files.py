@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,18 +49,22 @@ class Files:
         self.has_heats = suffix == ".npy" and self._read(found[0]).heat is not None
         self.kind = "a folder of heats" if self.has_heats else "a folder of masks"
 
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name.
+    def task(self, name: str, image_id: int | str) -> Callable[[], Prediction]:
+        """What reads the prediction under a name."""
+        return partial(_of_file, self.names[name], self._read, self.has_heats)
 
-        Raises:
-            DataError: the file is broken, or a mask among heats.
-        """
-        file = self.names[name]
-        found = self._read(file)
-        if (found.heat is not None) != self.has_heats:
-            kinds = ("a mask", "heats") if self.has_heats else ("a heat", "masks")
-            raise DataError(f"{file}: holds {kinds[0]}, other files here hold {kinds[1]}: put them in two folders")
-        return found
+
+def _of_file(file: Path, read: Callable[[Path], Prediction], are_heats: bool) -> Prediction:
+    """The prediction of a file.
+
+    Raises:
+        DataError: the file is broken, or a mask among heats.
+    """
+    found = read(file)
+    if (found.heat is not None) != are_heats:
+        kinds = ("a mask", "heats") if are_heats else ("a heat", "masks")
+        raise DataError(f"{file}: holds {kinds[0]}, other files here hold {kinds[1]}: put them in two folders")
+    return found
 
 
 def folder_of_files(path: Path, deep: bool) -> Files | None:

@@ -6,7 +6,8 @@ import codecs
 import io
 import json
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,15 @@ class Lines:
         start, length, _ = self.names[name]
         return json.loads(self._bytes[start : start + length])
 
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name."""
-        line = self.line(name)
-        return None if line.get("missing") else of_entry(line, f"{self.path}, line {self.names[name][2]}")
+    def task(self, name: str, image_id: int | str) -> Callable[[], Prediction | None]:
+        """What reads the prediction under a name."""
+        start, length, number = self.names[name]
+        return partial(_of_line, self._bytes[start : start + length], f"{self.path}, line {number}")
+
+
+def _of_line(raw: bytes, where: str) -> Prediction | None:
+    line = json.loads(raw)
+    return None if line.get("missing") else of_entry(line, where)
 
 
 def of_entry(entry: Mapping[str, Any], where: str) -> Prediction:

@@ -20,7 +20,7 @@ from ..plain import counted
 from ..plugins import near
 from ..records import Prediction, Sample
 from .entries import without_zeros
-from .sources import PredictionSource
+from .sources import PredictionSource, Reading
 
 _SHOWN = 3
 
@@ -37,10 +37,15 @@ class Matched:
     source: PredictionSource
     names: Mapping[str, str]
 
+    def task(self, sample: Sample) -> Reading | None:
+        """What reads the prediction of a sample; None if it has none."""
+        name = self.names.get(sample.id)
+        return None if name is None else self.source.task(name, sample.image_id)
+
     def of(self, sample: Sample) -> Prediction | None:
         """The prediction of a sample; None if it has none."""
-        name = self.names.get(sample.id)
-        return None if name is None else self.source.get(name, sample.image_id)
+        task = self.task(sample)
+        return None if task is None else task()
 
 
 def match(source: PredictionSource, split: Split, given: Path, allow_missing: bool) -> Matched:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
-from ..datasets.split import Split, refuse_empty
+from ..datasets.split import Split
 from ..errors import MaskError, UsageError
 from ..io.plainfiles import real
 from ..methods.answers import prediction_of
@@ -29,10 +32,14 @@ from ..results.scored import part_of, refuse_other_split
 from ..running.evaluation import close, default_folder
 from ..running.header import HowMade, Scope, header_of
 from ..running.progress import Progress, Tally
+from ..running.shown import shown
+from ..running.workers import Workers, automatic
 from ..scorer import missing_row, row_of
 from .lines import Lines
 from .names import Matched, match
-from .sources import Heats, source_of
+from .sources import Heats, Reading, source_of
+
+_PIECE = 16  # images that a process scores at once: each is done in milliseconds, and sending it costs some of one
 
 
 def score(
@@ -46,7 +53,8 @@ def score(
     card: str | Path | None = None,
     name: str | None = None,
     allow_missing: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = True,
+    workers: int | None = 0,
 ) -> Run:
     """Score a file or folder of predictions, or a run folder again under other rules.
 
@@ -61,7 +69,10 @@ def score(
         card: a TOML file about the method: ``name``, ``paper``, ``supervision``, …; see `risbench.methods.cards.KEYS`.
         name: the method's name; by default the card's, else the file's.
         allow_missing: count a missing prediction as an empty mask instead of refusing.
-        progress: called after every image.
+        progress: as in `evaluate`: True shows a bar in a notebook or on a terminal, False none; or a function that is
+            called after every image, or after some.
+        workers: processes that read and score; 0 does it in one thread, None decides by the number of expressions. From
+            a script, more than 0 needs the usual guard ``if __name__ == "__main__":``.
 
     Raises:
         DataError: a prediction is missing, duplicate, unknown or unreadable; it is named.
@@ -106,22 +117,32 @@ def score(
     scope = Scope(partial=part.partial)
     if earlier is not None:
         variant = earlier.about
-        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit)
+        scope = replace(scope, texts=variant.texts, refine=variant.refine, limit=variant.limit, chosen=variant.chosen)
     header = header_of(whole, chosen, how, scope)
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")
     groups = [tuple(group) for group in part.by_image()]
-    with RunFolder(target, header, "anew") as folder:
+    with (
+        shown(progress, f"scoring {title} on {whole.name}") as on_progress,
+        RunFolder(target, header, "anew") as folder,
+    ):
         folder.clear()
         tally, geometry = Tally([], len(groups), 0), Geometry()
+        count = automatic(len(part), kept=0) if workers is None else workers
+        pieces = (
+            [groups[at : at + _PIECE] for at in range(0, len(groups), _PIECE)] if count else [[one] for one in groups]
+        )
+        work = partial(_scored, chosen, requested is not None)
         try:
-            for group in groups:
-                scored = [_scored(sample, brought, chosen, geometry, requested is not None) for sample in group]
-                folder.append([row for row, _ in scored], [line for _, line in scored])
-                tally.add([row for row, _ in scored], images=1)
-                if progress is not None:
-                    progress(tally.progress())
+            with Workers(work, min(count, len(pieces))) as scoring:
+                tasks = ((_tasks(piece, brought),) for piece in pieces)
+                for piece, scored in zip(pieces, scoring.in_order(tasks), strict=True):
+                    folder.append(scored.rows, scored.lines)
+                    geometry.merge(scored.geometry)
+                    tally.add(scored.rows, images=len(piece))
+                    if on_progress is not None:
+                        on_progress(tally.progress())
         except BaseException:
             # Scoring is never continued: after the predictions are corrected, it may start again in the same folder.
             folder.forget()
@@ -131,17 +152,37 @@ def score(
     return Run.load(target)
 
 
-def _scored(
-    sample: Sample,
-    predictions: Matched,
-    rules: Rules,
-    geometry: Geometry,
-    heats_only: bool,
-) -> tuple[Row, str]:
-    brought = predictions.of(sample)
+class _Task(NamedTuple):
+    """A sample, the name of its prediction, and what reads it; both are None if it has none."""
+
+    sample: Sample
+    name: str | None
+    reading: Reading | None
+
+
+class _Scored(NamedTuple):
+    rows: list[Row]
+    lines: list[str]
+    geometry: Geometry
+
+
+def _tasks(images: Sequence[Sequence[Sample]], brought: Matched) -> list[_Task]:
+    return [_Task(one, brought.names.get(one.id), brought.task(one)) for group in images for one in group]
+
+
+def _scored(rules: Rules, heats_only: bool, tasks: Sequence[_Task]) -> _Scored:
+    """The rows and lines of some images, in a thread or in another process."""
+    geometry = Geometry()
+    both = [_scored_sample(task, rules, geometry, heats_only) for task in tasks]
+    return _Scored([row for row, _ in both], [line for _, line in both], geometry)
+
+
+def _scored_sample(task: _Task, rules: Rules, geometry: Geometry, heats_only: bool) -> tuple[Row, str]:
+    sample, name, reading = task
+    brought = None if reading is None else reading()
     if brought is None:
         return missing_row(sample, rules), masklines.missing_line(sample)
-    name = predictions.names[sample.id]
+    assert name is not None
     if heats_only and brought.mask is not None:
         raise UsageError(
             f"--threshold cuts heats, but the mask of '{plain(name, 80)}' was made by the method itself: leave "

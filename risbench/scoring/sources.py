@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import codecs
 import json
+import secrets
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -50,6 +52,9 @@ _NAMES = frozenset(("id", "sent_id", "segmentation"))
 _ALIKE = {".pth": ".pt", ".ckpt": ".pt", ".tsv": ".csv", ".p": ".pkl", ".pickle": ".pkl"}
 
 
+Reading = Callable[[], Prediction | None]
+
+
 class PredictionSource(Protocol):
     """Predictions by name: a sample's ``id``, or its ``sent_id`` as text.
 
@@ -71,8 +76,11 @@ class PredictionSource(Protocol):
         """Other ids of each prediction, by name; see `entries.Named` and `files.Files`."""
         ...
 
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction of a name; None if a run recorded it as missing."""
+    def task(self, name: str, image_id: int | str) -> Reading:
+        """What reads the prediction of a name; it gives None if a run recorded it as missing.
+
+        It can be sent to another process, so that reading and decoding is done there.
+        """
         ...
 
 
@@ -87,27 +95,46 @@ class Heats:
         self._lines = Lines(path / MASKS)
         self.names: Collection[str] = self._lines.names
         self.beside: Mapping[str, Mapping[str, str]] = self._lines.beside
-        self._image: tuple[int | str, dict[str, np.ndarray]] | None = None
+        self._reading = secrets.token_hex(8)
 
-    def get(self, name: str, image_id: int | str) -> Prediction | None:
-        """The prediction under a name."""
-        # An image's heats are in one file, and are read one after another.
-        if self._image is None or self._image[0] != image_id:
-            self._image = (image_id, heats.load(self.path, image_id))
-        line = self._lines.line(name)
-        heat = self._image[1].get(name)
-        brought = self._lines.get(name, image_id)
-        if brought is None or (heat is None and not line.get("cut")):
-            return brought
-        if heat is None:
-            raise DataError(f"{heats.file_of(self.path, image_id)}: the heat of {name} is not there")
-        # A mask or point of the method itself is kept; one that rules made from the heat is made again.
-        return Prediction(
-            mask=None if line.get("cut") else brought.mask,
-            heat=heat,
-            point=None if line.get("found") else brought.point,
-            boxes=brought.boxes,
-        )
+    def task(self, name: str, image_id: int | str) -> Reading:
+        """What reads the prediction under a name."""
+        where = partial(_heats_of_image, self._reading, self.path, image_id)
+        return partial(_with_heat, self._lines.task(name, image_id), self._lines.line(name), where, name)
+
+
+@lru_cache(maxsize=1)
+def _heats_of_image(reading: str, folder: Path, image_id: int | str) -> tuple[Path, Mapping[str, np.ndarray]]:
+    """An image's heats, which are in one file and are read one after another.
+
+    Args:
+        reading: differs for each time that a folder is scored, because its files may have changed in between.
+        folder: of the run.
+        image_id: of the image.
+    """
+    return heats.file_of(folder, image_id), heats.load(folder, image_id)
+
+
+def _with_heat(
+    stored: Reading,
+    line: Mapping[str, Any],
+    of_image: Callable[[], tuple[Path, Mapping[str, np.ndarray]]],
+    name: str,
+) -> Prediction | None:
+    file, of_names = of_image()
+    heat = of_names.get(name)
+    brought = stored()
+    if brought is None or (heat is None and not line.get("cut")):
+        return brought
+    if heat is None:
+        raise DataError(f"{file}: the heat of {name} is not there")
+    # A mask or point of the method itself is kept; one that rules made from the heat is made again.
+    return Prediction(
+        mask=None if line.get("cut") else brought.mask,
+        heat=heat,
+        point=None if line.get("found") else brought.point,
+        boxes=brought.boxes,
+    )
 
 
 def source_of(path: Path, rescored: Callable[[Path], PredictionSource] | None = None) -> PredictionSource:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
-from ..datasets.split import Split, refuse_empty
+from ..datasets.split import Split
 from ..errors import DataError, UsageError
 from ..methods.answers import prediction_of
 from ..methods.geometry import Geometry

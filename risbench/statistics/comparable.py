@@ -28,6 +28,8 @@ def mismatch(first: Run, other: Run) -> str | None:
         return f"different versions of the rules {a.rules.name}"
     if a.limit != b.limit:
         return f"different limits ({limit_of(first)} and {limit_of(other)})"
+    if a.chosen != b.chosen:
+        return f"different choices of samples ({a.chosen or 'all'} and {b.chosen or 'all'})"
     if a.shard != b.shard:
         return "different shards (merge them first)"
     return None

@@ -7,15 +7,14 @@ lists are short and English, so a part means "the expression uses such a word", 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
+from ..datasets.expressions import share_of, words_of
 from ..datasets.split import Split
-from ..masks import union_of
 from ..records import Sample
 
 _POSITION = (
@@ -36,7 +35,6 @@ _PHRASES = ("in front of", "to the left of", "to the right of", "left of", "righ
 _LENGTHS = ((1, 2), (3, 4), (5, 7), (8, 11), (12, None))
 _AREAS = (0.0, 0.02, 0.05, 0.10, 0.20, 0.40)  # shares of the image
 _CATEGORIES = 12
-_WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 Parts = Mapping[str, np.ndarray]
 
@@ -61,16 +59,6 @@ def slices_of(split: Split, samples: Sequence[Sample]) -> dict[str, dict[str, np
             found[key] = _by_name([str(sample.tags.get(key)) for sample in samples])
     kept = {name: {answer: flags for answer, flags in parts.items() if flags.any()} for name, parts in found.items()}
     return {name: parts for name, parts in kept.items() if parts}
-
-
-def words_of(text: str) -> list[str]:
-    """The words of an expression, in lower case."""
-    return _WORDS.findall(text.lower())
-
-
-def share_of(sample: Sample) -> float:
-    """The share of the image that the truth covers, by the union of its parts."""
-    return float(union_of(sample.parts, sample.size).mean()) if sample.parts else 0.0
 
 
 def kinds_of(text: str) -> set[str]:

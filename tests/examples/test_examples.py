@@ -125,3 +125,46 @@ def test_every_example_is_on_its_page_and_is_run_here():
     for path in EXAMPLES.glob("*.py"):
         assert f"]({path.name})" in page
         assert f'"{path.name}"' in here
+
+
+# Runs the code cells of a notebook in order, as a kernel without network would, and prints what each would show.
+_KERNEL = """
+import ast, json, socket, sys
+
+def refused(*_, **__):
+    raise OSError("the tour needs no network")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
+names = {"__name__": "__main__"}
+for number, cell in enumerate(json.load(open(sys.argv[1], encoding="utf-8"))["cells"]):
+    if cell["cell_type"] != "code":
+        continue
+    tree = ast.parse("".join(cell["source"]))
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, f"cell {number}", "exec"), names)
+    if last is not None:
+        value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
+        if value is not None:
+            shown = getattr(value, "_repr_html_", None)
+            print(f"[{number}]", repr(value), shown() if shown else "")
+"""
+
+
+def test_the_tour_runs_offline_from_the_split_to_the_table(tmp_path):
+    words = [sys.executable, "-c", _KERNEL, str(EXAMPLES / "tour.ipynb")]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "<Split shapes_val[:60]: 60 expressions of " in done.stdout
+    assert re.search(r"<Run of tris on shapes_val: mIoU \d+\.\d, oIoU \d+\.\d, 60 expressions, ", done.stdout)
+    assert re.search(r"^mIoU: \+\d+\.\d \(\+\d+\.\d to \+\d+\.\d\), p = ", done.stdout, re.MULTILINE)
+    assert re.search(r"^\| WordSide \| (<ins>)?\d+\.\d", done.stdout, re.MULTILINE)
+    assert (tmp_path / "worst.png").stat().st_size > 10_000
+
+
+def test_the_tour_is_committed_without_outputs_and_is_on_the_page():
+    notebook = json.loads((EXAMPLES / "tour.ipynb").read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+    assert "](tour.ipynb)" in (EXAMPLES / "README.md").read_text(encoding="utf-8")

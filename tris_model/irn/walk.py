@@ -131,7 +131,8 @@ def _on_cpu(matrix: sparse.csr_array, now: np.ndarray, steps: int) -> np.ndarray
 
 def _by_torch(matrix: sparse.csr_array, start: np.ndarray, steps: int, device: torch.device) -> np.ndarray:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        for known in ("Sparse CSR tensor support is in beta", "Sparse invariant checks are implicitly disabled"):
+            warnings.filterwarnings("ignore", message=known)
         held = torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr), torch.from_numpy(matrix.indices), torch.from_numpy(matrix.data),
             size=matrix.shape, device=device, check_invariants=True,

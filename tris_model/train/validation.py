@@ -22,7 +22,9 @@ def validate(weights: Path, split: str, out: Path, device: torch.device, data_ro
     from ..inference.predictor import Tris
 
     method = Tris(str(weights), device=str(device))
-    return evaluate(method, load_split(split, data_root), out=out, name="tris", device=str(device))
+    found = load_split(split, data_root)
+    # The training shows a bar of its own.
+    return evaluate(method, found, out=out, name="tris", device=str(device), progress=False)
 
 
 def best_of(recipe: Any, network: Stage1 | Stage2, folder: Path, device: torch.device, data_root: Path | None) -> Best:

@@ -10,7 +10,7 @@ GROUPS = {
     "Run and score": ("check", "run", "merge", "score", "predict"),
     "Look": ("report", "compare", "sweep", "runs"),
     "Train": ("train", "weights"),
-    "Share": ("leaderboard", "submit"),
+    "Share": ("export", "leaderboard", "submit"),
 }
 
 # By the words of the command; a group of commands (`data`) has the examples of its commands only.
@@ -99,6 +99,11 @@ EXAMPLES = {
         "risbench sweep runs/mine --split refcoco_val --out curve.png",
         "risbench sweep runs/mine --split shapes_val --rules clean --thresholds 0.1:0.9:0.1",
         "risbench sweep folder_of_npy --split refcoco_val --metrics mIoU,P@0.5",
+    ),
+    "export": (
+        "risbench export runs/mine --out coco",
+        "risbench export runs/mine runs/tris --out coco --data-root data",
+        "risbench export runs --out coco --json",
     ),
     "leaderboard": (
         "risbench leaderboard",

@@ -43,6 +43,7 @@ def test_report_prints_each_form(risbench, folders: list[Path], kind: str):
     assert "TRIS" in out
 
 
+@pytest.mark.filterwarnings("ignore:.*without text, category, area and words")  # the made-up split is nowhere
 def test_report_writes_rows_to_a_file(risbench, folders: list[Path], tmp_path: Path):
     code, out, err = risbench("report", *folders, "--as", "rows", "--out", tmp_path / "rows.jsonl")
     assert (code, out) == (0, "")

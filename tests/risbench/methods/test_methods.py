@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.samples import block, sample_of
 from PIL import Image
+from pycocotools import mask as coco
 
 from risbench import MaskError, Prediction, RisbenchError
 from risbench.methods.answers import prediction_of, predictions_of
@@ -166,7 +168,7 @@ NAN, INF = float("nan"), float("inf")
         (MASK[:3].astype(np.uint8), "mask is 3x9, the image is 6x9"),
         (Prediction(heat=MASK.astype(np.uint8)), "array of uint8; a mask is bool, a heat is float"),
         (np.ma.masked_greater(HEAT, 0), r"is a NumPy array with masked values: fill what is masked out with \.filled"),
-        (Image.new("P", (9, 6)), "is Image; give a bool array"),
+        (Image.new("P", (9, 6)), "is a PIL image of mode P; give a bool array"),
         (HEAT.astype(np.complex64), "array of complex64"),
         (np.array([["a"]]), "array of <U1"),
         (np.array(None), "array of object"),
@@ -184,7 +186,10 @@ NAN, INF = float("nan"), float("inf")
         (None, "is NoneType; give a bool array"),
         (MASK.tolist(), "is list; give a bool array"),
         ("mask", "is str; give a bool array"),
-        ({"mask": MASK}, "is dict; give a bool array"),
+        ({"mask": MASK}, r"is dict; give a bool array .*; risbench\.Prediction\(\*\*…\) takes mask and heat by name"),
+        ({"id": "a", "segmentation": {}}, "is dict; give a bool array .*; give its 'segmentation'"),
+        ({"size": [6, 9], "counts": "zz"}, "run-length code: 'counts' holds a character outside"),
+        ({"size": [6, 9], "counts": [1]}, "run-length code: runs cover 1 pixels, the size 6x9 has 54"),
         (Prediction(), "neither mask nor heat"),
         (SimpleNamespace(mask=None, heat=None, point=(1, 1)), "neither mask nor heat"),
         (Prediction(mask=HEAT), "mask is float32; a mask is bool"),
@@ -262,11 +267,33 @@ def test_texts_stay_texts_where_nothing_is_asked():
     assert converted("key", "none", str | None) is None
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
-def test_a_pil_image_is_told_how_to_become_a_mask(mode: str):
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_a_pil_image_of_one_channel_is_a_mask(mode: str):
     image = Image.fromarray(MASK.astype(np.uint8) * 255).convert(mode)
-    with pytest.raises(MaskError, match=r"is Image; give a bool array .*; give a bool array \(H, W\) that is True"):
+    assert (prediction_of(image, SAMPLE).mask == MASK).all()
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB", "LA"])
+def test_another_pil_image_is_refused_with_what_makes_a_mask_of_it(mode: str):
+    image = Image.fromarray(MASK.astype(np.uint8) * 255).convert(mode)
+    with pytest.raises(MaskError, match=rf"is a PIL image of mode {mode}; give a bool array \(H, W\) that is True"):
         prediction_of(image, SAMPLE)
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes", "list", "attribute"])
+def test_the_run_length_code_of_coco_is_a_mask(kind: str):
+    packed = coco.encode(np.asfortranarray(MASK.astype(np.uint8)))  # counts as bytes
+    lengths = [len(list(run)) for _, run in groupby([False, *MASK.T.reshape(-1).tolist()])]
+    code = {
+        "text": {**packed, "counts": packed["counts"].decode()},
+        "bytes": packed,
+        "list": {"size": list(MASK.shape), "counts": [lengths[0] - 1, *lengths[1:]]},
+        "attribute": Prediction(mask=packed, point=(1, 1)),
+    }[kind]
+    assert (prediction_of(code, SAMPLE).mask == MASK).all()
+    turned = {**packed, "size": [9, 6]}
+    with pytest.raises(MaskError, match=r"mask is 9x6, the image is 6x9 .*: the axes of the mask or of its RLE size"):
+        prediction_of(turned, SAMPLE)
 
 
 def test_the_numbers_of_a_palette_are_no_mask():

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -75,3 +76,20 @@ SIDES = st.floats(-50, 700, allow_subnormal=False).map(lambda side: round(side, 
 def test_the_best_box_is_found_with_the_same_bits_as_one_by_one(boxes, truth):
     one_by_one = max(box_iou(Box(*map(float, box)), Box(*truth)) for box in boxes)
     assert best_box_iou(np.array(boxes), Box(*truth)) == one_by_one
+
+
+def test_the_box_of_the_largest_component_is_that_of_the_whole_image_also_among_equals():
+    draw = np.random.default_rng(0)
+    for _ in range(2000):
+        size = tuple(draw.integers(1, 30, 2))
+        mask = np.zeros(size, dtype=bool)
+        for _ in range(int(draw.integers(0, 6))):  # many are one or two pixels, so that the largest are often equal
+            y, x = draw.integers(0, size[0]), draw.integers(0, size[1])
+            mask[y : y + draw.integers(1, 3), x : x + draw.integers(1, 3)] = True
+        pixels = mask.view(np.uint8)
+        _, _, table, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
+        if not mask.any():
+            assert component_box(mask) is None
+            continue
+        x, y, width, height, _ = table[1 + int(np.argmax(table[1:, cv2.CC_STAT_AREA]))].tolist()
+        assert component_box(mask) == Box(x, y, x + width, y + height)

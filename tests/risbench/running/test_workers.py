@@ -107,11 +107,13 @@ def _any_prediction(sample: Sample, number: int) -> Prediction:
 
 def test_auto_takes_processes_for_much_work_that_the_processors_are_free_for(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(workers, "processors", lambda: 12)
-    assert automatic(workers.WORTH, method_on_cpu=False) == 10
-    assert automatic(workers.WORTH - 1, method_on_cpu=False) == 0
-    assert automatic(workers.WORTH, method_on_cpu=True) == 0
+    assert automatic(workers.WORTH, kept=2) == 10
+    assert automatic(workers.WORTH, kept=0) == 12
+    assert automatic(workers.WORTH - 1, kept=0) == 0
+    assert automatic(workers.WORTH, kept=None) == 0
     monkeypatch.setattr(workers, "processors", lambda: 2)
-    assert automatic(workers.WORTH, method_on_cpu=False) == 0
+    assert automatic(workers.WORTH, kept=0) == 2
+    assert automatic(workers.WORTH, kept=2) == 0
 
 
 @pytest.mark.parametrize("text", ["-1", "two", "", "1.5", "99999", "²"])

@@ -26,6 +26,7 @@ from risbench.results.provenance import provenance
 from risbench.running.bar import Bar
 from risbench.running.interrupts import STOPPED, stop_requested
 from risbench.running.loop import Stopped as Stopped
+from risbench.running.tracking import track
 
 from ...files.checkpoint import reason_of
 from .ranks import rank, world
@@ -96,6 +97,7 @@ class Journal:
             line["seconds"] = round(now - self._logged, 3)
             self._logged = now
             _append(self.folder / "log.jsonl", json.dumps(line))
+            track(self.folder, step, line)
 
     def keep(self, step: int, recipe: str, state: Callable[[], Mapping[str, Any]], *, now: bool = False) -> None:
         """Write the state if it is due; the file is written completely or not at all."""
