@@ -214,3 +214,4 @@ def _objects(recipe: CamStage, count: int) -> ShownImages:
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

@@ -247,3 +247,4 @@ def nearest(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

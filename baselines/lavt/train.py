@@ -210,3 +210,4 @@ def resized_mask(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

@@ -253,3 +253,4 @@ def train(
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

@@ -157,3 +157,4 @@ def _centre(network: VitClip, images: Tensor, tokens: Tensor) -> None:
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

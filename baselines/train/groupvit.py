@@ -179,3 +179,4 @@ def answers(captions: list[str], true: np.ndarray, things: list[list[Thing]]) ->
 
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

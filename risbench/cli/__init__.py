@@ -22,12 +22,14 @@ from ..errors import TRACEBACK, RisbenchError, UsageError
 from ..faults import one_line
 from ..plain import visible
 from . import streams
+from .guide.examples import in_groups, with_examples
 
 # The reader closed the pipe, as `| head` does. Shells report this code for any tool that ends so. 0 would be untrue,
 # because messages in the same pipe are lost.
 _CLOSED_PIPE = 128 + signal.SIGPIPE
 # Errors of a failed write to standard output; an error about a file carries the file's name.
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF)
+_COMPLETING = "_RISBENCH_COMPLETE"  # click's, set by the shell that asks for completion
 # Each command's module is imported when it is called, so that --help stays fast.
 _COMMANDS = {
     "run": ("run", "Run a method on a split and score it."),
@@ -56,7 +58,12 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return import_module(f".{_COMMANDS[cmd_name][0]}", __name__).command
+        command = with_examples(import_module(f".{_COMMANDS[cmd_name][0]}", __name__).command, cmd_name)
+        if _COMPLETING in os.environ:
+            from .guide.completion import with_values
+
+            with_values(command, cmd_name)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -69,12 +76,34 @@ class _Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+        for title, rows in in_groups({name: text for name, (_, text) in _COMMANDS.items()}).items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+def _print_completion(ctx: click.Context, param: click.Parameter, shell: str | None) -> None:
+    if shell is not None and not ctx.resilient_parsing:
+        from .guide.completion import script_of
+
+        click.echo(script_of(shell, app), nl=False)
+        ctx.exit()
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    epilog="`risbench COMMAND -h` shows a command's options and examples.",
+)
 @click.version_option(__version__, prog_name="risbench")
+@click.option(
+    "--completion",
+    type=click.Choice(["bash", "zsh", "fish"]),
+    is_eager=True,
+    expose_value=False,
+    callback=_print_completion,
+    help="Print the script that completes commands, options and values in this shell; its first line says where to "
+    "put it.",
+)
 def app() -> None:
     """Evaluation and benchmark toolkit for weakly supervised referring image segmentation."""
 

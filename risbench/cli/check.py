@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 
 import click
 
-from .. import plugins
 from ..datasets.load import load_split
 from ..devices import chosen
 from ..methods.contract_check import check_method
 from ..methods.factory import make
+from ..methods.named import refuse_unknown
 from ..plain import counted, plain
 from ..running.made import make_before_drawing
 from . import options, show
@@ -37,14 +38,16 @@ def command(
     data_root: str | None,
     as_json: bool,
 ) -> None:
-    """Check METHOD's contract on a few drawn scenes, in seconds."""
-    plugins.refuse_absent(plugins.METHODS, method)
+    """Check METHOD's contract on a few drawn scenes, in seconds. METHOD is installed, or a file: ./mine.py[:NAME]."""
+    refuse_unknown(method)
     given, used = options.options_of(pairs), chosen(device)
-    make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
-    with show.counting("drawing scenes") as on_progress:
-        loaded = load_split(split, data_root, on_progress)
-    built, _ = make(method, weights=weights, device=used, split=loaded.name, data_root=loaded.data_root, options=given)
-    findings = check_method(built, loaded, images)
+    with redirect_stdout(sys.stderr):  # stdout is for findings only, not for what a method prints
+        make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
+        with show.counting("drawing scenes") as on_progress:
+            loaded = load_split(split, data_root, on_progress)
+        root = loaded.data_root
+        built, _ = make(method, weights=weights, device=used, split=loaded.name, data_root=root, options=given)
+        findings = check_method(built, loaded, images)
     if as_json:
         show.print_json([finding.record() for finding in findings])
     else:

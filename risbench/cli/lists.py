@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from .. import plugins
 from ..datasets import catalog, own
 from ..datasets.where import state_of
 from ..errors import RisbenchError, UsageError
-from ..methods.contract import card_of
 from ..metrics import metric_names
 from ..metrics.rules.protocols import RULES
 from . import options, show
+from .guide import described
 
 
 @click.command("list")
@@ -30,8 +29,16 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
     """List methods, splits, metrics, rules, reports, recipes or refiners. With NAMES, print all about these alone.
 
     The splits include your own, imported into the data root. Their state says whether their files are here: `here`,
-    `partial` (annotations without images are enough for `score`) or `absent`; `data check` counts what is in them.
+    `partial` (annotations without images are enough for `score`) or `absent`; `data check` counts what is in them. A
+    method may be a file, ./mine.py. Recipes are named by trainer, by TRAINER/RECIPE, or by their own name.
     """
+    if what == "methods" and names:
+        _print_methods([described.method_entry(name) for name in names], as_json)
+        return
+    if what == "recipes" and names:
+        pairs = dict.fromkeys(pair for name in names for pair in described.recipes_named(name))
+        _print_recipes([described.recipe_entry(*pair) for pair in pairs], as_json)
+        return
     entries = _splits(data_root) if what == "splits" else _LISTS[what]()
     known = [entry["name"] for entry in entries]
     for name in names:
@@ -49,7 +56,7 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
         show.say(f"no {what} are installed")
         return
     table = Table()
-    rows = [_flat(entry) for entry in entries]
+    rows = _by_trainer() if what == "recipes" else [_flat(entry) for entry in entries]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
         cells = [row.get(column, "?") for row in rows]
@@ -59,7 +66,35 @@ def command(what: str, names: tuple[str, ...], data_root: Path | None, as_json: 
         table.add_row(*(escape(row.get(column, "")) for column in columns))
     show.print_table(table)
     if what == "methods":
-        show.say("`risbench list methods NAME` prints a method's card")
+        show.say("`risbench list methods NAME` prints a method's card and options")
+    if what == "recipes":
+        show.say("`risbench list recipes TRAINER/RECIPE` prints what it says and its values")
+
+
+def _print_methods(entries: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        show.print_json(entries)
+        return
+    for entry in entries:
+        _print_whole({key: value for key, value in entry.items() if key != "options"})
+        for line in described.option_lines(entry):
+            show.print_line(line)
+
+
+def _print_recipes(entries: list[dict[str, Any]], as_json: bool) -> None:
+    """Print recipes: one whole, several by the first line of their comment."""
+    if as_json:
+        show.print_json(entries)
+        return
+    for entry in entries:
+        show.print_line(f"[bold]{escape(entry['trainer'])}/{escape(entry['name'])}[/]", markup=True)
+        notes = entry["notes"] if len(entries) == 1 else entry["notes"][:1]
+        for note in notes:
+            show.print_line(f"  {note}")
+        if len(entries) == 1 and entry["values"] is not None:
+            show.print_line("  values         (--set KEY=VALUE changes one)")
+            for line in described.value_lines(entry["values"]):
+                show.print_line(line)
 
 
 def _print_whole(entry: Mapping[str, Any]) -> None:
@@ -96,13 +131,9 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _card(name: str) -> dict[str, Any] | None:
-    """A method's card without making the method: the factory's, or that of the class in its return annotation."""
     try:
-        factory = plugins.load(plugins.METHODS, name)
-        if not hasattr(factory, "card"):
-            factory = typing.get_type_hints(factory).get("return")
-        return card_of(factory) or None
-    except (RisbenchError, NameError, TypeError):
+        return described.card_shown(plugins.load(plugins.METHODS, name))
+    except RisbenchError:
         return None
 
 
@@ -132,11 +163,11 @@ def _points(group: str) -> list[dict[str, Any]]:
 
 
 def _recipes() -> list[dict[str, Any]]:
-    found = []
-    for name in plugins.installed(plugins.TRAINERS):
-        trainer = plugins.load(plugins.TRAINERS, name)
-        found += [{"name": recipe, "trainer": name} for recipe in getattr(trainer, "recipes", ())]
-    return found
+    return [{"name": item, "trainer": name} for name, items in described.trainers().items() for item in items]
+
+
+def _by_trainer() -> list[dict[str, str]]:
+    return [{"trainer": name, "recipes": ", ".join(items)} for name, items in described.trainers().items()]
 
 
 def _refiners() -> list[dict[str, Any]]:

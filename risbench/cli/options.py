@@ -32,7 +32,9 @@ data_root: Decorator = click.option(
 )
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 rules: Decorator = click.option("--rules", default="tris", show_default=True, help="Evaluation rules: `list rules`.")
-threshold: Decorator = click.option("--threshold", type=float, help="Cut heats at this value, not at the rules' own.")
+threshold: Decorator = click.option(
+    "--threshold", type=float, help="Cut heats at this value [default: the rules' own]."
+)
 out: Decorator = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -64,7 +66,11 @@ _truth_only: Decorator = click.option(
 caption: Decorator = click.option("--caption", help="latex: a caption, printed as you write it.")
 label: Decorator = click.option("--label", help="latex: the caption's label, e.g. tab:results.")
 settings: Decorator = click.option(
-    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method."
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option, may be repeated: `list methods NAME` and `list recipes NAME` show them.",
 )
 board: Decorator = click.option(
     "--board",

@@ -18,6 +18,7 @@ from ..errors import RisbenchError, UsageError
 from ..io.plainfiles import real
 from ..methods.contract import card_of, method_notes
 from ..methods.factory import make
+from ..methods.named import refuse_unknown, title_of
 from ..methods.predict import Answer, cautions_of, predict
 from ..methods.refine import Refined, refiner_of
 from ..metrics.rules.protocols import Rules
@@ -30,7 +31,7 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", 
 @click.command("predict")
 @click.argument("image", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("texts", nargs=-1, required=True)
-@click.option("--method", required=True, help="An installed method: `list methods`.")
+@click.option("--method", required=True, help="An installed method (`list methods`), or ./FILE.py[:NAME].")
 @click.option("--weights", help="A weights file, or a name that the method knows.")
 @options.settings
 @options.rules
@@ -66,6 +67,7 @@ def command(
     for path, suffixes in ((overlay, (".png", ".pdf", ".svg")), (mask, (".png",)), (heat, (".npy",))):
         if path is not None and path.suffix.lower() not in suffixes:
             raise UsageError(f"{path}: the name must end in {' or '.join(suffixes)}")
+    refuse_unknown(method)
     _refuse_odd_texts(texts)
     targets = _targets(mask, heat, len(texts)) + ([] if overlay is None else [overlay])
     _refuse_overwriting(image, targets)
@@ -74,13 +76,15 @@ def command(
         show.say(remark)
     given = options.options_of(pairs)
     refine = refiner_of(given)
-    built, _ = make(method, weights=weights, device=chosen(device), rules=rules, options=given)
+    cut = Rules(rules, threshold)
+    with redirect_stdout(sys.stderr):  # stdout is for data only, not for what a method prints
+        built, _ = make(method, weights=weights, device=chosen(device), rules=rules, options=given)
     for note in method_notes(built):
         show.say(note)
-    cut = Rules(rules, threshold).for_method(card_of(built).get("threshold"))
+    cut = cut.for_method(card_of(built).get("threshold"))
     if refine is not None:
-        built = Refined(built, refine, cut, title=method, explicit_threshold=threshold is not None)
-    with redirect_stdout(sys.stderr):  # stdout is for data only
+        built = Refined(built, refine, cut, title=title_of(method), explicit_threshold=threshold is not None)
+    with redirect_stdout(sys.stderr):
         answers = predict(built, pixels, texts, cut)
     written = []
     for number, answer in enumerate(answers, start=1):

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import click
 
-from .. import devices, plugins
+from .. import devices
 from ..datasets.catalog import find
 from ..datasets.split import Split
 from ..errors import UsageError
+from ..methods.named import refuse_unknown, title_of
 from ..methods.refine import refiner_of
 from ..metrics.metric_names import refuse_generalised
 from ..metrics.rules.protocols import rules_of
@@ -34,7 +35,7 @@ _PATIENCE = "Under torchrun: stop waiting for other ranks after so many seconds 
 
 
 @click.command("run")
-@click.option("--method", required=True, help="An installed method: `list methods`.")
+@click.option("--method", required=True, help="An installed method (`list methods`), or ./FILE.py[:NAME].")
 @click.option("--split", required=True, help="A split: `list splits`.")
 @options.rules
 @options.truth
@@ -104,7 +105,7 @@ def command(
     used = devices.chosen(device, *here)
     if device == "auto" and used == "cpu":
         show.say("device: cpu (no CUDA device found)")
-    plugins.refuse_absent(plugins.METHODS, method)
+    refuse_unknown(method)
     find(split, data_root)
     rules_of(rules, threshold)
     refuse_wrong(texts, limit, batch, refine)
@@ -113,11 +114,11 @@ def command(
         make_before_drawing(method, split, data_root, weights=weights, device=used, options=given)
     loaded = options.loaded_split(split, data_root, truth, truth_only)
     refuse_generalised(metrics, loaded.without_mask, loaded.name)
-    folder = out or default_folder(loaded.name, method)
+    folder = out or default_folder(loaded.name, title_of(method))
     show.say(f"folder: {folder}")
     with (
         _stopped_at_once(folder),
-        show.scoring(f"{method} on {loaded.name}") as progress,
+        show.scoring(f"{title_of(method)} on {loaded.name}") as progress,
         stop_requested(_say_stopping) as stopping,
         redirect_stdout(sys.stderr),  # stdout is for figures only, not for what a method prints
     ):

@@ -24,7 +24,7 @@ _OWN = frozenset({"out", "device", "stage", "data_root", "overwrite"})  # given 
 @click.command("train")
 @click.argument("trainer")
 @click.option("--recipe", required=True, help="A recipe of the trainer (`list recipes`), or a TOML file.")
-@click.option("--stage", help="Only one stage of the training, by the trainer's name for it.")
+@click.option("--stage", help="Only one stage of the training, by the trainer's name for it [default: all].")
 @options.settings
 @options.out
 @options.data_root
@@ -64,6 +64,9 @@ def command(
             if "overwrite" not in inspect.signature(train).parameters:
                 raise UsageError(f"the trainer '{trainer}' has no --overwrite; give another --out")
             given["overwrite"] = True
+        known = getattr(train, "recipes", ())
+        if known and recipe not in known and not Path(recipe).is_file():
+            raise UsageError(f"no recipe {recipe!r}, and no such file: {plugins.near(recipe, known)}")
         folder = out or Path("runs") / "train" / f"{trainer}-{Path(recipe).stem}"
         about = {"trainer": trainer, "recipe": recipe, **{key: str(value) for key, value in given.items()}}
         with tracking(logs, folder, about, show.say):

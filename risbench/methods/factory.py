@@ -1,4 +1,4 @@
-"""Makes a method from the name of its entry point and the texts of its options."""
+"""Makes a method from its name and the texts of its options."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import Any
 from .. import plugins
 from ..errors import RisbenchError, UsageError
 from ..faults import Watched
+from .named import NamedFactory, factory_of
+
+_OF_THE_COMMAND = frozenset({"weights", "device", "split", "data_root", "rules"})  # options of commands, not of --set
 
 
 def make(
@@ -24,10 +27,10 @@ def make(
     rules: str | None = None,
     options: Mapping[str, str] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """Make a method from its entry point.
+    """Make a method from its name.
 
     Args:
-        name: of an entry point in ``risbench.methods``.
+        name: of an entry point in ``risbench.methods``, or a file; see `risbench.methods.named`.
         weights: a file, or a name that the method knows.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         split: the split's name, passed to factories that have this parameter.
@@ -42,17 +45,40 @@ def make(
     Raises:
         UsageError: an unknown method or option, or a text that does not convert.
     """
-    factory = plugins.load(plugins.METHODS, name)
-    if not callable(factory):
-        place = plugins.installed(plugins.METHODS)[name].value
-        raise RisbenchError(
-            f"method '{name}': {place} is {type(factory).__name__}, not a function that makes the method"
-        )
-    try:
-        accepted = inspect.signature(factory, eval_str=True).parameters
-    except NameError as error:
-        raise RisbenchError(f"method '{name}': an annotation of its factory cannot be read: {error}") from error
-    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+    source = factory_of(name)
+    arguments, chosen, defaults = _arguments(name, source, options or {}, weights, device, split, data_root, rules)
+    with Watched(f"making method '{name}'", source.make, refusals_too=False):
+        made = source.make(**arguments, **chosen)
+    if not callable(getattr(made, "predict", None)):
+        what = "None" if made is None else f"{type(made).__name__}, which has no predict"
+        raise RisbenchError(f"method '{name}': its factory {source.place} returned {what}; it must return the method")
+    return made, {**defaults, **chosen}
+
+
+def refuse_wrong_options(
+    name: str, *, weights: str | None = None, device: str = "cpu", options: Mapping[str, str] | None = None
+) -> None:
+    """Refuse what `make` would refuse of a method's options; the method's code is imported, but no method is made.
+
+    Raises:
+        RisbenchError: as `make`.
+    """
+    _arguments(name, factory_of(name), options or {}, weights, device, "", Path(), "")
+
+
+def _arguments(
+    name: str,
+    source: NamedFactory,
+    options: Mapping[str, str],
+    weights: str | None,
+    device: str,
+    split: str | None,
+    data_root: Path | None,
+    rules: str | None,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """What a factory is called with: what the command gives, the options given, and the options' defaults."""
+    accepted = parameters_of(source)
+    open_ended = _is_open_ended(source.make, accepted)
     arguments: dict[str, Any] = {}
     given = {"weights": weights, "device": device, "split": split, "data_root": data_root, "rules": rules}
     for key, value in given.items():
@@ -60,10 +86,9 @@ def make(
             arguments[key] = value
         elif key == "weights" and value is not None:
             raise UsageError(f"method '{name}' takes no weights")
-    own = {key: item for key, item in accepted.items() if key not in given}
-    named = {key: item for key, item in own.items() if item.kind not in (item.VAR_KEYWORD, item.VAR_POSITIONAL)}
+    named = options_in(accepted)
     chosen: dict[str, Any] = {}
-    for key, text in (options or {}).items():
+    for key, text in options.items():
         if key in given:
             raise UsageError(f"--set {key}=…: give --{key.replace('_', '-')} instead")
         if key not in named and not open_ended:
@@ -76,12 +101,39 @@ def make(
             step = f"--{key.replace('_', '-')}" if key in given else f"--set {key}=…"
             raise UsageError(f"method '{name}' needs {step}")
     defaults = {key: item.default for key, item in named.items() if item.default is not item.empty}
-    with Watched(f"making method '{name}'", factory, refusals_too=False):
-        made = factory(**arguments, **chosen)
-    if made is None:
-        place = plugins.installed(plugins.METHODS)[name].value
-        raise RisbenchError(f"method '{name}': its factory {place} returned None; it must return the method")
-    return made, {**defaults, **chosen}
+    return arguments, chosen, defaults
+
+
+def options_in(accepted: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    """Those of a factory's parameters that ``--set`` gives."""
+    return {
+        key: item
+        for key, item in accepted.items()
+        if key not in _OF_THE_COMMAND and item.kind not in (item.VAR_KEYWORD, item.VAR_POSITIONAL)
+    }
+
+
+def parameters_of(source: NamedFactory) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a factory, with their annotations as types.
+
+    Raises:
+        RisbenchError: it is no function or class, or its annotations cannot be read.
+    """
+    factory = source.make
+    if not callable(factory):
+        kind = type(factory).__name__
+        raise RisbenchError(f"method '{source.title}': {source.place} is {kind}, not a function that makes the method")
+    try:
+        return inspect.signature(factory, eval_str=True).parameters
+    except Exception as error:  # an annotation may be any expression
+        raise RisbenchError(f"method '{source.title}': an annotation of its factory cannot be read: {error}") from error
+
+
+def _is_open_ended(factory: Any, accepted: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether a factory takes any keyword. A class that inherits ``*args, **kwargs``, as networks do, does not."""
+    kinds = {parameter.kind for parameter in accepted.values()}
+    inherited = isinstance(factory, type) and inspect.Parameter.VAR_POSITIONAL in kinds
+    return inspect.Parameter.VAR_KEYWORD in kinds and not inherited
 
 
 def converted(key: str, text: str, annotation: Any) -> Any:

@@ -64,7 +64,7 @@ def evaluate(
     """Run a method on a split and return the run.
 
     Args:
-        method: the name of an installed method, or any object with ``predict``.
+        method: the name of an installed method or a file, ``./mine.py:make``, or any object with ``predict``.
         split: a split or its name.
         rules: the rules or their name.
         threshold: replaces the rules' threshold; with it, a method that returns masks is refused.

@@ -1,4 +1,4 @@
-"""A method and how it was made: by name, from an entry point, or as an object that somebody brings."""
+"""A method and how it was made: by name, from an entry point or a file, or as an object that somebody brings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ..datasets.load import is_to_be_drawn
 from ..datasets.split import Split
 from ..io.places import cache_folder
 from ..methods.contract import card_of
-from ..methods.factory import make
-from ..plugins import METHODS, REFINERS, installed
+from ..methods.factory import make, refuse_wrong_options
+from ..methods.named import NamedFactory, factory_of
+from ..plugins import REFINERS, installed
 from ..results.header import ArgumentsRecord, MethodRecord
 from ..results.jsonrecord import from_json
 from ..results.origin import origin_of
@@ -26,8 +27,8 @@ class MadeMethod:
 
     Attributes:
         method: see `risbench.methods.contract.Method`.
-        name: of the entry point, or what an object's runs are called.
-        is_named: whether it was made by its name, from an entry point.
+        name: what its runs are called, such as the name of the entry point.
+        source: what made it, if it was made by its name.
         arguments: what it was made with, as plain values for the header.
         options: the same as values; those that name files count with their content.
         device: where it runs.
@@ -35,20 +36,22 @@ class MadeMethod:
 
     method: Any
     name: str
-    is_named: bool = False
+    source: NamedFactory | None = None
     arguments: ArgumentsRecord
     options: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
 
     def how(self, refine: str | None) -> HowMade:
         """What the header says of it, with a refiner or without."""
-        point = installed(METHODS).get(self.name) if self.is_named else None
+        point = None if self.source is None else self.source.point
         refiner = None if refine is None else installed(REFINERS).get(refine)
         origin = origin_of(self.method, entry_point=point, refiner=refiner, options=self.options)
         part = {"device": self.device, "method_commit": origin["method"]["commit"]}
         return HowMade(
             method=MethodRecord(
-                name=self.name, entry_point=None if point is None else point.value, card=dict(card_of(self.method))
+                name=self.name,
+                entry_point=None if self.source is None else self.source.place,
+                card=dict(card_of(self.method)),
             ),
             arguments=self.arguments,
             origin=origin,
@@ -65,10 +68,10 @@ def made_by_name(
     options: Mapping[str, str] | None,
     rules: str | None = None,
 ) -> MadeMethod:
-    """The method of an entry point, made for a split.
+    """A method made by its name for a split.
 
     Args:
-        name: of the entry point.
+        name: of an entry point, or a file; see `risbench.methods.named`.
         split: the whole split.
         weights: a file or a name that the method knows.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
@@ -87,10 +90,11 @@ def made_by_name(
         "defaulted": {key: _plain(value) for key, value in values.items() if key not in given},
         "weights": weights,
     }
+    source = factory_of(name)
     return MadeMethod(
         method=method,
-        name=name,
-        is_named=True,
+        name=source.title,
+        source=source,
         arguments=from_json(ArgumentsRecord, record),
         options={**values, "weights": weights},
         device=device,
@@ -122,12 +126,16 @@ def made_of_object(
 def make_before_drawing(method: str, split: str, data_root: str | Path | None = None, **arguments: Any) -> None:
     """Make a method and let it go, where scenes must be drawn first: mistyped weights do not cost these minutes.
 
+    Where nothing is drawn, the method's code is imported and its options are checked, before the split is loaded.
+
     Raises:
         RisbenchError: what `make` refuses, or no such split.
     """
     entry = find(split, data_root)
     if is_to_be_drawn(entry):
         make(method, split=entry.name, data_root=cache_folder(), **arguments)
+    else:
+        refuse_wrong_options(method, **arguments)
 
 
 def _plain(value: Any) -> Any:

@@ -39,7 +39,7 @@ def faults_in(line: str) -> list[str]:
         faults += [f"lacks {option}" for option in required if option not in words]
     for option, value in pairwise(words):
         for one in value.split("|"):
-            if one in _OWN or one == "…":
+            if one in _OWN or one == "…" or (option == "--method" and ".py" in one):
                 continue
             group = _GROUP_OF.get(option)
             if group and command.name in ("run", "predict", "report") and one not in plugins.installed(group):

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.commands import Ask
 
 from risbench import Run, evaluate
 from risbench.masks import decode
@@ -38,6 +39,14 @@ def test_a_method_in_one_file_is_scored_with_intervals(run_example):
     assert not any(line.startswith("PointM") for line in lines)  # masks alone do not point
     run = Run.load(lines[-1])
     assert (run.summary["method"], run.summary["partial"]) == ("WordSide", True)
+
+
+def test_the_command_line_takes_the_same_file_and_gives_the_same_figures(run_example, ask: Ask):
+    run = Run.load(run_example("one_file_method.py").splitlines()[-1])
+    file = EXAMPLES / "one_file_method.py"
+    assert ask("check", file, "--images", 1).code == 0
+    printed = ask("run", "--method", file, "--split", "shapes_val", "--limit", 10, "--rules", "clean", "--json")
+    assert json.loads(printed.out)["metrics"] == run.summary["metrics"]
 
 
 def test_a_file_of_masks_is_scored_as_the_same_masks_of_a_method(run_example, tmp_path):

@@ -23,7 +23,7 @@ from ..files.architecture import fill
 from ..files.clip_file import open_clip_file
 from ..ranges import Rate
 from ..train.inputs import building, check_clip
-from ..train.recipe import names, one
+from ..train.recipe import FOLDER, names, one
 from .course import Course
 from .towers import TowerTrainer
 from .trainer import centre_texts, teach, word_ids
@@ -109,3 +109,4 @@ def _centre(network: Clip, images: Tensor, tokens: Tensor) -> None:
 
 
 train.recipes = names("clip")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

@@ -25,7 +25,7 @@ from risbench.statistics.summary import with_interval
 from ..files.checkpoint import digest
 from .inputs import check_folder
 from .loop.journal import writing
-from .recipe import names, read
+from .recipe import FOLDER, names, read
 from .tris import tables_of
 from .tris import train as train_tris
 
@@ -178,3 +178,4 @@ def _origin(given: Mapping[str, Any]) -> str:
 
 
 train.recipes = names("stage2")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

@@ -21,7 +21,7 @@ from .loop.journal import forget_peak, writing
 from .loop.ranks import rank, torchrun, wait
 from .plan import TrainingPlan, check_inputs, plan_of
 from .presets import with_preset
-from .recipe import changed, names, read
+from .recipe import FOLDER, changed, names, read
 
 STAGES = ("1", "maps", "labels", "2")
 _TABLE_OF = MappingProxyType({"1": "stage1", "maps": "pseudo", "labels": "pseudo", "2": "stage2"})
@@ -204,3 +204,4 @@ def _refs(plan: TrainingPlan) -> Any:
 _PARTS = MappingProxyType({"1": _stage1, "maps": _maps, "labels": _labels, "2": _stage2})
 
 train.recipes = names("stage1")  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
+train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]

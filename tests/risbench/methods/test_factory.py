@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Literal, Optional
@@ -10,9 +11,25 @@ from typing import Any, Literal, Optional
 import pytest
 
 from risbench import RisbenchError, UsageError, plugins
-from risbench.methods.factory import make
+from risbench.methods import factory as factories
 
 Install = Callable[[Callable[..., Any]], str]
+
+
+class _Method:
+    """A method that only holds what its factory was given."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def predict(self, image: Any, texts: list[str]) -> list[Any]:
+        raise NotImplementedError
+
+
+def make(name: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    """What a factory was given, and the options."""
+    method, options = factories.make(name, **arguments)
+    return method.given, options
 
 
 @pytest.fixture
@@ -20,7 +37,8 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     """Puts a factory behind an entry point; gives its name."""
 
     def put(factory: Callable[..., Any]) -> str:
-        monkeypatch.setitem(globals(), "_factory", factory)
+        made = wraps(factory)(lambda **given: _Method(factory(**given)))  # with the signature of the factory
+        monkeypatch.setitem(globals(), "_factory", made)
         point = EntryPoint("mine", f"{__name__}:_factory", plugins.METHODS)
         monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == plugins.METHODS else [])
         return "mine"
