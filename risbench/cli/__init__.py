@@ -43,11 +43,11 @@ _COMMANDS = {
     "data": ("data", "Data sets: get, import, check, where, show, leaks."),
     "runs": ("runs", "List past runs, the newest first."),
     "report": ("report", "Make tables and pictures of runs."),
-    "export": ("export", "Write runs as COCO files, for FiftyOne and pycocotools."),
+    "export": ("share.export", "Write runs as COCO files, for FiftyOne and pycocotools."),
     "compare": ("compare", "Test whether runs differ, overall and by kind of expression."),
     "sweep": ("sweep", "Score saved heats at several thresholds."),
-    "leaderboard": ("leaderboard", "Rank the submitted runs."),
-    "submit": ("submit", "Verify every row of a run and put it on the leaderboard."),
+    "leaderboard": ("share.leaderboard", "Rank the submitted runs."),
+    "submit": ("share.submit", "Verify every row of a run and put it on the leaderboard."),
 }
 
 

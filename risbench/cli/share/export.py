@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..plain import counted
-from ..results.export.coco import write_coco
-from . import options, show
-from .folders import runs_in
+from ...plain import counted
+from ...results.export.coco import write_coco
+from .. import options, show
+from ..folders import runs_in
 
 
 @click.command("export")

@@ -10,17 +10,17 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from .. import plugins
-from ..datasets import catalog
-from ..leaderboard.board import Rank, Ranking, entries_in, rankings_of
-from ..leaderboard.entry import entry_warnings
-from ..metrics.metric_names import parse_all
-from ..metrics.rules.protocols import text_of
-from ..plain import plain
-from ..results.jsonlines import replace
-from ..statistics.interval_text import interval_note
-from ..statistics.summary import with_interval
-from . import options, show
+from ... import plugins
+from ...datasets import catalog
+from ...leaderboard.board import Rank, Ranking, entries_in, rankings_of
+from ...leaderboard.entry import entry_warnings
+from ...metrics.metric_names import parse_all
+from ...metrics.rules.protocols import text_of
+from ...plain import plain
+from ...results.jsonlines import replace
+from ...statistics.interval_text import interval_note
+from ...statistics.summary import with_interval
+from .. import options, show
 
 _METRICS = "mIoU,oIoU,P@0.5,PointM,Accbox"
 

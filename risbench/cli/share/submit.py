@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..leaderboard.entry import entry_warnings, read
-from ..leaderboard.submit import submit
-from . import options, show
-from .folders import RunPath
+from ...leaderboard.entry import entry_warnings, read
+from ...leaderboard.submit import submit
+from .. import options, show
+from ..folders import RunPath
 
 
 @click.command("submit")
