@@ -73,7 +73,7 @@ def test_the_command_line_runs_from_the_wheel(unpacked, tmp_path):
 def test_the_gallery_finds_its_style_and_scripts_in_the_wheel(unpacked):
     source, packed = _TOP / "reports" / "gallery", unpacked / "reports" / "gallery"
     pages = {file.name for file in source.iterdir() if file.suffix in (".html", ".css", ".js")}
-    assert len(pages) == 7
+    assert len(pages) == 8
     assert {file.name: file.read_bytes() for file in packed.iterdir() if file.name in pages} == {
         name: (source / name).read_bytes() for name in pages
     }

@@ -130,7 +130,7 @@ def _score(source: PredictionSource, split: Any) -> None:
     scorer = Scorer("clean")
     for sample in split:
         for found in {sample.id, str(sample.sent_id)} & set(source.names):
-            brought = source.get(found, sample.image_id)
+            brought = source.task(found, sample.image_id)()
             if brought is not None and sample.id not in {row.id for row in scorer.rows}:
                 scorer.add(sample, brought)
 

@@ -87,13 +87,13 @@ EXAMPLES = {
     ),
     "report": (
         "risbench report runs/tris runs/mine --as latex --out table.tex",
-        "risbench report runs/mine --as grid --rows worst --count 8 --out worst.png",
-        "risbench report runs --as html --out gallery.html",
+        "risbench report last --as grid --rows worst --count 8 --out worst.png",
+        "risbench report last:2 last --by failure --out failures.pdf",
     ),
     "compare": (
-        "risbench compare runs/mine runs/tris",
+        "risbench compare last last:2",
         "risbench compare runs/mine runs/tris --metrics mIoU,PointM --no-slices",
-        "risbench compare runs --json",
+        "risbench compare runs --as latex --out compared.tex",
     ),
     "sweep": (
         "risbench sweep runs/mine --split refcoco_val --out curve.png",
@@ -118,7 +118,7 @@ EXAMPLES = {
     "runs": (
         "risbench runs",
         "risbench runs --json",
-        "risbench report last --as grid --out grid.png",
+        "risbench report last --as html --out gallery.html",
     ),
     "data show": (
         "risbench data show shapes_val",

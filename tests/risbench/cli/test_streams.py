@@ -125,6 +125,7 @@ def test_a_narrow_terminal_cuts_no_figure(width: str, folders: list[Path]):
     assert not any("…" in line.replace("b…", "") for line in figures)
 
 
+@pytest.mark.filterwarnings("default:.*its split is not at hand")  # a message, not an error, as outside of tests
 def test_a_strangers_text_moves_no_cursor(streams: Streams, tmp_path: Path):
     runs = [write_run(tmp_path / f"{n}", ious_of(0.3 + n / 10, 1), method=f"{EVIL}{n}").path for n in range(2)]
     for words in (

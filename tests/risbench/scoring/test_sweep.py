@@ -95,7 +95,7 @@ def test_the_command_draws_the_curve_and_names_the_best(
         assert record["best"][name] == (None if place is None else found.thresholds[place])
     assert "report it on another one" in record["caution"]
     result = ask(*words, "--out", tmp_path / "curve.jpg")
-    assert (result.code, "must end in .png or .pdf" in result.err) == (2, True)
+    assert (result.code, "must end in .png, .pdf or .svg" in result.err) == (2, True)
 
 
 def test_missing_heats_are_refused_or_counted_as_empty(split: Split, heats: Path):
