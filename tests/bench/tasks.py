@@ -133,7 +133,8 @@ TASKS = (
         bring_runs, note="Open `page.html`; it filters by outcome and sorts by IoU.",
     ),
     Task(
-        "g", "My own data", ("risbench data import my.json --as mysplit", "risbench run --method centre --split mysplit"),
+        "g", "My own data",
+        ("risbench data import my.json --as mysplit", "risbench run --method centre --split mysplit"),
         before=bring_data, note="The form of `my.json`, with a complete example: `risbench data import --help`.",
     ),
     Task("h", "Is A better than B?", ("risbench compare last last:2",), before=bring_runs),
