@@ -129,12 +129,14 @@ EXAMPLES = {
 
 
 def with_examples(command: click.Command, words: str) -> click.Command:
-    """The command with its examples below its help; of a group, each of its commands.
+    """The command with its examples below its help, which -h shows too; of a group, each of its commands.
 
     Args:
         command: a command, which is changed.
         words: how it is called, such as ``data get``.
     """
+    # Stated for each command too: click keeps the names from the first context in which a command is used.
+    command.context_settings = {**command.context_settings, "help_option_names": ["-h", "--help"]}
     if isinstance(command, click.Group):
         for name, one in command.commands.items():
             with_examples(one, f"{words} {name}")
