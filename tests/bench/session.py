@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from places import ROOT, folders, without_folders
+
 LAST = 60  # lines of a step's output that are kept
 
 
@@ -51,7 +52,8 @@ class Session:
         return self._end - time.monotonic()
 
     def write(self, **line: Any) -> None:
-        """Add a line to the file at once, for a later step may take the machine down."""
+        """Add a line, without folders of the machine, to the file at once: a later step may take the machine down."""
+        line = without_folders(line, folders())
         with self.file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
         shown = {key: value for key, value in line.items() if key not in ("output", "figures")}
@@ -82,7 +84,7 @@ class Session:
         seconds = round(time.monotonic() - begun, 1)
         lines = text.splitlines()
         self.write(
-            step=name, command=[part.replace(str(ROOT) + "/", "") for part in command[1:]], code=code, seconds=seconds,
+            step=name, command=list(command[1:]), code=code, seconds=seconds,
             limit=round(limit), figures=figures(lines), output=lines[-LAST:],
         )  # fmt: skip
         return text

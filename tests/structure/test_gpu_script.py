@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,24 @@ def test_a_step_that_fails_or_hangs_stops_no_other(session: Any) -> None:
     assert found["fails"]["figures"] == [{"a": 1}]
     assert found["good"]["figures"] == [{"ms": 2.5}]
     assert "no_such_module" in found["is absent"]["output"][-1]
+
+
+def test_no_folder_of_the_machine_is_written(session: Any) -> None:
+    places = [ROOT / "tests/bench/gpu.py", Path(sys.prefix) / "lib", Path(tempfile.gettempdir()) / "one", Path.home()]
+    program = f"import json; print({' '.join(map(str, places))!r}); print(json.dumps({{'run': {str(ROOT)!r}}}))"
+    session.step("prints", [sys.executable, "-c", program, str(ROOT / "tests")], 60)
+    text = session.file.read_text()
+    assert "tests/bench/gpu.py PYTHON/lib TMP/one HOME" in text
+    for folder in (ROOT, sys.prefix, tempfile.gettempdir(), Path.home()):
+        assert f"{folder}/" not in text
+        assert f'"{folder}"' not in text
+
+
+def test_no_folder_of_a_machine_is_committed() -> None:
+    known = re.compile(r"(?<![\w.~-])/(?:work|workspace|root|home|tmp|opt|usr|mnt|private|Users)/[\w.-]+")
+    for file in sorted((ROOT / "reports").rglob("*")):
+        if file.suffix in (".jsonl", ".json", ".md", ".tex"):
+            assert known.findall(file.read_text(encoding="utf-8")) == [], file
 
 
 def test_a_step_that_hangs_is_ended_with_all_that_it_started(script: Any, session: Any, tmp_path: Path) -> None:
