@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..masks import LazyMask
 from ..records import Box
 
 DUMMY = np.array([[0, 0, 1, 1]], dtype=np.int64)
@@ -22,24 +23,29 @@ _FEW = 24  # up to so many boxes, counting the pixels of each is faster than an 
 _BLOCK = 64
 
 
-def contour_boxes(mask: np.ndarray, area: int | None = None) -> np.ndarray:
+def contour_boxes(mask: np.ndarray | LazyMask) -> np.ndarray:
     """The authors' boxes of a mask, in their order.
 
     Args:
-        mask: bool ``(H, W)``.
-        area: its number of pixels, if known.
+        mask: bool ``(H, W)``, or a lazy mask.
 
     Returns:
         int64 ``(n, 4)``, n >= 1, rows of x0 y0 x1 y1 in pixels, ends open.
     """
     import cv2
 
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    if (np.count_nonzero(pixels) if area is None else area) in (0, pixels.size):
+    lazy = LazyMask.of_pixels(mask)
+    if lazy.area in (0, lazy.size):
         return DUMMY
+    # Beyond the rectangle round the mask there is no contour, and their order is that of rows and columns.
+    left, top, pixels = lazy.window
     contours, _ = cv2.findContours(pixels, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    if len(contours) == 1:
+        return np.array([[left, top, left + pixels.shape[1], top + pixels.shape[0]]], dtype=np.int64)
     rects = np.array([cv2.boundingRect(contour) for contour in contours], dtype=np.int64).reshape(-1, 4)
     confidences = _fill(pixels, rects)
+    rects[:, 0] += left
+    rects[:, 1] += top
     kept = odd_suppression(rects, confidences)
     kept = kept[confidences[kept] > 0.5 * confidences[kept].max()]
     boxes = rects[kept]
@@ -100,23 +106,41 @@ def _overlaps(
         return (shared / (areas[this] + areas[rest] - shared)).astype(np.float64) > _SUPPRESSION
 
 
-def component_box(mask: np.ndarray) -> Box | None:
+def component_box(mask: np.ndarray | LazyMask) -> Box | None:
     """The box round the largest 8-connected component (the first of equals); None for an empty mask."""
     import cv2
 
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    left, top, wide, high = cv2.boundingRect(pixels)
-    if not wide:
+    lazy = LazyMask.of_pixels(mask)
+    left, top, pixels = lazy.window
+    if not pixels.size:
         return None
-    # Labels are 32 bits a pixel: outside of the rectangle round the mask they would cost most of the time. OpenCV
-    # numbers components by blocks of two by two pixels, so the rectangle begins at an even place, where the order of
-    # equally large components stays that of the whole image.
-    left, top, right, bottom = left - left % 2, top - top % 2, left + wide, top + high
-    inside = np.ascontiguousarray(pixels[top:bottom, left:right])
-    _, _, table, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
-    x, y, width, height, _ = table[1 + int(np.argmax(table[1:, cv2.CC_STAT_AREA]))].tolist()
+    contours, tree = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    outer = [contours[place] for place in np.flatnonzero(tree[0, :, 3] < 0).tolist()]
+    rects = np.array([cv2.boundingRect(contour) for contour in outer], dtype=np.int64)
+    # A component has at most its rectangle's pixels. Where that is less for all others together than what is left of
+    # the mask for one, this one is the largest, as beside a few specks; else pixels are counted.
+    most = rects[:, 2] * rects[:, 3]
+    place = int(np.argmax(most))
+    others = np.delete(most, place)
+    if lazy.area - int(others.sum()) > others.max(initial=0):
+        x, y, width, height = rects[place].tolist()
+    else:
+        x, y, width, height = _largest_component(pixels, left, top)
     x, y = x + left, y + top
     return Box(float(x), float(y), float(x + width), float(y + height))
+
+
+def _largest_component(pixels: np.ndarray, left: int, top: int) -> tuple[int, int, int, int]:
+    """The column, row, width and height of a component within the rectangle of pixels that begins at left and top."""
+    import cv2
+
+    # OpenCV numbers components by blocks of two by two pixels, so the rectangle begins at an even place, where equally
+    # large components come in the order of the whole image.
+    x, y = left % 2, top % 2
+    inside = cv2.copyMakeBorder(pixels, y, 0, x, 0, cv2.BORDER_CONSTANT, value=0)
+    _, _, table, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    found = table[1 + int(np.argmax(table[1:, cv2.CC_STAT_AREA]))].tolist()
+    return found[0] - x, found[1] - y, found[2], found[3]
 
 
 def box_iou(a: Box, b: Box) -> float:
