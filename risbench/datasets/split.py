@@ -147,9 +147,14 @@ class Split:
 
     def by_image(self) -> Iterator[tuple[Sample, ...]]:
         """The samples grouped by image: images in the order of their first sample, samples in the split's order."""
+        for places in self.places_by_image():
+            yield tuple(self[at] for at in places)
+
+    def places_by_image(self) -> Iterator[list[int]]:
+        """The places in the split of the samples that `by_image` gives."""
         _, starts, order = self._groups
         for first, last in pairwise(starts.tolist()):
-            yield tuple(self[at] for at in order[first:last].tolist())
+            yield order[first:last].tolist()
 
     def objects(self, image_id: Ident) -> tuple[Object, ...]:
         """All annotated objects of an image in the whole data set, in file order.
