@@ -115,7 +115,7 @@ class LazyMask:
     def code(self) -> RLE:
         """The code as COCO's tools would write it of the pixels."""
         if self._code is None:
-            self._code = codes.packed(_without_empty(self.runs), self.shape)
+            self._code = codes.packed(self._full_runs, self.shape)
         return {"size": [*self.shape], "counts": self._code}
 
     @property
@@ -137,7 +137,7 @@ class LazyMask:
         Of an empty mask it is 0, 0 and ``(0, 0)``.
         """
         if self._window is None:
-            self._window = _cut_out(self._pixels) if self._pixels is not None else _drawn(self.runs, self.shape)
+            self._window = _cut_out(self._pixels) if self._pixels is not None else _drawn(self._full_runs, self.shape)
         return self._window
 
     def covers(self, row: int, column: int) -> bool:
@@ -164,6 +164,13 @@ class LazyMask:
         return pixels.copy() if copy and dtype is None else pixels
 
     @property
+    def _full_runs(self) -> np.ndarray:
+        """The runs, none of which but the first has length 0; a code may have such, pixels never."""
+        if self._runs is None or self._code is None:
+            self._runs = _without_empty(self.runs)
+        return self._runs
+
+    @property
     def _packed(self) -> dict[str, Any]:
         """The code as pycocotools takes it."""
         counts = self.code["counts"] if self._code is None else self._code
@@ -171,7 +178,7 @@ class LazyMask:
 
 
 def _without_empty(runs: np.ndarray) -> np.ndarray:
-    """The same mask without runs of length 0 behind the first; a code may have some, pixels never."""
+    """The same mask without runs of length 0 behind the first."""
     if runs[1:].all():
         return runs
     ends = np.cumsum(runs)
@@ -224,34 +231,26 @@ def _cut_out(mask: np.ndarray) -> tuple[int, int, np.ndarray]:
 
 
 def _drawn(runs: np.ndarray, shape: tuple[int, int]) -> tuple[int, int, np.ndarray]:
-    """The rectangle round a mask of some runs."""
+    """The rectangle round a mask of some runs, none of which but the first has length 0."""
     import cv2
 
-    height = shape[0]
-    ends = np.cumsum(runs)
-    stops = ends[1::2]
-    starts = ends[0::2][: stops.size]
-    full = stops > starts
-    if not full.all():
-        starts, stops = starts[full], stops[full]
+    height, width = shape
+    stops = np.cumsum(runs)
+    starts, lengths = stops[:-1:2], runs[1::2]
     if not starts.size:
         return 0, 0, np.zeros((0, 0), np.uint8)
-    left = int(starts[0]) // height
-    right = (int(stops[-1]) - 1) // height + 1
     rows = starts % height
-    reach = rows + (stops - starts)
+    bottom = int((rows + lengths).max())
     # A run that goes on in the next column covers the bottom of one column and the top of the next.
-    top, bottom = (0, height) if int(reach.max()) > height else (int(rows.min()), int(reach.max()))
-    # Two changes a run, summed up down the columns of the rectangle.
-    gaps = starts.copy()
-    gaps[0] -= left * height
-    gaps[1:] -= stops[:-1]
-    lengths = np.empty(2 * starts.size + 1, dtype=np.int64)
-    lengths[0:-1:2], lengths[1::2] = gaps, stops - starts
-    lengths[-1] = right * height - int(stops[-1])
-    ink = np.zeros(lengths.size, dtype=np.uint8)
+    top, bottom = (0, height) if bottom > height else (int(rows.min()), bottom)
+    left, right = int(starts[0]) // height, (int(stops[1::2][-1]) - 1) // height + 1
+    within = runs.copy()
+    within[0] -= left * height
+    if len(runs) % 2:
+        within[-1] -= (width - right) * height
+    ink = np.zeros(runs.size, dtype=np.uint8)
     ink[1::2] = 1
-    columns = np.repeat(ink, lengths).reshape(right - left, height)[:, top:bottom]
+    columns = np.repeat(ink, within).reshape(right - left, height)[:, top:bottom]
     # OpenCV turns bytes twice as fast as numpy does; a vector it would give back as it is.
     return left, top, cv2.transpose(columns).reshape(bottom - top, right - left)
 

@@ -12,6 +12,8 @@ box round the largest 8-connected component.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..masks import LazyMask
@@ -19,7 +21,11 @@ from ..records import Box
 
 DUMMY = np.array([[0, 0, 1, 1]], dtype=np.int64)
 _SUPPRESSION = 0.05
-_FEW = 24  # up to so many boxes, counting the pixels of each is faster than an integral image
+_FEW = 8  # up to so many boxes, numbers are faster than arrays
+_SOME = 24  # up to so many boxes, counting the pixels of each is faster than an integral image
+_EXACT = 4096  # the products of numbers below it are below 2**24
+# Halfway between the two float32 beside 0.05: a larger quotient is rounded to the one above.
+_BETWEEN = (float(np.float32(0.05)) + float(np.nextafter(np.float32(0.05), np.float32(0)))) / 2
 _BLOCK = 64
 
 
@@ -42,7 +48,9 @@ def contour_boxes(mask: np.ndarray | LazyMask) -> np.ndarray:
     contours, _ = cv2.findContours(pixels, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     if len(contours) == 1:
         return np.array([[left, top, left + pixels.shape[1], top + pixels.shape[0]]], dtype=np.int64)
-    rects = np.array([cv2.boundingRect(contour) for contour in contours], dtype=np.int64).reshape(-1, 4)
+    if len(contours) <= _FEW:
+        return _kept_of_few([cv2.boundingRect(contour) for contour in contours], left, top, pixels)
+    rects = np.array([cv2.boundingRect(contour) for contour in contours], dtype=np.int64)
     confidences = _fill(pixels, rects)
     rects[:, 0] += left
     rects[:, 1] += top
@@ -53,12 +61,53 @@ def contour_boxes(mask: np.ndarray | LazyMask) -> np.ndarray:
     return boxes
 
 
+def _kept_of_few(rects: Sequence[Sequence[int]], left: int, top: int, pixels: np.ndarray) -> np.ndarray:
+    """The boxes of a few rectangles within the window that begins at left and top; see `contour_boxes`.
+
+    Number by number, because calling numpy costs more than what there is to compute.
+    """
+    import cv2
+
+    counts = [cv2.countNonZero(pixels[y : y + high, x : x + wide]) for x, y, wide, high in rects]
+    confidences = [
+        255.0 * count / (wide * high) / 255.0 for count, (_, _, wide, high) in zip(counts, rects, strict=True)
+    ]
+    whole = [(x + left, y + top, wide, high) for x, y, wide, high in rects]
+    if max(map(max, whole)) < _EXACT:
+        kept = _few_suppressed(whole, np.array(confidences, dtype=np.float32).tolist())
+    else:
+        kept = odd_suppression(np.array(whole, dtype=np.int64), np.array(confidences)).tolist()
+    enough = 0.5 * max(confidences[place] for place in kept)
+    boxes = [whole[place] for place in kept if confidences[place] > enough]
+    return np.array([(x, y, x + wide, y + high) for x, y, wide, high in boxes], dtype=np.int64)
+
+
+def _few_suppressed(rects: Sequence[Sequence[int]], confidences: list[float]) -> list[int]:
+    """What `odd_suppression` gives, for numbers so small that float32 holds every product exactly."""
+    order = sorted(range(len(rects)), key=lambda place: -confidences[place])
+    kept: list[int] = []
+    for place in order:
+        x0, y0, x1, y1 = rects[place]
+        for other in kept:
+            u0, v0, u1, v1 = rects[other]
+            wide, high = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+            if wide > 0 and high > 0:
+                shared = wide * high
+                either = (u1 - u0) * (v1 - v0) + (x1 - x0) * (y1 - y0) - shared
+                # 0.05 as a double lies between two numbers of float32. Their middle is rounded to the lower, even one.
+                if either == 0 or shared / either > _BETWEEN:
+                    break
+        else:
+            kept.append(place)
+    return kept
+
+
 def _fill(pixels: np.ndarray, rects: np.ndarray) -> np.ndarray:
     """The mean grey value of each rectangle divided by 255, computed as the authors do: float64 ``(n,)``."""
     import cv2
 
     x, y, width, height = rects.T
-    if len(rects) <= _FEW:
+    if len(rects) <= _SOME:
         counts = np.array([cv2.countNonZero(pixels[b : b + h, a : a + w]) for a, b, w, h in rects.tolist()])
     else:
         sums = cv2.integral(pixels)
@@ -152,8 +201,8 @@ def box_iou(a: Box, b: Box) -> float:
 
 def best_box_iou(boxes: np.ndarray, truth: Box) -> float:
     """The largest `box_iou` of some boxes, ``(n, 4)`` with n >= 1, with the true box."""
-    if len(boxes) == 1:
-        return box_iou(Box(*boxes[0].tolist()), truth)
+    if len(boxes) <= _FEW:
+        return max(box_iou(Box(*box), truth) for box in boxes.tolist())
     x0, y0, x1, y1 = boxes.astype(np.float64).T
     widths = np.minimum(x1, truth.x1) - np.maximum(x0, truth.x0)
     heights = np.minimum(y1, truth.y1) - np.maximum(y0, truth.y0)
