@@ -21,7 +21,7 @@ from ..records import Box
 
 DUMMY = np.array([[0, 0, 1, 1]], dtype=np.int64)
 _SUPPRESSION = 0.05
-_FEW = 8  # up to so many boxes, numbers are faster than arrays
+_FEW = 16  # up to so many boxes, numbers are faster than arrays
 _SOME = 24  # up to so many boxes, counting the pixels of each is faster than an integral image
 _EXACT = 4096  # the products of numbers below it are below 2**24
 # Halfway between the two float32 beside 0.05: a larger quotient is rounded to the one above.
