@@ -6,6 +6,7 @@ Making a list of 142,000 Python strings takes longer than loading an index shoul
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -87,6 +88,32 @@ class Idents:
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Idents:
         """Make a column from stored arrays."""
         return cls(arrays["numbers"], None) if "numbers" in arrays else cls(None, Texts(**arrays))
+
+
+class IdentBuilder:
+    """Makes a column of ids that come piece by piece; numbers of 64 bits take eight bytes each."""
+
+    def __init__(self) -> None:
+        self._numbers: array[int] | None = array("q")
+        self._mixed: list[Ident] = []
+
+    def add(self, idents: Sequence[Ident]) -> None:
+        """Take the next ids."""
+        if self._numbers is not None:
+            try:
+                self._numbers.extend(array("q", idents))  # pyright: ignore[reportArgumentType]
+                return
+            except (TypeError, OverflowError):
+                self._mixed, self._numbers = self._numbers.tolist(), None
+        self._mixed.extend(idents)
+
+    def listed(self) -> list[Ident]:
+        """All ids."""
+        return self._mixed if self._numbers is None else self._numbers.tolist()
+
+    def idents(self) -> Idents:
+        """The column."""
+        return Idents.pack(self._mixed) if self._numbers is None else Idents(np.array(self._numbers, np.int64), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

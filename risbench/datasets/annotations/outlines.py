@@ -60,41 +60,10 @@ class Outlines:
 
     @classmethod
     def pack(cls, segmentations: Sequence[Any], fail: Callable[[int, str], Exception]) -> Outlines:
-        """Make a column of segmentations.
-
-        Args:
-            segmentations: one per annotation: a list of polygons, one polygon, an RLE dict, a list of RLE dicts, None,
-                or empty.
-            fail: makes the error for a row that holds something else.
-        """
-        polygons: list[Any] = []
-        codes: list[str] = []
-        polygon_counts, code_counts = [], []
-        for row, segmentation in enumerate(segmentations):
-            items = [segmentation] if type(segmentation) is dict and segmentation else segmentation or []
-            if not isinstance(items, (list, tuple)):
-                raise fail(row, f"'segmentation' is a {type(items).__name__}, not a list of polygons or codes")
-            if len(items) >= 6 and type(items[0]) in (int, float):
-                items = [items]  # one polygon, as some copies write it
-            if items and type(items[0]) is dict:
-                codes.extend(_text_of(item, row, fail) for item in items)
-                code_counts.append(len(items))
-                polygon_counts.append(0)
-            else:
-                polygons.extend(items)
-                polygon_counts.append(len(items))
-                code_counts.append(0)
-        numbers = array("d")
-        try:
-            lengths = list(map(len, polygons))
-            # array("d") accepts only numbers; numpy would also convert texts to numbers.
-            numbers.extend(chain.from_iterable(polygons))
-        except (TypeError, OverflowError):
-            raise _culprit(polygons, polygon_counts, fail) from None
-        flat = np.frombuffer(numbers, np.float64) if numbers else np.zeros(0)
-        if not np.isfinite(flat).all():
-            raise _culprit(polygons, polygon_counts, fail)
-        return cls(offsets_of(polygon_counts), offsets_of(lengths), flat, offsets_of(code_counts), Texts.pack(codes))
+        """Make a column of segmentations; see `OutlineBuilder.add`."""
+        builder = OutlineBuilder()
+        builder.add(segmentations, fail)
+        return builder.outlines()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays to store."""
@@ -106,6 +75,65 @@ class Outlines:
         """Make a column from stored arrays."""
         kept = {key: arrays[key] for key in ("polygons", "corners", "numbers", "codes")}
         return cls(**kept, texts=Texts(arrays["start"], arrays["blob"]))
+
+
+class OutlineBuilder:
+    """Makes the column of segmentations that come piece by piece, and keeps only their numbers."""
+
+    def __init__(self) -> None:
+        self._polygon_counts, self._code_counts, self._lengths = array("q"), array("q"), array("q")
+        self._numbers = array("d")
+        self._codes: list[str] = []
+
+    def add(self, segmentations: Sequence[Any], fail: Callable[[int, str], Exception]) -> None:
+        """Take the segmentations of the next annotations.
+
+        Args:
+            segmentations: one per annotation: a list of polygons, one polygon, an RLE dict, a list of RLE dicts, None,
+                or empty.
+            fail: makes the error for a row, counted from the first of these, that holds something else.
+        """
+        polygons: list[Any] = []
+        polygon_counts, code_counts = [], []
+        for row, segmentation in enumerate(segmentations):
+            items = [segmentation] if type(segmentation) is dict and segmentation else segmentation or []
+            if not isinstance(items, (list, tuple)):
+                raise fail(row, f"'segmentation' is a {type(items).__name__}, not a list of polygons or codes")
+            if len(items) >= 6 and type(items[0]) in (int, float):
+                items = [items]  # one polygon, as some copies write it
+            if items and type(items[0]) is dict:
+                self._codes.extend(_text_of(item, row, fail) for item in items)
+                code_counts.append(len(items))
+                polygon_counts.append(0)
+            else:
+                polygons.extend(items)
+                polygon_counts.append(len(items))
+                code_counts.append(0)
+        first = len(self._numbers)
+        try:
+            self._lengths.extend(map(len, polygons))
+            # array("d") accepts only numbers; numpy would also convert texts to numbers.
+            if set(map(type, polygons)) <= {list}:
+                for polygon in polygons:
+                    self._numbers.fromlist(polygon)
+            else:
+                self._numbers.extend(chain.from_iterable(polygons))
+        except (TypeError, OverflowError):
+            raise _culprit(polygons, polygon_counts, fail) from None
+        if (
+            len(self._numbers) > first
+            and not np.isfinite(np.frombuffer(self._numbers, np.float64, offset=8 * first)).all()
+        ):
+            raise _culprit(polygons, polygon_counts, fail)
+        self._polygon_counts.extend(polygon_counts)
+        self._code_counts.extend(code_counts)
+
+    def outlines(self) -> Outlines:
+        """The column; nothing can be added to it."""
+        flat = np.frombuffer(self._numbers, np.float64) if self._numbers else np.zeros(0)
+        counts = map(offsets_of, (self._polygon_counts, self._lengths, self._code_counts))
+        polygons, corners, codes = counts
+        return Outlines(polygons, corners, flat, codes, Texts.pack(self._codes))
 
 
 def _text_of(code: Any, row: int, fail: Callable[[int, str], Exception]) -> str:
