@@ -21,7 +21,7 @@ from . import reading
 from .wrong_content import json_fault_in
 
 try:
-    from orjson import loads as _fast_loads
+    from orjson import loads as _fast_loads  # pyright: ignore[reportMissingImports]
 except ImportError:  # where it has no wheel
     _fast_loads = None
 
@@ -140,7 +140,7 @@ class _Buffer:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._scan = json.JSONDecoder().scan_once
+        self._scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # pyright: ignore[reportAttributeAccessIssue]
         self.data, self.at = file.read(PIECE_BYTES), 0
         if json_fault_in(self.data[:512]) is not None:
             raise NotInPiecesError

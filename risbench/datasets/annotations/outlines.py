@@ -19,6 +19,7 @@ from ...masks import parts_of
 from ...records import RLE
 from .columns import Texts, offsets_of
 from .numbers import whole_number
+from .stored import StoredNumbers
 
 _RLE_KEYS = ("size", "counts")
 
@@ -30,14 +31,14 @@ class Outlines:
     Attributes:
         polygons: int64 ``(n + 1,)``, offsets of each annotation's polygons.
         corners: int64 ``(polygons + 1,)``, offsets of each polygon's numbers.
-        numbers: float64, ``x, y, x, y, …`` in pixels, exactly as annotated.
+        numbers: float64, ``x, y, x, y, …`` in pixels, exactly as annotated; in the index's file, if there is one.
         codes: int64 ``(n + 1,)``, offsets of each annotation's run-length codes.
         texts: the codes as JSON.
     """
 
     polygons: np.ndarray
     corners: np.ndarray
-    numbers: np.ndarray
+    numbers: np.ndarray | StoredNumbers
     codes: np.ndarray
     texts: Texts
 
@@ -67,11 +68,12 @@ class Outlines:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays to store."""
-        flat = {"polygons": self.polygons, "corners": self.corners, "numbers": self.numbers, "codes": self.codes}
+        numbers = np.asarray(self.numbers)
+        flat = {"polygons": self.polygons, "corners": self.corners, "numbers": numbers, "codes": self.codes}
         return {**flat, **self.texts.arrays()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Outlines:
+    def from_arrays(cls, arrays: dict[str, Any]) -> Outlines:
         """Make a column from stored arrays."""
         kept = {key: arrays[key] for key in ("polygons", "corners", "numbers", "codes")}
         return cls(**kept, texts=Texts(arrays["start"], arrays["blob"]))
