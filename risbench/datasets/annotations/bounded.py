@@ -17,6 +17,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, ClassVar
 
 # The largest allowed ratio of a value's size, with repeated parts counted each time, to its file's size; and the size
@@ -168,7 +169,8 @@ def is_harmless(raw: bytes) -> bool:
     Such values cannot be slow to hash, and the table of values grows by a small multiple of the file's length at most.
     No tuples: a dict's key could be one that holds itself many times.
     """
-    walk = _instructions(len(raw))
+    # In text a value takes five bytes or more, so a file has fewer places than a fifth of its bytes.
+    walk = _instructions(len(str(len(raw) // 5 + 9)), min(len(raw) >> 16, 255))
     at = 2 if raw[:1] == pickle.PROTO and len(raw) > 1 and raw[1] <= pickle.HIGHEST_PROTOCOL else 0
     frame = None  # where the current frame ends; the slower version refuses an instruction across this end
     while True:
@@ -190,9 +192,15 @@ def is_harmless(raw: bytes) -> bool:
             return False
 
 
-def _instructions(length: int) -> re.Pattern[bytes]:
-    """Matches up to 5,000 harmless instructions in a pickle of a length."""
-    place = rb"\d{1,%d}\n" % len(str(length // 5 + 9))  # a value takes five bytes or more in text
+@cache
+def _instructions(digits: int, high: int) -> re.Pattern[bytes]:
+    """Matches up to 5,000 harmless instructions.
+
+    Args:
+        digits: how many digits the number of a place in the table of values has at most, as text.
+        high: the same in binary: its third byte at most; the fourth is 0.
+    """
+    place = rb"\d{1,%d}\n" % digits
     whole = rb"(?:-?[1-9]\d{0,17}|0)"
     kinds = [
         rb"[](}easuNld]",  # lists, dicts, None
@@ -200,7 +208,7 @@ def _instructions(length: int) -> re.Pattern[bytes]:
         rb"[Kqh].",
         rb"M..",
         rb"[jJ]....",
-        rb"r..[\x00-\x%02x]\x00" % min(length >> 16, 255),  # a place among the first values
+        rb"r..[\x00-\x%02x]\x00" % high,
         rb"G.{8}",
         rb"X(?:%s)" % _lengths(rb"\x00\x00\x00", 256),
         rb"T(?:%s)" % _lengths(rb"\x00\x00\x00", 256),

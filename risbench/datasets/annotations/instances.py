@@ -43,30 +43,28 @@ def read_instances(path: Path) -> Callable[[], InstanceColumns]:
     Raises:
         DataError: it is missing, or it is not a JSON object with lists of images and annotations.
     """
-    try:
-        made = _in_pieces(path)
-    except (NotInPiecesError, DataError, OSError):
-        whole = read_json(path, REFER_ORIGIN)
-        if not isinstance(whole, dict):
-            raise DataError(
-                f"{path}: holds a {type(whole).__name__}, not COCO's dict of images and annotations"
-            ) from None
-        images = Rows(path, "image", _part(whole, "images", path), "id")
-        anns = Rows(path, "annotation", _part(whole, "annotations", path), "id")
-        return lambda: _columns(images, anns, whole)
-    return lambda: made
+    if (made := _in_pieces(path)) is not None:
+        return lambda: made
+    whole = read_json(path, REFER_ORIGIN)
+    if not isinstance(whole, dict):
+        raise DataError(f"{path}: holds a {type(whole).__name__}, not COCO's dict of images and annotations")
+    images = Rows(path, "image", _part(whole, "images", path), "id")
+    anns = Rows(path, "annotation", _part(whole, "annotations", path), "id")
+    return lambda: _columns(images, anns, whole)
 
 
-def _in_pieces(path: Path) -> InstanceColumns:
+def _in_pieces(path: Path) -> InstanceColumns | None:
+    """The columns; None if anything is wrong or unusual, also if the file cannot be read."""
     images, anns = _Images(), _Annotations()
-    rest = read_in_pieces(
-        path,
-        {
-            "images": lambda rows: images.add(Rows(path, "image", rows, "id")),
-            "annotations": lambda rows: anns.add(Rows(path, "annotation", rows, "id")),
-        },
-    )
-    return InstanceColumns(images.columns(), images.rows, anns.columns(images.rows, _names(rest, path)), anns.rows())
+    take = {
+        "images": lambda rows: images.add(Rows(path, "image", rows, "id")),
+        "annotations": lambda rows: anns.add(Rows(path, "annotation", rows, "id")),
+    }
+    try:
+        names = _names(read_in_pieces(path, take), path)
+        return InstanceColumns(images.columns(), images.rows, anns.columns(images.rows, names), anns.rows())
+    except (NotInPiecesError, DataError, OSError):
+        return None
 
 
 def _columns(image_rows: Rows, ann_rows: Rows, whole: dict[str, Any]) -> InstanceColumns:
