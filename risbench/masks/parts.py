@@ -56,6 +56,7 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
     """
     coco = codes.coco_tools()
     height, width = size
+    whole: list[list[float]] = []
     for polygon in polygons:
         if not isinstance(polygon, (list, tuple, np.ndarray)):
             raise MaskError(f"a polygon must be a list of numbers, got {type(polygon).__name__}")
@@ -70,9 +71,11 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
             raise MaskError("a polygon holds something that is not a number")
         corners = corners.astype(np.float64)  # as an integer, the smallest one has no absolute value
         # The C code follows every edge pixel by pixel, which would never end for a corner far outside.
-        if corners.ndim != 1 or not np.isfinite(corners).all() or np.abs(corners).max() > 4 * (height + width) + 1000:
+        # A comparison with NaN is false.
+        if corners.ndim != 1 or not np.abs(corners).max() <= 4 * (height + width) + 1000:
             raise MaskError("a polygon has a corner far outside the image")
-    whole = [list(map(float, polygon[: len(polygon) // 2 * 2])) for polygon in polygons if len(polygon) >= 6]
+        if len(corners) >= 6:
+            whole.append(corners[: len(corners) // 2 * 2].tolist())
     packed = iter(coco.frPyObjects(whole, height, width) if whole else ())
     counts = [next(packed)["counts"].decode("ascii") if len(polygon) >= 6 else None for polygon in polygons]
     empty = pack([height * width], size)["counts"] if None in counts else ""
