@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from risbench import load_split
-from risbench.statistics.slices import kinds_of, share_of, slices_of, words_of
+from risbench.datasets.expressions import share_of, words_of
+from risbench.statistics.slices import kinds_of, slices_of
 
 
 @pytest.mark.parametrize(
