@@ -1,8 +1,8 @@
 """How many masks of a ``masks.jsonl`` cover the whole image or nothing, read in pieces and without decoding a mask.
 
-`risbench.metrics.coverage.coverage_of` counts parsed lines. Lines as a run writes them need no parser: one pattern takes
-them apart, their codes are checked character by character, and pycocotools sums the runs. Any other line is counted as
-`coverage_of` counts it, which refuses a broken code.
+`risbench.metrics.coverage.coverage_of` counts parsed lines. Lines as a run writes them need no parser: one pattern
+takes them apart, their codes are checked character by character, and pycocotools sums the runs. Any other line is
+counted as `coverage_of` counts it, which refuses a broken code.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def coverage_in(path: Path) -> Coverage:
 
 
 def _counted(piece: list[tuple[int, bytes]], path: Path) -> Coverage:
-    from pycocotools import mask as coco
+    coco = _coco()
 
     others: list[tuple[int, bytes]] = []
     codes: list[Any] = []
@@ -74,6 +74,13 @@ def _counted(piece: list[tuple[int, bytes]], path: Path) -> Coverage:
 
 def _count(shares: np.ndarray) -> Count:
     return Count(len(shares), int((shares >= NEARLY_ALL).sum()), int((shares == 0).sum()))
+
+
+def _coco() -> Any:
+    # Imported here, so that the program starts fast; untyped, because the library's type stubs are incomplete.
+    from pycocotools import mask
+
+    return mask
 
 
 def _code_in(text: bytes) -> bytes | None:

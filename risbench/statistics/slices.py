@@ -129,7 +129,7 @@ def _of_texts(split: Split, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _lengths(counts: np.ndarray) -> dict[str, np.ndarray]:
-    parts = {"0 words": counts == 0}
+    parts: dict[str, np.ndarray] = {"0 words": counts == 0}
     for low, high in _LENGTHS:
         name = f"{low} words or more" if high is None else f"{low} to {high} words"
         parts[name] = (counts >= low) & (counts <= high if high is not None else True)
@@ -140,7 +140,7 @@ def _areas(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
     # The expressions of an object share its mask.
     anns, object_of = np.unique(split.sample_anns[places], return_inverse=True)
     values = shares_of_objects(split, anns)[object_of]
-    parts = {}
+    parts: dict[str, np.ndarray] = {}
     for low, high in zip(_AREAS, [*_AREAS[1:], None], strict=True):
         name = f"{100 * low:g} % of the image or more" if high is None else f"{100 * low:g} to {100 * high:g} %"
         parts[name] = (values >= low) & (values < high if high is not None else True)
@@ -157,7 +157,7 @@ def _distractors(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
     wanted = split.sample_images[places].astype(np.int64) * classes + categories
     count = np.searchsorted(kinds, wanted, side="right") - np.searchsorted(kinds, wanted, side="left")
     values = np.where(categories < 0, -1, np.maximum(0, count - 1))
-    parts = {str(count): values == count for count in range(4)}
+    parts: dict[str, np.ndarray] = {str(count): values == count for count in range(4)}
     return {**parts, "4 or more": values >= 4, "class unknown": values < 0}
 
 
