@@ -15,6 +15,7 @@ from risbench.masks import runs_of, union_of
 from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
+from risbench.results.rowcolumns import RowColumns
 from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split, split_record
 from risbench.scorer import summary_of
@@ -70,6 +71,27 @@ def common_rows(runs: Sequence[Run]) -> tuple[list[dict[str, Row]], int]:
     return [{name: row for name, row in rows.items() if name in common} for rows in found], left_out
 
 
+def common_columns(runs: Sequence[Run]) -> tuple[list[RowColumns], int]:
+    """`common_rows` as columns, all in the order of the first run's rows.
+
+    Raises:
+        DataError: the runs have no expression in common.
+    """
+    found = [run.columns().once() for run in runs]
+    first = found[0].ids
+    places = [first.places_in(each.ids) for each in found]
+    common = np.all([at >= 0 for at in places], axis=0)
+    if not common.any():
+        raise DataError("the runs have no expression in common")
+    if common.all() and all(len(each) == len(first) for each in found):
+        in_first_order = [
+            each if each.ids.same(first) else each.take(at) for each, at in zip(found, places, strict=True)
+        ]
+        return [each.like(in_first_order[0]) for each in in_first_order], 0
+    left_out = len(set().union(*(set(each.ids) for each in found))) - int(common.sum())
+    return [each.take(at[common]) for each, at in zip(found, places, strict=True)], left_out
+
+
 def titles_of(runs: Sequence[Run]) -> list[str]:
     """A short name for each run; if two would be the same, rules, folder or number are added."""
     plain = [_title(run) for run in runs]
@@ -98,7 +120,7 @@ def numbers_of(run: Run, metrics: str | None = None) -> Mapping[str, dict[str, A
     chosen, found = parse_all(metrics), run.summary["metrics"]
     refuse_generalised(metrics, run.summary.get("without_mask", 0), run.summary["split"])
     if any(metric.name not in found for metric in chosen):
-        found = summary_of(run.rows(), chosen)
+        found = summary_of(run.columns(), chosen)
     return {metric.name: found[metric.name] for metric in chosen}
 
 

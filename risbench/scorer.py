@@ -15,14 +15,15 @@ from .metrics.overlap import overlap
 from .metrics.rules.protocols import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
-from .results.rows import Row, columns_of
+from .results.rowcolumns import RowColumns, columns_of
+from .results.rows import Row
 from .statistics.summary import summarise
 
 
-def summary_of(rows: Iterable[Row], metrics: Sequence[Metric] | None = None) -> dict[str, dict[str, Any]]:
+def summary_of(rows: Iterable[Row] | RowColumns, metrics: Sequence[Metric] | None = None) -> dict[str, dict[str, Any]]:
     """Value, interval and count of each metric over rows in any order."""
-    ordered = sorted(rows, key=lambda row: row.id)
-    return summarise(columns_of(ordered), [row.image_id for row in ordered], metrics or parse_all(None))
+    ordered = RowColumns.of(rows if isinstance(rows, RowColumns) else list(rows)).in_order()
+    return summarise(columns_of(ordered), ordered.image_id, metrics or parse_all(None))
 
 
 def iou(pred: Any, truth: Any) -> float:

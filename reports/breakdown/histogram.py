@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError, Run
-from risbench.results.rows import Row
+from risbench.results.rowcolumns import RowColumns
 from risbench.statistics.breakdown import share
 
 from ..about import titles_of
 from ..curves.style import HEIGHT, WIDTH, labelled, legend, legend_height, look_of
-from .result import BrokenDown, PanelPicture, PartColumn, Value, rows_of_runs
+from .result import BrokenDown, PanelPicture, PartColumn, Value, columns_of_runs
 
 EDGES = np.arange(21) / 20
 """A bin holds its lower edge; the last one also holds IoU 1."""
@@ -24,17 +24,17 @@ def bins_of_iou(ious: np.ndarray) -> np.ndarray:
     return np.minimum(np.searchsorted(EDGES, ious, side="right") - 1, len(EDGES) - 2)
 
 
-def ious_with_truth(rows: Sequence[dict[str, Row]], what: str) -> tuple[np.ndarray, list[Any], int]:
-    """The IoU of each run's expressions, ``(runs, n)``, their image ids, and how many expressions have none.
+def ious_with_truth(rows: Sequence[RowColumns], what: str) -> tuple[np.ndarray, np.ndarray]:
+    """The IoU of each run's expressions with a true mask, ``(runs, n)``, and their image ids.
 
     Raises:
         DataError: no expression has a true mask; ``what`` begins the message.
     """
-    names = [name for name in rows[0] if all(of[name].iou is not None for of in rows)]
-    if not names:
+    ious = np.stack([of.iou for of in rows])
+    known = ~np.isnan(ious).any(axis=0)
+    if not known.any():
         raise DataError(f"{what} needs IoU, but no expression of these runs has a true mask")
-    ious = np.array([[of[name].iou for name in names] for of in rows], dtype=np.float64)
-    return ious, [rows[0][name].image_id for name in names], len(rows[0]) - len(names)
+    return ious[:, known], rows[0].image_id[known]
 
 
 def histogram(runs: Sequence[Run]) -> BrokenDown:
@@ -43,8 +43,8 @@ def histogram(runs: Sequence[Run]) -> BrokenDown:
     Raises:
         DataError: no expression has a true mask.
     """
-    rows, notes = rows_of_runs(runs)
-    ious, images, _ = ious_with_truth(rows, "--by iou")
+    rows, notes = columns_of_runs(runs)
+    ious, images = ious_with_truth(rows, "--by iou")
     titles = titles_of(runs)
     columns = [PartColumn("iou_from", "IoU from, %"), PartColumn("iou_to", "to, %")]
     for place, title in enumerate(titles):

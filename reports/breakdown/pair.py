@@ -15,7 +15,7 @@ from risbench.statistics.failures import RIGHT
 from ..about import titles_of
 from ..curves.style import COLOURS, WIDTH, labelled
 from .histogram import ious_with_truth
-from .result import BrokenDown, PanelPicture, PartColumn, rows_of_runs
+from .result import BrokenDown, PanelPicture, PartColumn, columns_of_runs
 
 
 def pair_breakdown(runs: Sequence[Run]) -> BrokenDown:
@@ -27,8 +27,8 @@ def pair_breakdown(runs: Sequence[Run]) -> BrokenDown:
     """
     if len(runs) != 2:
         raise UsageError(f"--by pair shows one run against another: give two runs, not {len(runs)}")
-    rows, notes = rows_of_runs(runs)
-    ious, images, _ = ious_with_truth(rows, "--by pair")
+    rows, notes = columns_of_runs(runs)
+    ious, images = ious_with_truth(rows, "--by pair")
     titles = titles_of(runs)
     first, second = ious >= RIGHT
     cases = {

@@ -11,10 +11,11 @@ from risbench.metrics.metric import Metric
 from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.plain import plain
 from risbench.statistics.breakdown import BY, Part, break_down, parts_of_split
+from risbench.statistics.slices import places_of
 
 from ..about import split_of_runs, titles_of
 from ..curves.style import WIDTH, labelled, legend, legend_height, look_of
-from .result import BrokenDown, PanelPicture, PartColumn, Value, rows_of_runs
+from .result import BrokenDown, PanelPicture, PartColumn, Value, columns_of_runs
 
 _LABEL = 1.5  # inches for the names of the parts
 _PART = 24  # letters of a part's name in a picture
@@ -25,14 +26,12 @@ def part_breakdown(runs: Sequence[Run], by: str, metrics: str | None, data_root:
 
     Without ``metrics``, one run has mIoU, oIoU and P@0.5, several have mIoU.
     """
-    rows, notes = rows_of_runs(runs)
+    rows, notes = columns_of_runs(runs)
     summary = runs[0].summary
     refuse_generalised(metrics, summary.get("without_mask", 0), summary["split"])
     chosen = parse_all(metrics or ("mIoU,oIoU,P@0.5" if len(runs) == 1 else "mIoU"))
     split = split_of_runs(runs, data_root)
-    names = list(rows[0])
-    samples = [split.sample(name) for name in names]
-    parts = break_down([[of[name] for name in names] for of in rows], parts_of_split(split, samples, by), chosen)
+    parts = break_down(rows, parts_of_split(split, places_of(split, rows[0].ids), by), chosen)
     titles = titles_of(runs)
     columns = [PartColumn("part", by), PartColumn("expressions", "expressions"), PartColumn("images", "images")]
     for place, title in enumerate(titles):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from risbench import Run, UsageError
+from risbench.results.rowcolumns import RowColumns
 from risbench.results.rows import Row
 from risbench.statistics.comparable import refuse_mixture
 
-from ..about import common_rows, notes_of
+from ..about import common_columns, common_rows, notes_of
 
 Share = Mapping[str, Any]
 """``{"value", "low", "high", "count"}``, fractions; None where there is none."""
@@ -74,6 +75,14 @@ class BrokenDown:
     picture: PanelPicture
 
 
+def columns_of_runs(runs: Sequence[Run]) -> tuple[list[RowColumns], list[str]]:
+    """`rows_of_runs` as columns, all in the order of the first run's rows."""
+    refuse_mixture(runs, "one breakdown cannot hold both")
+    columns, left_out = common_columns(runs)
+    _refuse_left_out(left_out)
+    return columns, notes_of(runs)
+
+
 def rows_of_runs(runs: Sequence[Run]) -> tuple[list[dict[str, Row]], list[str]]:
     """The rows of the expressions that all runs have, by id, and the notes about the runs.
 
@@ -82,6 +91,10 @@ def rows_of_runs(runs: Sequence[Run]) -> tuple[list[dict[str, Row]], list[str]]:
     """
     refuse_mixture(runs, "one breakdown cannot hold both")
     rows, left_out = common_rows(runs)
+    _refuse_left_out(left_out)
+    return rows, notes_of(runs)
+
+
+def _refuse_left_out(left_out: int) -> None:
     if left_out:
         raise UsageError(f"{left_out} expressions are not in every run: one breakdown needs the same expressions")
-    return rows, notes_of(runs)

@@ -7,23 +7,29 @@ draws masks from their codes, so they are exact at any size and take only a few 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from risbench import Run, UsageError
+from risbench.datasets.choose import with_ids
+from risbench.errors import DataWarning
 from risbench.statistics.failures import failures_of
 
-from ..about import common_rows, left_out_note, notes_of, numbers_of, split_of_runs, titles_of
+from ..about import left_out_note, notes_of, numbers_of, split_of_runs, titles_of
 from ..breakdown.failures import DEFINITIONS
 from .answers import answers_of
 from .contents import Contents, Overview
 from .expressions import write_expressions
 from .page import Page
+from .shown import shown_rows
 from .thumbnails import Thumbnails
 
 INSIDE, BESIDE = "inside", "beside"
 # A browser opens a page above about 50 MB slowly; a thumbnail takes about 15 kB as text.
 _MOST_INSIDE = 3000
+# With codes of 1,000 characters about 50 MB for one run.
+_MOST_EXPRESSIONS = 30_000
 
 
 def render(
@@ -33,6 +39,7 @@ def render(
     metrics: str | None = None,
     data_root: Path | None = None,
     thumbnails: str | None = None,
+    expressions: int | None = None,
 ) -> str | None:
     """Write the page to ``out``.
 
@@ -43,6 +50,8 @@ def render(
         data_root: where the images lie, by default where the first run found them.
         thumbnails: ``inside`` the page or ``beside`` it, in the folder ``<name>_files``; by default inside, up to
             3000 images.
+        expressions: about how many expressions are shown at most, those of whole images that are spread evenly over
+            the split; by default 30,000, more than the val and test splits of RefCOCO, RefCOCO+ and RefCOCOg have.
 
     Raises:
         UsageError: ``out`` is absent or has another suffix, or the runs are of different splits.
@@ -54,17 +63,20 @@ def render(
     if thumbnails not in (None, INSIDE, BESIDE):
         raise UsageError(f"--thumbnails {thumbnails}: must be {INSIDE} or {BESIDE}")
     split = split_of_runs(runs, data_root)
-    rows, left_out = common_rows(runs)
+    rows, left_out, note = shown_rows(runs, _MOST_EXPRESSIONS if expressions is None else expressions)
+    if note is not None:
+        warnings.warn(note, DataWarning, stacklevel=2)
+        split = with_ids(split, rows[0].keys(), "shown")
     beside = thumbnails == BESIDE or (thumbnails is None and len(split.images) > _MOST_INSIDE)
     folder = out.with_name(f"{out.stem}_files") if beside else None
     titles = titles_of(runs)
     answers = [answers_of(run, set(rows[0])) for run in runs]
-    failures = failures_of(split, runs, rows)
+    failures = failures_of(split, runs, rows, answers)
     contents = Contents(split, rows, answers, [run.path for run in runs], failures.outcomes)
     with Page(out, f"{split.name}: {', '.join(titles)}") as page, Thumbnails(folder) as pictures:
         for number, block in contents.blocks(pictures):
             page.add(f"image-{number}", block)
-        notes = notes_of(runs)
+        notes = [*([] if note is None else [f"PART: {note}."]), *notes_of(runs)]
         if left_out:
             notes.append(left_out_note(left_out))
         notes += pictures.notes(split.image_folder)

@@ -117,7 +117,7 @@ def metrics_in(run: Run, metrics: Sequence[Metric]) -> Mapping[str, Mapping[str,
     """A run's figures: those in its summary, and the others computed from its rows."""
     found = run.summary["metrics"]
     absent = [metric for metric in metrics if metric.name not in found]
-    return {**found, **summary_of(run.rows(), absent)} if absent else found
+    return {**found, **summary_of(run.columns(), absent)} if absent else found
 
 
 def seed_of(run: Run) -> Any:

@@ -11,6 +11,7 @@ from risbench.datasets.catalog import is_drawn
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
 from risbench.results.origin import unknown_note
+from risbench.results.rowcolumns import distinct
 from risbench.results.rows import answer_notes, truth_notes
 from risbench.statistics.comparable import limit_of, mismatch, truth_name, truth_note
 
@@ -64,7 +65,7 @@ def about_splits(notes: Notes, runs: Sequence[Run], recount: Recount) -> None:
     for split, run in splits.items():
         images = run.about.split.counts.images
         if recount.has_rows(run):
-            images = len({row.image_id for row in recount.rows(run)})
+            images = distinct(recount.rows(run).image_id)
         count = counted(run.summary["count"], "expression")
         about = "" if images is None else f" about {counted(images, 'image')}"
         notes.add(f"{split}: {count}{about}, in percent.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from risbench import Run
 from risbench.results.folder import ROWS
-from risbench.results.rows import Row
+from risbench.results.rowcolumns import RowColumns
 from risbench.statistics.changes import Change, changes_of
 
 
@@ -14,17 +14,20 @@ class Recount:
     """Reads each run's rows when they are first needed."""
 
     def __init__(self) -> None:
-        self._rows: dict[Path, list[Row]] = {}
+        self._rows: dict[Path, RowColumns] = {}
         self._changes: dict[Path, tuple[Change, ...]] = {}
 
     def has_rows(self, run: Run) -> bool:
         """Whether the run has rows; a summary alone can be printed, but not tested."""
         return (run.path / ROWS).is_file()
 
-    def rows(self, run: Run) -> list[Row]:
+    def rows(self, run: Run) -> RowColumns:
         """The rows, in the split's order."""
         if run.path not in self._rows:
-            self._rows[run.path] = run.rows()
+            columns = run.columns()
+            for other in self._rows.values():
+                columns = columns.like(other)  # runs of one split share their ids
+            self._rows[run.path] = columns
         return self._rows[run.path]
 
     def changes(self, run: Run) -> tuple[Change, ...]:

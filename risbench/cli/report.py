@@ -55,6 +55,11 @@ _WRITTEN = {
 @click.option("--count", type=click.IntRange(1, 100), help="grid: how many rows [default: 6].")
 @click.option("--heat", is_flag=True, help="grid: also show saved heats.")
 @click.option("--thumbnails", help="html: `inside` the page or `beside` it [default: inside, up to 3000 images].")
+@click.option(
+    "--expressions",
+    type=click.IntRange(1),
+    help="html: about how many expressions are shown, spread evenly over the images [default: up to 30000].",
+)
 def command(
     runs: tuple[Path, ...],
     kind: str | None,

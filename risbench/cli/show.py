@@ -145,7 +145,7 @@ def print_run(run: Run, as_json: bool, metrics: str | None) -> None:
     if metrics is not None and any(name not in values for name in chosen):
         from ..scorer import summary_of
 
-        values = summary_of(run.rows(), parse_all(metrics))
+        values = summary_of(run.columns(), parse_all(metrics))
     if as_json:
         shown = {name: values[name] for name in chosen}
         warnings = {"warnings": cautions} if (cautions := run.cautions()) else {}

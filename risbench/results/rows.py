@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from ..errors import DataError
-from ..metrics.rules.protocols import scores_boxes
 from ..plain import counted
 
 _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
@@ -131,64 +128,15 @@ class Row:
         return row
 
 
-def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray]:
-    """The rows' numbers by name, float64 ``(n,)`` each, NaN where a row has none; see `Metric.terms`."""
-    names = ("intersection", "union", "hit_box", "hit_mask", "box_iou")
-    columns = {name: np.array([getattr(row, name) for row in rows], dtype=np.float64) for name in names}
-    missing = np.array([row.missing for row in rows], dtype=bool)
-    has_box = ~np.isnan(columns["box_iou"])
-    has_mask = ~np.array([row.without_mask for row in rows], dtype=bool)
-    for name, truth in (("hit_box", has_box), ("hit_mask", has_mask)):
-        values = columns[name]
-        # If any prediction has a point, one without a point is a miss, as a missing prediction is: a method that gives
-        # a point only where it is sure must not score above one that always gives a point. If no prediction has a
-        # point, there is no metric. Without a truth there is no miss.
-        if not np.isnan(values[~missing]).all():
-            values[np.isnan(values) & truth] = 0.0
-    return columns
-
-
 TRUTH_COUNTS = ("without_mask", "without_box", "empty_truth")
 ANSWER_COUNTS = ("no_target_answered", "without_point")
-
-
-def left_out_counts(rows: Iterable[Row], rules: str) -> dict[str, int]:
-    """How many expressions lack a part of the truth, and how many predictions lack a point although others have one.
-
-    The counts are of expressions without a true mask, without a true box, with a true mask that has no pixel, without a
-    target but with a predicted mask, and with a prediction that has no point. Counts of 0 are left out.
-
-    Args:
-        rows: of a run.
-        rules: the name of the rules; under rules that score no boxes, true boxes are not counted.
-    """
-    listed = list(rows)
-    counts = {
-        "without_mask": sum(row.without_mask for row in listed),
-        "without_box": sum(row.box_iou is None for row in listed) if scores_boxes(rules) else 0,
-        "empty_truth": sum(row.empty_truth for row in listed),
-        "without_point": _without_point(listed),
-        "no_target_answered": sum(row.no_target and row.union is not None for row in listed),
-    }
-    return {key: count for key, count in counts.items() if count}
-
-
-def _without_point(rows: Sequence[Row]) -> int:
-    answered = [row for row in rows if not row.missing]
-    # Only if some prediction has a point, the others are misses; see `columns_of`.
-    box, mask = (any(getattr(row, name) is not None for row in answered) for name in ("hit_box", "hit_mask"))
-    return sum(
-        (box and row.hit_box is None and row.box_iou is not None)
-        or (mask and row.hit_mask is None and not row.without_mask)
-        for row in answered
-    )
 
 
 def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
     """Notes about expressions that lack a part of the truth, one sentence each.
 
     Args:
-        counts: a run's summary, or the result of `left_out_counts`.
+        counts: a run's summary, or the result of `risbench.results.rowcolumns.left_out_counts`.
         rules: the name of the rules.
     """
     notes = []
@@ -205,7 +153,7 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
 
 
 def answer_notes(counts: Mapping[str, Any]) -> list[str]:
-    """Notes about one run's predictions, one sentence each; see `left_out_counts`."""
+    """Notes about one run's predictions, one sentence each; see `risbench.results.rowcolumns.left_out_counts`."""
     notes = []
     if count := counts.get("no_target_answered"):
         notes.append(f"masks predicted for expressions without a target: {count}, each counts as IoU 0")

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from ..datasets.split import Split
 from ..errors import DataError, MaskError
 from ..io.jsonfile import read_record
-from ..metrics.coverage import cautions, coverage_of
+from ..metrics.coverage import cautions
 from ..plain import counted
 from . import jsonlines, schema
 from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_rows
 from .header import Header, TruthRecord
 from .jsonrecord import from_json, kinds_of, to_json
 from .kinds import check
+from .maskcoverage import coverage_in
+from .rowcolumns import RowColumns
+from .rowreading import read_columns
 from .rows import Row
 
 if TYPE_CHECKING:
@@ -105,6 +108,16 @@ class Run:
         self.refuse_other_count(ROWS, len(rows))
         return rows
 
+    def columns(self) -> RowColumns:
+        """What statistics read of all rows, in the split's order, in a tenth of the memory of `rows`.
+
+        Raises:
+            DataError: a row is broken, or there are more or fewer than the summary counts.
+        """
+        columns = read_columns(self.path / ROWS)
+        self.refuse_other_count(ROWS, len(columns))
+        return columns
+
     def masks(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Sample id and parsed line of every mask, in the split's order.
 
@@ -127,7 +140,7 @@ class Run:
         because every function that needs them refuses them.
         """
         try:
-            coverage = coverage_of(line for _, line in jsonlines.read(self.path / MASKS))
+            coverage = coverage_in(self.path / MASKS)
         except (DataError, MaskError):
             return self.odd_predictions()
         found = cautions(coverage, to_json(self.about.rules), self.about.method.card)

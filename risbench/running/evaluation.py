@@ -28,7 +28,7 @@ from ..results.header import Header
 from ..results.identity import refuse_another
 from ..results.jsonrecord import to_json
 from ..results.origin import refuse_other
-from ..results.rows import left_out_counts
+from ..results.rowcolumns import left_out_counts
 from ..results.run import Run
 from ..scorer import summary_of
 from .cost import Stopwatch

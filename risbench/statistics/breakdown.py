@@ -15,7 +15,8 @@ from ..datasets.split import Split
 from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..records import Sample
-from ..results.rows import Row, columns_of
+from ..results.rowcolumns import RowColumns, columns_of, distinct
+from ..results.rows import Row
 from .ratios import intervals
 from .slices import slices_of
 from .summary import bound, clusters, summarise
@@ -51,8 +52,13 @@ class Part(NamedTuple):
     figures: tuple[dict[str, dict[str, Any]], ...]
 
 
-def parts_of_split(split: Split, samples: Sequence[Sample], by: str) -> dict[str, np.ndarray]:
+def parts_of_split(split: Split, samples: Sequence[Sample] | np.ndarray, by: str) -> dict[str, np.ndarray]:
     """The parts of one kind: ``{name: bool (samples,)}``, without empty ones.
+
+    Args:
+        split: the split.
+        samples: some of its samples, or their places in it; see `slices_of`.
+        by: the kind, a key of `BY`.
 
     Raises:
         UsageError: the split has no such property, as photographs have no ``form``.
@@ -76,7 +82,7 @@ def _others(name: str) -> str:
 
 
 def break_down(
-    rows: Sequence[Sequence[Row]], parts: Mapping[str, np.ndarray], metrics: Sequence[Metric]
+    rows: Sequence[Sequence[Row] | RowColumns], parts: Mapping[str, np.ndarray], metrics: Sequence[Metric]
 ) -> tuple[Part, ...]:
     """The figures of all expressions, then those of each part.
 
@@ -86,16 +92,15 @@ def break_down(
         metrics: the metrics.
     """
     columns = [columns_of(each) for each in rows]
-    images = np.empty(len(rows[0]), dtype=object)
-    images[:] = [row.image_id for row in rows[0]]
+    images = clusters(RowColumns.of(rows[0]).image_id)
     whole = {"all": np.ones(len(images), dtype=bool), **parts}
     return tuple(
         Part(
             name,
             int(flags.sum()),
-            len(set(images[flags])),
+            distinct(images[flags]),
             tuple(
-                summarise({key: values[flags] for key, values in each.items()}, images[flags].tolist(), metrics)
+                summarise({key: values[flags] for key, values in each.items()}, images[flags], metrics)
                 for each in columns
             ),
         )
@@ -103,7 +108,7 @@ def break_down(
     )
 
 
-def share(flags: np.ndarray, images: Sequence[Any]) -> dict[str, Any]:
+def share(flags: np.ndarray, images: Sequence[Any] | np.ndarray) -> dict[str, Any]:
     """The share of expressions that have a property, with its 95 % interval over images.
 
     Args:

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse
 from ..plain import counted, plain
 from ..results.folder import ROWS
 from ..results.jsonrecord import to_json
-from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of, left_out_counts
+from ..results.rowcolumns import RowColumns, columns_of, left_out_counts
+from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row
 from ..results.run import Run
 from .ratios import METHOD
 from .summary import summarise
@@ -38,7 +41,7 @@ class Change(NamedTuple):
     text: str
 
 
-def changes_of(run: Run, rows: Sequence[Row] | None = None) -> tuple[Change, ...]:
+def changes_of(run: Run, rows: Sequence[Row] | RowColumns | None = None) -> tuple[Change, ...]:
     """The disagreements between the files of a run; empty for a folder that nobody changed.
 
     Args:
@@ -52,12 +55,12 @@ def changes_of(run: Run, rows: Sequence[Row] | None = None) -> tuple[Change, ...
         if not (run.path / ROWS).is_file():
             name = plain(run.path.name, 60)
             return (Change(None, f"UNCHECKED: {name} has no {ROWS}, so its summary cannot be checked."),)
-        rows = run.rows()
-    name = plain(run.path.name, 60)
+        rows = run.columns()
+    name, rows = plain(run.path.name, 60), RowColumns.of(rows)
     return (*_of_header(run, name), *_of_rows(run, rows, name), *_of_metrics(run, rows, name))
 
 
-def change_texts(run: Run, rows: Sequence[Row] | None = None) -> list[str]:
+def change_texts(run: Run, rows: Sequence[Row] | RowColumns | None = None) -> list[str]:
     """The sentences of `changes_of`."""
     return [change.text for change in changes_of(run, rows)]
 
@@ -77,16 +80,16 @@ def _of_header(run: Run, name: str) -> Iterator[Change]:
             yield Change(None, f"CHANGED: the {key} in the summary of {name} differs from its header.")
 
 
-def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
+def _of_rows(run: Run, rows: RowColumns, name: str) -> Iterator[Change]:
     header, truth = run.about, run.about.truth
     whole = truth.replaces if truth and truth.only else header.split.counts.expressions
     if whole is not None and (len(rows) > whole if header.is_part else len(rows) != whole):
         yield Change(
             None, f"CHANGED: {name} has {counted(len(rows), 'row')}, its split has {counted(whole, 'expression')}."
         )
-    if len({row.id for row in rows}) < len(rows):
+    if rows.ids.has_doubles():
         yield Change(None, f"CHANGED: {name} has two rows about one expression.")
-    missing = sum(row.missing for row in rows)
+    missing = int(np.count_nonzero(rows.missing))
     counts = left_out_counts(rows, header.rules.name) if _is_ours(run) else {}
     for key in (*TRUTH_COUNTS, *ANSWER_COUNTS) if _is_ours(run) else ():
         if run.summary.get(key, 0) != counts.get(key, 0):
@@ -98,7 +101,7 @@ def _of_rows(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
         yield Change(None, f"CHANGED: {rows_are} marked missing, its summary says otherwise.")
 
 
-def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
+def _of_metrics(run: Run, rows: RowColumns, name: str) -> Iterator[Change]:
     chosen: list[Metric] = []
     for key in run.summary["metrics"]:
         try:
@@ -106,14 +109,14 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
         except UsageError:
             yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is not a metric.")
     # As a run summarises its rows, so that sums are taken in the same order.
-    ordered = sorted(rows, key=lambda row: row.id)
+    ordered = rows.in_order()
     ours = _is_ours(run)
     if not ours:
         yield Change(None, f"OLD: the intervals of {name} were made by an older version, or changed: score it again.")
-    taken = summarise(columns_of(ordered), [row.image_id for row in ordered], chosen)
+    taken = summarise(columns_of(ordered), ordered.image_id, chosen)
     for metric in chosen:
         written = run.summary["metrics"].get(metric.name)
-        if not ours and metric.definition.of == "point" and _abstained(rows):
+        if not ours and metric.definition.of == "point" and rows.abstained.any():
             # An older version took the mean over the answers that pointed.
             value = taken[metric.name]["value"]
             if value is not None and written is not None and not _is_near(value, written["value"], _SAME):
@@ -128,10 +131,6 @@ def _of_metrics(run: Run, rows: Sequence[Row], name: str) -> Iterator[Change]:
 def _is_ours(run: Run) -> bool:
     """Whether the summary was made by this version's method; older ones do not say how their bounds were made."""
     return run.summary.get("intervals") == METHOD
-
-
-def _abstained(rows: Sequence[Row]) -> bool:
-    return any(row.hit_box is None and row.hit_mask is None and not row.missing for row in rows)
 
 
 def _difference(taken: dict[str, Any], written: dict[str, Any], ours: bool) -> str | None:

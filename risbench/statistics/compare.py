@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,15 +15,16 @@ from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse_all, refuse_generalised
 from ..results.jsonrecord import to_json
-from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row, columns_of
+from ..results.rowcolumns import RowColumns, columns_of
+from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 from ..results.run import Run
 from ..results.scored import scored_split
 from .changes import change_texts
 from .comparable import refuse_mixture
 from .paired import LEVEL, Difference, Estimate, corrected_of, estimates, in_step, paired_difference
 from .ratios import intervals
-from .slices import slices_of
-from .summary import bound
+from .slices import places_of, slices_of
+from .summary import bound, clusters
 
 SCHEMA = 1
 _MOST = 10
@@ -139,24 +140,24 @@ def compare(
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")
     refuse_mixture(runs, "they cannot be compared expression by expression")
-    rows = in_step(runs, [run.rows() for run in runs])
+    rows = in_step(runs, [run.columns() for run in runs])
     chosen = parse_all(metrics)
-    refuse_generalised(metrics, sum(row.without_mask for row in rows[0]), runs[0].summary["split"])
+    refuse_generalised(metrics, int(np.count_nonzero(rows[0].without_mask)), runs[0].summary["split"])
     columns = [columns_of(each) for each in rows]
-    images = [row.image_id for row in rows[0]]
+    images = clusters(rows[0].image_id)
     overall = _tests(estimates(columns, images, chosen), chosen, None, None, len(images))
-    texts: dict[str, str] = {}
     by_slice: list[Contrast] = []
+    text_of: Callable[[int], str | None] = lambda _: None  # noqa: E731
     if slices:
         split = _split_of(runs[0], data_root)
-        samples = [split.sample(row.id) for row in rows[0]]
-        texts = {sample.id: sample.text for sample in samples}
-        for name, parts in slices_of(split, samples).items():
+        places = places_of(split, rows[0].ids)
+        text_of = lambda row: split.table.sent_text[int(split.rows[places[row]])]  # noqa: E731
+        for name, parts in slices_of(split, places).items():
             for part, wanted in parts.items():
                 found = estimates(columns, images, chosen[:1], wanted=wanted)
                 by_slice += _tests(found, chosen[:1], name, part, int(wanted.sum()))
     changed = tuple(text for run, each in zip(runs, rows, strict=True) for text in change_texts(run, each))
-    return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, texts), changed)
+    return Comparison(runs, _corrected(overall), _corrected(by_slice), _farthest(rows, text_of), changed)
 
 
 def _split_of(run: Run, data_root: str | Path | None) -> Split:
@@ -197,18 +198,12 @@ def _corrected(tests: Sequence[Contrast]) -> tuple[Contrast, ...]:
     return tuple(test._replace(corrected=p) for test, p in zip(tests, corrected, strict=True))
 
 
-def _farthest(rows: Sequence[Sequence[Row]], texts: dict[str, str]) -> tuple[Apart, ...]:
+def _farthest(rows: Sequence[RowColumns], text_of: Callable[[int], str | None]) -> tuple[Apart, ...]:
     # Without a true mask there is no IoU; without a target only a run that predicts a mask has one.
-    together = [each for each in zip(*rows, strict=True) if all(row.iou is not None for row in each)]
-    if not together:
-        return ()
-    rows = list(zip(*together, strict=True))
-    ious = np.array([[row.iou for row in each] for each in rows], dtype=np.float64)
-    spread = ious.max(axis=0) - ious.min(axis=0)
+    ious = np.stack([each.iou for each in rows])
+    spread = np.nan_to_num(ious.max(axis=0) - ious.min(axis=0), nan=0.0)  # a maximum with NaN is NaN
     places = [place for place in np.argsort(-spread, kind="stable")[:_MOST].tolist() if spread[place] > 0]
-    return tuple(
-        Apart(rows[0][place].id, texts.get(rows[0][place].id), tuple(ious[:, place].tolist())) for place in places
-    )
+    return tuple(Apart(rows[0].ids[place], text_of(place), tuple(ious[:, place].tolist())) for place in places)
 
 
 def _record(test: Contrast) -> dict[str, Any]:

@@ -107,19 +107,25 @@ class FailureCounts:
         return found
 
 
-def failures_of(split: Split, runs: Sequence[Run], rows: Sequence[Mapping[str, Row]]) -> FailureCounts:
+def failures_of(
+    split: Split,
+    runs: Sequence[Run],
+    rows: Sequence[Mapping[str, Row]],
+    codes: Sequence[Mapping[str, Any]] | None = None,
+) -> FailureCounts:
     """The outcome of each expression under each run.
 
     Args:
         split: the split of the runs, with their truth.
         runs: the runs, whose masks are read.
         rows: each run's rows by sample id, with the same ids in each.
+        codes: each run's run-length codes by sample id, if they were read already.
 
     Raises:
         DataError: a run has no mask for an expression.
         MaskError: a mask's code is malformed; run and expression are named.
     """
-    masks = [_codes(run, set(rows[0])) for run in runs]
+    masks = [_codes(run, set(rows[0])) for run in runs] if codes is None else codes
     targets = dict(zip(split.ids, split.table.ann_id.listed(split.sample_anns), strict=True))
     found: tuple[dict[str, str], ...] = tuple({} for _ in runs)
     without_mask = alone = unnamed = unmasked = 0
@@ -137,8 +143,8 @@ def failures_of(split: Split, runs: Sequence[Run], rows: Sequence[Mapping[str, R
             alone += len(objects) == 1
             unnamed += any(one.category is None for one in (sample, *others))
             unmasked += any(not one.parts for one in others)
-            for run, codes, of, outcomes in zip(runs, masks, rows, found, strict=True):
-                mask = at_size(_mask(run, codes, sample.id), sample.size)
+            for run, coded, of, outcomes in zip(runs, masks, rows, found, strict=True):
+                mask = at_size(_mask(run, coded, sample.id), sample.size)
                 outcomes[sample.id] = outcome_of(mask, of[sample.id].iou, objects)
     in_order = tuple({name: of[name] for name in split.ids if name in of} for of in found)
     return FailureCounts(in_order, without_mask, alone, unnamed, unmasked)

@@ -34,7 +34,8 @@ from scipy import special
 
 from ..errors import DataError
 from ..metrics.metric import Metric
-from ..results.rows import Row, columns_of
+from ..results.rowcolumns import RowColumns, columns_of
+from ..results.rows import Row
 from ..results.run import Run
 from .ratios import CONFIDENCE, DIGITS, divided, freedom_of, leave_one_out
 from .summary import clusters, sums_of
@@ -80,32 +81,34 @@ class Estimate(NamedTuple):
     learned: bool = True
 
 
-def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row]]) -> list[list[Row]]:
+def in_step(runs: Sequence[Run], rows: Sequence[Sequence[Row] | RowColumns]) -> list[RowColumns]:
     """Each run's rows, sorted by id, after a check that all are about the same expressions.
 
     Raises:
         DataError: a run lacks an expression that another has, or counts one that the other leaves out.
     """
-    found = [sorted(each, key=lambda row: row.id) for each in rows]
-    first = [row.id for row in found[0]]
-    for run, each in zip(runs[1:], found[1:], strict=True):
-        ids = [row.id for row in each]
-        if ids != first:
-            odd = sorted(set(ids) ^ set(first)) or ["one that is there twice"]
+    first = RowColumns.of(rows[0]).in_order()
+    found = [first]
+    for run, each in zip(runs[1:], rows[1:], strict=True):
+        found.append(RowColumns.of(each).in_order().like(first))
+        if found[-1].ids is not first.ids:
+            odd = sorted(set(found[-1].ids) ^ set(first.ids)) or ["one that is there twice"]
             raise DataError(f"{runs[0].path} and {run.path} are not about the same expressions: {odd[0]}")
-        for one, other in zip(found[0], each, strict=True):
-            if (one.union is None) != (other.union is None) and not (one.no_target and other.no_target):
-                older, newer = (runs[0], run) if one.union is not None else (run, runs[0])
-                raise DataError(
-                    f"{older.path} counts {one.id}, which has no true mask, and {newer.path} leaves it out: "
-                    f"{older.path} was made by an older version, score it again (`risbench score RUN --split SPLIT`)"
-                )
+        unknown = np.isnan(first.union)
+        apart = (unknown != np.isnan(found[-1].union)) & ~(first.no_target & found[-1].no_target)
+        if apart.any():
+            place = int(np.argmax(apart))
+            older, newer = (run, runs[0]) if unknown[place] else (runs[0], run)
+            raise DataError(
+                f"{older.path} counts {first.ids[place]}, which has no true mask, and {newer.path} leaves it out: "
+                f"{older.path} was made by an older version, score it again (`risbench score RUN --split SPLIT`)"
+            )
     return found
 
 
 def estimates(
     columns: Sequence[Mapping[str, np.ndarray]],
-    images: Sequence[Any],
+    images: Sequence[Any] | np.ndarray,
     metrics: Sequence[Metric],
     *,
     wanted: np.ndarray | None = None,
@@ -121,14 +124,14 @@ def estimates(
     if wanted is not None:
         places = np.flatnonzero(wanted)
         columns = [{name: values[places] for name, values in run.items()} for run in columns]
-        images = [images[place] for place in places.tolist()]
+        images = images[places] if isinstance(images, np.ndarray) else [images[place] for place in places.tolist()]
     cluster = clusters(images)
     return [[estimate_of(sums_of(metric, run, cluster)) for metric in metrics] for run in columns]
 
 
-def estimates_of_runs(rows: Sequence[Sequence[Row]], metrics: Sequence[Metric]) -> list[list[Estimate]]:
+def estimates_of_runs(rows: Sequence[RowColumns], metrics: Sequence[Metric]) -> list[list[Estimate]]:
     """`estimates` from the rows that `in_step` returns."""
-    return estimates([columns_of(run) for run in rows], [row.image_id for row in rows[0]], metrics)
+    return estimates([columns_of(run) for run in rows], rows[0].image_id, metrics)
 
 
 def estimate_of(sums: np.ndarray) -> Estimate:

@@ -7,15 +7,18 @@ lists are short and English, so a part means "the expression uses such a word", 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
-from ..datasets.expressions import share_of, words_of
+from ..datasets.expressions import words_of
 from ..datasets.split import Split
 from ..records import Sample
+from ..results.sampleids import SampleIds
+from .objects import shares_of_objects
 
 _POSITION = (
     "left right top bottom upper lower middle center centre corner side front back foreground background first second "
@@ -35,35 +38,64 @@ _PHRASES = ("in front of", "to the left of", "to the right of", "left of", "righ
 _LENGTHS = ((1, 2), (3, 4), (5, 7), (8, 11), (12, None))
 _AREAS = (0.0, 0.02, 0.05, 0.10, 0.20, 0.40)  # shares of the image
 _CATEGORIES = 12
+_PIECE = 1 << 16  # samples handled together
 
 Parts = Mapping[str, np.ndarray]
 
 
-def slices_of(split: Split, samples: Sequence[Sample]) -> dict[str, dict[str, np.ndarray]]:
+def slices_of(split: Split, samples: Sequence[Sample] | np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """The slices of some samples: ``{slice: {part: bool (samples,)}}``, without empty parts.
+
+    Everything is read from the split's columns; of each referred object the mask is drawn once, for its area.
 
     Args:
         split: the samples' split, which knows the other objects of the images.
-        samples: in any order.
+        samples: some of its samples in any order, or their places in it, int64.
+
+    Raises:
+        UsageError: a sample is not in the split.
+        DataError: an object's annotation cannot be drawn.
     """
+    places = samples if isinstance(samples, np.ndarray) else places_of(split, SampleIds.of(one.id for one in samples))
+    counts, kinds = _of_texts(split, places)
     found: dict[str, dict[str, np.ndarray]] = {
-        "length": _lengths(samples),
-        "area": _areas(samples),
-        "same-class distractors": _distractors(split, samples),
-        "words": _words(samples),
-        "category": _categories(samples),
+        "length": _lengths(counts),
+        "area": _areas(split, places),
+        "same-class distractors": _distractors(split, places),
+        "words": _words(kinds),
+        "category": _categories(split, places),
+        **_tags(split, places),
     }
-    # Only drawn scenes have tags.
-    for key in ("form", "ambiguous"):
-        if any(key in sample.tags for sample in samples):
-            found[key] = _by_name([str(sample.tags.get(key)) for sample in samples])
     kept = {name: {answer: flags for answer, flags in parts.items() if flags.any()} for name, parts in found.items()}
     return {name: parts for name, parts in kept.items() if parts}
 
 
+def places_of(split: Split, ids: SampleIds) -> np.ndarray:
+    """The places of some samples in a split, int64 ``(n,)``.
+
+    Raises:
+        UsageError: the split has no sample with one of the ids.
+    """
+    places = ids.places_in(SampleIds.of(_ids_of(split)))
+    if (places < 0).any():
+        split.sample(ids[int(np.argmax(places < 0))])  # refuses it
+    return places
+
+
+def _ids_of(split: Split) -> Iterator[str]:
+    """The ids of a split one by one, because `Split.ids` keeps them all."""
+    for first in range(0, len(split), _PIECE):
+        refs = split.table.ref_id.listed(split.sample_refs[first : first + _PIECE])
+        sentences = split.table.sent_id.listed(split.rows[first : first + _PIECE])
+        yield from (f"{split.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
+
+
 def kinds_of(text: str) -> set[str]:
     """Which of "position", "attribute" and "relation" the words of an expression belong to."""
-    words = words_of(text)
+    return _kinds_in(words_of(text))
+
+
+def _kinds_in(words: list[str]) -> set[str]:
     joined = f" {' '.join(words)} "
     kinds = {kind for kind, known in _KINDS.items() if not known.isdisjoint(words)}
     return kinds | ({"relation"} if any(f" {phrase} " in joined for phrase in _PHRASES) else set())
@@ -78,57 +110,91 @@ _KINDS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 
-def _lengths(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    counts = np.array([len(words_of(sample.text)) for sample in samples], dtype=np.int64)
-    parts = {"0 words": counts == 0}
+def _of_texts(split: Split, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of words of each expression, int64 ``(n,)``, and which kinds it has, bool ``(n, kinds)``."""
+    counts, kinds = np.empty(len(places), np.int64), np.empty((len(places), len(_KINDS)), bool)
+    known: dict[str, tuple[int, tuple[bool, ...]]] = {}  # expressions are repeated
+    for first in range(0, len(places), _PIECE):
+        texts = split.table.sent_text.listed(split.rows[places[first : first + _PIECE]])
+        if len(known) > _PIECE:
+            known.clear()
+        for text in texts:
+            if text not in known:
+                words = words_of(text)
+                mine = _kinds_in(words)
+                known[text] = len(words), tuple(kind in mine for kind in _KINDS)
+        counts[first : first + _PIECE] = [known[text][0] for text in texts]
+        kinds[first : first + _PIECE] = [known[text][1] for text in texts]
+    return counts, kinds
+
+
+def _lengths(counts: np.ndarray) -> dict[str, np.ndarray]:
+    parts: dict[str, np.ndarray] = {"0 words": counts == 0}
     for low, high in _LENGTHS:
         name = f"{low} words or more" if high is None else f"{low} to {high} words"
         parts[name] = (counts >= low) & (counts <= high if high is not None else True)
     return parts
 
 
-def _areas(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+def _areas(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
     # The expressions of an object share its mask.
-    known: dict[tuple[object, ...], float] = {}
-    shares = []
-    for sample in samples:
-        key = (sample.image_id, sample.ref_id)
-        if key not in known:
-            known[key] = share_of(sample) if sample.parts else float("nan")
-        shares.append(known[key])
-    values = np.array(shares)
-    parts = {}
+    anns, object_of = np.unique(split.sample_anns[places], return_inverse=True)
+    values = shares_of_objects(split, anns)[object_of]
+    parts: dict[str, np.ndarray] = {}
     for low, high in zip(_AREAS, [*_AREAS[1:], None], strict=True):
         name = f"{100 * low:g} % of the image or more" if high is None else f"{100 * low:g} to {100 * high:g} %"
         parts[name] = (values >= low) & (values < high if high is not None else True)
     return {**parts, "no true mask": np.isnan(values)}
 
 
-def _distractors(split: Split, samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    counts: dict[object, Counter[str | None]] = {}
-    others = []
-    for sample in samples:
-        if sample.image_id not in counts:
-            counts[sample.image_id] = Counter(item.category for item in split.objects(sample.image_id))
-        others.append(-1 if sample.category is None else max(0, counts[sample.image_id][sample.category] - 1))
-    values = np.array(others, dtype=np.int64)
-    parts = {str(count): values == count for count in range(4)}
+def _distractors(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
+    table = split.table
+    anns = split.sample_anns[places]
+    categories = np.append(table.ann_category.code, -1)[anns].astype(np.int64)
+    # One number for each class in each image.
+    classes = len(table.ann_category.texts) + 1
+    kinds = np.sort(table.ann_image.astype(np.int64) * classes + table.ann_category.code)
+    wanted = split.sample_images[places].astype(np.int64) * classes + categories
+    count = np.searchsorted(kinds, wanted, side="right") - np.searchsorted(kinds, wanted, side="left")
+    values = np.where(categories < 0, -1, np.maximum(0, count - 1))
+    parts: dict[str, np.ndarray] = {str(count): values == count for count in range(4)}
     return {**parts, "4 or more": values >= 4, "class unknown": values < 0}
 
 
-def _words(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    kinds = [kinds_of(sample.text) for sample in samples]
-    parts = {kind: np.array([kind in found for found in kinds], dtype=bool) for kind in _KINDS}
-    return {**parts, "none of these": np.array([not found for found in kinds], dtype=bool)}
+def _words(kinds: np.ndarray) -> dict[str, np.ndarray]:
+    parts = {kind: np.ascontiguousarray(kinds[:, place]) for place, kind in enumerate(_KINDS)}
+    return {**parts, "none of these": ~kinds.any(axis=1)}
 
 
-def _categories(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    names = [sample.category if sample.category is not None else "unknown" for sample in samples]
-    common = [name for name, _ in Counter(names).most_common(_CATEGORIES)]
-    rest = f"the other {len(set(names)) - len(common)}"
-    return _by_name([name if name in common else rest for name in names], [*common, rest])
+def _categories(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
+    column = split.table.ann_category
+    codes, first, which, counts = np.unique(
+        np.append(column.code, -1)[split.sample_anns[places]],
+        return_index=True, return_inverse=True, return_counts=True,
+    )  # fmt: skip
+    totals: dict[str, int] = {}
+    # In the order of their first samples, in which classes with equal counts stay.
+    names = ["unknown" if code < 0 else column.texts[code] for code in codes.tolist()]
+    for place in np.argsort(first).tolist():
+        totals[names[place]] = totals.get(names[place], 0) + int(counts[place])
+    common = [name for name, _ in Counter(totals).most_common(_CATEGORIES)]
+    rest = f"the other {len(totals) - len(common)}"
+    return _by_name([name if name in common else rest for name in names], which, [*common, rest])
 
 
-def _by_name(names: Sequence[str], order: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-    array = np.array(names, dtype=object)
-    return {name: array == name for name in (order or sorted(set(names)))}
+def _tags(split: Split, places: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """The slices by tag, which only drawn scenes have."""
+    column = split.table.sent_tags
+    codes, which = np.unique(column.code[split.rows[places]], return_inverse=True)
+    tags = [{} if code < 0 else json.loads(column.texts[code]) for code in codes.tolist()]
+    found = {}
+    for key in ("form", "ambiguous"):
+        if any(key in each for each in tags):
+            names = [str(each.get(key)) for each in tags]
+            found[key] = _by_name(names, which, sorted(set(names)))
+    return found
+
+
+def _by_name(names: Sequence[str], which: np.ndarray, order: Sequence[str]) -> dict[str, np.ndarray]:
+    """The samples of each name: ``names`` are those of some groups, ``which`` has each sample's group."""
+    return {name: np.array([one == name for one in names], dtype=bool)[which] for name in order}

@@ -14,7 +14,7 @@ from .ratios import intervals
 
 
 def summarise(
-    columns: Mapping[str, np.ndarray], images: Sequence[Any], metrics: Sequence[Metric]
+    columns: Mapping[str, np.ndarray], images: Sequence[Any] | np.ndarray, metrics: Sequence[Metric]
 ) -> dict[str, dict[str, float | int | None]]:
     """Value, 95 % interval and count of each metric; see `risbench.statistics.ratios`.
 
@@ -63,8 +63,13 @@ def with_interval(number: Mapping[str, Any], form: str | None = None) -> str:
     return f"{100 * number['value']:.1f}{bounds}"
 
 
-def clusters(images: Sequence[Any]) -> np.ndarray:
+def clusters(images: Sequence[Any] | np.ndarray) -> np.ndarray:
     """A number for each row's image, counted from 0 in order of first appearance: int64 ``(n,)``."""
+    if isinstance(images, np.ndarray) and images.dtype == np.int64:
+        _, first, inverse = np.unique(images, return_index=True, return_inverse=True)
+        number = np.empty(len(first), dtype=np.int64)
+        number[np.argsort(first)] = np.arange(len(first))
+        return number[inverse]
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(image, len(numbers)) for image in images], dtype=np.int64)
 

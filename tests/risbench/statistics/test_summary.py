@@ -11,7 +11,8 @@ from scipy import optimize, stats
 
 from risbench.metrics.metric import Metric
 from risbench.metrics.metric_names import parse, parse_all
-from risbench.results.rows import Row, columns_of
+from risbench.results.rowcolumns import columns_of
+from risbench.results.rows import Row
 from risbench.scorer import summary_of
 from risbench.statistics.ratios import intervals, jackknife
 from risbench.statistics.summary import clusters, sums_of
