@@ -25,6 +25,7 @@ from .truth import OtherTruth, with_truth
 
 # The last drawn masks and found files are cached: a ref's sentences are consecutive, and by_image takes few at a time.
 _KEPT = 512
+_PIECE = 1 << 16  # ids that are made together
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,14 @@ class Split:
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """The ids of its samples, in order."""
-        refs = self.table.ref_id.listed(self._refs)
-        sentences = self.table.sent_id.listed(self.rows)
-        return tuple(f"{self.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
+        return tuple(self.each_id())
+
+    def each_id(self) -> Iterator[str]:
+        """The ids of its samples, in order, one after the other."""
+        for first in range(0, len(self), _PIECE):
+            refs = self.table.ref_id.listed(self._refs[first : first + _PIECE])
+            sentences = self.table.sent_id.listed(self.rows[first : first + _PIECE])
+            yield from (f"{self.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
 
     def __getstate__(self) -> dict[str, Any]:
         # Caches are not sent to other processes.

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ..errors import DataError, RisbenchError, UsageError
 from ..io import atomic, plainfiles
 from ..io.jsonfile import read_record
@@ -23,9 +25,13 @@ from . import jsonlines, origin, schema
 from .header import Header, PartRecord
 from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
 from .jsonrecord import from_json, to_json
+from .keptrows import KeptRows
 from .kinds import check
 from .lock import locked
+from .rowcolumns import RowColumns
+from .rowreading import read_columns
 from .rows import Row
+from .sampleids import SampleIds
 
 SCHEMA = 1
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -47,7 +53,7 @@ class RunFolder:
     Attributes:
         path: the folder.
         header: the content of ``header.json``, which may not be written yet.
-        rows: the rows that are done.
+        rows: what is kept of the rows that are done.
         complete_since: when the run in the folder was finished (UTC), if nothing was added since; else None.
         has_unknown_rows: whether some rows were made by code that was not recorded.
     """
@@ -155,7 +161,7 @@ class RunFolder:
         jsonlines.replace_own(self.path / HEADER, json.dumps(to_json(self.header), indent=2, ensure_ascii=False) + "\n")
         self._is_header_written = True
 
-    def _done(self) -> list[Row]:
+    def _done(self) -> KeptRows:
         rows, masks = self.path / ROWS, self.path / MASKS
         for file in (rows, masks):
             try:
@@ -164,17 +170,32 @@ class RunFolder:
                 raise jsonlines.full(file, error) from error
             jsonlines.cut_half_line(file)
         self._stored_masks = [line.get("id") for _, line in jsonlines.read(masks)] if masks.exists() else []
-        stored = list(read_rows(rows)) if rows.exists() else []
-        self._stored_rows = [row.id for row in stored]
+        stored = read_columns(rows) if rows.exists() else RowColumns.of([])
+        self._stored_rows = list(stored.ids)
+        # While nothing was stored before, the n-th line of either file is that of the n-th row.
+        self._is_paired = not self._stored_rows and not self._stored_masks
         masked = set(self._stored_masks)
-        return [row for row in {row.id: row for row in stored}.values() if row.id in masked]
+        last = {name: place for place, name in enumerate(self._stored_rows)}
+        return KeptRows(stored.take(np.array([at for name, at in last.items() if name in masked], dtype=np.int64)))
 
     def clear(self) -> None:
         """Delete rows and masks, to start again."""
-        self.rows = []
+        self.rows = KeptRows()
+        self._is_paired = True
         self._changes()
         for name in (ROWS, MASKS):
             (self.path / name).unlink(missing_ok=True)
+
+    def take_over(self, folders: Sequence[Path]) -> None:
+        """Begin with the rows and masks of other finished folders, one after the other, in place of its own.
+
+        Raises:
+            DataError: a row is broken; the message has its file and number.
+        """
+        self.clear()
+        for name in (MASKS, ROWS):
+            jsonlines.join([folder / name for folder in folders], self.path / name)
+        self.rows = KeptRows(read_columns(self.path / ROWS))
 
     def forget(self) -> None:
         """Delete everything that was written, and the folder if nothing else is in it."""
@@ -231,22 +252,26 @@ class RunFolder:
         self.header = replace(self.header, provenance=(*before, replace(part, **values)))
         self._write_header()
 
-    def close(self, order: Mapping[str, int], summary: Mapping[str, Any]) -> None:
+    def close(self, order: SampleIds, summary: Mapping[str, Any]) -> None:
         """Sort rows and masks in the split's order and write the summary; files that are already so are not written.
 
         Args:
-            order: the position of each sample id.
+            order: the ids of the split's samples, among which are those of all rows.
             summary: of all rows.
         """
-        self.rows.sort(key=lambda row: order[row.id])
-        ids = [row.id for row in self.rows]
-        if self.complete_since is not None and self._stored_rows == self._stored_masks == ids:
+        found = self.rows.columns().ids
+        turn = np.argsort(found.places_in(order), kind="stable")
+        ids = found.take(turn)
+        if self.complete_since is not None and self._stored_rows == self._stored_masks == list(ids):
             with suppress(RisbenchError):
                 if read_record(self.path / SUMMARY) == json.loads(json.dumps(summary)):
                     return
-        jsonlines.append(self.path / MASKS, [])  # A shard without images has an empty file.
-        jsonlines.replace_own(self.path / ROWS, "".join(row.as_line() + "\n" for row in self.rows))
-        jsonlines.put_in_order(self.path / MASKS, ids)
+        for name in (MASKS, ROWS):
+            jsonlines.append(self.path / name, [])  # A shard without images has empty files.
+            if self._is_paired:
+                jsonlines.reorder(self.path / name, turn)
+            else:
+                jsonlines.put_in_order(self.path / name, ids)
         if self.complete_since is None:
             # The parts of a merged run were finished before.
             finished = self.header.provenance[-1].finished

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from ..errors import DataError, RisbenchError
 from ..io import atomic, plainfiles, reading
+
+_BLOCK = 1 << 20
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -109,6 +114,57 @@ def put_in_order(path: Path, ids: Iterable[str]) -> None:
             atomic.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
         except OSError as error:
             raise full(path, error) from error
+
+
+def join(files: Sequence[Path], path: Path) -> None:
+    """Write the lines of some files, one file after the other, into one.
+
+    Raises:
+        DataError: one of them is not a regular file.
+    """
+
+    def write(out: BinaryIO) -> None:
+        for file in files:
+            with plainfiles.open_to_read(file) as source:
+                shutil.copyfileobj(source, out, _BLOCK)
+
+    try:
+        atomic.replace(path, write)
+    except OSError as error:
+        raise full(path, error) from error
+
+
+def reorder(path: Path, turn: np.ndarray) -> None:
+    """Rewrite a file of lines in another order; one that already has it stays as it is.
+
+    Args:
+        path: the file, each line with its end.
+        turn: the places of the lines in the new order, int64 ``(n,)``.
+
+    Raises:
+        DataError: it does not have so many lines, so another program wrote to it.
+    """
+    with plainfiles.open_to_read(path) as file:
+        ends = _line_ends(file)
+        if len(ends) != len(turn):
+            raise DataError(f"{path}: has {len(ends)} lines in place of {len(turn)}: did another program write to it?")
+        if (turn[1:] > turn[:-1]).all():
+            return
+        starts = np.append(0, ends)[turn]
+        places = zip(starts.tolist(), (ends[turn] - starts).tolist(), strict=True)
+        try:
+            atomic.replace(path, lambda out: _copy_lines(file, out, places))
+        except OSError as error:
+            raise full(path, error) from error
+
+
+def _line_ends(file: BinaryIO) -> np.ndarray:
+    """Where each line ends, behind its newline: int64 ``(n,)``."""
+    found, place = [np.zeros(0, np.int64)], 0
+    while block := file.read(_BLOCK):
+        found.append(place + 1 + np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")))
+        place += len(block)
+    return np.concatenate(found)
 
 
 def _copy_lines(file: BinaryIO, out: BinaryIO, places: Iterable[tuple[int, int]]) -> None:

@@ -30,6 +30,7 @@ from ..results.jsonrecord import to_json
 from ..results.origin import refuse_other
 from ..results.rowcolumns import left_out_counts
 from ..results.run import Run
+from ..results.sampleids import SampleIds
 from ..scorer import summary_of
 from .cost import Stopwatch
 from .header import Scope, header_of, summary_record
@@ -184,7 +185,7 @@ def evaluate_made(
                 raise Stopped(f"{error}; give the same command with --out {base} to go on") from None
             raise
         _note(folder, watch, method)
-        close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
+        close(folder, part)
         if folder.complete_since is not None and hooks.on_message is not None:
             hooks.on_message(f"{path}: complete since {folder.complete_since}, so nothing was run")
     return Run.load(path)
@@ -235,12 +236,11 @@ def _note(folder: RunFolder, watch: Stopwatch, method: Any) -> None:
         folder.note_facts(dict(facts))
 
 
-def close(folder: RunFolder, order: Mapping[str, int]) -> None:
-    """Sort a run's files and write its summary."""
-    metrics = summary_of(folder.rows)
-    missing = sum(row.missing for row in folder.rows)
-    summary = summary_record(folder.header, metrics, len(folder.rows), missing)
-    folder.close(order, summary | left_out_counts(folder.rows, folder.header.rules.name))
+def close(folder: RunFolder, part: Split) -> None:
+    """Sort a run's files in the order of its part of the split, and write its summary."""
+    rows = folder.rows.columns()
+    summary = summary_record(folder.header, summary_of(rows), len(rows), int(rows.missing.sum()))
+    folder.close(SampleIds.of(part.each_id()), summary | left_out_counts(rows, folder.header.rules.name))
 
 
 def default_folder(split: str, method: str) -> Path:

@@ -121,7 +121,8 @@ def run_images(
         UsageError: a prediction is a mask although ``heats_only`` is set.
     """
     # Skipped images are tried again, because somebody may have repaired them.
-    done = {row.id for row in folder.rows if not row.missing}
+    known = folder.rows.columns()
+    done = {name for name, missing in zip(known.ids, known.missing.tolist(), strict=True) if not missing}
     todo = [
         group
         for group in groups
@@ -130,8 +131,8 @@ def run_images(
     ]
     # An image of which a killed run wrote only some expressions is done again completely.
     again = {sample.id for group in todo for sample in group}
-    folder.rows = [row for row in folder.rows if row.id not in again]
-    tally = Tally(folder.rows, len(groups), len(groups) - len(todo))
+    folder.rows.keep(np.array([name not in again for name in known.ids], dtype=bool))
+    tally = Tally(folder.rows.columns(), len(groups), len(groups) - len(todo))
     geometry = Geometry()
     how = _How(folder.path, rules, settings.heat_dtype if settings.save_heat else None, heats_only)
     count = settings.workers

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from ..results.rowcolumns import RowColumns
 from ..results.rows import Row
 
 
@@ -28,10 +31,12 @@ class Progress(NamedTuple):
 class Tally:
     """Running sums for the progress bar; the summary is computed from the rows."""
 
-    def __init__(self, rows: Sequence[Row], total: int, done: int) -> None:
+    def __init__(self, rows: RowColumns, total: int, done: int) -> None:
         self.total, self.done = total, done
-        self.count, self.masked, self.iou, self.both, self.either = 0, 0, 0.0, 0, 0
-        self.add(rows)
+        ious = rows.iou
+        masked = ~np.isnan(ious)
+        self.count, self.masked, self.iou = len(rows), int(masked.sum()), float(ious[masked].sum())
+        self.both, self.either = int(rows.intersection[masked].sum()), int(rows.union[masked].sum())
 
     def add(self, rows: Sequence[Row], images: int = 0) -> None:
         """Count an image's rows."""

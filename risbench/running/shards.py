@@ -12,11 +12,11 @@ from pathlib import Path
 from ..datasets.choose import refuse_empty
 from ..datasets.split import Split
 from ..errors import RisbenchError, UsageError
-from ..io import atomic, plainfiles
+from ..io import atomic
 from ..io.jsonfile import read_record
 from ..plain import counted
 from ..results import jsonlines, origin
-from ..results.folder import COST, HEADER, HEATS, MASKS, ROWS, SHARDS, SUMMARY, RunFolder
+from ..results.folder import COST, HEADER, HEATS, ROWS, SHARDS, SUMMARY, RunFolder
 from ..results.header import Header
 from ..results.identity import IDENTITY, refuse_another, same
 from ..results.jsonrecord import to_json
@@ -65,11 +65,9 @@ def merge(
         # An interrupted merge has already recorded the provenance of the shards.
         known = earlier.get("provenance", [])
         header = replace(header, provenance=tuple(part for part in header.provenance if to_json(part) not in known))
-    rows = [row for shard in shards for row in Run.load(shard).rows()]
-    _refuse_unless_once([row.id for row in rows], order, path)
+    _refuse_unless_once([name for shard in shards for name in Run.load(shard).columns().ids], order, path)
     with RunFolder(path, header, "overwrite" if overwrite else "anew") as folder:
-        folder.rows = rows
-        jsonlines.replace_own(path / MASKS, b"".join(plainfiles.read(shard / MASKS) for shard in shards))
+        folder.take_over(shards)
         costs = [cost for shard in shards for cost in Run.load(shard).cost()]
         jsonlines.replace_own(path / COST, json.dumps(costs, indent=2) + "\n")
         try:
@@ -78,7 +76,7 @@ def merge(
                 atomic.copy(heat, path / HEATS / heat.name)
         except OSError as error:
             raise jsonlines.full(path / HEATS, error) from error
-        close(folder, order)
+        close(folder, part)
     return Run.load(path)
 
 

@@ -128,7 +128,7 @@ def score(
     ):
         folder.clear()
         images = len(part.images)
-        tally, geometry = Tally([], images, 0), Geometry()
+        tally, geometry = Tally(folder.rows.columns(), images, 0), Geometry()
         count = automatic(len(part), kept=0) if workers is None else workers
         work = partial(_scored, chosen, requested is not None)
         try:
@@ -144,7 +144,7 @@ def score(
             folder.forget()
             raise
         folder.note_cautions(geometry.cautions())
-        close(folder, {sample_id: place for place, sample_id in enumerate(part.ids)})
+        close(folder, part)
     return Run.load(target)
 
 

@@ -158,7 +158,7 @@ def _distractors(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
     count = np.searchsorted(kinds, wanted, side="right") - np.searchsorted(kinds, wanted, side="left")
     values = np.where(categories < 0, -1, np.maximum(0, count - 1))
     parts: dict[str, np.ndarray] = {str(count): values == count for count in range(4)}
-    return {**parts, "4 or more": values >= 4, "class unknown": values < 0}
+    return {**parts, "4 or more": np.asarray(values >= 4), "class unknown": np.asarray(values < 0)}
 
 
 def _words(kinds: np.ndarray) -> dict[str, np.ndarray]:

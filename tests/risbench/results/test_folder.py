@@ -20,6 +20,7 @@ from risbench.results.folder import SCHEMA, RunFolder
 from risbench.results.header import Header
 from risbench.results.jsonrecord import from_json
 from risbench.results.rows import Row
+from risbench.results.sampleids import SampleIds
 from risbench.results.run import Run
 
 RULES = {"name": "tris", "text": "as it is", "threshold": None}
@@ -76,7 +77,7 @@ def _lines(path: Path) -> list[str]:
 
 def test_a_folder_is_made_with_its_header(tmp_path: Path):
     with _opened(tmp_path / "a" / "b", HEADER) as folder:
-        assert folder.rows == []
+        assert len(folder.rows) == 0
     assert read_record(tmp_path / "a" / "b" / "header.json") == json.loads(json.dumps(HEADER))
 
 
@@ -84,7 +85,7 @@ def test_a_folder_goes_on_with_its_rows_and_adds_provenance(tmp_path: Path):
     with _opened(tmp_path) as folder:
         folder.append([_row(1), _row(2)], [_mask(1), _mask(2)])
     with _opened(tmp_path, {**HEADER, "provenance": [{**PART, "n": 2}], "data_root": "elsewhere"}) as folder:
-        assert folder.rows == [_row(1), _row(2)]
+        assert list(folder.rows.columns().ids) == ["s/1/0", "s/2/0"]
     header = read_record(tmp_path / "header.json")
     assert header["provenance"] == [PART, {**PART, "n": 2}]
 
@@ -95,15 +96,15 @@ def test_an_expression_is_done_when_both_files_hold_it(tmp_path: Path):
     jsonlines.append(tmp_path / "masks.jsonl", [_mask(2)])
     jsonlines.append(tmp_path / "rows.jsonl", [_row(3).as_line()])
     with _opened(tmp_path) as folder:
-        assert [row.id for row in folder.rows] == ["s/1/0"]
+        assert list(folder.rows.columns().ids) == ["s/1/0"]
 
 
 def test_of_two_rows_about_one_expression_the_later_counts(tmp_path: Path):
     with _opened(tmp_path) as folder:
         folder.append([_row(1, 3), _row(1, 5)], [_mask(1, "old"), _mask(1, "new")])
     with _opened(tmp_path) as folder:
-        assert [row.intersection for row in folder.rows] == [5]
-        folder.close({"s/1/0": 0}, {})
+        assert folder.rows.columns().intersection.tolist() == [5]
+        folder.close(SampleIds.of(["s/1/0"]), {})
     assert [line["said"] for _, line in jsonlines.read(tmp_path / "masks.jsonl")] == ["new"]
 
 
@@ -137,12 +138,12 @@ def test_a_difference_is_told_at_its_innermost_place_and_cut_short(tmp_path: Pat
 def test_closing_brings_rows_and_masks_into_order(tmp_path: Path, came: Sequence[int], again: list[int]):
     for name in ("rows.jsonl", "masks.jsonl", "header.json"):
         (tmp_path / name).unlink(missing_ok=True)
+    if again:
+        jsonlines.append(tmp_path / "masks.jsonl", [_mask(number, "old") for number in again])  # of a killed run
     with _opened(tmp_path) as folder:
-        for number in again:
-            jsonlines.append(tmp_path / "masks.jsonl", [_mask(number, "old")])
         for number in came:
             folder.append([_row(number)], [_mask(number, "new")])
-        folder.close({f"s/{number}/0": number for number in range(6)}, SUMMARY)
+        folder.close(SampleIds.of(f"s/{number}/0" for number in range(6)), SUMMARY)
     wanted = [f"s/{number}/0" for number in range(6)]
     assert _lines(tmp_path / "rows.jsonl") == _lines(tmp_path / "masks.jsonl") == wanted
     assert {line["said"] for _, line in jsonlines.read(tmp_path / "masks.jsonl")} == {"new"}
@@ -151,9 +152,18 @@ def test_closing_brings_rows_and_masks_into_order(tmp_path: Path, came: Sequence
     assert run.summary == SUMMARY
 
 
+def test_lines_of_another_program_are_not_taken_for_rows(tmp_path: Path):
+    with _opened(tmp_path) as folder:
+        folder.append([_row(2), _row(1)], [_mask(2), _mask(1)])
+        jsonlines.append(tmp_path / "masks.jsonl", [_mask(3)])
+        with pytest.raises(DataError, match="has 3 lines in place of 2: did another program write to it"):
+            folder.close(SampleIds.of(["s/1/0", "s/2/0"]), SUMMARY)
+    assert not (tmp_path / "summary.json").exists()
+
+
 def test_an_empty_run_has_all_its_files(tmp_path: Path):
     with _opened(tmp_path) as folder:
-        folder.close({}, {**SUMMARY, "count": 0})
+        folder.close(SampleIds.of([]), {**SUMMARY, "count": 0})
     run = Run.load(tmp_path)
     assert (run.rows(), list(run.masks()), run.cost()) == ([], [], [])
 
@@ -169,9 +179,9 @@ def test_an_id_without_a_line_is_named(tmp_path: Path):
 def test_clearing_forgets_rows_masks_and_summary(tmp_path: Path):
     with _opened(tmp_path) as folder:
         folder.append([_row(1)], [_mask(1)])
-        folder.close({"s/1/0": 0}, {})
+        folder.close(SampleIds.of(["s/1/0"]), {})
         folder.clear()
-        assert folder.rows == []
+        assert len(folder.rows) == 0
     assert {file.name for file in tmp_path.iterdir()} == {".lock", "header.json"}
 
 

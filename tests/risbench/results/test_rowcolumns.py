@@ -49,7 +49,8 @@ def _in(folder: Path, lines: list[bytes]) -> Path:
 
 def _values(columns: RowColumns) -> list[tuple[Any, ...]]:
     lists = [list(columns.ids), *(getattr(columns, name).tolist() for name in NAMES)]
-    return [tuple(None if isinstance(one, float) and math.isnan(one) else one for one in line) for line in zip(*lists, strict=True)]
+    plain = [[None if isinstance(one, float) and math.isnan(one) else one for one in values] for values in lists]
+    return list(zip(*plain, strict=True))
 
 
 def _outcome(read: Callable[[], list[Any]]) -> list[Any] | str:
