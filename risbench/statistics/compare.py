@@ -88,7 +88,7 @@ class Comparison(NamedTuple):
 
     @property
     def truth_counts(self) -> dict[str, int]:
-        """How many expressions lack a true mask or box; see `risbench.results.rows.left_out_counts`."""
+        """How many expressions lack a true mask or box; see `risbench.results.rowcolumns.left_out_counts`."""
         return {key: count for key in TRUTH_COUNTS if (count := self.runs[0].summary.get(key))}
 
     def record(self) -> dict[str, Any]:

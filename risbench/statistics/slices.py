@@ -14,10 +14,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..datasets.annotations.sampleids import SampleIds
 from ..datasets.expressions import words_of
 from ..datasets.split import Split
 from ..records import Sample
-from ..results.sampleids import SampleIds
 from .objects import shares_of_objects
 
 _POSITION = (
