@@ -27,6 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described
+
 from risbench.masks import encode
 
 SIZE = (480, 640)
@@ -43,7 +44,9 @@ def write_set(root: Path, expressions: int) -> None:
     images = round(expressions / PER_IMAGE)
     outlines = [_outline(draw) for _ in range(2000)]
     with (folder / "instances.json").open("w") as file:
-        named = ({"id": n, "file_name": f"COCO_train2014_{n:012d}.jpg", "height": 480, "width": 640} for n in range(images))
+        named = (
+            {"id": n, "file_name": f"COCO_train2014_{n:012d}.jpg", "height": 480, "width": 640} for n in range(images)
+        )
         file.write('{"info": {}, "images": [')
         _items(file, named)
         file.write('], "annotations": [')
@@ -61,10 +64,15 @@ def write_set(root: Path, expressions: int) -> None:
             sentence += 1
         refs.append(
             {
-                "ref_id": n, "ann_id": n, "image_id": n % images, "category_id": n % 80 + 1, "split": "train",
-                "file_name": f"COCO_train2014_{n % images:012d}_{n}.jpg", "sentences": sentences,
+                "ref_id": n,
+                "ann_id": n,
+                "image_id": n % images,
+                "category_id": n % 80 + 1,
+                "split": "train",
+                "file_name": f"COCO_train2014_{n % images:012d}_{n}.jpg",
+                "sentences": sentences,
                 "sent_ids": [one["sent_id"] for one in sentences],
-            }  # fmt: skip
+            }
         )
     with (folder / "refs(unc).p").open("wb") as file:
         pickle.dump(refs, file, protocol=2)
