@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .masks import LazyMask
 
 
 class RLE(TypedDict):
@@ -84,13 +87,14 @@ class Prediction:
     """A method's prediction for one expression. Give a mask, a heat, or both; the rest is optional.
 
     Attributes:
-        mask: bool ``(H, W)`` at the image's size; scored as it is.
+        mask: bool ``(H, W)`` at the image's size; scored as it is. One that came as a run-length code may be a
+            `risbench.masks.LazyMask`, of which ``numpy.asarray`` makes the pixels.
         heat: float ``(h, w)`` of any size. Its maximum is the point; without a mask, the rules resize and cut it.
         point: ``(x, y)`` in continuous pixels; replaces the heat's maximum.
         boxes: ``(n, 4)`` rows of x0 y0 x1 y1 in pixels, best first; only the first is scored.
     """
 
-    mask: np.ndarray | None = None
+    mask: np.ndarray | LazyMask | None = None
     heat: np.ndarray | None = None
     point: tuple[float, float] | None = None
     boxes: np.ndarray | None = None

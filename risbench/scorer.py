@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .errors import UsageError
+from .masks import LazyMask
 from .methods.answers import mask_of, prediction_of
 from .metrics.coverage import Coverage, cautions
 from .metrics.metric import Metric
@@ -84,7 +83,7 @@ class Scorer:
         checked = prediction_of(prediction, sample)
         verdict = self.rules.judge(sample, checked)
         row = self._put(row_of(sample, verdict, seconds))
-        self._coverage = self._coverage.with_mask(verdict.mask, cut=checked.mask is None, area=verdict.area)
+        self._coverage = self._coverage.with_mask(verdict.mask, cut=checked.mask is None)
         return row
 
     def miss(self, sample: Sample) -> Row:
@@ -153,4 +152,4 @@ def row_of(sample: Sample, verdict: Verdict, seconds: float | None = None, *, mi
 
 def missing_row(sample: Sample, rules: Rules) -> Row:
     """The row of a sample that has no prediction."""
-    return row_of(sample, rules.judge(sample, Prediction(mask=np.zeros(sample.size, dtype=bool))), missing=True)
+    return row_of(sample, rules.judge(sample, Prediction(mask=LazyMask.of_parts((), sample.size))), missing=True)

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from risbench import Method, Sample, UsageError, load_split
-from risbench.metrics.rules.tris import layers_of
+from risbench.masks import LazyMask
 from tris_model.clip import normalised
 from tris_model.devices import autocast, pick
 from tris_model.ranges import Number, Rate
@@ -152,7 +152,7 @@ class LavtTrainer:
             raise UsageError(f"lavt.batch is {recipe.batch}, but {recipe.split} has {len(refs)} refs; make it smaller")
         samples: dict[object, Sample] = {sample.ref_id: sample for sample in split}
         self._masks = Ahead(
-            lambda at: resized_mask(layers_of((sample := samples[refs.ids[at]]).parts, sample.size) == 1, side),
+            lambda at: resized_mask(_truth(samples[refs.ids[at]]), side),
             len(refs) * side * side,
         )
 
@@ -211,3 +211,8 @@ def resized_mask(mask: np.ndarray, side: int) -> np.ndarray:
 
 train.recipes = names(TABLE, FOLDER)  # pyright: ignore[reportFunctionMemberAccess] - `list recipes` shows them
 train.recipe_folder = FOLDER  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def _truth(sample: Sample) -> np.ndarray:
+    """The mask to learn from, bool ``(H, W)``: where exactly one part covers, as the authors' code has it."""
+    return LazyMask.of_parts(sample.parts, sample.size, once=True).pixels

@@ -143,7 +143,7 @@ class ImageFiles:
     def of(cls, layout: Layout) -> ImageFiles:
         """The finder for a layout; existing folders are checked now."""
         there = tuple(folder for folder in layout.folders if folder.is_dir())
-        if layout.renamed and all(folder.name.startswith("val") for folder in there):
+        if layout.renamed and there and all(folder.name.startswith("val") for folder in there):
             there = (*layout.folders[:1], *there)  # the images of other releases alone: the others do not belong there
         return cls(there or layout.folders[:1], layout.nested, layout.renamed and len(there) > 0)
 

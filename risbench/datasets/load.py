@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..io import places
+from .annotations.columns import distinct
 from .annotations.index import SourceFile, table_of
 from .annotations.table import AnnotationTable
 from .catalog import find
@@ -95,6 +96,8 @@ def split_of(
 def _refuse_doubled(split: Split) -> None:
     refs, sentences = split.table.ref_id.numbers, split.table.sent_id.numbers
     if refs is not None and sentences is not None:
+        if distinct(sentences[split.rows]) == len(split):
+            return
         pairs = np.stack([refs[split._refs], sentences[split.rows]])
         pairs = pairs[:, np.lexsort(pairs)]
         if not (pairs[:, 1:] == pairs[:, :-1]).all(axis=0).any():

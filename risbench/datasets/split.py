@@ -16,13 +16,14 @@ from ..errors import DataError, MaskError, UsageError
 from ..records import RLE, Box, Sample
 from .annotations.columns import Ident
 from .annotations.index import SourceFile
+from .annotations.sample_places import SamplePlaces
 from .annotations.table import AnnotationTable
 from .choose import Selection, containing, html_form, of_images, short_form, sliced
 from .entry import Counts, Entry
 from .layout import ImageFiles
 from .truth import OtherTruth, with_truth
 
-# The last drawn masks are cached: a ref's sentences are consecutive, and by_image uses few objects at a time.
+# The last drawn masks and found files are cached: a ref's sentences are consecutive, and by_image takes few at a time.
 _KEPT = 512
 
 
@@ -141,15 +142,20 @@ class Split:
         Raises:
             UsageError: the split has no sample with this id.
         """
-        if ident not in self._places:
+        if (at := self._places.find(ident)) is None:
             raise UsageError(f"{self.name} has no sample {ident!r:.80}; an id is '{self.name}/<ref_id>/<sent_id>'")
-        return self[self._places[ident]]
+        return self[at]
 
     def by_image(self) -> Iterator[tuple[Sample, ...]]:
         """The samples grouped by image: images in the order of their first sample, samples in the split's order."""
+        for places in self.places_by_image():
+            yield tuple(self[at] for at in places)
+
+    def places_by_image(self) -> Iterator[list[int]]:
+        """The places in the split of the samples that `by_image` gives."""
         _, starts, order = self._groups
         for first, last in pairwise(starts.tolist()):
-            yield tuple(self[at] for at in order[first:last].tolist())
+            yield order[first:last].tolist()
 
     def objects(self, image_id: Ident) -> tuple[Object, ...]:
         """All annotated objects of an image in the whole data set, in file order.
@@ -223,18 +229,17 @@ class Split:
     @cached_property
     def _groups(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image rows by first appearance, the start of each image's samples in the order, and the order of samples."""
-        rows, first, inverse, counts = np.unique(
-            self.table.ref_image[self._refs], return_index=True, return_inverse=True, return_counts=True
-        )
-        appearance = np.argsort(first)
-        place = np.empty_like(appearance)
-        place[appearance] = np.arange(len(appearance))
-        order = np.argsort(place[inverse.reshape(-1)], kind="stable")
-        return rows[appearance], np.concatenate(([0], np.cumsum(counts[appearance]))), order
+        images, count = self.sample_images, len(self)
+        first, place = np.full((2, len(self.table.image_id)), count)
+        first[images[::-1]] = np.arange(count)[::-1]  # of several assignments to one image the last one stays
+        rows = np.argsort(first, kind="stable")[: np.count_nonzero(first < count)]
+        place[rows] = np.arange(len(rows))
+        starts = np.concatenate(([0], np.cumsum(np.bincount(images, minlength=len(first))[rows])))
+        return rows, starts, np.argsort(place[images], kind="stable")
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {ident: at for at, ident in enumerate(self.ids)}
+    def _places(self) -> SamplePlaces:
+        return SamplePlaces(self.name, self.table.ref_id, self.table.sent_id, self._refs, self.rows)
 
     @cached_property
     def _image_rows(self) -> dict[Ident, int]:
@@ -282,9 +287,11 @@ class Split:
         return found
 
     def _image_path(self, image: int) -> Path:
-        if image not in self._found:
-            self._found[image] = self.image_files.find(self.table.image_file[image])
-        return self._found[image]
+        if (found := self._found.get(image)) is None:
+            if len(self._found) >= _KEPT:
+                self._found.clear()
+            found = self._found[image] = self.image_files.find(self.table.image_file[image])
+        return found
 
     def _tags(self, row: int) -> Mapping[str, Any]:
         code = int(self.table.sent_tags.code[row])

@@ -161,7 +161,7 @@ def _compare(
         raise DataError(f"{run.path / MASKS}: no mask for {sample.id}")
     line = lines[sample.id]
     answers = {"mask": prediction_in(line)}
-    if heats is not None and line.get("cut") and (brought := heats.task(sample.id, sample.image_id)()) is not None:
+    if heats is not None and line.get("cut") and (brought := heats.task_of(sample.id, sample.image_id)()) is not None:
         # A point of the method itself replaces the maximum of its heat.
         answers["heat"] = replaced(brought, point=None if line.get("found") else answers["mask"].point)
     for kind, prediction in answers.items():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MaskError
-from ..masks import decode
+from ..masks import LazyMask
 from ..records import Prediction, Sample
 
 _PICTURE_MODES = ("1", "L", "F", "I", "I;16")  # modes of PIL images with one channel of plain numbers, not indices
@@ -43,7 +43,7 @@ def prediction_of(raw: Any, sample: Sample) -> Prediction:
         if mask is None and heat is None:
             raise MaskError("has neither mask nor heat")
         return Prediction(
-            mask=None if mask is None else _mask(_array(mask), sample.size),
+            mask=None if mask is None else _mask(_mask_or_array(mask), sample.size),
             heat=None if heat is None else _heat(_array(heat)),
             point=_point(getattr(raw, "point", None)),
             boxes=_boxes(getattr(raw, "boxes", None)),
@@ -82,10 +82,17 @@ def mask_of(raw: Any, name: str, size: tuple[int, ...] | None = None) -> np.ndar
 
 
 def _of_array(raw: Any, sample: Sample) -> Prediction:
+    if _is_code(raw):
+        return Prediction(mask=_mask(LazyMask.of_code(raw), sample.size))
     array = _array_alone(raw)
     if array.dtype == np.bool_ or np.issubdtype(array.dtype, np.integer):
         return Prediction(mask=_mask(array, sample.size))
     return Prediction(heat=_heat(array))
+
+
+def _mask_or_array(raw: Any) -> np.ndarray | LazyMask:
+    """A mask as it is, or from a run-length code; an array from anything else that is one."""
+    return raw if isinstance(raw, LazyMask) else LazyMask.of_code(raw) if _is_code(raw) else _array(raw)
 
 
 def _array(raw: Any) -> np.ndarray:
@@ -94,7 +101,7 @@ def _array(raw: Any) -> np.ndarray:
     A mapping with ``size`` and ``counts`` is a mask as COCO's run-length code, and becomes bool ``(H, W)``.
     """
     if _is_code(raw):
-        return decode(raw)
+        return LazyMask.of_code(raw).pixels
     if np.ma.is_masked(raw):
         raise MaskError("is a NumPy array with masked values: fill what is masked out with .filled(…)")
     if getattr(raw, "is_meta", False) is True:
@@ -155,10 +162,12 @@ def _hint_of_picture(raw: Any) -> str:
     return "; give a bool array (H, W) that is True on the object, such as numpy.array(image) > 0 of one channel"
 
 
-def _mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if np.issubdtype(mask.dtype, np.integer):
+def _mask(mask: np.ndarray | LazyMask, size: tuple[int, int]) -> np.ndarray | LazyMask:
+    if isinstance(mask, LazyMask):
+        pass
+    elif np.issubdtype(mask.dtype, np.integer):
         mask = _of_numbers(mask)
-    if mask.dtype != np.bool_:
+    if not isinstance(mask, LazyMask) and mask.dtype != np.bool_:
         raise MaskError(f"its mask is {mask.dtype}; a mask is bool (compare with a threshold first)")
     if mask.shape != tuple(size):
         turned = ": the axes of the mask or of its RLE size are swapped" if mask.shape == tuple(size)[::-1] else ""

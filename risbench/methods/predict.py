@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..faults import Watched
+from ..masks import LazyMask
 from ..metrics.coverage import Coverage, cautions
 from ..metrics.rules.protocols import Rules
 from ..records import Sample
@@ -39,7 +40,7 @@ def cautions_of(answers: Sequence[Answer], rules: Rules, card: Mapping[str, Any]
     """Warnings about masks that cover the whole image or nothing; see `risbench.metrics.coverage`."""
     coverage = Coverage()
     for answer in answers:
-        coverage = coverage.with_mask(answer.mask, cut=answer.cut)
+        coverage = coverage.with_mask(LazyMask.of_pixels(answer.mask), cut=answer.cut)
     return cautions(coverage, rules.record(), card)
 
 
@@ -71,5 +72,6 @@ def predict(method: Any, image: np.ndarray, texts: Sequence[str], rules: Rules) 
     answers = []
     for sample, prediction in zip(samples, predictions_of(raw, samples), strict=True):
         verdict = rules.judge(sample, prediction)
-        answers.append(Answer(sample.text, verdict.mask, verdict.point, prediction.heat, prediction.mask is None))
+        cut = prediction.mask is None
+        answers.append(Answer(sample.text, verdict.mask.pixels, verdict.point, prediction.heat, cut))
     return answers

@@ -12,34 +12,48 @@ box round the largest 8-connected component.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from ..masks import LazyMask
 from ..records import Box
 
 DUMMY = np.array([[0, 0, 1, 1]], dtype=np.int64)
 _SUPPRESSION = 0.05
-_FEW = 24  # up to so many boxes, counting the pixels of each is faster than an integral image
+_FEW = 16  # up to so many boxes, numbers are faster than arrays
+_SOME = 24  # up to so many boxes, counting the pixels of each is faster than an integral image
+_EXACT = 4096  # the products of numbers below it are below 2**24
+# Halfway between the two float32 beside 0.05: a larger quotient is rounded to the one above.
+_BETWEEN = (float(np.float32(0.05)) + float(np.nextafter(np.float32(0.05), np.float32(0)))) / 2
 _BLOCK = 64
 
 
-def contour_boxes(mask: np.ndarray, area: int | None = None) -> np.ndarray:
+def contour_boxes(mask: np.ndarray | LazyMask) -> np.ndarray:
     """The authors' boxes of a mask, in their order.
 
     Args:
-        mask: bool ``(H, W)``.
-        area: its number of pixels, if known.
+        mask: bool ``(H, W)``, or a lazy mask.
 
     Returns:
         int64 ``(n, 4)``, n >= 1, rows of x0 y0 x1 y1 in pixels, ends open.
     """
     import cv2
 
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    if (np.count_nonzero(pixels) if area is None else area) in (0, pixels.size):
+    lazy = LazyMask.of_pixels(mask)
+    if lazy.area in (0, lazy.size):
         return DUMMY
+    # Beyond the rectangle round the mask there is no contour, and their order is that of rows and columns.
+    left, top, pixels = lazy.window
     contours, _ = cv2.findContours(pixels, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
-    rects = np.array([cv2.boundingRect(contour) for contour in contours], dtype=np.int64).reshape(-1, 4)
+    if len(contours) == 1:
+        return np.array([[left, top, left + pixels.shape[1], top + pixels.shape[0]]], dtype=np.int64)
+    if len(contours) <= _FEW:
+        return _kept_of_few([cv2.boundingRect(contour) for contour in contours], left, top, pixels)
+    rects = np.array([cv2.boundingRect(contour) for contour in contours], dtype=np.int64)
     confidences = _fill(pixels, rects)
+    rects[:, 0] += left
+    rects[:, 1] += top
     kept = odd_suppression(rects, confidences)
     kept = kept[confidences[kept] > 0.5 * confidences[kept].max()]
     boxes = rects[kept]
@@ -47,12 +61,53 @@ def contour_boxes(mask: np.ndarray, area: int | None = None) -> np.ndarray:
     return boxes
 
 
+def _kept_of_few(rects: Sequence[Sequence[int]], left: int, top: int, pixels: np.ndarray) -> np.ndarray:
+    """The boxes of a few rectangles within the window that begins at left and top; see `contour_boxes`.
+
+    Number by number, because calling numpy costs more than what there is to compute.
+    """
+    import cv2
+
+    counts = [cv2.countNonZero(pixels[y : y + high, x : x + wide]) for x, y, wide, high in rects]
+    confidences = [
+        255.0 * count / (wide * high) / 255.0 for count, (_, _, wide, high) in zip(counts, rects, strict=True)
+    ]
+    whole = [(x + left, y + top, wide, high) for x, y, wide, high in rects]
+    if max(map(max, whole)) < _EXACT:
+        kept = _few_suppressed(whole, np.array(confidences, dtype=np.float32).tolist())
+    else:
+        kept = odd_suppression(np.array(whole, dtype=np.int64), np.array(confidences)).tolist()
+    enough = 0.5 * max(confidences[place] for place in kept)
+    boxes = [whole[place] for place in kept if confidences[place] > enough]
+    return np.array([(x, y, x + wide, y + high) for x, y, wide, high in boxes], dtype=np.int64)
+
+
+def _few_suppressed(rects: Sequence[Sequence[int]], confidences: list[float]) -> list[int]:
+    """What `odd_suppression` gives, for numbers so small that float32 holds every product exactly."""
+    order = sorted(range(len(rects)), key=lambda place: -confidences[place])
+    kept: list[int] = []
+    for place in order:
+        x0, y0, x1, y1 = rects[place]
+        for other in kept:
+            u0, v0, u1, v1 = rects[other]
+            wide, high = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+            if wide > 0 and high > 0:
+                shared = wide * high
+                either = (u1 - u0) * (v1 - v0) + (x1 - x0) * (y1 - y0) - shared
+                # 0.05 as a double lies between two numbers of float32. Their middle is rounded to the lower, even one.
+                if either == 0 or shared / either > _BETWEEN:
+                    break
+        else:
+            kept.append(place)
+    return kept
+
+
 def _fill(pixels: np.ndarray, rects: np.ndarray) -> np.ndarray:
     """The mean grey value of each rectangle divided by 255, computed as the authors do: float64 ``(n,)``."""
     import cv2
 
     x, y, width, height = rects.T
-    if len(rects) <= _FEW:
+    if len(rects) <= _SOME:
         counts = np.array([cv2.countNonZero(pixels[b : b + h, a : a + w]) for a, b, w, h in rects.tolist()])
     else:
         sums = cv2.integral(pixels)
@@ -100,23 +155,41 @@ def _overlaps(
         return (shared / (areas[this] + areas[rest] - shared)).astype(np.float64) > _SUPPRESSION
 
 
-def component_box(mask: np.ndarray) -> Box | None:
+def component_box(mask: np.ndarray | LazyMask) -> Box | None:
     """The box round the largest 8-connected component (the first of equals); None for an empty mask."""
     import cv2
 
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    left, top, wide, high = cv2.boundingRect(pixels)
-    if not wide:
+    lazy = LazyMask.of_pixels(mask)
+    left, top, pixels = lazy.window
+    if not pixels.size:
         return None
-    # Labels are 32 bits a pixel: outside of the rectangle round the mask they would cost most of the time. OpenCV
-    # numbers components by blocks of two by two pixels, so the rectangle begins at an even place, where the order of
-    # equally large components stays that of the whole image.
-    left, top, right, bottom = left - left % 2, top - top % 2, left + wide, top + high
-    inside = np.ascontiguousarray(pixels[top:bottom, left:right])
-    _, _, table, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
-    x, y, width, height, _ = table[1 + int(np.argmax(table[1:, cv2.CC_STAT_AREA]))].tolist()
+    contours, tree = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    outer = [contours[place] for place in np.flatnonzero(tree[0, :, 3] < 0).tolist()]
+    rects = np.array([cv2.boundingRect(contour) for contour in outer], dtype=np.int64)
+    # A component has at most its rectangle's pixels. Where that is less for all others together than what is left of
+    # the mask for one, this one is the largest, as beside a few specks; else pixels are counted.
+    most = rects[:, 2] * rects[:, 3]
+    place = int(np.argmax(most))
+    others = np.delete(most, place)
+    if lazy.area - int(others.sum()) > others.max(initial=0):
+        x, y, width, height = rects[place].tolist()
+    else:
+        x, y, width, height = _largest_component(pixels, left, top)
     x, y = x + left, y + top
     return Box(float(x), float(y), float(x + width), float(y + height))
+
+
+def _largest_component(pixels: np.ndarray, left: int, top: int) -> tuple[int, int, int, int]:
+    """The column, row, width and height of a component within the rectangle of pixels that begins at left and top."""
+    import cv2
+
+    # OpenCV numbers components by blocks of two by two pixels, so the rectangle begins at an even place, where equally
+    # large components come in the order of the whole image.
+    x, y = left % 2, top % 2
+    inside = cv2.copyMakeBorder(pixels, y, 0, x, 0, cv2.BORDER_CONSTANT, value=0)
+    _, _, table, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    found = table[1 + int(np.argmax(table[1:, cv2.CC_STAT_AREA]))].tolist()
+    return found[0] - x, found[1] - y, found[2], found[3]
 
 
 def box_iou(a: Box, b: Box) -> float:
@@ -128,8 +201,8 @@ def box_iou(a: Box, b: Box) -> float:
 
 def best_box_iou(boxes: np.ndarray, truth: Box) -> float:
     """The largest `box_iou` of some boxes, ``(n, 4)`` with n >= 1, with the true box."""
-    if len(boxes) == 1:
-        return box_iou(Box(*boxes[0].tolist()), truth)
+    if len(boxes) <= _FEW:
+        return max(box_iou(Box(*box), truth) for box in boxes.tolist())
     x0, y0, x1, y1 = boxes.astype(np.float64).T
     widths = np.minimum(x1, truth.x1) - np.maximum(x0, truth.x0)
     heights = np.minimum(y1, truth.y1) - np.maximum(y0, truth.y0)

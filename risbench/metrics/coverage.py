@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import MaskError
-from ..masks import size_of
+from ..masks import LazyMask, size_of
 from .rules.protocols import RULES, Rules
 
 # Not 1, because a heat from a sigmoid may have a few exact zeros. Objects that cover so much of an image are rare.
@@ -50,9 +50,9 @@ class Coverage(NamedTuple):
     cut: Count = Count()
     given: Count = Count()
 
-    def with_mask(self, mask: np.ndarray, *, cut: bool, area: int | None = None) -> Coverage:
-        """With one more mask, bool ``(H, W)``; ``area`` is its number of pixels, if known."""
-        return self.with_share((np.count_nonzero(mask) if area is None else area) / mask.size, cut=cut)
+    def with_mask(self, mask: LazyMask, *, cut: bool) -> Coverage:
+        """With one more mask."""
+        return self.with_share(mask.area / mask.size, cut=cut)
 
     def with_share(self, share: float, *, cut: bool) -> Coverage:
         """With one more mask that covers a share of its image, in [0, 1]."""

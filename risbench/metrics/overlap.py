@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..masks import LazyMask
 from ..records import Overlap
 
 
-def overlap(prediction: np.ndarray, truth: np.ndarray, truth_area: int | None = None) -> Overlap:
+def overlap(prediction: np.ndarray | LazyMask, truth: np.ndarray | LazyMask) -> Overlap:
     """Count the pixels in both masks and in either.
 
     Args:
-        prediction: bool ``(H, W)``.
-        truth: bool ``(H, W)``.
-        truth_area: the truth's number of pixels, if known.
+        prediction: bool ``(H, W)``, or a lazy mask.
+        truth: of the same size.
     """
-    both = int(np.count_nonzero(prediction & truth))
-    if truth_area is None:
-        truth_area = int(np.count_nonzero(truth))
-    return Overlap(both, int(np.count_nonzero(prediction)) + truth_area - both)
+    one, other = LazyMask.of_pixels(prediction), LazyMask.of_pixels(truth)
+    both = one.shared_with(other)
+    return Overlap(both, one.area + other.area - both)

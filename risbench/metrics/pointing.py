@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
+from ..masks import LazyMask
 from ..records import Box
 
 Point = tuple[float, float]
@@ -22,10 +21,9 @@ def centre_of(place: int, size: tuple[int, int]) -> Point:
     return column + 0.5, row + 0.5
 
 
-def hits_mask(point: Point, truth: np.ndarray) -> bool:
+def hits_mask(point: Point, truth: LazyMask) -> bool:
     """True if the pixel under the point belongs to the mask; a point outside the image hits nothing."""
-    column, row = math.floor(point[0]), math.floor(point[1])
-    return 0 <= row < truth.shape[0] and 0 <= column < truth.shape[1] and bool(truth[row, column])
+    return truth.covers(math.floor(point[1]), math.floor(point[0]))
 
 
 def hits_box_pixels(point: Point, box: Box) -> bool:

@@ -161,15 +161,13 @@ class Upsampled:
     def _find_extreme(self, sign: int) -> tuple[np.float32, np.ndarray, np.ndarray]:
         if self._plain:
             return np.float32(0), np.zeros(1, np.int64), np.zeros(1, np.float32)
-        of_rows = self.values.max(axis=1) if sign > 0 else self.values.min(axis=1)
-        rough = float(of_rows.max() if sign > 0 else of_rows.min())
+        flat = self.values.reshape(-1)
+        rough = float(flat.max() if sign > 0 else flat.min())
         # Twice the slack of rounding, and room for values that a division makes equal; see `_beside`.
         slack = 2 * self._slack(rough) + 4 * _EPSILON * abs(rough)
         bound = _finite(rough - sign * slack)
-        rows = np.flatnonzero(of_rows >= bound if sign > 0 else of_rows <= bound)
-        near = self.values[rows]
-        row, column = np.nonzero(near >= bound if sign > 0 else near <= bound)
-        places = rows[row] * self._size[1] + column
+        compare = np.greater_equal if sign > 0 else np.less_equal
+        places = _places(compare(flat, bound, out=_room(self._size).reshape(-1)))
         exact = self.exact(places)
         return (exact.max() if sign > 0 else exact.min()), places, exact
 
@@ -180,10 +178,19 @@ class Upsampled:
         slack = 2 * self._slack(float(cut))
         mask = self.values >= _finite(float(cut) - slack)
         sure = np.greater(self.values, _finite(float(cut) + slack), out=_room(self._size))
-        if np.count_nonzero(mask) != np.count_nonzero(sure):
-            doubtful = np.flatnonzero(mask ^ sure)
+        doubtful = _places(np.logical_xor(mask, sure, out=sure).reshape(-1))
+        if doubtful.size:
             mask.reshape(-1)[doubtful] = self.exact(doubtful) >= cut
         return mask
+
+
+def _places(flags: np.ndarray) -> np.ndarray:
+    """Where flags, bool ``(n,)`` and contiguous, are True; fast where few are, which are looked for eight at a time."""
+    eights = flags.size // 8
+    words = np.flatnonzero(flags[: 8 * eights].view(np.uint64))
+    word, within = np.nonzero(flags[: 8 * eights].reshape(eights, 8)[words])
+    rest = 8 * eights + np.flatnonzero(flags[8 * eights :])
+    return np.concatenate((8 * words[word] + within, rest))
 
 
 def _finite(value: float) -> np.float32:

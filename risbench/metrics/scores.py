@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
+from ..masks import LazyMask
 from .pointing import Point
 
 
@@ -32,16 +31,14 @@ class Verdict(NamedTuple):
 
     Attributes:
         scores: the scores.
-        mask: bool ``(H, W)``: the method's own, or cut from the heat by the rules.
+        mask: the method's own, or cut from the heat by the rules; ``numpy.asarray`` makes it bool ``(H, W)``.
         point: the scored point, or None.
-        area: the pixels of ``mask``, where scoring counted them; None where it counted a resized mask.
         empty_truth: the object has parts, but the true mask that the rules make of them has no pixel.
         no_target: the expression refers to nothing.
     """
 
     scores: Scores
-    mask: np.ndarray
+    mask: LazyMask
     point: Point | None
-    area: int | None = None
     empty_truth: bool = False
     no_target: bool = False

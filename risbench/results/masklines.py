@@ -6,25 +6,23 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..errors import MaskError
-from ..masks import decode, encode
+from ..masks import LazyMask
 from ..records import Prediction, Sample
 
 
-def line_of(name: str, mask: np.ndarray, prediction: Prediction, point: tuple[float, float] | None, rules: str) -> str:
+def line_of(name: str, mask: LazyMask, prediction: Prediction, point: tuple[float, float] | None, rules: str) -> str:
     """The line of a scored prediction.
 
     Args:
         name: the sample's id.
-        mask: the scored mask, bool ``(H, W)``: the method's own, or cut from the heat by the rules.
+        mask: the scored mask: the method's own, or cut from the heat by the rules.
         prediction: the method's prediction. Its boxes and point are stored even if the rules do not use them.
         point: the scored point, if any.
         rules: the name of the rules. It is stored as ``cut`` if they cut the mask, and as ``found`` if they found the
             point, because other rules may give another mask or point.
     """
-    line: dict[str, Any] = {"id": name, "segmentation": encode(mask)}
+    line: dict[str, Any] = {"id": name, "segmentation": mask.code}
     if prediction.mask is None:
         line["cut"] = rules
     if prediction.point is not None:
@@ -40,19 +38,19 @@ def line_of(name: str, mask: np.ndarray, prediction: Prediction, point: tuple[fl
 
 def missing_line(sample: Sample) -> str:
     """The line of a sample without a prediction: an empty mask, marked."""
-    line = {"id": sample.id, "segmentation": encode(np.zeros(sample.size, dtype=bool)), "missing": True}
+    line = {"id": sample.id, "segmentation": LazyMask.of_parts((), sample.size).code, "missing": True}
     return json.dumps(line, ensure_ascii=False)
 
 
 def prediction_in(line: Mapping[str, Any]) -> Prediction:
-    """The prediction that a parsed line holds; the mask's code is checked before it is decoded.
+    """The prediction that a parsed line holds; the mask's code is checked.
 
     Raises:
         MaskError: no mask, or one that is malformed.
     """
     if not isinstance(line.get("segmentation"), dict):
         raise MaskError(f"has no 'segmentation' with 'size' and 'counts'{_cause(line)}")
-    return Prediction(mask=decode(line["segmentation"]), point=line.get("point"), boxes=line.get("boxes"))
+    return Prediction(mask=LazyMask.of_code(line["segmentation"]), point=line.get("point"), boxes=line.get("boxes"))
 
 
 def _cause(line: Mapping[str, Any]) -> str:

@@ -49,12 +49,14 @@ class Workers(Generic[R]):
         count: number of processes; 0 for a thread.
     """
 
-    def __init__(self, work: Callable[..., R], count: int) -> None:
+    def __init__(self, work: Callable[..., R], count: int, *, alone: bool = False) -> None:
         """Prepare.
 
         Args:
             work: called with each task's arguments; for processes it, its arguments and its result must be picklable.
             count: number of processes; 0 does the work in one thread of this process.
+            alone: whether nothing else computes meanwhile; then a thread would only wait for this one and the other way
+                round, so that 0 does the work where it is submitted.
         """
         self.count = count
         self._work = work
@@ -62,6 +64,8 @@ class Workers(Generic[R]):
         self._pool = (
             ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _ignoring_ctrl_c)
             if count
+            else None
+            if alone
             else ThreadPoolExecutor(1, "score")
         )
 
@@ -69,11 +73,16 @@ class Workers(Generic[R]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=kind is not None)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=kind is not None)
 
     def submit(self, *task: Any) -> Future[R]:
         """Begin a task; ask `result` for what it gave."""
-        return self._pool.submit(self._work, *task)
+        if self._pool is not None:
+            return self._pool.submit(self._work, *task)
+        done: Future[R] = Future()
+        done.set_result(self._work(*task))
+        return done
 
     def in_order(self, tasks: Iterable[tuple[Any, ...]]) -> Iterator[R]:
         """What each task gives, in the order of the tasks; a few are worked on ahead."""

@@ -32,23 +32,25 @@ class Array:
             found = json.loads(raw, object_pairs_hook=jsonlines.without_repeats)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: not JSON: {error}") from None
-        self.names: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._entries: dict[str, tuple[int, dict[str, Any]]] = {}
         self.beside: dict[str, Mapping[str, str]] = {}
         for place, line in enumerate(_entries(found, path)):
             where = f"{path}, entry {place}"
             if not isinstance(line, dict):
                 raise DataError(f"{where}: an object is expected, not {type(line).__name__}")
             name, beside = named(line, where)
-            if name in self.names:
-                first = self.names[name][0]
+            if name in self._entries:
+                first = self._entries[name][0]
                 raise DataError(f"{path}: {name:.200} is there twice, in entries {first} and {place}")
-            self.names[name] = (place, line)
+            self._entries[name] = (place, line)
             if beside:
                 self.beside[name] = beside
 
-    def task(self, name: str, image_id: int | str) -> Callable[[], Prediction | None]:
-        """What reads the prediction under a name."""
-        place, line = self.names[name]
+        self.names = list(self._entries)
+
+    def task(self, place: int, image_id: int | str) -> Callable[[], Prediction | None]:
+        """What reads the prediction of the name at a place."""
+        place, line = self._entries[self.names[place]]
         return partial(_of_entry, line, f"{self.path}, entry {place}")
 
 

@@ -29,29 +29,30 @@ class Files:
     Attributes:
         kind: the kind of predictions, in words.
         has_heats: whether all files are heats, to which a threshold applies; otherwise all are masks.
-        names: the file of each name; a name is the file's path in the folder without the suffix.
+        names: of the files: each one's path in the folder without the suffix.
         beside: the name of the folder that a file is in, if it is a folder below the given one.
     """
 
     def __init__(self, path: Path, suffix: str, found: Sequence[Path]) -> None:
         self._read: Callable[[Path], Prediction] = {".png": read_mask, ".npy": read_array}[suffix]
-        self.names: dict[str, Path] = {}
+        self._files: dict[str, Path] = {}
         self.beside: dict[str, Mapping[str, str]] = {}
         for file in found:
             if suffix == ".png":
                 refuse_large(file)  # before all contents are hashed, not after
             name = file.relative_to(path).with_suffix("").as_posix()
-            if name in self.names:
-                raise DataError(f"{path}: two files for {name:.200}: {self.names[name].name} and {file.name}")
-            self.names[name] = file
+            if name in self._files:
+                raise DataError(f"{path}: two files for {name:.200}: {self._files[name].name} and {file.name}")
+            self._files[name] = file
             if "/" in name:
                 self.beside[name] = {"folder": file.parent.name}
+        self.names = list(self._files)
         self.has_heats = suffix == ".npy" and self._read(found[0]).heat is not None
         self.kind = "a folder of heats" if self.has_heats else "a folder of masks"
 
-    def task(self, name: str, image_id: int | str) -> Callable[[], Prediction]:
-        """What reads the prediction under a name."""
-        return partial(_of_file, self.names[name], self._read, self.has_heats)
+    def task(self, place: int, image_id: int | str) -> Callable[[], Prediction]:
+        """What reads the prediction of the name at a place."""
+        return partial(_of_file, self._files[self.names[place]], self._read, self.has_heats)
 
 
 def _of_file(file: Path, read: Callable[[Path], Prediction], are_heats: bool) -> Prediction:

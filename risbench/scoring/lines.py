@@ -1,21 +1,26 @@
-"""``masks.jsonl`` with one prediction in each line, read lazily: an index of names, and each line when it is needed."""
+"""``masks.jsonl`` with one prediction in each line, read lazily: an index of names, and each line when it is needed.
+
+A million lines are indexed in a hundred bytes each, and none of their masks is kept.
+"""
 
 from __future__ import annotations
 
 import codecs
 import io
 import json
-import mmap
+import weakref
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import DataError, MaskError
 from ..io import reading
 from ..records import Prediction
 from ..results import jsonlines
 from ..results.masklines import prediction_in
+from ..results.sampleids import SampleIds
 from .entries import named
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -29,35 +34,50 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.names: dict[str, tuple[int, int, int]] = {}
         self.beside: dict[str, Mapping[str, str]] = {}
         self.cuts: set[str] = set()
+        self._starts, self._lengths, self._numbers = array("q"), array("q"), array("q")
+        self._file, lines = _content(path)
+        weakref.finalize(self, self._file.close)
+        self.names = SampleIds.of(self._named(lines))
+        if self.names.has_doubles():
+            self._refuse_doubles()
+
+    def _named(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[str]:
+        """The name of each line, whose place is noted."""
         place = 0
-        self._bytes, lines = _content(path)
         for number, raw in lines:
             if raw.strip():
-                where = f"{path}, line {number}"
-                line = jsonlines.object_in(raw, path, number)
-                name, beside = named(line, where)
-                if name in self.names:
-                    first = self.names[name][2]
-                    raise DataError(f"{path}: {name:.200} is there twice, in lines {first} and {number}")
-                self.names[name] = (place, len(raw), number)
+                line = jsonlines.object_in(raw, self.path, number)
+                name, beside = named(line, f"{self.path}, line {number}")
+                self._starts.append(place)
+                self._lengths.append(len(raw))
+                self._numbers.append(number)
                 if beside:
                     self.beside[name] = beside
                 if isinstance(line.get("cut"), str):
                     self.cuts.add(line["cut"])
+                yield name
             place += len(raw)
 
-    def line(self, name: str) -> dict[str, Any]:
-        """The parsed line under a name."""
-        start, length, _ = self.names[name]
-        return json.loads(self._bytes[start : start + length])
+    def _refuse_doubles(self) -> None:
+        known: dict[str, int] = {}
+        for name, number in zip(self.names, self._numbers, strict=True):
+            if name in known:
+                raise DataError(f"{self.path}: {name:.200} is there twice, in lines {known[name]} and {number}")
+            known[name] = number
 
-    def task(self, name: str, image_id: int | str) -> Callable[[], Prediction | None]:
-        """What reads the prediction under a name."""
-        start, length, number = self.names[name]
-        return partial(_of_line, self._bytes[start : start + length], f"{self.path}, line {number}")
+    def line(self, place: int) -> dict[str, Any]:
+        """The parsed line of the name at a place."""
+        return json.loads(self._raw(place))
+
+    def task(self, place: int, image_id: int | str) -> Callable[[], Prediction | None]:
+        """What reads the prediction of the name at a place."""
+        return partial(_of_line, self._raw(place), f"{self.path}, line {self._numbers[place]}")
+
+    def _raw(self, place: int) -> bytes:
+        self._file.seek(self._starts[place])
+        return self._file.read(self._lengths[place])
 
 
 def _of_line(raw: bytes, where: str) -> Prediction | None:
@@ -77,17 +97,18 @@ def of_entry(entry: Mapping[str, Any], where: str) -> Prediction:
         raise MaskError(f"{where}: {error}") from None
 
 
-def _content(path: Path) -> tuple[bytes | mmap.mmap, Iterator[tuple[int, bytes]]]:
+def _content(path: Path) -> tuple[BinaryIO, Iterator[tuple[int, bytes]]]:
     """The bytes of a file of lines in UTF-8, for random access, and its lines with their numbers."""
     size = reading.size_of_file(path, 1 << 62, "a file of lines")
     if not size:
-        return b"", iter(())
-    with path.open("rb") as file:
-        if file.read(2) in _WIDE:
-            text = wide_text(path).encode()
-            return text, enumerate(io.BytesIO(text), start=1)
-        # Mapped into memory, so that lines can be read in any order and no file stays open.
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), reading.lines_of(path)
+        return io.BytesIO(), iter(())
+    file = path.open("rb")
+    if file.read(2) in _WIDE:
+        file.close()
+        text = wide_text(path).encode()
+        return io.BytesIO(text), enumerate(io.BytesIO(text), start=1)
+    # Read and not mapped into memory: pages of a mapping count as memory of this process.
+    return file, reading.lines_of(path)
 
 
 def wide_text(path: Path) -> str:

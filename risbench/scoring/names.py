@@ -7,9 +7,12 @@ folders before them, and accented letters in either of Unicode's two forms.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,11 +21,26 @@ from ..datasets.split import Split
 from ..errors import DataError
 from ..plain import counted
 from ..plugins import near
-from ..records import Prediction, Sample
+from ..records import Sample
 from .entries import without_zeros
-from .sources import PredictionSource, Reading
+from .sources import Names, PredictionSource, Reading
 
 _SHOWN = 3
+_PIECE = 1 << 16  # names that are looked up together
+
+
+class Brought(NamedTuple):
+    """A sample and the prediction that was brought for it.
+
+    Attributes:
+        sample: the sample.
+        name: the name of its prediction; None if it has none.
+        reading: what reads it; None if it has none.
+    """
+
+    sample: Sample
+    name: str | None
+    reading: Reading | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +49,24 @@ class Matched:
 
     Attributes:
         source: the predictions.
-        names: the name under which each sample's prediction was brought, by sample id.
+        split: the split that they are of.
+        entries: the place in the source of each sample's prediction, -1 for none: int64 ``(len(split),)``.
     """
 
     source: PredictionSource
-    names: Mapping[str, str]
+    split: Split
+    entries: np.ndarray
 
-    def task(self, sample: Sample) -> Reading | None:
-        """What reads the prediction of a sample; None if it has none."""
-        name = self.names.get(sample.id)
-        return None if name is None else self.source.task(name, sample.image_id)
+    def by_image(self) -> Iterator[list[Brought]]:
+        """Each image's samples and their predictions, as `Split.by_image` gives them."""
+        for places in self.split.places_by_image():
+            yield [self._of(place, entry) for place, entry in zip(places, self.entries[places].tolist(), strict=True)]
 
-    def of(self, sample: Sample) -> Prediction | None:
-        """The prediction of a sample; None if it has none."""
-        task = self.task(sample)
-        return None if task is None else task()
+    def _of(self, place: int, entry: int) -> Brought:
+        sample = self.split[place]
+        if entry < 0:
+            return Brought(sample, None, None)
+        return Brought(sample, self.source.names[entry], self.source.task(entry, sample.image_id))
 
 
 def match(source: PredictionSource, split: Split, given: Path, allow_missing: bool) -> Matched:
@@ -60,45 +81,52 @@ def match(source: PredictionSource, split: Split, given: Path, allow_missing: bo
     Raises:
         DataError: a name fits no expression or several, two names fit one expression, or a sample has no prediction.
     """
-    find = _Finder(split)
-    found: dict[str, str] = {}
+    # The whole split is searched even if a part is scored, so that a name of two samples is always noticed.
+    whole = split if split.truth is None else split.truth.whole
+    find = _Finder(whole)
+    entries = np.full(len(whole), -1, dtype=np.int64)
     unknown: list[str] = []
-    for name in source.names:
-        ids = find.ids(name, in_folders="folder" in source.beside.get(name, ()))
-        if len(ids) > 1:
-            shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
-            raise DataError(
-                f"{given}: sent_id {name.rpartition('/')[2]:.80} names {len(ids)} expressions: {shown}; "
-                "give ids (to files as <ref_id>/<sent_id>, in folders)"
-            )
-        if not ids:
-            unknown.append(name)
-        elif ids[0] in found:
-            ways = sorted(_way(one, ids[0]) for one in (found[ids[0]], name))
-            raise DataError(f"{given}: two predictions for {ids[0]}: by {' and by '.join(ways)}")
-        else:
-            found[ids[0]] = name
+    names = iter(source.names)
+    entry = 0
+    while piece := list(islice(names, _PIECE)):
+        for name, place in zip(piece, find.plainly(piece), strict=True):
+            if place < 0:
+                place = find.place(name, given, in_folders="folder" in source.beside.get(name, ()))
+            if place < 0:
+                unknown.append(name)
+            elif entries[place] >= 0:
+                ident = find.ident(place)
+                ways = sorted(_way(one, ident) for one in (source.names[int(entries[place])], name))
+                raise DataError(f"{given}: two predictions for {ident}: by {' and by '.join(ways)}")
+            else:
+                entries[place] = entry
+            entry += 1
     if unknown:
         raise DataError(
             f"{given}: predictions for expressions that {split.name} does not have: {some(unknown)}; "
             f"{find.hint(source.names, unknown[0])}"
         )
-    # Predictions for expressions that `--truth-only` leaves out are ignored.
-    found = {ident: found[ident] for ident in split.ids if ident in found}
-    if len(found) < len(split) and not allow_missing:
-        absent = [ident for ident in split.ids if ident not in found]
+    if split is not whole:
+        # Predictions for expressions that `--truth-only` leaves out are ignored.
+        order = np.argsort(whole.rows, kind="stable")
+        entries = entries[order[np.searchsorted(whole.rows, split.rows, sorter=order)]]
+    absent = np.flatnonzero(entries < 0)
+    if absent.size and not allow_missing:
+        shown = [split[place].id for place in absent[: _SHOWN + 1].tolist()]
         raise DataError(
-            f"{given}: no prediction for {some(absent)} of {counted(len(split), 'expression')}; "
+            f"{given}: no prediction for {some(shown, absent.size)} of {counted(len(split), 'expression')}; "
             "--allow-missing counts them as empty masks"
         )
-    _refuse_other_objects(source, found, find, given)
-    return Matched(source, found)
+    if source.beside:
+        found = {ident: source.names[at] for ident, at in zip(split.ids, entries.tolist(), strict=True) if at >= 0}
+        _refuse_other_objects(source, found, find, given)
+    return Matched(source, split, entries)
 
 
-def some(names: Sequence[str]) -> str:
-    """The number of names, and the first of them."""
+def some(names: Sequence[str], count: int | None = None) -> str:
+    """The number of names, ``count`` if they are only the first of so many, and the first of them."""
     shown = ", ".join(name[:80] for name in names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    return f"{len(names)} ({shown})"
+    return f"{len(names) if count is None else count} ({shown})"
 
 
 def _way(name: str, ident: str) -> str:
@@ -106,19 +134,74 @@ def _way(name: str, ident: str) -> str:
 
 
 class _Finder:
-    """Finds the samples of a name in the whole split.
+    """Finds the samples of a name in a split."""
 
-    The whole split is searched even if a part is scored, so that a name of two samples is always noticed.
-    """
+    def __init__(self, whole: Split) -> None:
+        self._whole = whole
+        numbers = whole.table.sent_id.numbers
+        self._numbers = None if numbers is None else numbers[whole.rows]
+        self._order = None if self._numbers is None else np.argsort(self._numbers, kind="stable")
 
-    def __init__(self, split: Split) -> None:
-        self._whole = whole = split if split.truth is None else split.truth.whole
-        self._ids = frozenset(whole.ids)
-        self._sentences: dict[str, list[str]] = {}
+    def plainly(self, names: Sequence[str]) -> list[int]:
+        """The places of names that are the plain number of one sentence, or the id of one sample; -1 for all others.
+
+        Most names are. No text is made of the ids of all samples to find them; `place` does it for the others.
+        """
+        if self._numbers is None or self._order is None:
+            return [-1] * len(names)
+        start = f"{self._whole.name}/"
+        lasts = [name.rpartition("/")[2] if name.startswith(start) else name for name in names]
+        plain = [last.isdigit() and last.isascii() and len(last) < 19 for last in lasts]
+        wanted = np.array([int(last) if is_plain else 0 for last, is_plain in zip(lasts, plain, strict=True)], np.int64)
+        first = np.searchsorted(self._numbers, wanted, "left", sorter=self._order)
+        after = np.searchsorted(self._numbers, wanted, "right", sorter=self._order)
+        places = self._order[np.minimum(first, len(self._order) - 1)] if len(self._order) else first
+        found = np.where(np.array(plain, dtype=bool) & (after == first + 1), places, -1).tolist()
+        # An id must be the sample's own, letter by letter, and so must a number: 025 is looked at more closely.
+        return [
+            place if place >= 0 and name == (self.ident(place) if name is not last else str(int(last))) else -1
+            for name, last, place in zip(names, lasts, found, strict=True)
+        ]
+
+    def place(self, name: str, given: Path, in_folders: bool) -> int:
+        """The place of the one sample that a name means; -1 if it means none.
+
+        Raises:
+            DataError: it means several.
+        """
+        ids = self.ids(name, in_folders)
+        if len(ids) > 1:
+            shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
+            raise DataError(
+                f"{given}: sent_id {name.rpartition('/')[2]:.80} names {len(ids)} expressions: {shown}; "
+                "give ids (to files as <ref_id>/<sent_id>, in folders)"
+            )
+        return self._places[ids[0]] if ids else -1
+
+    def ident(self, place: int) -> str:
+        """The id of the sample at a place."""
+        table, whole = self._whole.table, self._whole
+        return f"{whole.name}/{table.ref_id[int(whole.sample_refs[place])]}/{table.sent_id[int(whole.rows[place])]}"
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {ident: place for place, ident in enumerate(self._whole.ids)}
+
+    @cached_property
+    def _sentences(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        whole = self._whole
         for ident, sentence in zip(whole.ids, whole.table.sent_id.listed(whole.rows), strict=True):
-            self._sentences.setdefault(str(sentence), []).append(ident)
-        self._other_splits = {*catalog.names(), *own.names(whole.data_root)} - {whole.name}
-        self._composed = {unicodedata.normalize("NFC", name): name for name in self._sentences if not name.isascii()}
+            found.setdefault(str(sentence), []).append(ident)
+        return found
+
+    @cached_property
+    def _other_splits(self) -> set[str]:
+        return {*catalog.names(), *own.names(self._whole.data_root)} - {self._whole.name}
+
+    @cached_property
+    def _composed(self) -> dict[str, str]:
+        return {unicodedata.normalize("NFC", name): name for name in self._sentences if not name.isascii()}
 
     def ids(self, name: str, in_folders: bool) -> Sequence[str]:
         """The ids of the samples that a name may mean, usually one.
@@ -127,12 +210,12 @@ class _Finder:
             name: an id or a sent_id; or the path of a file in a folder.
             in_folders: whether it is a path with folders, which may be named after refs, images or anything else.
         """
-        if name in self._ids:
+        if name in self._places:
             return (name,)
         if (found := self._of_sentence(name)) or not in_folders:
             return found
         *folders, last = name.split("/")
-        if (ident := "/".join([self._whole.name, *folders[-1:], last])) in self._ids:
+        if (ident := "/".join([self._whole.name, *folders[-1:], last])) in self._places:
             found = (ident,)
         else:
             found = self._of_sentence(last)
@@ -155,7 +238,7 @@ class _Finder:
             for ident, image, ref in zip(whole.ids, images, refs, strict=True)
         }
 
-    def hint(self, names: Collection[str], unknown: str) -> str:
+    def hint(self, names: Names, unknown: str) -> str:
         """A hint what the names may be, if they are not names of expressions."""
         split, table = self._whole, self._whole.table
         first = unknown.partition("/")[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,6 @@ from ..methods.cards import read_card
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import DEFAULT, Rules, own_size, rules_of
 from ..plain import plain
-from ..records import Sample
 from ..results import masklines
 from ..results.folder import HEATS, MASKS, RunFolder
 from ..results.header import ArgumentsRecord, MethodRecord
@@ -36,10 +36,10 @@ from ..running.shown import shown
 from ..running.workers import Workers, automatic
 from ..scorer import missing_row, row_of
 from .lines import Lines
-from .names import Matched, match
-from .sources import Heats, Reading, source_of
+from .names import Brought, Matched, match
+from .sources import Heats, source_of
 
-_PIECE = 16  # images that a process scores at once: each is done in milliseconds, and sending it costs some of one
+_PIECE = 16  # images that are scored at once: each is done in milliseconds, and sending or writing it costs some of one
 
 
 def score(
@@ -122,25 +122,21 @@ def score(
     target = Path(out) if out is not None else default_folder(whole.name, title)
     if real(target) == real(given):
         raise UsageError(f"{target} holds the predictions: give another --out")
-    groups = [tuple(group) for group in part.by_image()]
     with (
         shown(progress, f"scoring {title} on {whole.name}") as on_progress,
         RunFolder(target, header, "anew") as folder,
     ):
         folder.clear()
-        tally, geometry = Tally([], len(groups), 0), Geometry()
+        images = len(part.images)
+        tally, geometry = Tally([], images, 0), Geometry()
         count = automatic(len(part), kept=0) if workers is None else workers
-        pieces = (
-            [groups[at : at + _PIECE] for at in range(0, len(groups), _PIECE)] if count else [[one] for one in groups]
-        )
         work = partial(_scored, chosen, requested is not None)
         try:
-            with Workers(work, min(count, len(pieces))) as scoring:
-                tasks = ((_tasks(piece, brought),) for piece in pieces)
-                for piece, scored in zip(pieces, scoring.in_order(tasks), strict=True):
+            with Workers(work, min(count, images), alone=True) as scoring:
+                for scored in scoring.in_order(_pieces(brought)):
                     folder.append(scored.rows, scored.lines)
                     geometry.merge(scored.geometry)
-                    tally.add(scored.rows, images=len(piece))
+                    tally.add(scored.rows, images=scored.images)
                     if on_progress is not None:
                         on_progress(tally.progress())
         except BaseException:
@@ -152,32 +148,28 @@ def score(
     return Run.load(target)
 
 
-class _Task(NamedTuple):
-    """A sample, the name of its prediction, and what reads it; both are None if it has none."""
-
-    sample: Sample
-    name: str | None
-    reading: Reading | None
-
-
 class _Scored(NamedTuple):
+    images: int
     rows: list[Row]
     lines: list[str]
     geometry: Geometry
 
 
-def _tasks(images: Sequence[Sequence[Sample]], brought: Matched) -> list[_Task]:
-    return [_Task(one, brought.names.get(one.id), brought.task(one)) for group in images for one in group]
+def _pieces(brought: Matched) -> Iterator[tuple[list[list[Brought]]]]:
+    """Some images at a time, each with its samples and their predictions."""
+    images = brought.by_image()
+    while piece := list(islice(images, _PIECE)):
+        yield (piece,)
 
 
-def _scored(rules: Rules, heats_only: bool, tasks: Sequence[_Task]) -> _Scored:
-    """The rows and lines of some images, in a thread or in another process."""
+def _scored(rules: Rules, heats_only: bool, piece: Sequence[Sequence[Brought]]) -> _Scored:
+    """The rows and lines of some images, in this process or in another."""
     geometry = Geometry()
-    both = [_scored_sample(task, rules, geometry, heats_only) for task in tasks]
-    return _Scored([row for row, _ in both], [line for _, line in both], geometry)
+    both = [_scored_sample(task, rules, geometry, heats_only) for image in piece for task in image]
+    return _Scored(len(piece), [row for row, _ in both], [line for _, line in both], geometry)
 
 
-def _scored_sample(task: _Task, rules: Rules, geometry: Geometry, heats_only: bool) -> tuple[Row, str]:
+def _scored_sample(task: Brought, rules: Rules, geometry: Geometry, heats_only: bool) -> tuple[Row, str]:
     sample, name, reading = task
     brought = None if reading is None else reading()
     if brought is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +55,14 @@ _ALIKE = {".pth": ".pt", ".ckpt": ".pt", ".tsv": ".csv", ".p": ".pkl", ".pickle"
 Reading = Callable[[], Prediction | None]
 
 
+class Names(Protocol):
+    """Names in the order of their predictions, all different: a list, or what takes less memory."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __getitem__(self, place: int, /) -> str: ...
+
+
 class PredictionSource(Protocol):
     """Predictions by name: a sample's ``id``, or its ``sent_id`` as text.
 
@@ -67,7 +75,7 @@ class PredictionSource(Protocol):
     has_heats: bool
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> Names:
         """The names of all predictions."""
         ...
 
@@ -76,8 +84,8 @@ class PredictionSource(Protocol):
         """Other ids of each prediction, by name; see `entries.Named` and `files.Files`."""
         ...
 
-    def task(self, name: str, image_id: int | str) -> Reading:
-        """What reads the prediction of a name; it gives None if a run recorded it as missing.
+    def task(self, place: int, image_id: int | str) -> Reading:
+        """What reads the prediction of the name at a place; it gives None if a run recorded it as missing.
 
         It can be sent to another process, so that reading and decoding is done there.
         """
@@ -93,14 +101,22 @@ class Heats:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines = Lines(path / MASKS)
-        self.names: Collection[str] = self._lines.names
+        self.names: Names = self._lines.names
         self.beside: Mapping[str, Mapping[str, str]] = self._lines.beside
         self._reading = secrets.token_hex(8)
+        self._places: dict[str, int] = {}
 
-    def task(self, name: str, image_id: int | str) -> Reading:
-        """What reads the prediction under a name."""
+    def task(self, place: int, image_id: int | str) -> Reading:
+        """What reads the prediction of the name at a place."""
         where = partial(_heats_of_image, self._reading, self.path, image_id)
-        return partial(_with_heat, self._lines.task(name, image_id), self._lines.line(name), where, name)
+        line, name = self._lines.line(place), self.names[place]
+        return partial(_with_heat, self._lines.task(place, image_id), line, where, name)
+
+    def task_of(self, name: str, image_id: int | str) -> Reading:
+        """What reads the prediction of a name."""
+        if not self._places:
+            self._places = {known: place for place, known in enumerate(self.names)}
+        return self.task(self._places[name], image_id)
 
 
 @lru_cache(maxsize=1)

@@ -158,14 +158,14 @@ def sweep(
     whole = refuse_empty(load_split(split, data_root) if isinstance(split, str) else split)
     source, part = _source(given, whole)
     predictions = match(source, part, given, allow_missing)
-    groups = [tuple(group) for group in part.by_image()]
+    images = len(part.images)
     counts: list[Sequence[tuple[Any, Any]]] = []
     scored: list[tuple[str, Any]] = []
     missing = without_mask = 0
     geometry = Geometry()
-    for done, group in enumerate(groups, start=1):
-        for sample in group:
-            brought = predictions.of(sample)
+    for done, group in enumerate(predictions.by_image(), start=1):
+        for sample, _, reading in group:
+            brought = None if reading is None else reading()
             scored.append((sample.id, sample.image_id))
             missing += brought is None
             without_mask += not sample.parts
@@ -184,19 +184,19 @@ def sweep(
             # Without a target, an empty mask is right and has no overlap to measure.
             counts.append([found if sample.parts or found.union else _NO_OVERLAP for found in overlaps])
         if progress is not None:
-            progress(done, len(groups))
+            progress(done, images)
     if scored and without_mask == len(scored):
         raise DataError(f"{whole.name}: no expression has a true mask, so no threshold can be scored")
     # In the order of summaries, so that both sums have the same bits.
     order = sorted(range(len(scored)), key=lambda place: scored[place][0])
-    images = [scored[place][1] for place in order]
+    ordered = [scored[place][1] for place in order]
     table = np.array(counts, dtype=np.float64).reshape(-1, len(grid), 2)[order]
-    values, low, high = _scores(table, clusters(images), chosen)
+    values, low, high = _scores(table, clusters(ordered), chosen)
     return Sweep(
         whole.name,
         rules,
         part.partial,
-        len(images),
+        len(ordered),
         missing,
         grid,
         tuple(metric.name for metric in chosen),

@@ -168,3 +168,12 @@ def test_the_tour_is_committed_without_outputs_and_is_on_the_page():
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
     assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
     assert "](tour.ipynb)" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+
+def test_shards_on_ray_give_the_masks_and_the_figures_of_one_process(run_example, tmp_path):
+    pytest.importorskip("ray")
+    printed = run_example("with_ray.py", "--out", "on-ray")
+    one = evaluate("centre", "shapes_val", out=tmp_path / "one")
+    assert Run.load(tmp_path / "on-ray").summary == one.summary
+    assert (tmp_path / "on-ray" / "masks.jsonl").read_bytes() == (one.path / "masks.jsonl").read_bytes()
+    assert f"mIoU {100 * one.summary['metrics']['mIoU']['value']:.1f}" in printed

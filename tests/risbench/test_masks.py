@@ -165,7 +165,9 @@ def test_malformed_codes_never_reach_the_c_code(monkeypatch: pytest.MonkeyPatch)
     def reached(*_: object) -> None:
         raise AssertionError("C code was asked")
 
-    monkeypatch.setattr("risbench.masks._coco", lambda: type("Coco", (), {"frPyObjects": reached, "decode": reached}))
+    monkeypatch.setattr(
+        "risbench.masks.codes.coco_tools", lambda: type("Coco", (), {"frPyObjects": reached, "decode": reached})
+    )
     for counts in ([31, -1], [5], "n", "n ", [2**70]):
         with pytest.raises(MaskError):
             parts_of({"size": list(SIZE), "counts": counts}, SIZE)

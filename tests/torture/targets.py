@@ -129,8 +129,8 @@ def _lines(folder: Path, name: str) -> Target:
 def _score(source: PredictionSource, split: Any) -> None:
     scorer = Scorer("clean")
     for sample in split:
-        for found in {sample.id, str(sample.sent_id)} & set(source.names):
-            brought = source.task(found, sample.image_id)()
+        for place in [at for at, name in enumerate(source.names) if name in {sample.id, str(sample.sent_id)}]:
+            brought = source.task(place, sample.image_id)()
             if brought is not None and sample.id not in {row.id for row in scorer.rows}:
                 scorer.add(sample, brought)
 

@@ -2,8 +2,8 @@
 
 Each set of source files has one ``.npz`` of plain arrays (never pickles) in ``<cache>/index``. Its name is the SHA-256
 of the sources and of the format's version, so other sources have another index. Every array is read completely, and its
-checksum is compared. A broken, foreign or old index is silently made again from the sources, because it holds no other
-data.
+checksum is compared; the largest one, the corners of outlines, is not kept in memory (see `stored`). A broken, foreign
+or old index is silently made again from the sources, because it holds no other data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,10 +24,13 @@ from ...io.atomic import write_whole
 from ...io.hashes import sha256_of, state_of
 from .refer import read_refer
 from .referit import read_referit
+from .stored import StoredNumbers
 from .table import AnnotationTable
 
 # Increase it whenever a reader or the table changes the stored data.
 VERSION = 2
+
+_IN_FILE = "outlines.numbers"
 
 _READERS: dict[str, Callable[..., AnnotationTable]] = {"refer": read_refer, "referit": read_referit}
 
@@ -79,7 +82,8 @@ def index_path(reader: str, sources: tuple[SourceFile, ...]) -> Path:
 def _load(path: Path) -> AnnotationTable | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            flat = {name: stored[name] for name in stored.files}
+            flat: dict[str, Any] = {name: stored[name] for name in stored.files if name != _IN_FILE}
+            flat[_IN_FILE] = StoredNumbers.in_archive(file, stored.zip, f"{_IN_FILE}.npy", path)
         if flat.pop("version").tolist() != [VERSION]:
             return None
         return AnnotationTable.from_arrays(flat)

@@ -19,6 +19,7 @@ from ...masks import parts_of
 from ...records import RLE
 from .columns import Texts, offsets_of
 from .numbers import whole_number
+from .stored import StoredNumbers
 
 _RLE_KEYS = ("size", "counts")
 
@@ -30,14 +31,14 @@ class Outlines:
     Attributes:
         polygons: int64 ``(n + 1,)``, offsets of each annotation's polygons.
         corners: int64 ``(polygons + 1,)``, offsets of each polygon's numbers.
-        numbers: float64, ``x, y, x, y, …`` in pixels, exactly as annotated.
+        numbers: float64, ``x, y, x, y, …`` in pixels, exactly as annotated; in the index's file, if there is one.
         codes: int64 ``(n + 1,)``, offsets of each annotation's run-length codes.
         texts: the codes as JSON.
     """
 
     polygons: np.ndarray
     corners: np.ndarray
-    numbers: np.ndarray
+    numbers: np.ndarray | StoredNumbers
     codes: np.ndarray
     texts: Texts
 
@@ -60,15 +61,41 @@ class Outlines:
 
     @classmethod
     def pack(cls, segmentations: Sequence[Any], fail: Callable[[int, str], Exception]) -> Outlines:
-        """Make a column of segmentations.
+        """Make a column of segmentations; see `OutlineBuilder.add`."""
+        builder = OutlineBuilder()
+        builder.add(segmentations, fail)
+        return builder.outlines()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays to store."""
+        numbers = np.asarray(self.numbers)
+        flat = {"polygons": self.polygons, "corners": self.corners, "numbers": numbers, "codes": self.codes}
+        return {**flat, **self.texts.arrays()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Any]) -> Outlines:
+        """Make a column from stored arrays."""
+        kept = {key: arrays[key] for key in ("polygons", "corners", "numbers", "codes")}
+        return cls(**kept, texts=Texts(arrays["start"], arrays["blob"]))
+
+
+class OutlineBuilder:
+    """Makes the column of segmentations that come piece by piece, and keeps only their numbers."""
+
+    def __init__(self) -> None:
+        self._polygon_counts, self._code_counts, self._lengths = array("q"), array("q"), array("q")
+        self._numbers = array("d")
+        self._codes: list[str] = []
+
+    def add(self, segmentations: Sequence[Any], fail: Callable[[int, str], Exception]) -> None:
+        """Take the segmentations of the next annotations.
 
         Args:
             segmentations: one per annotation: a list of polygons, one polygon, an RLE dict, a list of RLE dicts, None,
                 or empty.
-            fail: makes the error for a row that holds something else.
+            fail: makes the error for a row, counted from the first of these, that holds something else.
         """
         polygons: list[Any] = []
-        codes: list[str] = []
         polygon_counts, code_counts = [], []
         for row, segmentation in enumerate(segmentations):
             items = [segmentation] if type(segmentation) is dict and segmentation else segmentation or []
@@ -77,35 +104,38 @@ class Outlines:
             if len(items) >= 6 and type(items[0]) in (int, float):
                 items = [items]  # one polygon, as some copies write it
             if items and type(items[0]) is dict:
-                codes.extend(_text_of(item, row, fail) for item in items)
+                self._codes.extend(_text_of(item, row, fail) for item in items)
                 code_counts.append(len(items))
                 polygon_counts.append(0)
             else:
                 polygons.extend(items)
                 polygon_counts.append(len(items))
                 code_counts.append(0)
-        numbers = array("d")
+        first = len(self._numbers)
         try:
-            lengths = list(map(len, polygons))
+            self._lengths.extend(map(len, polygons))
             # array("d") accepts only numbers; numpy would also convert texts to numbers.
-            numbers.extend(chain.from_iterable(polygons))
+            if set(map(type, polygons)) <= {list}:
+                for polygon in polygons:
+                    self._numbers.fromlist(polygon)
+            else:
+                self._numbers.extend(chain.from_iterable(polygons))
         except (TypeError, OverflowError):
             raise _culprit(polygons, polygon_counts, fail) from None
-        flat = np.frombuffer(numbers, np.float64) if numbers else np.zeros(0)
-        if not np.isfinite(flat).all():
+        if (
+            len(self._numbers) > first
+            and not np.isfinite(np.frombuffer(self._numbers, np.float64, offset=8 * first)).all()
+        ):
             raise _culprit(polygons, polygon_counts, fail)
-        return cls(offsets_of(polygon_counts), offsets_of(lengths), flat, offsets_of(code_counts), Texts.pack(codes))
+        self._polygon_counts.extend(polygon_counts)
+        self._code_counts.extend(code_counts)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays to store."""
-        flat = {"polygons": self.polygons, "corners": self.corners, "numbers": self.numbers, "codes": self.codes}
-        return {**flat, **self.texts.arrays()}
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Outlines:
-        """Make a column from stored arrays."""
-        kept = {key: arrays[key] for key in ("polygons", "corners", "numbers", "codes")}
-        return cls(**kept, texts=Texts(arrays["start"], arrays["blob"]))
+    def outlines(self) -> Outlines:
+        """The column; nothing can be added to it."""
+        flat = np.frombuffer(self._numbers, np.float64) if self._numbers else np.zeros(0)
+        counts = map(offsets_of, (self._polygon_counts, self._lengths, self._code_counts))
+        polygons, corners, codes = counts
+        return Outlines(polygons, corners, flat, codes, Texts.pack(self._codes))
 
 
 def _text_of(code: Any, row: int, fail: Callable[[int, str], Exception]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..entry import Counts
-from .columns import Idents, Texts, Words
+from .columns import Idents, Texts, Words, distinct
 from .outlines import Outlines
 
 
@@ -103,8 +103,9 @@ class AnnotationTable:
 
     def count(self, refs: np.ndarray, rows: np.ndarray) -> Counts:
         """The counts of selected ref rows and sentence rows; images are those that a selected ref refers to."""
-        distinct = len(set(self.ref_id.listed(refs)))
-        return Counts(len(np.unique(self.ref_image[refs])), distinct, len(rows))
+        numbers = self.ref_id.numbers
+        idents = len(set(self.ref_id.listed(refs))) if numbers is None else distinct(numbers[refs])
+        return Counts(distinct(self.ref_image[refs]), idents, len(rows))
 
     def size(self, image: int) -> tuple[int, int]:
         """``(height, width)`` of an image row."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...masks import union_of
+from ...masks import LazyMask
 from ...records import Box, Overlap, Prediction, Sample
 from ..boxes import box_iou, component_box, first_box_iou
 from ..overlap import overlap
@@ -34,17 +34,15 @@ LOCATES = True
 
 
 class CleanTruth(NamedTuple):
-    """The true mask, bool ``(H, W)``, its number of pixels, and the true box."""
+    """The true mask and the true box."""
 
-    mask: np.ndarray
-    area: int
+    mask: LazyMask
     box: Box | None
 
 
 def truth_of(sample: Sample) -> CleanTruth:
     """The union of the parts, and the box as annotated."""
-    mask = union_of(sample.parts, sample.size)
-    return CleanTruth(mask, int(np.count_nonzero(mask)), sample.box)
+    return CleanTruth(LazyMask.of_parts(sample.parts, sample.size), sample.box)
 
 
 def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: float | None) -> Verdict:
@@ -58,8 +56,8 @@ def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: 
             mask = above_of(heat, THRESHOLD if threshold is None else threshold)
     if mask is None:
         raise ValueError("a checked prediction has a mask or a heat")
-    shared = overlap(mask, truth.mask, truth.area)
-    area = shared.union - truth.area + shared.intersection
+    mask = LazyMask.of_pixels(mask)
+    shared = overlap(mask, truth.mask)
     iou = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:
@@ -68,7 +66,7 @@ def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: 
             iou = box_iou(found, truth.box)
     hit_box = None if point is None else truth.box is not None and hits_box(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.mask)
-    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, iou), mask, point, area)
+    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, iou), mask, point)
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -79,4 +77,4 @@ def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def sweep(sample: Sample, truth: CleanTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
     """The overlap that `judge` counts at each threshold, in the heat's units; the heat is resized only once."""
     grown = Upsampled(heat, sample.size, align_corners=False)
-    return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]
+    return [overlap(above_of(grown, threshold), truth.mask) for threshold in thresholds]

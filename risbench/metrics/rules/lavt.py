@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...masks import LazyMask
 from ...records import Overlap, Prediction, Sample
 from ..floats import lowest_where
 from ..overlap import overlap
 from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
-from .tris import layers_of
 
 TEXT = (
     "truth where exactly one part covers, nearest to 480x480; a heat of 480x480 as it is, any other bilinear to "
@@ -34,30 +34,28 @@ LOCATES = False
 
 
 class LavtTruth(NamedTuple):
-    """The true mask, bool ``(480, 480)``, and its number of pixels."""
+    """The true mask, of 480 x 480."""
 
-    mask: np.ndarray
-    area: int
+    mask: LazyMask
 
 
 def truth_of(sample: Sample) -> LavtTruth:
     """The truth at 480 x 480."""
-    mask = nearest(layers_of(sample.parts, sample.size) == 1)
-    return LavtTruth(mask, int(np.count_nonzero(mask)))
+    return LavtTruth(nearest(LazyMask.of_parts(sample.parts, sample.size, once=True)))
 
 
 def judge(sample: Sample, truth: LavtTruth, prediction: Prediction, threshold: float | None) -> Verdict:
     """Score one checked prediction; ``threshold`` is in the heat's units (default 0.5)."""
     if prediction.mask is not None:
-        mask = original = prediction.mask
+        mask = original = LazyMask.of_pixels(prediction.mask)
         if mask.shape != SIZE:
             mask = nearest(mask)
     elif prediction.heat is not None:
         above = THRESHOLD if threshold is None else threshold
-        mask = original = above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above)
+        mask = original = LazyMask.of_pixels(above_of(Upsampled(prediction.heat, SIZE, align_corners=False), above))
     else:
         raise ValueError("a checked prediction has a mask or a heat")
-    shared = overlap(mask, truth.mask, truth.area)
+    shared = overlap(mask, truth.mask)
     return Verdict(Scores(shared.intersection, shared.union, None, None, None), original, None)
 
 
@@ -69,15 +67,15 @@ def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def sweep(sample: Sample, truth: LavtTruth, heat: np.ndarray, thresholds: Sequence[float]) -> list[Overlap]:
     """The overlap that `judge` counts at each threshold, in the heat's units; the heat is resized only once."""
     grown = Upsampled(heat, SIZE, align_corners=False)
-    return [overlap(above_of(grown, threshold), truth.mask, truth.area) for threshold in thresholds]
+    return [overlap(above_of(grown, threshold), truth.mask) for threshold in thresholds]
 
 
-def nearest(mask: np.ndarray) -> np.ndarray:
-    """A bool mask at 480 x 480 by PIL's nearest neighbour."""
+def nearest(mask: np.ndarray | LazyMask) -> LazyMask:
+    """A mask at 480 x 480 by PIL's nearest neighbour."""
     from PIL import Image  # imported here, so that `--help` does not load it
 
-    picture = Image.fromarray(mask.view(np.uint8)).resize(SIZE, Image.Resampling.NEAREST)
-    return np.asarray(picture).view(np.bool_)
+    picture = Image.fromarray(np.asarray(mask).view(np.uint8)).resize(SIZE, Image.Resampling.NEAREST)
+    return LazyMask.of_pixels(np.asarray(picture).view(np.bool_))
 
 
 def above_of(heat: Upsampled, threshold: float) -> np.ndarray:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...masks import LazyMask
 from ...records import Box, Prediction, Sample
 from ..boxes import box_iou, first_box_iou
 from ..overlap import overlap
@@ -57,22 +58,23 @@ def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: 
         if grown is None:
             raise ValueError("a checked prediction has a mask or a heat")
         mask = above_of(grown, THRESHOLD if threshold is None else threshold)
+    mask = LazyMask.of_pixels(mask)
     iou = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:
             iou = first_box_iou(prediction.boxes, truth.box)
-        elif (found := grown_box(mask.astype(np.float32) if heat is None else heat, sample.size)) is not None:
+        elif (found := grown_box(mask.pixels.astype(np.float32) if heat is None else heat, sample.size)) is not None:
             iou = box_iou(found, truth.box)
     return located(truth, mask, point, counted_from_half(iou))
 
 
-def located(truth: CleanTruth, mask: np.ndarray, point: tuple[float, float] | None, iou: float) -> Verdict:
+def located(truth: CleanTruth, mask: LazyMask, point: tuple[float, float] | None, iou: float) -> Verdict:
     """The verdict on a mask, a point and the IoU of a box, where box ends are closed."""
-    shared = overlap(mask, truth.mask, truth.area)
+    shared = overlap(mask, truth.mask)
     hit_box = None if point is None else truth.box is not None and hits_box_pixels(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.mask)
     scores = Scores(shared.intersection, shared.union, hit_box, hit_mask, iou)
-    return Verdict(scores, mask, point, shared.union - truth.area + shared.intersection)
+    return Verdict(scores, mask, point)
 
 
 def counted_from_half(iou: float) -> float:

@@ -55,7 +55,7 @@ class Protocol(typing.Protocol):
         ...
 
     def truth_of(self, sample: Sample, /) -> Any:
-        """The truth of a sample, in the form that the other functions take; it has an ``area``."""
+        """The truth of a sample, in the form that the other functions take; it has a ``mask``."""
         ...
 
     def judge(self, sample: Sample, truth: Any, prediction: Prediction, threshold: float | None, /) -> Verdict:
@@ -179,7 +179,7 @@ class Rules:
             scores = scores._replace(intersection=0 if area else None, union=area or None, hit_mask=None)
         if sample.box is None:
             scores = scores._replace(hit_box=None, box_iou=None)
-        empty_truth = bool(sample.parts) and truth.area == 0
+        empty_truth = bool(sample.parts) and truth.mask.area == 0
         return verdict._replace(scores=scores, empty_truth=empty_truth, no_target=no_target)
 
     def scaled(self, heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...masks import decode
-from ...records import RLE, Box, Overlap, Prediction, Sample
+from ...masks import LazyMask
+from ...records import Box, Overlap, Prediction, Sample
 from ..boxes import best_box_iou, contour_boxes, first_box_iou
 from ..floats import lowest_where
 from ..overlap import overlap
@@ -42,38 +42,27 @@ class TrisTruth(NamedTuple):
     """The truth of one sample.
 
     Attributes:
-        mask: for IoU, bool ``(H, W)``.
-        area: its number of pixels.
-        pointed: for PointM, bool ``(H, W)``.
+        mask: for IoU.
+        pointed: for PointM.
         box: for PointIt and Accbox, or None.
     """
 
-    mask: np.ndarray
-    area: int
-    pointed: np.ndarray
+    mask: LazyMask
+    pointed: LazyMask
     box: Box | None
 
 
 def truth_of(sample: Sample) -> TrisTruth:
     """The truth as the authors compute it."""
-    layers = layers_of(sample.parts, sample.size)
-    once = layers == 1
-    mask = layers > 0 if sample.id.startswith("referit_") else once
+    once = LazyMask.of_parts(sample.parts, sample.size, once=True)
+    mask = LazyMask.of_parts(sample.parts, sample.size) if sample.id.startswith("referit_") else once
     box = None
     if sample.box is not None:
         # The authors cut each of x y w h to a whole number. Rounding first removes the error of w = x1 - x0.
         x, y = int(sample.box.x0), int(sample.box.y0)
         width, height = (int(round(far - near, 6)) for near, far in zip(sample.box[:2], sample.box[2:], strict=True))
         box = Box(float(x), float(y), float(x + width), float(y + height))
-    return TrisTruth(mask, int(np.count_nonzero(mask)), once, box)
-
-
-def layers_of(parts: tuple[RLE, ...], size: tuple[int, int]) -> np.ndarray:
-    """How many parts cover each pixel: uint8 ``(H, W)``."""
-    layers = np.zeros(size, dtype=np.uint8)
-    for part in parts:
-        layers += decode(part).view(np.uint8)
-    return layers
+    return TrisTruth(mask, once, box)
 
 
 def judge(sample: Sample, truth: TrisTruth, prediction: Prediction, threshold: float | None) -> Verdict:
@@ -89,17 +78,17 @@ def judge(sample: Sample, truth: TrisTruth, prediction: Prediction, threshold: f
             mask = _cut(heat, divisor, THRESHOLD if threshold is None else threshold)
     if mask is None:
         raise ValueError("a checked prediction has a mask or a heat")
-    shared = overlap(mask, truth.mask, truth.area)
-    area = shared.union - truth.area + shared.intersection
+    mask = LazyMask.of_pixels(mask)
+    shared = overlap(mask, truth.mask)
     best = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:
             best = first_box_iou(prediction.boxes, truth.box)
         else:
-            best = best_box_iou(contour_boxes(mask, area), truth.box)
+            best = best_box_iou(contour_boxes(mask), truth.box)
     hit_box = None if point is None else truth.box is not None and hits_box_pixels(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.pointed)
-    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point, area)
+    return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point)
 
 
 def scaled(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -114,7 +103,7 @@ def sweep(sample: Sample, truth: TrisTruth, heat: np.ndarray, thresholds: Sequen
     """The overlap that `judge` counts at each threshold of the divided heat; the heat is resized only once."""
     grown = Upsampled(heat, sample.size, align_corners=True)
     divisor = grown.largest() + _FLOOR
-    return [overlap(_cut(grown, divisor, threshold), truth.mask, truth.area) for threshold in thresholds]
+    return [overlap(_cut(grown, divisor, threshold), truth.mask) for threshold in thresholds]
 
 
 def _place(heat: Upsampled, divisor: np.float32) -> int:

@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...masks import LazyMask
 from ...records import Box, Prediction, Sample
 from ..boxes import box_iou, first_box_iou, odd_suppression
 from ..pointing import centre_of
@@ -54,12 +55,13 @@ def judge(sample: Sample, truth: CleanTruth, prediction: Prediction, threshold: 
             mask = above_of(grown, THRESHOLD if threshold is None else threshold)
     if mask is None:
         raise ValueError("a checked prediction has a mask or a heat")
+    mask = LazyMask.of_pixels(mask)
     iou = 0.0
     if truth.box is not None:
         if prediction.boxes is not None:
             iou = first_box_iou(prediction.boxes, truth.box)
         else:
-            map_ = mask.astype(np.float32) if heat is None else heat
+            map_ = mask.pixels.astype(np.float32) if heat is None else heat
             iou = box_iou(_fractions(union_box(map_), map_.shape), _fractions(truth.box, sample.size))
     return located(truth, mask, point, counted_from_half(iou))
 

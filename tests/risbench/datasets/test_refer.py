@@ -21,7 +21,11 @@ from helpers.annotations import (
 from pycocotools import mask as coco
 
 from risbench.datasets import load_split
+from risbench.datasets.annotations import instances as module_of_instances
+from risbench.datasets.annotations.refer import read_refer
 from risbench.errors import DataError
+from risbench.io import jsonpieces
+from risbench.io.jsonpieces import NotInPiecesError
 from risbench.masks import decode
 from risbench.records import Box
 
@@ -234,6 +238,62 @@ def test_numbers_written_otherwise_are_the_same_samples(tmp_path: Path, name: st
         assert two == replace(one, image_path=two.image_path)
         assert two.image_path.relative_to(tmp_path / "other") == one.image_path.relative_to(tmp_path / "plain")
         assert type(two.image_id) is type(one.image_id)
+
+
+def _doubled(instances, refs):
+    instances["images"].append({**instances["images"][0], "height": 77})
+    instances["annotations"].append({**instances["annotations"][0], "bbox": [1, 2, 3, 4], "category_id": 99})
+
+
+def _classes(instances, refs):
+    of_every_kind = [1, 1.0, "1", " 1 ", True, None, [1], "nothing", 2.5, 10**30, "2", 2]
+    instances["categories"].append({"id": "2", "name": "two"})
+    model = instances["annotations"][0]
+    instances["annotations"] += [{**model, "id": 50 + n, "category_id": c} for n, c in enumerate(of_every_kind)]
+
+
+def _text_ids(instances, refs):
+    for n, ann in enumerate(instances["annotations"]):
+        ann["id"] = ann["id"] if n < 3 else 2**64 + n if n == 3 else f"a{ann['id']}"
+    refs[:] = [one for one in refs if one["ann_id"] in (11, 12, 13)]
+
+
+def _empty(instances, refs):
+    instances.update(images=[], annotations=[], categories=[])
+    refs.clear()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda *_: None, _doubled, _classes, _text_ids, _empty, _as_floats, _as_texts, _as_flat, _with_float_codes],
+)
+@pytest.mark.parametrize("in_order", [False, True])
+def test_a_table_read_in_pieces_is_the_table_read_whole(
+    tmp_path: Path, change, in_order: bool, monkeypatch: pytest.MonkeyPatch
+):
+    instances, refs = _broken(change)
+    root = write_refer(tmp_path, dict(sorted(instances.items(), reverse=in_order)), refs)
+    files = root / "refer/refcoco/refs(unc).p", root / "refer/refcoco/instances.json"
+
+    def refuse(*_):
+        raise NotInPiecesError
+
+    tables = [read_refer(*files)]
+    monkeypatch.setattr(jsonpieces, "PIECE_BYTES", 100)
+    monkeypatch.setattr(jsonpieces, "_fast_loads", None)
+    tables.append(read_refer(*files))
+    monkeypatch.setattr(module_of_instances, "read_in_pieces", refuse)
+    *in_pieces, whole = [table.arrays() for table in [*tables, read_refer(*files)]]
+    for found in in_pieces:
+        assert found.keys() == whole.keys()
+        for name, column in whole.items():
+            assert (found[name].dtype, found[name].shape) == (column.dtype, column.shape)
+            assert found[name].tobytes() == column.tobytes()
+
+
+def test_a_plain_file_is_read_in_pieces_and_not_whole(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module_of_instances, "read_json", None)
+    assert len(load_split("refcoco_val", root)) == 6
 
 
 def test_broken_json_names_file_and_line(root: Path):

@@ -5,8 +5,10 @@ import contextlib
 import datetime
 import os
 import pickle
+import pickletools
 import time
 import tracemalloc
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from risbench.datasets.annotations import bounded
 from risbench.datasets.annotations.unpickle import read_pickle
 from risbench.errors import DataError
 
@@ -238,3 +241,88 @@ def test_only_plain_values_come_out(tmp_path: Path):
     for content in (b"c_codecs\nencode\n.", b"(lcnumpy\ndtype\n(S'i8'\ntRa."):
         with pytest.raises(DataError, match="not a plain value"):
             _read(tmp_path / "p", content)
+
+
+_HARMLESS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**17), 10**17)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(-(10**17), 10**17), inner),
+    max_leaves=20,
+)
+
+
+def _slowly(raw: bytes):
+    """The value as the slower version reads it, or the kind of its error."""
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        patch.setattr(bounded, "is_harmless", lambda raw: False)
+        try:
+            return bounded.BoundedUnpickler(raw, encoding="latin1").load()
+        except Exception as error:
+            return type(error)
+
+
+@given(value=_HARMLESS, protocol=st.integers(0, 5))
+def test_plain_annotations_are_read_by_the_fast_version(value, protocol: int):
+    raw = pickle.dumps(value, protocol=protocol)
+    assert bounded.is_harmless(raw)
+    assert repr(bounded.BoundedUnpickler(raw, encoding="latin1").load()) == repr(value) == repr(_slowly(raw))
+
+
+@given(value=PLAIN, protocol=st.integers(0, 5), data=st.data())
+def test_what_the_fast_version_reads_of_a_damaged_pickle_the_slower_one_reads_too(value, protocol: int, data):
+    raw = bytearray(pickle.dumps(value, protocol=protocol))
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.integers(0, len(raw) - 1))
+        raw[at : at + 1] = data.draw(
+            st.binary(max_size=2) | st.sampled_from([b"(", b"l", b"s", b"u", b"h", b"q", b"e"])
+        )
+        raw = raw or bytearray(b".")
+    if bounded.is_harmless(bytes(raw)):
+        wanted = _slowly(bytes(raw))
+        try:
+            found = bounded.BoundedUnpickler(bytes(raw), encoding="latin1").load()
+        except Exception as error:
+            found = type(error)
+        assert repr(found) == repr(wanted)
+
+
+@pytest.mark.parametrize("length", [255, 256, 70_000, 200_000])
+@pytest.mark.parametrize("protocol", range(6))
+def test_long_texts_and_many_values_are_harmless(length: int, protocol: int):
+    value = [{"sent": "x" * length, "n": number} for number in range(3)] + [str(number) for number in range(70_000)]
+    raw = pickle.dumps(value, protocol=protocol)
+    assert bounded.is_harmless(raw)
+    assert bounded.BoundedUnpickler(raw, encoding="latin1").load() == value
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"cos\nsystem\n(S'true'\ntR.", b"\x80\x04\x8c\x02os\x8c\x06system\x93.", b"i__main__\nX\n.", b"\x82\x01.",
+        b"P7\n.", b"\x80\x02N\x86.", b"\x80\x02)N\x87.", b"N}b.", b"\x80\x05\x96\x08" + b"\0" * 7 + b"12345678.",
+        b"\x80\x02]r\xff\xff\xff\x7f.", b"]p2000000000\n.", b"\x80\x02\x8a\x09123456789.", b"I12345678901234567890\n.",
+        b"N", b"", b"N..", b"\x80\x02X\xff\xff\xff\xffx.", b"\x80\x04\x95\xff\0\0\0\0\0\0\0N.", b"\x80\x7fN.",
+    ],
+)  # fmt: skip
+def test_whatever_names_calls_or_reaches_far_is_not_harmless(raw: bytes):
+    assert not bounded.is_harmless(raw)
+
+
+def test_every_opcode_that_is_not_a_plain_value_is_not_harmless():
+    allowed = {
+        "BINFLOAT BINGET BININT BININT1 BININT2 BINPUT BINSTRING BINUNICODE DICT EMPTY_DICT EMPTY_LIST FLOAT FRAME GET",
+        "INT LIST LONG LONG1 LONG_BINGET LONG_BINPUT MARK MEMOIZE NEWFALSE NEWTRUE NONE PUT SETITEM SETITEMS",
+        "SHORT_BINSTRING SHORT_BINUNICODE STRING UNICODE APPEND APPENDS",
+    }
+    arguments = (b"", b"1\n", b"'x'\n", *(b"\0" * n for n in range(1, 10)))
+    found = {
+        code.name
+        for code in pickletools.opcodes
+        if code.name not in ("STOP", "PROTO")
+        and any(bounded.is_harmless(code.code.encode("latin1") + rest + b".") for rest in arguments)
+    }
+    assert found == set(" ".join(allowed).split())

@@ -8,6 +8,7 @@ from helpers.samples import blobs, block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from risbench.metrics import boxes
 from risbench.metrics.boxes import best_box_iou, box_iou, component_box, contour_boxes, odd_suppression
 from risbench.records import Box
 
@@ -73,9 +74,9 @@ SIDES = st.floats(-50, 700, allow_subnormal=False).map(lambda side: round(side, 
     st.lists(st.tuples(*[st.integers(0, 640)] * 4), min_size=1, max_size=12),
     st.tuples(SIDES, SIDES, SIDES, SIDES),
 )
-def test_the_best_box_is_found_with_the_same_bits_as_one_by_one(boxes, truth):
-    one_by_one = max(box_iou(Box(*map(float, box)), Box(*truth)) for box in boxes)
-    assert best_box_iou(np.array(boxes), Box(*truth)) == one_by_one
+def test_the_best_box_is_found_with_the_same_bits_as_one_by_one(some, truth):
+    one_by_one = max(box_iou(Box(*map(float, box)), Box(*truth)) for box in some)
+    assert best_box_iou(np.array(some), Box(*truth)) == one_by_one
 
 
 def test_the_box_of_the_largest_component_is_that_of_the_whole_image_also_among_equals():
@@ -93,3 +94,18 @@ def test_the_box_of_the_largest_component_is_that_of_the_whole_image_also_among_
             continue
         x, y, width, height, _ = table[1 + int(np.argmax(table[1:, cv2.CC_STAT_AREA]))].tolist()
         assert component_box(mask) == Box(x, y, x + width, y + height)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 4000)] * 2, *[st.integers(1, 4000)] * 2), min_size=1, max_size=8), st.data())
+def test_few_boxes_are_suppressed_number_by_number_as_many_are_in_arrays(rects, data):
+    scores = data.draw(st.lists(st.sampled_from([0.2, 0.5, 0.7, 1.0]), min_size=len(rects), max_size=len(rects)))
+    expected = odd_suppression(np.array(rects), np.array(scores)).tolist()
+    assert boxes._few_suppressed(rects, np.array(scores, np.float32).tolist()) == expected
+
+
+def test_a_quotient_at_the_bound_itself_is_rounded_as_float32_rounds_it():
+    # Of two boxes that share 1 of 20 parts: 1 / 20 is above 0.05 once it is rounded to float32.
+    for rects in ([(0, 0, 21, 1), (20, 0, 20 + 1, 1)], [(0, 0, 10, 2), (9, 0, 10, 1)], [(0, 0, 20, 1), (19, 0, 20, 1)]):
+        expected = odd_suppression(np.array(rects), np.array([1.0, 0.9])).tolist()
+        assert boxes._few_suppressed(rects, [1.0, float(np.float32(0.9))]) == expected

@@ -63,8 +63,8 @@ def test_a_cut_is_strict_even_where_float32_cannot_hold_the_threshold():
     heat = np.full((70, 70), np.float32(0.1))
     sample = sample_of(block((70, 70), 0, 0, 10, 10))
     # float32(0.1) is a little above 0.1.
-    assert Rules("clean", 0.1).judge(sample, Prediction(heat=heat)).mask.all()
-    assert not Rules("clean", float(np.float32(0.1))).judge(sample, Prediction(heat=heat)).mask.any()
+    assert Rules("clean", 0.1).judge(sample, Prediction(heat=heat)).mask.pixels.all()
+    assert not Rules("clean", float(np.float32(0.1))).judge(sample, Prediction(heat=heat)).mask.pixels.any()
 
 
 def test_lavt_takes_a_heat_of_480_as_it_is_and_enlarges_any_other_with_half_pixel_centres():

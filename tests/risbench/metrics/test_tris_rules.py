@@ -65,8 +65,8 @@ def test_with_torchs_own_resize_only_pixels_beside_the_cut_may_differ(seed, kind
 def test_overlapping_parts_are_background_in_coco_and_object_in_referit():
     one, other = block((20, 30), 0, 0, 10, 10), block((20, 30), 0, 5, 10, 15)
     coco, referit = truth_of(sample_of(one, other)), truth_of(sample_of(one, other, split="referit_test"))
-    assert coco.area == 100
-    assert referit.area == 150
+    assert coco.mask.area == 100
+    assert referit.mask.area == 150
     # The overlap is part of the object for IoU, and none the less a miss for the point.
     point = Prediction(mask=one | other, point=(7.5, 5.5))
     assert _judge(sample_of(one, other, split="referit_test"), point).scores[:4] == (150, 150, True, False)
@@ -97,7 +97,7 @@ def test_heats_without_a_positive_value_turn_into_the_whole_image():
     heat = np.full((10, 10), -1.0, np.float32)
     heat[3, 3] = -5.0
     verdict = _judge(sample, Prediction(heat=heat))
-    assert verdict.mask.all()
+    assert verdict.mask.pixels.all()
     assert verdict.scores.box_iou == 1 / 100  # the dummy box
     # Divided by a negative number, the lowest value becomes the maximum.
     assert verdict.point == pytest.approx((30.17, 26.83), abs=1.0)
@@ -132,7 +132,7 @@ def test_a_threshold_is_of_the_normalised_heat():
     sample = sample_of(block((80, 90), 10, 10, 20, 20))
     heat = np.tile(np.linspace(0, 8, 90, dtype=np.float32), (80, 1))
     verdict = Rules("tris", 0.5).judge(sample, Prediction(heat=heat))
-    assert 0.48 < verdict.mask.mean() < 0.52
+    assert 0.48 < verdict.mask.pixels.mean() < 0.52
 
 
 def test_objects_of_one_id_but_other_parts_are_not_confused():
