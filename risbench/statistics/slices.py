@@ -163,7 +163,7 @@ def _distractors(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
 
 def _words(kinds: np.ndarray) -> dict[str, np.ndarray]:
     parts: dict[str, np.ndarray] = {kind: np.ascontiguousarray(kinds[:, place]) for place, kind in enumerate(_KINDS)}
-    return {**parts, "none of these": ~kinds.any(axis=1)}
+    return {**parts, "none of these": np.logical_not(kinds.any(axis=1))}
 
 
 def _categories(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.errors import DataError
+from risbench.results.columns.rowcolumns import RowColumns, columns_of, left_out_counts
+from risbench.results.columns.rowreading import _as_written, read_columns
 from risbench.results.folder import read_rows
-from risbench.results.rowcolumns import RowColumns, columns_of, left_out_counts
-from risbench.results.rowreading import _as_written, read_columns
 from risbench.results.rows import Row
 
 ROW = Row("refcoco_val/1/2", 7, 1, 2, 30, 60, True, False, 0.25, 0.1)
