@@ -15,7 +15,7 @@ from risbench.masks import runs_of, union_of
 from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
-from risbench.results.rowcolumns import RowColumns
+from risbench.results.columns.rowcolumns import RowColumns
 from risbench.results.rows import Row, answer_notes, truth_notes
 from risbench.results.scored import scored_split, split_record
 from risbench.scorer import summary_of

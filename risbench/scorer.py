@@ -15,7 +15,7 @@ from .metrics.overlap import overlap
 from .metrics.rules.protocols import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
-from .results.rowcolumns import RowColumns, columns_of
+from .results.columns.rowcolumns import RowColumns, columns_of
 from .results.rows import Row
 from .statistics.summary import summarise
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from risbench import DataError, Run
-from risbench.results.rowcolumns import RowColumns
+from risbench.results.columns.rowcolumns import RowColumns
 from risbench.statistics.breakdown import share
 
 from ..about import titles_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from risbench import Run, UsageError
-from risbench.results.rowcolumns import RowColumns
+from risbench.results.columns.rowcolumns import RowColumns
 from risbench.results.rows import Row
 from risbench.statistics.comparable import refuse_mixture
 

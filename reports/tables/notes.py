@@ -10,8 +10,8 @@ from risbench import Run
 from risbench.datasets.catalog import is_drawn
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
+from risbench.results.columns.rowcolumns import distinct
 from risbench.results.origin import unknown_note
-from risbench.results.rowcolumns import distinct
 from risbench.results.rows import answer_notes, truth_notes
 from risbench.statistics.comparable import limit_of, mismatch, truth_name, truth_note
 

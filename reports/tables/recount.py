@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from risbench import Run
+from risbench.results.columns.rowcolumns import RowColumns
 from risbench.results.folder import ROWS
-from risbench.results.rowcolumns import RowColumns
 from risbench.statistics.changes import Change, changes_of
 
 

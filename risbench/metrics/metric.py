@@ -27,7 +27,7 @@ import numpy as np
 
 Columns = Mapping[str, np.ndarray]
 """Columns of rows, float64 ``(n,)`` each: ``intersection``, ``union``, ``hit_box``, ``hit_mask``, ``box_iou``; NaN
-where a row has none. See `risbench.results.rowcolumns.columns_of`."""
+where a row has none. See `risbench.results.columns.rowcolumns.columns_of`."""
 Terms = tuple[np.ndarray, np.ndarray]
 """Numerator and weight of each row, float64 ``(n,)``; a row that does not count has 0 in both."""
 

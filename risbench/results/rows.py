@@ -136,7 +136,7 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
     """Notes about expressions that lack a part of the truth, one sentence each.
 
     Args:
-        counts: a run's summary, or the result of `risbench.results.rowcolumns.left_out_counts`.
+        counts: a run's summary, or the result of `risbench.results.columns.rowcolumns.left_out_counts`.
         rules: the name of the rules.
     """
     notes = []
@@ -153,7 +153,7 @@ def truth_notes(counts: Mapping[str, Any], rules: str) -> list[str]:
 
 
 def answer_notes(counts: Mapping[str, Any]) -> list[str]:
-    """Notes about one run's predictions, one sentence each; see `risbench.results.rowcolumns.left_out_counts`."""
+    """Notes about one run's predictions, one sentence each; `left_out_counts` has the keys."""
     notes = []
     if count := counts.get("no_target_answered"):
         notes.append(f"masks predicted for expressions without a target: {count}, each counts as IoU 0")

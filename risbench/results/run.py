@@ -13,13 +13,13 @@ from ..io.jsonfile import read_record
 from ..metrics.coverage import cautions
 from ..plain import counted
 from . import jsonlines, schema
+from .columns.maskcoverage import coverage_in
+from .columns.rowcolumns import RowColumns
+from .columns.rowreading import read_columns
 from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_rows
 from .header import Header, TruthRecord
 from .jsonrecord import from_json, kinds_of, to_json
 from .kinds import check
-from .maskcoverage import coverage_in
-from .rowcolumns import RowColumns
-from .rowreading import read_columns
 from .rows import Row
 
 if TYPE_CHECKING:

@@ -23,12 +23,12 @@ from ..methods.contract import card_of, method_notes
 from ..methods.refine import Refined
 from ..methods.texts import control_texts
 from ..metrics.rules.protocols import DEFAULT, Rules, rules_of
+from ..results.columns.rowcolumns import left_out_counts
 from ..results.folder import HEADER, SHARDS, RunFolder
 from ..results.header import Header
 from ..results.identity import refuse_another
 from ..results.jsonrecord import to_json
 from ..results.origin import refuse_other
-from ..results.rowcolumns import left_out_counts
 from ..results.run import Run
 from ..results.sampleids import SampleIds
 from ..scorer import summary_of

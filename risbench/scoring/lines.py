@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..datasets.annotations.sampleids import SampleIds
 from ..errors import DataError, MaskError
 from ..io import reading
 from ..records import Prediction
 from ..results import jsonlines
 from ..results.masklines import prediction_in
-from ..results.sampleids import SampleIds
 from .entries import named
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

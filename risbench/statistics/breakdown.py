@@ -15,7 +15,7 @@ from ..datasets.split import Split
 from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..records import Sample
-from ..results.rowcolumns import RowColumns, columns_of, distinct
+from ..results.columns.rowcolumns import RowColumns, columns_of, distinct
 from ..results.rows import Row
 from .ratios import intervals
 from .slices import slices_of

@@ -17,9 +17,9 @@ from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse
 from ..plain import counted, plain
+from ..results.columns.rowcolumns import RowColumns, columns_of, left_out_counts
 from ..results.folder import ROWS
 from ..results.jsonrecord import to_json
-from ..results.rowcolumns import RowColumns, columns_of, left_out_counts
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row
 from ..results.run import Run
 from .ratios import METHOD

@@ -14,8 +14,8 @@ from ..datasets.split import Split
 from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse_all, refuse_generalised
+from ..results.columns.rowcolumns import RowColumns, columns_of
 from ..results.jsonrecord import to_json
-from ..results.rowcolumns import RowColumns, columns_of
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS
 from ..results.run import Run
 from ..results.scored import scored_split
@@ -88,7 +88,7 @@ class Comparison(NamedTuple):
 
     @property
     def truth_counts(self) -> dict[str, int]:
-        """How many expressions lack a true mask or box; see `risbench.results.rows.left_out_counts`."""
+        """How many expressions lack a true mask or box; see `risbench.results.columns.rowcolumns.left_out_counts`."""
         return {key: count for key in TRUTH_COUNTS if (count := self.runs[0].summary.get(key))}
 
     def record(self) -> dict[str, Any]:

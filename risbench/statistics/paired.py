@@ -34,7 +34,7 @@ from scipy import special
 
 from ..errors import DataError
 from ..metrics.metric import Metric
-from ..results.rowcolumns import RowColumns, columns_of
+from ..results.columns.rowcolumns import RowColumns, columns_of
 from ..results.rows import Row
 from ..results.run import Run
 from .ratios import CONFIDENCE, DIGITS, divided, freedom_of, leave_one_out

@@ -14,10 +14,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..datasets.annotations.sampleids import SampleIds
 from ..datasets.expressions import words_of
 from ..datasets.split import Split
 from ..records import Sample
-from ..results.sampleids import SampleIds
 from .objects import shares_of_objects
 
 _POSITION = (
@@ -162,8 +162,8 @@ def _distractors(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _words(kinds: np.ndarray) -> dict[str, np.ndarray]:
-    parts = {kind: np.ascontiguousarray(kinds[:, place]) for place, kind in enumerate(_KINDS)}
-    return {**parts, "none of these": ~kinds.any(axis=1)}
+    parts: dict[str, np.ndarray] = {kind: np.ascontiguousarray(kinds[:, place]) for place, kind in enumerate(_KINDS)}
+    return {**parts, "none of these": np.logical_not(kinds.any(axis=1))}
 
 
 def _categories(split: Split, places: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from helpers.annotations import refer_content, sentence, write_refer
 
 from reports import gallery
 from risbench import DataError, MaskError, UsageError, load_split, score
+from risbench.errors import DataWarning
 from risbench.masks import decode, encode, union_of
 from risbench.statistics.failures import OUTCOMES, failures_of
 
@@ -212,3 +213,22 @@ def test_a_broken_mask_is_refused_by_name_and_leaves_no_page(drawn_runs, changed
 def test_what_a_gallery_cannot_be_is_said(drawn_runs, tmp_path, out, more):
     with pytest.raises(UsageError, match=r"--out FILE\.html|--thumbnails under"):
         gallery.render(drawn_runs, out=tmp_path / out if out else None, **more)
+
+
+def test_a_page_of_too_many_shows_whole_images_evenly_and_says_so(drawn_runs, tmp_path):
+    whole, part = tmp_path / "whole.html", tmp_path / "part.html"
+    total = len(drawn_runs[0].rows())
+    gallery.render(drawn_runs, out=whole, expressions=total)
+    with pytest.warns(
+        DataWarning, match=rf"the page shows \d+ of {total} expressions, about 3 of 6 images spread evenly"
+    ):
+        gallery.render(drawn_runs, out=part, expressions=total // 2)
+    (every, blocks, _), (some, few, _) = parsed(whole), parsed(part)
+    images = [every["images"].index(one) for one in some["images"]]
+    assert images == [0, 2, 5]
+    wanted = [{**one, "image": images.index(one["image"])} for one in every["samples"] if one["image"] in images]
+    assert some["samples"] == wanted
+    assert [block["truths"] for block in few] == [blocks[place]["truths"] for place in images]
+    assert [run["metrics"] for run in some["runs"]] == [run["metrics"] for run in every["runs"]]
+    assert some["notes"][0].startswith("PART: the page shows")
+    assert not any(note.startswith("PART:") for note in every["notes"])

@@ -35,7 +35,7 @@ from risbench.masks import decode, encode, parts_of, size_of
 from risbench.methods.cards import read_card
 from risbench.metrics.metric_names import parse_all
 from risbench.results import heats
-from risbench.results.rowcolumns import columns_of
+from risbench.results.columns.rowcolumns import columns_of
 from risbench.scorer import summary_of
 from risbench.scoring.files import read_array
 from risbench.scoring.pictures import read_mask

@@ -16,8 +16,8 @@ import numpy as np
 from risbench.datasets.load import load_split
 from risbench.errors import RisbenchError, UsageError
 from risbench.metrics.metric_names import parse_all
+from risbench.results.columns.rowcolumns import columns_of
 from risbench.results.jsonrecord import to_json
-from risbench.results.rowcolumns import columns_of
 from risbench.results.run import Run
 from risbench.statistics.slices import slices_of
 from risbench.statistics.summary import summarise, with_interval

@@ -15,7 +15,7 @@ from risbench.errors import DataError, MaskError
 from risbench.masks import encode
 from risbench.metrics.coverage import Coverage, coverage_of
 from risbench.results import jsonlines
-from risbench.results.maskcoverage import _counted, coverage_in
+from risbench.results.columns.maskcoverage import _counted, coverage_in
 
 
 def _line(mask: np.ndarray, **more: Any) -> str:
@@ -92,5 +92,5 @@ def test_more_masks_than_are_counted_at_once(tmp_path: Path):
 
 
 def test_a_line_as_a_run_writes_it_is_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("risbench.results.maskcoverage.object_in", lambda *_: pytest.fail("parsed"))
+    monkeypatch.setattr("risbench.results.columns.maskcoverage.object_in", lambda *_: pytest.fail("parsed"))
     assert _counted([(1, _GOOD.encode() + b"\n")], tmp_path).cut.masks == 1

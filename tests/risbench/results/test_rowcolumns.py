@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.errors import DataError
+from risbench.results.columns.rowcolumns import RowColumns, columns_of, left_out_counts
+from risbench.results.columns.rowreading import _as_written, read_columns
 from risbench.results.folder import read_rows
-from risbench.results.rowcolumns import RowColumns, columns_of, left_out_counts
-from risbench.results.rowreading import _as_written, read_columns
 from risbench.results.rows import Row
-from risbench.results.sampleids import SampleIds
 
 ROW = Row("refcoco_val/1/2", 7, 1, 2, 30, 60, True, False, 0.25, 0.1)
 NAMES = ("image_id", "intersection", "union", "hit_box", "hit_mask", "box_iou", "missing", "empty_truth", "no_target")
@@ -49,8 +49,10 @@ def _in(folder: Path, lines: list[bytes]) -> Path:
 
 def _values(columns: RowColumns) -> list[tuple[Any, ...]]:
     lists = [list(columns.ids), *(getattr(columns, name).tolist() for name in NAMES)]
-    plain = [[None if isinstance(one, float) and math.isnan(one) else one for one in values] for values in lists]
-    return list(zip(*plain, strict=True))
+    return [
+        tuple(None if isinstance(one, float) and math.isnan(one) else one for one in line)
+        for line in zip(*lists, strict=True)
+    ]
 
 
 def _outcome(read: Callable[[], list[Any]]) -> list[Any] | str:

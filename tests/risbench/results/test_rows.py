@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risbench.errors import DataError
-from risbench.results.rowcolumns import columns_of
+from risbench.results.columns.rowcolumns import columns_of
 from risbench.results.rows import Row
 
 _names = st.integers(0, 2**53) | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

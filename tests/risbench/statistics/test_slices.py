@@ -11,9 +11,9 @@ import pytest
 from helpers.annotations import annotation, code_of, image, rectangle, ref, sentence, write_refer
 
 from risbench import DataError, Sample, Split, UsageError, load_split
+from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.datasets.expressions import share_of, words_of
 from risbench.masks import union_of
-from risbench.results.sampleids import SampleIds
 from risbench.statistics.slices import kinds_of, places_of, slices_of
 
 
@@ -114,9 +114,11 @@ def test_slices_from_columns_are_those_of_samples_one_by_one(tmp_path: Path):
     again = slices_of(split, shuffled)
     assert {name: list(parts) for name, parts in again.items()} == {name: list(parts) for name, parts in found.items()}
     assert all((again[name][part] == flags).all() for name, parts in found.items() for part, flags in parts.items())
-    kinds = {kind: found["words"][kind] for kind in ("position", "attribute", "relation") if kind in found["words"]}
-    for at, sample in enumerate(shuffled):
-        assert {kind for kind, flags in kinds.items() if flags[at]} == kinds_of(sample.text)
+    words = {
+        kind: found["words"].get(kind, np.zeros(len(order), bool)) for kind in ("position", "attribute", "relation")
+    }
+    kinds = [{kind for kind, flags in words.items() if flags[at]} for at in range(len(order))]
+    assert kinds == [kinds_of(sample.text) for sample in shuffled]
 
 
 def test_the_area_of_another_truth_is_that_of_its_masks(tmp_path: Path):

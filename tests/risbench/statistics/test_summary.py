@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 from risbench.metrics.metric import Metric
 from risbench.metrics.metric_names import parse, parse_all
-from risbench.results.rowcolumns import columns_of
+from risbench.results.columns.rowcolumns import columns_of
 from risbench.results.rows import Row
 from risbench.scorer import summary_of
 from risbench.statistics.ratios import intervals, jackknife

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets.annotations.columns import Texts, offsets_of
-from ..io import reading
-from .jsonlines import object_in
+from ...datasets.annotations.columns import Texts, offsets_of
+from ...datasets.annotations.sampleids import SampleIds
+from ...io import reading
+from ..jsonlines import object_in
+from ..rows import Row
 from .rowcolumns import RowColumns, image_column
-from .rows import Row
-from .sampleids import SampleIds
 
 _PIECE = 8192  # lines read together
 # Up to 15 digits: a float holds each such number.

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..io import reading
-from ..masks import MOST_PIXELS
-from ..metrics.coverage import NEARLY_ALL, Count, Coverage, coverage_of
-from .jsonlines import object_in
+from ...io import reading
+from ...masks import MOST_PIXELS
+from ...metrics.coverage import NEARLY_ALL, Count, Coverage, coverage_of
+from ..jsonlines import object_in
 
 _PIECE = 128  # lines read together; pycocotools takes at most 255 codes at once
 _NUMBER = rb"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,17})?"

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics.rules.protocols import scores_boxes
-from .rows import Row
-from .sampleids import SampleIds
+from ...datasets.annotations.sampleids import SampleIds
+from ...metrics.rules.protocols import scores_boxes
+from ..rows import Row
 
 _NONE = -1  # of a hit that is neither true nor false
 

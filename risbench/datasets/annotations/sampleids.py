@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from ..datasets.annotations.columns import Texts
+from .columns import Texts
 
 _PIECE = 1 << 16  # ids handled together
 _WIDEST = 256  # bytes of an id up to which all are padded to one width

@@ -1,0 +1,1 @@
+"""Rows and masks of a run read in pieces into columns, without an object for each expression."""
