@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from risbench.datasets.catalog import is_drawn
 from risbench.errors import UsageError
+from risbench.plugins import importing
 
 from .files.names import advice
 from .inference.card import CARD
@@ -62,7 +63,8 @@ def make(
         if split is None or not is_drawn(split):
             raise UsageError(advice(split))
         weights = "shapes"
-    from .inference.predictor import Tris
+    with importing():
+        from .inference.predictor import Tris
 
     return Tris(
         weights,
