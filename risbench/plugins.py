@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import gc
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from .errors import RisbenchError, UsageError
@@ -48,7 +48,7 @@ def _places() -> tuple[tuple[str, int], ...]:
 
 def _changed(place: str) -> int:
     try:
-        return os.stat(place or os.curdir).st_mtime_ns
+        return Path(place).stat().st_mtime_ns
     except OSError:
         return -1
 

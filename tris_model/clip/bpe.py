@@ -1,7 +1,7 @@
 """CLIP's byte-pair encoding of plain texts, without what open_clip's tokenizer imports and prepares for all others.
 
-A plain text has printable ASCII characters alone and neither ``&`` nor ``<``: no entity to resolve, no broken Unicode to
-repair, no special token. Nearly all expressions are plain. For them the tokens are those of OpenAI's tokenizer, and
+A plain text has printable ASCII characters alone and neither ``&`` nor ``<``: no entity to resolve, no broken Unicode
+to repair, no special token. Nearly all expressions are plain. For them the tokens are those of OpenAI's tokenizer, and
 neither ftfy nor regex is imported, which would take half a second.
 """
 
@@ -11,6 +11,7 @@ import gzip
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 _FIRST = 33  # of OpenAI's table of bytes: "!" has id 0, and so on up to "~"
@@ -61,7 +62,7 @@ class PlainEncoder:
         ids = [ord(letter) - _FIRST for letter in word]
         ids[-1] += _LAST_OF_WORD
         while len(symbols) > 1:
-            pairs = [f"{left} {right}" for left, right in zip(symbols, symbols[1:], strict=False)]
+            pairs = [f"{left} {right}" for left, right in pairwise(symbols)]
             best = min(pairs, key=lambda pair: self._merges.get(pair, _MERGES))
             rank = self._merges.get(best)
             if rank is None:

@@ -193,9 +193,7 @@ class QuickTrunk(nn.Module):
         layers = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
         self.ramp = trunk.ramp
         self.layers = nn.ModuleList(
-            nn.Sequential(
-                *(QuickBottleneck(block, kind) for block in layer if isinstance(block, Bottleneck))
-            )
+            nn.Sequential(*(QuickBottleneck(block, kind) for block in layer if isinstance(block, Bottleneck)))
             for layer in layers
         )
 

@@ -1,7 +1,7 @@
 """Bfloat16 for what gains by it, with all that follows in float32.
 
-On a GPU both towers gain. On a CPU with AMX or AVX512-BF16 the image trunk does; the text tower, a few tokens at a time,
-is faster in float32.
+On a GPU both towers gain. On a CPU with AMX or AVX512-BF16 the image trunk does; the text tower, a few tokens at a
+time, is faster in float32.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def resolved(
 ) -> Literal["float32", "tf32", "bf16"]:
     """The precision that ``auto`` means for this trunk on this device; others mean themselves.
 
-    On a GPU it is bf16 if the GPU has it. On a CPU it is bf16 if the processor has instructions for it and computes this
-    trunk faster with them, which is tried on one image; else float32.
+    On a GPU it is bf16 if the GPU has it. On a CPU it is bf16 if the processor has instructions for it and computes
+    this trunk faster with them, which is tried on one image; else float32.
 
     Args:
         precision: as the user gave it.

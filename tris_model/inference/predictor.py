@@ -212,14 +212,14 @@ class Tris:
         with computing(self._precision), few_threads(network):
             features = network.encode_image(images)
             texts = self._encode_text(distinct)
-            each = which.to(device).split(counts)
+            rows = which.to(device)
             if isinstance(network, Stage2) and len(tasks) > 1:
                 owners = torch.arange(len(tasks), device=device).repeat_interleave(torch.tensor(counts, device=device))
-                response = network.compare_pairs(features, owners, texts[torch.cat(each)])  # pyright: ignore[reportArgumentType]
+                response = network.compare_pairs(features, owners, texts[rows])  # pyright: ignore[reportArgumentType]
                 answers.append(network.heat(response[None])[0].float())
             else:
-                for index, (one, rows) in enumerate(zip(tasks, each, strict=True)):
-                    response = network.compare(features.of(index), texts[rows])  # pyright: ignore[reportArgumentType]
+                for index, (one, own) in enumerate(zip(tasks, rows.split(counts), strict=True)):
+                    response = network.compare(features.of(index), texts[own])  # pyright: ignore[reportArgumentType]
                     heats = network.heat(response)[0]
                     answers.append(self._select(one, images[index], heats).float())
             # One copy: copies of single images would make the GPU wait for each before it begins the next.

@@ -1,4 +1,4 @@
-"""Make a network that was just loaded ready for answers on a device: fused, in its precision, with its texts remembered."""
+"""Make a network that was just loaded ready for answers: fused, in its precision, its texts remembered."""
 
 from __future__ import annotations
 

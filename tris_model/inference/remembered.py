@@ -1,8 +1,8 @@
-"""Features of texts that were encoded before: of RefCOCO's expressions, a third repeat an earlier one.
+"""Features of texts that were encoded before: many expressions of a split repeat an earlier one.
 
-They are remembered only where an encoded text does not depend on the texts beside it, not even in its last bit. So a run
-gives the same figures in any order, in shards, and after it was interrupted. :func:`rows_are_independent` checks this
-with the network's own weights on the machine at hand.
+They are remembered only where an encoded text does not depend on the texts beside it, not even in its last bit. So a
+run gives the same figures in any order, in shards, and after it was interrupted. The two functions at the end check
+this with the network's own weights on the machine at hand.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def is_independent(encode: Callable[[Tensor], Tensor], length: int) -> bool:
         row[1:end] = torch.arange(end - 1) * 97 + 320 + words
         row[end] = END
     together = encode(texts)
-    return all(torch.equal(encode(texts[place : place + 1]), together[place : place + 1]) for place in range(len(texts)))
+    return all(
+        torch.equal(encode(texts[place : place + 1]), together[place : place + 1]) for place in range(len(texts))
+    )
 
 
 def _bytes(row: Tensor) -> int:

@@ -42,7 +42,7 @@ def test_a_table_with_too_few_merges_is_not_used(tmp_path: object, monkeypatch: 
 
     file = Path(str(tmp_path)) / "bpe_simple_vocab_16e6.txt.gz"
     file.write_bytes(gzip.compress(b"#version\ni n\n"))
-    with pytest.raises(ValueError, match="1 merges|2 merges"):
+    with pytest.raises(ValueError, match="merges, not"):
         PlainEncoder.read(file)
     monkeypatch.setattr(tokens, "_plain_encoder", lambda: None)
     assert tokens.encode(["a cat"]) == [[tokens.START, 320, 2368, tokens.END]]
