@@ -47,7 +47,7 @@ def main() -> None:
             )
             print(f"{precision}: {time.process_time() - begun:.1f} s of processor")
         exact, half = (list(run.rows()) for run in runs.values())
-        shares = [row.intersection / row.union if row.union else 0.0 for rows in (exact, half) for row in rows]
+        shares = [(row.intersection or 0) / row.union if row.union else 0.0 for rows in (exact, half) for row in rows]
         apart = [abs(a - b) > 0.01 for a, b in zip(shares[: len(exact)], shares[len(exact) :], strict=True)]
         print(f"{'metric':10s}{'float32':>10s}{'bf16':>10s}{'points':>10s}")
         worst = 0.0

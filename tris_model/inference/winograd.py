@@ -40,6 +40,11 @@ def pays(x: Tensor) -> bool:
 class WinogradConv(nn.Module):
     """A 3x3 convolution of stride 1 with padding 1, a bias and a ReLU; the size stays the same."""
 
+    kernels: Tensor
+    bias: Tensor
+    there: Tensor
+    back: Tensor
+
     def __init__(self, weight: Tensor, bias: Tensor):
         """Transform the kernels.
 
