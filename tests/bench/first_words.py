@@ -29,6 +29,7 @@ def timed(command: list[str], tree: Path) -> tuple[float, float, float, float]:
     start = time.perf_counter()
     child, terminal = pty.fork()
     if child == 0:
+        os.chdir(tree)  # `-m` looks there first
         os.environ.update(PYTHONPATH=str(tree), COLUMNS="200", TERM="xterm")
         os.execv(sys.executable, [sys.executable, *command])
     text, first, moved = b"", 0.0, 0.0
