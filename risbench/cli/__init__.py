@@ -6,6 +6,7 @@ Data go to stdout, messages and progress to stderr. Exit codes: 0 success, 1 the
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import os
@@ -112,12 +113,10 @@ def app() -> None:
 def main() -> None:
     """Run the command line and exit with its code; an error is one line on stderr."""
     streams.prepare()
-    try:
-        with streams.warnings_as_lines(), streams.ending_cleanly():
-            _run()
-    finally:
-        # At the end Python searches all that was imported for garbage, several times; with torch that takes 0.4 s.
-        gc.freeze()
+    # At its end Python searches all that was imported for garbage, several times; with torch that takes 0.4 s.
+    atexit.register(gc.freeze)
+    with streams.warnings_as_lines(), streams.ending_cleanly():
+        _run()
 
 
 def _run() -> NoReturn:

@@ -1,8 +1,8 @@
 """Make a network faster for inference: fold BatchNorm into its convolution, and pack weights for the CPU.
 
 A folded layer computes the same sums in another order, so maps differ by float32 noise (in the tests below 1e-4 of
-their maximum). With oneDNN's packed weights each row of a product is independent of the other rows. So on the CPU a
-text's feature does not depend on the other texts in the batch. A fused network is for inference only and cannot be
+their maximum). With oneDNN's packed weights a row of a product does not depend on the other rows, if there are any:
+a long product of a single row is added up in another order. A fused network is for inference only and cannot be
 trained or saved. Fuse a network that was just loaded, and use only the fused one.
 """
 

@@ -75,9 +75,9 @@ class Tris:
             raise UsageError("prms needs stage 1, and these weights are stage 2")
         self.parameter_count = sum(weight.numel() for weight in network.parameters())
         on_cpu = self._device.type == "cpu"
-        self._precision = resolved(precision, network.backbone.visual, self.config.image_size, self._device)
-        self._network = prepared(network, self._precision, self._device)
-        with few_threads(self._network):
+        with few_threads(network):
+            self._precision = resolved(precision, network.backbone.visual, self.config.image_size, self._device)
+            self._network = prepared(network, self._precision, self._device)
             self._encode_text = text_encoder(self._network, self._device)
         self._scorer = ClipScorer(scorer, self._device, keep_end) if isinstance(scorer, str) else scorer
         self._keep_end = keep_end
