@@ -85,11 +85,12 @@ def add_rows(target: torch.Tensor, rows: torch.Tensor, values: torch.Tensor) -> 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """The context of a forward pass in this precision; create a new one for every step."""
     if precision == "auto":
-        precision = "bf16" if _has_bf16(device) else "float32"
+        precision = "bf16" if has_bf16(device) else "float32"
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def _has_bf16(device: torch.device) -> bool:
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # Without these instructions a CPU computes bf16 many times slower than float32.

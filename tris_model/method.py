@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from risbench.datasets.catalog import is_drawn
 from risbench.errors import UsageError
+from risbench.plugins import importing
 
 from .files.names import advice
 from .inference.card import CARD
@@ -23,7 +24,7 @@ def make(
     keep_end: bool = False,
     prms: bool = False,
     scorer: str | None = None,
-    precision: Literal["float32", "tf32", "bf16"] = "float32",
+    precision: Literal["float32", "tf32", "bf16", "auto"] = "float32",
     batch: int = 16,
     trained_on: str | None = None,
 ) -> Any:
@@ -39,8 +40,10 @@ def make(
         prms: use one map per object, chosen by CLIP among the maps of its texts; stage 1 only. The method then reads
             which texts are about the same object.
         scorer: the file of CLIP ViT-B/32 for ``prms``.
-        precision: float32; tf32, where a GPU rounds the factors of all convolutions and products; or bf16 for the two
-            towers, with heads in float32.
+        precision: float32; tf32, where a GPU rounds the factors of all convolutions and products; bf16 for the two
+            towers on a GPU and for the image trunk on a CPU, with heads in float32; or auto, which is bf16 where the
+            device has instructions for it (and, on a CPU, was faster with them when it was tried), else float32. What
+            auto became is printed, and is part of the card.
         batch: images per batch on a GPU; it is halved when memory runs out. On the CPU images are processed one by one.
         trained_on: the training data of the weights, for the card, if the file does not say them.
 
@@ -48,8 +51,8 @@ def make(
         UsageError: no weights are given, there is no such device, or options contradict each other.
         DataError: the weights file cannot be used.
     """
-    if precision not in ("float32", "tf32", "bf16"):
-        raise UsageError(f"precision must be float32, tf32 or bf16, not {precision!r}")
+    if precision not in ("float32", "tf32", "bf16", "auto"):
+        raise UsageError(f"precision must be float32, tf32, bf16 or auto, not {precision!r}")
     if stage not in (None, 1, 2):
         raise UsageError(f"stage must be 1 or 2, not {stage}")
     if batch < 1:
@@ -62,7 +65,8 @@ def make(
         if split is None or not is_drawn(split):
             raise UsageError(advice(split))
         weights = "shapes"
-    from .inference.predictor import Tris
+    with importing():
+        from .inference.predictor import Tris
 
     return Tris(
         weights,

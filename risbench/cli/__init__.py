@@ -6,7 +6,9 @@ Data go to stdout, messages and progress to stderr. Exit codes: 0 success, 1 the
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import os
 import signal
 import sys
@@ -111,6 +113,8 @@ def app() -> None:
 def main() -> None:
     """Run the command line and exit with its code; an error is one line on stderr."""
     streams.prepare()
+    # At its end Python searches all that was imported for garbage, several times; with torch that takes 0.4 s.
+    atexit.register(gc.freeze)
     with streams.warnings_as_lines(), streams.ending_cleanly():
         _run()
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from risbench import plugins
+
 _PLUGIN = Path(__file__).parents[1] / "plugin"
 _MAIN = "from risbench.cli import main; main()"
 
@@ -75,3 +77,16 @@ def test_the_guide_shows_the_method_that_is_tested():
     guide = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
     assert (_PLUGIN / "brightest.py").read_text(encoding="utf-8").strip() in guide
     assert len((_PLUGIN / "brightest.py").read_text(encoding="utf-8").split("\n")) - 1 <= 14
+
+
+def test_a_package_that_is_installed_while_python_runs_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    os.utime(tmp_path, (1, 1))
+    assert "brightest" not in plugins.installed(plugins.METHODS)
+    shutil.copytree(_PLUGIN / "brightest-0.1.dist-info", tmp_path / "brightest-0.1.dist-info")
+    assert "brightest" in plugins.installed(plugins.METHODS)
+    shutil.rmtree(tmp_path / "brightest-0.1.dist-info")
+    os.utime(tmp_path, (2, 2))
+    assert "brightest" not in plugins.installed(plugins.METHODS)

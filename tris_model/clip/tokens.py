@@ -9,12 +9,15 @@ end-of-text. For more than 77 tokens the authors' code raises an error; here the
 from __future__ import annotations
 
 import importlib.util
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from risbench.errors import DataError
+
+from .bpe import PlainEncoder, is_plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,12 +28,27 @@ LENGTH = 20
 
 
 @cache
-def _tokenizer() -> Any:
-    """open_clip's copy of OpenAI's tokenizer. Only its file is loaded, because importing open_clip takes seconds."""
+def _folder() -> Path:
+    """The folder of open_clip, which has OpenAI's tokenizer and its table. It is not imported: that takes seconds."""
     package = importlib.util.find_spec("open_clip")
     if package is None or not package.submodule_search_locations:
         raise DataError("texts need open_clip's tokenizer; pip install open_clip_torch")
-    file = Path(package.submodule_search_locations[0]) / "tokenizer.py"
+    return Path(package.submodule_search_locations[0])
+
+
+@cache
+def _plain_encoder() -> PlainEncoder | None:
+    """The fast encoder of plain texts; None if this open_clip keeps its table elsewhere."""
+    try:
+        return PlainEncoder.read(_folder() / "bpe_simple_vocab_16e6.txt.gz")
+    except (OSError, EOFError, ValueError, zlib.error):
+        return None
+
+
+@cache
+def _tokenizer() -> Any:
+    """open_clip's copy of OpenAI's tokenizer, for texts that are not plain; only its file is loaded."""
+    file = _folder() / "tokenizer.py"
     spec = importlib.util.spec_from_file_location("tris_model._open_clip_tokenizer", file)
     if spec is None or spec.loader is None:
         raise DataError(f"{file} cannot be imported; install open_clip_torch again")
@@ -58,10 +76,14 @@ def encode(texts: Sequence[str] | str) -> list[list[int]]:
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"text {place} is {type(text).__name__}, not a string")
+    return [[START, *_encoded(text), END] for text in texts]
+
+
+def _encoded(text: str) -> list[int]:
+    if is_plain(text) and (encoder := _plain_encoder()) is not None:
+        return encoder.encode(text)
     # BPE works on UTF-8, which cannot encode lone surrogates (half an emoji).
-    whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
-    tokenizer = _tokenizer()
-    return [[START, *tokenizer.encode(text), END] for text in whole]
+    return _tokenizer().encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def pack(rows: Sequence[Sequence[int]], *, keep_end: bool = False, length: int = LENGTH) -> Tensor:

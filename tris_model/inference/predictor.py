@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,14 +18,15 @@ from risbench.records import Sample
 
 from ..clip.pixels import preprocess
 from ..clip.tokens import encode, pack
-from ..devices import computing, pick
+from ..devices import Precision, computing, pick
 from ..files.checkpoint import digest, load_with_origin
 from ..files.names import split_entry
 from ..network.stage1 import Stage1
+from ..network.stage2 import Stage2
 from .batches import BatchSize
 from .card import CARD
-from .fused import fuse_for_inference
-from .half import HalfClip
+from .half import resolved
+from .prepared import few_threads, prepared, text_encoder
 from .prms import ClipScorer, ImageTextScorer, choose
 
 Heats = list[np.ndarray]
@@ -63,7 +64,7 @@ class Tris:
         stage: int | None = None,
         keep_end: bool = False,
         scorer: str | ImageTextScorer | None = None,
-        precision: Literal["float32", "tf32", "bf16"] = "float32",
+        precision: Precision = "float32",
         batch: int = 16,
         trained_on: str | None = None,
     ):
@@ -74,12 +75,13 @@ class Tris:
             raise UsageError("prms needs stage 1, and these weights are stage 2")
         self.parameter_count = sum(weight.numel() for weight in network.parameters())
         on_cpu = self._device.type == "cpu"
-        self._network = fuse_for_inference(network, pack=False if precision == "bf16" else None)
-        if precision == "bf16":
-            self._network.backbone = HalfClip(network.backbone)  # pyright: ignore[reportAttributeAccessIssue]
+        with few_threads(network):
+            self._precision = resolved(precision, network.backbone.visual, self.config.image_size, self._device)
+            self._network = prepared(network, self._precision, self._device)
+            self._encode_text = text_encoder(self._network, self._device)
         self._scorer = ClipScorer(scorer, self._device, keep_end) if isinstance(scorer, str) else scorer
         self._keep_end = keep_end
-        self._precision = precision
+        self._chosen = precision
         self._batches = BatchSize(1 if on_cpu else batch)
         self._requested_device = device
         self._texts = 0
@@ -89,6 +91,8 @@ class Tris:
         if held.path.name != split_entry(held.path)[0].name:
             extra["weights_entry"] = held.entry
         extra["trained_on"] = trained_on or held.trained_on or UNKNOWN
+        if self._precision != "float32":  # so that figures of different precisions are never taken for one run's
+            extra["precision"] = self._precision
         if self.config.trimmed:  # not CLIP's vocabulary: one of ours
             extra["extra_data"] = "a tiny CLIP trained on captions of drawn scenes"
         else:
@@ -131,6 +135,10 @@ class Tris:
     def notes(self) -> list[str]:
         """The important facts as messages, one line each."""
         lines = []
+        if self._chosen == "auto":
+            part = "the image trunk" if self._device.type == "cpu" else "both towers"
+            what = f"bf16 for {part}, float32 for the rest" if self._precision == "bf16" else self._precision
+            lines.append(f"precision auto: {what} on this machine (--set precision={self._precision} fixes it)")
         if self._requested_device == "auto" and self._device.type == "cpu":
             lines.append("there is no CUDA device: auto fell back to the CPU")
         if self._cut:
@@ -190,7 +198,10 @@ class Tris:
 
     @torch.inference_mode()
     def _answer(self, tasks: Sequence[ImageTask]) -> list[Heats]:
-        """Process one batch: the towers on all images and all distinct texts together, the heads image by image."""
+        """Process one batch: the towers on all images and all distinct texts together, then the pairs.
+
+        Stage 1 compares image by image, a small part of its work; stage 2 decodes the pairs of all images together.
+        """
         network, device = self._network, self._device
         images = torch.stack([one.pixels() for one in tasks]).to(device, non_blocking=True)
         distinct, which = torch.unique(torch.cat([one.tokens for one in tasks]), dim=0, return_inverse=True)
@@ -198,13 +209,19 @@ class Tris:
             return [[] for _ in tasks]
         answers: list[Tensor] = []
         counts = [len(one.tokens) for one in tasks]
-        with computing(self._precision):
+        with computing(self._precision), few_threads(network):
             features = network.encode_image(images)
-            texts = network.encode_text(distinct.to(device))
-            for index, (one, rows) in enumerate(zip(tasks, which.to(device).split(counts), strict=True)):
-                response = network.compare(features.of(index), texts[rows])  # pyright: ignore[reportArgumentType]
-                heats = network.heat(response)[0]
-                answers.append(self._select(one, images[index], heats).float())
+            texts = self._encode_text(distinct)
+            rows = which.to(device)
+            if isinstance(network, Stage2) and len(tasks) > 1:
+                owners = torch.arange(len(tasks), device=device).repeat_interleave(torch.tensor(counts, device=device))
+                response = network.compare_pairs(features, owners, texts[rows])  # pyright: ignore[reportArgumentType]
+                answers.append(network.heat(response[None])[0].float())
+            else:
+                for index, (one, own) in enumerate(zip(tasks, rows.split(counts), strict=True)):
+                    response = network.compare(features.of(index), texts[own])  # pyright: ignore[reportArgumentType]
+                    heats = network.heat(response)[0]
+                    answers.append(self._select(one, images[index], heats).float())
             # One copy: copies of single images would make the GPU wait for each before it begins the next.
             whole = iter(torch.cat(answers).cpu().numpy())
         return [[next(whole) for _ in range(count)] for count in counts]

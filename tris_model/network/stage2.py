@@ -51,6 +51,12 @@ class PyramidFeatures(NamedTuple):
         a2, a3, a4 = (Queries(part.query[at], part.gate[at]) for part in self.queries)
         return PyramidFeatures(self.reduced[at], (c2[at], c3[at], c4[at]), (a2, a3, a4))
 
+    def at(self, places: Tensor) -> PyramidFeatures:
+        """The images at some places, int64 ``(N,)``, one after the other; a place may occur several times."""
+        c2, c3, c4 = (feature[places] for feature in self.features)
+        a2, a3, a4 = (Queries(part.query[places], part.gate[places]) for part in self.queries)
+        return PyramidFeatures(self.reduced[places], (c2, c3, c4), (a2, a3, a4))
+
 
 class Stage2(nn.Module):
     """CLIP's towers, three pixel-word attentions and a top-down decoder of four levels."""
@@ -134,6 +140,24 @@ class Stage2(nn.Module):
             parts = [self.final_seg1(self.decode(image, some)[0])[:, 0] for some in words.split(batch)]
             rows.append(torch.cat(parts))
         return torch.stack(rows)
+
+    def compare_pairs(self, pyramid: PyramidFeatures, owners: Tensor, words: Tensor, batch: int = 32) -> Tensor:
+        """Compare pairs of an image and a text, those of several images in one batch, as a GPU needs them.
+
+        Args:
+            pyramid: of B images, from :meth:`encode_image`.
+            owners: int64 ``(N,)``, the index of each text's image.
+            words: ``(N, L, D)``, from :meth:`encode_text`.
+            batch: number of pairs decoded at once; memory grows with it.
+
+        Returns:
+            Logits ``(N, H / 4, W / 4)``; :meth:`heat` enlarges them.
+        """
+        parts = [
+            self.final_seg1(self.decode(pyramid.at(places), some)[0])[:, 0]
+            for places, some in zip(owners.split(batch), words.split(batch), strict=True)
+        ]
+        return torch.cat(parts)
 
     def decode(self, pyramid: PyramidFeatures, words: Tensor) -> Pyramid:
         """Combine image features with words, then decode from coarse to fine.

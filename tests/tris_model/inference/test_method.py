@@ -16,7 +16,9 @@ from risbench.errors import DataError, RisbenchError, UsageError
 from risbench.records import Sample
 from tris_model.files.checkpoint import digest, save
 from tris_model.inference.batches import BatchSize
+from tris_model.inference.fused import packs
 from tris_model.inference.predictor import Tris
+from tris_model.inference.remembered import RememberedTexts
 from tris_model.method import CARD, make
 from tris_model.network.stage1 import Stage1
 from tris_model.network.stage2 import Stage2
@@ -61,10 +63,14 @@ def test_on_the_cpu_what_else_is_in_a_call_changes_no_bit(weights: str) -> None:
 
 def test_the_trunk_runs_once_an_image_and_the_tower_once_a_distinct_text(weights: str) -> None:
     method = make(weights=weights)
-    trunk, tower = Count(method._network.backbone.visual), Count(method._network.backbone.transformer)
+    trunk, tower = Count(method._network.backbone.visual), Count(method._network.lan_project)
+    assert isinstance(method._encode_text, RememberedTexts)
+    method._encode_text.clear()
     method.predict_many(PICTURES, TEXTS)
     assert trunk.rows == 3
     assert tower.rows == 2 + 1 + 4
+    method.predict(PICTURES[0], ["cat", "a dog", "zebra"])
+    assert tower.rows == 2 + 1 + 4 + 1  # the others are remembered
 
 
 def test_equal_texts_get_equal_maps_and_no_texts_get_none(weights: str) -> None:
@@ -163,6 +169,49 @@ def test_bfloat16_is_near_float32(weights: str) -> None:
         assert b.dtype == np.float32
         assert np.abs(a - b).max() < 0.1 * max(a.max(), 1)
     assert not np.array_equal(exact[0], half[0])
+
+
+def test_a_heat_is_the_same_whatever_was_answered_before(weights: str, weights2: str) -> None:
+    for file in (weights, weights2):
+        one, other = make(weights=file), make(weights=file)
+        texts = [text for some in TEXTS for text in some]
+        for text in reversed(texts):
+            other.predict(PICTURES[1], [text, "zebra"])
+        for a, b in zip(one.predict(PICTURES[0], texts), other.predict(PICTURES[0], texts), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_what_auto_becomes_is_printed_and_recorded_and_is_the_same_as_that_precision(
+    weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "precision" not in make(weights=weights).card
+    for seconds, precision in (([1.0, 1.0], "float32"), ([1.0, 0.5], "bf16")):
+        taken = iter(seconds)
+        monkeypatch.setattr("tris_model.inference.half._seconds", lambda *_, taken=taken: next(taken))
+        monkeypatch.setattr("tris_model.inference.half.has_bf16", lambda _: True)
+        method = make(weights=weights, precision="auto")
+        if not packs(torch.bfloat16):
+            assert method.facts["precision"] == "float32"
+            continue
+        assert method.facts["precision"] == precision
+        assert method.card.get("precision", "float32") == precision
+        assert f"--set precision={precision}" in method.notes()[0]
+        fixed = make(weights=weights, precision=precision).predict(PICTURES[0], TEXTS[0])  # pyright: ignore
+        for a, b in zip(method.predict(PICTURES[0], TEXTS[0]), fixed, strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_a_small_network_takes_one_thread_and_leaves_the_others_as_they_were(weights: str) -> None:
+    method, threads = make(weights=weights), []
+    method._network.vis_project.register_forward_hook(lambda *_: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        method.predict(PICTURES[0], ["a dog"])
+        assert threads == [1]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -11,6 +11,8 @@ from helpers.weight_recipe import images, token_rows
 
 from tris_model.inference.fused import fuse_for_inference, packs
 from tris_model.inference.half import HalfClip
+from tris_model.inference.prepared import prepared
+from tris_model.inference.winograd import WinogradConv
 from tris_model.network.stage1 import Stage1
 from tris_model.network.stage2 import Stage2
 
@@ -39,6 +41,31 @@ def test_small_networks_are_quickened_alike(small: Stage1, small2: Stage2, pack:
         expected = network.respond(picture, rows)
         got = fuse_for_inference(copy.deepcopy(network), pack=pack).respond(picture, rows)
         assert float((got - expected).abs().max()) < 1e-4 * float(expected.abs().max())
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_full_size_network_prepared_for_a_cpu_gives_its_maps(stage1: Stage1, precision: str) -> None:
+    picture, rows = images()[:1], token_rows()
+    expected = stage1.respond(picture, rows)
+    ready = prepared(copy.deepcopy(stage1), precision, torch.device("cpu"))
+    got = ready.respond(picture, rows)
+    tolerance = {"float32": 1e-4, "bf16": 0.1}[precision]
+    assert got.dtype == torch.float32
+    assert float((got - expected).abs().max()) < tolerance * float(expected.abs().max())
+    used = [module for module in ready.modules() if isinstance(module, WinogradConv)]
+    assert bool(used) == (precision == "float32" and packs())
+
+
+@torch.inference_mode()
+def test_pairs_of_many_images_have_the_maps_of_each_image(small2: Stage2) -> None:
+    pictures, rows = torch.randn(3, 3, 64, 64), texts(7)
+    features, words = small2.encode_image(pictures), small2.encode_text(rows)
+    owners = torch.tensor([2, 0, 0, 1, 2, 2, 0])
+    found = small2.compare_pairs(features, owners, words, batch=3)
+    whole = small2.compare(features, words)
+    for place, owner in enumerate(owners.tolist()):
+        torch.testing.assert_close(found[place], whole[owner, place], rtol=1e-4, atol=1e-5)
 
 
 @torch.inference_mode()
