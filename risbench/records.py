@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .masks import LazyMask
 
 
 class RLE(TypedDict):
@@ -82,6 +79,19 @@ class Sample:
     tags: Mapping[str, Any] = field(default_factory=dict)
 
 
+class CodedMask(Protocol):
+    """A mask that need not be made of pixels yet, as `risbench.masks.LazyMask`; ``numpy.asarray`` makes them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(height, width)``."""
+        ...
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The pixels, bool ``(H, W)``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
     """A method's prediction for one expression. Give a mask, a heat, or both; the rest is optional.
@@ -94,7 +104,7 @@ class Prediction:
         boxes: ``(n, 4)`` rows of x0 y0 x1 y1 in pixels, best first; only the first is scored.
     """
 
-    mask: np.ndarray | LazyMask | None = None
+    mask: np.ndarray | CodedMask | None = None
     heat: np.ndarray | None = None
     point: tuple[float, float] | None = None
     boxes: np.ndarray | None = None

@@ -8,8 +8,8 @@ import numpy as np
 
 from risbench import Run
 from risbench.plain import counted
-from risbench.results.folder import ROWS, read_rows
-from risbench.results.rows import Row
+from risbench.results.folder import ROWS
+from risbench.results.rows import Row, read_rows
 from risbench.statistics.summary import clusters
 
 from ..about import common_columns, common_rows

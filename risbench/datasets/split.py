@@ -16,7 +16,7 @@ from ..errors import DataError, MaskError, UsageError
 from ..records import RLE, Box, Sample
 from .annotations.columns import Ident
 from .annotations.index import SourceFile
-from .annotations.sample_places import SamplePlaces
+from .annotations.sample_places import SamplePlaces, ids_of
 from .annotations.table import AnnotationTable
 from .choose import Selection, containing, html_form, of_images, short_form, sliced
 from .entry import Counts, Entry
@@ -25,7 +25,6 @@ from .truth import OtherTruth, with_truth
 
 # The last drawn masks and found files are cached: a ref's sentences are consecutive, and by_image takes few at a time.
 _KEPT = 512
-_PIECE = 1 << 16  # ids that are made together
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +100,7 @@ class Split:
 
     def each_id(self) -> Iterator[str]:
         """The ids of its samples, in order, one after the other."""
-        for first in range(0, len(self), _PIECE):
-            refs = self.table.ref_id.listed(self._refs[first : first + _PIECE])
-            sentences = self.table.sent_id.listed(self.rows[first : first + _PIECE])
-            yield from (f"{self.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
+        return ids_of(self.name, self.table.ref_id, self.table.sent_id, self._refs, self.rows)
 
     def __getstate__(self) -> dict[str, Any]:
         # Caches are not sent to other processes.
@@ -154,14 +150,12 @@ class Split:
 
     def by_image(self) -> Iterator[tuple[Sample, ...]]:
         """The samples grouped by image: images in the order of their first sample, samples in the split's order."""
-        for places in self.places_by_image():
-            yield tuple(self[at] for at in places)
+        return (tuple(self[at] for at in places) for places in self.places_by_image())
 
     def places_by_image(self) -> Iterator[list[int]]:
         """The places in the split of the samples that `by_image` gives."""
         _, starts, order = self._groups
-        for first, last in pairwise(starts.tolist()):
-            yield order[first:last].tolist()
+        return (order[first:last].tolist() for first, last in pairwise(starts.tolist()))
 
     def objects(self, image_id: Ident) -> tuple[Object, ...]:
         """All annotated objects of an image in the whole data set, in file order.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MaskError
-from ..records import RLE
+from ..records import RLE, CodedMask
 from . import codes
 
 
@@ -17,12 +17,9 @@ class LazyMask:
 
     Scoring a mask that came as a code needs few of its pixels: overlaps are counted on run lengths, contours are found
     within the rectangle round the mask, and the code is written as it came.
-
-    Attributes:
-        shape: ``(height, width)``.
     """
 
-    __slots__ = ("_area", "_code", "_pixels", "_runs", "_window", "shape")
+    __slots__ = ("_area", "_code", "_pixels", "_runs", "_shape", "_window")
 
     def __init__(
         self,
@@ -33,13 +30,13 @@ class LazyMask:
         code: str | None = None,
     ) -> None:
         """Use `of_pixels`, `of_code` or `of_parts`; at least one of the three must be given."""
-        self.shape = shape
+        self._shape = shape
         self._pixels, self._runs, self._code = pixels, runs, code
         self._area: int | None = None
         self._window: tuple[int, int, np.ndarray] | None = None
 
     @staticmethod
-    def of_pixels(mask: np.ndarray | LazyMask) -> LazyMask:
+    def of_pixels(mask: np.ndarray | CodedMask) -> LazyMask:
         """A mask from its pixels.
 
         Args:
@@ -50,6 +47,7 @@ class LazyMask:
         """
         if isinstance(mask, LazyMask):
             return mask
+        mask = np.asarray(mask)
         if mask.ndim != 2 or mask.dtype != np.bool_:
             raise MaskError(f"a mask is bool (H, W), got {mask.dtype} {mask.shape}")
         return LazyMask((mask.shape[0], mask.shape[1]), pixels=mask)
@@ -83,6 +81,11 @@ class LazyMask:
         if len(parts) == 1:
             return LazyMask.of_code(parts[0])
         return LazyMask(size, runs=_layered([codes.runs_of(part) for part in parts], size[0] * size[1], once))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)``."""
+        return self._shape
 
     @property
     def size(self) -> int:

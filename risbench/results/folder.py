@@ -8,7 +8,7 @@ both files in the split's order and writes the summary last: a folder with ``sum
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,21 +17,21 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..datasets.annotations.sampleids import SampleIds
 from ..errors import DataError, RisbenchError, UsageError
 from ..io import atomic, plainfiles
 from ..io.jsonfile import read_record
 from ..plain import plain
 from . import jsonlines, origin, schema
+from .columns.keptrows import KeptRows
+from .columns.rowcolumns import RowColumns
+from .columns.rowreading import read_columns
 from .header import Header, PartRecord
 from .identity import RUN_ANEW, SCORED_ANEW, refuse_another
 from .jsonrecord import from_json, to_json
-from .keptrows import KeptRows
 from .kinds import check
 from .lock import locked
-from .rowcolumns import RowColumns
-from .rowreading import read_columns
 from .rows import Row
-from .sampleids import SampleIds
 
 SCHEMA = 1
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -196,6 +196,7 @@ class RunFolder:
         for name in (MASKS, ROWS):
             jsonlines.join([folder / name for folder in folders], self.path / name)
         self.rows = KeptRows(read_columns(self.path / ROWS))
+        self._is_paired = False  # the files came from elsewhere
 
     def forget(self) -> None:
         """Delete everything that was written, and the folder if nothing else is in it."""
@@ -293,9 +294,3 @@ def _refuse_strange(path: Path) -> None:
     is_run = isinstance(found, dict) and {"schema", "method", "split", "rules"} <= found.keys()
     if not is_run and (found is not None or names - {SHARDS}):
         raise UsageError(f"{path} is not a run folder, so --overwrite leaves it alone: give another --out")
-
-
-def read_rows(path: Path) -> Iterable[Row]:
-    """The rows of a file, in its order."""
-    for number, line in jsonlines.read(path):
-        yield Row.from_json(line, f"{path}, line {number}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import DataError
 from ..plain import counted
+from . import jsonlines
 
 _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
@@ -126,6 +128,12 @@ class Row:
             if not fits or (float in kinds and value is not None and abs(value) > _MOST):
                 raise DataError(f"{where}: {name} cannot be {value!r:.60}")
         return row
+
+
+def read_rows(path: Path) -> Iterable[Row]:
+    """The rows of a file, in its order."""
+    for number, line in jsonlines.read(path):
+        yield Row.from_json(line, f"{path}, line {number}")
 
 
 TRUTH_COUNTS = ("without_mask", "without_box", "empty_truth")

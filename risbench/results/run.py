@@ -16,11 +16,11 @@ from . import jsonlines, schema
 from .columns.maskcoverage import coverage_in
 from .columns.rowcolumns import RowColumns
 from .columns.rowreading import read_columns
-from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY, read_rows
+from .folder import COST, HEADER, MASKS, ROWS, SCHEMA, SUMMARY
 from .header import Header, TruthRecord
 from .jsonrecord import from_json, kinds_of, to_json
 from .kinds import check
-from .rows import Row
+from .rows import Row, read_rows
 
 if TYPE_CHECKING:
     import pandas

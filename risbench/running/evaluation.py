@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..datasets.annotations.sampleids import SampleIds
 from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
 from ..datasets.split import Split
@@ -30,7 +31,6 @@ from ..results.identity import refuse_another
 from ..results.jsonrecord import to_json
 from ..results.origin import refuse_other
 from ..results.run import Run
-from ..results.sampleids import SampleIds
 from ..scorer import summary_of
 from .cost import Stopwatch
 from .header import Scope, header_of, summary_record

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..results.rowcolumns import RowColumns
+from ..results.columns.rowcolumns import RowColumns
 from ..results.rows import Row
 
 

@@ -36,7 +36,7 @@ from ..running.shown import shown
 from ..running.workers import Workers, automatic
 from ..scorer import missing_row, row_of
 from .lines import Lines
-from .names import Brought, Matched, match
+from .names import Answered, Matched, match
 from .sources import Heats, source_of
 
 _PIECE = 16  # images that are scored at once: each is done in milliseconds, and sending or writing it costs some of one
@@ -155,21 +155,21 @@ class _Scored(NamedTuple):
     geometry: Geometry
 
 
-def _pieces(brought: Matched) -> Iterator[tuple[list[list[Brought]]]]:
+def _pieces(brought: Matched) -> Iterator[tuple[list[list[Answered]]]]:
     """Some images at a time, each with its samples and their predictions."""
     images = brought.by_image()
     while piece := list(islice(images, _PIECE)):
         yield (piece,)
 
 
-def _scored(rules: Rules, heats_only: bool, piece: Sequence[Sequence[Brought]]) -> _Scored:
+def _scored(rules: Rules, heats_only: bool, piece: Sequence[Sequence[Answered]]) -> _Scored:
     """The rows and lines of some images, in this process or in another."""
     geometry = Geometry()
     both = [_scored_sample(task, rules, geometry, heats_only) for image in piece for task in image]
     return _Scored(len(piece), [row for row, _ in both], [line for _, line in both], geometry)
 
 
-def _scored_sample(task: Brought, rules: Rules, geometry: Geometry, heats_only: bool) -> tuple[Row, str]:
+def _scored_sample(task: Answered, rules: Rules, geometry: Geometry, heats_only: bool) -> tuple[Row, str]:
     sample, name, reading = task
     brought = None if reading is None else reading()
     if brought is None:

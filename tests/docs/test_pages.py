@@ -98,7 +98,7 @@ KNOWN = {"index.md", "data.md", "api/x.md", "tris_model/README.md", "reports/pic
         ("data.md", "[model](../tris_model/README.md)", "[model](tris_model/README.md)"),
         ("data.md", "[first](../README.md)", "[first](index.md)"),
         ("tris_model/README.md", "[data](../docs/data.md)", "[data](../data.md)"),
-        ("data.md", "[source](../risbench/masks.py)", "source"),
+        ("data.md", "[source](../risbench/masks/lazy.py)", "source"),
         ("data.md", "[`code`](https://example.org)", "[`code`](https://example.org)"),
         ("data.md", "```\n[x](../README.md)\n```", "```\n[x](../README.md)\n```"),
         ("data.md", "[gone](gone.md)", "[gone](gone.md)"),  # MkDocs reports it

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.errors import DataError, RisbenchError, UsageError
 from risbench.io.jsonfile import read_record
 from risbench.results import heats, jsonlines
@@ -20,7 +21,6 @@ from risbench.results.folder import SCHEMA, RunFolder
 from risbench.results.header import Header
 from risbench.results.jsonrecord import from_json
 from risbench.results.rows import Row
-from risbench.results.sampleids import SampleIds
 from risbench.results.run import Run
 
 RULES = {"name": "tris", "text": "as it is", "threshold": None}

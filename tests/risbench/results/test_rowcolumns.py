@@ -18,8 +18,7 @@ from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.errors import DataError
 from risbench.results.columns.rowcolumns import RowColumns, columns_of, left_out_counts
 from risbench.results.columns.rowreading import _as_written, read_columns
-from risbench.results.folder import read_rows
-from risbench.results.rows import Row
+from risbench.results.rows import Row, read_rows
 
 ROW = Row("refcoco_val/1/2", 7, 1, 2, 30, 60, True, False, 0.25, 0.1)
 NAMES = ("image_id", "intersection", "union", "hit_box", "hit_mask", "box_iou", "missing", "empty_truth", "no_target")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..rows import Row
 from .rowcolumns import RowColumns
-from .rows import Row
 
 _PIECE = 8192  # rows that become columns together
 
