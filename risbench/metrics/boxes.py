@@ -49,7 +49,8 @@ def contour_boxes(mask: np.ndarray | LazyMask) -> np.ndarray:
     if len(contours) == 1:
         return np.array([[left, top, left + pixels.shape[1], top + pixels.shape[0]]], dtype=np.int64)
     if len(contours) <= _FEW:
-        return _kept_of_few([cv2.boundingRect(contour) for contour in contours], left, top, pixels)
+        rects = [cv2.boundingRect(contour) for contour in contours]
+        return _kept_of_few(rects, left, top, pixels, is_exact=max(lazy.shape) < _EXACT)
     rects = np.array([cv2.boundingRect(contour) for contour in contours], dtype=np.int64)
     confidences = _fill(pixels, rects)
     rects[:, 0] += left
@@ -61,7 +62,7 @@ def contour_boxes(mask: np.ndarray | LazyMask) -> np.ndarray:
     return boxes
 
 
-def _kept_of_few(rects: Sequence[Sequence[int]], left: int, top: int, pixels: np.ndarray) -> np.ndarray:
+def _kept_of_few(rects: Sequence[Sequence[int]], left: int, top: int, pixels: np.ndarray, is_exact: bool) -> np.ndarray:
     """The boxes of a few rectangles within the window that begins at left and top; see `contour_boxes`.
 
     Number by number, because calling numpy costs more than what there is to compute.
@@ -73,7 +74,7 @@ def _kept_of_few(rects: Sequence[Sequence[int]], left: int, top: int, pixels: np
         255.0 * count / (wide * high) / 255.0 for count, (_, _, wide, high) in zip(counts, rects, strict=True)
     ]
     whole = [(x + left, y + top, wide, high) for x, y, wide, high in rects]
-    if max(map(max, whole)) < _EXACT:
+    if is_exact:
         kept = _few_suppressed(whole, np.array(confidences, dtype=np.float32).tolist())
     else:
         kept = odd_suppression(np.array(whole, dtype=np.int64), np.array(confidences)).tolist()
@@ -202,13 +203,22 @@ def box_iou(a: Box, b: Box) -> float:
 def best_box_iou(boxes: np.ndarray, truth: Box) -> float:
     """The largest `box_iou` of some boxes, ``(n, 4)`` with n >= 1, with the true box."""
     if len(boxes) <= _FEW:
-        return max(box_iou(Box(*box), truth) for box in boxes.tolist())
+        return max(_iou_of(box, truth, truth.area) for box in boxes.tolist())
     x0, y0, x1, y1 = boxes.astype(np.float64).T
     widths = np.minimum(x1, truth.x1) - np.maximum(x0, truth.x0)
     heights = np.minimum(y1, truth.y1) - np.maximum(y0, truth.y0)
     shared = np.maximum(widths, 0.0) * np.maximum(heights, 0.0)
     unions = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0) + truth.area - shared
     return float(np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0).max())
+
+
+def _iou_of(box: Sequence[float], truth: Box, area: float) -> float:
+    """`box_iou` of a box x0 y0 x1 y1 with another of some area, without making a `Box`."""
+    x0, y0, x1, y1 = box
+    wide, high = min(x1, truth.x1) - max(x0, truth.x0), min(y1, truth.y1) - max(y0, truth.y0)
+    shared = wide * high if wide > 0 and high > 0 else 0.0
+    union = ((x1 - x0) * (y1 - y0) if x1 > x0 and y1 > y0 else 0.0) + area - shared
+    return shared / union if union > 0 else 0.0
 
 
 def first_box_iou(boxes: np.ndarray, truth: Box) -> float:
