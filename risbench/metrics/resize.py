@@ -33,6 +33,7 @@ import numpy as np
 _EPSILON = float(np.finfo(np.float32).eps)
 _LARGEST = float(np.finfo(np.float32).max)
 _NEARLY_LARGEST = 1e38  # above it, rounding errors may reach beyond the largest number
+_FEW = 200  # flags that are faster found one by one than all together
 _LOCAL = threading.local()
 
 
@@ -185,12 +186,15 @@ class Upsampled:
 
 
 def _places(flags: np.ndarray) -> np.ndarray:
-    """Where flags, bool ``(n,)`` and contiguous, are True; fast where few are, which are looked for eight at a time."""
-    eights = flags.size // 8
-    words = np.flatnonzero(flags[: 8 * eights].view(np.uint64))
-    word, within = np.nonzero(flags[: 8 * eights].reshape(eights, 8)[words])
-    rest = 8 * eights + np.flatnonzero(flags[8 * eights :])
-    return np.concatenate((8 * words[word] + within, rest))
+    """Where flags, bool ``(n,)``, are True; fast where few are, which are found as characters of a text are."""
+    count = np.count_nonzero(flags)
+    if count > _FEW:
+        return np.flatnonzero(flags)
+    found = np.empty(count, dtype=np.int64)
+    text, place = flags.tobytes() if count else b"", -1
+    for turn in range(count):
+        found[turn] = place = text.find(1, place + 1)
+    return found
 
 
 def _finite(value: float) -> np.float32:
