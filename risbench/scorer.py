@@ -22,8 +22,10 @@ from .statistics.summary import summarise
 
 def summary_of(rows: Iterable[Row] | RowColumns, metrics: Sequence[Metric] | None = None) -> dict[str, dict[str, Any]]:
     """Value, interval and count of each metric over rows in any order."""
-    ordered = RowColumns.of(rows if isinstance(rows, RowColumns) else list(rows)).in_order()
-    return summarise(columns_of(ordered), ordered.image_id, metrics or parse_all(None))
+    columns = RowColumns.of(rows if isinstance(rows, RowColumns) else list(rows))
+    order = columns.ids.order()
+    numbers = {name: column[order] for name, column in columns_of(columns).items()}
+    return summarise(numbers, columns.image_id[order], metrics or parse_all(None))
 
 
 def iou(pred: Any, truth: Any) -> float:

@@ -101,7 +101,7 @@ class LazyMask:
             elif self._code is not None:
                 self._area = int(codes.coco_tools().area(self._packed))
             else:
-                self._area = int(np.count_nonzero(self.window[2]))
+                self._area = int(np.count_nonzero(self.pixels))
         return self._area
 
     @property
@@ -143,6 +143,13 @@ class LazyMask:
             self._window = _cut_out(self._pixels) if self._pixels is not None else _drawn(self._full_runs, self.shape)
         return self._window
 
+    @property
+    def surrounding(self) -> tuple[int, int, np.ndarray]:
+        """A rectangle that holds the mask, as `window` gives it: the whole image where that is at hand already."""
+        if self._window is None and self._pixels is not None:
+            return 0, 0, np.ascontiguousarray(self._pixels).view(np.uint8)
+        return self.window
+
     def covers(self, row: int, column: int) -> bool:
         """Whether a pixel belongs to the mask; one outside the image does not."""
         if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
@@ -157,9 +164,7 @@ class LazyMask:
         if self._code is not None or self._pixels is None:
             tools = codes.coco_tools()
             return int(tools.area(tools.merge([self._packed, other._packed], intersect=True)))
-        left, top, inside = self.window
-        height, width = inside.shape
-        return int(np.count_nonzero(inside.view(np.bool_) & other.pixels[top : top + height, left : left + width]))
+        return int(np.count_nonzero(self.pixels & other.pixels))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The pixels; see ``numpy.asarray``."""

@@ -43,11 +43,12 @@ def contour_boxes(mask: np.ndarray | LazyMask) -> np.ndarray:
     lazy = LazyMask.of_pixels(mask)
     if lazy.area in (0, lazy.size):
         return DUMMY
-    # Beyond the rectangle round the mask there is no contour, and their order is that of rows and columns.
-    left, top, pixels = lazy.window
+    # Beyond a rectangle round the mask there is no contour, and their order is that of rows and columns.
+    left, top, pixels = lazy.surrounding
     contours, _ = cv2.findContours(pixels, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     if len(contours) == 1:
-        return np.array([[left, top, left + pixels.shape[1], top + pixels.shape[0]]], dtype=np.int64)
+        x, y, wide, high = cv2.boundingRect(contours[0])
+        return np.array([[left + x, top + y, left + x + wide, top + y + high]], dtype=np.int64)
     if len(contours) <= _FEW:
         rects = [cv2.boundingRect(contour) for contour in contours]
         return _kept_of_few(rects, left, top, pixels, is_exact=max(lazy.shape) < _EXACT)

@@ -144,6 +144,7 @@ def score(
             folder.forget()
             raise
         folder.note_cautions(geometry.cautions())
+        del brought, source  # of a million predictions they take fifty megabytes
         close(folder, part)
     return Run.load(target)
 

@@ -24,7 +24,7 @@ from helpers import authors
 from helpers.samples import blobs, sample_of
 
 from risbench import Prediction, Sample, Scorer
-from risbench.masks import decode, encode
+from risbench.masks import encode
 from risbench.metrics.resize import bilinear
 
 SIZE = (480, 640)
@@ -55,7 +55,7 @@ def _masks(generator: np.random.Generator, truths: list[np.ndarray], samples: li
 
     def from_codes() -> list[float]:
         scorer = Scorer("tris")
-        return [scorer.add(sample, decode(code)).iou for sample, code in zip(samples, codes, strict=True)]
+        return [scorer.add(sample, code).iou for sample, code in zip(samples, codes, strict=True)]
 
     def from_arrays() -> list[float]:
         scorer = Scorer("tris")

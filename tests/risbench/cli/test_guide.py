@@ -147,7 +147,7 @@ def test_a_methods_options_are_listed_with_kinds_defaults_and_meaning(ask: Ask):
     assert options["prms"]["default"] == "false"
     assert {"weights", "device", "split"}.isdisjoint(options)
     assert options["batch"]["text"].endswith("processed one by one.")
-    assert "precision    float32|tf32|bf16, default float32" in ask("list", "methods", "tris").out
+    assert "precision    float32|tf32|bf16|auto, default float32" in ask("list", "methods", "tris").out
 
 
 def test_the_card_of_a_plugin_whose_factory_does_not_name_it_is_shown(ask: Ask, monkeypatch: pytest.MonkeyPatch):

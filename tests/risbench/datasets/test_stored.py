@@ -105,6 +105,7 @@ def test_a_file_that_is_cut_off_while_it_is_used_is_one_line(path: Path):
 
 
 def test_the_file_is_closed_with_the_last_reference(path: Path):
+    gc.collect()  # what other tests left open
     before = _open_files()
     stored = _stored(path)
     assert _open_files() == before + 1
