@@ -57,6 +57,10 @@ def _masks(generator: np.random.Generator, truths: list[np.ndarray], samples: li
         scorer = Scorer("tris")
         return [scorer.add(sample, code).iou for sample, code in zip(samples, codes, strict=True)]
 
+    def clean() -> list[float]:
+        scorer = Scorer("clean")
+        return [scorer.add(sample, code).iou for sample, code in zip(samples, codes, strict=True)]
+
     def from_arrays() -> list[float]:
         scorer = Scorer("tris")
         return [scorer.add(sample, mask).iou for sample, mask in zip(samples, arrays, strict=True)]
@@ -75,13 +79,14 @@ def _masks(generator: np.random.Generator, truths: list[np.ndarray], samples: li
             ious.append(float(jaccard(torch.from_numpy(mask), torch.from_numpy(truths[place // SENTENCES]))))
         return ious
 
-    assert from_codes() == from_arrays() == plain()
+    assert from_codes() == from_arrays() == plain() == clean()
     assert np.allclose(metrics(), plain(), atol=1e-6)
     _print(
         f"masks at {SIZE[0]}x{SIZE[1]}",
         len(samples),
         {
             "risbench, from codes (IoU, Accbox)": seconds(from_codes),
+            "risbench, from codes, rules clean": seconds(clean),
             "risbench, from arrays (IoU, Accbox)": seconds(from_arrays),
             "pycocotools + numpy, from codes (IoU)": seconds(plain),
             "torchmetrics, from arrays (IoU)": seconds(metrics),
