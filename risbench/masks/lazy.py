@@ -29,7 +29,7 @@ class LazyMask:
         runs: np.ndarray | None = None,
         code: str | None = None,
     ) -> None:
-        """Use `of_pixels`, `of_code` or `of_parts`; at least one of the three must be given."""
+        """Use `of_pixels`, `of_code` or `of_parts`; pixels or runs must be given."""
         self._shape = shape
         self._pixels, self._runs, self._code = pixels, runs, code
         self._area: int | None = None
@@ -96,22 +96,15 @@ class LazyMask:
     def area(self) -> int:
         """The number of pixels of the mask."""
         if self._area is None:
-            if self._runs is not None:
-                self._area = int(self._runs[1::2].sum())
-            elif self._code is not None:
-                self._area = int(codes.coco_tools().area(self._packed))
-            else:
-                self._area = int(np.count_nonzero(self.pixels))
+            runs = self._runs
+            self._area = int(np.count_nonzero(self.pixels) if runs is None else runs[1::2].sum())
         return self._area
 
     @property
     def runs(self) -> np.ndarray:
         """Lengths of background and mask by turns, column by column: int64 ``(n,)``."""
         if self._runs is None:
-            if self._code is not None:
-                self._runs = codes.runs_of({"size": self.shape, "counts": self._code})
-            else:
-                self._runs = _runs_of_window(*self.window, self.shape)
+            self._runs = _runs_of_window(*self.window, self.shape)
         return self._runs
 
     @property
@@ -181,8 +174,7 @@ class LazyMask:
     @property
     def _packed(self) -> dict[str, Any]:
         """The code as pycocotools takes it."""
-        counts = self.code["counts"] if self._code is None else self._code
-        return {"size": [*self.shape], "counts": counts.encode("ascii")}
+        return {"size": [*self.shape], "counts": self.code["counts"].encode("ascii")}
 
 
 def _without_empty(runs: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ DUMMY = np.array([[0, 0, 1, 1]], dtype=np.int64)
 _SUPPRESSION = 0.05
 _FEW = 16  # up to so many boxes, numbers are faster than arrays
 _SOME = 24  # up to so many boxes, counting the pixels of each is faster than an integral image
-_EXACT = 4096  # the products of numbers below it are below 2**24
+_EXACT = 2896  # the sums of two products of numbers below it are below 2**24
 # Halfway between the two float32 beside 0.05: a larger quotient is rounded to the one above.
 _BETWEEN = (float(np.float32(0.05)) + float(np.nextafter(np.float32(0.05), np.float32(0)))) / 2
 _BLOCK = 64
@@ -85,7 +85,7 @@ def _kept_of_few(rects: Sequence[Sequence[int]], left: int, top: int, pixels: np
 
 
 def _few_suppressed(rects: Sequence[Sequence[int]], confidences: list[float]) -> list[int]:
-    """What `odd_suppression` gives, for numbers so small that float32 holds every product exactly."""
+    """What `odd_suppression` gives, for numbers so small that float32 holds products and their sums exactly."""
     order = sorted(range(len(rects)), key=lambda place: -confidences[place])
     kept: list[int] = []
     for place in order:

@@ -20,6 +20,10 @@ from pathlib import Path
 
 from machine import described
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from helpers.terminal import pieces_of
+
 ROOT = Path(__file__).resolve().parents[2]
 MOVED = b" 1/"  # the bar after the first image
 
@@ -33,18 +37,11 @@ def timed(command: list[str], tree: Path) -> tuple[float, float, float, float]:
         os.environ.update(PYTHONPATH=str(tree), COLUMNS="200", TERM="xterm")
         os.execv(sys.executable, [sys.executable, *command])
     text, first, moved = b"", 0.0, 0.0
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:  # Linux tells the end of a terminal so
-            break
-        if not piece:
-            break
+    for piece in pieces_of(terminal):
         text += piece
         first = first or (time.perf_counter() - start if b"\n" in text else 0.0)
         moved = moved or (time.perf_counter() - start if MOVED in text else 0.0)
     _, status, used = os.wait4(child, 0)
-    os.close(terminal)
     end = time.perf_counter() - start
     if status:
         raise SystemExit(text.decode(errors="replace"))

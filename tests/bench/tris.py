@@ -4,7 +4,7 @@
         [--processor]
 
 Full RN50 size, made-up weights, drawn pictures at 427 x 640. Both sides answer the same image in turn, so that what
-else the machine does falls on both; the ratio is of sums. Weights are made up, so nothing is said about quality. Every
+else the machine does falls on both; the ratio is of sums. Weights are made up, so tell nothing about quality. Every
 text is new to our side, although a split repeats some. On a busy machine take ``--processor --threads 1``.
 
 Compilers were tried once for the trunk (2026-11-27, one thread of an Intel Xeon with AMX, torch 2.15, milliseconds of

@@ -63,7 +63,7 @@ def few_threads(network: Stage1 | Stage2) -> Iterator[None]:
     """One thread for a small network: several would mostly wait for each other.
 
     Where other work takes their processors, waiting threads made a small network twenty times slower. One thread also
-    gives the same figures, bit for bit, whatever the number of processors.
+    gives the same figures, bit for bit, with any number of processors.
     """
     before = torch.get_num_threads()
     if network.config.width >= SMALL or before == 1:

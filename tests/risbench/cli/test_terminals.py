@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from helpers.command_lines import START
+from helpers.terminal import pieces_of
 
 
 def start(*words: Any, **more: Any) -> subprocess.Popen[str]:
@@ -42,16 +43,7 @@ def on_a_terminal(*words: Any, **environment: str) -> str:
     plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
     process = start(*words, stdout=slave, env={**plain, "TERM": "xterm-256color", **environment})
     os.close(slave)
-    message = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # how Linux tells the end of a terminal
-            break
-        if not piece:
-            break
-        message += piece
-    os.close(master)
+    message = b"".join(pieces_of(master))
     assert process.communicate()[1] == ""
     assert process.returncode == 0
     return message.decode()

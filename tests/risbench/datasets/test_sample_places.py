@@ -30,7 +30,7 @@ def test_every_id_is_found_at_its_place_and_no_other_text_is(pairs, other, texts
     places = SamplePlaces("own", ref_id, sent_id, rows, rows)
     ids = {f"own/{pairs[row][0]}/{pairs[row][1]}": at for at, row in enumerate(rows.tolist())}
     r, s = pairs[rows[0]]
-    asked = [
+    idents = [
         *ids,
         f"own/{other}/{s}",
         f"own/{r}/{other}",
@@ -41,7 +41,7 @@ def test_every_id_is_found_at_its_place_and_no_other_text_is(pairs, other, texts
         "own/",
         "",
     ]
-    for ident in asked:
+    for ident in idents:
         assert places.find(ident) == ids.get(ident)
 
 

@@ -97,7 +97,7 @@ def test_the_box_of_the_largest_component_is_that_of_the_whole_image_also_among_
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(*[st.integers(0, 4000)] * 2, *[st.integers(1, 4000)] * 2), min_size=1, max_size=8), st.data())
+@given(st.lists(st.tuples(*[st.integers(0, 2895)] * 2, *[st.integers(1, 2895)] * 2), min_size=1, max_size=8), st.data())
 def test_few_boxes_are_suppressed_number_by_number_as_many_are_in_arrays(rects, data):
     scores = data.draw(st.lists(st.sampled_from([0.2, 0.5, 0.7, 1.0]), min_size=len(rects), max_size=len(rects)))
     expected = odd_suppression(np.array(rects), np.array(scores)).tolist()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from helpers.methods import Heats
 from helpers.small import small_split
+from helpers.terminal import pieces_of
 
 from risbench import Split, UsageError, evaluate, score
 
@@ -91,16 +92,7 @@ def test_a_terminal_shows_a_bar_and_a_pipe_nothing(terminal: bool, split: Split,
     environment = {**plain, "TERM": "xterm", "COLUMNS": "120", "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(words, stderr=slave, stdout=subprocess.PIPE, env=environment)
     os.close(slave)
-    message = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # how Linux tells the end of a terminal
-            break
-        if not piece:
-            break
-        message += piece
-    os.close(master)
+    message = b"".join(pieces_of(master))
     assert process.communicate()[0] == b""
     assert process.returncode == 0, message
     assert (b"Heats on refcoco_val" in message and b"4/4" in message and b"mIoU" in message) == terminal
