@@ -14,3 +14,4 @@ from .pixels import box_of as box_of
 from .pixels import decode as decode
 from .pixels import encode as encode
 from .pixels import union_of as union_of
+from .windows import Surrounding as Surrounding

@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import MaskError
 from ..records import RLE, CodedMask
 from . import codes
+from .runlengths import layered, without_empty
+from .windows import Surrounding, cut_out, drawn, runs_of_window, turned_back
 
 
 class LazyMask:
@@ -19,7 +21,7 @@ class LazyMask:
     within the rectangle round the mask, and the code is written as it came.
     """
 
-    __slots__ = ("_area", "_code", "_pixels", "_runs", "_shape", "_window")
+    __slots__ = ("_area", "_code", "_pixels", "_runs", "_shape", "_turned", "_window")
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class LazyMask:
         self._pixels, self._runs, self._code = pixels, runs, code
         self._area: int | None = None
         self._window: tuple[int, int, np.ndarray] | None = None
+        self._turned: tuple[int, int, np.ndarray] | None = None
 
     @staticmethod
     def of_pixels(mask: np.ndarray | CodedMask) -> LazyMask:
@@ -80,7 +83,7 @@ class LazyMask:
                 raise MaskError(f"run-length code of size {codes.size_of(part)} in an image of size {tuple(size)}")
         if len(parts) == 1:
             return LazyMask.of_code(parts[0])
-        return LazyMask(size, runs=_layered([codes.runs_of(part) for part in parts], size[0] * size[1], once))
+        return LazyMask(size, runs=layered([codes.runs_of(part) for part in parts], size[0] * size[1], once))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -104,7 +107,7 @@ class LazyMask:
     def runs(self) -> np.ndarray:
         """Lengths of background and mask by turns, column by column: int64 ``(n,)``."""
         if self._runs is None:
-            self._runs = _runs_of_window(*self.window, self.shape)
+            self._runs = runs_of_window(*self.window, self.shape)
         return self._runs
 
     @property
@@ -133,15 +136,17 @@ class LazyMask:
         Of an empty mask it is 0, 0 and ``(0, 0)``.
         """
         if self._window is None:
-            self._window = _cut_out(self._pixels) if self._pixels is not None else _drawn(self._full_runs, self.shape)
+            self._window = cut_out(self._pixels) if self._pixels is not None else turned_back(*self._columns)
         return self._window
 
     @property
-    def surrounding(self) -> tuple[int, int, np.ndarray]:
-        """A rectangle that holds the mask, as `window` gives it: the whole image where that is at hand already."""
-        if self._window is None and self._pixels is not None:
-            return 0, 0, np.ascontiguousarray(self._pixels).view(np.uint8)
-        return self.window
+    def surrounding(self) -> Surrounding:
+        """A rectangle that holds the mask, in whichever form is at hand."""
+        if self._window is not None:
+            return Surrounding(*self._window, is_turned=False)
+        if self._pixels is not None:
+            return Surrounding(0, 0, np.ascontiguousarray(self._pixels).view(np.uint8), is_turned=False)
+        return Surrounding(*self._columns, is_turned=True)
 
     def covers(self, row: int, column: int) -> bool:
         """Whether a pixel belongs to the mask; one outside the image does not."""
@@ -165,113 +170,20 @@ class LazyMask:
         return pixels.copy() if copy and dtype is None else pixels
 
     @property
+    def _columns(self) -> tuple[int, int, np.ndarray]:
+        """`window` of a mask that began as runs, its pixels with rows and columns exchanged."""
+        if self._turned is None:
+            self._turned = drawn(self._full_runs, self.shape)
+        return self._turned
+
+    @property
     def _full_runs(self) -> np.ndarray:
         """The runs, none of which but the first has length 0; a code may have such, pixels never."""
         if self._runs is None or self._code is None:
-            self._runs = _without_empty(self.runs)
+            self._runs = without_empty(self.runs)
         return self._runs
 
     @property
     def _packed(self) -> dict[str, Any]:
         """The code as pycocotools takes it."""
         return {"size": [*self.shape], "counts": self.code["counts"].encode("ascii")}
-
-
-def _without_empty(runs: np.ndarray) -> np.ndarray:
-    """The same mask without runs of length 0 behind the first."""
-    if runs[1:].all():
-        return runs
-    ends = np.cumsum(runs)
-    starts, stops = ends[:-1:2], ends[1::2]
-    full = stops > starts
-    return _between(*_joined(starts[full], stops[full]), int(ends[-1]))
-
-
-def _joined(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Runs of mask, in order, without gaps of length 0 between them."""
-    apart = starts[1:] != stops[:-1]
-    if apart.all():
-        return starts, stops
-    return starts[np.append(True, apart)], stops[np.append(apart, True)]
-
-
-def _between(starts: np.ndarray, stops: np.ndarray, total: int) -> np.ndarray:
-    """Run lengths of an image of ``total`` pixels from where runs of mask begin and end, int64 ``(n,)`` each."""
-    bounds = np.empty(2 * len(starts) + 2, dtype=np.int64)
-    bounds[0], bounds[-1] = 0, total
-    bounds[1:-1:2], bounds[2:-1:2] = starts, stops
-    runs = bounds[1:] - bounds[:-1]
-    return runs if len(runs) == 1 or runs[-1] else runs[:-1]
-
-
-def _layered(parts: Sequence[np.ndarray], total: int, once: bool) -> np.ndarray:
-    """The runs of what any part covers, or exactly one, from the runs of each part."""
-    ends = [np.cumsum(runs) for runs in parts]
-    starts = np.concatenate([np.zeros(0, np.int64), *(each[:-1:2] for each in ends)])
-    stops = np.concatenate([np.zeros(0, np.int64), *(each[1::2] for each in ends)])
-    places = np.concatenate([starts, stops])
-    order = np.argsort(places, kind="stable")
-    places = places[order]
-    layers = np.cumsum(np.where(order < len(starts), 1, -1))
-    last = np.append(places[1:] != places[:-1], True)[: len(places)]  # of the changes at one place
-    places, inside = places[last], (layers[last] == 1) if once else (layers[last] > 0)
-    changes = inside != np.append(False, inside[:-1])[: len(inside)]
-    bounds = places[changes]
-    return _between(bounds[::2], bounds[1::2], total)
-
-
-def _cut_out(mask: np.ndarray) -> tuple[int, int, np.ndarray]:
-    import cv2
-
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    if not pixels.size:
-        return 0, 0, np.zeros((0, 0), np.uint8)
-    left, top, width, height = cv2.boundingRect(pixels)
-    return (left, top, pixels[top : top + height, left : left + width]) if width else (0, 0, np.zeros((0, 0), np.uint8))
-
-
-def _drawn(runs: np.ndarray, shape: tuple[int, int]) -> tuple[int, int, np.ndarray]:
-    """The rectangle round a mask of some runs, none of which but the first has length 0."""
-    import cv2
-
-    height, width = shape
-    stops = np.cumsum(runs)
-    starts, lengths = stops[:-1:2], runs[1::2]
-    if not starts.size:
-        return 0, 0, np.zeros((0, 0), np.uint8)
-    rows = starts % height
-    bottom = int((rows + lengths).max())
-    # A run that goes on in the next column covers the bottom of one column and the top of the next.
-    top, bottom = (0, height) if bottom > height else (int(rows.min()), bottom)
-    left, right = int(starts[0]) // height, (int(stops[1::2][-1]) - 1) // height + 1
-    within = runs.copy()
-    within[0] -= left * height
-    if len(runs) % 2:
-        within[-1] -= (width - right) * height
-    ink = np.zeros(runs.size, dtype=np.uint8)
-    ink[1::2] = 1
-    columns = np.repeat(ink, within).reshape(right - left, height)[:, top:bottom]
-    # OpenCV turns bytes twice as fast as numpy does; a vector it would give back as it is.
-    return left, top, cv2.transpose(columns).reshape(bottom - top, right - left)
-
-
-def _runs_of_window(left: int, top: int, inside: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The runs of a mask from the rectangle round it."""
-    import cv2
-
-    height, width = inside.shape
-    if not inside.size:
-        return np.array([shape[0] * shape[1]], dtype=np.int64)
-    # A row of background below, so that no run goes on from one column to the next.
-    columns = np.zeros((width, height + 1), dtype=np.uint8)
-    columns[:, :height] = cv2.transpose(inside).reshape(width, height)
-    flat = columns.reshape(-1).view(np.bool_)
-    bounds = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    if flat[0]:
-        bounds = np.append(0, bounds)
-    column, row = np.divmod(bounds, height + 1)
-    places = (column + left) * shape[0] + (row + top)
-    starts, stops = places[::2], places[1::2]
-    if height == shape[0]:
-        starts, stops = _joined(starts, stops)
-    return _between(starts, stops, shape[0] * shape[1])

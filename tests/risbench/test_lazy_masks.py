@@ -13,7 +13,8 @@ from pycocotools import mask as coco
 
 from risbench import Box, MaskError
 from risbench.masks import LazyMask, pack, runs_of
-from risbench.metrics.boxes import component_box, contour_boxes
+from risbench.metrics.boxes import contour_boxes
+from risbench.metrics.components import component_box
 from risbench.metrics.overlap import overlap
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...masks import LazyMask
 from ...records import Box, Overlap, Prediction, Sample
-from ..boxes import box_iou, component_box, first_box_iou
+from ..boxes import box_iou, first_box_iou
+from ..components import component_box
 from ..overlap import overlap
 from ..pointing import centre_of, hits_box, hits_mask
 from ..resize import Upsampled, bilinear

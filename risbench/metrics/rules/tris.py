@@ -19,7 +19,8 @@ import numpy as np
 
 from ...masks import LazyMask
 from ...records import Box, Overlap, Prediction, Sample
-from ..boxes import best_box_iou, contour_boxes, first_box_iou
+from ..boxes import first_box_iou
+from ..contours import best_contour_iou
 from ..floats import lowest_where
 from ..overlap import overlap
 from ..pointing import centre_of, hits_box_pixels, hits_mask
@@ -85,7 +86,7 @@ def judge(sample: Sample, truth: TrisTruth, prediction: Prediction, threshold: f
         if prediction.boxes is not None:
             best = first_box_iou(prediction.boxes, truth.box)
         else:
-            best = best_box_iou(contour_boxes(mask), truth.box)
+            best = best_contour_iou(mask, truth.box)
     hit_box = None if point is None else truth.box is not None and hits_box_pixels(point, truth.box)
     hit_mask = None if point is None else hits_mask(point, truth.pointed)
     return Verdict(Scores(shared.intersection, shared.union, hit_box, hit_mask, best), mask, point)

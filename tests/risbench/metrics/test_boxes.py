@@ -8,8 +8,11 @@ from helpers.samples import blobs, block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risbench.metrics import boxes
-from risbench.metrics.boxes import best_box_iou, box_iou, component_box, contour_boxes, odd_suppression
+from risbench.masks import LazyMask, encode
+from risbench.metrics import components, contours
+from risbench.metrics.boxes import best_box_iou, box_iou, contour_boxes, odd_suppression
+from risbench.metrics.components import component_box
+from risbench.metrics.contours import best_contour_iou
 from risbench.records import Box
 
 
@@ -79,6 +82,22 @@ def test_the_best_box_is_found_with_the_same_bits_as_one_by_one(some, truth):
     assert best_box_iou(np.array(some), Box(*truth)) == one_by_one
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10**6))
+def test_components_are_as_large_as_their_contours_say(seed):
+    draw = np.random.default_rng(seed)
+    for mask in (spotted(draw), draw.random((12, 14)) < draw.uniform(0.1, 0.95)):
+        found, tree = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        if not found:
+            continue
+        counts = components._pixels_of(found, tree[0, :, 3])
+        _, _, table, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+        boxes = [cv2.boundingRect(one) for one in found]
+        assert sorted((*box, count) for box, count in zip(boxes, counts.tolist(), strict=True) if count) == sorted(
+            map(tuple, table[1:].tolist())
+        )
+
+
 def test_the_box_of_the_largest_component_is_that_of_the_whole_image_also_among_equals():
     draw = np.random.default_rng(0)
     for _ in range(2000):
@@ -97,15 +116,46 @@ def test_the_box_of_the_largest_component_is_that_of_the_whole_image_also_among_
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(*[st.integers(0, 2895)] * 2, *[st.integers(1, 2895)] * 2), min_size=1, max_size=8), st.data())
-def test_few_boxes_are_suppressed_number_by_number_as_many_are_in_arrays(rects, data):
-    scores = data.draw(st.lists(st.sampled_from([0.2, 0.5, 0.7, 1.0]), min_size=len(rects), max_size=len(rects)))
-    expected = odd_suppression(np.array(rects), np.array(scores)).tolist()
-    assert boxes._few_suppressed(rects, np.array(scores, np.float32).tolist()) == expected
+@given(st.tuples(*[st.integers(0, 2895)] * 4), st.tuples(*[st.integers(0, 2895)] * 4))
+def test_two_boxes_overlap_number_by_number_as_they_do_in_arrays(one, other):
+    is_first_alone = odd_suppression(np.array([one, other]), np.array([1.0, 0.9])).tolist() == [0]
+    assert contours._suppresses(one, other) == contours._suppresses(other, one) == is_first_alone
+
+
+def spotted(draw: np.random.Generator) -> np.ndarray:
+    """Rectangles and their holes, some of one pixel, so that many boxes overlap and many are equally filled."""
+    height, width = (int(side) for side in draw.integers(1, 60, 2))
+    mask = draw.random((height, width)) < draw.choice([0, 0, 0, 0.02, 0.3])
+    for _ in range(int(draw.integers(0, 9))):
+        y, x = draw.integers(0, height), draw.integers(0, width)
+        mask[y : y + draw.integers(1, 30), x : x + draw.integers(1, 30)] ^= True
+    return mask
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_best_contour_is_found_without_the_others_as_among_all(seed):
+    draw = np.random.default_rng(seed)
+    smooth = blobs(draw, (50, 60), float(draw.uniform(0.05, 0.9)), 2.0)
+    for mask in (spotted(draw), smooth):
+        coded = LazyMask.of_code(encode(mask))
+        for _ in range(6):
+            truth = Box(*draw.uniform(-5, 65, 4).tolist())
+            expected = best_box_iou(contour_boxes(mask), truth)
+            assert best_contour_iou(mask, truth) == best_contour_iou(coded, truth) == expected
+        for x0, y0, x1, y1 in contour_boxes(mask).tolist():
+            assert best_contour_iou(coded, Box(x0, y0, x1, y1)) == 1.0
+
+
+def test_the_best_contour_of_an_image_beyond_float32_is_that_of_the_arrays():
+    mask = np.zeros((20, 3000), dtype=bool)
+    mask[3:9, 10:2990] = mask[12:18, 5:40] = mask[12:18, 2900:2999] = True
+    truth = Box(2890, 10, 3000, 19)
+    assert best_contour_iou(mask, truth) == best_box_iou(contour_boxes(mask), truth) > 0
 
 
 def test_a_quotient_at_the_bound_itself_is_rounded_as_float32_rounds_it():
     # Of two boxes that share 1 of 20 parts: 1 / 20 is above 0.05 once it is rounded to float32.
     for rects in ([(0, 0, 21, 1), (20, 0, 20 + 1, 1)], [(0, 0, 10, 2), (9, 0, 10, 1)], [(0, 0, 20, 1), (19, 0, 20, 1)]):
         expected = odd_suppression(np.array(rects), np.array([1.0, 0.9])).tolist()
-        assert boxes._few_suppressed(rects, [1.0, float(np.float32(0.9))]) == expected
+        assert contours._suppresses(*rects) == (expected == [0])
