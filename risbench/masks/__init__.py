@@ -14,4 +14,5 @@ from .pixels import box_of as box_of
 from .pixels import decode as decode
 from .pixels import encode as encode
 from .pixels import union_of as union_of
+from .together import read_together as read_together
 from .windows import Surrounding as Surrounding

@@ -1,7 +1,7 @@
 """Read and write COCO's run-length codes.
 
 A run-length code lists the lengths of alternating runs of background and mask, column by column. COCO packs them into
-text with five bits in each character; from the third length on, the difference to the length two before is stored.
+text with five bits in each character; from the fourth length on, the difference to the length two before is stored.
 Codes from files are read by `runs_of`, in numpy, because the C code of pycocotools does not check them: `runs_of`
 refuses a wrong total, a negative length and an invalid character.
 """
@@ -9,6 +9,7 @@ refuses a wrong total, a negative length and an invalid character.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ..errors import MaskError
 from ..records import RLE
 
+FIRST, LAST = ord("0"), ord("o")
 _MAX_CHARACTERS = 7  # of one run length: 35 bits, more than any image has pixels
 # A code of ten characters may describe billions of pixels, too many to decode. This is PIL's own limit for images.
 MOST_PIXELS = 89_478_485
@@ -26,6 +28,10 @@ class ReadCode(NamedTuple):
 
     runs: np.ndarray
     is_canonical: bool
+
+
+AHEAD: ContextVar[Mapping[tuple[str, int], ReadCode] | None] = ContextVar("codes_read_ahead", default=None)
+"""Texts that were read already, with the number of pixels of their image; see `risbench.masks.together`."""
 
 
 def runs_of(rle: Mapping[str, Any]) -> np.ndarray:
@@ -51,6 +57,8 @@ def read(rle: Mapping[str, Any]) -> ReadCode:
     height, width = size_of(rle)
     counts = rle.get("counts")
     is_canonical = False
+    if (ahead := AHEAD.get()) and isinstance(counts, str) and (found := ahead.get((counts, height * width))):
+        return found
     if isinstance(counts, (str, bytes)):
         runs, is_shortest = _unpack(counts)
         is_canonical = is_shortest and isinstance(counts, str) and bool(runs[1:].all())
@@ -114,7 +122,7 @@ def _unpack(counts: str | bytes) -> tuple[np.ndarray, bool]:
         raise MaskError("run-length code: 'counts' holds a character that is not ASCII") from None
     if raw.size == 0:
         return np.zeros(0, np.int64), False
-    if raw.min() < 48 or raw.max() > 111:
+    if raw.min() < FIRST or raw.max() > LAST:
         text = counts if isinstance(counts, str) else counts.decode("latin1")
         if text.startswith("b'") and text.endswith("'") and len(text) > 2:
             # The repr of bytes, written as text: no code contains a quotation mark, and every backslash is doubled.
@@ -122,35 +130,53 @@ def _unpack(counts: str | bytes) -> tuple[np.ndarray, bool]:
         raise MaskError(
             "run-length code: 'counts' holds a character outside '0' to 'o' (bytes become text by .decode(), not str())"
         )
-    bits = raw - np.uint8(48)
+    bits = raw - np.uint8(FIRST)
     last = np.flatnonzero(bits < 32)
     if not last.size or last[-1] != raw.size - 1:
         raise MaskError("run-length code: 'counts' ends in the middle of a number")
+    if (numbers := numbers_of(bits, last)) is None:
+        raise MaskError("run-length code: a number is too long")
+    values, redundant = numbers
+    add_up(values)
+    return values, not redundant.size
+
+
+def numbers_of(bits: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The numbers of packed text, and the places of those with more characters than they need; None if one is too long.
+
+    Args:
+        bits: uint8 ``(n,)`` below 64: five bits of a number, and one that is set where more follow. Overwritten.
+        last: the places of the numbers' last characters, int64 ``(m,)``, the last of all among them.
+    """
     length = np.empty_like(last)
     length[0], length[1:] = last[0] + 1, last[1:] - last[:-1]
     longest = int(length.max())
     if longest > _MAX_CHARACTERS:
-        raise MaskError("run-length code: a number is too long")
+        return None
     # The last character of a number holds its highest five bits, of which the first is the sign.
     values = bits[last].astype(np.int64)
     values -= (values & 16) << 1
-    is_shortest = True
-    if longest > 1:
-        bits &= np.uint8(31)
-        long = np.flatnonzero(length > 1)
-        ends = last[long]
-        highest, next_five = values[long], bits[ends - 1]
-        # A last character that only repeats the sign of the one before it is one too many.
-        is_shortest = np.count_nonzero(highest + (next_five >> 4)) == long.size
-        found = (highest << 5) | next_five
-        for step in range(2, longest):
-            longer = np.flatnonzero(length[long] > step)
-            found[longer] = (found[longer] << 5) | bits[ends[longer] - step]
-        values[long] = found
+    if longest == 1:
+        return values, last[:0]
+    bits &= np.uint8(31)
+    long = np.flatnonzero(length > 1)
+    ends = last[long]
+    highest, next_five = values[long], bits[ends - 1]
+    # A last character that only repeats the sign of the one before it is one too many.
+    redundant = long[highest + (next_five >> 4) == 0]
+    found = (highest << 5) | next_five
+    for step in range(2, longest):
+        longer = np.flatnonzero(length[long] > step)
+        found[longer] = (found[longer] << 5) | bits[ends[longer] - step]
+    values[long] = found
+    return values, redundant
+
+
+def add_up(values: np.ndarray) -> None:
+    """Make run lengths of numbers, int64 ``(n,)``, which from the fourth on are differences to the one two before."""
     if values.size > 3:
         values[1::2].cumsum(out=values[1::2])
         values[2::2].cumsum(out=values[2::2])
-    return values, is_shortest
 
 
 def pack(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> RLE:

@@ -11,7 +11,7 @@ from ..errors import MaskError
 from ..records import RLE, CodedMask
 from . import codes
 from .runlengths import layered, without_empty
-from .windows import Surrounding, cut_out, drawn, runs_of_window, turned_back
+from .windows import Surrounding, cut_out, drawn, of_one_piece, runs_of_window, turned_back
 
 
 class LazyMask:
@@ -147,6 +147,14 @@ class LazyMask:
         if self._pixels is not None:
             return Surrounding(0, 0, np.ascontiguousarray(self._pixels).view(np.uint8), is_turned=False)
         return Surrounding(*self._columns, is_turned=True)
+
+    @property
+    def one_piece(self) -> tuple[int, int, int, int] | None:
+        """The rectangle ``(x, y, width, height)`` of a mask whose runs show that it is one component without holes.
+
+        None where they do not show it, or where there are pixels and no runs.
+        """
+        return None if self._runs is None else of_one_piece(self._full_runs, self.shape)
 
     def covers(self, row: int, column: int) -> bool:
         """Whether a pixel belongs to the mask; one outside the image does not."""

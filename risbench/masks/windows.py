@@ -62,6 +62,34 @@ def drawn(runs: np.ndarray, shape: tuple[int, int]) -> tuple[int, int, np.ndarra
     return left, top, np.repeat(ink, within).reshape(right - left, height)[:, top:bottom]
 
 
+def of_one_piece(runs: np.ndarray, shape: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """The rectangle ``(x, y, width, height)`` of a mask with one run in each column, each touching the next.
+
+    Such a mask is one component without holes, also where runs touch at corners only. None for any other mask.
+
+    Args:
+        runs: int64 ``(n,)``, none but the first of length 0.
+        shape: ``(height, width)`` of the image.
+    """
+    height, _ = shape
+    count = len(runs) // 2
+    if not count:
+        return None
+    ends = np.cumsum(runs)
+    first, last = int(ends[0]), int(ends[2 * count - 1]) - 1
+    left = first // height
+    if last // height - left + 1 != count:
+        return None
+    places = ends[: 2 * count].reshape(count, 2) - np.arange(left * height, (left + count) * height, height)[:, None]
+    tops, bottoms = places[:, 0], places[:, 1]
+    top, bottom = int(tops.min()), int(bottoms.max())
+    if top < 0 or bottom > height:
+        return None
+    if not ((tops[1:] <= bottoms[:-1]) & (tops[:-1] <= bottoms[1:])).all():
+        return None
+    return left, top, count, bottom - top
+
+
 def turned_back(left: int, top: int, columns: np.ndarray) -> tuple[int, int, np.ndarray]:
     """A rectangle whose pixels are ``(w, h)`` with pixels ``(h, w)``."""
     import cv2

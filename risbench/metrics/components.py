@@ -23,54 +23,65 @@ def component_box(mask: np.ndarray | LazyMask) -> Box | None:
     lazy = LazyMask.of_pixels(mask)
     if not lazy.area:
         return None
+    if (rect := lazy.one_piece) is not None:
+        x, y, wide, high = rect
+        return Box(float(x), float(y), float(x + wide), float(y + high))
     left, top, pixels, is_turned = lazy.surrounding
-    contours, tree = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    place = _largest(contours, tree[0, :, 3], lazy.area)
-    if place is None:
+    # Every point of a contour, so that their number is that of its steps.
+    contours, tree = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    rect = _largest(contours, tree[0].tolist())
+    if rect is None:
         return _first_of_equals(*lazy.window)
-    x, y, wide, high = cv2.boundingRect(contours[place])
+    x, y, wide, high = rect
     if is_turned:
         x, y, wide, high = y, x, high, wide
     x, y = x + left, y + top
     return Box(float(x), float(y), float(x + wide), float(y + high))
 
 
-def _largest(contours: Sequence[np.ndarray], parents: np.ndarray, area: int) -> int | None:
-    """The outer contour of the largest component; None if two are equally large, or if the contours are odd.
+def _largest(contours: Sequence[np.ndarray], tree: Sequence[Sequence[int]]) -> tuple[int, int, int, int] | None:
+    """The rectangle ``(x, y, width, height)`` of the largest component; None if two are equally large.
 
     Args:
-        contours: corners of each, int32 ``(n, 1, 2)``, in the order of OpenCV's two levels.
-        parents: of each contour of a hole the outer contour, of each outer contour -1, ``(m,)``.
-        area: the number of pixels of all components.
+        contours: the points of each, int32 ``(n, 1, 2)``, in OpenCV's two levels: outer contours, and those of holes.
+        tree: of each contour the next, the one before, its first hole, and the contour that it is a hole in; or -1.
     """
-    if len(contours) == 1:
-        return 0
-    counts = _pixels_of(contours, parents)
-    place = int(np.argmax(counts))
-    is_alone = np.count_nonzero(counts == counts[place]) == 1
-    return place if is_alone and counts.sum() == area else None
+    import cv2
+
+    outer = [place for place, (_, _, _, parent) in enumerate(tree) if parent < 0]
+    rects = {place: cv2.boundingRect(contours[place]) for place in outer}
+    outer.sort(key=lambda place: -rects[place][2] * rects[place][3])
+    if len(outer) == 1:
+        return rects[outer[0]]
+    best = most = 0
+    is_alone = True
+    for place in outer:
+        if rects[place][2] * rects[place][3] < most:
+            break  # a component has at most its rectangle's pixels
+        count = _pixels_of(place, contours, tree)
+        if count > most:
+            best, most, is_alone = place, count, True
+        elif count == most:
+            is_alone = False
+    return rects[best] if is_alone else None
 
 
-def _pixels_of(contours: Sequence[np.ndarray], parents: np.ndarray) -> np.ndarray:
-    """The number of pixels of the component of each outer contour; 0 for a contour of a hole: int64 ``(m,)``.
+def _pixels_of(place: int, contours: Sequence[np.ndarray], tree: Sequence[Sequence[int]]) -> int:
+    """The number of pixels of the component that an outer contour is round; see `_largest`.
 
     By Pick's theorem a polygon of pixel centres with area A and b steps holds A + b/2 + 1 of them, edge included, and
     A - b/2 + 1 without its edge. OpenCV walks a stretch of one pixel's width there and back, for which both still hold.
     """
-    lengths = np.array([len(contour) for contour in contours])
-    starts = np.cumsum(lengths) - lengths
-    corners = np.concatenate(contours)[:, 0].astype(np.int64)
-    following = np.roll(corners, -1, axis=0)
-    following[starts + lengths - 1] = corners[starts]
-    doubled = corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]
-    steps = np.abs(following - corners).max(axis=1)
-    twice = np.abs(np.add.reduceat(doubled, starts))
-    around = np.add.reduceat(steps, starts)
-    is_hole = parents >= 0
-    counts = (twice + np.where(is_hole, -around, around)) // 2 + 1
-    np.subtract.at(counts, parents[is_hole], counts[is_hole])
-    counts[is_hole] = 0
-    return counts
+    import cv2
+
+    contour = contours[place]
+    steps = len(contour) if len(contour) > 1 else 0
+    doubled = 2 * cv2.contourArea(contour) + steps + 2
+    hole = tree[place][2]
+    while hole >= 0:
+        doubled -= 2 * cv2.contourArea(contours[hole]) - len(contours[hole]) + 2
+        hole = tree[hole][0]
+    return round(doubled) // 2
 
 
 def _first_of_equals(left: int, top: int, pixels: np.ndarray) -> Box:

@@ -33,6 +33,8 @@ def best_contour_iou(mask: np.ndarray | LazyMask, truth: Box) -> float:
     lazy = LazyMask.of_pixels(mask)
     if lazy.area in (0, lazy.size):
         return best_box_iou(DUMMY, truth)
+    if (rect := lazy.one_piece) is not None:
+        return _iou_of(rect, truth, truth.area)
     round_mask = lazy.surrounding
     contours, _ = cv2.findContours(round_mask.pixels, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     if len(contours) > _FEW or max(lazy.shape) >= _EXACT:

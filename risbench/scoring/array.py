@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
 from ..io import reading
-from ..records import Prediction
 from ..results import jsonlines
-from .entries import named
-from .lines import of_entry
+from .entries import StoredEntry, named
 
 HOLDERS = ("annotations", "results", "predictions")
 
@@ -48,14 +45,10 @@ class Array:
 
         self.names = list(self._entries)
 
-    def task(self, place: int, image_id: int | str) -> Callable[[], Prediction | None]:
+    def task(self, place: int, image_id: int | str) -> StoredEntry:
         """What reads the prediction of the name at a place."""
         place, line = self._entries[self.names[place]]
-        return partial(_of_entry, line, f"{self.path}, entry {place}")
-
-
-def _of_entry(line: Mapping[str, Any], where: str) -> Prediction | None:
-    return None if line.get("missing") else of_entry(line, where)
+        return StoredEntry(line, f"{self.path}, entry {place}")
 
 
 def _entries(found: Any, path: Path) -> list[Any]:

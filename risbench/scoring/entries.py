@@ -1,4 +1,4 @@
-"""The name of an entry in a file of predictions: its ``id`` if that is a text, or its ``sent_id``.
+"""An entry in a file of predictions, and its name: its ``id`` if that is a text, or its ``sent_id``.
 
 A sent_id may be a number or a text: 25, 25.0 and "25" are the same sent_id. A number under ``id`` is not a name,
 because COCO numbers the entries of a file there. If an entry has two names, they must agree.
@@ -6,10 +6,48 @@ because COCO numbers the entries of a file there. If an entry has two names, the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..errors import DataError
+from ..errors import DataError, MaskError
+from ..records import Prediction
+from ..results.masklines import prediction_in
+
+
+class StoredEntry:
+    """An entry as it lies in a file, which is read where its prediction is needed, perhaps in another process."""
+
+    __slots__ = ("_found", "_where")
+
+    def __init__(self, found: bytes | Mapping[str, Any], where: str) -> None:
+        """Take the entry, parsed or as its line, and its place in words for messages."""
+        self._found, self._where = found, where
+
+    def __call__(self) -> Prediction | None:
+        """The prediction; None if a run recorded it as missing.
+
+        Raises:
+            MaskError: it has none that can be read.
+        """
+        entry = self._entry
+        if entry.get("missing"):
+            return None
+        try:
+            return prediction_in(entry)
+        except MaskError as error:
+            raise MaskError(f"{self._where}: {error}") from None
+
+    @property
+    def segmentation(self) -> Any:
+        """What lies where the mask's run-length code should be."""
+        return self._entry.get("segmentation")
+
+    @property
+    def _entry(self) -> Mapping[str, Any]:
+        if isinstance(self._found, bytes):
+            self._found = json.loads(self._found)
+        return self._found
 
 
 class Named(NamedTuple):

@@ -10,18 +10,15 @@ import io
 import json
 import weakref
 from array import array
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..datasets.annotations.sampleids import SampleIds
-from ..errors import DataError, MaskError
+from ..errors import DataError
 from ..io import reading
-from ..records import Prediction
 from ..results import jsonlines
-from ..results.masklines import prediction_in
-from .entries import named
+from .entries import StoredEntry, named
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -71,30 +68,13 @@ class Lines:
         """The parsed line of the name at a place."""
         return json.loads(self._raw(place))
 
-    def task(self, place: int, image_id: int | str) -> Callable[[], Prediction | None]:
+    def task(self, place: int, image_id: int | str) -> StoredEntry:
         """What reads the prediction of the name at a place."""
-        return partial(_of_line, self._raw(place), f"{self.path}, line {self._numbers[place]}")
+        return StoredEntry(self._raw(place), f"{self.path}, line {self._numbers[place]}")
 
     def _raw(self, place: int) -> bytes:
         self._file.seek(self._starts[place])
         return self._file.read(self._lengths[place])
-
-
-def _of_line(raw: bytes, where: str) -> Prediction | None:
-    line = json.loads(raw)
-    return None if line.get("missing") else of_entry(line, where)
-
-
-def of_entry(entry: Mapping[str, Any], where: str) -> Prediction:
-    """The prediction of an entry.
-
-    Raises:
-        MaskError: it has none that can be read; ``where`` names the entry.
-    """
-    try:
-        return prediction_in(entry)
-    except MaskError as error:
-        raise MaskError(f"{where}: {error}") from None
 
 
 def _content(path: Path) -> tuple[BinaryIO, Iterator[tuple[int, bytes]]]:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import MaskError, UsageError
 from ..io.plainfiles import real
+from ..masks import read_together
 from ..methods.answers import prediction_of
 from ..methods.cards import read_card
 from ..methods.geometry import Geometry
@@ -35,6 +36,7 @@ from ..running.progress import Progress, Tally
 from ..running.shown import shown
 from ..running.workers import Workers, automatic
 from ..scorer import missing_row, row_of
+from .entries import StoredEntry
 from .lines import Lines
 from .names import Answered, Matched, match
 from .sources import Heats, source_of
@@ -166,8 +168,18 @@ def _pieces(brought: Matched) -> Iterator[tuple[list[list[Answered]]]]:
 def _scored(rules: Rules, heats_only: bool, piece: Sequence[Sequence[Answered]]) -> _Scored:
     """The rows and lines of some images, in this process or in another."""
     geometry = Geometry()
-    both = [_scored_sample(task, rules, geometry, heats_only) for image in piece for task in image]
+    with read_together(_codes(piece)):
+        both = [_scored_sample(task, rules, geometry, heats_only) for image in piece for task in image]
     return _Scored(len(piece), [row for row, _ in both], [line for _, line in both], geometry)
+
+
+def _codes(piece: Sequence[Sequence[Answered]]) -> Iterator[Any]:
+    """The run-length codes of some images' predictions and truths."""
+    for image in piece:
+        for sample, _, reading in image:
+            yield from sample.parts
+            if isinstance(reading, StoredEntry):
+                yield reading.segmentation
 
 
 def _scored_sample(task: Answered, rules: Rules, geometry: Geometry, heats_only: bool) -> tuple[Row, str]:

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from risbench import Box, MaskError
-from risbench.masks import LazyMask, pack, runs_of
+from risbench.masks import LazyMask, codes, pack, read_together, runs_of
 from risbench.metrics.boxes import contour_boxes
 from risbench.metrics.components import component_box
 from risbench.metrics.overlap import overlap
@@ -157,3 +157,89 @@ def test_boxes_of_components_and_contours_are_those_of_the_whole_image(seed: int
             kept = contour_boxes(form).tolist()
             assert mask.all() or not mask.any() or all((x, y, u - x, v - y) in boxes for x, y, u, v in kept)
         assert len({contour_boxes(form).tobytes() for form in forms(mask)}) == 1
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 10**6))
+def test_a_mask_that_its_runs_show_to_be_one_piece_has_one_contour(seed: int):
+    draw = np.random.default_rng(seed)
+    height, width = (int(side) for side in draw.integers(1, 14, 2))
+    mask = np.zeros((height, width), dtype=bool)
+    # A band, whose runs often touch at corners only; and some pixels beside it.
+    top = bottom = int(draw.integers(0, height))
+    for column in range(int(draw.integers(0, width)), width):
+        mask[top : bottom + 1, column] = True
+        top = int(np.clip(draw.integers(top - 2, bottom + 3), 0, height - 1))
+        bottom = int(np.clip(top + draw.integers(0, 3), 0, height - 1))
+    mask ^= draw.random((height, width)) < draw.choice([0, 0, 0.02])
+    rect = of_code(mask).one_piece
+    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    if rect is not None:
+        assert [rect] == [cv2.boundingRect(contour) for contour in contours]
+
+
+def test_an_ellipse_and_a_diagonal_are_known_to_be_one_piece_and_a_ring_is_not():
+    y, x = np.ogrid[:40, :50]
+    ellipse = ((y - 20) / 9) ** 2 + ((x - 22) / 14) ** 2 < 1
+    assert of_code(ellipse).one_piece == cv2.boundingRect(ellipse.view(np.uint8))
+    assert of_code(np.eye(7, dtype=bool)).one_piece == (0, 0, 7, 7)
+    assert of_code(ellipse & ((y - 20) ** 2 + (x - 22) ** 2 > 16)).one_piece is None
+    assert of_code(np.zeros((4, 4), dtype=bool)).one_piece is None
+
+
+def stored_codes(draw: np.random.Generator) -> list[dict]:
+    """Codes of small masks, of which some have a fault, or are written in another way."""
+    found = []
+    for _ in range(int(draw.integers(1, 12))):
+        mask = draw.random((int(draw.integers(1, 9)), int(draw.integers(1, 9)))) < draw.uniform()
+        code = {"size": [*mask.shape], "counts": coco_text(mask)}
+        kind = draw.integers(0, 9)
+        if kind == 0:
+            code["counts"] += "1"
+        elif kind == 1:
+            code["counts"] = code["counts"][:-1]
+        elif kind == 2:
+            code["size"] = [code["size"][0] + 1, code["size"][1]]
+        elif kind == 3:
+            code["counts"] = runs_of(code).tolist()
+        elif kind == 4:
+            code["counts"] = "0" + code["counts"]
+        elif kind == 5:  # its last number with one character more than it needs
+            last = ord(code["counts"][-1]) - 48
+            code["counts"] = code["counts"][:-1] + chr(48 + (last | 32)) + ("O" if last & 16 else "0")
+        elif kind == 6:
+            code["counts"] = code["counts"].encode()
+        found.append(code)
+    return found
+
+
+def outcome(code: dict) -> object:
+    try:
+        read = codes.read(code)
+    except MaskError as error:
+        return str(error)
+    return read.runs.tolist(), read.is_canonical
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 10**6))
+def test_codes_read_together_are_those_read_one_by_one_and_faults_are_named_alike(seed: int):
+    some = stored_codes(np.random.default_rng(seed))
+    alone = [outcome(code) for code in some]
+    with read_together(iter([None, "text", {"counts": 3}, {"counts": "", "size": [1, 1]}, *some])):
+        assert [outcome(code) for code in some] == alone
+    assert [outcome(code) for code in some] == alone
+
+
+def test_codes_read_together_are_found_and_forgotten():
+    code = of_code(np.eye(5, dtype=bool)).code
+    with read_together([code]):
+        assert codes.read(code) is codes.read(dict(code))
+    assert codes.read(code) is not codes.read(code)
+
+
+def test_a_character_that_no_code_has_spoils_no_other_code():
+    right, wrong = of_code(np.eye(5, dtype=bool)).code, {"size": [5, 5], "counts": "5~1"}
+    alone = outcome(right), outcome(wrong)
+    with read_together([right, wrong]):
+        assert (outcome(right), outcome(wrong)) == alone
