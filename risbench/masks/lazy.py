@@ -170,7 +170,9 @@ class LazyMask:
         if self._code is not None or self._pixels is None:
             tools = codes.coco_tools()
             return int(tools.area(tools.merge([self._packed, other._packed], intersect=True)))
-        return int(np.count_nonzero(self.pixels & other.pixels))
+        left, top, inside = other.window
+        bottom, right = top + inside.shape[0], left + inside.shape[1]
+        return int(np.count_nonzero(self.pixels[top:bottom, left:right] & inside.view(np.bool_)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The pixels; see ``numpy.asarray``."""

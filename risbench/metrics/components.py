@@ -39,7 +39,7 @@ def component_box(mask: np.ndarray | LazyMask) -> Box | None:
     return Box(float(x), float(y), float(x + wide), float(y + high))
 
 
-def _largest(contours: Sequence[np.ndarray], tree: Sequence[Sequence[int]]) -> tuple[int, int, int, int] | None:
+def _largest(contours: Sequence[np.ndarray], tree: Sequence[Sequence[int]]) -> Sequence[int] | None:
     """The rectangle ``(x, y, width, height)`` of the largest component; None if two are equally large.
 
     Args:

@@ -20,8 +20,9 @@ from ..boxes import box_iou, first_box_iou
 from ..components import component_box
 from ..overlap import overlap
 from ..pointing import centre_of, hits_box, hits_mask
-from ..resize import Upsampled, bilinear
+from ..resize import bilinear
 from ..scores import Scores, Verdict
+from ..upsampled import Upsampled
 from .lavt import above_of
 
 TEXT = (
