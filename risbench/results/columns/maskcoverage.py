@@ -8,7 +8,7 @@ counted as `coverage_of` counts it, which refuses a broken code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,11 @@ _LINE = re.compile(
     + rb'(, "cut": "[a-z]+")?(?:, "found": "[a-z]+")?(?:, "point": \[' + _NUMBER + rb", " + _NUMBER + rb"\])?"
     + rb"\}\n?"
 )  # fmt: skip
-# Characters that end a number become 0, those that continue one 1, all others are no characters of a code.
-_ROLES = bytes(ord("x") if not 48 <= code <= 111 else ord("0") if code < 80 else ord("1") for code in range(256))
+# Characters that end a number become 0, those that continue one 1, a line's end stays, all others belong to no code.
+_ROLES = bytes(
+    code if code == ord("\n") else ord("x") if not 48 <= code <= 111 else ord("0") if code < 80 else ord("1")
+    for code in range(256)
+)
 _TOO_LONG = b"111111"  # of a number that no real image needs
 
 
@@ -50,18 +53,19 @@ def coverage_in(path: Path) -> Coverage:
 def _counted(piece: list[tuple[int, bytes]], path: Path) -> Coverage:
     coco = _coco()
 
+    matches = [_LINE.fullmatch(raw) for _, raw in piece]
+    texts = _codes_in([match[3] for match in matches if match is not None])
     others: list[tuple[int, bytes]] = []
     codes: list[Any] = []
     read: list[tuple[int, bytes]] = []
     cut: list[bool] = []
-    for number, raw in piece:
-        match = _LINE.fullmatch(raw)
-        counts = None if match is None else _code_in(match[3])
+    for line, match in zip(piece, matches, strict=True):
+        counts = None if match is None else next(texts)
         if match is None or counts is None or int(match[1]) * int(match[2]) > MOST_PIXELS:
-            others.append((number, raw))
+            others.append(line)
             continue
         codes.append({"size": [int(match[1]), int(match[2])], "counts": counts})
-        read.append((number, raw))
+        read.append(line)
         cut.append(match[4] is not None)
     found = Coverage()
     if codes:
@@ -83,15 +87,16 @@ def _coco() -> Any:
     return mask
 
 
-def _code_in(text: bytes) -> bytes | None:
-    """The packed run lengths in a JSON text; None if they are not, or not plainly, such lengths."""
-    code = text
-    if b"\\" in text:
-        if b"\\" in text.replace(b"\\\\", b""):  # another escape than that of a backslash
-            return None
-        code = text.replace(b"\\\\", b"\\")
-    roles = code.translate(_ROLES)
-    return code if roles.endswith(b"0") and b"x" not in roles and _TOO_LONG not in roles else None
+def _codes_in(texts: Sequence[bytes]) -> Iterator[bytes | None]:
+    """The packed run lengths in some JSON texts; None for a text that is not, or not plainly, such lengths."""
+    whole = b"\n".join(texts)  # a line has no other
+    code = whole.replace(b"\\\\", b"\\")
+    if code.count(b"\\") == len(whole) - len(code):  # no other escape than that of a backslash
+        roles = code.translate(_ROLES)
+        if b"x" not in roles and _TOO_LONG not in roles and b"1\n" not in roles and roles.endswith(b"0"):
+            return iter(code.split(b"\n"))
+    # One is not: they are looked at one by one.
+    return iter([None]) if len(texts) == 1 else (found for text in texts for found in _codes_in([text]))
 
 
 def _parsed(lines: list[tuple[int, bytes]], path: Path) -> Iterator[dict[str, Any]]:
