@@ -79,6 +79,12 @@ def of_images(split: Split, wanted: np.ndarray, text: str) -> Split:
     return _part(split, rows, refs, text)
 
 
+def images_with(split: Split, samples: np.ndarray) -> np.ndarray:
+    """Which images have one of some samples, bool ``(len(split),)``: bool by the order of `Split.images`."""
+    _, starts, order = split._groups
+    return np.logical_or.reduceat(samples[order], starts[:-1]) if len(order) else np.zeros(0, bool)
+
+
 def annotated(split: Split) -> Split:
     """The whole split as annotated: before a choice, and without other masks."""
     while True:

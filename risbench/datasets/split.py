@@ -144,7 +144,7 @@ class Split:
         Raises:
             UsageError: the split has no sample with this id.
         """
-        if (at := self.places.find(ident)) is None:
+        if (at := self._places.find(ident)) is None:
             raise UsageError(f"{self.name} has no sample {ident!r:.80}; an id is '{self.name}/<ref_id>/<sent_id>'")
         return self[at]
 
@@ -154,7 +154,8 @@ class Split:
 
     def places_by_image(self) -> Iterator[list[int]]:
         """The places in the split of the samples that `by_image` gives."""
-        return (self._groups[2][first:last].tolist() for first, last in pairwise(self._groups[1].tolist()))
+        _, starts, order = self._groups
+        return (order[first:last].tolist() for first, last in pairwise(starts.tolist()))
 
     def objects(self, image_id: Ident) -> tuple[Object, ...]:
         """All annotated objects of an image in the whole data set, in file order.
@@ -237,8 +238,7 @@ class Split:
         return rows, starts, np.argsort(place[images], kind="stable")
 
     @cached_property
-    def places(self) -> SamplePlaces:
-        """Finds the places of its samples by their ids."""
+    def _places(self) -> SamplePlaces:
         return SamplePlaces(self.name, self.table.ref_id, self.table.sent_id, self._refs, self.rows)
 
     @cached_property

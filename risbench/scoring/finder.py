@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import catalog, own
+from ..datasets.annotations.sample_places import SamplePlaces
 from ..datasets.split import Split
 from ..errors import DataError
 from ..plugins import near
@@ -27,7 +28,9 @@ class NameFinder:
     """Finds the samples of a name in a split."""
 
     def __init__(self, whole: Split) -> None:
-        self._whole, self._places = whole, whole.places
+        self._whole, table = whole, whole.table
+        # Its own, so that what it looks up in is let go with it.
+        self._places = SamplePlaces(whole.name, table.ref_id, table.sent_id, whole.sample_refs, whole.rows)
 
     def plainly(self, names: Sequence[str]) -> list[int]:
         """The places of names that are the plain number of one sentence, or the id of one sample; -1 for all others.
