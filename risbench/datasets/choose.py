@@ -67,7 +67,7 @@ def containing(split: Split, text: str) -> Split:
 def with_ids(split: Split, ids: Collection[str], text: str) -> Split:
     """The samples with some ids, in the split's order; ``text`` says which they are. Unknown ids are ignored."""
     wanted = frozenset(ids)
-    places = [at for at, ident in enumerate(split.ids) if ident in wanted]
+    places = [at for at, ident in enumerate(split.each_id()) if ident in wanted]
     return _taken(split, np.array(places, dtype=np.int64), text)
 
 
