@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -218,11 +218,16 @@ def replace(path: Path, text: str) -> None:
 
 
 def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
+    """Write a file that a user named; see `replace_with`."""
+    replace_with(path, lambda file: file.write(content), sweep=sweep)
+
+
+def replace_with(path: Path, write: Callable[[BinaryIO], object], *, sweep: bool = True) -> None:
     """Write a file that a user named, completely or not at all; a device or a pipe gets the content directly.
 
     Args:
         path: the file; its folder is created.
-        content: the complete content.
+        write: puts the content into an open file.
         sweep: remove drafts of this file from killed processes; this reads the whole folder.
 
     Raises:
@@ -232,7 +237,7 @@ def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
         is_plain = path.is_file() or not path.exists()
         if sweep and is_plain and path.parent.is_dir():
             atomic.sweep_parts(path.parent, path.name)
-        atomic.write_whole(path, lambda file: file.write(content), durable=True)
+        atomic.write_whole(path, write, durable=True)
     except OSError as error:
         raise full(path, error) from error
 
