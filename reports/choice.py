@@ -57,7 +57,7 @@ def chosen_samples(
         raise UsageError("--rows disagree compares runs: give two or more")
     ious = np.stack([run.iou for run in runs])
     # Without a true mask, no prediction is worse or better than another.
-    known: np.ndarray = ~np.isnan(ious).all(axis=0)
+    known = np.logical_not(np.isnan(ious).all(axis=0))
     places = np.flatnonzero((row_of >= 0) & known[row_of])
     if not len(places):
         raise UsageError(f"--rows {rule} needs IoU, but no expression of these runs has a true mask")

@@ -199,7 +199,7 @@ class _Ids:
             at = known.find(ident)
             if at is None or row_of[at] < 0:
                 raise DataError(f"{run.path}: its mask of {ident} has no row")
-            sample = split[at]
+            sample = _without_truth(split, at, ident)
             try:
                 code = line["segmentation"]
                 if size_of(code) != sample.size:
@@ -234,6 +234,25 @@ class _Ids:
             "ref_id": sample.ref_id,
             "sent_id": sample.sent_id,
         }
+
+
+def _without_truth(split: Split, at: int, ident: str) -> Sample:
+    """A sample of the split without its mask and box, which take longer to make than all else of it."""
+    table, row, ref = split.table, int(split.rows[at]), int(split.sample_refs[at])
+    image, ann = int(table.ref_image[ref]), int(table.ref_ann[ref])
+    return Sample(
+        id=ident,
+        image_id=table.image_id[image],
+        ref_id=table.ref_id[ref],
+        sent_id=table.sent_id[row],
+        image_path=Path(),
+        size=table.size(image),
+        text=table.sent_text[row],
+        box=None,
+        parts=(),
+        category=table.ann_category[ann] if ann >= 0 else None,
+        tags={},
+    )
 
 
 def _x_y_w_h(box: Box) -> list[float]:
