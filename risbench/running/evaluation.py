@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.annotations.sampleids import SampleIds
+from ..datasets.audit.drawable import refuse_undrawable
 from ..datasets.choose import refuse_empty
-from ..datasets.drawable import refuse_undrawable
 from ..datasets.load import load_split
 from ..datasets.split import Split
 from ..errors import DataWarning, RisbenchError, UsageError

@@ -40,9 +40,9 @@ from ..masks import at_size, decode, union_of
 from ..plain import counted
 from ..records import Sample
 from ..results.columns.rowcolumns import RowColumns
+from ..results.columns.storedmasks import StoredMasks
 from ..results.rows import Row
 from ..results.run import Run
-from ..results.storedmasks import StoredMasks
 
 OUTCOMES: Mapping[str, str] = MappingProxyType(
     {

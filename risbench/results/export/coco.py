@@ -31,7 +31,7 @@ from ...masks import box_of, decode, encode, size_of, union_of
 from ...records import Box, Sample
 from ..jsonlines import encoded
 from ..scored import refuse_other_split, scored_split
-from ..wholefiles import whole_files
+from .wholefiles import whole_files
 
 if TYPE_CHECKING:
     from ..run import Run

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risbench import DataError, evaluate, load_split
-from risbench.datasets import drawable
+from risbench.datasets.audit import drawable
 
 FARTHEST = 4 * (40 + 60) + 1000
 SHAPE = [10, 5, 30, 5, 30, 25]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from risbench import RisbenchError
-from risbench.results.wholefiles import whole_files
+from risbench.results.export.wholefiles import whole_files
 
 
 def test_all_files_take_their_places_at_the_end(tmp_path: Path):

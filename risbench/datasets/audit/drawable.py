@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..masks import farthest_corner
-from .split import Split
+from ...masks import farthest_corner
+from ..split import Split
 
 _PIECE = 2048  # annotations whose corners are read together
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.annotations.sampleids import SampleIds
-from ..errors import DataError
-from ..io import reading
-from .folder import MASKS
-from .jsonlines import object_in
-from .run import Run
+from ...datasets.annotations.sampleids import SampleIds
+from ...errors import DataError
+from ...io import reading
+from ..folder import MASKS
+from ..jsonlines import object_in
+from ..run import Run
 
 
 class StoredMasks:

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..io import atomic, plainfiles
-from .jsonlines import full
+from ...io import atomic, plainfiles
+from ..jsonlines import full
 
 
 @contextmanager
