@@ -55,6 +55,8 @@ def render(
         del columns  # before those of the next run are read
     names = [name for name in _TYPES if name != "changed" or (any(changed) and any(map(len, ids)))]
     records = _records(runs, ids, changed, data_root)
+    # The first line is made before a file or folder is: a split that is not at hand is refused there.
+    records = chain(list(islice(records, 1)), records)
     if out is None:
         return "".join(_csv(records, names)).rstrip("\n")
     if out.suffix == ".parquet":

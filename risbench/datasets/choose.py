@@ -80,7 +80,12 @@ def of_images(split: Split, wanted: np.ndarray, text: str) -> Split:
 
 
 def images_with(split: Split, samples: np.ndarray) -> np.ndarray:
-    """Which images have one of some samples, bool ``(len(split),)``: bool by the order of `Split.images`."""
+    """Which images have one of some samples: bool by the order of `Split.images`.
+
+    Args:
+        split: the split.
+        samples: which samples, bool ``(len(split),)``.
+    """
     _, starts, order = split._groups
     return np.logical_or.reduceat(samples[order], starts[:-1]) if len(order) else np.zeros(0, bool)
 
