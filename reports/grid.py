@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from risbench import DataError, Run, Sample, UsageError
+from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.datasets.images import read_image
 from risbench.masks import at_size, decode, union_of
 from risbench.plain import plain
 from risbench.results import heats
 from risbench.results.folder import HEATS
-from risbench.results.rows import Row
 from risbench.results.scored import scored_split, split_record
 
-from .about import common_rows, notes_of, titles_of
+from .about import common_columns, notes_of, titles_of
 from .choice import SPREAD, chosen_samples
 from .letters import wrapped
 from .picture import require_picture, save, save_notes
@@ -86,15 +87,17 @@ def render(
             raise UsageError(
                 f"{runs[0].path} and {run.path} were scored on different truths: one grid cannot hold both"
             )
-    covered, _ = common_rows(runs)
+    covered, _ = common_columns(runs)
     samples, rule = chosen_samples(split, covered, rows, count)
+    shown = SampleIds.of(sample.id for sample in samples).places_in(covered[0].ids)
     hot = [heats_of(run, samples) if heat else None for run in runs]
     if heat:
         refuse_without(hot)
     columns: list[GridColumn] = []
     for run, title, found, own_heats in zip(runs, titles_of(runs), covered, hot, strict=True):
         masks = _masks(run, samples)
-        pictures = {name: (mask, _caption(found[name])) for name, mask in masks.items()}
+        captions = {sample.id: _caption(iou) for sample, iou in zip(samples, found.iou[shown].tolist(), strict=True)}
+        pictures = {name: (mask, captions[name]) for name, mask in masks.items()}
         columns.append(GridColumn(title, pictures))
         if own_heats:
             columns.append(
@@ -109,8 +112,8 @@ def render(
     return None
 
 
-def _caption(row: Row) -> str:
-    return "no true mask" if row.iou is None else f"IoU {100 * row.iou:.0f}"
+def _caption(iou: float) -> str:
+    return "no true mask" if math.isnan(iou) else f"IoU {100 * iou:.0f}"
 
 
 def _masks(run: Run, samples: Sequence[Sample]) -> dict[str, np.ndarray]:

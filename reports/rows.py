@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from risbench import RisbenchError, Run, UsageError
+from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.results.export.table import COLUMNS, column_of, records_of
-from risbench.results.jsonlines import replace_bytes
+from risbench.results.folder import ROWS
+from risbench.results.jsonlines import encoded, replace_with
+from risbench.results.rows import read_rows
 from risbench.statistics.changes import change_texts
 from risbench.statistics.comparable import truth_name
 
 from .tables.escapes import harmless
 
+_PIECE = 1 << 14  # lines that are written together
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
 # The type of each column in Parquet.
 _TYPES = {
@@ -42,22 +47,37 @@ def render(
     """
     if out is not None and out.suffix not in _SUFFIXES:
         raise UsageError(f"{out}: rows are written as {', '.join(_SUFFIXES)}")
-    read = [(run, run.rows()) for run in runs]
-    records = [
-        {**_about(run), **record, "truth": truth_name(run) if run.about.truth else None}
-        for run, rows in read
-        for record in records_of(run, rows, data_root=data_root)
-    ]
-    changed = [" ".join(change_texts(run, rows)) for run, rows in read]
-    if any(changed):  # the column is added only if it is not empty
-        each = (text for text, (_, rows) in zip(changed, read, strict=True) for _ in rows)
-        records = [{**record, "changed": text or None} for record, text in zip(records, each, strict=True)]
+    ids, changed = [], []
+    for run in runs:
+        columns = run.columns()
+        ids.append(columns.ids)
+        changed.append(" ".join(change_texts(run, columns)))
+        del columns  # before those of the next run are read
+    names = [name for name in _TYPES if name != "changed" or (any(changed) and any(map(len, ids)))]
+    records = _records(runs, ids, changed, data_root)
+    # The first line is made before a file or folder is: a split that is not at hand is refused there.
+    records = chain(list(islice(records, 1)), records)
     if out is None:
-        return _csv(records).rstrip("\n")
-    writers = {".csv": lambda: _csv(records).encode(), ".jsonl": lambda: _jsonl(records), ".parquet": None}
-    write = writers[out.suffix]
-    replace_bytes(out, _parquet(records) if write is None else write())
+        return "".join(_csv(records, names)).rstrip("\n")
+    if out.suffix == ".parquet":
+        _refuse_without_parquet()
+    writers = {
+        ".csv": lambda file: _write(file, _csv(records, names)),
+        ".jsonl": lambda file: _write(file, _jsonl(records, names)),
+        ".parquet": lambda file: _parquet(file, records, names, _kinds_of_ids(runs)),
+    }
+    replace_with(out, writers[out.suffix])
     return None
+
+
+def _records(
+    runs: Sequence[Run], ids: Sequence[SampleIds], changed: Sequence[str], data_root: Path | None
+) -> Iterator[dict[str, Any]]:
+    """The lines of all runs one after the other."""
+    for run, mine, text in zip(runs, ids, changed, strict=True):
+        about, more = _about(run), {"truth": truth_name(run) if run.about.truth else None, "changed": text or None}
+        for record in records_of(run, read_rows(run.path / ROWS), mine, data_root=data_root):
+            yield {**about, **record, **more}
 
 
 def _about(run: Run) -> dict[str, Any]:
@@ -70,18 +90,19 @@ def _about(run: Run) -> dict[str, Any]:
     }
 
 
-def _csv(records: Sequence[dict[str, Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = _names(records)
-    writer.writerow(names)
-    for record in records:
-        writer.writerow([_cell(record[name]) for name in names])
-    return stream.getvalue()
+def _write(file: BinaryIO, texts: Iterable[str]) -> None:
+    for text in texts:
+        file.write(encoded(text))
 
 
-def _names(records: Sequence[dict[str, Any]]) -> list[str]:
-    return [name for name in _TYPES if name != "changed" or (records and name in records[0])]
+def _csv(records: Iterator[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
+    """The file's text in pieces."""
+    lines: Iterator[Sequence[Any]] = ([_cell(record[name]) for name in names] for record in records)
+    lines = chain([names], lines)
+    while piece := list(islice(lines, _PIECE)):
+        stream = io.StringIO()
+        csv.writer(stream, lineterminator="\n").writerows(piece)
+        yield stream.getvalue()
 
 
 def _cell(value: Any) -> Any:
@@ -92,22 +113,44 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value  # a float prints with all its digits
 
 
-def _jsonl(records: Sequence[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+def _jsonl(records: Iterator[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
+    for record in records:
+        yield json.dumps({name: record[name] for name in names}, ensure_ascii=False) + "\n"
 
 
-def _parquet(records: Sequence[dict[str, Any]]) -> bytes:
+def _refuse_without_parquet() -> None:
     try:
-        import pyarrow  # pyright: ignore[reportMissingImports]
-        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
+        import pyarrow.parquet  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise RisbenchError("Parquet needs pyarrow: pip install 'risbench[parquet]'") from None
-    names = ("string", "int64", "float64")
-    kinds = {**{name: getattr(pyarrow, name)() for name in names}, "bool": pyarrow.bool_()}
-    arrays = {}
-    for name in _names(records):
-        values, kind = column_of(_TYPES[name], [record[name] for record in records])
-        arrays[name] = pyarrow.array(values, kinds[kind])
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.table(arrays), sink)
-    return sink.getvalue().to_pybytes()
+
+
+def _kinds_of_ids(runs: Sequence[Run]) -> dict[str, str]:
+    """The type of each column of ids: that of all runs together."""
+    kinds = dict.fromkeys((name for name, kind in _TYPES.items() if kind == "id"), "int64")
+    for run in runs:
+        for row in read_rows(run.path / ROWS):
+            for name in kinds:
+                if column_of("id", [getattr(row, name)])[1] != "int64":
+                    kinds[name] = "string"
+    return kinds
+
+
+def _parquet(
+    file: BinaryIO, records: Iterator[dict[str, Any]], names: Sequence[str], of_ids: Mapping[str, str]
+) -> None:
+    import pyarrow  # pyright: ignore[reportMissingImports]
+    import pyarrow.parquet  # pyright: ignore[reportMissingImports]
+
+    known = {**{name: getattr(pyarrow, name)() for name in ("string", "int64", "float64")}, "bool": pyarrow.bool_()}
+    kinds = {name: of_ids.get(name, _TYPES[name]) for name in names}
+    schema = pyarrow.schema([(name, known[kind]) for name, kind in kinds.items()])
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        while piece := list(islice(records, _PIECE)):
+            columns = {name: [record[name] for record in piece] for name in names}
+            for name in of_ids:
+                if kinds[name] == "string":
+                    columns[name] = [str(value) for value in columns[name]]
+            writer.write_table(
+                pyarrow.table([pyarrow.array(columns[name], known[kinds[name]]) for name in names], schema=schema)
+            )

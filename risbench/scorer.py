@@ -15,17 +15,15 @@ from .metrics.overlap import overlap
 from .metrics.rules.protocols import DEFAULT, Rules
 from .metrics.scores import Verdict
 from .records import Prediction, Sample
-from .results.columns.rowcolumns import RowColumns, columns_of
+from .results.columns.rowcolumns import RowColumns
 from .results.rows import Row
-from .statistics.summary import summarise
+from .statistics.summary import summarise_rows
 
 
 def summary_of(rows: Iterable[Row] | RowColumns, metrics: Sequence[Metric] | None = None) -> dict[str, dict[str, Any]]:
     """Value, interval and count of each metric over rows in any order."""
     columns = RowColumns.of(rows if isinstance(rows, RowColumns) else list(rows))
-    order = columns.ids.order()
-    numbers = {name: column[order] for name, column in columns_of(columns).items()}
-    return summarise(numbers, columns.image_id[order], metrics or parse_all(None))
+    return summarise_rows(columns, metrics or parse_all(None))
 
 
 def iou(pred: Any, truth: Any) -> float:

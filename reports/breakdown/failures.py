@@ -16,7 +16,7 @@ from risbench.statistics.failures import OUTCOMES, failures_of
 
 from ..about import split_of_runs, titles_of
 from ..curves.style import WIDTH, labelled, legend, legend_height
-from .result import BrokenDown, PanelPicture, PartColumn, rows_of_runs
+from .result import BrokenDown, PanelPicture, PartColumn, columns_of_runs
 
 # Okabe and Ito's colours, from right (green) to empty (dark grey); numbers stand in the bars.
 _COLOURS = {
@@ -44,29 +44,27 @@ def failure_breakdown(runs: Sequence[Run], data_root: Path | None) -> BrokenDown
     Raises:
         DataError: no expression has a true mask.
     """
-    rows, notes = rows_of_runs(runs)
+    rows, notes = columns_of_runs(runs)
     split = split_of_runs(runs, data_root)
     found = failures_of(split, runs, rows)
-    if not found.outcomes[0]:
+    if not len(found.ids):
         raise DataError("--by failure needs true masks, but no expression of these runs has one")
     titles = titles_of(runs)
-    counts = [Counter(outcomes.values()) for outcomes in found.outcomes]
-    images = [rows[0][name].image_id for name in found.outcomes[0]]
+    counts = [Counter({kind: int((of == code).sum()) for code, kind in enumerate(OUTCOMES)}) for of in found.classes]
     columns = [PartColumn("outcome", "outcome")]
     for place, title in enumerate(titles):
         before = "" if len(runs) == 1 else f"{title} "
         columns.append(PartColumn(f"{title} expressions", f"{before}expressions", run=place))
         columns.append(PartColumn(f"{title} share", f"{before}share" if len(runs) == 1 else title, True, place))
     lines = []
-    for kind, name in OUTCOMES.items():
+    for code, name in enumerate(OUTCOMES.values()):
         cells: list[Any] = [name]
-        for outcomes in found.outcomes:
-            flags = np.array([one == kind for one in outcomes.values()], dtype=bool)
-            cells += [int(flags.sum()), share(flags, images)]
+        for of in found.classes:
+            cells += [int((of == code).sum()), share(of == code, found.images)]
         lines.append(tuple(cells))
 
     def panel(cell: Any) -> None:
-        _draw(cell, titles, counts, len(images))
+        _draw(cell, titles, counts, len(found.ids))
 
     return BrokenDown(
         by="failure",

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from risbench import Run, UsageError
 from risbench.results.columns.rowcolumns import RowColumns
-from risbench.results.rows import Row
 from risbench.statistics.comparable import refuse_mixture
 
-from ..about import common_columns, common_rows, notes_of
+from ..about import common_columns, notes_of
 
 Share = Mapping[str, Any]
 """``{"value", "low", "high", "count"}``, fractions; None where there is none."""
@@ -76,25 +75,13 @@ class BrokenDown:
 
 
 def columns_of_runs(runs: Sequence[Run]) -> tuple[list[RowColumns], list[str]]:
-    """`rows_of_runs` as columns, all in the order of the first run's rows."""
-    refuse_mixture(runs, "one breakdown cannot hold both")
-    columns, left_out = common_columns(runs)
-    _refuse_left_out(left_out)
-    return columns, notes_of(runs)
-
-
-def rows_of_runs(runs: Sequence[Run]) -> tuple[list[dict[str, Row]], list[str]]:
-    """The rows of the expressions that all runs have, by id, and the notes about the runs.
+    """The rows of the expressions that all runs have, in the order of the first run, and the notes about the runs.
 
     Raises:
         UsageError: the runs cannot stand in one table: they are of different splits, copies, truths, rules or limits.
     """
     refuse_mixture(runs, "one breakdown cannot hold both")
-    rows, left_out = common_rows(runs)
-    _refuse_left_out(left_out)
-    return rows, notes_of(runs)
-
-
-def _refuse_left_out(left_out: int) -> None:
+    columns, left_out = common_columns(runs)
     if left_out:
         raise UsageError(f"{left_out} expressions are not in every run: one breakdown needs the same expressions")
+    return columns, notes_of(runs)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from risbench import DataError, Run, UsageError
 from risbench.results.folder import HEATS
 
-from ..about import common_rows, left_out_note, notes_of, split_of_runs, titles_of
+from ..about import common_columns, left_out_note, notes_of, split_of_runs, titles_of
 from ..letters import wrapped
 from ..picture import require_picture, save, save_notes
 from .area import draw_area
@@ -101,14 +103,14 @@ def _legend_of(runs: Sequence[Run], logs: Sequence[str]) -> list[str]:
 
 def _of_runs(runs: Sequence[Run], data_root: Path | None) -> tuple[list[Panel], list[str]]:
     split, titles = split_of_runs(runs, data_root), titles_of(runs)
-    rows, left_out = common_rows(runs)
+    columns, left_out = common_columns(runs)
     notes = notes_of(runs)
     if left_out:
         notes.append(left_out_note(left_out))
-    together = [name for name in rows[0] if all(of[name].iou is not None for of in rows)]
-    listed = [[of[name] for name in together] for of in rows]
-    if not listed[0]:
+    together = np.flatnonzero(np.all([~np.isnan(of.iou) for of in columns], axis=0))
+    if not len(together):
         raise DataError("curves show IoU, but no expression of these runs has a true mask")
+    listed = columns if len(together) == len(columns[0]) else [of.take(together) for of in columns]
     panels: list[Panel] = [
         lambda cell: draw_precision(cell, listed, titles),
         lambda cell: draw_area(cell, split, listed, titles),

@@ -8,29 +8,24 @@ from typing import Any
 import numpy as np
 
 from risbench import Split
+from risbench.datasets.annotations.sampleids import SampleIds
+from risbench.results.columns.rowcolumns import RowColumns
 from risbench.results.rows import Row
+from risbench.statistics.objects import shares_of_objects
 from risbench.statistics.ratios import intervals
+from risbench.statistics.slices import places_of
 from risbench.statistics.summary import clusters
 
-from ..about import area_of
 from .style import labelled, legend, look_of
 
 _BINS = 8
 _FEWEST = 5  # the least number of expressions in a bin whose mean is useful
 
 
-def shares_of(split: Split, wanted: Sequence[str]) -> np.ndarray:
-    """The part of the image that each sample's object covers: float64 ``(n,)``."""
-    found: dict[tuple[Any, Any], float] = {}
-    share: dict[str, float] = {}
-    wanted_ids = set(wanted)
-    for sample in split:
-        if sample.id in wanted_ids:
-            key = (sample.image_id, sample.ref_id)
-            if key not in found:
-                found[key] = area_of(sample) / (sample.size[0] * sample.size[1])
-            share[sample.id] = found[key]
-    return np.array([share[name] for name in wanted])
+def shares_of(split: Split, wanted: SampleIds) -> np.ndarray:
+    """The part of the image that each sample's object covers: float64 ``(n,)``; 0 without an object."""
+    anns, object_of = np.unique(split.sample_anns[places_of(split, wanted)], return_inverse=True)
+    return np.nan_to_num(shares_of_objects(split, anns))[object_of]
 
 
 def bins_of(shares: np.ndarray) -> np.ndarray:
@@ -41,22 +36,22 @@ def bins_of(shares: np.ndarray) -> np.ndarray:
     return dense
 
 
-def means(rows: Sequence[Row], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def means(rows: Sequence[Row] | RowColumns, bins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean IoU of each bin and its lower and upper bound, fractions; a bin with a single image has no bounds."""
     count = int(bins.max()) + 1
-    iou = np.array([row.iou for row in rows], dtype=np.float64)
-    image = clusters([row.image_id for row in rows])
-    sums = np.zeros((int(image.max()) + 1, 2 * count))
-    np.add.at(sums, (image, bins), iou)
-    np.add.at(sums, (image, count + bins), 1)
+    of = RowColumns.of(rows)
+    image = clusters(of.image_id)
+    cells, shape = image * count + bins, (int(image.max()) + 1, count)
+    each = (np.bincount(cells, weights, minlength=shape[0] * count).reshape(shape) for weights in (of.iou, None))
+    sums = np.concatenate([one.astype(np.float64) for one in each], axis=1)
     totals = sums.sum(axis=0)
     low, high = intervals(sums[:, :count], sums[:, count:])
     return totals[:count] / totals[count:], low, high
 
 
-def draw_area(cell: Any, split: Split, runs: Sequence[Sequence[Row]], titles: Sequence[str]) -> None:
+def draw_area(cell: Any, split: Split, runs: Sequence[RowColumns], titles: Sequence[str]) -> None:
     """Draw one line for each run over the bins' median sizes."""
-    shares = shares_of(split, [row.id for row in runs[0]])
+    shares = shares_of(split, runs[0].ids)
     bins = bins_of(shares)
     middle = np.array([100 * np.median(shares[bins == one]) for one in range(int(bins.max()) + 1)])
     for place, (rows, title) in enumerate(zip(runs, titles, strict=True)):

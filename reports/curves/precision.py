@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from risbench.results.columns.rowcolumns import RowColumns
 from risbench.results.rows import Row
 from risbench.statistics.ratios import intervals
 from risbench.statistics.summary import clusters
@@ -17,24 +18,23 @@ from .style import labelled, legend, look_of
 LEVELS = np.arange(51) / 50
 
 
-def precisions(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def precisions(rows: Sequence[Row] | RowColumns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """P@k at `LEVELS` and its lower and upper bound, fractions, ``(51,)`` each."""
+    of = RowColumns.of(rows)
+    iou, image = of.iou, clusters(of.image_id)
+    counts = np.bincount(image)
     # An IoU exactly at a level must count as it does in P@k, so nothing is rounded.
-    above = np.array([row.iou for row in rows], dtype=np.float64)[:, None] >= LEVELS
-    image = clusters([row.image_id for row in rows])
-    sums = np.zeros((int(image.max()) + 1, len(LEVELS) + 1))
-    np.add.at(sums, image, np.concatenate([above, np.ones((len(rows), 1))], axis=1))
-    above_all, counts = sums[:, :-1], sums[:, -1:]
-    low, high = intervals(above_all, np.broadcast_to(counts, above_all.shape))
-    return above.mean(axis=0), low, high
+    above = np.stack([np.bincount(image[iou >= level], minlength=len(counts)) for level in LEVELS], axis=1)
+    low, high = intervals(above.astype(np.float64), np.broadcast_to(counts[:, None].astype(np.float64), above.shape))
+    return above.sum(axis=0) / len(iou), low, high
 
 
-def draw_precision(cell: Any, runs: Sequence[Sequence[Row]], titles: Sequence[str]) -> None:
+def draw_precision(cell: Any, runs: Sequence[Sequence[Row] | RowColumns], titles: Sequence[str]) -> None:
     """Draw one line for each run."""
     for place, (rows, title) in enumerate(zip(runs, titles, strict=True)):
         value, low, high = precisions(rows)
         look = look_of(place)
-        miou = 100 * float(np.mean(np.array([row.iou for row in rows], dtype=np.float64)))
+        miou = 100 * float(np.mean(RowColumns.of(rows).iou))
         cell.plot(LEVELS, 100 * value, label=f"{title}, mIoU {miou:.1f}", markevery=(place * 2 % 10, 10), **look)
         cell.fill_between(LEVELS, 100 * low, 100 * high, color=look["color"], alpha=0.18, linewidth=0)
     cell.set_xlim(0, 1)

@@ -63,6 +63,7 @@ def render(
     if thumbnails not in (None, INSIDE, BESIDE):
         raise UsageError(f"--thumbnails {thumbnails}: must be {INSIDE} or {BESIDE}")
     split = split_of_runs(runs, data_root)
+    about_runs = notes_of(runs)  # before anything of the page is in memory, for all rows are read once more
     rows, left_out, note = shown_rows(runs, _MOST_EXPRESSIONS if expressions is None else expressions)
     if note is not None:
         warnings.warn(note, DataWarning, stacklevel=2)
@@ -76,7 +77,7 @@ def render(
     with Page(out, f"{split.name}: {', '.join(titles)}") as page, Thumbnails(folder) as pictures:
         for number, block in contents.blocks(pictures):
             page.add(f"image-{number}", block)
-        notes = [*([] if note is None else [f"PART: {note}."]), *notes_of(runs)]
+        notes = [*([] if note is None else [f"PART: {note}."]), *about_runs]
         if left_out:
             notes.append(left_out_note(left_out))
         notes += pictures.notes(split.image_folder)

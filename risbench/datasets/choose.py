@@ -67,7 +67,7 @@ def containing(split: Split, text: str) -> Split:
 def with_ids(split: Split, ids: Collection[str], text: str) -> Split:
     """The samples with some ids, in the split's order; ``text`` says which they are. Unknown ids are ignored."""
     wanted = frozenset(ids)
-    places = [at for at, ident in enumerate(split.ids) if ident in wanted]
+    places = [at for at, ident in enumerate(split.each_id()) if ident in wanted]
     return _taken(split, np.array(places, dtype=np.int64), text)
 
 
@@ -77,6 +77,17 @@ def of_images(split: Split, wanted: np.ndarray, text: str) -> Split:
     rows = split.rows[np.isin(split.sample_images, images)]
     refs = split.ref_rows[np.isin(split.table.ref_image[split.ref_rows], images)]
     return _part(split, rows, refs, text)
+
+
+def images_with(split: Split, samples: np.ndarray) -> np.ndarray:
+    """Which images have one of some samples: bool by the order of `Split.images`.
+
+    Args:
+        split: the split.
+        samples: which samples, bool ``(len(split),)``.
+    """
+    _, starts, order = split._groups
+    return np.logical_or.reduceat(samples[order], starts[:-1]) if len(order) else np.zeros(0, bool)
 
 
 def annotated(split: Split) -> Split:

@@ -7,6 +7,7 @@ from .codes import size_of as size_of
 from .codes import whole as whole
 from .lazy import LazyMask as LazyMask
 from .parts import box_round as box_round
+from .parts import farthest_corner as farthest_corner
 from .parts import parts_of as parts_of
 from .parts import rasterise as rasterise
 from .pixels import at_size as at_size

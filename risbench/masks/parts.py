@@ -70,9 +70,8 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
         if corners.dtype.kind not in "iuf":
             raise MaskError("a polygon holds something that is not a number")
         corners = corners.astype(np.float64)  # as an integer, the smallest one has no absolute value
-        # The C code follows every edge pixel by pixel, which would never end for a corner far outside.
         # A comparison with NaN is false.
-        if corners.ndim != 1 or not np.abs(corners).max() <= 4 * (height + width) + 1000:
+        if corners.ndim != 1 or not np.abs(corners).max() <= farthest_corner(height, width):
             raise MaskError("a polygon has a corner far outside the image")
         if len(corners) >= 6:
             whole.append(corners[: len(corners) // 2 * 2].tolist())
@@ -80,6 +79,14 @@ def rasterise(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> tup
     counts = [next(packed)["counts"].decode("ascii") if len(polygon) >= 6 else None for polygon in polygons]
     empty = pack([height * width], size)["counts"] if None in counts else ""
     return tuple({"size": [height, width], "counts": empty if count is None else count} for count in counts)
+
+
+def farthest_corner(height: Any, width: Any) -> Any:
+    """The largest coordinate that a corner may have in an image, or in each of some images; numbers or arrays.
+
+    The C code follows every edge pixel by pixel, which would never end for a corner far outside.
+    """
+    return 4 * (height + width) + 1000
 
 
 def box_round(parts: Sequence[RLE]) -> Box | None:

@@ -169,14 +169,14 @@ class RunFolder:
             except OSError as error:
                 raise jsonlines.full(file, error) from error
             jsonlines.cut_half_line(file)
-        self._stored_masks = [line.get("id") for _, line in jsonlines.read(masks)] if masks.exists() else []
+        masked = SampleIds.of(jsonlines.ids_in(masks) if masks.exists() else ())
         stored = read_columns(rows) if rows.exists() else RowColumns.of([])
-        self._stored_rows = list(stored.ids)
         # While nothing was stored before, the n-th line of either file is that of the n-th row.
-        self._is_paired = not self._stored_rows and not self._stored_masks
-        masked = set(self._stored_masks)
-        last = {name: place for place, name in enumerate(self._stored_rows)}
-        return KeptRows(stored.take(np.array([at for name, at in last.items() if name in masked], dtype=np.int64)))
+        self._is_paired = not len(stored) and not len(masked)
+        self._stored = (stored.ids, masked) if self.complete_since is not None else ()
+        once = stored.once()
+        is_masked = once.ids.places_in(masked) >= 0
+        return KeptRows(once if is_masked.all() else once.take(np.flatnonzero(is_masked)))
 
     def clear(self) -> None:
         """Delete rows and masks, to start again."""
@@ -262,8 +262,9 @@ class RunFolder:
         """
         found = self.rows.columns().ids
         turn = np.argsort(found.places_in(order), kind="stable")
-        ids = found.take(turn)
-        if self.complete_since is not None and self._stored_rows == self._stored_masks == list(ids):
+        # Most runs are made in one part, and need their ids in no order.
+        ids = found if self._is_paired else found.take(turn)
+        if self.complete_since is not None and all(stored.same(ids) for stored in self._stored):
             with suppress(RisbenchError):
                 if read_record(self.path / SUMMARY) == json.loads(json.dumps(summary)):
                     return

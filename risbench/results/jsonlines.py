@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..datasets.annotations.sampleids import SampleIds
 from ..errors import DataError, RisbenchError
 from ..io import atomic, plainfiles, reading
 
 _BLOCK = 1 << 20
+_LINES = 1 << 13  # whose places are Python's numbers at once
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -26,6 +29,22 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, raw in reading.lines_of(path):
         if raw.strip():
             yield number, object_in(raw, path, number)
+
+
+def ids_in(path: Path) -> Iterator[str]:
+    """The id of each line of a file; for a line without one, a text that is no id.
+
+    Raises:
+        DataError: as `read`.
+    """
+    for number, raw in reading.lines_of(path):
+        if raw.strip():
+            yield _id_in(raw, path, number)
+
+
+def _id_in(raw: bytes, path: Path, number: int) -> str:
+    ident = object_in(raw, path, number).get("id") if raw.strip() else None
+    return ident if isinstance(ident, str) else "\0"
 
 
 def object_in(raw: bytes, path: Path, number: int) -> dict[str, Any]:
@@ -94,24 +113,22 @@ def append(path: Path, lines: Iterable[str]) -> None:
         raise full(path, error) from error
 
 
-def put_in_order(path: Path, ids: Iterable[str]) -> None:
+def put_in_order(path: Path, ids: SampleIds) -> None:
     """Rewrite a file of lines with ids in a given order; of several lines with the same id the last is kept.
 
     Raises:
         DataError: a line is broken (the message has its number), or an id has no line.
     """
-    places: dict[Any, tuple[int, int]] = {}
-    place = 0
     with plainfiles.open_to_read(path) as file:
-        for number, raw in enumerate(file, start=1):
-            if raw.strip():
-                places[object_in(raw, path, number).get("id")] = (place, len(raw))
-            place += len(raw)
-        wanted = list(ids)
-        if absent := next((name for name in wanted if name not in places), None):
-            raise DataError(f"{path}: has no line for {absent}")
+        lengths = array("q")
+        found = SampleIds.of(_ids_of(file, path, lengths))
+        kept = found.once()
+        places = ids.places_in(found if len(kept) == len(found) else found.take(kept))
+        if (places < 0).any():
+            raise DataError(f"{path}: has no line for {ids[int(np.argmax(places < 0))]}")
+        ends = np.cumsum(lengths, dtype=np.int64)
         try:
-            atomic.replace(path, lambda out: _copy_lines(file, out, [places[name] for name in wanted]))
+            atomic.replace(path, lambda out: _copy_lines(file, out, _places(ends, kept[places])))
         except OSError as error:
             raise full(path, error) from error
 
@@ -150,12 +167,25 @@ def reorder(path: Path, turn: np.ndarray) -> None:
             raise DataError(f"{path}: has {len(ends)} lines in place of {len(turn)}: did another program write to it?")
         if (turn[1:] > turn[:-1]).all():
             return
-        starts = np.append(0, ends)[turn]
-        places = zip(starts.tolist(), (ends[turn] - starts).tolist(), strict=True)
         try:
-            atomic.replace(path, lambda out: _copy_lines(file, out, places))
+            atomic.replace(path, lambda out: _copy_lines(file, out, _places(ends, turn)))
         except OSError as error:
             raise full(path, error) from error
+
+
+def _ids_of(file: BinaryIO, path: Path, lengths: array[int]) -> Iterator[str]:
+    """The id of each line, whose length is noted."""
+    for number, raw in enumerate(file, start=1):
+        lengths.append(len(raw))
+        yield _id_in(raw, path, number)
+
+
+def _places(ends: np.ndarray, turn: np.ndarray) -> Iterator[tuple[int, int]]:
+    """The start and the length of some lines in another order, of a file whose lines end there."""
+    for first in range(0, len(turn), _LINES):
+        some = turn[first : first + _LINES]
+        starts = np.where(some > 0, ends[some - 1], 0)
+        yield from zip(starts.tolist(), (ends[some] - starts).tolist(), strict=True)
 
 
 def _line_ends(file: BinaryIO) -> np.ndarray:
@@ -188,11 +218,16 @@ def replace(path: Path, text: str) -> None:
 
 
 def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
+    """Write a file that a user named; see `replace_with`."""
+    replace_with(path, lambda file: file.write(content), sweep=sweep)
+
+
+def replace_with(path: Path, write: Callable[[BinaryIO], object], *, sweep: bool = True) -> None:
     """Write a file that a user named, completely or not at all; a device or a pipe gets the content directly.
 
     Args:
         path: the file; its folder is created.
-        content: the complete content.
+        write: puts the content into an open file.
         sweep: remove drafts of this file from killed processes; this reads the whole folder.
 
     Raises:
@@ -202,7 +237,7 @@ def replace_bytes(path: Path, content: bytes, *, sweep: bool = True) -> None:
         is_plain = path.is_file() or not path.exists()
         if sweep and is_plain and path.parent.is_dir():
             atomic.sweep_parts(path.parent, path.name)
-        atomic.write_whole(path, lambda file: file.write(content), durable=True)
+        atomic.write_whole(path, write, durable=True)
     except OSError as error:
         raise full(path, error) from error
 

@@ -50,7 +50,7 @@ def refuse_other_split(run: Run, split: Split) -> None:
 def part_of(run: Run, split: Split) -> Split:
     """The part of a split that a run covers, by its choice of samples or its limit."""
     if (chosen := run.about.chosen) is not None:
-        split = with_ids(split, {row.id for row in run.rows()}, chosen)
+        split = with_ids(split, set(run.columns().ids), chosen)
     limit = run.about.limit
     return split if limit is None else split.first_images(limit)
 

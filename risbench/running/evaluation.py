@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.annotations.sampleids import SampleIds
+from ..datasets.audit.drawable import refuse_undrawable
 from ..datasets.choose import refuse_empty
 from ..datasets.load import load_split
 from ..datasets.split import Split
@@ -154,16 +155,16 @@ def evaluate_made(
             _refuse_to_merge_into(base, header)
             if not (path / HEADER).exists():  # a shard that was begun continues, whatever other shards there are
                 _refuse_beside(path, header)
+    refuse_undrawable(part)
     with RunFolder(path, header, "overwrite" if overwrite else "continue") as folder:
         if folder.has_unknown_rows:
             _tell_unknown(path, hooks.on_message)
-        groups = [tuple(group) for group in part.by_image()]
         words = control_texts(plan.texts, whole) if plan.texts != "given" else None
         watch = Stopwatch(made.device)
         try:
             run_images(
                 method,
-                groups,
+                part,
                 folder,
                 rules,
                 settings,

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..datasets.images import read_image
+from ..datasets.split import Split
 from ..errors import DataError, RisbenchError, UsageError
 from ..faults import Watched
 from ..machine import processors
@@ -32,6 +33,7 @@ from ..results.rows import Row
 from ..scorer import missing_row, row_of
 from .cost import Stopwatch
 from .progress import Progress, Tally
+from .remaining import remaining
 from .workers import Workers, automatic
 
 Group = tuple[Sample, ...]
@@ -89,7 +91,7 @@ class _How(NamedTuple):
 
 def run_images(
     method: Any,
-    groups: Sequence[Group],
+    split: Split,
     folder: RunFolder,
     rules: Rules,
     settings: Settings,
@@ -100,11 +102,11 @@ def run_images(
     stop: Callable[[], bool] | None = None,
     heats_only: bool = False,
 ) -> None:
-    """Predict and score the images that a folder does not hold yet.
+    """Predict and score the images that a folder does not hold yet; samples are made when their images are reached.
 
     Args:
         method: see `risbench.methods.contract.Method`.
-        groups: the samples of each image, in the split's order.
+        split: the samples.
         folder: where rows and masks go.
         rules: how to score.
         settings: how to run.
@@ -120,25 +122,15 @@ def run_images(
         MaskError: a prediction cannot be scored; the sample is named.
         UsageError: a prediction is a mask although ``heats_only`` is set.
     """
-    # Skipped images are tried again, because somebody may have repaired them.
-    known = folder.rows.columns()
-    done = {name for name, missing in zip(known.ids, known.missing.tolist(), strict=True) if not missing}
-    todo = [
-        group
-        for group in groups
-        if not all(sample.id in done for sample in group)
-        or (settings.save_heat and heats.is_broken(folder.path, group[0].image_id))
-    ]
-    # An image of which a killed run wrote only some expressions is done again completely.
-    again = {sample.id for group in todo for sample in group}
-    folder.rows.keep(np.array([name not in again for name in known.ids], dtype=bool))
-    tally = Tally(folder.rows.columns(), len(groups), len(groups) - len(todo))
+    rest = remaining(split, folder, settings.save_heat)
+    images, left = len(split.images), len(rest.images)
+    tally = Tally(folder.rows.columns(), images, images - left)
     geometry = Geometry()
     how = _How(folder.path, rules, settings.heat_dtype if settings.save_heat else None, heats_only)
     count = settings.workers
     if count is None:
-        count = automatic(sum(map(len, todo)), kept=None if watch.on_cpu else 2)
-    with ThreadPoolExecutor(_READERS, "read") as readers, Workers(_score, min(count, len(todo))) as scoring:
+        count = automatic(len(rest), kept=None if watch.on_cpu else 2)
+    with ThreadPoolExecutor(_READERS, "read") as readers, Workers(_score, min(count, left)) as scoring:
         pending: deque[Future[_Scored]] = deque()
 
         def write() -> None:
@@ -147,7 +139,7 @@ def run_images(
             _write(folder, scored, tally, progress)
 
         try:
-            for batch in _read_ahead(todo, readers, settings):
+            for batch in _read_ahead(rest.by_image(), readers, settings):
                 for group, answer, seconds in _predicted(method, batch, texts, settings):
                     # Checked here, for what a method returns need not be something that can be sent to a process.
                     predictions = None if isinstance(answer, _Unreadable) else predictions_of(answer, group)
@@ -163,8 +155,8 @@ def run_images(
             while pending:
                 write()
             folder.note_cautions(geometry.cautions())
-    if len(folder.rows) < sum(len(group) for group in groups):
-        raise Stopped(f"stopped after {tally.done} of {counted(len(groups), 'image')}")
+    if len(folder.rows) < len(split):
+        raise Stopped(f"stopped after {tally.done} of {counted(images, 'image')}")
 
 
 def _write(folder: RunFolder, scored: _Scored, tally: Tally, progress: Callable[[Progress], None] | None) -> None:
@@ -175,14 +167,13 @@ def _write(folder: RunFolder, scored: _Scored, tally: Tally, progress: Callable[
 
 
 def _read_ahead(
-    groups: Sequence[Group], readers: ThreadPoolExecutor, settings: Settings
+    groups: Iterator[Group], readers: ThreadPoolExecutor, settings: Settings
 ) -> Iterator[list[tuple[Group, np.ndarray | None]]]:
     """Batches of images with their samples, while the next ones are read; None for an unreadable image."""
     waiting: deque[tuple[Group, Future[np.ndarray | None]]] = deque()
-    source = iter(groups)
     ahead = settings.at_once + 2
     while True:
-        while len(waiting) < ahead + settings.at_once and (group := next(source, None)) is not None:
+        while len(waiting) < ahead + settings.at_once and (group := next(groups, None)) is not None:
             waiting.append((group, readers.submit(_read, group[0], settings.skip_bad)))
         if not waiting:
             return

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import catalog, own
+from ..datasets.annotations.sample_places import SamplePlaces
 from ..datasets.split import Split
 from ..errors import DataError
 from ..plugins import near
@@ -27,26 +28,20 @@ class NameFinder:
     """Finds the samples of a name in a split."""
 
     def __init__(self, whole: Split) -> None:
-        self._whole = whole
-        numbers = whole.table.sent_id.numbers
-        self._numbers = None if numbers is None else numbers[whole.rows]
-        self._order = None if self._numbers is None else np.argsort(self._numbers, kind="stable")
+        self._whole, table = whole, whole.table
+        # Its own, so that what it looks up in is let go with it.
+        self._places = SamplePlaces(whole.name, table.ref_id, table.sent_id, whole.sample_refs, whole.rows)
 
     def plainly(self, names: Sequence[str]) -> list[int]:
         """The places of names that are the plain number of one sentence, or the id of one sample; -1 for all others.
 
         Most names are. No text is made of the ids of all samples to find them; `place` does it for the others.
         """
-        if self._numbers is None or self._order is None:
-            return [-1] * len(names)
         start = f"{self._whole.name}/"
         lasts = [name.rpartition("/")[2] if name.startswith(start) else name for name in names]
         plain = [last.isdigit() and last.isascii() and len(last) < 19 for last in lasts]
         wanted = np.array([int(last) if is_plain else 0 for last, is_plain in zip(lasts, plain, strict=True)], np.int64)
-        first = np.searchsorted(self._numbers, wanted, "left", sorter=self._order)
-        after = np.searchsorted(self._numbers, wanted, "right", sorter=self._order)
-        places = self._order[np.minimum(first, len(self._order) - 1)] if len(self._order) else first
-        found = np.where(np.array(plain, dtype=bool) & (after == first + 1), places, -1).tolist()
+        found = np.where(np.array(plain, dtype=bool), self._places.of_single_sentences(wanted), -1).tolist()
         # An id must be the sample's own, letter by letter, and so must a number: 025 is looked at more closely.
         return [
             place if place >= 0 and name == (self.ident(place) if name is not last else str(int(last))) else -1
@@ -56,34 +51,26 @@ class NameFinder:
     def place(self, name: str, given: Path, in_folders: bool) -> int:
         """The place of the one sample that a name means; -1 if it means none.
 
+        Args:
+            name: an id or a sent_id; or the path of a file in a folder.
+            given: the file or folder of predictions, for the message.
+            in_folders: whether it is a path with folders, which may be named after refs, images or anything else.
+
         Raises:
             DataError: it means several.
         """
-        ids = self.ids(name, in_folders)
-        if len(ids) > 1:
-            shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
+        places = self._meant(name, in_folders)
+        if len(places) > 1:
+            shown = ", ".join(map(self.ident, places[:_SHOWN])) + (", …" if len(places) > _SHOWN else "")
             raise DataError(
-                f"{given}: sent_id {name.rpartition('/')[2]:.80} names {len(ids)} expressions: {shown}; "
+                f"{given}: sent_id {name.rpartition('/')[2]:.80} names {len(places)} expressions: {shown}; "
                 "give ids (to files as <ref_id>/<sent_id>, in folders)"
             )
-        return self._places[ids[0]] if ids else -1
+        return places[0] if places else -1
 
     def ident(self, place: int) -> str:
         """The id of the sample at a place."""
-        table, whole = self._whole.table, self._whole
-        return f"{whole.name}/{table.ref_id[int(whole.sample_refs[place])]}/{table.sent_id[int(whole.rows[place])]}"
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {ident: place for place, ident in enumerate(self._whole.ids)}
-
-    @cached_property
-    def _sentences(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        whole = self._whole
-        for ident, sentence in zip(whole.ids, whole.table.sent_id.listed(whole.rows), strict=True):
-            found.setdefault(str(sentence), []).append(ident)
-        return found
+        return self._places.ident(place)
 
     @cached_property
     def _other_splits(self) -> set[str]:
@@ -91,33 +78,29 @@ class NameFinder:
 
     @cached_property
     def _composed(self) -> dict[str, str]:
-        return {unicodedata.normalize("NFC", name): name for name in self._sentences if not name.isascii()}
+        if self._whole.table.sent_id.numbers is not None:
+            return {}
+        return {unicodedata.normalize("NFC", name): name for name in self._places.by_sentence if not name.isascii()}
 
-    def ids(self, name: str, in_folders: bool) -> Sequence[str]:
-        """The ids of the samples that a name may mean, usually one.
-
-        Args:
-            name: an id or a sent_id; or the path of a file in a folder.
-            in_folders: whether it is a path with folders, which may be named after refs, images or anything else.
-        """
-        if name in self._places:
-            return (name,)
+    def _meant(self, name: str, in_folders: bool) -> Sequence[int]:
+        """The places of the samples that a name may mean, usually one; see `place`."""
+        if (place := self._places.find(name)) is not None:
+            return (place,)
         if (found := self._of_sentence(name)) or not in_folders:
             return found
         *folders, last = name.split("/")
-        if (ident := "/".join([self._whole.name, *folders[-1:], last])) in self._places:
-            found = (ident,)
-        else:
-            found = self._of_sentence(last)
+        place = self._places.find("/".join([self._whole.name, *folders[-1:], last]))
+        found = self._of_sentence(last) if place is None else (place,)
         # A folder with the name of another split holds that split's predictions.
         return () if found and not self._other_splits.isdisjoint(folders) else found
 
-    def _of_sentence(self, name: str) -> Sequence[str]:
-        if name in self._sentences:
-            return self._sentences[name]
-        if (short := without_zeros(name)) in self._sentences:
-            return self._sentences[short]
-        return self._sentences.get(self._composed.get(unicodedata.normalize("NFC", name), ""), ())
+    def _of_sentence(self, name: str) -> Sequence[int]:
+        if found := self._places.of_sentence(name):
+            return found
+        if found := self._places.of_sentence(without_zeros(name)):
+            return found
+        written = self._composed.get(unicodedata.normalize("NFC", name))
+        return () if written is None else self._places.of_sentence(written)
 
     def about(self) -> dict[str, dict[str, str]]:
         """The image_id and ref_id of each sample, by id."""
@@ -141,7 +124,7 @@ class NameFinder:
             return "the names are image_ids: each expression about an image needs a prediction, under its sent_id"
         if len(names) == len(split) and any(plain == set(map(str, _count(len(split), one))) for one in (0, 1)):
             return "the names count the expressions: give each its sent_id, as the annotations number them"
-        guess = near(unknown, self._sentences)
+        guess = near(unknown, self._places.by_sentence)
         return f"is it the right split, and are the names sent_ids?{f' {guess}' if guess.startswith('did') else ''}"
 
 

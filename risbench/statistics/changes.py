@@ -17,13 +17,13 @@ from ..errors import UsageError
 from ..metrics.metric import Metric
 from ..metrics.metric_names import parse
 from ..plain import counted, plain
-from ..results.columns.rowcolumns import RowColumns, columns_of, left_out_counts
+from ..results.columns.rowcolumns import RowColumns, left_out_counts
 from ..results.folder import ROWS
 from ..results.jsonrecord import to_json
 from ..results.rows import ANSWER_COUNTS, TRUTH_COUNTS, Row
 from ..results.run import Run
 from .ratios import METHOD
-from .summary import summarise
+from .summary import summarise_rows
 
 _SAME = 1e-9  # of values, which are sums of the same numbers in another order
 _NEAR = 1.5e-6  # of bounds, which are rounded to six digits
@@ -108,12 +108,10 @@ def _of_metrics(run: Run, rows: RowColumns, name: str) -> Iterator[Change]:
             chosen.append(parse(key))
         except UsageError:
             yield Change(None, f"CHANGED: the summary of {name} has {plain(key, 40)}, which is not a metric.")
-    # As a run summarises its rows, so that sums are taken in the same order.
-    ordered = rows.in_order()
     ours = _is_ours(run)
     if not ours:
         yield Change(None, f"OLD: the intervals of {name} were made by an older version, or changed: score it again.")
-    taken = summarise(columns_of(ordered), ordered.image_id, chosen)
+    taken = summarise_rows(rows, chosen)
     for metric in chosen:
         written = run.summary["metrics"].get(metric.name)
         if not ours and metric.definition.of == "point" and rows.abstained.any():

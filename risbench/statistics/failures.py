@@ -29,15 +29,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ..datasets.annotations.sampleids import SampleIds
 from ..datasets.split import Object, Split
 from ..errors import DataError, MaskError
 from ..masks import at_size, decode, union_of
 from ..plain import counted
 from ..records import Sample
+from ..results.columns.rowcolumns import RowColumns
+from ..results.columns.storedmasks import StoredMasks
 from ..results.rows import Row
 from ..results.run import Run
 
@@ -53,6 +56,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
 )
 """The classes with their titles, from best to worst, as tables and pictures show them."""
 
+_CODES = {kind: code for code, kind in enumerate(OUTCOMES)}
 RIGHT = 0.5  # IoU, as in P@0.5
 _TENTHS = 1  # IoU in tenths from which on a mask lies on an object
 
@@ -65,27 +69,37 @@ class ImageObject(NamedTuple):
     is_of_class: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FailureCounts:
     """The outcomes of some runs on the same expressions.
 
     Attributes:
-        outcomes: for each run, the class of each expression by sample id, in the split's order.
+        ids: of the expressions that have a class, in the split's order.
+        images: a number for the image of each: int64 ``(n,)``.
+        classes: the class of each under each run, by its place in `OUTCOMES`: int8 ``(runs, n)``.
         without_mask: number of expressions without a true mask, which have no class.
         alone: number of classed expressions whose image has no other annotated object with a mask.
         unnamed: number of classed expressions with an object in the image whose class the annotation does not name.
         unmasked: number of classed expressions with another object in the image that has no mask.
     """
 
-    outcomes: tuple[dict[str, str], ...]
+    ids: SampleIds
+    images: np.ndarray
+    classes: np.ndarray
     without_mask: int = 0
     alone: int = 0
     unnamed: int = 0
     unmasked: int = 0
 
+    @property
+    def outcomes(self) -> tuple[dict[str, str], ...]:
+        """For each run, the class of each expression by sample id, in the split's order."""
+        kinds = list(OUTCOMES)
+        return tuple({name: kinds[one] for name, one in zip(self.ids, of.tolist(), strict=True)} for of in self.classes)
+
     def notes(self) -> list[str]:
         """What must stand beside the figures: where the annotation cannot show a class. One sentence each."""
-        total = len(self.outcomes[0])
+        total = len(self.ids)
         found = []
         if self.alone:
             found.append(
@@ -110,7 +124,7 @@ class FailureCounts:
 def failures_of(
     split: Split,
     runs: Sequence[Run],
-    rows: Sequence[Mapping[str, Row]],
+    rows: Sequence[Mapping[str, Row]] | Sequence[RowColumns],
     codes: Sequence[Mapping[str, Any]] | None = None,
 ) -> FailureCounts:
     """The outcome of each expression under each run.
@@ -118,36 +132,53 @@ def failures_of(
     Args:
         split: the split of the runs, with their truth.
         runs: the runs, whose masks are read.
-        rows: each run's rows by sample id, with the same ids in each.
-        codes: each run's run-length codes by sample id, if they were read already.
+        rows: each run's rows by sample id, with the same ids in each; or as columns, all in the same order.
+        codes: each run's run-length codes by sample id, if they were read already; else each is read when it is needed.
 
     Raises:
         DataError: a run has no mask for an expression.
         MaskError: a mask's code is malformed; run and expression are named.
     """
-    masks = [_codes(run, set(rows[0])) for run in runs] if codes is None else codes
-    targets = dict(zip(split.ids, split.table.ann_id.listed(split.sample_anns), strict=True))
-    found: tuple[dict[str, str], ...] = tuple({} for _ in runs)
+    columns = _in_step(rows)
+    ids = columns[0].ids
+    masks = [StoredMasks(run, ids) if codes is None else codes[turn] for turn, run in enumerate(runs)]
+    row_of = SampleIds.of(split.each_id()).places_in(ids)
+    ious = [of.iou for of in columns]
+    without = np.any([of.without_mask for of in columns], axis=0)
+    anns, ann_ids = split.sample_anns, split.table.ann_id
+    classes = np.full((len(runs), len(split)), -1, np.int8)
     without_mask = alone = unnamed = unmasked = 0
-    for group in split.by_image():
-        kept = [sample for sample in group if sample.id in rows[0]]
-        judged = [sample for sample in kept if sample.parts and not any(of[sample.id].without_mask for of in rows)]
+    for group in split.places_by_image():
+        kept = [at for at in group if row_of[at] >= 0]
+        judged = [(at, sample) for at in kept if not without[row_of[at]] and (sample := split[at]).parts]
         without_mask += len(kept) - len(judged)
         if not judged:
             continue
-        listed = split.objects(judged[0].image_id)
-        pixels = {place: union_of(one.parts, judged[0].size) for place, one in enumerate(listed) if one.parts}
-        for sample in judged:
-            objects = list(_objects(listed, pixels, sample, targets[sample.id]))
-            others = [one for one in listed if one.ann_id != targets[sample.id]]
+        listed, size = split.objects(judged[0][1].image_id), judged[0][1].size
+        pixels = {place: union_of(one.parts, size) for place, one in enumerate(listed) if one.parts}
+        for at, sample in judged:
+            target, row = ann_ids[int(anns[at])], int(row_of[at])
+            objects = list(_objects(listed, pixels, sample, target))
+            others = [one for one in listed if one.ann_id != target]
             alone += len(objects) == 1
             unnamed += any(one.category is None for one in (sample, *others))
             unmasked += any(not one.parts for one in others)
-            for run, coded, of, outcomes in zip(runs, masks, rows, found, strict=True):
-                mask = at_size(_mask(run, coded, sample.id), sample.size)
-                outcomes[sample.id] = outcome_of(mask, of[sample.id].iou, objects)
-    in_order = tuple({name: of[name] for name in split.ids if name in of} for of in found)
-    return FailureCounts(in_order, without_mask, alone, unnamed, unmasked)
+            for turn, (run, coded) in enumerate(zip(runs, masks, strict=True)):
+                mask = at_size(_mask(run, coded, row if codes is None else sample.id, sample.id), sample.size)
+                classes[turn, at] = _CODES[outcome_of(mask, float(ious[turn][row]), objects)]
+    classed = np.flatnonzero((classes >= 0).all(axis=0))
+    return FailureCounts(
+        ids.take(row_of[classed]), split.sample_images[classed].astype(np.int64), classes[:, classed],
+        without_mask, alone, unnamed, unmasked,
+    )  # fmt: skip
+
+
+def _in_step(rows: Sequence[Mapping[str, Row]] | Sequence[RowColumns]) -> list[RowColumns]:
+    """Each run's rows as columns, all in the order of the first run's."""
+    return [
+        of if isinstance(of, RowColumns) else RowColumns.of([of[name] for name in cast("Mapping[str, Row]", rows[0])])
+        for of in rows
+    ]
 
 
 def outcome_of(mask: np.ndarray, iou: float | None, objects: Sequence[ImageObject]) -> str:
@@ -189,15 +220,13 @@ def _objects(
         yield ImageObject(mask, one.ann_id == target, is_of_class)
 
 
-def _codes(run: Run, wanted: set[str]) -> dict[str, Any]:
-    return {name: line.get("segmentation") for name, line in run.masks() if name in wanted}
-
-
-def _mask(run: Run, codes: Mapping[str, Any], name: str) -> np.ndarray:
-    if name not in codes:
-        raise DataError(f"{run.path}: has a row but no mask of {name}")
+def _mask(run: Run, codes: Any, key: int | str, name: str) -> np.ndarray:
     try:
-        return decode(codes[name])
+        code = codes[key]
+    except KeyError:
+        raise DataError(f"{run.path}: has a row but no mask of {name}") from None
+    try:
+        return decode(code)
     except (MaskError, AttributeError, TypeError) as error:
         raise MaskError(f"{run.path}: the mask of {name}: {error}") from None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -76,18 +76,10 @@ def places_of(split: Split, ids: SampleIds) -> np.ndarray:
     Raises:
         UsageError: the split has no sample with one of the ids.
     """
-    places = ids.places_in(SampleIds.of(_ids_of(split)))
+    places = ids.places_in(SampleIds.of(split.each_id()))
     if (places < 0).any():
         split.sample(ids[int(np.argmax(places < 0))])  # refuses it
     return places
-
-
-def _ids_of(split: Split) -> Iterator[str]:
-    """The ids of a split one by one, because `Split.ids` keeps them all."""
-    for first in range(0, len(split), _PIECE):
-        refs = split.table.ref_id.listed(split.sample_refs[first : first + _PIECE])
-        sentences = split.table.sent_id.listed(split.rows[first : first + _PIECE])
-        yield from (f"{split.name}/{ref}/{sentence}" for ref, sentence in zip(refs, sentences, strict=True))
 
 
 def kinds_of(text: str) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..metrics.metric import Metric
+from ..results.columns.rowcolumns import RowColumns, columns_of
 from .interval_text import interval_text
 from .ratios import intervals
 
@@ -40,6 +41,14 @@ def summarise(
         low, high = (bound(each[0]) for each in intervals(sums[:, :1], sums[:, 1:]))
         summary[metric.name] = {"value": value, "low": low, "high": high, "count": metric.counted(columns)}
     return summary
+
+
+def summarise_rows(rows: RowColumns, metrics: Sequence[Metric]) -> dict[str, dict[str, float | int | None]]:
+    """`summarise` of rows in any order: sums are taken in the order of their ids, so that they have the same bits."""
+    order, numbers = rows.ids.order(), columns_of(rows)
+    for name in list(numbers):  # one after the other, so that no column is there twice for long
+        numbers[name] = numbers[name][order]
+    return summarise(numbers, rows.image_id[order], metrics)
 
 
 def bound(number: float) -> float | None:

@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from reports import curves, grid
@@ -15,9 +17,13 @@ from reports.curves.style import drawing
 from reports.curves.sweep import draw_sweep
 from reports.curves.training import Log, draw_term, running_mean
 from risbench import DataError, UsageError, load_split
+from risbench.datasets.annotations.sampleids import SampleIds
 from risbench.masks import union_of
 from risbench.metrics.metric_names import parse_all
+from risbench.results.rows import Row
 from risbench.scorer import summary_of
+from risbench.statistics.ratios import intervals
+from risbench.statistics.summary import clusters
 
 
 def test_the_curve_passes_through_every_printed_p_at_k(drawn_runs):
@@ -40,7 +46,7 @@ def test_an_iou_exactly_on_a_level_counts_as_reaching_it(drawn_runs, changed):
 def test_bins_are_level_never_part_equal_sizes_and_their_means_make_up_the_mean(drawn_runs):
     rows = drawn_runs[1].rows()
     split = load_split("shapes_val")
-    shares = shares_of(split, [row.id for row in rows])
+    shares = shares_of(split, SampleIds.of(row.id for row in rows))
     for row, share in list(zip(rows, shares, strict=True))[::7]:
         sample = split.sample(row.id)
         assert share == union_of(sample.parts, sample.size).mean()
@@ -62,6 +68,27 @@ def test_a_bin_of_one_image_has_no_band(drawn_runs):
     alone = np.array([int(row.image_id == rows[0].image_id) for row in rows])
     _, low, high = means(rows, alone)
     assert np.isnan(low).tolist() == np.isnan(high).tolist() == [False, True]
+
+
+@given(st.integers(1, 60), st.integers(0, 9))
+def test_curves_are_those_of_sums_taken_row_by_row(count: int, seed: int):
+    draw = np.random.default_rng(seed)
+    union = draw.integers(1, 40, count)
+    both = (union * draw.random(count)).round().astype(int)
+    images, bins = draw.integers(0, 9, count), np.unique(draw.integers(0, 4, count), return_inverse=True)[1]
+    rows = [Row(f"s/{n}/0", int(images[n]), n, 0, int(both[n]), int(union[n]), None, None, None) for n in range(count)]
+    iou, image = np.array([row.iou for row in rows]), clusters(images)
+    above = (iou[:, None] >= LEVELS).astype(float)
+    sums = np.zeros((image.max() + 1, len(LEVELS)))
+    np.add.at(sums, image, above)
+    low, high = intervals(sums, np.bincount(image)[:, None] * np.ones(len(LEVELS)))
+    for found, plain in zip(precisions(rows), (above.mean(axis=0), low, high), strict=True):
+        np.testing.assert_array_equal(found, plain)
+    top, under = np.zeros((2, image.max() + 1, bins.max() + 1))
+    np.add.at(top, (image, bins), iou)
+    np.add.at(under, (image, bins), 1)
+    for found, plain in zip(means(rows, bins), (top.sum(0) / under.sum(0), *intervals(top, under)), strict=True):
+        np.testing.assert_array_equal(found, plain)
 
 
 def test_equal_objects_are_one_bin():

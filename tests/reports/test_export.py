@@ -69,6 +69,25 @@ def test_parquet_holds_typed_columns(run: Run, tmp_path: Path):
     assert table.column("intersection").to_pylist() == [row.intersection for row in run.rows()]
 
 
+def test_lines_written_in_pieces_are_those_written_at_once(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    other = write_run(tmp_path / "other", ious_of(0.2, 2, images=4), points=False)
+    text = (other.path / "rows.jsonl").read_text()
+    (other.path / "rows.jsonl").write_text(text.replace('"ref_id": 0', '"ref_id": "zero"', 1))  # texts among numbers
+    for size in (1 << 14, 3):
+        monkeypatch.setattr(rows, "_PIECE", size)
+        for suffix in ("csv", "jsonl", "parquet"):
+            rows.render([run, other], out=tmp_path / f"{size}.{suffix}")
+    for suffix in ("csv", "jsonl"):
+        assert (tmp_path / f"3.{suffix}").read_bytes() == (tmp_path / f"{1 << 14}.{suffix}").read_bytes()
+    parquet = pytest.importorskip("pyarrow.parquet")
+    few, all_at_once = (parquet.read_table(tmp_path / f"{size}.parquet") for size in (3, 1 << 14))
+    assert few.equals(all_at_once)
+    lines = [json.loads(line) for line in (tmp_path / "3.jsonl").read_text().splitlines()]
+    for name in few.schema.names:
+        values = [line[name] for line in lines]
+        assert few.column(name).to_pylist() == ([str(value) for value in values] if name == "ref_id" else values)
+
+
 def test_parquet_without_pyarrow_says_what_to_install(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(RisbenchError, match=r"pip install 'risbench\[parquet\]'"):

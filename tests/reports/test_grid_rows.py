@@ -6,20 +6,25 @@ import matplotlib.figure
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers.small import small_split
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reports import curves, gallery, grid
-from reports.about import common_rows
+from reports.about import common_columns
 from reports.choice import chosen_samples
 from reports.grid import coloured
 from reports.tables import markdown
-from risbench import UsageError, load_split, plugins
+from risbench import Split, UsageError, load_split, plugins
 from risbench.cli.report import command
+from risbench.results.columns.rowcolumns import RowColumns
+from risbench.results.rows import Row
 
 
 @pytest.fixture(scope="module")
 def taken(drawn_runs):
     """Chooses among the drawn runs' expressions."""
-    split, (rows, _) = load_split("shapes_val"), common_rows(drawn_runs)
+    split, (rows, _) = load_split("shapes_val"), common_columns(drawn_runs)
     return lambda rule, count=None: chosen_samples(split, rows, rule, count)
 
 
@@ -48,13 +53,62 @@ def test_disagreeing_rows_differ_most_and_need_two_runs(taken, drawn_runs):
     found = [apart[sample.id] for sample in samples]
     assert found == sorted(found, reverse=True)
     with pytest.raises(UsageError, match="two or more"):
-        chosen_samples(load_split("shapes_val"), common_rows(drawn_runs[:1])[0], "disagree")
+        chosen_samples(load_split("shapes_val"), common_columns(drawn_runs[:1])[0], "disagree")
 
 
 def test_a_seed_draws_the_same_rows_whatever_the_runs_and_another_seed_others(taken, drawn_runs):
     ids = [sample.id for sample in taken("random:3", 4)[0]]
-    alone = chosen_samples(load_split("shapes_val"), common_rows(drawn_runs[2:])[0], "random:3", 4)[0]
+    alone = chosen_samples(load_split("shapes_val"), common_columns(drawn_runs[2:])[0], "random:3", 4)[0]
     assert ids == [sample.id for sample in alone] != [sample.id for sample in taken("random:4", 4)[0]]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    return small_split(tmp_path_factory.mktemp("data"), 7)
+
+
+@given(data=st.data())
+def test_rules_choose_as_they_say_also_where_rows_or_true_masks_are_absent(small: Split, data: st.DataObject):
+    kept = data.draw(st.lists(st.sampled_from(small.ids), unique=True, min_size=1))
+    iou = st.none() | st.integers(0, 10)
+    tenths = {name: data.draw(st.lists(iou, min_size=2, max_size=2)) for name in kept}
+    columns = [
+        RowColumns.of(
+            [
+                Row(
+                    name,
+                    small.sample(name).image_id,
+                    0,
+                    0,
+                    *((ten, 10) if ten is not None else (None, None)),
+                    *[None] * 3,
+                )
+                for name in kept
+                for ten in [tenths[name][run]]
+            ]
+        )
+        for run in (0, 1)
+    ]
+    ious = {name: [ten / 10 for ten in both if ten is not None] for name, both in tenths.items()}
+    keys = {"worst": sum, "best": lambda of: -sum(of), "disagree": lambda of: min(of) - max(of)}
+    in_order = [sample for sample in small if sample.id in ious]
+    for rule, key in keys.items():
+        listed = sorted((one for one in in_order if ious[one.id]), key=lambda one: key(ious[one.id]))
+        firsts = list({one.image_id: one for one in reversed(listed)}.values())
+        wanted = sorted(firsts, key=listed.index)[:3]
+        if wanted:
+            assert chosen_samples(small, columns, rule, 3)[0] == wanted
+        else:
+            with pytest.raises(UsageError, match="needs IoU"):
+                chosen_samples(small, columns, rule, 3)
+    groups = [mine for group in small.by_image() if (mine := [one for one in group if one.id in ious])]
+    places = np.linspace(0, len(groups) - 1, min(4, len(groups))).round().astype(int).tolist()
+    wanted = [groups[place][turn % len(groups[place])] for turn, place in enumerate(places)]
+    assert chosen_samples(small, columns, "spread", 4)[0] == wanted
+    turn = [small[at] for at in np.random.default_rng(5).permutation(len(small)).tolist()]
+    listed = [one for one in turn if one.id in ious]
+    wanted = sorted({one.image_id: one for one in reversed(listed)}.values(), key=listed.index)[:2]
+    assert chosen_samples(small, columns, "random:5", 2)[0] == wanted
 
 
 def test_ids_may_be_shortened_to_what_is_unique(taken, drawn_runs):

@@ -60,7 +60,9 @@ class RowColumns:
         kind = np.int64 if all(each.dtype == np.int64 for each in columns["image_id"]) else object
         for name in list(columns):
             pieces = columns.pop(name)
-            found[name] = np.concatenate([each.astype(kind) for each in pieces] if name == "image_id" else pieces)
+            if name == "image_id":
+                pieces = [each.astype(kind, copy=False) for each in pieces]
+            found[name] = np.concatenate(pieces)
         return RowColumns(**found)
 
     def __len__(self) -> int:
@@ -78,9 +80,8 @@ class RowColumns:
 
     def once(self) -> RowColumns:
         """One row for each id: of several the last one, in the place of the first."""
-        if not self.ids.has_doubles():
-            return self
-        return self.take(np.array(list({ident: at for at, ident in enumerate(self.ids)}.values()), dtype=np.int64))
+        places = self.ids.once()
+        return self if len(places) == len(self) else self.take(places)
 
     def like(self, other: RowColumns) -> RowColumns:
         """These rows; ids and images that are those of others are kept once for both."""

@@ -8,11 +8,15 @@ area and words come from the split, so they are absent where its files are not a
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ...datasets.annotations.sampleids import SampleIds
 from ...datasets.catalog import find
 from ...datasets.expressions import share_of, words_of
 from ...datasets.load import is_to_be_drawn
@@ -48,6 +52,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "missing": "bool",
     }
 )
+_KEPT = 4096  # objects whose shares are remembered
 _FROM_SPLIT = ("text", "category", "area", "words")
 _IN_PANDAS = {"string": "string", "float64": "float64", "int64": "Int64", "bool": "boolean"}
 
@@ -56,10 +61,14 @@ def frame_of(run: Run, split: Split | None = None, data_root: str | Path | None 
     """The table in pandas; see `Run.to_frame`."""
     import pandas
 
-    records = records_of(run, run.rows(), split, data_root)
+    rows = run.rows()
+    found: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for record in records_of(run, rows, SampleIds.of(row.id for row in rows), split, data_root):
+        for name, value in record.items():
+            found[name].append(value)
     series = {}
     for name, kind in COLUMNS.items():
-        values, kind = column_of(kind, [record[name] for record in records])
+        values, kind = column_of(kind, found.pop(name))
         # Of ids none is absent, so they keep the plain type.
         series[name] = pandas.array(values, "int64" if kind == "int64" and name.endswith("id") else _IN_PANDAS[kind])
     return pandas.DataFrame(series)
@@ -75,13 +84,18 @@ def column_of(kind: str, values: Sequence[Any]) -> tuple[Sequence[Any], str]:
 
 
 def records_of(
-    run: Run, rows: Sequence[Row], split: Split | None = None, data_root: str | Path | None = None
-) -> list[dict[str, Any]]:
-    """The lines of the table, in the run's order; None where there is no value.
+    run: Run,
+    rows: Iterable[Row],
+    ids: SampleIds,
+    split: Split | None = None,
+    data_root: str | Path | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The lines of the table one after the other, in the run's order; None where there is no value.
 
     Args:
         run: the run.
         rows: its rows.
+        ids: their ids, in the same order.
         split: its split, if it is loaded already.
         data_root: where the split lies; by default where the run found it.
 
@@ -89,9 +103,9 @@ def records_of(
         UsageError: the split that is given is not the run's, or lacks some of its expressions.
         DataError: ``data_root`` is given and does not hold the run's split.
     """
-    facts = _facts(run, split_at_hand(run, split, data_root), {row.id for row in rows})
-    nothing = dict.fromkeys(_FROM_SPLIT)
-    return [{name: (facts.get(row.id, nothing) | _scores(row))[name] for name in COLUMNS} for row in rows]
+    found = split_at_hand(run, split, data_root)
+    facts = repeat(dict.fromkeys(_FROM_SPLIT)) if found is None else _facts(found, _places(run, found, ids))
+    return ({name: (known | _scores(row))[name] for name in COLUMNS} for known, row in zip(facts, rows, strict=False))
 
 
 def split_at_hand(run: Run, split: Split | None = None, data_root: str | Path | None = None) -> Split | None:
@@ -119,25 +133,31 @@ def split_at_hand(run: Run, split: Split | None = None, data_root: str | Path | 
     return found
 
 
-def _facts(run: Run, split: Split | None, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """What the split knows about the wanted expressions, by their id."""
-    if split is None:
-        return {}
+def _places(run: Run, split: Split, ids: SampleIds) -> np.ndarray:
+    """The place of each expression in the split.
+
+    Raises:
+        UsageError: the split lacks one.
+    """
+    places = ids.places_in(SampleIds.of(split.each_id()))
+    if (places < 0).any():
+        ident = min(ids.take(np.flatnonzero(places < 0)))
+        raise UsageError(f"{run.path}: its expression {ident} is not in {split!r}: give the whole split")
+    return places
+
+
+def _facts(split: Split, places: np.ndarray) -> Iterator[dict[str, Any]]:
+    """What the split knows about some of its expressions, one after the other."""
     shares: dict[tuple[Any, ...], float | None] = {}  # the expressions about one object share its mask
-    found = {}
-    for at, ident in enumerate(split.ids):
-        if ident not in wanted:
-            continue
+    for at in places.tolist():
         sample = split[at]
         key = sample.image_id, sample.ref_id
         if key not in shares:
+            if len(shares) >= _KEPT:
+                shares.clear()
             shares[key] = share_of(sample) if sample.parts else None
         values = sample.text, sample.category, shares[key], len(words_of(sample.text))
-        found[ident] = dict(zip(_FROM_SPLIT, values, strict=True))
-    if len(found) < len(wanted):
-        ident = min(wanted - found.keys())
-        raise UsageError(f"{run.path}: its expression {ident} is not in {split!r}: give the whole split")
-    return found
+        yield dict(zip(_FROM_SPLIT, values, strict=True))
 
 
 def _scores(row: Row) -> dict[str, Any]:

@@ -43,6 +43,24 @@ def test_every_id_is_found_at_its_place_and_no_other_text_is(pairs, other, texts
     ]
     for ident in idents:
         assert places.find(ident) == ids.get(ident)
+    assert [places.ident(at) for at in range(len(rows))] == list(ids)
+
+
+@given(
+    sentences=st.lists(IDENTS, min_size=1, max_size=20),
+    others=st.lists(IDENTS, max_size=5),
+    words=st.sampled_from(["", "x", "01", "+1", " 1", "1_0", "-0", "１", "1.0", "9" * 30]),
+    texts=st.booleans(),
+)
+def test_a_sentence_has_the_places_of_all_its_samples(sentences, others, words: str, texts: bool):
+    ref_id, sent_id = Idents.pack([*range(len(sentences))]), Idents.pack([str(s) if texts else s for s in sentences])
+    rows = np.arange(len(sentences))
+    places = SamplePlaces("own", ref_id, sent_id, rows, rows)
+    for name in (*map(str, [*sentences, *others]), words):
+        assert list(places.of_sentence(name)) == [at for at, one in enumerate(sentences) if str(one) == name]
+    asked = [*sentences, *others]
+    single = [sentences.index(one) if not texts and sentences.count(one) == 1 else -1 for one in asked]
+    assert places.of_single_sentences(np.array(asked, np.int64)).tolist() == single
 
 
 def test_a_sentence_of_two_refs_is_two_samples(tmp_path: Path):

@@ -310,7 +310,7 @@ def test_the_worst_are_not_those_without_a_mask(tmp_path: Path, mine: Split):
     from reports.choice import chosen_samples
 
     run = scored(tmp_path, mine, "worse", WORSE)
-    samples, _ = chosen_samples(mine, [{row.id: row for row in run.rows()}], "worst", 4)
+    samples, _ = chosen_samples(mine, [run.columns()], "worst", 4)
     assert {sample.text for sample in samples} == {"left", "right"}
 
 

@@ -115,8 +115,8 @@ def test_ids_that_are_no_numbers_get_numbers(split: Split, runs: list[Run], monk
     from risbench.results.export import coco
 
     samples = [replace(sample, image_id=f"picture {sample.image_id}") for sample in split]
-    ids = coco._Ids(samples)
-    record = ids.data_set(split, [])
+    ids = coco._Ids({one.image_id: one for one in samples}, [one.category for one in samples])
+    record = ids.data_set(split)
     assert [image["id"] for image in record["images"]] == [1, 2, 3, 4, 5]
     assert record["images"][0]["image_id"] == samples[0].image_id
     annotation = ids.truth(samples[0], 1)

@@ -172,7 +172,7 @@ def test_an_id_without_a_line_is_named(tmp_path: Path):
     path = tmp_path / "masks.jsonl"
     path.write_text(_mask(1) + "\n")
     with pytest.raises(DataError, match="has no line for s/2/0"):
-        jsonlines.put_in_order(path, ["s/1/0", "s/2/0"])
+        jsonlines.put_in_order(path, SampleIds.of(["s/1/0", "s/2/0"]))
     assert [file.name for file in tmp_path.iterdir()] == ["masks.jsonl"]
 
 

@@ -131,8 +131,14 @@ def test_what_is_left_out_is_counted_row_by_row(rows: list[Row], rules: str):
     assert left_out_counts(rows, rules) == {key: count for key, count in wanted.items() if count}
 
 
-@given(st.lists(st.text(max_size=5), max_size=9), st.lists(st.text(max_size=5), max_size=9, unique=True))
-def test_ids_sort_and_are_found_as_strings(ids: list[str], others: list[str]):
+@given(
+    st.lists(st.text(max_size=5), max_size=9),
+    st.lists(st.text(max_size=5), max_size=9, unique=True),
+    st.sampled_from(["", "s/", "a split/"]),
+    st.sampled_from(["", "s/", "a/"]),
+)
+def test_ids_sort_and_are_found_as_strings(ids: list[str], others: list[str], begin: str, begin_others: str):
+    ids, others = [begin + one for one in ids], [begin_others + one for one in others]
     found = SampleIds.of(ids)
     assert list(found) == ids
     assert found.order().tolist() == sorted(range(len(ids)), key=ids.__getitem__)
@@ -141,6 +147,8 @@ def test_ids_sort_and_are_found_as_strings(ids: list[str], others: list[str]):
     assert found.places_in(SampleIds.of(every)).tolist() == [every.index(one) for one in ids]
     assert found.places_in(SampleIds.of(others)).tolist() == [others.index(i) if i in others else -1 for i in ids]
     assert found.same(SampleIds.of(others)) == (ids == others)
+    last = {one: at for at, one in enumerate(ids)}
+    assert found.once().tolist() == list(last.values())
     half = np.arange(len(ids))[::2]
     assert list(found.take(half)) == ids[::2]
 
@@ -148,6 +156,21 @@ def test_ids_sort_and_are_found_as_strings(ids: list[str], others: list[str]):
 def test_very_long_ids_sort_too():
     ids = ["b" * 5000, "a" * 5000 + "z", "a" * 5000, "a\0", "a"]
     assert [ids[at] for at in SampleIds.of(ids).order()] == sorted(ids)
+
+
+def test_many_ids_sort_and_are_found_in_pieces():
+    generator = np.random.default_rng(0)
+    ids = [f"own/{number // 3}/{number}" for number in generator.permutation(10_000).tolist()]
+    found, others = SampleIds.of(ids), SampleIds.of(sorted(ids)[::2])
+    assert [ids[at] for at in found.order()] == sorted(ids)
+    assert found.once().tolist() == list(range(len(ids)))
+    places = {one: at for at, one in enumerate(others)}
+    assert found.places_in(others).tolist() == [places.get(one, -1) for one in ids]
+    turn = generator.integers(0, len(ids), 9_000)
+    assert list(found.take(turn)) == [ids[at] for at in turn]
+    again = SampleIds.of([*ids, ids[7]])
+    assert again.has_doubles()
+    assert not found.has_doubles()
 
 
 def test_of_two_rows_of_one_expression_the_last_is_kept_in_the_first_place():

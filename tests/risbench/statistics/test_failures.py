@@ -159,6 +159,21 @@ def test_a_mask_that_is_absent_or_broken_is_named(odd: tuple[Run, Path]):
             failures_of(split, [run], [rows])
 
 
+def test_masks_are_found_wherever_they_stand_in_the_file(odd: tuple[Run, Path]):
+    run, root = odd
+    split, columns = load_split("refcoco_val", root), run.columns()
+    rows = {row.id: row for row in run.rows()}
+    codes = {name: line["segmentation"] for name, line in run.masks()}
+    whole = failures_of(split, [run], [rows], [codes])
+    lines = (run.path / "masks.jsonl").read_text().splitlines()
+    (run.path / "masks.jsonl").write_text("\n\n".join(reversed(lines)) + "\n")
+    turned = columns.take(np.arange(len(columns))[::-1])
+    for found in (failures_of(split, [run], [turned]), failures_of(split, [run], [rows])):
+        assert found.outcomes == whole.outcomes
+        assert found.notes() == whole.notes()
+        assert found.images.tolist() == whole.images.tolist()
+
+
 def test_a_mask_of_another_size_is_scaled_by_the_nearest_pixel():
     mask = np.array([[True, False], [False, True]])
     assert np.array_equal(at_size(mask, (4, 6)), np.kron(mask, np.ones((2, 3), bool)))
