@@ -87,9 +87,9 @@ def _first(split: Split, rows: Sequence[Mapping[str, Row]], places: Sequence[int
 
 
 def _spread(split: Split, rows: Sequence[Mapping[str, Row]], count: int) -> list[Sample]:
-    groups = [kept for group in split.by_image() if (kept := [item for item in group if item.id in rows[0]])]
+    groups = [kept for group in split.places_by_image() if (kept := [at for at in group if split.ids[at] in rows[0]])]
     places = np.linspace(0, len(groups) - 1, min(count, len(groups))).round().astype(int)
-    return [groups[place][turn % len(groups[place])] for turn, place in enumerate(places.tolist())]
+    return [split[groups[place][turn % len(groups[place])]] for turn, place in enumerate(places.tolist())]
 
 
 def _named(split: Split, rows: Sequence[Mapping[str, Row]], names: Sequence[str]) -> tuple[list[Sample], str]:

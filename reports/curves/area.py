@@ -24,12 +24,13 @@ def shares_of(split: Split, wanted: Sequence[str]) -> np.ndarray:
     found: dict[tuple[Any, Any], float] = {}
     share: dict[str, float] = {}
     wanted_ids = set(wanted)
-    for sample in split:
-        if sample.id in wanted_ids:
+    for at, name in enumerate(split.ids):
+        if name in wanted_ids:
+            sample = split[at]
             key = (sample.image_id, sample.ref_id)
             if key not in found:
                 found[key] = area_of(sample) / (sample.size[0] * sample.size[1])
-            share[sample.id] = found[key]
+            share[name] = found[key]
     return np.array([share[name] for name in wanted])
 
 

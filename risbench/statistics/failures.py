@@ -129,8 +129,8 @@ def failures_of(
     targets = dict(zip(split.ids, split.table.ann_id.listed(split.sample_anns), strict=True))
     found: tuple[dict[str, str], ...] = tuple({} for _ in runs)
     without_mask = alone = unnamed = unmasked = 0
-    for group in split.by_image():
-        kept = [sample for sample in group if sample.id in rows[0]]
+    for places in split.places_by_image():
+        kept = [split[at] for at in places if split.ids[at] in rows[0]]
         judged = [sample for sample in kept if sample.parts and not any(of[sample.id].without_mask for of in rows)]
         without_mask += len(kept) - len(judged)
         if not judged:
