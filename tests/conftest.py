@@ -24,6 +24,9 @@ sys.dont_write_bytecode = False
 # Several tests run at once: with a thread for every core in each process, threads wait for one another and spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# No test pulls the plug, and thousands of files would wait for the disk. What a test starts as a process still waits.
+os.fsync = lambda _: None
+
 # Shared machines stall for longer than hypothesis waits, and a red CI must be one that anybody can see again. A check
 # of health that measures time has no place here either.
 hypothesis.settings.register_profile(

@@ -182,14 +182,14 @@ def _record(code: str, files: Sequence[CodeFile]) -> dict[str, Any]:
     if not files:
         return {"code": code, "files": 0, "sha256": None, "commit": None}
     digest = digest_of(files)
-    last, name = max((file.path.stat().st_mtime, file.name) for file in files)
-    tops = {file.path.parents[file.name.count("/")] / file.name.partition("/")[0] for file in files}
+    last, name = max((file.modified, file.name) for file in files)
+    tops = {file.path.removesuffix(file.name) + file.name.partition("/")[0] for file in files}
     return {
         "code": code,
         "files": len(files),
         "sha256": digest,
-        "latest": {"file": name, "modified": datetime.fromtimestamp(last, UTC).strftime(_TIME)},
-        "commit": commit_of(tuple(sorted(top for top in tops if not is_library(top))), digest),
+        "latest": {"file": name, "modified": datetime.fromtimestamp(last // 10**9, UTC).strftime(_TIME)},
+        "commit": commit_of(tuple(top for top in sorted(map(Path, tops)) if not is_library(top)), digest),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -16,6 +17,7 @@ from ..machine import processors
 R = TypeVar("R")
 WORTH = 20_000  # expressions from which `auto` takes processes: below it, starting them costs what they save
 _MOST = 16
+PRELOADED = ("risbench.running.evaluation", "risbench.scoring.predictions", "cv2", "pycocotools.mask", "scipy.sparse")
 
 
 def workers_of(text: str) -> int | None:
@@ -60,9 +62,8 @@ class Workers(Generic[R]):
         """
         self.count = count
         self._work = work
-        # Spawned, because a forked process would copy the threads of a method's library in an undefined state.
         self._pool = (
-            ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _ignoring_ctrl_c)
+            ProcessPoolExecutor(count, _context(), _ignoring_ctrl_c)
             if count
             else None
             if alone
@@ -108,6 +109,20 @@ class Workers(Generic[R]):
                 "a process that scored was ended from outside (is memory short?); the same command goes on, "
                 "and --workers 0 needs none"
             ) from None
+
+
+def _context() -> Any:
+    """How processes begin. None is a copy of this one, whose threads would be in an undefined state in it.
+
+    On Linux they are forked by a process without threads that has imported what scoring needs: each begins in
+    milliseconds, and they share the memory of these modules. Elsewhere every process imports them for itself, because
+    libraries of other systems do not stand a fork.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
 
 
 def _ignoring_ctrl_c() -> None:

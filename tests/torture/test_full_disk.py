@@ -51,10 +51,18 @@ def _one_line(done: subprocess.CompletedProcess, code: int, *expected: str) -> N
     assert any(each in lines[0] for each in expected), lines
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a data set and a run over it."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_small(folder / "data", 6)
+    assert _call(folder, *_RUN, "whole").returncode == 0
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    write_small(tmp_path / "data", 6)
-    assert _call(tmp_path, *_RUN, "whole").returncode == 0
+def place(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.ranks import RankPairs, rank_pairs
 from helpers.weight_recipe import built, filled
 
 from tris_model import save
@@ -28,6 +29,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def pairs() -> Iterator[RankPairs]:
+    """Two ranks for a program; what they import is imported once."""
+    with rank_pairs() as started:
+        yield started
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
@@ -129,8 +129,10 @@ def _drawn(split: str, folder: Path, count: int, progress: Progress) -> list[dic
         for worker in running:
             closing.callback(worker.communicate)
         try:
-            for done in [readers.submit(_read, worker, gather) for worker in running]:
-                done.result()
+            # If one fails, the others are not waited for.
+            ended, _ = wait([readers.submit(_read, each, gather) for each in running], return_when=FIRST_EXCEPTION)
+            for one in ended:
+                one.result()
         finally:  # inside the pool: its end waits for the readers, which wait for the workers
             for worker in running:
                 worker.kill()

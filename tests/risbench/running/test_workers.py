@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from pathlib import Path
@@ -73,6 +74,11 @@ def test_a_wrong_answer_names_its_sample_and_what_was_scored_stays(split: Split,
 def test_an_error_in_a_process_is_the_same_error(split: Split, tmp_path: Path):
     with pytest.raises(UsageError, match="--threshold cuts heats"):
         evaluate(Masks(), split, out=tmp_path, threshold=0.5, settings=Settings(workers=2))
+
+
+@pytest.mark.parametrize("name", workers.PRELOADED)
+def test_what_processes_share_can_be_imported(name: str):
+    importlib.import_module(name)  # a name that is not there would be left out without a word
 
 
 def _dies(number: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.joined import made
 
-from risbench.errors import UsageError
+from risbench.errors import DataError, UsageError
 from tris_model import load
 from tris_model.train import stage1, stage2
 from tris_model.train.ablation import STAGE1, STAGE2, train
@@ -64,6 +64,14 @@ def test_what_is_finished_is_not_done_again(
     again = train(recipe, out=out, device="cpu", data_root=data).read_text()
     assert again.splitlines()[:-1] == text.splitlines()[:-1]  # the last line has the date
     assert again in capsys.readouterr().out
+
+
+def test_another_recipe_is_refused_and_nothing_is_written(done: tuple[str, Path, Path, str]) -> None:
+    recipe, data, out, _ = done
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    with pytest.raises(DataError, match=r"stage1\.epochs is 1 there and 2 here"):
+        train(recipe, out=out, device="cpu", data_root=data, **{"stage1.epochs": "2"})
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:

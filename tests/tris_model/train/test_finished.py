@@ -19,7 +19,7 @@ from risbench.errors import DataError, UsageError
 from tris_model.files.checkpoint import read
 from tris_model.irn import train as irn
 from tris_model.tiny_clip import train as clip_trainer
-from tris_model.train import ablation, stage1, tris
+from tris_model.train import stage1, tris
 from tris_model.train.loop.finished import first_difference
 
 CPU = torch.device("cpu")
@@ -167,16 +167,6 @@ def test_irn_names_its_recipe_in_its_own_file(whole: tuple[str, Path, Path], tmp
     signs = {key: value for key, value in kept.items() if key != "trunk"}
     with pytest.raises(UsageError, match="finished with another epochs"):
         irn._finished(out, None, {**signs, "epochs": 9})  # pyright: ignore[reportArgumentType]
-
-
-def test_an_ablation_goes_on_and_refuses_another_recipe(tmp_path: Path) -> None:
-    file, data = made(tmp_path)
-    given: dict[str, Any] = {"out": tmp_path / "out", "device": "cpu", "data_root": data, "val": "refcoco_val"}
-    text = ablation.train(file, **given).read_text()
-    again = ablation.train(file, **given).read_text()
-    assert again.splitlines()[:8] == text.splitlines()[:8]
-    with pytest.raises(DataError, match=r"stage1\.epochs is 1 there and 2 here"):
-        ablation.train(file, **given, **{"stage1.epochs": "2"})
 
 
 def test_options_of_the_command_are_no_keys_of_a_recipe() -> None:

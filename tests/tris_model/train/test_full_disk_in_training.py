@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.commands import Ask
 from helpers.joined import made
 from torch import nn
 
@@ -104,31 +105,23 @@ def test_the_systems_reason_is_found_in_the_words_of_others(error: Exception) ->
     assert checkpoint.reason_of(RuntimeError("shapes\ndiffer")) == "shapes differ"
 
 
-def test_a_training_without_room_ends_in_one_line_and_goes_on_after(tmp_path: Path) -> None:
+def test_a_training_without_room_ends_in_one_line_and_goes_on_after(tmp_path: Path, ask: Ask) -> None:
     made(tmp_path)
     words = ["train", "tris", "--recipe", "recipe.toml", "--data-root", "data", "--device", "cpu", "--stage", "1"]
     words += ["--set", "val=none", "--out", "out"]
-    paths = os.pathsep.join([str(Path(risbench.__file__).parents[1])])
-
-    def call(most: int | None) -> subprocess.CompletedProcess[str]:
-        def limit() -> None:
-            if most is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
-        return subprocess.run(
-            [sys.executable, "-m", "risbench", *words],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-            preexec_fn=limit,
-            capture_output=True,
-            text=True,
-        )
-
-    done = call(20_000)  # room for the log, not for the weights
+    most = 20_000  # room for the log, not for the weights
+    done = subprocess.run(
+        [sys.executable, "-m", "risbench", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(risbench.__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        capture_output=True,
+        text=True,
+    )
     result = [line for line in done.stderr.splitlines() if line.startswith("risbench: ")]
     assert done.returncode == 1, done.stderr
     assert result == [f"risbench: out/stage1.safetensors cannot be written: {os.strerror(errno.EFBIG)}"], done.stderr
     assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".part", ".safetensors")]
-    again = call(None)
-    assert again.returncode == 0, again.stderr
+    again = ask(*words)
+    assert again.code == 0, again.err
     assert (tmp_path / "out/stage1.safetensors").is_file()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
+from helpers.ranks import RankPairs
 from helpers.training import TOWERS
-from helpers.waiting import GUARD
 from helpers.weight_recipe import filled
 
 from tris_model.clip.tokens import tokenize
@@ -47,18 +44,15 @@ def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
     return {"loss": terms["loss"].detach(), "logged": mean_of({"loss": terms["loss"]})["loss"], **found}
 
 
-def test_gradient_and_logged_loss_of_two_processes_are_those_of_one_with_the_global_batch(tmp_path: Path) -> None:
+def test_gradient_and_logged_loss_of_two_processes_are_those_of_one_with_the_global_batch(
+    pairs: RankPairs, tmp_path: Path
+) -> None:
     program = (
-        "import sys, torch, torch.distributed as dist; torch.set_num_threads(1); rank = int(sys.argv[1]);"
-        "dist.init_process_group('gloo', init_method='file://' + sys.argv[2] + '/meet', rank=rank, world_size=2);"
         "from test_ranks import gradients;"
-        "torch.save(gradients(slice(2 * rank, 2 * rank + 2), distributed=True), sys.argv[2] + f'/{rank}.pt');"
-        "dist.destroy_process_group()"
+        "torch.save(gradients(slice(2 * rank, 2 * rank + 2), distributed=True), f'{where}/{rank}.pt')"
     )
-    places = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 2, 3))
-    env = os.environ | {"PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
-    running = [subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=env) for rank in (0, 1)]
-    assert [one.wait(GUARD) for one in running] == [0, 0]
+    found = pairs.run(program, tmp_path)
+    assert [code for code, _, _ in found] == [0, 0], found[0].err[-2000:]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     whole = gradients(slice(0, 4), distributed=False)
     torch.testing.assert_close((first["loss"] + second["loss"]) / 2, whole["loss"])

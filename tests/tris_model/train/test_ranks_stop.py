@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.joined import made
+from helpers.ranks import RankPairs
 from torch.utils.data import DataLoader
 
 from risbench.devices import chosen
@@ -20,29 +18,6 @@ from tris_model.irn.feed import loaded
 from tris_model.irn.recipe import Recipe
 from tris_model.tiny_clip import pictures
 from tris_model.train.loop import ranks
-
-PATHS = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 2, 3))
-ENV = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
-MEET = (
-    "import sys, torch, torch.distributed as dist; torch.set_num_threads(1);"
-    "rank, where = int(sys.argv[1]), sys.argv[2];"
-    "dist.init_process_group('gloo', init_method='file://' + where + '/meet', rank=rank, world_size=2);"
-)
-
-
-def two(program: str, folder: Path, *options: str) -> list[tuple[int, str, str]]:
-    """Code, stdout and stderr of two ranks; one that hangs fails the test."""
-    command = [sys.executable, *options, "-c", MEET + program]
-    running = [
-        subprocess.Popen([*command, str(rank), str(folder)], env=ENV, stdout=-1, stderr=-1, text=True)
-        for rank in (0, 1)
-    ]
-    try:
-        result = [one.communicate(timeout=900) for one in running]
-    finally:
-        for one in running:
-            one.kill()
-    return [(one.returncode, *each) for one, each in zip(running, result, strict=True)]
 
 
 @contextmanager
@@ -78,10 +53,9 @@ def interrupted(rank: int, folder: str) -> None:
         train(f"{folder}/recipe.toml", stage=part, **given, **{"stage2.batch": "2"})
 
 
-def test_a_ctrl_c_that_reaches_one_rank_stops_both_and_none_hangs(tmp_path: Path) -> None:
+def test_a_ctrl_c_that_reaches_one_rank_stops_both_and_none_hangs(pairs: RankPairs, tmp_path: Path) -> None:
     made(tmp_path)
-    program = "from test_ranks_stop import interrupted; interrupted(rank, where); dist.destroy_process_group()"
-    found = two(program, tmp_path)
+    found = pairs.run("from test_ranks_stop import interrupted; interrupted(rank, where)", tmp_path)
     assert [code for code, _, _ in found] == [0, 0], found[0][2][-2000:]
     first, second = (out.strip().splitlines() for _, out, _ in found)
     assert first[0] == second[0] == "Stopped stopped at step 2 of 3; the same command goes on"
@@ -91,17 +65,18 @@ def test_a_ctrl_c_that_reaches_one_rank_stops_both_and_none_hangs(tmp_path: Path
     assert len(list((tmp_path / "out/pseudo/masks").iterdir())) == 6
 
 
-def test_channels_last_and_the_cone_come_before_the_ranks_are_joined_and_nothing_warns(tmp_path: Path) -> None:
+def test_channels_last_and_the_cone_come_before_the_ranks_are_joined_and_nothing_warns(
+    pairs: RankPairs, tmp_path: Path
+) -> None:
     made(tmp_path)
     program = (
         "from helpers.joined import RECIPE; from tris_model.train.tris import train;"
         "given = dict(out=where + '/out', device='cpu', data_root=where + '/data', val='none');"
         "given |= {'stage1.channels_last': 'true', 'stage1.heads': 'pool', 'stage1.cone': '0.5',"
         " 'stage1.network.hidden': '12', 'stage2.channels_last': 'true', 'stage2.batch': '2'};"
-        "[train(where + '/recipe.toml', stage=part, **given) for part in ('1', 'maps', 'labels', '2')];"
-        "dist.destroy_process_group()"
+        "[train(where + '/recipe.toml', stage=part, **given) for part in ('1', 'maps', 'labels', '2')]"
     )
-    found = two(program, tmp_path, "-W", "error::FutureWarning", "-W", "error::UserWarning:torch.nn.parallel")
+    found = pairs.run(program, tmp_path, strict=True)
     assert [code for code, _, _ in found] == [0, 0], found[0][2][-3000:]
     result = "".join(err for _, _, err in found)
     assert "Grad strides" not in result
@@ -109,7 +84,7 @@ def test_channels_last_and_the_cone_come_before_the_ranks_are_joined_and_nothing
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
+def printed(pairs: RankPairs, tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     """What each rank printed: weights behind ``averaged``, and gradients behind ``gather``; one start for both."""
     program = (
         "from tris_model.train.loop.ranks import averaged, gather;"
@@ -117,10 +92,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
         "print(layer.weight.detach().flatten().tolist());"
         "own = torch.ones(1, 2, requires_grad=True); kept = torch.full((2, 2), float(rank + 1));"
         "gather(own).backward(kept); print(kept.flatten().tolist(), own.grad.tolist());"
-        # Together: a rank that ends while the other still sends can be aborted by gloo.
-        "dist.barrier(); dist.destroy_process_group()"
+        "dist.barrier()"  # together: a rank that ends while the other still sends can be aborted by gloo
     )
-    found = two(program, tmp_path_factory.mktemp("ranks"))
+    found = pairs.run(program, tmp_path_factory.mktemp("ranks"))
     assert [code for code, _, _ in found] == [0, 0], found[0][2][-2000:]
     return [out.splitlines() for _, out, _ in found]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.joined import made
-from test_ranks_stop import two
+from helpers.ranks import RankPairs
 from torch import Tensor
 
 from risbench.errors import RisbenchError
@@ -73,10 +73,9 @@ def test_stage_1_with_channels_last_goes_on_to_the_same_curve_and_weights(
     assert same[0] == same[1]
 
 
-def test_so_do_two_ranks(tmp_path: Path) -> None:
+def test_so_do_two_ranks(pairs: RankPairs, tmp_path: Path) -> None:
     made(tmp_path)
-    program = "from test_same_after_a_cut import cut; cut(where, 2); dist.destroy_process_group()"
-    found = two(program, tmp_path)
+    found = pairs.run("from test_same_after_a_cut import cut; cut(where, 2)", tmp_path)
     assert [code for code, _, _ in found] == [0, 0], found[0][2][-2000:]
     assert all("stopped at step 2 of 6" in out for _, out, _ in found)
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from helpers.joined import made
+from helpers.ranks import RankPairs
 from helpers.training import TOWERS
 from helpers.waiting import GUARD
 from helpers.weight_recipe import filled
@@ -45,16 +46,13 @@ def gradients(part: slice, *, distributed: bool) -> dict[str, torch.Tensor]:
     return {"loss": loss.detach(), **found}
 
 
-def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(tmp_path: Path) -> None:
+def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(pairs: RankPairs, tmp_path: Path) -> None:
     program = (
-        "import sys, torch, torch.distributed as dist; torch.set_num_threads(1); rank = int(sys.argv[1]);"
-        "dist.init_process_group('gloo', init_method='file://' + sys.argv[2] + '/meet', rank=rank, world_size=2);"
         "from test_stage2_ranks import gradients;"
-        "torch.save(gradients(slice(2 * rank, 2 * rank + 2), distributed=True), sys.argv[2] + f'/{rank}.pt');"
-        "dist.destroy_process_group()"
+        "torch.save(gradients(slice(2 * rank, 2 * rank + 2), distributed=True), f'{where}/{rank}.pt')"
     )
-    running = [subprocess.Popen([sys.executable, "-c", program, str(rank), str(tmp_path)], env=ENV) for rank in (0, 1)]
-    assert [one.wait(GUARD) for one in running] == [0, 0]
+    found = pairs.run(program, tmp_path)
+    assert [code for code, _, _ in found] == [0, 0], found[0].err[-2000:]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     whole = gradients(slice(0, 4), distributed=False)
     torch.testing.assert_close((first["loss"] + second["loss"]) / 2, whole["loss"])

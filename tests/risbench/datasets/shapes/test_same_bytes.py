@@ -14,7 +14,7 @@ from risbench.datasets.shapes import write
 
 def refs_drawn(folder: Path) -> bytes:
     folder.mkdir()
-    entries = write._drawn("val", folder, 150, lambda done, total: None)
+    entries = write._drawn("val", folder, 60, lambda done, total: None)
     entries.sort(key=lambda entry: entry["image"]["id"])
     return pickle.dumps([ref for entry in entries for ref in entry["refs"]], protocol=2)
 

@@ -51,11 +51,11 @@ def start(root, images):
 
 
 def test_what_is_written_is_what_was_drawn(tmp_path, few):
-    few(30)
+    few(12)
     observed = []
     folder = write_split("val", tmp_path, lambda done, total: observed.append((done, total)))
     assert folder == tmp_path / f"shapes-v{VERSION}" / "val"
-    assert observed == [(done, 30) for done in range(1, 31)]
+    assert observed == [(done, 12) for done in range(1, 13)]
     assert sorted(path.name for path in folder.parent.iterdir()) == ["val", "val.lock"]
     instances = json.loads((folder / "instances.json").read_text())
     packed = (folder / "refs(drawn).p").read_bytes()
@@ -86,19 +86,21 @@ def test_the_seeds_of_the_splits_do_not_meet():
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path, few, monkeypatch):
-    few(60)
+    few(12)
+    monkeypatch.setattr(write, "processors", lambda: 3)
+    monkeypatch.setattr(write, "_WORTH_A_WORKER", 4)
     many = contents(write_split("val", tmp_path / "many"))
     monkeypatch.setattr(write, "_MOST_WORKERS", 1)
     assert contents(write_split("val", tmp_path / "one")) == many
 
 
 def test_two_writers_at_once_make_one_folder(tmp_path):
-    writers = [start(tmp_path, 40) for _ in range(2)]
+    writers = [start(tmp_path, 20) for _ in range(2)]
     result = [writer.communicate(timeout=GUARD) for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0], result
     folder = tmp_path / f"shapes-v{VERSION}" / "val"
     assert [out.strip() for out, _ in result] == [str(folder)] * 2
-    assert len(list((folder / "images").iterdir())) == 40
+    assert len(list((folder / "images").iterdir())) == 20
     assert sorted(path.name for path in folder.parent.iterdir()) == ["val", "val.lock"]
 
 

@@ -1,0 +1,124 @@
+"""Two ranks of `torch.distributed` for a test, without starting Python and importing torch for each of them.
+
+One process for all tests of a worker imports what a training needs, and forks two ranks for each program. A rank is a
+process of its own: what a program patches, and whatever threads it starts, ends with it. `torchrun` itself, with ranks
+that begin anew, is in ``test_stage2_ranks.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from helpers.waiting import GUARD, wait_until
+
+_TESTS = Path(__file__).parents[1]
+_PATHS = os.pathsep.join(map(str, (_TESTS, _TESTS / "tris_model/train", _TESTS.parent)))
+
+
+class RankOutcome(NamedTuple):
+    """What a rank left: its code (negative: the signal that ended it), stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+class RankPairs:
+    """Runs programs in two ranks each; a program knows ``rank``, ``where`` (a folder), ``torch`` and ``dist``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self, program: str, folder: Path, strict: bool = False) -> list[RankOutcome]:
+        """The outcome of either rank; ranks that hang are ended, and fail the test.
+
+        Args:
+            program: what each rank executes; both are joined by gloo before.
+            folder: where they meet, and where what they print is kept.
+            strict: a `FutureWarning`, and any warning of ``torch.nn.parallel``, is an error.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([program, str(folder), strict]) + "\n")
+        self._process.stdin.flush()
+        wait_until((folder / "codes.json").exists, "both ranks have ended", self._process)
+        codes = json.loads((folder / "codes.json").read_text())
+        printed = [[(folder / f"rank-{rank}.{name}").read_text() for name in ("out", "err")] for rank in (0, 1)]
+        return [RankOutcome(code, *texts) for code, texts in zip(codes, printed, strict=True)]
+
+
+@contextmanager
+def rank_pairs() -> Iterator[RankPairs]:
+    """The process that forks, ended afterwards with all that it started."""
+    environment = os.environ | {"PYTHONPATH": _PATHS, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "helpers.ranks"]
+    with subprocess.Popen(command, env=environment, stdin=-1, text=True, start_new_session=True) as process:
+        try:
+            yield RankPairs(process)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _rank(program: str, folder: str, strict: bool, rank: int) -> None:
+    """In a forked process: run a program as one of two ranks, and end."""
+    code = 1
+    try:
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{folder}/rank-{rank}.{name}", os.O_WRONLY | os.O_CREAT), number)
+        signal.alarm(int(GUARD))  # a rank that waits for the other in vain
+        import torch
+        import torch.distributed as dist
+
+        torch.set_num_threads(1)
+        if strict:
+            warnings.simplefilter("error", FutureWarning)
+            warnings.filterwarnings("error", module=r"torch\.nn\.parallel")
+        dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+        exec(program, {"rank": rank, "where": folder, "torch": torch, "dist": dist})
+        dist.destroy_process_group()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _main() -> None:
+    for name in ("torch._dynamo", "torch.nn.parallel", "tris_model.train.tris"):  # the first: for any optimiser
+        importlib.import_module(name)
+    for line in sys.stdin:
+        program, folder, strict = json.loads(line)
+        # Only a process without other threads may fork.
+        assert threading.active_count() == 1
+        numbers: list[int] = []
+        for rank in (0, 1):
+            numbers.append(os.fork())
+            if numbers[-1] == 0:
+                _rank(program, folder, strict, rank)
+        codes: dict[int, Any] = {}
+        while len(codes) < 2:
+            number, status = os.wait()
+            codes[number] = os.waitstatus_to_exitcode(status)
+            if codes[number] != 0:  # the other would wait for it
+                for other in set(numbers) - set(codes):
+                    os.kill(other, signal.SIGTERM)
+        draft = Path(folder) / ".codes.json"
+        draft.write_text(json.dumps([codes[number] for number in numbers]))
+        draft.rename(Path(folder) / "codes.json")
+
+
+if __name__ == "__main__":
+    _main()
