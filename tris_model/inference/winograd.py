@@ -8,6 +8,7 @@ times that of the plain sum (1e-5 of the largest value instead of 1e-6); it is s
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 TILE = 4
@@ -66,11 +67,8 @@ class WinogradConv(nn.Module):
         """``(B, inside, H, W)``, best channels-last -> ``(B, outside, H, W)``, channels-last."""
         count, inside, height, width = x.shape
         down, across = -(-height // TILE), -(-width // TILE)
-        # Only the border is zeroed: a pad of the whole would write all numbers twice.
-        padded = x.new_empty(count, TILE * down + 2, TILE * across + 2, inside)
-        padded[:, 1 : height + 1, 1 : width + 1] = x.permute(0, 2, 3, 1)
-        for border in (padded[:, :1], padded[:, height + 1 :], padded[:, :, :1], padded[:, :, width + 1 :]):
-            border.zero_()
+        padding = (0, 0, 1, TILE * across + 1 - width, 1, TILE * down + 1 - height)
+        padded = F.pad(x.permute(0, 2, 3, 1), padding)
         image, row, column, _ = padded.stride()
         tiles = padded.as_strided(
             (_SIDE, _SIDE, count, down, across, inside), (row, column, image, TILE * row, TILE * column, 1)
