@@ -23,7 +23,7 @@ from ..methods.contract import inner_of, reads
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import Rules
 from ..plain import counted
-from ..records import Prediction, Sample
+from ..records import Prediction
 from ..results import heats, masklines
 from ..results.folder import RunFolder
 from ..results.rows import Row
