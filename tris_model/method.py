@@ -44,7 +44,8 @@ def make(
             towers on a GPU and for the image trunk on a CPU, with heads in float32; or auto, which is bf16 where the
             device has instructions for it (and, on a CPU, was faster with them when it was tried), else float32. What
             auto became is printed, and is part of the card.
-        batch: images per batch on a GPU; it is halved when memory runs out. On the CPU images are processed one by one.
+        batch: images per batch on a GPU; it is halved when memory runs out. On the CPU each image is processed alone;
+            the texts of up to 8 images are encoded together, where that changes no bit.
         trained_on: the training data of the weights, for the card, if the file does not say them.
 
     Raises:

@@ -123,9 +123,7 @@ def evaluate_made(
 ) -> Run:
     """Run a method that is made; see `evaluate`."""
     method, settings = made.method, plan.settings
-    if settings.batch is None:
-        settings = replace(settings, batch=int(getattr(method, "batch", 1)))
-    refuse_wrong(plan.texts, plan.limit, settings.batch)  # the method may have set the batch
+    refuse_wrong(plan.texts, plan.limit, settings.images_at_once(method))  # the method may have chosen the batch
     if hooks.on_message is not None:
         for note in method_notes(method, whole.name):
             hooks.on_message(note)

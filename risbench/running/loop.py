@@ -16,28 +16,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..datasets.images import read_image
 from ..datasets.split import Split
-from ..errors import DataError, RisbenchError, UsageError
+from ..errors import RisbenchError, UsageError
 from ..faults import Watched
-from ..machine import processors
 from ..methods.answers import predictions_of
 from ..methods.contract import inner_of, reads
 from ..methods.geometry import Geometry
 from ..metrics.rules.protocols import Rules
 from ..plain import counted
-from ..records import Prediction, Sample
+from ..records import Prediction
 from ..results import heats, masklines
 from ..results.folder import RunFolder
 from ..results.rows import Row
 from ..scorer import missing_row, row_of
 from .cost import Stopwatch
 from .progress import Progress, Tally
+from .reading import LARGE, READERS, Group, batches_of, read_ahead
 from .remaining import remaining
 from .workers import Workers, automatic
-
-Group = tuple[Sample, ...]
-_READERS = min(8, max(2, processors() - 1))
 
 
 class Stopped(RisbenchError):
@@ -50,7 +46,8 @@ class Settings:
 
     Attributes:
         batch: images per call of ``predict_many``; methods without it get one image at a time. None means the
-            method's attribute ``batch``, or 1 if it has none.
+            method's attribute ``batch``, or 1 if it has none; then batches have fewer images where these are large,
+            and a method on a CPU gets few at first, so that the progress is seen at once.
         skip_bad: record an image that cannot be read as missing instead of stopping.
         save_heat: keep heats.
         heat_dtype: ``float32`` or ``float16``.
@@ -64,10 +61,9 @@ class Settings:
     heat_dtype: str = "float32"
     workers: int | None = 0
 
-    @property
-    def at_once(self) -> int:
-        """The number of images in a batch."""
-        return 1 if self.batch is None else self.batch
+    def images_at_once(self, method: Any) -> int:
+        """The number of images in a batch of this method."""
+        return int(getattr(method, "batch", 1)) if self.batch is None else self.batch
 
 
 class _Unreadable:
@@ -127,10 +123,15 @@ def run_images(
     tally = Tally(folder.rows.columns(), images, images - left)
     geometry = Geometry()
     how = _How(folder.path, rules, settings.heat_dtype if settings.save_heat else None, heats_only)
+    at_once = settings.images_at_once(method)
+    if settings.batch is None:
+        batches = batches_of(rest.by_image(), at_once, first=1 if watch.on_cpu else at_once, most=LARGE)
+    else:
+        batches = batches_of(rest.by_image(), at_once, first=at_once, most=None)
     count = settings.workers
     if count is None:
         count = automatic(len(rest), kept=None if watch.on_cpu else 2)
-    with ThreadPoolExecutor(_READERS, "read") as readers, Workers(_score, min(count, left)) as scoring:
+    with ThreadPoolExecutor(READERS, "read") as readers, Workers(_score, min(count, left)) as scoring:
         pending: deque[Future[_Scored]] = deque()
 
         def write() -> None:
@@ -139,14 +140,14 @@ def run_images(
             _write(folder, scored, tally, progress)
 
         try:
-            for batch in _read_ahead(rest.by_image(), readers, settings):
-                for group, answer, seconds in _predicted(method, batch, texts, settings):
+            for batch in read_ahead(batches, readers, settings.skip_bad):
+                for group, answer, seconds in _predicted(method, batch, texts):
                     # Checked here, for what a method returns need not be something that can be sent to a process.
                     predictions = None if isinstance(answer, _Unreadable) else predictions_of(answer, group)
                     pending.append(scoring.submit(how, group, predictions, seconds))
                     if predictions is not None:
                         watch.count(len(group), seconds * len(group))
-                while len(pending) > 2 * max(settings.at_once, scoring.count):
+                while pending and (pending[0].done() or len(pending) > 2 * max(at_once, scoring.count)):
                     write()
                 if stop is not None and stop():
                     break
@@ -166,47 +167,17 @@ def _write(folder: RunFolder, scored: _Scored, tally: Tally, progress: Callable[
         progress(tally.progress())
 
 
-def _read_ahead(
-    groups: Iterator[Group], readers: ThreadPoolExecutor, settings: Settings
-) -> Iterator[list[tuple[Group, np.ndarray | None]]]:
-    """Batches of images with their samples, while the next ones are read; None for an unreadable image."""
-    waiting: deque[tuple[Group, Future[np.ndarray | None]]] = deque()
-    ahead = settings.at_once + 2
-    while True:
-        while len(waiting) < ahead + settings.at_once and (group := next(groups, None)) is not None:
-            waiting.append((group, readers.submit(_read, group[0], settings.skip_bad)))
-        if not waiting:
-            return
-        yield [
-            (group, image.result()) for group, image in (waiting.popleft() for _ in _up_to(settings.at_once, waiting))
-        ]
-
-
-def _up_to(count: int, waiting: deque[Any]) -> range:
-    return range(min(count, len(waiting)))
-
-
-def _read(sample: Sample, skip_bad: bool) -> np.ndarray | None:
-    try:
-        return read_image(sample.image_path, sample.size)
-    except DataError as error:
-        if skip_bad:
-            return None
-        raise DataError(f"{sample.id}: {error} (--skip-bad records such samples as missing)") from None
-
-
 def _predicted(
     method: Any,
     batch: Sequence[tuple[Group, np.ndarray | None]],
     texts: Mapping[str, str] | None,
-    settings: Settings,
 ) -> Iterator[tuple[Group, Any, float]]:
     """Each image's samples, the method's answer (or `_Unreadable`) and the seconds per expression."""
     good = [(group, image) for group, image in batch if image is not None]
     texts_of_images = [[sample.text if texts is None else texts[sample.id] for sample in group] for group, _ in good]
     answers: list[tuple[Any, float]] = []
     sees = bool(reads(method))
-    if settings.at_once > 1 and len(good) > 1 and hasattr(method, "predict_many"):
+    if len(good) > 1 and hasattr(method, "predict_many"):
         start = time.perf_counter()
         with _watched(method, [group for group, _ in good]):
             extra = {"samples": [group for group, _ in good]} if sees else {}

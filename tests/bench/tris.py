@@ -3,9 +3,11 @@
     python tests/bench/tris.py [--images 40] [--threads 2] [--post risbench|naive|none] [--precision auto]
         [--processor]
 
-Full RN50 size, made-up weights, drawn pictures at 427 x 640. Both sides answer the same image in turn, so that what
-else the machine does falls on both; the ratio is of sums. Weights are made up, so tell nothing about quality. Every
-text is new to our side, although a split repeats some. On a busy machine take ``--processor --threads 1``.
+Full RN50 size, made-up weights, drawn pictures at 427 x 640. Both sides answer the same images in turn, so that what
+else the machine does falls on both; the ratio is of sums. Ours gets as many images in a call as a run gives it
+(``method.batch``); they are counted with the texts that were encoded together. Weights are made up, so tell nothing
+about quality. Every text is new to our side, although a split repeats some. On a busy machine take ``--processor
+--threads 1``; to compare with an older tree, put it first in PYTHONPATH.
 
 Compilers were tried once for the trunk (2026-11-27, one thread of an Intel Xeon with AMX, torch 2.15, milliseconds of
 processor, other work beside it): as written 232, ``torch.jit.optimize_for_inference`` of the frozen trace 270,
@@ -25,8 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -47,7 +50,16 @@ from tris_model.inference.remembered import RememberedTexts
 from tris_model.network.stage1 import Stage1
 
 SIZE = (427, 640)
-THINGS = ("man", "woman in a dress", "brown dog", "umbrella", "zebra", "pizza slice", "bus", "kid with a kite")
+THINGS = (  # of one picture and of the next ones, so that the pictures of a call have no text in common
+    ("man", "woman in a dress", "brown dog", "umbrella", "zebra", "pizza slice", "bus", "kid with a kite"),
+    ("woman", "man in a suit", "black dog", "suitcase", "giraffe", "cake slice", "truck", "kid with a bat"),
+    ("boy", "girl in a coat", "white cat", "backpack", "elephant", "tall glass", "car", "man with a phone"),
+    ("girl", "boy in a cap", "grey cat", "chair", "cow", "donut", "train", "lady with a bag"),
+    ("guy", "lady in a hat", "small bird", "couch", "horse", "sandwich half", "boat", "man with a board"),
+    ("lady", "player in a helmet", "big bear", "bench", "sheep", "apple piece", "bike", "kid with a ball"),
+    ("player", "guy in a shirt", "yellow duck", "bottle", "dog", "orange half", "plane", "girl with a cup"),
+    ("child", "kid in a jacket", "spotted cow", "laptop", "cat", "carrot piece", "motorcycle", "boy with a racket"),
+)
 FORMS = ("the {} on the far left", "{}", "{} next to the table", "the {} that is looking at the camera", "right {}")
 Post = Callable[[Sample, np.ndarray, Truth], None]
 
@@ -70,8 +82,9 @@ def scene(number: int) -> tuple[np.ndarray, Truth]:
 def expressions(number: int, count: int) -> list[str]:
     """Different texts of 3 to 12 tokens, as an image's are."""
     draw = np.random.default_rng(1000 + number)
-    pairs = draw.permutation(len(THINGS) * len(FORMS))[:count]
-    return [FORMS[pair % len(FORMS)].format(THINGS[pair // len(FORMS)]) for pair in pairs]
+    things = THINGS[number % len(THINGS)]
+    pairs = draw.permutation(len(things) * len(FORMS))[:count]
+    return [FORMS[pair % len(FORMS)].format(things[pair // len(FORMS)]) for pair in pairs]
 
 
 def sample(number: int, place: int, text: str, truth: Truth) -> Sample:
@@ -117,7 +130,7 @@ def clock(work: Callable[[], object], times: int = 9) -> float:
 
 
 def forget(method: Tris) -> None:
-    """Make every text new, as if no image before had it: the texts here come from a pool of 40."""
+    """Make every text new, as if no call before had it: the texts here come from a pool of 320."""
     if isinstance(method._encode_text, RememberedTexts):
         method._encode_text.clear()
 
@@ -127,33 +140,66 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+class Call(NamedTuple):
+    """The images of one call, with their texts, records and truths."""
+
+    pictures: list[np.ndarray]
+    texts: list[list[str]]
+    records: list[list[Sample]]
+    truths: list[Truth]
+
+    @classmethod
+    def of(cls, numbers: Sequence[int], count: int) -> Call:
+        """The images of these numbers, with ``count`` texts each, which no two of them have in common."""
+        drawn = [scene(number) for number in numbers]
+        texts = [expressions(number, count) for number in numbers]
+        if len({text for some in texts for text in some}) < count * len(numbers):
+            raise SystemExit(f"two of {len(numbers)} pictures have a text in common: add rows to THINGS")
+        records = [
+            [sample(number, place, text, truth) for place, text in enumerate(some)]
+            for number, some, (_, truth) in zip(numbers, texts, drawn, strict=True)
+        ]
+        return cls([picture for picture, _ in drawn], texts, records, [truth for _, truth in drawn])
+
+
 def compare(method: Tris, network: Stage1, images: int, texts: int, kind: str, now: Callable[[], float]) -> None:
     """Print expressions per second of ``now``, end to end from pixels in memory to scores."""
     label, ours = post(kind)
-    spent: list[tuple[float, float]] = []
-    for number in range(-1, images):  # the first one warms up
-        picture, truth = scene(max(number, 0))
-        drawn_texts = expressions(max(number, 0), texts)
-        records = [sample(number, place, text, truth) for place, text in enumerate(drawn_texts)]
+
+    def theirs_of(call: Call) -> float:
         start = now()
-        pixels = preprocess(picture)[None]
-        for text in drawn_texts:
-            heat = naive_tris.forward(network, pixels, tokenize([text]))
-            if kind != "none":
-                naive_tris.score(heat, truth)
-        middle = now()
+        for picture, some, truth in zip(call.pictures, call.texts, call.truths, strict=True):
+            pixels = preprocess(picture)[None]
+            for text in some:
+                heat = naive_tris.forward(network, pixels, tokenize([text]))
+                if kind != "none":
+                    naive_tris.score(heat, truth)
+        return now() - start
+
+    def ours_of(call: Call) -> float:
         forget(method)
-        for record, heat in zip(records, method.predict(picture, drawn_texts), strict=True):
-            ours(record, heat, truth)
-        end = now()
-        if number >= 0:
-            spent.append((middle - start, end - middle))
-    naive_all, our_all = np.array(spent).sum(0) / (images * texts)
+        start = now()
+        answers = method.predict_many(call.pictures, call.texts)
+        for heats, records, truth in zip(answers, call.records, call.truths, strict=True):
+            for heat, record in zip(heats, records, strict=True):
+                ours(record, heat, truth)
+        return now() - start
+
+    size = method.batch
+    theirs_of(warm := Call.of([10**6], texts))
+    ours_of(warm)
+    spent: list[tuple[float, float]] = []
+    for number in range(-(-images // size)):
+        call = Call.of(range(number * size, (number + 1) * size), texts)
+        taken = theirs_of(call) if number % 2 else None
+        own = ours_of(call)
+        spent.append((theirs_of(call) if taken is None else taken, own))
+    naive_all, our_all = np.array(spent).sum(0) / (len(spent) * size * texts)
     ratios = np.array([a / b for a, b in spent])
     print(
-        f"{images} images x {texts} expressions, post-processing: {label}\n"
+        f"{len(spent) * size} images x {texts} expressions, {size} images in a call, post-processing: {label}\n"
         f"  naive {1 / naive_all:.2f} expressions/s, ours {1 / our_all:.2f}, ratio {naive_all / our_all:.2f}"
-        f" (image by image: median {np.median(ratios):.2f}, quartiles {np.quantile(ratios, 0.25):.2f}"
+        f" (call by call: median {np.median(ratios):.2f}, quartiles {np.quantile(ratios, 0.25):.2f}"
         f" to {np.quantile(ratios, 0.75):.2f})"
     )
 
@@ -163,8 +209,8 @@ def bound(method: Tris, network: Stage1) -> None:
     """What the towers' times imply, and the parts."""
     pixels, truth = scene(0)
     picture = preprocess(pixels)[None]
-    rows = tokenize(expressions(0, 7))
-    quick = method._network
+    quick, size = method._network, method.batch
+    rows = tokenize([text for number in range(size) for text in expressions(number, 7)])
     c4 = network.backbone.encode_pyramid(picture)[3]
     features, texts = quick.encode_image(picture), quick.encode_text(rows)
     heat = quick.heat(quick.compare(features, texts[:1]))
@@ -174,17 +220,18 @@ def bound(method: Tris, network: Stage1) -> None:
         "naive text, 20 tokens": clock(lambda: network.backbone.encode_words(rows[:1])),
         "our trunk": clock(lambda: quick.backbone.encode_pyramid(picture)),
         "our trunk and projections": clock(lambda: quick.encode_image(picture)),
-        "our text, 1 together": clock(lambda: quick.encode_text(rows[:1])),
-        "our text, 7 together, each": clock(lambda: quick.encode_text(rows)) / 7,
-        "our pairs and maps, 7, each": clock(lambda: quick.heat(quick.compare(features, texts))) / 7,
+        "our text, alone": clock(lambda: quick.encode_text(rows[:1])),
+        f"our text, of {size} images x 1, each": clock(lambda: quick.encode_text(rows[::7])) / size,
+        f"our text, of {size} images x 7, each": clock(lambda: quick.encode_text(rows)) / len(rows),
+        "our pairs and maps, 7, each": clock(lambda: quick.heat(quick.compare(features, texts[:7]))) / 7,
         "naive post-processing": clock(lambda: naive_tris.score(heat, truth)),
         "preprocessing": clock(lambda: preprocess(pixels)),
     }
     for name, seconds in parts.items():
-        print(f"  {name:30s} {1000 * seconds:8.2f} ms")
+        print(f"  {name:32s} {1000 * seconds:8.2f} ms")
     trunk, pool, text = (parts[k] for k in ("naive trunk", "naive attention pool", "naive text, 20 tokens"))
     for count in (7, 1):
-        ours = parts["our trunk"] + count * parts["our text, 7 together, each" if count > 1 else "our text, 1 together"]
+        ours = parts["our trunk"] + count * parts[f"our text, of {size} images x {count}, each"]
         theirs = count * (trunk + pool + text)
         print(
             f"  bound with {count} expressions an image: encoding once alone {theirs / (trunk + count * text):.2f},"
@@ -195,7 +242,7 @@ def bound(method: Tris, network: Stage1) -> None:
 def main() -> None:
     """Run all of it and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--images", type=int, default=40, help="rounded up to whole calls of our side")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--processor", action="store_true", help="count the processor's seconds; use --threads 1")
     parser.add_argument("--precision", choices=("float32", "bf16", "auto"), default="float32", help="of our side")

@@ -28,9 +28,11 @@ from .card import CARD
 from .half import resolved
 from .prepared import few_threads, prepared, text_encoder
 from .prms import ClipScorer, ImageTextScorer, choose
+from .remembered import RememberedTexts
 
 Heats = list[np.ndarray]
 READERS = max(4, min(12, processors() - 2))
+TOGETHER = 8  # images whose texts a CPU encodes together; more gain little, and Ctrl-C waits for a call's end
 UNKNOWN = "unknown (the file does not say)"
 
 
@@ -46,8 +48,9 @@ class ImageTask(NamedTuple):
 class Tris:
     """TRIS as a method of the benchmark; see :func:`tris_model.method.make` for the options.
 
-    On the CPU images are processed one by one, so a heat does not depend on the other images of a call, not even in its
-    last bit. On a GPU images share a batch, and heats agree within float noise.
+    On the CPU each image is processed alone, so a heat does not depend on the other images of a call, not even in its
+    last bit; only their texts are encoded together, where that changes no bit. On a GPU images share a batch, and heats
+    agree within float noise.
 
     Attributes:
         card: the method's card, frozen.
@@ -82,7 +85,8 @@ class Tris:
         self._scorer = ClipScorer(scorer, self._device, keep_end) if isinstance(scorer, str) else scorer
         self._keep_end = keep_end
         self._chosen = precision
-        self._batches = BatchSize(1 if on_cpu else batch)
+        together = isinstance(self._encode_text, RememberedTexts)
+        self._batches = BatchSize(batch if not on_cpu else min(batch, TOGETHER) if together else 1)
         self._requested_device = device
         self._texts = 0
         self._cut = 0
@@ -178,11 +182,13 @@ class Tris:
         questions = list(zip(tokens, texts, grouped, strict=True))
         if self._device.type == "cpu":
             lazily = [partial(self._pixels, image) for image in images]
-            return self._answer_all([ImageTask(get, *rest) for get, rest in zip(lazily, questions, strict=True)])
+            tasks = [ImageTask(get, *rest) for get, rest in zip(lazily, questions, strict=True)]
+            return self._over(tasks, self._answer_one_by_one)
         # Resizing releases Python's interpreter lock, so threads prepare images while the GPU works on earlier ones.
         with ThreadPoolExecutor(READERS) as pool:
             ahead = [pool.submit(self._pixels, image).result for image in images]
-            return self._answer_all([ImageTask(get, *rest) for get, rest in zip(ahead, questions, strict=True)])
+            tasks = [ImageTask(get, *rest) for get, rest in zip(ahead, questions, strict=True)]
+            return self._over(tasks, self._answer_together)
 
     def _pixels(self, image: np.ndarray) -> Tensor:
         return preprocess(image, self.config.image_size)
@@ -193,12 +199,30 @@ class Tris:
         self._cut += sum(len(row) > self.config.text_length for row in rows)
         return pack(rows, keep_end=self._keep_end, length=self.config.text_length)
 
-    def _answer_all(self, tasks: Sequence[ImageTask]) -> list[Heats]:
-        return [heats for answers in self._batches.over(tasks, self._answer) for heats in answers]
+    def _over(self, tasks: Sequence[ImageTask], answer: Callable[[Sequence[ImageTask]], list[Heats]]) -> list[Heats]:
+        return [heats for answers in self._batches.over(tasks, answer) for heats in answers]
 
     @torch.inference_mode()
-    def _answer(self, tasks: Sequence[ImageTask]) -> list[Heats]:
-        """Process one batch: the towers on all images and all distinct texts together, then the pairs.
+    def _answer_one_by_one(self, tasks: Sequence[ImageTask]) -> list[Heats]:
+        """Process a few images on a CPU: all distinct texts together, then each image alone."""
+        network = self._network
+        distinct, which = torch.unique(torch.cat([one.tokens for one in tasks]), dim=0, return_inverse=True)
+        answers: list[Heats] = []
+        with computing(self._precision), few_threads(network):
+            texts = self._encode_text(distinct) if len(distinct) else distinct
+            for one, own in zip(tasks, which.split([len(one.tokens) for one in tasks]), strict=True):
+                if not len(own):
+                    answers.append([])
+                    continue
+                image = one.pixels()
+                features = network.encode_image(image[None])
+                heats = network.heat(network.compare(features, texts[own]))[0]  # pyright: ignore[reportArgumentType]
+                answers.append(list(self._select(one, image, heats).float().contiguous().numpy()))
+        return answers
+
+    @torch.inference_mode()
+    def _answer_together(self, tasks: Sequence[ImageTask]) -> list[Heats]:
+        """Process a batch on a GPU: the towers on all images and all distinct texts together, then the pairs.
 
         Stage 1 compares image by image, a small part of its work; stage 2 decodes the pairs of all images together.
         """

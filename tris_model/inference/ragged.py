@@ -6,6 +6,8 @@ text ends at its end-of-text: under the causal mask, what follows changes nothin
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,25 +47,68 @@ class RaggedText(nn.Module):
         sorted_rows = tokens[order]
         places = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape)
         kept = places < lengths[order][:, None]
-        x = tower.token_embedding(tower.rows(sorted_rows[kept])) + tower.positional_embedding[places[kept]]
-        for block in tower.transformer.resblocks:
+        rows = TokenRows.of(sorted_rows[kept], places[kept])
+        x = tower.token_embedding(tower.rows(rows.tokens)) + tower.positional_embedding[rows.places]
+        *blocks, last = tower.transformer.resblocks
+        for block in blocks:
             assert isinstance(block, Block)
-            x = x + _attended(block.attn, block.ln_1(x), groups)
+            x = x + block.attn.out_proj(_attended(block.attn, block.ln_1(x), rows.which, groups)[rows.chosen])
             x = x + block.mlp(block.ln_2(x))
+        assert isinstance(last, Block)
+        # Nothing reads the last block's other rows. One text has its row twice, for the reason above.
         ends = torch.cumsum(lengths[order], 0) - 1
-        found = self.projection(tower.ln_final(x[ends]))
+        ends = ends if len(ends) > 1 else ends.expand(2)
+        x = x[rows.which[ends]] + last.attn.out_proj(_attended(last.attn, last.ln_1(x), rows.which, groups)[ends])
+        x = (x + last.mlp(last.ln_2(x)))[: len(tokens)]
+        found = self.projection(tower.ln_final(x))
         return torch.empty_like(found).index_copy_(0, order, found)
 
 
-def _attended(attention: CausalAttention, x: Tensor, groups: list[tuple[int, int]]) -> Tensor:
-    """``(T, C)`` -> ``(T, C)``; ``groups`` has the length and the number of the texts that follow one another."""
-    projected = attention.project(x).split([length * count for length, count in groups])
+class TokenRows(NamedTuple):
+    """The rows that stand for T tokens of texts: every first token has the same one, for it attends to itself alone.
+
+    Attributes:
+        tokens, places: int64 ``(R,)``, the token of each row and its place in its text.
+        which: int64 ``(T,)``, the row of each token.
+        chosen: int64 ``(R,)``, a token of each row.
+    """
+
+    tokens: Tensor
+    places: Tensor
+    which: Tensor
+    chosen: Tensor
+
+    @classmethod
+    def of(cls, tokens: Tensor, places: Tensor) -> TokenRows:
+        """The rows of texts that follow one another; ``tokens`` and ``places`` are int64 ``(T,)``."""
+        later = places > 0
+        firsts = tokens[~later]
+        if not later.any() or not torch.equal(firsts, firsts[:1].expand_as(firsts)):
+            every = torch.arange(len(tokens), device=tokens.device)
+            return cls(tokens, places, every, every)
+        chosen = torch.cat([later.new_zeros(1, dtype=torch.int64), later.nonzero()[:, 0]])
+        return cls(tokens[chosen], places[chosen], torch.cumsum(later, 0) * later, chosen)
+
+
+def _attended(attention: CausalAttention, x: Tensor, which: Tensor, groups: list[tuple[int, int]]) -> Tensor:
+    """What T tokens gather from their texts, before the last product.
+
+    Args:
+        attention: of one block.
+        x: ``(R, C)``.
+        which: int64 ``(T,)``, the row of each token.
+        groups: the length and the number of the texts that follow one another.
+
+    Returns:
+        ``(T, C)``.
+    """
+    projected = attention.project(x)[which].split([length * count for length, count in groups])
     parts = []
     for (length, count), part in zip(groups, projected, strict=True):
         q, k, v = part.view(count, length, 3, attention.heads, -1).permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         parts.append(out.transpose(1, 2).reshape(count * length, -1))
-    return attention.out_proj(torch.cat(parts))
+    return torch.cat(parts)
 
 
 class RaggedClip(nn.Module):

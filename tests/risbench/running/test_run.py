@@ -23,7 +23,7 @@ from risbench import Rules, Run, Sample, Scorer, Settings, Split, UsageError, ev
 from risbench.datasets.images import read_image
 from risbench.metrics.rules.protocols import RULES
 from risbench.results import heats
-from risbench.running import loop
+from risbench.running import loop, reading
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ class Counted(np.ndarray):
 def test_few_images_are_in_memory_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int):
     alive: weakref.WeakSet[Counted] = weakref.WeakSet()
     most, lock = [0], threading.Lock()
-    original = loop.read_image
+    original = reading.read_image
 
     def counting(path: Path, size: tuple[int, int]) -> np.ndarray:
         pixels = original(path, size).view(Counted)
@@ -200,7 +200,7 @@ def test_few_images_are_in_memory_at_any_time(tmp_path: Path, monkeypatch: pytes
             most[0] = max(most[0], len(alive))
         return pixels
 
-    monkeypatch.setattr(loop, "read_image", counting)
+    monkeypatch.setattr(reading, "read_image", counting)
     split = small_split(tmp_path / "data", 40)
 
     class Waiting(Batches):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -69,8 +69,37 @@ def test_the_trunk_runs_once_an_image_and_the_tower_once_a_distinct_text(weights
     method.predict_many(PICTURES, TEXTS)
     assert trunk.rows == 3
     assert tower.rows == 2 + 1 + 4
+    assert tower.calls == 1  # all images of the call together
     method.predict(PICTURES[0], ["cat", "a dog", "zebra"])
     assert tower.rows == 2 + 1 + 4 + 1  # the others are remembered
+
+
+def test_texts_of_several_images_go_through_the_tower_together_and_each_image_alone(
+    weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    def pixels(*given: Any) -> torch.Tensor:
+        events.append("pixels")
+        return tris_model.preprocess(*given)
+
+    monkeypatch.setattr("tris_model.inference.predictor.preprocess", pixels)
+    pictures, texts = [*PICTURES, PICTURES[0]], [*TEXTS, []]
+    for together, calls in ((True, 2), (False, 4)):
+        monkeypatch.setattr("tris_model.inference.prepared._are_independent", lambda _, found=together: found)
+        method = make(weights=weights, batch=2)
+        assert method.batch == (2 if together else 1)
+        tower = Count(method._network.lan_project)
+        method._network.vis_project.register_forward_hook(lambda _, given, __: events.append(f"trunk {len(given[0])}"))
+        heats = method.predict_many(pictures, [["a dog"], *texts[1:3], ["zebra"]])
+        assert tower.calls == calls
+        assert events == ["pixels", "trunk 1"] * 4  # pixels are made when their turn comes
+        events.clear()
+        assert [len(some) for some in method.predict_many(pictures, texts)] == [3, 1, 4, 0]
+        assert events == ["pixels", "trunk 1"] * 3  # an image without texts is not encoded
+        events.clear()
+        assert np.array_equal(heats[3][0], make(weights=weights).predict(PICTURES[0], ["zebra"])[0])
+        events.clear()
 
 
 def test_equal_texts_get_equal_maps_and_no_texts_get_none(weights: str) -> None:

@@ -6,12 +6,13 @@ import copy
 
 import pytest
 import torch
-from helpers.rows_through import texts
+from helpers.rows_through import Count, texts
 from torch import Tensor, nn
 
-from tris_model.clip.tokens import START
-from tris_model.inference.prepared import prepared
-from tris_model.inference.ragged import RaggedText
+from tris_model.clip.text import Block
+from tris_model.clip.tokens import END, START
+from tris_model.inference.prepared import prepared, text_encoder
+from tris_model.inference.ragged import RaggedClip, RaggedText
 from tris_model.inference.remembered import RememberedTexts, is_independent, rows_are_independent
 from tris_model.network.stage1 import Stage1
 
@@ -36,6 +37,48 @@ def test_a_text_has_the_same_feature_alone_and_in_any_company(small: Stage1) -> 
     whole = network.encode_text(rows)
     for some in ([3], [3, 4], [39, 3, 17], list(range(3, 30))):
         assert torch.equal(network.encode_text(rows[some]), whole[some])
+
+
+def plain(ragged: RaggedText, row: Tensor) -> Tensor:
+    """One text through all blocks, every token a row: ``(L,)`` -> ``(1, embed)``."""
+    tower, length = ragged.tower, int(row.argmax()) + 1
+    x = tower.token_embedding(row[:length]) + tower.positional_embedding[:length]
+    x = x if length > 1 else x.expand(2, -1)  # oneDNN adds up a long product of a single row in another order
+    for block in tower.transformer.resblocks:
+        assert isinstance(block, Block)
+        x = x + block.attn(block.ln_1(x)[None, :length])[0]
+        x = x + block.mlp(block.ln_2(x))
+    return ragged.projection(tower.ln_final(x[length - 1 : length]))
+
+
+@torch.inference_mode()
+def test_rows_that_are_not_computed_change_no_bit(small: Stage1) -> None:
+    network = prepared(copy.deepcopy(small), "float32", torch.device("cpu"))
+    assert isinstance(network.backbone, RaggedClip)
+    ragged = network.backbone.text
+    equal = isinstance(text_encoder(network, torch.device("cpu")), RememberedTexts)
+    cut = texts(2, seed=2)
+    cut[cut == END] = 5  # two texts that lost their end
+    odd = texts(3, seed=3)
+    odd[1, 0] = 7  # a text that begins otherwise
+    for rows in (texts(12, seed=4), torch.cat([cut, texts(2, seed=5)]), cut, odd, texts(1, seed=6)):
+        whole = ragged(rows)
+        for row, feature in zip(rows, whole, strict=True):
+            expected = plain(ragged, row)[0]
+            torch.testing.assert_close(feature, expected, rtol=1e-4, atol=1e-5)
+            assert torch.equal(feature, expected) or not equal
+
+
+@torch.inference_mode()
+def test_the_first_token_of_all_texts_is_one_row_and_the_last_block_has_the_ends_alone(small: Stage1) -> None:
+    network = prepared(copy.deepcopy(small), "float32", torch.device("cpu"))
+    first, *_, last = (Count(block.mlp) for block in network.backbone.clip.transformer.resblocks)  # pyright: ignore
+    rows = texts(9, seed=7)
+    tokens = int((rows.argmax(1) + 1).sum())
+    network.encode_text(rows)
+    assert (first.rows, last.rows) == (tokens - 8, 9)
+    network.encode_text(rows[:1])  # alone it needs company
+    assert (first.rows, last.rows) == (tokens - 8 + int(rows[0].argmax()) + 1, 9 + 2)
 
 
 def test_a_text_is_encoded_once_and_the_oldest_is_forgotten_first() -> None:
