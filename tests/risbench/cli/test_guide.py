@@ -146,7 +146,7 @@ def test_a_methods_options_are_listed_with_kinds_defaults_and_meaning(ask: Ask):
     assert (options["batch"]["kind"], options["batch"]["default"]) == ("int", 16)
     assert options["prms"]["default"] == "false"
     assert {"weights", "device", "split"}.isdisjoint(options)
-    assert options["batch"]["text"].endswith("processed one by one.")
+    assert options["batch"]["text"].endswith("where that changes no bit.")
     assert "precision    float32|tf32|bf16|auto, default float32" in ask("list", "methods", "tris").out
 
 
