@@ -83,7 +83,7 @@ def command(
     """Run a method on a split and score it.
 
     The same command with the same --out continues an interrupted run. If the method's code has changed since, it is
-    refused, and --overwrite starts again. Ctrl-C and SIGTERM stop after the current image. Controls for any method:
+    refused, and --overwrite starts again. Ctrl-C and SIGTERM stop after the images under work. Controls for any method:
     --set texts=shuffled gives each expression the text of another object, --set texts=empty gives empty texts.
     --set refine=crf fits the border of any method's mask to the colours of the image (`list refiners`).
     """
@@ -181,4 +181,4 @@ def _rank() -> tuple[int, int] | None:
 
 
 def _say_stopping() -> None:
-    show.say("stopping after the current image (Ctrl-C again to stop at once)")
+    show.say("stopping after the images under work (Ctrl-C again to stop at once)")

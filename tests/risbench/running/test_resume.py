@@ -208,7 +208,7 @@ def test_ctrl_c_finishes_the_image_under_work_and_prints_how_to_continue(command
     with command_line.start("-c", _MAIN, *command_line.words("mine"), HOLD_AT="5") as process:
         wait_until(held.exists, "the fifth image is under work", process)
         process.send_signal(sent)
-        assert any("stopping after the current image" in line for line in process.stderr or ())
+        assert any("stopping after the images under work" in line for line in process.stderr or ())
         (command_line.folder / "go").touch()
         _, result = process.communicate(timeout=GUARD)
     assert process.returncode == 1, result
@@ -243,7 +243,7 @@ def test_a_job_that_ignores_ctrl_c_goes_on_and_sigterm_ends_it_well(command_line
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         # The two were ignored, or this wish to stop would have been the second and would have ended it at once.
-        assert any("stopping after the current image" in line for line in process.stderr or ())
+        assert any("stopping after the images under work" in line for line in process.stderr or ())
         (command_line.folder / "go").touch()
         _, result = process.communicate(timeout=GUARD)
     assert process.returncode == 1, result
