@@ -20,9 +20,8 @@ from ..boxes import box_iou, first_box_iou
 from ..components import component_box
 from ..overlap import overlap
 from ..pointing import centre_of, hits_box, hits_mask
-from ..resize import bilinear
+from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
-from ..upsampled import Upsampled
 from .lavt import above_of
 
 TEXT = (

@@ -19,9 +19,8 @@ from ...masks import LazyMask
 from ...records import Overlap, Prediction, Sample
 from ..floats import lowest_where
 from ..overlap import overlap
-from ..resize import bilinear
+from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
-from ..upsampled import Upsampled
 
 TEXT = (
     "truth where exactly one part covers, nearest to 480x480; a heat of 480x480 as it is, any other bilinear to "

@@ -24,9 +24,8 @@ from ...records import Box, Prediction, Sample
 from ..boxes import box_iou, first_box_iou
 from ..overlap import overlap
 from ..pointing import centre_of, hits_box_pixels, hits_mask
-from ..resize import bilinear
+from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
-from ..upsampled import Upsampled
 from . import clean
 from .clean import CleanTruth, scaled, sweep, truth_of
 from .lavt import above_of

@@ -24,9 +24,8 @@ from ..contours import best_contour_iou
 from ..floats import lowest_where
 from ..overlap import overlap
 from ..pointing import centre_of, hits_box_pixels, hits_mask
-from ..resize import bilinear
+from ..resize import Upsampled, bilinear
 from ..scores import Scores, Verdict
-from ..upsampled import Upsampled
 
 TEXT = (
     "truth where exactly one part covers (ReferIt: any part for IoU), at the image's size; heat bilinear with aligned "
@@ -125,7 +124,7 @@ def _place(heat: Upsampled, divisor: np.float32) -> int:
 def _cut(heat: Upsampled, divisor: np.float32, threshold: float) -> np.ndarray:
     above = np.float32(threshold)
     if divisor == 0:
-        return np.full(heat.shape, -np.inf > threshold)
+        return np.full(heat.values.shape, -np.inf > threshold)
     with np.errstate(over="ignore"):
         if divisor < 0:
             # The lower the value, the larger the quotient: what is at or above this is not mask.

@@ -23,8 +23,8 @@ from ...masks import LazyMask
 from ...records import Box, Prediction, Sample
 from ..boxes import box_iou, first_box_iou, odd_suppression
 from ..pointing import centre_of
+from ..resize import Upsampled
 from ..scores import Verdict
-from ..upsampled import Upsampled
 from . import clean
 from .clean import CleanTruth, scaled, sweep, truth_of
 from .lavt import above_of

@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import risbench
-from risbench.metrics import resize, upsampled
-from risbench.metrics.resize import bilinear
-from risbench.metrics.upsampled import Upsampled
+from risbench.metrics import resize
+from risbench.metrics.resize import Upsampled, bilinear
 
 _EPSILON = float(np.finfo(np.float32).eps)
 # A unit in the last place of 1; float32 has no smaller step beside the largest value of a heat.
@@ -121,54 +120,26 @@ def _cuts(expected: np.ndarray, seed: int) -> list[np.float32]:
     return [np.float32(0), np.float32(1e-9), np.float32(0.5), occurring, *beside]
 
 
-def _refuse_other_answers(heat: np.ndarray, size: tuple[int, int], align: bool, seed: int, *, plainly: bool) -> None:
-    """Assert that the fast ways answer as the definition does: by cells where that is possible, or by plain values."""
+def _refuse_other_answers(heat: np.ndarray, size: tuple[int, int], align: bool, seed: int) -> None:
+    """Assert that the fast way answers as the definition does."""
     expected = bilinear(heat, size, align_corners=align)
-
-    def made() -> Upsampled:
-        new = Upsampled(heat, size, align_corners=align)
-        if plainly:
-            assert new.values.shape == size
-        return new
-
-    assert made().largest() == expected.max()
-    assert made().first_largest() == expected.argmax()
-    assert made().smallest() == expected.min()
-    assert made().first_smallest() == expected.argmin()
+    upsampled = Upsampled(heat, size, align_corners=align)
+    assert upsampled.largest() == expected.max()
+    assert upsampled.first_largest() == expected.argmax()
+    assert upsampled.smallest() == expected.min()
+    assert upsampled.first_smallest() == expected.argmin()
     for cut in _cuts(expected, seed):
-        assert np.array_equal(made().at_least(cut), expected >= cut)
+        assert np.array_equal(upsampled.at_least(cut), expected >= cut)
         if (expected >= cut).any():
-            assert made().first_largest(cut) == (expected >= cut).argmax()
+            assert upsampled.first_largest(cut) == (expected >= cut).argmax()
         if (expected <= cut).any():
-            assert made().first_smallest(cut) == (expected <= cut).argmax()
+            assert upsampled.first_smallest(cut) == (expected <= cut).argmax()
 
 
 @settings(max_examples=100, deadline=None)
-@given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans(), st.booleans())
-def test_cuts_and_extremes_are_those_of_the_definition(kind, seed, h, w, height, width, align, plainly):
-    _refuse_other_answers(heat_of(kind, seed, (h, w)), (height, width), align, seed, plainly=plainly)
-
-
-@pytest.mark.parametrize("align", [True, False])
-@pytest.mark.parametrize("kind", ["rectified", "signed", "tops"])
-def test_a_smooth_heat_is_cut_by_its_cells_alone(kind, align, monkeypatch):
-    monkeypatch.setattr(upsampled, "_rough", None)  # the whole image is never computed
-    draw = np.random.default_rng(3)
-    small = draw.standard_normal((6, 7)).astype(np.float32) - np.float32(0.7)
-    heat = bilinear(small, (90, 100), align_corners=False)
-    if kind == "rectified":
-        heat = np.maximum(heat, 0)
-    if kind == "tops":
-        heat[3, 3:5] = heat[40, 60] = heat.max() + 1  # three equal ones, far apart
-        heat[41, 60] = heat[40, 60]
-    size = (160, 201)
-    expected = bilinear(heat, size, align_corners=align)
-    held = Upsampled(heat, size, align_corners=align)
-    for cut in (np.float32(0.3), np.float32(1e-9) if kind == "rectified" else expected.reshape(-1)[12_345]):
-        assert np.array_equal(held.at_least(cut), expected >= cut)
-    if kind != "rectified":  # whose smallest value is nearly everywhere
-        assert (held.smallest(), held.first_smallest()) == (expected.min(), expected.argmin())
-    assert (held.largest(), held.first_largest()) == (expected.max(), expected.argmax())
+@given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans())
+def test_cuts_and_extremes_are_those_of_the_definition(kind, seed, h, w, height, width, align):
+    _refuse_other_answers(heat_of(kind, seed, (h, w)), (height, width), align, seed)
 
 
 def _rough_values(heat: np.ndarray, size: tuple[int, int], align: bool) -> dict[str, np.ndarray]:
@@ -205,11 +176,11 @@ def _rough_values(heat: np.ndarray, size: tuple[int, int], align: bool) -> dict[
 @given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans())
 def test_plain_values_keep_to_their_bound_however_a_machine_computes(kind, seed, h, w, height, width, align):
     heat, size = heat_of(kind, seed, (h, w)), (height, width)
-    held, expected = Upsampled(heat, size, align_corners=align), bilinear(heat, size, align_corners=align)
-    slack = held._absolute + held._relative * np.abs(expected).astype(np.float64) + 1e-37
+    upsampled, expected = Upsampled(heat, size, align_corners=align), bilinear(heat, size, align_corners=align)
+    slack = upsampled._absolute + upsampled._relative * np.abs(expected).astype(np.float64) + 1e-37
     with np.errstate(over="ignore"):
         others = _rough_values(heat, size, align)
-    for how, values in {"this machine": held.values, **others}.items():
+    for how, values in {"this machine": upsampled.values, **others}.items():
         apart = np.abs(np.clip(values, *_ENDS).astype(np.float64) - expected)
         assert (apart <= slack).all(), how
 
@@ -230,8 +201,8 @@ def test_no_answer_depends_on_the_plain_values_within_their_bound(kind, seed, h,
     }[way]
     worst = np.clip(expected + 0.99 * signs * slack, *_ENDS).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upsampled, "_rough", lambda *_: worst.copy())
-        _refuse_other_answers(heat, size, align, seed, plainly=True)
+        patch.setattr(resize, "_rough", lambda *_: worst.copy())
+        _refuse_other_answers(heat, size, align, seed)
 
 
 @pytest.mark.parametrize("rules", ["tris", "lavt", "clean"])
