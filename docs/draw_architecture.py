@@ -39,7 +39,7 @@ DOES = {
     "risbench.plain": "text made fit to print",
     "risbench.records": "sample, box, prediction; error classes",
 }
-LEFT, WIDE, HIGH, CELL, HEAD = 40, 470, 34, 34, 130
+LEFT, WIDE, HIGH, CELL, HEAD = 40, 510, 34, 34, 130
 
 
 class Floor(NamedTuple):
