@@ -111,7 +111,7 @@ class _FewBoxes:
         """Whether a box has more than half of the best confidence of those that are kept.
 
         Raises:
-            _EqualError: the best cannot be told from its equals in float32.
+            _EqualError: the best cannot be distinguished from its equals in float32.
         """
         own = self.confidence(place)
         if own > 0.5:  # no confidence is above 1

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import MaskError
 from ..masks import LazyMask, size_of
+from ..masks.codes import numbers_of
 from .rules.protocols import RULES, Rules
 
 # Not 1, because a heat from a sigmoid may have a few exact zeros. Objects that cover so much of an image are rare.
@@ -24,7 +25,6 @@ NEARLY_ALL = 0.95
 # their image, stay below it. A folder in which a third of the heats has another scale is above it.
 FROM = 0.2
 _CHUNK = 2048  # masks measured together
-_LONGEST = 7  # characters of one run length, as in `risbench.masks`
 
 
 class Count(NamedTuple):
@@ -175,19 +175,14 @@ def _mask_pixels(codes: list[bytes]) -> list[int]:
     raw = np.frombuffer(b"".join(codes), dtype=np.uint8)
     if raw.min() < 48 or raw.max() > 111:
         raise MaskError("run-length code: 'counts' holds a character outside '0' to 'o'")
-    bits = (raw - 48).astype(np.int64)
-    is_last = bits < 32
-    last = np.flatnonzero(is_last)
+    bits = raw - np.uint8(48)
+    last = np.flatnonzero(bits < 32)
     ends = np.cumsum([len(code) for code in codes]) - 1  # the place of each code's last character
-    if not is_last[ends].all():
+    if not (bits[ends] < 32).all():
         raise MaskError("run-length code: 'counts' ends in the middle of a number")
-    first = np.concatenate(([0], last[:-1] + 1))
-    length = last - first + 1
-    if int(length.max()) > _LONGEST:
+    if (numbers := numbers_of(bits, last)) is None:
         raise MaskError("run-length code: a number is too long")
-    place = np.arange(raw.size) - np.repeat(first, length)
-    values = np.add.reduceat((bits & 31) << (5 * place), first)
-    values -= np.where(bits[last] & 16, np.int64(1) << (5 * length), 0)
+    values, _ = numbers
     stops = np.searchsorted(last, ends) + 1  # the numbers up to each code's end
     starts = np.concatenate(([0], stops[:-1]))
     turn = np.arange(values.size) - np.repeat(starts, stops - starts)

@@ -73,7 +73,7 @@ class Workers(Generic[R]):
 
     def __enter__(self) -> Workers[R]:
         if self._pool is None:
-            # A mask is too small to share: OpenCV's threads cost a sixth of the processor's time and gain nothing.
+            # A mask is too small to share: OpenCV's threads cost processor time and gain nothing.
             self._threads = _opencv().getNumThreads()
             _opencv().setNumThreads(1)
         return self
@@ -121,7 +121,7 @@ class Workers(Generic[R]):
 def _context() -> Any:
     """How processes begin. None is a copy of this one, whose threads would be in an undefined state in it.
 
-    On Linux they are forked by a process without threads that has imported what scoring needs: each begins in
+    On Linux they are forked by a process that has imported what scoring needs and computes nothing: each begins in
     milliseconds, and they share the memory of these modules. Elsewhere every process imports them for itself, because
     libraries of other systems do not stand a fork.
     """

@@ -1,7 +1,7 @@
 """Two ranks of `torch.distributed` for a test, without starting Python and importing torch for each of them.
 
 One process for all tests of a worker imports what a training needs, and forks two ranks for each program. A rank is a
-process of its own: what a program patches, and whatever threads it starts, ends with it. `torchrun` itself, with ranks
+process of its own: what a program patches, and the threads that it starts, end with it. `torchrun` itself, with ranks
 that begin anew, is in ``test_stage2_ranks.py``.
 """
 

@@ -116,7 +116,7 @@ def test_the_entry_points_are_found_without_an_installation(script: Any, tmp_pat
 def test_without_a_gpu_it_ends_at_once_with_one_line(
     script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # What the script asks the machine's Python is asked here, where all of it is imported already.
+    # What the script has the machine's Python answer is answered here, where all of it is imported already.
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     exec(script.CHECK, {})
     printed = capsys.readouterr().out

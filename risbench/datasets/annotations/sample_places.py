@@ -11,7 +11,7 @@ import numpy as np
 from .columns import Idents
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_DIGITS = 18  # of a number that fits 64 bits whatever its digits are
+_DIGITS = 18  # of a number that fits 64 bits with any digits
 _PIECE = 1 << 16  # ids that are made together
 
 

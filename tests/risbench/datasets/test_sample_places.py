@@ -58,9 +58,9 @@ def test_a_sentence_has_the_places_of_all_its_samples(sentences, others, words: 
     places = SamplePlaces("own", ref_id, sent_id, rows, rows)
     for name in (*map(str, [*sentences, *others]), words):
         assert list(places.of_sentence(name)) == [at for at, one in enumerate(sentences) if str(one) == name]
-    asked = [*sentences, *others]
-    single = [sentences.index(one) if not texts and sentences.count(one) == 1 else -1 for one in asked]
-    assert places.of_single_sentences(np.array(asked, np.int64)).tolist() == single
+    wanted = [*sentences, *others]
+    single = [sentences.index(one) if not texts and sentences.count(one) == 1 else -1 for one in wanted]
+    assert places.of_single_sentences(np.array(wanted, np.int64)).tolist() == single
 
 
 def test_a_sentence_of_two_refs_is_two_samples(tmp_path: Path):

@@ -40,9 +40,9 @@ for threads, words in json.loads(sys.argv[1]):
 def _run(place: Path, seed: str, threads: int, *runs: tuple[int, str, str]) -> None:
     """Start a process with a hash seed and a number of threads; each of its runs has a number for torch of its own."""
     words = ("--split", "shapes_val", "--limit", "3", "--device", "cpu", "--save-heat")
-    asked = [(count, ("run", "--method", method, "--out", out, *words)) for count, method, out in runs]
+    wanted = [(count, ("run", "--method", method, "--out", out, *words)) for count, method, out in runs]
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, json.dumps(asked)],
+        [sys.executable, "-c", _PROGRAM, json.dumps(wanted)],
         cwd=place,
         env={
             **os.environ,
