@@ -38,9 +38,10 @@ test: $(STAMP) lint-quick
 test-matrix:
 	@$(PYTHON) tests/matrix.py --only "$(ONLY)" -- $(ARGS)
 
-# Kills, full disks and broken files by the hundred thousand: RISBENCH_TORTURE=N says how many files (200000).
+# Kills, full disks and broken files by the hundred thousand: RISBENCH_TORTURE=N says how many files (200000). And every
+# property on 25 times the examples of `make test`, others each time.
 torture: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m torture --durations=15 tests
+	$(BIN)/python -m pytest -n 2 -m "torture or hypothesis" --hypothesis-profile torture --durations=15 tests
 
 # The documentation as a folder of pages, site/index.html first. A warning is an error, and nothing is fetched.
 docs: $(BIN)/.docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -29,10 +30,17 @@ os.fsync = lambda _: None
 
 # Shared machines stall for longer than hypothesis waits, and a red CI must be one that anybody can see again. A check
 # of health that measures time has no place here either.
-hypothesis.settings.register_profile(
-    "risbench", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+_PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("risbench", _PATIENT, max_examples=40, derandomize=True)
+# The same examples every day find nothing new; these are others each time.
+hypothesis.settings.register_profile("torture", _PATIENT, max_examples=1000, database=None, print_blob=True)
 hypothesis.settings.load_profile("risbench")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported so far stays: without it, a collection of garbage looks through some million objects less."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> list[str]:

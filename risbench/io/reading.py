@@ -95,19 +95,31 @@ def read_bytes(path: Path, most: int, what: str) -> bytes:
     return content
 
 
+def open_lines(path: Path) -> BinaryIO:
+    """Open a regular file of any size, whose lines are read one by one.
+
+    Raises:
+        DataError: the file is absent, not a regular file, or cannot be opened.
+    """
+    size_of_file(path, 1 << 62, "a file of lines")
+    try:
+        return open_to_read(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a regular file with their numbers, counted from 1. Lines keep their newline; the last may have none.
 
     Raises:
         DataError: the file is absent or not a regular file, or a line is too long.
     """
-    size_of_file(path, 1 << 62, "a file of lines")
     most = LINE_BYTES
-    try:
-        with open_to_read(path) as file:
+    with open_lines(path) as file:
+        try:
             for number, raw in enumerate(iter(lambda: file.readline(most + 1), b""), start=1):
                 if len(raw) > most:
                     raise DataError(f"{path}, line {number}: is longer than the {most:,} bytes that a line may have")
                 yield number, raw
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -8,8 +8,6 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import weakref
-from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +15,7 @@ from typing import Any, BinaryIO
 from ..datasets.annotations.sampleids import SampleIds
 from ..errors import DataError
 from ..io import reading
+from ..io.indexedlines import IndexedLines
 from ..results import jsonlines
 from .entries import StoredEntry, named
 
@@ -33,61 +32,47 @@ class Lines:
         self.path = path
         self.beside: dict[str, Mapping[str, str]] = {}
         self.cuts: set[str] = set()
-        self._starts, self._lengths, self._numbers = array("q"), array("q"), array("q")
-        self._file, lines = _content(path)
-        weakref.finalize(self, self._file.close)
+        file, lines = _content(path)
+        self._lines = IndexedLines(file)
         self.names = SampleIds.of(self._named(lines))
         if self.names.has_doubles():
             self._refuse_doubles()
 
     def _named(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[str]:
         """The name of each line, whose place is noted."""
-        place = 0
-        for number, raw in lines:
-            if raw.strip():
-                line = jsonlines.object_in(raw, self.path, number)
-                name, beside = named(line, f"{self.path}, line {number}")
-                self._starts.append(place)
-                self._lengths.append(len(raw))
-                self._numbers.append(number)
-                if beside:
-                    self.beside[name] = beside
-                if isinstance(line.get("cut"), str):
-                    self.cuts.add(line["cut"])
-                yield name
-            place += len(raw)
+        for number, raw in self._lines.noted(lines):
+            line = jsonlines.object_in(raw, self.path, number)
+            name, beside = named(line, f"{self.path}, line {number}")
+            if beside:
+                self.beside[name] = beside
+            if isinstance(line.get("cut"), str):
+                self.cuts.add(line["cut"])
+            yield name
 
     def _refuse_doubles(self) -> None:
         known: dict[str, int] = {}
-        for name, number in zip(self.names, self._numbers, strict=True):
+        for place, name in enumerate(self.names):
+            number = self._lines.number(place)
             if name in known:
                 raise DataError(f"{self.path}: {name:.200} is there twice, in lines {known[name]} and {number}")
             known[name] = number
 
     def line(self, place: int) -> dict[str, Any]:
         """The parsed line of the name at a place."""
-        return json.loads(self._raw(place))
+        return json.loads(self._lines[place])
 
     def task(self, place: int, image_id: int | str) -> StoredEntry:
         """What reads the prediction of the name at a place."""
-        return StoredEntry(self._raw(place), f"{self.path}, line {self._numbers[place]}")
-
-    def _raw(self, place: int) -> bytes:
-        self._file.seek(self._starts[place])
-        return self._file.read(self._lengths[place])
+        return StoredEntry(self._lines[place], f"{self.path}, line {self._lines.number(place)}")
 
 
 def _content(path: Path) -> tuple[BinaryIO, Iterator[tuple[int, bytes]]]:
     """The bytes of a file of lines in UTF-8, for random access, and its lines with their numbers."""
-    size = reading.size_of_file(path, 1 << 62, "a file of lines")
-    if not size:
-        return io.BytesIO(), iter(())
-    file = path.open("rb")
+    file = reading.open_lines(path)
     if file.read(2) in _WIDE:
         file.close()
         text = wide_text(path).encode()
         return io.BytesIO(text), enumerate(io.BytesIO(text), start=1)
-    # Read and not mapped into memory: pages of a mapping count as memory of this process.
     return file, reading.lines_of(path)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.examples import examples
 from helpers.lavts import WORDS
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines._bert import Bert, BertSizes, WordPiece, bert_sizes, find_vocabulary, load_bert
@@ -133,7 +134,7 @@ def published() -> tuple[WordPiece, Any]:
 LETTERS = st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_categories=("Cc", "Cf", "Cn"))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(text=st.text(LETTERS | st.sampled_from("中字ひカ한ΣσАб—…“😀\n\t")))
 def test_berts_own_vocabulary_gives_the_ids_of_the_tokenizers_library(published: Any, text: str):
     words, theirs = published

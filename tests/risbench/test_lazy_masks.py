@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from helpers.examples import examples
 from helpers.samples import blobs
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -159,7 +160,7 @@ def test_boxes_of_components_and_contours_are_those_of_the_whole_image(seed: int
         assert len({contour_boxes(form).tobytes() for form in forms(mask)}) == 1
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.integers(0, 10**6))
 def test_a_mask_that_its_runs_show_to_be_one_piece_has_one_contour(seed: int):
     draw = np.random.default_rng(seed)
@@ -221,7 +222,7 @@ def outcome(code: dict) -> object:
     return read.runs.tolist(), read.is_canonical
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.integers(0, 10**6))
 def test_codes_read_together_are_those_read_one_by_one_and_faults_are_named_alike(seed: int):
     some = stored_codes(np.random.default_rng(seed))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import weakref
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 from ...datasets.annotations.sampleids import SampleIds
 from ...errors import DataError
 from ...io import reading
+from ...io.indexedlines import IndexedLines
 from ..folder import MASKS
 from ..jsonlines import object_in
 from ..run import Run
@@ -32,27 +31,20 @@ class StoredMasks:
 
     def __init__(self, run: Run, ids: SampleIds) -> None:
         path = run.path / MASKS
-        self._starts, self._lengths = array("q"), array("q")
+        self._lines = IndexedLines(reading.open_lines(path))
         found = SampleIds.of(self._named(path))
         run.refuse_other_count(MASKS, len(found))
-        self._file = reading.open_to_read(path)
-        weakref.finalize(self, self._file.close)
         kept = found.once()
         places = ids.places_in(found.take(kept))
-        self._lines = np.append(kept, -1)[places]  # -1 stays -1
+        self._places = np.append(kept, -1)[places]  # -1 stays -1
 
     def _named(self, path: Path) -> Iterator[str]:
         """The id of each line, whose place is noted."""
-        place = 0
-        for number, raw in reading.lines_of(path):
-            if raw.strip():
-                ident = object_in(raw, path, number).get("id")
-                if not isinstance(ident, str):
-                    raise DataError(f"{path}, line {number}: no 'id'")
-                self._starts.append(place)
-                self._lengths.append(len(raw))
-                yield ident
-            place += len(raw)
+        for number, raw in self._lines.noted(reading.lines_of(path)):
+            ident = object_in(raw, path, number).get("id")
+            if not isinstance(ident, str):
+                raise DataError(f"{path}, line {number}: no 'id'")
+            yield ident
 
     def __getitem__(self, place: int) -> Any:
         """The code of an expression.
@@ -60,8 +52,7 @@ class StoredMasks:
         Raises:
             KeyError: the run has no mask of it.
         """
-        line = int(self._lines[place])
+        line = int(self._places[place])
         if line < 0:
             raise KeyError(place)
-        self._file.seek(self._starts[line])
-        return json.loads(self._file.read(self._lengths[line])).get("segmentation")
+        return json.loads(self._lines[line]).get("segmentation")

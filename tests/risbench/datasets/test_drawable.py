@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from helpers.annotations import CROWD, SIZE, annotation, image, ref, sentence, write_refer
+from helpers.examples import examples
 from helpers.methods import Heats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from risbench import DataError, evaluate, load_split
@@ -45,7 +46,7 @@ def write(root: Path, objects: list[tuple[Any, Any, bool]]) -> None:
     write_refer(root, {"images": [image(1, SIZE)], "annotations": anns, "categories": []}, [*refs, nothing])
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     objects=st.lists(
         st.tuples(st.sampled_from([*FAIR * 3, *BROKEN]), BOXES, st.integers(0, 3).map(bool)), min_size=1, max_size=9

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from helpers.examples import examples
 from helpers.golden import is_golden
 from helpers.runs import ious_of, write_run
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import board as page
@@ -95,7 +96,7 @@ def test_more_expressions_than_the_split_has_are_refused(entry: dict[str, Any]):
         check(entry, "here")
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(
     ious=st.lists(st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=2), min_size=1, max_size=9)
 )

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torchvision
 from helpers import authors
+from helpers.examples import examples
 from helpers.samples import blobs, block
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from risbench.masks import LazyMask, encode
@@ -37,7 +38,7 @@ def test_empty_and_full_masks_give_the_dummy_box(value):
     assert contour_boxes(np.full((30, 40), value)).tolist() == [[0, 0, 1, 1]]
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(st.integers(0, 99999), st.floats(0.01, 0.9), st.floats(0.5, 9.0))
 def test_boxes_equal_the_authors_with_their_colour_map(seed, share, smooth):
     # The colour map makes a binary mask 0 or 255, so leaving it out changes nothing: this is the proof.
@@ -47,7 +48,7 @@ def test_boxes_equal_the_authors_with_their_colour_map(seed, share, smooth):
     assert contour_boxes(mask).tolist() == expected[: None if mask.any() and not mask.all() else 1]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 60)] * 2), min_size=1, max_size=25), st.data())
 def test_odd_suppression_equals_torchvision_on_the_same_odd_boxes(rects, data):
     # Few values, so that ties and their order are tested too.
@@ -82,7 +83,7 @@ def test_the_best_box_is_found_with_the_same_bits_as_one_by_one(some, truth):
     assert best_box_iou(np.array(some), Box(*truth)) == one_by_one
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.integers(0, 10**6))
 def test_components_are_as_large_as_their_contours_say(seed):
     draw = np.random.default_rng(seed)
@@ -117,7 +118,7 @@ def test_the_box_of_the_largest_component_is_that_of_the_whole_image_also_among_
         assert component_box(mask) == Box(x, y, x + width, y + height)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.tuples(*[st.integers(0, 2895)] * 4), st.tuples(*[st.integers(0, 2895)] * 4))
 def test_two_boxes_overlap_number_by_number_as_they_do_in_arrays(one, other):
     is_first_alone = odd_suppression(np.array([one, other]), np.array([1.0, 0.9])).tolist() == [0]
@@ -134,7 +135,7 @@ def spotted(draw: np.random.Generator) -> np.ndarray:
     return mask
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.integers(0, 10**6))
 def test_the_best_contour_is_found_without_the_others_as_among_all(seed):
     draw = np.random.default_rng(seed)

@@ -1,6 +1,7 @@
 import numpy as np
+from helpers.examples import examples
 from helpers.samples import blobs, block, sample_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -8,7 +9,7 @@ from risbench import Prediction, Rules
 from risbench.metrics.resize import bilinear
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 9999))
 def test_lavt_equals_its_description_step_by_step(seed):
     generator = np.random.default_rng(seed)
@@ -25,7 +26,7 @@ def test_lavt_equals_its_description_step_by_step(seed):
     assert scores[:2] == ((small & truth).sum(), (small | truth).sum())
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 9999))
 def test_clean_equals_its_description_step_by_step(seed):
     generator = np.random.default_rng(seed)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.examples import examples
 from helpers.heats import KINDS, heat_of
 from helpers.resized import GOLDEN, changed, hashes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import risbench
@@ -83,7 +84,6 @@ def _bound(heat: np.ndarray) -> float:
     return _EPSILON * (1.5 * sum(heat.shape) * (high - low) + 2 * max(abs(high), abs(low))) + 8 * _TINY
 
 
-@settings(max_examples=100, deadline=None)
 @given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans())
 def test_every_pixel_is_right_within_the_stated_units(kind, seed, h, w, height, width, align):
     heat = heat_of(kind, seed, (h, w))
@@ -91,7 +91,6 @@ def test_every_pixel_is_right_within_the_stated_units(kind, seed, h, w, height, 
     assert apart.max() <= _bound(heat)
 
 
-@settings(max_examples=100, deadline=None)
 @given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans())
 def test_torch_gives_the_same_within_the_stated_units_and_masks_differ_only_beside_the_cut(
     kind, seed, h, w, height, width, align
@@ -136,7 +135,6 @@ def _refuse_other_answers(heat: np.ndarray, size: tuple[int, int], align: bool, 
             assert upsampled.first_smallest(cut) == (expected <= cut).argmax()
 
 
-@settings(max_examples=100, deadline=None)
 @given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans())
 def test_cuts_and_extremes_are_those_of_the_definition(kind, seed, h, w, height, width, align):
     _refuse_other_answers(heat_of(kind, seed, (h, w)), (height, width), align, seed)
@@ -172,7 +170,7 @@ def _rough_values(heat: np.ndarray, size: tuple[int, int], align: bool) -> dict[
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans())
 def test_plain_values_keep_to_their_bound_however_a_machine_computes(kind, seed, h, w, height, width, align):
     heat, size = heat_of(kind, seed, (h, w)), (height, width)
@@ -185,7 +183,7 @@ def test_plain_values_keep_to_their_bound_however_a_machine_computes(kind, seed,
         assert (apart <= slack).all(), how
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(kinds, seeds, sides, sides, out_sides, out_sides, st.booleans(), st.sampled_from(["up", "down", "apart"]))
 def test_no_answer_depends_on_the_plain_values_within_their_bound(kind, seed, h, w, height, width, align, way):
     """The worst that a machine could do within the bound: every plain value as far off as it may be."""

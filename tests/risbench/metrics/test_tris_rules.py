@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from helpers import authors
+from helpers.examples import examples
 from helpers.samples import blobs, block, sample_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from risbench import Prediction, Rules, Scorer
@@ -33,7 +34,7 @@ def _made(seed, kind):
     return first, second, xywh, heat
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(st.integers(0, 99999), st.sampled_from(_HEATS))
 def test_all_scores_equal_the_authors_procedure_on_the_same_resized_heat(seed, kind):
     first, second, xywh, heat = _made(seed, kind)
@@ -50,7 +51,7 @@ def test_all_scores_equal_the_authors_procedure_on_the_same_resized_heat(seed, k
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 99999), st.sampled_from(_HEATS))
 def test_with_torchs_own_resize_only_pixels_beside_the_cut_may_differ(seed, kind):
     first, second, xywh, heat = _made(seed, kind)

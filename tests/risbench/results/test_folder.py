@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from helpers.examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from risbench.datasets.annotations.sampleids import SampleIds
@@ -133,7 +134,7 @@ def test_a_difference_is_told_at_its_innermost_place_and_cut_short(tmp_path: Pat
     assert len(str(raised.value)) < 250 + len(str(tmp_path))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(range(6)), st.lists(st.integers(0, 5), max_size=4))
 def test_closing_brings_rows_and_masks_into_order(tmp_path: Path, came: Sequence[int], again: list[int]):
     for name in ("rows.jsonl", "masks.jsonl", "header.json"):
@@ -205,7 +206,7 @@ def test_what_is_no_run_is_not_read_as_one(tmp_path: Path):
 _ids = st.text(min_size=1, max_size=12) | st.sampled_from(["../up", ".hidden", "a/b", "x" * 300, "ü", "CON", "a b"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_ids.filter(lambda name: name.isprintable()) | st.integers(0, 10**12))
 def test_heats_of_an_image_of_any_name_come_back(tmp_path: Path, image: str | int):
     heat = np.arange(6, dtype=np.float32).reshape(2, 3)

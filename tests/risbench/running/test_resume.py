@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.examples import examples
 from helpers.folders import content_of, costs_of, names_in, provenance_of
 from helpers.methods import Heats, Masks
 from helpers.small import small_split, write_small
 from helpers.waiting import GUARD, wait_until
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import risbench
@@ -120,7 +121,7 @@ def finished(split: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.tuples(st.floats(0, 1), st.floats(0, 1)))
 def test_rows_and_masks_cut_at_any_byte_are_completed(split, whole, finished, tmp_path: Path, kept):
     out = tmp_path / "cut"

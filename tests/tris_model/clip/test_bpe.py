@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tris_model.clip import tokens
@@ -14,7 +15,7 @@ from tris_model.clip.bpe import PlainEncoder, is_plain
 LETTERS = "".join(chr(code) for code in range(32, 127) if chr(code) not in "&<")
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(LETTERS, max_size=40) | st.text("aeinorst' 's", max_size=60))
 def test_a_plain_text_has_the_tokens_of_open_clips_tokenizer(text: str) -> None:
     assert is_plain(text)

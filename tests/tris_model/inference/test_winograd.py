@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -14,7 +15,7 @@ from tris_model.inference.winograd import WinogradConv, pays, suits
 
 
 @torch.inference_mode()
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.integers(1, 23), st.integers(1, 23), st.booleans())
 def test_any_size_has_the_sums_of_the_plain_convolution(
     count: int, inside: int, outside: int, height: int, width: int, last: bool

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -95,7 +96,7 @@ def test_without_edges_a_warm_map_stays_as_it_is() -> None:
     np.testing.assert_allclose(walked, 0.7, rtol=1e-4)
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 5))
 def test_a_walk_never_gets_hotter_and_each_heat_walks_alone(height: int, width: int, seed: int) -> None:
     random = np.random.RandomState(seed)

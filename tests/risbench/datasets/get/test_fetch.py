@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.examples import examples
 from helpers.site import Page, Site, nobody, serving
 from helpers.waiting import GUARD
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from risbench.datasets.get.fetch import Client, Patience
@@ -178,7 +179,7 @@ def test_a_pause_is_told(site: Site, part: Path):
     ]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     script=st.lists(
         st.none() | st.sampled_from([500, 404, 416]) | st.tuples(st.just("cut"), st.integers(0, 300)), max_size=6

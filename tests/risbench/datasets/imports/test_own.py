@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from helpers.annotations import code_of, rectangle, write_image
 from helpers.commands import Ask
-from hypothesis import HealthCheck, given, settings
+from helpers.examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from risbench import load_split
@@ -230,7 +231,7 @@ def _places(value: Any, so_far: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(st.data())
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_stands_in_a_place_is_taken_or_named(tmp_path: Path, example: dict[str, Any], data: st.DataObject):
     content = copy.deepcopy(example)
     *path, last = data.draw(st.sampled_from(_places(content)[1:]))
