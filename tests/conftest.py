@@ -43,6 +43,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Libraries count what they still hold at the end, and print it."""
+    gc.unfreeze()
+
+
 def pytest_report_header() -> list[str]:
     """What a failure on another machine is compared with."""
     return versions.lines()
