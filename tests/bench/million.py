@@ -22,12 +22,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described
+from helpers.samples import rough_ellipse
 
 from risbench.masks import encode
 
@@ -108,18 +108,10 @@ def _items(file, items) -> None:
 def write_masks(path: Path, expressions: int, turn: int) -> None:
     """A line of a mask for every expression."""
     draw = np.random.default_rng(1)
-    pool = [json.dumps(encode(_mask(draw))) for _ in range(400)]
+    pool = [json.dumps(encode(rough_ellipse(draw, SIZE))) for _ in range(400)]
     with path.open("w") as file:
         for n in range(expressions):
             file.write(f'{{"sent_id": {n}, "segmentation": {pool[(n * 31 + turn) % len(pool)]}}}\n')
-
-
-def _mask(draw: np.random.Generator) -> np.ndarray:
-    """An ellipse with a rough edge and some specks: 600 runs and three contours, as a method's masks have."""
-    noise = cv2.GaussianBlur(draw.standard_normal(SIZE).astype(np.float32), (0, 0), 8)
-    row, column = np.indices(SIZE)
-    y, x, high, wide = draw.uniform((100, 100, 40, 40), (380, 540, 180, 240))
-    return 1 - ((column - x) / wide) ** 2 - ((row - y) / high) ** 2 + 0.2 * noise / noise.std() > 0
 
 
 def run(name: str, expressions: int, arguments: list[str], environment: dict[str, str], folder: Path) -> None:

@@ -1,9 +1,10 @@
 """How fast predictions are scored: ``python tests/bench/scoring.py``, one core.
 
-Two races. Masks: `Scorer` from run-length codes and from arrays, against pycocotools' decode with numpy and against
-torchmetrics, which give IoU alone. Heats: `Scorer` under the rules `tris`, all six metrics at 480x640, against the
-authors' procedure step by step (tests/authors.py), with exactly equal values where both resize alike. Heats are made up
-in TRIS's form: a 10x10 response, enlarged to 320x320, rectified.
+Two races. Masks, as a method has them with few contours and with many: `Scorer` from run-length codes and from arrays,
+against pycocotools' decode with numpy and against torchmetrics, which give IoU alone. `score` reads the codes of some
+images together (`risbench.masks.together`), and so does a line of the race. Heats: `Scorer` under the rules `tris`, all
+six metrics at 480x640, against the authors' procedure step by step (tests/helpers/authors.py), with exactly equal
+values where both resize alike. Heats are made up in TRIS's form: a 10x10 response, enlarged to 320x320, rectified.
 
 Tried once and not taken (2026-11-27, this machine kind): a heat whose pixels are computed only in cells with numbers on
 both sides of the threshold, and round its maximum, was no faster here than one whose whole picture is computed.
@@ -13,7 +14,7 @@ OpenCV's contours by runs (``findContoursLinkRuns``) are faster, but cut a row o
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +26,20 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described, seconds
 from helpers import authors
-from helpers.samples import blobs, sample_of
+from helpers.samples import blobs, rough_ellipse, sample_of
 
 from risbench import Prediction, Sample, Scorer
 from risbench.masks import encode
+from risbench.masks.together import read_together
 from risbench.metrics.resize import bilinear
 
 SIZE = (480, 640)
 OBJECTS, SENTENCES = 40, 3
+TOGETHER = 24  # sentences
+KINDS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
+    "4 contours": lambda generator: rough_ellipse(generator, SIZE),
+    "19 contours": lambda generator: blobs(generator, SIZE, 0.15, 20.0),
+}
 
 
 def main() -> None:
@@ -49,17 +56,25 @@ def main() -> None:
         for turn in range(SENTENCES)
     ]
     print(described())
-    _masks(generator, truths, samples)
+    for title, draw in KINDS.items():
+        _masks(title, samples, [draw(generator) for _ in samples], truths)
     _heats(generator, truths, samples)
 
 
-def _masks(generator: np.random.Generator, truths: list[np.ndarray], samples: list[Sample]) -> None:
-    arrays = [blobs(generator, SIZE, 0.15, 20.0) for _ in samples]
+def _masks(title: str, samples: list[Sample], arrays: list[np.ndarray], truths: list[np.ndarray]) -> None:
     codes = [encode(mask) for mask in arrays]
 
     def from_codes() -> list[float]:
         scorer = Scorer("tris")
         return [scorer.add(sample, code).iou for sample, code in zip(samples, codes, strict=True)]
+
+    def together() -> list[float]:
+        scorer, ious = Scorer("tris"), []
+        for first in range(0, len(samples), TOGETHER):
+            some = range(first, min(first + TOGETHER, len(samples)))
+            with read_together([*(codes[place] for place in some), *(samples[place].parts[0] for place in some)]):
+                ious += [scorer.add(samples[place], codes[place]).iou for place in some]
+        return ious
 
     def clean() -> list[float]:
         scorer = Scorer("clean")
@@ -83,13 +98,14 @@ def _masks(generator: np.random.Generator, truths: list[np.ndarray], samples: li
             ious.append(float(jaccard(torch.from_numpy(mask), torch.from_numpy(truths[place // SENTENCES]))))
         return ious
 
-    assert from_codes() == from_arrays() == plain() == clean()
+    assert from_codes() == together() == from_arrays() == plain() == clean()
     assert np.allclose(metrics(), plain(), atol=1e-6)
     _print(
-        f"masks at {SIZE[0]}x{SIZE[1]}",
+        f"masks of {title} at {SIZE[0]}x{SIZE[1]}",
         len(samples),
         {
             "risbench, from codes (IoU, Accbox)": seconds(from_codes),
+            "the same, codes read together": seconds(together),
             "risbench, from codes, rules clean": seconds(clean),
             "risbench, from arrays (IoU, Accbox)": seconds(from_arrays),
             "pycocotools + numpy, from codes (IoU)": seconds(plain),

@@ -41,3 +41,15 @@ def blobs(generator: np.random.Generator, size: tuple[int, int], share: float = 
 
     field = cv2.GaussianBlur(generator.standard_normal(size).astype(np.float32), (0, 0), smooth)
     return field > np.quantile(field, 1 - share)
+
+
+def rough_ellipse(generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """A mask like a method's: a rough ellipse and specks; at 480x640 800 runs and four contours."""
+    import cv2
+
+    noise = cv2.GaussianBlur(generator.standard_normal(size).astype(np.float32), (0, 0), 8)
+    row, column = np.indices(size)
+    tall, broad = size[0] / 480, size[1] / 640
+    y, x, high, wide = generator.uniform((100, 100, 40, 40), (380, 540, 180, 240))
+    far = ((column - x * broad) / (wide * broad)) ** 2 + ((row - y * tall) / (high * tall)) ** 2
+    return 1 - far + 0.2 * noise / noise.std() > 0
