@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import pickle
@@ -41,7 +42,7 @@ def write_set(root: Path, expressions: int) -> None:
     folder = root / "refer" / "refcoco"
     folder.mkdir(parents=True)
     draw = np.random.default_rng(0)
-    objects = round(expressions / PER_OBJECT)
+    objects = math.ceil(expressions / PER_OBJECT)
     images = round(expressions / PER_IMAGE)
     outlines = [_outline(draw) for _ in range(2000)]
     with (folder / "instances.json").open("w") as file:
