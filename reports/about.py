@@ -11,7 +11,7 @@ import numpy as np
 
 from risbench import DataError, Run, Sample, Split, UsageError
 from risbench.datasets.catalog import is_drawn
-from risbench.masks import runs_of, union_of
+from risbench.masks import LazyMask
 from risbench.metrics.metric_names import parse_all, refuse_generalised
 from risbench.metrics.rules.protocols import text_of
 from risbench.plain import counted
@@ -171,6 +171,4 @@ def left_out_note(count: int) -> str:
 
 def area_of(sample: Sample) -> int:
     """Pixels in the union of a sample's parts."""
-    if len(sample.parts) == 1:
-        return int(runs_of(sample.parts[0])[1::2].sum())
-    return int(np.count_nonzero(union_of(sample.parts, sample.size)))
+    return LazyMask.of_parts(sample.parts, sample.size).area

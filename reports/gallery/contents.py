@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from risbench import Sample, Split
-from risbench.masks import encode, union_of
+from risbench.masks import LazyMask
 from risbench.results.rows import Row
 from risbench.statistics.failures import OUTCOMES
 
@@ -118,7 +118,7 @@ class Overview:
 def _truth(sample: Sample) -> dict[str, Any]:
     """Code, pixels and box of the object."""
     box = None if sample.box is None else [round(float(value), 1) for value in sample.box]
-    code = sample.parts[0] if len(sample.parts) == 1 else encode(union_of(sample.parts, sample.size))
+    code = sample.parts[0] if len(sample.parts) == 1 else LazyMask.of_parts(sample.parts, sample.size).code
     return {"counts": code["counts"], "area": area_of(sample), "box": box}
 
 

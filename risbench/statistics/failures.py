@@ -36,7 +36,8 @@ import numpy as np
 from ..datasets.annotations.sampleids import SampleIds
 from ..datasets.split import Object, Split
 from ..errors import DataError, MaskError
-from ..masks import at_size, decode, union_of
+from ..masks import LazyMask, at_size
+from ..metrics.overlap import overlap
 from ..plain import counted
 from ..records import Sample
 from ..results.columns.rowcolumns import RowColumns
@@ -62,9 +63,9 @@ _TENTHS = 1  # IoU in tenths from which on a mask lies on an object
 
 
 class ImageObject(NamedTuple):
-    """One object of an image: its pixels, bool ``(H, W)``, whether it is the true one, and of its class."""
+    """One object of an image: its mask, lazy or bool ``(H, W)``, whether it is the true one, and of its class."""
 
-    mask: np.ndarray
+    mask: LazyMask | np.ndarray
     is_true: bool
     is_of_class: bool
 
@@ -155,16 +156,16 @@ def failures_of(
         if not judged:
             continue
         listed, size = split.objects(judged[0][1].image_id), judged[0][1].size
-        pixels = {place: union_of(one.parts, size) for place, one in enumerate(listed) if one.parts}
+        masked = {place: LazyMask.of_parts(one.parts, size) for place, one in enumerate(listed) if one.parts}
         for at, sample in judged:
             target, row = ann_ids[int(anns[at])], int(row_of[at])
-            objects = list(_objects(listed, pixels, sample, target))
+            objects = list(_objects(listed, masked, sample, target))
             others = [one for one in listed if one.ann_id != target]
             alone += len(objects) == 1
             unnamed += any(one.category is None for one in (sample, *others))
             unmasked += any(not one.parts for one in others)
             for turn, (run, coded) in enumerate(zip(runs, masks, strict=True)):
-                mask = at_size(_mask(run, coded, row if codes is None else sample.id, sample.id), sample.size)
+                mask = _mask(run, coded, row if codes is None else sample.id, sample)
                 classes[turn, at] = _CODES[outcome_of(mask, float(ious[turn][row]), objects)]
     classed = np.flatnonzero((classes >= 0).all(axis=0))
     return FailureCounts(
@@ -181,15 +182,16 @@ def _in_step(rows: Sequence[Mapping[str, Row]] | Sequence[RowColumns]) -> list[R
     ]
 
 
-def outcome_of(mask: np.ndarray, iou: float | None, objects: Sequence[ImageObject]) -> str:
+def outcome_of(mask: LazyMask | np.ndarray, iou: float | None, objects: Sequence[ImageObject]) -> str:
     """The class of one prediction, a key of `OUTCOMES`; see above for the definitions.
 
     Args:
-        mask: the predicted mask, bool ``(H, W)``.
+        mask: the predicted mask, lazy or bool ``(H, W)``.
         iou: IoU with the truth under the run's rules.
         objects: the image's objects with their pixels at the same size; the true one is among them.
     """
-    size = int(np.count_nonzero(mask))
+    mask = LazyMask.of_pixels(mask)
+    size = mask.area
     if not size:
         return "empty"
     if iou is not None and iou >= RIGHT:
@@ -197,8 +199,7 @@ def outcome_of(mask: np.ndarray, iou: float | None, objects: Sequence[ImageObjec
     best: tuple[int, int, ImageObject] | None = None
     # Sorting is stable, so objects of one kind stay in the annotation's order.
     for one in sorted(objects, key=lambda each: (not each.is_true, not each.is_of_class)):
-        both = int(np.count_nonzero(mask & one.mask))
-        either = size + int(np.count_nonzero(one.mask)) - both
+        both, either = overlap(mask, one.mask)
         if not both or (10 * both < _TENTHS * either and 2 * both < size):
             continue
         # The larger IoU, compared as whole numbers; of equal ones the first stays.
@@ -212,23 +213,25 @@ def outcome_of(mask: np.ndarray, iou: float | None, objects: Sequence[ImageObjec
 
 
 def _objects(
-    listed: Sequence[Object], pixels: Mapping[int, np.ndarray], sample: Sample, target: int | str
+    listed: Sequence[Object], masks: Mapping[int, LazyMask], sample: Sample, target: int | str
 ) -> Iterator[ImageObject]:
-    for place, mask in pixels.items():
+    for place, mask in masks.items():
         one = listed[place]
         is_of_class = one.category is not None and one.category == sample.category
         yield ImageObject(mask, one.ann_id == target, is_of_class)
 
 
-def _mask(run: Run, codes: Any, key: int | str, name: str) -> np.ndarray:
+def _mask(run: Run, codes: Any, key: int | str, sample: Sample) -> LazyMask:
+    """A run's mask of a sample at the image's size."""
     try:
         code = codes[key]
     except KeyError:
-        raise DataError(f"{run.path}: has a row but no mask of {name}") from None
+        raise DataError(f"{run.path}: has a row but no mask of {sample.id}") from None
     try:
-        return decode(code)
+        mask = LazyMask.of_code(code)
     except (MaskError, AttributeError, TypeError) as error:
-        raise MaskError(f"{run.path}: the mask of {name}: {error}") from None
+        raise MaskError(f"{run.path}: the mask of {sample.id}: {error}") from None
+    return mask if mask.shape == sample.size else LazyMask.of_pixels(at_size(mask.pixels, sample.size))
 
 
 def _of(count: int, total: int) -> str:
