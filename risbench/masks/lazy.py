@@ -11,7 +11,7 @@ from ..errors import MaskError
 from ..records import RLE, CodedMask
 from . import codes
 from .runlengths import layered, without_empty
-from .windows import Surrounding, cut_out, drawn, of_one_piece, runs_of_window, turned_back
+from .windows import Surrounding, cut_out, drawn, of_one_piece, runs_of_columns, shared_pixels, turned
 
 
 class LazyMask:
@@ -30,13 +30,17 @@ class LazyMask:
         pixels: np.ndarray | None = None,
         runs: np.ndarray | None = None,
         code: str | None = None,
+        columns: np.ndarray | None = None,
     ) -> None:
-        """Use `of_pixels`, `of_code` or `of_parts`; pixels or runs must be given."""
+        """Use `of_pixels`, `of_code` or `of_parts`; pixels, runs or turned pixels ``(W, H)`` must be given."""
         self._shape = shape
         self._pixels, self._runs, self._code = pixels, runs, code
         self._area: int | None = None
         self._window: tuple[int, int, np.ndarray] | None = None
         self._turned: tuple[int, int, np.ndarray] | None = None
+        if columns is not None:
+            top, left, inside = cut_out(columns)
+            self._turned = left, top, inside
 
     @staticmethod
     def of_pixels(mask: np.ndarray | CodedMask) -> LazyMask:
@@ -53,6 +57,8 @@ class LazyMask:
         mask = np.asarray(mask)
         if mask.ndim != 2 or mask.dtype != np.bool_:
             raise MaskError(f"a mask is bool (H, W), got {mask.dtype} {mask.shape}")
+        if mask.flags.f_contiguous and not mask.flags.c_contiguous:
+            return LazyMask((mask.shape[0], mask.shape[1]), columns=mask.T)
         return LazyMask((mask.shape[0], mask.shape[1]), pixels=mask)
 
     @staticmethod
@@ -99,15 +105,17 @@ class LazyMask:
     def area(self) -> int:
         """The number of pixels of the mask."""
         if self._area is None:
-            runs = self._runs
-            self._area = int(np.count_nonzero(self.pixels) if runs is None else runs[1::2].sum())
+            if self._runs is not None:
+                self._area = int(self._runs[1::2].sum())
+            else:
+                self._area = int(np.count_nonzero(self._pixels if self._turned is None else self._turned[2]))
         return self._area
 
     @property
     def runs(self) -> np.ndarray:
         """Lengths of background and mask by turns, column by column: int64 ``(n,)``."""
         if self._runs is None:
-            self._runs = runs_of_window(*self.window, self.shape)
+            self._runs = runs_of_columns(*self._columns, self.shape)
         return self._runs
 
     @property
@@ -136,7 +144,7 @@ class LazyMask:
         Of an empty mask it is 0, 0 and ``(0, 0)``.
         """
         if self._window is None:
-            self._window = cut_out(self._pixels) if self._pixels is not None else turned_back(*self._columns)
+            self._window = cut_out(self._pixels) if self._pixels is not None else turned(*self._columns)
         return self._window
 
     @property
@@ -162,17 +170,22 @@ class LazyMask:
             return False
         if self._pixels is not None:
             return bool(self._pixels[row, column])
+        if self._runs is None:
+            left, top, inside = self._columns
+            at = column - left, row - top
+            return min(at) >= 0 and at[0] < inside.shape[0] and at[1] < inside.shape[1] and bool(inside[at])
         ends = np.cumsum(self.runs)
         return bool(np.searchsorted(ends, column * self.shape[0] + row, side="right") % 2)
 
     def shared_with(self, other: LazyMask) -> int:
         """The number of pixels in both of two masks of one size."""
-        if self._code is not None or self._pixels is None:
+        if self._code is not None or (self._pixels is None and self._runs is not None):
             tools = codes.coco_tools()
             return int(tools.area(tools.merge([self._packed, other._packed], intersect=True)))
+        if self._pixels is None:
+            return shared_pixels(self._columns, other._columns)
         left, top, inside = other.window
-        bottom, right = top + inside.shape[0], left + inside.shape[1]
-        return int(np.count_nonzero(self.pixels[top:bottom, left:right] & inside.view(np.bool_)))
+        return shared_pixels((0, 0, self._pixels), (top, left, inside))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The pixels; see ``numpy.asarray``."""
@@ -181,9 +194,9 @@ class LazyMask:
 
     @property
     def _columns(self) -> tuple[int, int, np.ndarray]:
-        """`window` of a mask that began as runs, its pixels with rows and columns exchanged."""
+        """`window` with rows and columns exchanged, as run lengths count."""
         if self._turned is None:
-            self._turned = drawn(self._full_runs, self.shape)
+            self._turned = turned(*self.window) if self._runs is None else drawn(self._full_runs, self.shape)
         return self._turned
 
     @property

@@ -90,24 +90,38 @@ def of_one_piece(runs: np.ndarray, shape: tuple[int, int]) -> tuple[int, int, in
     return left, top, count, bottom - top
 
 
-def turned_back(left: int, top: int, columns: np.ndarray) -> tuple[int, int, np.ndarray]:
-    """A rectangle whose pixels are ``(w, h)`` with pixels ``(h, w)``."""
+def turned(left: int, top: int, pixels: np.ndarray) -> tuple[int, int, np.ndarray]:
+    """A rectangle with its pixels' rows and columns exchanged."""
     import cv2
 
     # OpenCV turns bytes twice as fast as numpy does; a vector it would give back as it is.
-    return left, top, cv2.transpose(columns).reshape(columns.shape[::-1]) if columns.size else columns
+    return left, top, cv2.transpose(pixels).reshape(pixels.shape[::-1]) if pixels.size else pixels
 
 
-def runs_of_window(left: int, top: int, inside: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The runs of a mask from the rectangle round it."""
-    import cv2
+def shared_pixels(one: tuple[int, int, np.ndarray], other: tuple[int, int, np.ndarray]) -> int:
+    """The number of pixels in both of two masks.
 
-    height, width = inside.shape
+    Args:
+        one: where a rectangle begins along either axis, and its pixels, of one byte each.
+        other: the same of another mask.
+    """
+    (y0, x0, mine), (v0, u0, its) = one, other
+    top, left = max(y0, v0), max(x0, u0)
+    bottom, right = min(y0 + mine.shape[0], v0 + its.shape[0]), min(x0 + mine.shape[1], u0 + its.shape[1])
+    if bottom <= top or right <= left:
+        return 0
+    mine = mine[top - y0 : bottom - y0, left - x0 : right - x0].view(np.bool_)
+    return int(np.count_nonzero(mine & its[top - v0 : bottom - v0, left - u0 : right - u0].view(np.bool_)))
+
+
+def runs_of_columns(left: int, top: int, inside: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The runs of a mask from the rectangle round it, whose pixels are turned: uint8 ``(w, h)``."""
+    width, height = inside.shape
     if not inside.size:
         return np.array([shape[0] * shape[1]], dtype=np.int64)
     # A row of background below, so that no run goes on from one column to the next.
     columns = np.zeros((width, height + 1), dtype=np.uint8)
-    columns[:, :height] = cv2.transpose(inside).reshape(width, height)
+    columns[:, :height] = inside
     flat = columns.reshape(-1).view(np.bool_)
     bounds = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     if flat[0]:

@@ -90,7 +90,7 @@ class Upsampled:
 
     Attributes:
         values: float32 ``(H, W)``, within `_slack` of the definition. They depend on how the machine adds, so no
-            result may be taken from them directly.
+            result may be taken from them directly. In memory they lie column by column, as run lengths count.
     """
 
     def __init__(self, heat: np.ndarray, size: tuple[int, int], *, align_corners: bool) -> None:
@@ -104,19 +104,21 @@ class Upsampled:
         self._absolute = 0.0 if self._relative else 8 * _EPSILON * max(abs(low), abs(high))
         self._plain = low == high == 0
         self._extremes: dict[int, tuple[np.float32, np.ndarray, np.ndarray]] = {}
-        self.values: np.ndarray = _rough(self._heat, self._heat.shape, size, align_corners)
+        self._turned = _rough(self._heat, self._heat.shape, size, align_corners)  # (W, H)
         if max(abs(low), abs(high)) > _NEARLY_LARGEST:
-            np.clip(self.values, -_LARGEST, _LARGEST, out=self.values)
+            np.clip(self._turned, -_LARGEST, _LARGEST, out=self._turned)
+        self.values: np.ndarray = self._turned.T
 
     def _slack(self, value: float) -> float:
         """More than a pixel of `values` can differ from the definition where either is near ``value``.
 
         Let u be half of epsilon. One step weighs two numbers by ``1 - w`` and ``w``, rounds each product and the sum
         (or fewer of them, where the machine fuses), and so errs by at most ``2u`` of the weighted sum of magnitudes.
-        Two steps err by ``4u``, in `values` as in the definition: they differ by at most ``8u``, which is 4 epsilon
-        (and terms of order u squared). Where no sign changes, the sum of magnitudes is the pixel's own; elsewhere it
-        is at most the heat's largest magnitude. Twice that is taken. Results below the smallest normal number,
-        1.2e-38, may lose all their digits, or be flushed to zero: at most six such losses, together below 1e-37.
+        Two steps err by ``4u``, whichever axis comes first, in `values` as in the definition: they differ by at most
+        ``8u``, which is 4 epsilon (and terms of order u squared). Where no sign changes, the sum of magnitudes is the
+        pixel's own; elsewhere it is at most the heat's largest magnitude. Twice that is taken. Results below the
+        smallest normal number, 1.2e-38, may lose all their digits, or be flushed to zero: at most six such losses,
+        together below 1e-37.
         """
         return self._absolute + self._relative * abs(value) + 1e-37
 
@@ -162,27 +164,33 @@ class Upsampled:
     def _find_extreme(self, sign: int) -> tuple[np.float32, np.ndarray, np.ndarray]:
         if self._plain:
             return np.float32(0), np.zeros(1, np.int64), np.zeros(1, np.float32)
-        flat = self.values.reshape(-1)
+        flat = self._turned.reshape(-1)
         rough = float(flat.max() if sign > 0 else flat.min())
         # Twice the slack of rounding, and room for values that a division makes equal; see `_beside`.
         slack = 2 * self._slack(rough) + 4 * _EPSILON * abs(rough)
         bound = _finite(rough - sign * slack)
         compare = np.greater_equal if sign > 0 else np.less_equal
-        places = _places(compare(flat, bound, out=_room(self._size).reshape(-1)))
+        places = np.sort(self._by_rows(_places(compare(flat, bound, out=_room(flat.size)))))
         exact = self.exact(places)
         return (exact.max() if sign > 0 else exact.min()), places, exact
 
     def at_least(self, cut: np.float32) -> np.ndarray:
-        """The pixels whose value is at or above ``cut``: a new bool ``(H, W)``."""
+        """The pixels whose value is at or above ``cut``: a new bool ``(H, W)``, in memory column by column."""
         if self._plain:
-            return np.full(self._size, bool(cut <= 0))
+            return np.full(self._size, bool(cut <= 0), order="F")
         slack = 2 * self._slack(float(cut))
-        mask = self.values >= _finite(float(cut) - slack)
-        sure = np.greater(self.values, _finite(float(cut) + slack), out=_room(self._size))
-        doubtful = _places(np.logical_xor(mask, sure, out=sure).reshape(-1))
+        flat = self._turned.reshape(-1)
+        mask = flat >= _finite(float(cut) - slack)
+        sure = np.greater(flat, _finite(float(cut) + slack), out=_room(flat.size))
+        doubtful = _places(np.logical_xor(mask, sure, out=sure))
         if doubtful.size:
-            mask.reshape(-1)[doubtful] = self.exact(doubtful) >= cut
-        return mask
+            mask[doubtful] = self.exact(self._by_rows(doubtful)) >= cut
+        return mask.reshape(self._turned.shape).T
+
+    def _by_rows(self, places: np.ndarray) -> np.ndarray:
+        """Flat places of an image that lies row by row, from those of one that lies column by column."""
+        column, row = np.divmod(places, self._size[0])
+        return row * self._size[1] + column
 
 
 def _places(flags: np.ndarray) -> np.ndarray:
@@ -208,11 +216,11 @@ def _beside(value: np.float32, extreme: np.float32) -> bool:
 
 
 def _rough(heat: np.ndarray, shape: tuple[int, int], size: tuple[int, int], align_corners: bool) -> np.ndarray:
-    """Plain float32 interpolation. A sparse product adds contiguous rows, so the heat is transposed first."""
+    """Plain float32 interpolation to ``(W, H)``. A sparse product adds contiguous rows, so one axis is turned first."""
     import cv2
 
-    wide = _matrix(shape[1], size[1], align_corners) @ cv2.transpose(heat).reshape(shape[1], shape[0])
-    return _matrix(shape[0], size[0], align_corners) @ cv2.transpose(wide).reshape(shape[0], size[1])
+    tall = _matrix(shape[0], size[0], align_corners) @ heat
+    return _matrix(shape[1], size[1], align_corners) @ cv2.transpose(tall).reshape(shape[1], size[0])
 
 
 @lru_cache(maxsize=256)
@@ -226,10 +234,9 @@ def _matrix(count_in: int, count_out: int, align_corners: bool) -> Any:
     return csr_array((weights, places, np.arange(0, 2 * count_out + 1, 2, dtype=np.int32)), (count_out, count_in))
 
 
-def _room(size: tuple[int, int]) -> np.ndarray:
-    # A fresh picture for every heat costs more (page faults) than the comparison; each thread keeps one.
-    count = size[0] * size[1]
+def _room(count: int) -> np.ndarray:
+    # Fresh flags for every heat cost more (page faults) than the comparison; each thread keeps some.
     room = getattr(_LOCAL, "room", None)
     if room is None or room.size < count:
         room = _LOCAL.room = np.empty(count, np.bool_)
-    return room[:count].reshape(size)
+    return room[:count]

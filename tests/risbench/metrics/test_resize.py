@@ -199,7 +199,7 @@ def test_no_answer_depends_on_the_plain_values_within_their_bound(kind, seed, h,
     }[way]
     worst = np.clip(expected + 0.99 * signs * slack, *_ENDS).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resize, "_rough", lambda *_: worst.copy())
+        patch.setattr(resize, "_rough", lambda *_: worst.T.copy())
         _refuse_other_answers(heat, size, align, seed)
 
 
