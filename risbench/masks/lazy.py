@@ -108,7 +108,7 @@ class LazyMask:
             if self._runs is not None:
                 self._area = int(self._runs[1::2].sum())
             else:
-                self._area = int(np.count_nonzero(self._pixels if self._turned is None else self._turned[2]))
+                self._area = int(np.count_nonzero(self._columns[2] if self._pixels is None else self._pixels))
         return self._area
 
     @property
