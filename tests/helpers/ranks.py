@@ -53,7 +53,7 @@ class RankPairs:
         return self._ended([program, str(folder), strict], folder)
 
     def torchrun(self, words: list[str], folder: Path) -> RankOutcome:
-        """The outcome of ``torchrun --standalone --nproc-per-node 2 -m risbench WORDS``; what both print is together."""
+        """The outcome of ``torchrun --standalone --nproc-per-node 2 -m risbench WORDS``, with both ranks' output."""
         return self._ended([words, str(folder), False], folder)[0]
 
     def _ended(self, request: list[object], folder: Path) -> list[RankOutcome]:
@@ -62,7 +62,9 @@ class RankPairs:
         self._process.stdin.flush()
         wait_until((folder / "codes.json").exists, "all ranks have ended", self._process)
         codes = json.loads((folder / "codes.json").read_text())
-        printed = [[(folder / f"rank-{rank}.{name}").read_text() for name in ("out", "err")] for rank in range(len(codes))]
+        printed = [
+            [(folder / f"rank-{rank}.{name}").read_text() for name in ("out", "err")] for rank in range(len(codes))
+        ]
         return [RankOutcome(code, *texts) for code, texts in zip(codes, printed, strict=True)]
 
 
@@ -126,7 +128,8 @@ def _command(words: list[str]) -> None:
     try:
         main()
     except SystemExit as end:
-        assert not end.code, words
+        if end.code:
+            raise RuntimeError(f"{words} ended with {end.code}") from None
 
 
 def _main() -> None:

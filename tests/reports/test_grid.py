@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.annotations import SIZE, rectangle, refer_content, sentence, write_image, write_refer
-from helpers.answers import Answers, heats_for, masks_for
+from made_up.answers import Answers, heats_for, masks_for
 
 from reports import grid
 from risbench import DataError, Run, Split, UsageError, evaluate, load_split
