@@ -138,15 +138,16 @@ def _run_cells(notebook: Path) -> None:
         if cell["cell_type"] != "code":
             continue
         tree = ast.parse("".join(cell["source"]))
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1]
+        if isinstance(last, ast.Expr):  # a kernel calls its value `_`
+            tree.body[-1] = ast.fix_missing_locations(ast.Assign([ast.Name("_", ast.Store())], last.value, lineno=1))
         exec(compile(tree, f"cell {number}", "exec"), names)
-        if isinstance(last, ast.Expr):
-            value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
-            if isinstance(value, Image.Image):
-                value.load()  # a kernel shows its pixels
-            if value is not None:
-                shown = getattr(value, "_repr_html_", None)
-                print(f"[{number}]", repr(value), shown() if shown else "")
+        value = names.pop("_", None)
+        if isinstance(value, Image.Image):
+            value.load()  # a kernel shows its pixels
+        if value is not None:
+            shown = getattr(value, "_repr_html_", None)
+            print(f"[{number}]", repr(value), shown() if shown else "")
 
 
 def test_the_tour_runs_offline_from_the_split_to_the_table(
