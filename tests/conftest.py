@@ -25,6 +25,8 @@ sys.dont_write_bytecode = False
 # Several tests run at once: with a thread for every core in each process, threads wait for one another and spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+_INSTRUCTIONS = pytest.StashKey[set[str]]()
+
 # No test pulls the plug, and thousands of files would wait for the disk. What a test starts as a process still waits.
 os.fsync = lambda _: None
 
@@ -43,14 +45,31 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_sessionfinish() -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Libraries count what they still hold at the end, and print it."""
     gc.unfreeze()
+    if hasattr(session.config, "workeroutput") and "torch" in sys.modules:
+        session.config.workeroutput["instructions"] = versions.instructions()
 
 
-def pytest_report_header() -> list[str]:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """What a failure on another machine is compared with."""
-    return versions.lines()
+    # The process that deals out the tests runs none; to import torch for this line would keep the others waiting.
+    return versions.lines("what stands below the tests" if config.getoption("numprocesses", None) else None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What the processes that ran the tests found out; of one that died, nothing."""
+    found = getattr(node, "workeroutput", {}).get("instructions")
+    if found is not None:
+        node.config.stash.setdefault(_INSTRUCTIONS, set()).add(found)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The rest of the header."""
+    for found in sorted(config.stash.get(_INSTRUCTIONS, ())):
+        terminalreporter.write_line(f"torch uses {found}")
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,9 @@ unless the file or the user names them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -137,10 +138,11 @@ def _of_file(method: str, path: Path, activation: Activation | None) -> OpenedCl
         read = reading(method, held, name_of(config), activation)
     if vit:
         inside = held.state.get("transformer.resblocks.0.mlp.c_fc.bias")
-        network = VitClip(replace(config, quick_gelu=read.quick_gelu), None if inside is None else len(inside))
-        clip = _filled(network, held.state, f"{path}")
+        hidden = None if inside is None else len(inside)
+        config = replace(config, quick_gelu=read.quick_gelu)
+        clip = _filled(partial(VitClip, config, hidden), held.state, f"{path}")
     else:
-        clip = _filled(tris_model.Clip(config), held.state, f"{path}")
+        clip = _filled(partial(tris_model.Clip, config), held.state, f"{path}")
         if not read.quick_gelu:
             exact_gelu(clip)
     card = {
@@ -187,14 +189,13 @@ def _of_open_clip(
     held = held_by(method, model, weights, pretrained, None if activation is None else activation == "quick_gelu")
     state, layers = held.state, held.sizes["vision_cfg"]["layers"]
     if isinstance(layers, list):
-        clip = _filled(
-            tris_model.Clip(replace(detect_clip(state), depth=tuple(layers))), state, f"{held.source} as {model}"
-        )
+        found = replace(detect_clip(state), depth=tuple(layers))
+        clip = _filled(partial(tris_model.Clip, found), state, f"{held.source} as {model}")
         if not held.quick_gelu:
             exact_gelu(clip)
     else:
         config = replace(vit_config(held.sizes), quick_gelu=held.quick_gelu)
-        clip = _filled(VitClip(config), state, f"{held.source} as {model}")
+        clip = _filled(partial(VitClip, config), state, f"{held.source} as {model}")
     read = ClipReading(held.quick_gelu, model, held.data, held.activation_from)
     return OpenedClip(
         clip, held.mean or MEAN, held.deviation or DEVIATION, {"weights": held.name, **read.card()}, notes=held.notes
@@ -219,7 +220,9 @@ def vit_sizes(state: Mapping[str, Tensor]) -> VitConfig:
     )  # fmt: skip
 
 
-def _filled(clip: C, state: Mapping[str, Tensor], what: str) -> C:
+def _filled(make: Callable[[], C], state: Mapping[str, Tensor], what: str) -> C:
+    with torch.device("meta"):  # no default weights to draw and throw away
+        clip = make()
     fill(clip, state, f"{what} (CLIP)")
     return clip
 

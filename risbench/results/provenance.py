@@ -52,6 +52,21 @@ def _program(path: Path) -> str:
 
 def version_of(name: str) -> str | None:
     """The version of an installed distribution; None if it is not installed."""
+    # To look through all folders takes milliseconds for each name, and a process may begin thousands of runs.
+    return _version(name, tuple((place, _changed(place)) for place in sys.path))
+
+
+def _changed(place: str) -> int:
+    """When something was last installed into a folder of ``sys.path``, or removed from it."""
+    try:
+        return Path(place).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=256)
+def _version(name: str, places: tuple[tuple[str, int], ...]) -> str | None:
+    """The version as long as the folders stay as they are; ``places`` is only the key of the cache."""
     try:
         found = distribution(name)
     except PackageNotFoundError:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.folders import content_of
-from helpers.samples import block, sample_of
 from helpers.small import small_split, write_small
+from made_up.samples import block, sample_of
 
 from risbench import Box, Sample, Settings, Split, evaluate, load_split
 from risbench.datasets.images import read_image

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from helpers.runs import write_run
-from helpers.samples import blobs
+from made_up.samples import blobs
 
 from risbench import Split
 from risbench.masks import encode

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described
 from helpers.annotations import annotation, image, ref, sentence, write_refer
-from helpers.samples import blobs
+from made_up.samples import blobs
 
 from risbench import Run, load_split, score
 from risbench.masks import encode

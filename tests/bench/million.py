@@ -28,7 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described
-from helpers.samples import rough_ellipse
+from made_up.samples import rough_ellipse
 
 from risbench.masks import encode
 

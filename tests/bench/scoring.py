@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.machine import described, seconds
 from helpers import authors
-from helpers.samples import blobs, rough_ellipse, sample_of
+from made_up.samples import blobs, rough_ellipse, sample_of
 
 from risbench import Prediction, Sample, Scorer
 from risbench.masks import encode

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import runpy
+import socket
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.commands import Ask
+from PIL import Image
 
 from risbench import Run, evaluate
 from risbench.masks import decode
@@ -127,37 +131,40 @@ def test_every_example_is_on_its_page_and_is_run_here():
         assert f'"{path.name}"' in here
 
 
-# Runs the code cells of a notebook in order, as a kernel without network would, and prints what each would show.
-_KERNEL = """
-import ast, json, socket, sys
-
-def refused(*_, **__):
-    raise OSError("the tour needs no network")
-
-socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
-names = {"__name__": "__main__"}
-for number, cell in enumerate(json.load(open(sys.argv[1], encoding="utf-8"))["cells"]):
-    if cell["cell_type"] != "code":
-        continue
-    tree = ast.parse("".join(cell["source"]))
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, f"cell {number}", "exec"), names)
-    if last is not None:
-        value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
+def _run_cells(notebook: Path) -> None:
+    """Run the code cells of a notebook in order, as a kernel would, and print what each would show."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for number, cell in enumerate(json.loads(notebook.read_text(encoding="utf-8"))["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        tree = ast.parse("".join(cell["source"]))
+        last = tree.body[-1]
+        if isinstance(last, ast.Expr):  # a kernel calls its value `_`
+            tree.body[-1] = ast.fix_missing_locations(ast.Assign([ast.Name("_", ast.Store())], last.value, lineno=1))
+        exec(compile(tree, f"cell {number}", "exec"), names)
+        value = names.pop("_", None)
+        if isinstance(value, Image.Image):
+            value.load()  # a kernel shows its pixels
         if value is not None:
             shown = getattr(value, "_repr_html_", None)
             print(f"[{number}]", repr(value), shown() if shown else "")
-"""
 
 
-def test_the_tour_runs_offline_from_the_split_to_the_table(tmp_path):
-    words = [sys.executable, "-c", _KERNEL, str(EXAMPLES / "tour.ipynb")]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "<Split shapes_val[:60]: 60 expressions of " in done.stdout
-    assert re.search(r"<Run of tris on shapes_val: mIoU \d+\.\d, oIoU \d+\.\d, 60 expressions, ", done.stdout)
-    assert re.search(r"^mIoU: \+\d+\.\d \(\+\d+\.\d to \+\d+\.\d\), p = ", done.stdout, re.MULTILINE)
-    assert re.search(r"^\| WordSide \| (<ins>)?\d+\.\d", done.stdout, re.MULTILINE)
+def test_the_tour_runs_offline_from_the_split_to_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError("the tour needs no network")
+
+    for owner, name in ((socket.socket, "connect"), (socket, "create_connection"), (socket, "getaddrinfo")):
+        monkeypatch.setattr(owner, name, refused)
+    monkeypatch.chdir(tmp_path)
+    _run_cells(EXAMPLES / "tour.ipynb")
+    printed = capsys.readouterr().out
+    assert "<Split shapes_val[:60]: 60 expressions of " in printed
+    assert re.search(r"<Run of tris on shapes_val: mIoU \d+\.\d, oIoU \d+\.\d, 60 expressions, ", printed)
+    assert re.search(r"^mIoU: \+\d+\.\d \(\+\d+\.\d to \+\d+\.\d\), p = ", printed, re.MULTILINE)
+    assert re.search(r"^\| WordSide \| (<ins>)?\d+\.\d", printed, re.MULTILINE)
     assert (tmp_path / "worst.png").stat().st_size > 10_000
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from helpers.samples import block, sample_of
+from made_up.samples import block, sample_of
 
 from risbench import Prediction, Rules
 from risbench.metrics.resize import bilinear

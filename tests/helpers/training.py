@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from helpers.weight_recipe import filled
@@ -23,9 +25,16 @@ TOWERS = replace(
 WORDS = ("left dog", "red dog", "big cat", "cat on top", "a car", "blue car", "old man", "man in black")
 
 
+@cache
+def _clip_bytes(config: Config) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.safetensors"
+        write(filled(Clip(config)).state_dict(), path, {"config": config.to_json()})
+        return path.read_bytes()
+
+
 def clip_file(path: Path, config: Config = TOWERS) -> Path:
-    clip = filled(Clip(config))
-    write(clip.state_dict(), path, {"config": config.to_json()})
+    path.write_bytes(_clip_bytes(config))
     return path
 
 

@@ -14,13 +14,17 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def lines() -> list[str]:
-    """Python and packages; the processor, and which of its instructions torch uses."""
+def lines(capability: str | None = None) -> list[str]:
+    """Python and packages; the processor, and which of its instructions torch uses.
+
+    Args:
+        capability: what stands for the instructions; None imports torch and asks it.
+    """
     found = [f"Python {platform.python_version()}", *(f"{name} {_version(name)}" for name in _PACKAGES)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         f"versions: {', '.join(found)}",
-        f"machine: {platform.platform()}, {_processor()}, {cores} cores, torch uses {_capability()}",
+        f"machine: {platform.platform()}, {_processor()}, {cores} cores, torch uses {capability or instructions()}",
     ]
 
 
@@ -40,7 +44,8 @@ def _processor() -> str:
     return next(models, platform.processor() or platform.machine())
 
 
-def _capability() -> str:
+def instructions() -> str:
+    """Which of the processor's instructions torch uses."""
     import torch
 
     return torch.backends.cpu.get_cpu_capability()

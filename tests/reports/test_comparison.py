@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from helpers.runs import ious_of, write_run
+from helpers.small import write_small
 
 from reports.comparison.__main__ import main
 from reports.comparison.methods import ALL, TABLE1, TABLE2
@@ -113,8 +114,9 @@ def test_both_tables_compile(runs: dict[str, Run], tmp_path: Path):
     assert done.returncode == 0, done.stdout[-800:]
 
 
-def test_the_command_runs_what_is_asked_for_once_and_goes_on(tmp_path: Path):
-    words = ["--split", "shapes_val", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+def test_the_command_runs_what_is_asked_for_once_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RISBENCH_DATA", str(write_small(tmp_path / "data")))
+    words = ["--split", "refcoco_val", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(main, [*words, "--only", "centre"])
     assert done.exit_code == 0, done.output
     rows = tmp_path / "runs" / "centre" / "rows.jsonl"

@@ -206,9 +206,10 @@ def test_a_legend_stands_below_the_axes_and_hides_no_curve(drawn_runs):
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_notes_may_stand_in_a_file_beside_the_picture(drawn_runs, tmp_path, suffix):
-    curves.render(drawn_runs, out=tmp_path / f"with.{suffix}")
-    curves.render(drawn_runs, out=tmp_path / f"bare.{suffix}", no_notes=True)
-    grid.render(drawn_runs, out=tmp_path / f"grid.{suffix}", count=1, no_notes=True)
+    runs = drawn_runs[1:2]
+    curves.render(runs, out=tmp_path / f"with.{suffix}")
+    curves.render(runs, out=tmp_path / f"bare.{suffix}", no_notes=True)
+    grid.render(runs, out=tmp_path / f"grid.{suffix}", count=1, no_notes=True)
     assert not (tmp_path / "with.notes.txt").exists()
     for name in ("bare", "grid"):
         notes = (tmp_path / f"{name}.notes.txt").read_text()

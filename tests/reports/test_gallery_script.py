@@ -10,8 +10,8 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from helpers.samples import blobs
 from helpers.waiting import GUARD
+from made_up.samples import blobs
 
 from reports import gallery
 from risbench import load_split

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.annotations import SIZE, rectangle, refer_content, sentence, write_image, write_refer
-from helpers.answers import Answers, heats_for, masks_for
+from made_up.answers import Answers, heats_for, masks_for
 
 from reports import grid
 from risbench import DataError, Run, Split, UsageError, evaluate, load_split
@@ -59,16 +59,16 @@ def test_the_same_runs_make_the_same_file(
 ):
     import matplotlib as mpl
 
-    grid.render([run], out=tmp_path / f"one.{suffix}")
+    grid.render([run], out=tmp_path / f"one.{suffix}", count=2)
     # The reader's own style is not heard, and the clock neither.
     monkeypatch.setitem(mpl.rcParams, "font.size", 30)
     monkeypatch.setitem(mpl.rcParams, "figure.facecolor", "black")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
-    grid.render([run], out=tmp_path / f"two.{suffix}")
+    grid.render([run], out=tmp_path / f"two.{suffix}", count=2)
     assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
     assert mpl.rcParams["font.size"] == 30
     other = evaluate(Answers(masks_for(split, seed=1)), split, out=tmp_path / "other")
-    grid.render([other], out=tmp_path / f"three.{suffix}")
+    grid.render([other], out=tmp_path / f"three.{suffix}", count=2)
     assert (tmp_path / f"one.{suffix}").read_bytes() != (tmp_path / f"three.{suffix}").read_bytes()
 
 
@@ -80,7 +80,7 @@ def test_the_same_runs_make_the_same_file(
 def test_any_text_and_any_name_can_be_drawn(tmp_path: Path, text: str):
     split = _split(tmp_path / "data", text)
     run = evaluate(Answers(masks_for(split)), split, name=text or "none", out=tmp_path / "run")
-    grid.render([run], out=tmp_path / "grid.png")
+    grid.render([run], out=tmp_path / "grid.png", count=1)
     assert (tmp_path / "grid.png").stat().st_size > 10_000
 
 

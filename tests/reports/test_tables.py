@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.annotations import SIZE, rectangle, write_image, write_refer
-from helpers.answers import Answers
 from helpers.tables import table_of
+from made_up.answers import Answers
 
 from reports.tables import latex, markdown
 from risbench import Prediction, Run, Split, UsageError, evaluate, load_split

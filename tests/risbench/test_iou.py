@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.samples import blobs, block, sample_of
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.samples import blobs, block, sample_of
 from PIL import Image
 
 from risbench import MaskError, Prediction, Scorer, iou

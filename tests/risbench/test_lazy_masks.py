@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from helpers.examples import examples
-from helpers.samples import blobs
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from made_up.samples import blobs
 from pycocotools import mask as coco
 
 from risbench import Box, MaskError

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.methods import Heats, heat_for
-from helpers.samples import blobs, block, sample_of
 from helpers.small import small_split
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.methods import Heats, heat_for
+from made_up.samples import blobs, block, sample_of
 
 from risbench import MaskError, Prediction, Rules, Scorer, UsageError, evaluate
 from risbench.datasets.images import read_image
@@ -39,6 +39,7 @@ def _scored(numbers: list[int], rules: str = "tris") -> Scorer:
 
 
 _WHOLE = {rules: _scored(list(range(12)), rules) for rules in RULES}
+_SUMMARIES = {rules: whole.summary() for rules, whole in _WHOLE.items()}
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -51,7 +52,7 @@ def test_pieces_merged_in_any_order_equal_the_whole(rules: str, order: list[int]
     assert len(whole) == 12
     assert {row.id: row for row in whole.rows} == {row.id: row for row in _WHOLE[rules].rows}
     # Equal to the last bit, the intervals included.
-    assert whole.summary() == _WHOLE[rules].summary()
+    assert whole.summary() == _SUMMARIES[rules]
 
 
 def test_a_scorer_travels_to_another_process_without_its_truths():

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers.methods import Heats
+from made_up.methods import Heats
 
 from risbench import Settings, evaluate, load_split, merge, score
 

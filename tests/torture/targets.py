@@ -20,8 +20,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers.annotations import code_of, rectangle, refer_content, write_referit_as_pickles
-from helpers.methods import Heats, Masks
 from helpers.small import small_split
+from made_up.methods import Heats, Masks
 
 from risbench import RisbenchError, Run, Scorer, Settings, evaluate
 from risbench.datasets.annotations.refer import read_refer

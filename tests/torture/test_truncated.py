@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from helpers.folders import content_of
-from helpers.methods import Heats
 from helpers.small import small_split
+from made_up.methods import Heats
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
 from risbench.leaderboard import entry as entries

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from helpers.ranks import RankPairs, rank_pairs
 from helpers.weight_recipe import built, filled
+from torch.nn import Module
 
 from tris_model import save
 from tris_model.config import STAGE1, STAGE2, Config
@@ -43,16 +46,22 @@ def small_config() -> Config:
     return SMALL
 
 
+@cache
+def _filled_once(config: Config) -> Module:
+    return filled(Stage1(config) if config.stage == 1 else Stage2(config))
+
+
 @pytest.fixture
 def small() -> Stage1:
-    network = filled(Stage1(SMALL))
+    """A network of the test's own, copied because to draw one takes longer."""
+    network = deepcopy(_filled_once(SMALL))
     assert isinstance(network, Stage1)
     return network
 
 
 @pytest.fixture
 def small2() -> Stage2:
-    network = filled(Stage2(replace(SMALL, stage=2, hidden=0, decoder=8)))
+    network = deepcopy(_filled_once(replace(SMALL, stage=2, hidden=0, decoder=8)))
     assert isinstance(network, Stage2)
     return network
 

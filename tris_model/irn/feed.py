@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..processes import beginning
 from .augment import Draw, draw, vary
 from .items import Item
 from .labels import read_labels
@@ -60,11 +61,9 @@ def loaded(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches for lists of (epoch, index), on the device; epoch -1 means without augmentation."""
     fast = device.type == "cuda"
-    # A forked process would copy CUDA and this process's threads in an undefined state.
-    context = "forkserver" if workers else None
     loader: Any = DataLoader(
         _Varied(data, recipe), batch_sampler=wanted, num_workers=workers, pin_memory=fast,  # pyright: ignore
-        multiprocessing_context=context,
+        multiprocessing_context=beginning() if workers else None,
     )  # fmt: skip
     for images, labels in loader:
         yield images.to(device, non_blocking=fast), labels.to(device, non_blocking=fast)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -20,6 +19,7 @@ from risbench.io.atomic import write_whole
 from risbench.io.places import cache_folder
 
 from ..clip.pixels import squash
+from ..processes import beginning
 from .questions import Thing
 
 # ImageNet's mean colour: it is 0 after normalisation, and masked pixels have it.
@@ -89,8 +89,7 @@ def pictures(
             return _read(held["images"], json.loads(str(held["said"])))
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
     images, descriptions = [np.zeros((0, size, size, 3), np.uint8)], []
-    # A forked process would copy CUDA and torch's threads in an undefined state.
-    with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(2, beginning()) as pool:
         for number, (some, words) in enumerate(pool.map(partial(_some, kind, size), chunks), start=1):
             images.append(some)
             descriptions += words

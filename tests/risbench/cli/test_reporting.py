@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.answers import Answers, heats_for
 from helpers.runs import ious_of, write_run
 from helpers.whole import whole_split
+from made_up.answers import Answers, heats_for
 
 from risbench import Settings, evaluate
 from risbench.cli import main

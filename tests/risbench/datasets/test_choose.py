@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.methods import Heats
 from helpers.small import small_split
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.methods import Heats
 
 from risbench import DataError, Run, Split, UsageError, evaluate, merge, score
 from risbench.results.scored import split_record

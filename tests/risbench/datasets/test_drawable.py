@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from helpers.annotations import CROWD, SIZE, annotation, image, ref, sentence, write_refer
 from helpers.examples import examples
-from helpers.methods import Heats
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.methods import Heats
 
 from risbench import DataError, evaluate, load_split
 from risbench.datasets.audit import drawable

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from helpers.annotations import code_of
 from helpers.commands import Ask
-from helpers.methods import Heats, Masks
 from helpers.small import write_small
 from helpers.whole import whole_split
+from made_up.methods import Heats, Masks
 
 from reports import gallery, grid, rows
 from reports.tables import as_json, markdown

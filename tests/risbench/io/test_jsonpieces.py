@@ -32,11 +32,17 @@ FORMS = st.fixed_dictionaries(
 )
 
 
-def _in_pieces(path: Path, piece: int = 1 << 19) -> dict[str, Any]:
+# What parses a piece: orjson where it is installed, and the standard library.
+PARSERS = {"standard library": None} | ({"orjson": jsonpieces._fast_loads} if jsonpieces._fast_loads else {})
+
+
+def _in_pieces(path: Path, piece: int = 1 << 19, **parser: Any) -> dict[str, Any]:
     """The whole object, put together again."""
     found: dict[str, list[Any]] = {key: [] for key in KEYS}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonpieces, "PIECE_BYTES", piece)
+        for name, loads in parser.items():
+            patch.setattr(jsonpieces, name, loads)
         return {**read_in_pieces(path, {key: found[key].extend for key in KEYS}), **found}
 
 
@@ -69,7 +75,6 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     bom=st.booleans(),
     piece=st.integers(3, 90) | st.just(1 << 19),
 )
-@pytest.mark.usefixtures("parser")
 def test_the_pieces_are_what_json_reads_whole(
     tmp_path_factory: pytest.TempPathFactory, arrays, rest, order, form, bom, piece
 ):
@@ -82,9 +87,10 @@ def test_the_pieces_are_what_json_reads_whole(
     except UnicodeEncodeError:  # a lone surrogate that is not escaped
         path.write_text(json.dumps(dict(members)), encoding="utf-8")
     wanted = json.loads(path.read_text(encoding="utf-8-sig"))
-    found = _in_pieces(path, piece)
-    assert found.keys() == wanted.keys()
-    assert all(_same(found[key], wanted[key]) for key in wanted)
+    for name, loads in PARSERS.items():
+        found = _in_pieces(path, piece, _fast_loads=loads)
+        assert found.keys() == wanted.keys(), name
+        assert all(_same(found[key], wanted[key]) for key in wanted), name
 
 
 @given(
@@ -96,7 +102,6 @@ def test_the_pieces_are_what_json_reads_whole(
     ),
     piece=st.integers(3, 90),
 )  # fmt: skip
-@pytest.mark.usefixtures("parser")
 def test_what_is_read_of_a_damaged_file_is_what_json_reads(
     tmp_path_factory: pytest.TempPathFactory, whole, changes, piece
 ):
@@ -106,13 +111,14 @@ def test_what_is_read_of_a_damaged_file_is_what_json_reads(
         raw[at : at + length] = new
     path = tmp_path_factory.getbasetemp() / "damaged.json"
     path.write_bytes(bytes(raw))
-    try:
-        found = _in_pieces(path, piece)
-    except NotInPiecesError:
-        return  # who reads it whole says what is wrong, or that nothing is
-    wanted = json.loads(bytes(raw).decode("utf-8-sig"))
-    assert found.keys() == wanted.keys()
-    assert all(_same(found[key], wanted[key]) for key in wanted)
+    for name, loads in PARSERS.items():
+        try:
+            found = _in_pieces(path, piece, _fast_loads=loads)
+        except NotInPiecesError:
+            continue  # who reads it whole says what is wrong, or that nothing is
+        wanted = json.loads(bytes(raw).decode("utf-8-sig"))
+        assert found.keys() == wanted.keys(), name
+        assert all(_same(found[key], wanted[key]) for key in wanted), name
 
 
 @pytest.mark.parametrize("content", [

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.answers import Answers, every_form_for, masks_for
 from helpers.whole import whole_split
+from made_up.answers import Answers, every_form_for, masks_for
 
 from risbench import Prediction, RisbenchError, Run, Settings, Split, UsageError, evaluate, score
 from risbench.leaderboard.entry import entry_warnings, read

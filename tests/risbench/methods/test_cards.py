@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from helpers.brought import entries, lines, run_of, split_with
 from helpers.commands import Ask, ask  # noqa: F401
-from helpers.methods import Heats
 from helpers.small import small_split
+from made_up.methods import Heats
 
 from reports.supervision import GROUPS, of_card
 from risbench import DataError, RisbenchError, Split, UsageError, evaluate, score

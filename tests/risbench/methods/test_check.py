@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.methods import Batches, Heats, Masks, heat_for
 from helpers.small import small_split
+from made_up.methods import Batches, Heats, Masks, heat_for
 
 from risbench import DataError, Prediction, Sample, Split
 from risbench.methods.contract_check import Finding, check_method

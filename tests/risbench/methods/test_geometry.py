@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from helpers.brought import entries, files, lines, run_of, split_with
 from helpers.commands import Ask, ask  # noqa: F401
-from helpers.methods import Heats, Masks
 from helpers.small import small_split
+from made_up.methods import Heats, Masks
 
 from risbench import MaskError, Prediction, Run, Sample, Scorer, Split, evaluate
 from risbench.methods.geometry import Geometry

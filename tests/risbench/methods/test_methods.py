@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.samples import block, sample_of
+from made_up.samples import block, sample_of
 from PIL import Image
 from pycocotools import mask as coco
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.answers import Answers, heats_for, masks_for
 from helpers.commands import Ask
 from helpers.whole import whole_split
+from made_up.answers import Answers, heats_for, masks_for
 
 from risbench import Prediction, Run, Settings, Split, UsageError, evaluate, load_split, score
 from risbench.leaderboard import entry

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.samples import block, sample_of
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.samples import block, sample_of
 
 from risbench import Box, Sample, UsageError
 from risbench.methods.texts import control_texts

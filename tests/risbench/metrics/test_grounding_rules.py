@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.samples import block, sample_of
+from made_up.samples import block, sample_of
 
 from risbench import Prediction
 from risbench.metrics.boxes import contour_boxes

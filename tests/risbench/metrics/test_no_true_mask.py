@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.commands import Ask
-from helpers.samples import block, sample_of
+from made_up.samples import block, sample_of
 from PIL import Image
 
 from reports import curves, gallery, grid, rows

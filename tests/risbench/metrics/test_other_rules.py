@@ -1,8 +1,8 @@
 import numpy as np
 from helpers.examples import examples
-from helpers.samples import blobs, block, sample_of
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.samples import blobs, block, sample_of
 from PIL import Image
 
 from risbench import Prediction, Rules

@@ -205,7 +205,7 @@ def test_no_answer_depends_on_the_plain_values_within_their_bound(kind, seed, h,
 
 @pytest.mark.parametrize("rules", ["tris", "lavt", "clean"])
 def test_the_form_of_a_heat_in_memory_changes_nothing(rules):
-    from helpers.samples import block, sample_of
+    from made_up.samples import block, sample_of
 
     from risbench import Rules
     from risbench.methods.answers import prediction_of

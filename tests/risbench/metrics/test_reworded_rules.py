@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.answers import Answers, every_form_for
-from helpers.methods import Heats
 from helpers.small import small_split
 from helpers.whole import whole_split
+from made_up.answers import Answers, every_form_for
+from made_up.methods import Heats
 
 from reports.tables import markdown
 from risbench import Run, Settings, Split, UsageError, evaluate, merge, score

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from helpers import authors
 from helpers.examples import examples
-from helpers.samples import blobs, block, sample_of
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.samples import blobs, block, sample_of
 
 from risbench import Prediction, Rules, Scorer
 from risbench.metrics.resize import bilinear

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers.methods import Heats
 from helpers.small import small_split, write_small
+from made_up.methods import Heats
 from pycocotools.coco import COCO
 
 from risbench import DataError, Prediction, Run, Split, UsageError, evaluate, score

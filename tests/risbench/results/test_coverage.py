@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.answers import Answers, masks_for
 from helpers.small import small_split
+from made_up.answers import Answers, masks_for
 
 from risbench import Prediction, Rules, Run, Scorer, Split, evaluate, score
 from risbench.errors import MaskError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from helpers.folders import content_of
-from helpers.methods import Heats
 from helpers.small import small_split
+from made_up.methods import Heats
 
 from reports.picture import given_or_written
 from reports.tables import as_csv, as_json, latex, markdown

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from helpers.folders import content_of, provenance_of
-from helpers.methods import Heats
 from helpers.plugged import METHOD, OTHER, REFINER, Plugin, edit_method, part_of
+from made_up.methods import Heats
 
 from reports.tables import markdown
 from risbench import DataWarning, Run, Split, UsageError, evaluate

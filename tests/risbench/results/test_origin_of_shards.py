@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.methods import Heats
 from helpers.plugged import OTHER, Plugin, part_of
+from made_up.methods import Heats
 
 from risbench import Settings, Split, UsageError, evaluate, merge, score
 from risbench.results import origin

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from helpers.folders import content_of, names_in
-from helpers.methods import Heats
 from helpers.small import small_split
+from made_up.methods import Heats
 
 from risbench import RisbenchError, Run, Settings, Split, evaluate, merge, score
 from risbench.io import atomic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,18 @@ def test_a_version_is_what_the_standard_library_finds():
     assert version_of("no-such-distribution") is None
     with pytest.raises(PackageNotFoundError):
         version("no-such-distribution")
+
+
+def test_what_is_installed_while_python_runs_has_its_own_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert version_of("made-up-distribution") is None
+    for place, number in enumerate(("1.0", "2.0"), start=1):
+        shutil.rmtree(tmp_path / "made_up_distribution-1.0.dist-info", ignore_errors=True)
+        about = tmp_path / f"made_up_distribution-{number}.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: made-up-distribution\nVersion: {number}\n")
+        os.utime(tmp_path, (place, place))  # clocks of file systems may be slower than this test
+        assert version_of("made-up-distribution") == number
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")

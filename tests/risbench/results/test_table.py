@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.methods import Heats
 from helpers.runs import ious_of, write_run
 from helpers.small import small_split, write_small
+from made_up.methods import Heats
 
 from reports import rows as rows_report
 from risbench import DataError, DataWarning, Run, Split, UsageError, evaluate, load_split

@@ -7,8 +7,8 @@ import pickle
 from pathlib import Path
 
 import pytest
-from helpers.methods import Heats
 from helpers.small import small_split, write_small
+from made_up.methods import Heats
 
 from risbench import DataError, Settings, Split, evaluate, load_split, score
 from risbench.datasets.audit.split_check import check_split

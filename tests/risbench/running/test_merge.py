@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from helpers.folders import content_of, costs_of, names_in, provenance_of
-from helpers.methods import Heats
 from helpers.small import small_split, write_small
 from helpers.waiting import GUARD
+from made_up.methods import Heats
 
 import risbench
 from risbench import RisbenchError, Settings, Split, UsageError, evaluate, load_split, merge

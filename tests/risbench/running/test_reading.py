@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.folders import content_of
-from helpers.methods import Batches, Heats
 from helpers.small import small_split
 from helpers.waiting import wait_until
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.methods import Batches, Heats
 
 from risbench import Sample, Settings, evaluate
 from risbench.running import loop

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.methods import Heats
 from helpers.small import small_split
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up.methods import Heats
 
 from risbench import Scorer, Settings, Split, evaluate
 from risbench.results.columns.keptrows import KeptRows

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from helpers.examples import examples
 from helpers.folders import content_of, costs_of, names_in, provenance_of
-from helpers.methods import Heats, Masks
 from helpers.small import small_split, write_small
 from helpers.waiting import GUARD, wait_until
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from made_up.methods import Heats, Masks
 
 import risbench
 from risbench import RisbenchError, Run, Settings, Split, UsageError, evaluate
@@ -28,7 +28,7 @@ _MAIN = "from risbench.cli import main; main()"
 # In a process with HOLD_AT=N the N-th image is under work until a file `go` appears; `held` says that it has begun.
 _SLOW = """
 import itertools, os, pathlib, time
-from helpers.methods import Heats
+from made_up.methods import Heats
 class Slow(Heats):
     turns = itertools.count(1)
     def predict(self, image, texts):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.folders import content_of, costs_of, provenance_of
-from helpers.methods import Batches, Heats, Masks, heat_for
 from helpers.small import small_split
 from helpers.waiting import wait_until
+from made_up.methods import Batches, Heats, Masks, heat_for
 
 from risbench import Rules, Run, Sample, Scorer, Settings, Split, UsageError, evaluate, load_split, merge
 from risbench.datasets.images import read_image

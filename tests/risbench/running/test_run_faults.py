@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.folders import content_of, costs_of
-from helpers.methods import Batches, Heats, Masks, Turning
 from helpers.small import small_split, write_small
+from made_up.methods import Batches, Heats, Masks, Turning
 from PIL import Image
 
 import risbench
@@ -243,7 +243,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_after_room_was_made(split: Spli
     limit = sizes[0] + 700
     assert limit < sizes[1]
     code = (
-        "import resource, sys; from pathlib import Path; from helpers.methods import Masks\n"
+        "import resource, sys; from pathlib import Path; from made_up.methods import Masks\n"
         "from risbench import RisbenchError, Settings, evaluate, load_split\n"
         "split = load_split('refcoco_val', sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))\n"

@@ -10,9 +10,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers.methods import Heats
 from helpers.small import small_split
 from helpers.terminal import pieces_of
+from made_up.methods import Heats
 
 from risbench import Split, UsageError, evaluate, score
 
@@ -77,7 +77,7 @@ def test_a_function_is_called_instead(split: Split, shown: list[Any], tmp_path: 
 
 SCRIPT = """
 import sys
-from helpers.methods import Heats
+from made_up.methods import Heats
 from risbench import evaluate, load_split
 evaluate(Heats(), load_split("refcoco_val", sys.argv[1]), out=sys.argv[2])
 """

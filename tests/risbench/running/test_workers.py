@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from helpers.commands import Ask, ask  # noqa: F401
 from helpers.folders import content_of
-from helpers.methods import Batches, Heats, Masks
 from helpers.small import small_split
+from made_up.methods import Batches, Heats, Masks
 
 from risbench import MaskError, RisbenchError, Sample, Settings, Split, UsageError, evaluate
 from risbench.methods.geometry import Geometry

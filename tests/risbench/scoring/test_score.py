@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.annotations import SIZE
-from helpers.answers import Answers, heats_for, masks_for
 from helpers.score_forms import FORMS, SPLIT, assert_same_scores, lines, without_time
+from made_up.answers import Answers, heats_for, masks_for
 
 from risbench import DataError, Rules, Run, Split, UsageError, evaluate, score
 from risbench.masks import encode

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.annotations import SIZE
-from helpers.answers import Answers, masks_for
 from helpers.score_forms import FORMS, SPLIT, assert_same_scores, lines, pictures
+from made_up.answers import Answers, masks_for
 from PIL import Image
 
 from risbench import DataError, MaskError, Run, Split, UsageError, evaluate, score

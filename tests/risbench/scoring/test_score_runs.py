@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.answers import Answers, every_form_for, heats_for, masks_for
 from helpers.score_forms import SPLIT, assert_same_scores, lines
+from made_up.answers import Answers, every_form_for, heats_for, masks_for
 
 from risbench import DataError, MaskError, Rules, Run, Settings, Split, UsageError, evaluate, score
 from risbench.metrics.rules.protocols import RULES

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.answers import heats_for, masks_for
 from helpers.folders import content_of
-from helpers.methods import Heats
 from helpers.score_forms import lines, pictures
 from helpers.small import small_split
+from made_up.answers import heats_for, masks_for
+from made_up.methods import Heats
 
 from risbench import DataError, MaskError, Settings, Split, evaluate, score
 from risbench.masks import encode

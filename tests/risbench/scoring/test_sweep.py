@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.answers import Answers, heats_for, masks_for
 from helpers.commands import Ask
 from helpers.whole import whole_split
+from made_up.answers import Answers, heats_for, masks_for
 
 from risbench import DataError, Prediction, Settings, Split, UsageError, evaluate, score
 from risbench.cli.sweep import _print

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.answers import Answers, heats_for
 from helpers.commands import Ask
 from helpers.runs import ious_of, write_run
 from helpers.whole import whole_split
+from made_up.answers import Answers, heats_for
 
 from reports import rows
 from reports.tables import as_csv, as_json, latex, markdown

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.answers import Answers
 from helpers.runs import ious_of, write_run
 from helpers.whole import whole_split
+from made_up.answers import Answers
 
 from risbench import Run, Split, UsageError, evaluate
 from risbench.masks import union_of

@@ -39,8 +39,9 @@ def test_an_authors_file_of_either_stage_loads_by_itself(
     assert loaded.config.backbone == "clip-RN50"
     assert (loaded.config.image_size, loaded.config.text_length) == (320, 20)
     assert not loaded.training
+    state = loaded.state_dict()
     for key, value in network.state_dict().items():
-        assert torch.equal(loaded.state_dict()[key], value), key
+        assert torch.equal(state[key], value), key
 
 
 def test_conversion_there_and_back_is_bit_for_bit(small: Stage1, tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ import errno
 import io
 import os
 import resource
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from helpers.commands import Ask
 from helpers.joined import made
 from torch import nn
 
-import risbench
 from risbench.errors import DataError
 from risbench.io import plainfiles
 from tris_model.files import checkpoint
@@ -30,6 +28,16 @@ from tris_model.irn import train as irn
 from tris_model.train.loop.journal import Journal
 
 NO_ROOM = os.strerror(errno.ENOSPC)
+
+
+@contextmanager
+def _files_of_at_most(most: int) -> Iterator[None]:
+    held = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, held[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, held)
 
 
 class Full(io.BytesIO):
@@ -82,13 +90,8 @@ def test_no_room_for_a_state_is_said_in_the_systems_words_and_the_old_state_stay
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_no_room_for_weights_is_said_in_the_systems_words(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"weights{suffix}"
-    held = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, held[1]))
-    try:
-        with pytest.raises(DataError) as caught:
-            checkpoint.write({"weight": torch.zeros(5000)}, path, {})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, held)
+    with _files_of_at_most(5000), pytest.raises(DataError) as caught:
+        checkpoint.write({"weight": torch.zeros(5000)}, path, {})
     assert str(caught.value) == f"{path} cannot be written: {os.strerror(errno.EFBIG)}"
     assert not list(tmp_path.iterdir())
 
@@ -110,17 +113,11 @@ def test_a_training_without_room_ends_in_one_line_and_goes_on_after(tmp_path: Pa
     words = ["train", "tris", "--recipe", "recipe.toml", "--data-root", "data", "--device", "cpu", "--stage", "1"]
     words += ["--set", "val=none", "--out", "out"]
     most = 20_000  # room for the log, not for the weights
-    done = subprocess.run(
-        [sys.executable, "-m", "risbench", *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(risbench.__file__).parents[1]), "OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-        capture_output=True,
-        text=True,
-    )
-    result = [line for line in done.stderr.splitlines() if line.startswith("risbench: ")]
-    assert done.returncode == 1, done.stderr
-    assert result == [f"risbench: out/stage1.safetensors cannot be written: {os.strerror(errno.EFBIG)}"], done.stderr
+    with _files_of_at_most(most):
+        done = ask(*words)
+    result = [line for line in done.err.splitlines() if line.startswith("risbench: ")]
+    assert done.code == 1, done.err
+    assert result == [f"risbench: out/stage1.safetensors cannot be written: {os.strerror(errno.EFBIG)}"], done.err
     assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".part", ".safetensors")]
     again = ask(*words)
     assert again.code == 0, again.err

@@ -83,27 +83,32 @@ def test_all_stages_in_one_command_end_with_both_networks_and_their_scores(
     assert outcome(out)["scores"] == found["scores"]
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "call"),
-    [
-        (Journal, "keep", 2), (maps, "_chunk", 2), (pseudo, "write_labels", 2), (Journal, "log", 3 + 3),
-        (pseudo, "write_masks", 2), (Journal, "keep", 3 + 2),
-    ],
-    ids=["stage1", "maps", "labels", "irn", "masks", "stage2"],
-)  # fmt: skip
-def test_killed_in_any_part_and_called_again_the_training_ends_the_same(
-    whole: tuple[str, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int
+# In which call each part is cut off, what it has begun by then, and what there is only after it.
+KILLS = (
+    (Journal, "keep", 2, "stage1/state.pt", "stage1.safetensors"),
+    (maps, "_chunk", 2, "maps/00000.npz", "maps/00001.npz"),
+    (pseudo, "write_labels", 2, "pseudo/labels", "pseudo/log.jsonl"),
+    (Journal, "log", 3, "pseudo/log.jsonl", "pseudo/irn.safetensors"),
+    (pseudo, "write_masks", 2, "pseudo/masks", "stage2"),
+    (Journal, "keep", 2, "stage2/state.pt", "stage2.safetensors"),
+)
+
+
+def test_killed_in_every_part_and_called_again_the_training_ends_the_same(
+    whole: tuple[str, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, data, out = whole
     monkeypatch.setattr(maps, "CHUNK", 1)
     monkeypatch.setattr(pseudo, "PIECE", 1)
     kept = Journal.keep
     monkeypatch.setattr(Journal, "keep", lambda self, *given, **named: kept(self, *given, **{**named, "now": True}))
-    with monkeypatch.context() as patched:
-        dies(patched, owner, name, call)
-        with pytest.raises(Killed):
-            train(recipe, out=tmp_path / "out", device="cpu", data_root=data)
-    assert not (tmp_path / "out/stage2.safetensors").exists()
+    for owner, name, call, begun, after in KILLS:
+        with monkeypatch.context() as patched:
+            dies(patched, owner, name, call)
+            with pytest.raises(Killed):
+                train(recipe, out=tmp_path / "out", device="cpu", data_root=data)
+        assert (tmp_path / "out" / begun).exists()
+        assert not (tmp_path / "out" / after).exists()
     train(recipe, out=tmp_path / "out", device="cpu", data_root=data)
     found, wanted = outcome(tmp_path / "out"), outcome(out)
     assert found["curves"] == wanted["curves"]

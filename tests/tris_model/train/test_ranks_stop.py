@@ -143,7 +143,8 @@ def test_no_process_is_forked_behind_cudas_back(tmp_path: Path, monkeypatch: pyt
 
     class Loader(DataLoader):
         def __init__(self, *given: Any, **named: Any):
-            used.append(named["multiprocessing_context"])
+            context = named["multiprocessing_context"]
+            used.append(context and context.get_start_method())
             super().__init__(*given, **named)
 
     monkeypatch.setattr("tris_model.irn.feed.DataLoader", Loader)

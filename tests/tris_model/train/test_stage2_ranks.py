@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from helpers.joined import made
 from helpers.ranks import RankPairs
@@ -63,16 +65,28 @@ def test_the_gradient_of_two_processes_is_that_of_one_with_the_global_batch(pair
         torch.testing.assert_close(first[name], whole[name], rtol=1e-3, atol=1e-5 * largest)
 
 
-def test_a_whole_training_in_two_processes_ends_with_one_of_everything(tmp_path: Path) -> None:
-    recipe, data = made(tmp_path)
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "risbench"),
-        *("train", "tris", "--recipe", recipe, "--data-root", str(data), "--device", "cpu"),
-        *("--set", "stage2.batch=2", "--out", str(tmp_path / "out")),
-    ]
+def forked(pairs: RankPairs, words: list[str], folder: Path) -> tuple[int, str, str]:
+    """A command under torchrun, in ranks that are forked."""
+    return pairs.torchrun(words, folder)
+
+
+def anew(pairs: RankPairs, words: list[str], folder: Path) -> tuple[int, str, str]:
+    """A command under torchrun, in ranks that start Python and import torch, which takes most of the time."""
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "risbench")
+    command = [sys.executable, *torchrun, *words]
     done = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=GUARD, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("TRIS on refcoco_val") == 1
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("begun", [forked, pytest.param(anew, marks=pytest.mark.torture)])
+def test_a_whole_training_in_two_processes_ends_with_one_of_everything(
+    pairs: RankPairs, tmp_path: Path, begun: Callable[[RankPairs, list[str], Path], tuple[int, str, str]]
+) -> None:
+    recipe, data = made(tmp_path)
+    words = ["train", "tris", "--recipe", recipe, "--data-root", str(data), "--device", "cpu"]
+    code, out, err = begun(pairs, [*words, "--set", "stage2.batch=2", "--out", str(tmp_path / "out")], tmp_path)
+    assert code == 0, err[-3000:]
+    assert out.count("TRIS on refcoco_val") == 1
     assert len((tmp_path / "out/stage1/log.jsonl").read_text().splitlines()) == 3
     assert len((tmp_path / "out/stage2/log.jsonl").read_text().splitlines()) == 3
     assert len(list((tmp_path / "out/pseudo/masks").iterdir())) == 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import torch
 
+from ...processes import beginning
 from .journal import Stopped, bar, interruptible
 from .ranks import any_rank, rank, world
 
@@ -39,8 +39,7 @@ def share(title: str, work: Callable[[Sequence[P]], object], pieces: Sequence[Se
                 if stop := stopping():
                     break
         else:
-            # Spawned, because a forked process would copy torch's threads in an undefined state.
-            with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _alone) as pool:
+            with ProcessPoolExecutor(processes, beginning(), _alone) as pool:
                 running = [pool.submit(work, piece) for piece in mine]
                 for done, one in enumerate(as_completed(running), start=1):
                     stop = stopping()

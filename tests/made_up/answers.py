@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from helpers.samples import blobs
+from made_up.samples import blobs
 
 from risbench import Prediction, Sample
 from risbench.masks import union_of

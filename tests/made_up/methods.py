@@ -1,4 +1,8 @@
-"""Methods made up for tests. Their answers depend on picture and words alone, unless the name says otherwise."""
+"""Methods made up for tests. Their answers depend on picture and words alone, unless the name says otherwise.
+
+They are a package of their own, because every run looks through the code of its method's package and of all that it
+imports, and the other helpers import every method, model and report.
+"""
 
 from __future__ import annotations
 
