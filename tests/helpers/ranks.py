@@ -133,7 +133,8 @@ def _command(words: list[str]) -> None:
 
 
 def _main() -> None:
-    for name in ("torch._dynamo", "torch.nn.parallel", "tris_model.train.tris"):  # the first: for any optimiser
+    # The first is for any optimiser, the last two for the modules of tests and for their data.
+    for name in ("torch._dynamo", "torch.nn.parallel", "tris_model.train.tris", "pytest", "helpers.joined"):
         importlib.import_module(name)
     for line in sys.stdin:
         program, folder, strict = json.loads(line)
