@@ -93,6 +93,16 @@ def test_the_pieces_are_what_json_reads_whole(
         assert all(_same(found[key], wanted[key]) for key in wanted), name
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**25, -(2**63), -(2**63) - 1, -(10**19)])
+@pytest.mark.usefixtures("parser")
+def test_a_whole_number_stays_whole_however_many_bits_it_needs(tmp_path: Path, number: int):
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps({"images": [{"id": number}, {"id": 1}], "annotations": [], "info": [number]}))
+    found = _in_pieces(path)
+    assert found == {"images": [{"id": number}, {"id": 1}], "annotations": [], "info": [number]}
+    assert type(found["images"][0]["id"]) is int
+
+
 @given(
     whole=st.fixed_dictionaries({"images": ARRAYS, "annotations": ARRAYS, "info": VALUES}),
     changes=st.lists(
