@@ -1,4 +1,4 @@
-"""How fast predictions are scored: ``python tests/bench/scoring.py``, one core.
+"""How fast predictions are scored: `x
 
 Two races. Masks, as a method has them with few contours and with many: `Scorer` from run-length codes and from arrays,
 against pycocotools' decode with numpy and against torchmetrics, which give IoU alone. `score` reads the codes of some
@@ -24,7 +24,7 @@ from pycocotools import mask as coco
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.machine import described, seconds
+from bench.machine import described, race
 from helpers import authors
 from made_up.samples import blobs, rough_ellipse, sample_of
 
@@ -104,12 +104,12 @@ def _masks(title: str, samples: list[Sample], arrays: list[np.ndarray], truths: 
         f"masks of {title} at {SIZE[0]}x{SIZE[1]}",
         len(samples),
         {
-            "risbench, from codes (IoU, Accbox)": seconds(from_codes),
-            "the same, codes read together": seconds(together),
-            "risbench, from codes, rules clean": seconds(clean),
-            "risbench, from arrays (IoU, Accbox)": seconds(from_arrays),
-            "pycocotools + numpy, from codes (IoU)": seconds(plain),
-            "torchmetrics, from arrays (IoU)": seconds(metrics),
+            "risbench, from codes (IoU, Accbox)": from_codes,
+            "the same, codes read together": together,
+            "risbench, from codes, rules clean": clean,
+            "risbench, from arrays (IoU, Accbox)": from_arrays,
+            "pycocotools + numpy, from codes (IoU)": plain,
+            "torchmetrics, from arrays (IoU)": metrics,
         },
         base="pycocotools + numpy, from codes (IoU)",
     )
@@ -144,15 +144,16 @@ def _heats(generator: np.random.Generator, truths: list[np.ndarray], samples: li
         f"heats 320x320 to six metrics at {SIZE[0]}x{SIZE[1]}, equal values",
         len(samples),
         {
-            "risbench": seconds(ours),
-            "authors' steps": seconds(lambda: theirs(True, none)),
-            "authors' steps without the colour map": seconds(lambda: theirs(False, none)),
+            "risbench": ours,
+            "authors' steps": lambda: theirs(True, none),
+            "authors' steps without the colour map": lambda: theirs(False, none),
         },
         base="authors' steps",
     )
 
 
-def _print(title: str, count: int, times: dict[str, float], base: str) -> None:
+def _print(title: str, count: int, works: dict[str, Callable[[], object]], base: str) -> None:
+    times = race(works)
     print(f"\n{title}, {count} sentences of {OBJECTS} objects")
     for name, time in times.items():
         print(f"  {name:40} {1000 * time / count:7.2f} ms each {count / time:8.0f}/s {times[base] / time:6.1f}x")
