@@ -1,4 +1,4 @@
-"""The lines of a file, each read again where it is needed: a million lines take 24 bytes each, whatever they hold."""
+"""The lines of a file, each read again where it is needed: a line takes 24 bytes, however long it is."""
 
 from __future__ import annotations
 

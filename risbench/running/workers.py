@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
 
 from ..errors import RisbenchError, UsageError
-from ..machine import processors
+from ..machine import process_context, processors
 
 R = TypeVar("R")
 WORTH = 20_000  # expressions from which `auto` takes processes: below it, starting them costs what they save
@@ -64,7 +62,7 @@ class Workers(Generic[R]):
         self._work = work
         self._threads = 0
         self._pool = (
-            ProcessPoolExecutor(count, _context(), _begin)
+            ProcessPoolExecutor(count, process_context(PRELOADED), _begin)
             if count
             else None
             if alone
@@ -116,20 +114,6 @@ class Workers(Generic[R]):
                 "a process that scored was ended from outside (is memory short?); the same command goes on, "
                 "and --workers 0 needs none"
             ) from None
-
-
-def _context() -> Any:
-    """How processes begin. None is a copy of this one, whose threads would be in an undefined state in it.
-
-    On Linux they are forked by a process that has imported what scoring needs and computes nothing: each begins in
-    milliseconds, and they share the memory of these modules. Elsewhere every process imports them for itself, because
-    libraries of other systems do not stand a fork.
-    """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    return context
 
 
 def _begin() -> None:

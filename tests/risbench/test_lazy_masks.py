@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.examples import examples
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from made_up.samples import blobs
@@ -140,7 +140,6 @@ def rings(draw: np.random.Generator) -> np.ndarray:
     return mask.view(bool)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_boxes_of_components_and_contours_are_those_of_the_whole_image(seed: int):
     draw = np.random.default_rng(seed)
